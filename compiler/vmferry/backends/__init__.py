@@ -1,0 +1,38 @@
+"""Backends spell out what the Blueprint says, one module a target."""
+
+from collections.abc import Callable, Iterator
+
+from vmferry.backends import (
+    argocd,
+    cdi,
+    flux,
+    forklift,
+    kubevirt,
+    namespaces,
+    networks,
+    overlays,
+    rebuild,
+    virt_v2v,
+)
+from vmferry.model.blueprint import Blueprint
+from vmferry.model.manifest import Item
+
+BACKENDS: dict[str, Callable[[Blueprint], Iterator[Item]]] = {
+    "namespaces": namespaces.emit,
+    "networks": networks.emit,
+    "forklift": forklift.emit,
+    "cdi": cdi.emit,
+    "virt-v2v": virt_v2v.emit,
+    "kubevirt": kubevirt.emit,
+    "rebuild": rebuild.emit,
+    "overlays": overlays.emit,
+    "flux": flux.emit,
+    "argocd": argocd.emit,
+}
+"""Every backend by name; a new one is a module and a line here."""
+
+
+def emit(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield everything that a Blueprint asks for."""
+    for backend in BACKENDS.values():
+        yield from backend(blueprint)

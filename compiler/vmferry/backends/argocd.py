@@ -1,0 +1,156 @@
+"""Argo CD: the AppProject, and an Application for every root."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from vmferry.backends import entry_points
+from vmferry.backends.entry_points import EntryPoint
+from vmferry.backends.metadata import base, metadata
+from vmferry.model.blueprint import Blueprint, Group
+from vmferry.model.manifest import INFRA_LOCK, Item, KubeObject, Resource
+
+API = "argoproj.io/v1alpha1"
+SERVER = "https://kubernetes.default.svc"
+
+_IGNORED = [
+    # What controllers write into objects that git declares. Not runStrategy: the cutover is a change of it.
+    {
+        "group": "kubevirt.io",
+        "kind": "VirtualMachine",
+        "jsonPointers": ["/spec/template/metadata/annotations/kubevirt.io~1pci-topology-version"],
+    },
+    {
+        "group": "forklift.konveyor.io",
+        "kind": "Plan",
+        "jsonPointers": ["/metadata/annotations/populatorLabels"],
+    },
+    {
+        "group": "forklift.konveyor.io",
+        "kind": "Migration",
+        "jsonPointers": ["/metadata/ownerReferences"],
+    },
+]
+
+
+def emit(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield everything below clusters/ if the engine is Argo CD, else nothing.
+
+    Waves over Applications only order them where the health of argoproj.io/Application is configured
+    (removed in Argo CD 1.8, operator-manual/health.md); without it the retries get there too.
+    """
+    if blueprint.gitops.engine != "argocd":
+        return
+    entry = entry_points.entry(blueprint)
+    yield Resource(directory=entry, object=_project(blueprint))
+    yield Resource(directory=entry, object=_parent(blueprint, blueprint.name, entry, 0))
+    for part in entry_points.parts(blueprint):
+        rank = 0 if part.lock == INFRA_LOCK else 1
+        yield Resource(directory=entry, object=_parent(blueprint, part.name, part.directory, rank))
+        for point in part.points:
+            yield Resource(directory=part.directory, object=_root(blueprint, point), lock=part.lock)
+
+
+def namespace(blueprint: Blueprint) -> str:
+    """Return the namespace of Argo CD's objects."""
+    return blueprint.gitops.namespace or "argocd"
+
+
+def _project(blueprint: Blueprint) -> KubeObject:
+    """Return the AppProject: this repository, the namespaces of the migration, the cluster kinds it has."""
+    gitops = blueprint.gitops
+    spaces = {space.name for space in blueprint.namespaces} | {group.namespace for group in blueprint.groups}
+    spaces |= {blueprint.forklift.namespace, namespace(blueprint)}
+    kinds = [{"group": "", "kind": "Namespace"}, {"group": "scheduling.k8s.io", "kind": "PriorityClass"}]
+    if blueprint.bridges:
+        kinds.insert(1, {"group": "nmstate.io", "kind": "NodeNetworkConfigurationPolicy"})
+    spec: dict[str, Any] = {
+        "description": f"Migration {blueprint.name}, compiled by vmferry",
+        "sourceRepos": [gitops.repo_url],
+        "destinations": [{"server": SERVER, "namespace": space} for space in sorted(spaces)],
+        "clusterResourceWhitelist": kinds,
+    }
+    if gitops.applier is not None:
+        account = f"{gitops.applier.namespace}:{gitops.applier.name}"
+        spec["destinationServiceAccounts"] = [{"server": SERVER, "namespace": "*", "defaultServiceAccount": account}]
+    return {
+        "apiVersion": API,
+        "kind": "AppProject",
+        "metadata": metadata(blueprint, blueprint.name, namespace(blueprint), keep=True, wave=-1),
+        "spec": spec,
+    }
+
+
+def _parent(blueprint: Blueprint, name: str, directory: str, rank: int) -> KubeObject:
+    """Return an Application of Applications."""
+    return _application(blueprint, name, directory, rank=rank, target=namespace(blueprint), inputs=(directory,))
+
+
+def _root(blueprint: Blueprint, point: EntryPoint) -> KubeObject:
+    """Return the Application of one root."""
+    inputs: tuple[str, ...] = (point.directory,)
+    if point.group is not None and point.step is not None:
+        layers = (base(point.group, layer) for layer in point.step.layers)
+        inputs = (point.directory, *layers, f"components/{point.group.phase_kind}")
+    return _application(
+        blueprint,
+        point.name,
+        point.directory,
+        rank=point.rank,
+        target=point.namespace,
+        inputs=inputs,
+        group=point.group,
+    )
+
+
+def _application(
+    blueprint: Blueprint,
+    name: str,
+    directory: str,
+    *,
+    rank: int,
+    target: str | None,
+    inputs: tuple[str, ...],
+    group: Group | None = None,
+) -> KubeObject:
+    """Return an Application.
+
+    It prunes, for what holds data says Prune=false itself. It has no finalizer: when the Application goes,
+    what it applied stays. ``inputs`` are the directories whose changes concern it.
+    """
+    gitops = blueprint.gitops
+    annotations = {
+        "argocd.argoproj.io/manifest-generate-paths": ";".join(f"/{gitops.path}/{each}" for each in inputs),
+        # The client's diff does not know the defaults of CRDs once objects are applied by the server.
+        "argocd.argoproj.io/compare-options": "ServerSideDiff=true",
+    }
+    destination = {"server": SERVER}
+    if target is not None:
+        destination["namespace"] = target
+    return {
+        "apiVersion": API,
+        "kind": "Application",
+        "metadata": metadata(blueprint, name, namespace(blueprint), group=group, annotations=annotations, wave=rank),
+        "spec": {
+            "project": blueprint.name,
+            "source": {
+                "repoURL": gitops.repo_url,
+                "targetRevision": gitops.branch,
+                "path": f"{gitops.path}/{directory}",
+            },
+            "destination": destination,
+            "syncPolicy": {
+                "automated": {"prune": True, "selfHeal": True, "allowEmpty": False},
+                "syncOptions": [
+                    "CreateNamespace=false",
+                    "RespectIgnoreDifferences=true",
+                    "ServerSideApply=true",
+                ],
+                # A Plan is refused until its Providers are there, so a sync may need several goes.
+                "retry": {
+                    "limit": 10,
+                    "backoff": {"duration": "10s", "factor": 2, "maxDuration": "5m"},
+                },
+            },
+            "ignoreDifferences": _IGNORED,
+        },
+    }

@@ -1,0 +1,135 @@
+"""CDI: a DataVolume for each volume that a conversion or an image fills, a DataSource for a golden image's."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from vmferry.backends.metadata import VM_LABEL, base, metadata
+from vmferry.backends.vcenter import conversion_credential, vcenter
+from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
+from vmferry.model.facts import HttpImage, RegistryImage
+from vmferry.model.manifest import Item, KubeObject, Resource
+from vmferry.model.quantity import format_size
+
+API_VERSION = "cdi.kubevirt.io/v1beta1"
+
+BIND_IMMEDIATELY = {"cdi.kubevirt.io/storage.bind.immediate.requested": "true"}
+"""Makes CDI fill a WaitForFirstConsumer volume before a VM runs (CDI doc/waitforfirstconsumer-storage-handling.md)."""
+
+APPLY_ONCE = {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}
+"""Keeps Flux from applying again what cannot change: one refused object would block all beside it."""
+
+_ADOPT = {"cdi.kubevirt.io/allowClaimAdoption": "true"}
+_CHECKSUM_SINCE = (1, 66)
+
+
+def emit(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield the volumes layer of every virt-v2v group.
+
+    A shared disk has one DataVolume, its owner's; a clone has none, since its VM's dataVolumeTemplates are.
+    """
+    for group in blueprint.groups:
+        if group.path != "virt-v2v":
+            continue
+        for machine in group.machines:
+            for obj in _volumes(blueprint, group, machine):
+                yield Resource(directory=base(group, "volumes"), object=obj, lock=group.phase)
+
+
+def storage(disk: MachineDisk) -> dict[str, Any]:
+    """Return `spec.storage` of a DataVolume, with nothing left for a StorageProfile to fill in."""
+    return {
+        "accessModes": [disk.access_mode],
+        "resources": {"requests": {"storage": format_size(disk.size)}},
+        "storageClassName": disk.storage_class,
+        "volumeMode": disk.volume_mode,
+    }
+
+
+def _volumes(blueprint: Blueprint, group: Group, machine: Machine) -> Iterator[KubeObject]:
+    if machine.clone_of is not None:
+        return
+    for disk in machine.disks:
+        if disk.owner:
+            yield _data_volume(blueprint, group, machine, disk)
+        if machine.golden:
+            yield _data_source(blueprint, group, machine, disk)
+
+
+def _data_volume(blueprint: Blueprint, group: Group, machine: Machine, disk: MachineDisk) -> KubeObject:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "DataVolume",
+        "metadata": metadata(
+            blueprint,
+            disk.claim,
+            machine.namespace,
+            group=group,
+            layer="volumes",
+            labels={VM_LABEL: machine.target_name},
+            annotations=_ADOPT | APPLY_ONCE | (BIND_IMMEDIATELY if disk.bind_immediately else {}),
+            keep=True,
+        ),
+        "spec": {
+            "contentType": "kubevirt",
+            "source": _source(blueprint, machine, disk),
+            "storage": storage(disk),
+        },
+    }
+
+
+def _data_source(blueprint: Blueprint, group: Group, machine: Machine, disk: MachineDisk) -> KubeObject:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "DataSource",
+        "metadata": metadata(
+            blueprint,
+            disk.claim,
+            machine.namespace,
+            group=group,
+            layer="volumes",
+            labels={VM_LABEL: machine.target_name},
+        ),
+        "spec": {"source": {"pvc": {"name": disk.claim, "namespace": machine.namespace}}},
+    }
+
+
+def _source(blueprint: Blueprint, machine: Machine, disk: MachineDisk) -> dict[str, Any]:
+    source = disk.source
+    if source.http is not None:
+        return {"http": _http(blueprint, source.http)}
+    if source.registry is not None:
+        return {"registry": _registry(source.registry)}
+    if source.vddk is not None:
+        return {"vddk": _vddk(blueprint, machine, disk)}
+    return {"upload": {}} if source.upload is not None else {"blank": {}}
+
+
+def _http(blueprint: Blueprint, image: HttpImage) -> dict[str, str]:
+    version = tuple(int(part) for part in blueprint.cluster.versions.cdi.split("."))
+    return _present(
+        url=image.url,
+        secretRef=image.secret_ref,
+        certConfigMap=image.cert_config_map,
+        checksum=image.checksum if version >= _CHECKSUM_SINCE else None,
+    )
+
+
+def _registry(image: RegistryImage) -> dict[str, str]:
+    return _present(url=image.url, secretRef=image.secret_ref)
+
+
+def _vddk(blueprint: Blueprint, machine: Machine, disk: MachineDisk) -> dict[str, str]:
+    """Return the vddk source; CDI refuses it unless all but the image are set (validateVDDKSource)."""
+    source = vcenter(blueprint, machine.source)
+    return _present(
+        backingFile=disk.file,
+        url=source.url,
+        uuid=machine.uuid,
+        thumbprint=source.thumbprint,
+        secretRef=conversion_credential(blueprint, machine).name,
+        initImageURL=source.vddk_image,
+    )
+
+
+def _present(**fields: str | None) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,97 @@
+"""Secrets by reference: what is emitted for one that exists, one in a store, and one in an encrypted file."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from vmferry.backends.durations import go_duration
+from vmferry.backends.metadata import metadata
+from vmferry.model.blueprint import Blueprint, Credential
+from vmferry.model.manifest import INFRA_LOCK, KubeObject, Resource
+from vmferry.model.spec import ExternalSecret
+
+KEYS = {
+    "provider": {"user": "user", "password": "password", "ca.crt": "cacert"},
+    "conversion": {"accessKeyId": "user", "secretKey": "password", "cacert": "cacert"},
+}
+"""Keys of the Secret, each with the property of the store's entry that fills it.
+
+Forklift wants user, password and ca.crt of a vCenter (pkg/controller/provider/validation.go). CDI's vddk
+source and conversion Jobs want accessKeyId and secretKey; the Jobs verify the vCenter with cacert.
+"""
+
+
+def resources(
+    blueprint: Blueprint,
+    credential: Credential,
+    directory: str,
+    *,
+    lock: str = INFRA_LOCK,
+    insecure: bool = False,
+) -> Iterator[Resource]:
+    """Yield what makes the Secret of ``credential``; nothing for one that exists already.
+
+    ``insecure``: the server's certificate is not verified, so the Secret says so and holds no CA. An
+    encrypted file is carried byte for byte; its Resource's object stands for the Secret that comes of it.
+    """
+    if credential.content is not None:
+        identity = {"name": credential.name, "namespace": credential.namespace}
+        yield Resource(
+            directory=directory,
+            object={"apiVersion": "v1", "kind": "Secret", "metadata": identity},
+            lock=lock,
+            raw=credential.content,
+        )
+    elif credential.external is not None:
+        yield Resource(
+            directory=directory,
+            object=_external_secret(blueprint, credential, credential.external, insecure),
+            lock=lock,
+        )
+
+
+def _external_secret(
+    blueprint: Blueprint, credential: Credential, external: ExternalSecret, insecure: bool
+) -> KubeObject:
+    """Return the ExternalSecret.
+
+    The Secret outlives it (Orphan, Retain): Forklift cancels running migrations of a Provider whose
+    credentials go, so neither pruning this object nor a failing store may take the Secret along.
+    """
+    keys = KEYS[credential.purpose]
+    target: dict[str, Any] = {
+        "name": credential.name,
+        "creationPolicy": "Orphan",
+        "deletionPolicy": "Retain",
+    }
+    if insecure:
+        keys = {key: value for key, value in keys.items() if value != "cacert"}
+    if insecure and credential.purpose == "provider":
+        # Beside a CA, the Provider's webhook would refuse it.
+        target["template"] = {
+            "engineVersion": "v2",
+            "mergePolicy": "Merge",
+            "data": {"insecureSkipVerify": "true"},
+        }
+    return {
+        "apiVersion": external.api_version,
+        "kind": "ExternalSecret",
+        "metadata": metadata(blueprint, credential.name, credential.namespace),
+        "spec": {
+            "refreshInterval": go_duration(external.refresh_interval),
+            "secretStoreRef": {"name": external.store_ref.name, "kind": external.store_ref.kind},
+            "target": target,
+            "data": [
+                {
+                    "secretKey": key,
+                    "remoteRef": {
+                        "key": external.key,
+                        "property": value,
+                        "conversionStrategy": "Default",
+                        "decodingStrategy": "None",
+                        "metadataPolicy": "None",
+                    },
+                }
+                for key, value in keys.items()
+            ],
+        },
+    }

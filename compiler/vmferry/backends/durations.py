@@ -1,0 +1,13 @@
+"""Durations as Go reads them, which knows no days: Flux, Argo CD and External Secrets do."""
+
+from vmferry.model.quantity import parse_duration
+
+
+def go_duration(text: str) -> str:
+    """Return a duration of a spec such as ``1d`` in hours, minutes and seconds: ``24h``.
+
+    Raises ValueError for what is not a duration.
+    """
+    seconds = parse_duration(text)
+    parts = (("h", seconds // 3600), ("m", seconds % 3600 // 60), ("s", seconds % 60))
+    return "".join(f"{number}{unit}" for unit, number in parts if number) or "0s"

@@ -1,0 +1,166 @@
+"""The roots that a GitOps engine syncs, what each waits for, and the parts its own objects are cut into."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from vmferry.backends import forklift
+from vmferry.model.blueprint import Blueprint, Group, Step
+from vmferry.model.manifest import INFRA_LOCK
+
+LONGEST_NAME = 63
+"""Both engines write the name of their object into a label."""
+
+PART_SIZE = 250
+"""Objects a part; kustomize is quadratic in what a root holds."""
+
+
+class EntryPoint(Struct, frozen=True, kw_only=True):
+    """One root and what it waits for."""
+
+    name: str  # of the Flux Kustomization or Argo CD Application
+    directory: str
+    after: tuple[str, ...] = ()  # names of entry points
+    rank: int = 0  # order of the kinds of roots, for engines without dependencies
+    namespace: str | None = None  # where most of its objects are
+    group: Group | None = None
+    step: Step | None = None
+    lock: str = INFRA_LOCK
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """A directory of the engine's objects, at most PART_SIZE of them, that is a root itself."""
+
+    name: str
+    directory: str
+    points: tuple[EntryPoint, ...]
+    lock: str = INFRA_LOCK
+
+
+def overlay(group: Group, step: Step) -> str:
+    """Return the directory of one step's root."""
+    return f"overlays/{group.phase}/{group.name}/{step.name}"
+
+
+def entry(blueprint: Blueprint) -> str:
+    """Return the directory that a person has the engine sync first."""
+    return f"clusters/{blueprint.cluster.name}"
+
+
+def parts(blueprint: Blueprint) -> list[Part]:
+    """Return the parts: first the infrastructure's, then each phase's, groups in the order of their names."""
+    names = _Names(blueprint.name)
+    infra = _infra(blueprint, names)
+    by_directory = {point.directory: point.name for point in infra}
+    result = list(_shards(blueprint, names, INFRA_LOCK, "infra", infra))
+    for phase in blueprint.phases:
+        points: list[EntryPoint] = []
+        for group in sorted(blueprint.groups, key=lambda each: each.name):
+            if group.phase == phase.name:
+                points += _steps(group, names, by_directory)
+        result += _shards(blueprint, names, phase.name, f"phase-{phase.name}", points)
+    return result
+
+
+class _Names:
+    """Hands out names: readable, at most 63 characters, never the same twice."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.taken = {prefix}
+
+    def name(self, text: str, directory: str) -> str:
+        """Return ``PREFIX-text``, its end a hash of the directory where that is too long or taken."""
+        name = f"{self.prefix}-{text}"
+        if len(name) > LONGEST_NAME or name in self.taken:
+            digest = hashlib.sha256(directory.encode()).hexdigest()[:8]
+            name = f"{name[: LONGEST_NAME - 9].rstrip('-')}-{digest}"
+        self.taken.add(name)
+        return name
+
+
+def _infra(blueprint: Blueprint, names: _Names) -> list[EntryPoint]:
+    """Return the roots below infra/, each after those it needs."""
+    cluster = EntryPoint(name=names.name("cluster", "infra/cluster"), directory="infra/cluster")
+    points = [cluster]
+    namespaces = sorted(blueprint.namespaces, key=lambda each: each.name)
+    spaces: dict[str, str] = {}
+    for each in namespaces:
+        directory = f"infra/namespaces/{each.name}"
+        name = names.name(f"namespace-{each.name}", directory)
+        spaces[each.name] = name
+        points.append(EntryPoint(name=name, directory=directory, after=(cluster.name,), rank=1, namespace=each.name))
+    sources = forklift.used_sources(blueprint)
+    if sources:
+        name = names.name("forklift", forklift.SHARED)
+        space = blueprint.forklift.namespace
+        after = (spaces[space],) if space in spaces else ()
+        points.append(EntryPoint(name=name, directory=forklift.SHARED, after=after, rank=2, namespace=space))
+        for source in sources:
+            directory = f"infra/source/{source.name}"
+            source_name = names.name(f"source-{source.name}", directory)
+            points.append(EntryPoint(name=source_name, directory=directory, after=(name,), rank=3, namespace=space))
+    for each in namespaces:
+        if each.smoke:
+            directory = f"infra/smoke/{each.name}"
+            needed = {each.name, *(pair.nad.partition("/")[0] for pair in each.smoke)}
+            points.append(
+                EntryPoint(
+                    name=names.name(f"smoke-{each.name}", directory),
+                    directory=directory,
+                    after=tuple(spaces[space] for space in sorted(needed) if space in spaces),
+                    rank=4,
+                    namespace=each.name,
+                )
+            )
+    return points
+
+
+def _steps(group: Group, names: _Names, infra: dict[str, str]) -> Iterator[EntryPoint]:
+    """Yield the roots of a group.
+
+    The first ones wait for the infrastructure, never for another group or phase: what is stuck in one
+    place must not keep another from being rolled back.
+    """
+    needed = [f"infra/namespaces/{space}" for space in sorted(_namespaces(group))]
+    if group.path == "forklift":
+        needed.append(f"infra/source/{group.source}")
+    ground = tuple(infra[directory] for directory in ("infra/cluster", *needed) if directory in infra)
+    called: dict[str, str] = {
+        step.name: names.name(f"{group.name}-{step.name}", overlay(group, step)) for step in group.steps
+    }
+    for step in group.steps:
+        yield EntryPoint(
+            name=called[step.name],
+            directory=overlay(group, step),
+            after=tuple(called[other] for other in step.after) or ground,
+            rank=5,
+            namespace=group.namespace,
+            group=group,
+            step=step,
+            lock=group.phase,
+        )
+
+
+def _namespaces(group: Group) -> set[str]:
+    """Return the namespaces a group needs: its own, and those of the networks it uses."""
+    nads = [nic.nad for machine in group.machines for nic in machine.nics]
+    nads += [pair.nad for pair in group.networks]
+    nads.append(group.transfer_network)
+    return {group.namespace, *(nad.partition("/")[0] for nad in nads if nad is not None)}
+
+
+def _shards(blueprint: Blueprint, names: _Names, lock: str, text: str, points: Iterable[EntryPoint]) -> Iterator[Part]:
+    """Yield the parts of one lock. A dot before the number: no phase's name has one."""
+    points = list(points)
+    for number, start in enumerate(range(0, len(points), PART_SIZE), 1):
+        suffix, dotted = (f"-{number}", f".{number}") if number > 1 else ("", "")
+        directory = f"{entry(blueprint)}/{lock}{dotted}"
+        yield Part(
+            name=names.name(f"{text}{suffix}", directory),
+            directory=directory,
+            points=tuple(replace(point, lock=lock) for point in points[start : start + PART_SIZE]),
+            lock=lock,
+        )

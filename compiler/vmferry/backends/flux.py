@@ -1,0 +1,179 @@
+"""Flux: the GitRepository, and a Kustomization for every root."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from vmferry.backends import entry_points, virt_v2v
+from vmferry.backends.durations import go_duration
+from vmferry.backends.entry_points import EntryPoint, Part
+from vmferry.backends.metadata import metadata
+from vmferry.model.blueprint import Blueprint, Group, Machine
+from vmferry.model.manifest import Item, KubeObject, Resource
+
+API = "kustomize.toolkit.fluxcd.io/v1"
+
+_TIMEOUT = "5m"
+_SHORT_TIMEOUT = "1m"
+"""Of roots that wait for hours of copying: a wait holds one of the controller's four workers. It is given
+up and taken up again after the retry interval, until the copy is done."""
+
+_PLAN_HEALTH = {
+    "apiVersion": "forklift.konveyor.io/v1beta1",
+    "kind": "Plan",
+    # A Plan that ran is not looked at again by Forklift, and an archived one is Ready no more.
+    "current": (
+        "has(status.conditions) && status.conditions.exists(c,"
+        " c.status == 'True' && c.type in ['Ready', 'Executing', 'Succeeded', 'Archived'])"
+    ),
+}
+_JOB = {"apiVersion": "batch/v1", "kind": "Job"}
+_VOLUME_HEALTH = {
+    "apiVersion": "cdi.kubevirt.io/v1beta1",
+    "kind": "DataVolume",
+    # A volume that waits for its VM is as ready as it gets before the VM exists.
+    "current": ("has(status.phase) && status.phase in ['Succeeded', 'WaitForFirstConsumer', 'PendingPopulation']"),
+    "failed": "has(status.phase) && status.phase == 'Failed'",
+}
+
+
+def emit(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield everything below clusters/ if the engine is Flux, else nothing.
+
+    healthCheckExprs and deletionPolicy need kustomize-controller 1.5, which is Flux 2.5 (its CHANGELOG).
+    """
+    if blueprint.gitops.engine != "flux":
+        return
+    entry = entry_points.entry(blueprint)
+    yield Resource(directory=entry, object=_repository(blueprint))
+    yield Resource(directory=entry, object=_kustomization(blueprint, blueprint.name, entry))
+    for part in entry_points.parts(blueprint):
+        yield Resource(directory=entry, object=_kustomization(blueprint, part.name, part.directory))
+        yield from _part(blueprint, part)
+
+
+def namespace(blueprint: Blueprint) -> str:
+    """Return the namespace of Flux's objects."""
+    return blueprint.gitops.namespace or "flux-system"
+
+
+def _part(blueprint: Blueprint, part: Part) -> Iterator[Item]:
+    for point in part.points:
+        yield Resource(directory=part.directory, object=_root(blueprint, point), lock=part.lock)
+
+
+def _repository(blueprint: Blueprint) -> KubeObject:
+    gitops = blueprint.gitops
+    spec: dict[str, Any] = {
+        "interval": go_duration(gitops.interval),
+        "url": _url(gitops.repo_url),
+        "ref": {"branch": gitops.branch},
+        "timeout": "60s",
+    }
+    if gitops.git_secret is not None:
+        spec["secretRef"] = {"name": gitops.git_secret}
+    return {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "GitRepository",
+        "metadata": metadata(blueprint, blueprint.name, namespace(blueprint), keep=True),
+        "spec": spec,
+    }
+
+
+def _url(url: str) -> str:
+    """Return the repository's address; Flux does not know git's short form, git@HOST:PATH."""
+    short = re.fullmatch(r"(git@[^:/]+):(.+)", url)
+    return f"ssh://{short[1]}/{short[2]}" if short else url
+
+
+def _root(blueprint: Blueprint, point: EntryPoint) -> KubeObject:
+    """Return the Kustomization of one root."""
+    checks, expressions, timeout = _health(blueprint, point)
+    return _kustomization(
+        blueprint,
+        point.name,
+        point.directory,
+        group=point.group,
+        after=point.after,
+        timeout=timeout,
+        health=_present(healthChecks=checks, healthCheckExprs=expressions if checks else []),
+        decrypts=True,
+    )
+
+
+def _kustomization(
+    blueprint: Blueprint,
+    name: str,
+    directory: str,
+    *,
+    group: Group | None = None,
+    after: tuple[str, ...] = (),
+    timeout: str = _TIMEOUT,
+    health: dict[str, Any] | None = None,
+    decrypts: bool = False,
+) -> KubeObject:
+    """Return a Kustomization; when it goes, what it applied stays (Orphan)."""
+    gitops = blueprint.gitops
+    spec: dict[str, Any] = {
+        "interval": go_duration(gitops.interval),
+        "retryInterval": "2m",
+        "timeout": timeout,
+        "path": f"./{gitops.path}/{directory}",
+        "sourceRef": {"kind": "GitRepository", "name": blueprint.name},
+        "prune": True,
+        "deletionPolicy": "Orphan",
+        # force would delete and recreate what cannot be changed: volumes, Jobs.
+        "force": False,
+        # A VM that is halted is never healthy for Flux; what matters is named in healthChecks.
+        "wait": False,
+    }
+    if after:
+        spec["dependsOn"] = [{"name": other} for other in after]
+    spec |= health or {}
+    if decrypts and gitops.sops_secret is not None:
+        spec["decryption"] = {"provider": "sops", "secretRef": {"name": gitops.sops_secret}}
+    if gitops.applier is not None:
+        spec["serviceAccountName"] = gitops.applier.name
+    return {
+        "apiVersion": API,
+        "kind": "Kustomization",
+        "metadata": metadata(blueprint, name, namespace(blueprint), group=group),
+        "spec": spec,
+    }
+
+
+def _health(blueprint: Blueprint, point: EntryPoint) -> tuple[list[dict[str, str]], list[dict[str, str]], str]:
+    """Return what must be healthy before the steps behind this one go on, how to tell, and the timeout."""
+    if point.group is None or point.step is None:
+        return [], [], _TIMEOUT
+    group, layers = point.group, point.step.layers
+    if "plan" in layers:
+        plan = _object(_PLAN_HEALTH, group.full_name, blueprint.forklift.namespace)
+        return [plan], [_PLAN_HEALTH], _TIMEOUT
+    if "conversion" in layers:
+        # Flux knows when a Job is complete.
+        jobs = [_object(_JOB, virt_v2v.job_name(each, group.attempt), group.namespace) for each in _filled(group)]
+        return jobs, [], _SHORT_TIMEOUT
+    if "volumes" in layers and group.method == "image":
+        claims = [disk.claim for each in _filled(group) for disk in each.disks if disk.owner]
+        volumes = [_object(_VOLUME_HEALTH, claim, group.namespace) for claim in claims]
+        return volumes, [_VOLUME_HEALTH], _SHORT_TIMEOUT
+    return [], [], _TIMEOUT
+
+
+def _filled(group: Group) -> list[Machine]:
+    """Return the machines with volumes to fill; those of a clone are made with its VM."""
+    return [machine for machine in group.machines if machine.clone_of is None and machine.disks]
+
+
+def _present(**lists: list[dict[str, str]]) -> dict[str, Any]:
+    return {name: items for name, items in lists.items() if items}
+
+
+def _object(kind: dict[str, str], name: str, namespace: str) -> dict[str, str]:
+    return {
+        "apiVersion": kind["apiVersion"],
+        "kind": kind["kind"],
+        "name": name,
+        "namespace": namespace,
+    }

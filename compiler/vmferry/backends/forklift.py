@@ -1,0 +1,367 @@
+"""Forklift (path A): Providers, Hosts and Hooks of the migration; maps, Plan and Migration of each group."""
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+from vmferry.backends import credentials
+from vmferry.backends.metadata import GROUP_LABEL, MIGRATION_LABEL, PHASE_LABEL, base, metadata
+from vmferry.model.base import LABEL_DOMAIN
+from vmferry.model.blueprint import Blueprint, Group, HookPlan, Host, Machine, MachineDisk, SourcePlan
+from vmferry.model.manifest import Item, KubeObject, Resource
+
+API = "forklift.konveyor.io/v1beta1"
+SHARED = "infra/forklift"
+"""Root of what all sources share; no vCenter's root can be there."""
+
+APART_LABEL = f"{LABEL_DOMAIN}/apart-from"
+
+_SINCE = {
+    "useCompatibilityMode": (2, 9, 1),
+    "type": (2, 10),
+    "runPreflightInspection": (2, 10),
+    "deleteVmOnFailMigration": (2, 10),
+    "targetLabels": (2, 10),
+    "targetNodeSelector": (2, 10),
+    "targetAffinity": (2, 10),
+    "targetPowerState": (2, 10),
+    "nbdeClevis": (2, 10),
+}
+"""Releases that brought fields of Plan, from the CRDs of the tags v2.9.0 to v2.12.5.
+
+Server-side apply refuses a whole object for one field that its CRD lacks.
+"""
+_SINCE_OF_VM = {**_SINCE, "migrateSharedDisks": (2, 11, 7)}
+
+_POWER = {"Always": "on", "RerunOnFailure": "on", "Manual": "off", "Halted": "off"}
+"""Power state of the new VM: Forklift knows only Always and Halted, and Manual starts nothing by itself."""
+
+
+def emit(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield the Forklift objects of every group that goes by Forklift, and of the sources they come from."""
+    groups = [group for group in blueprint.groups if group.path == "forklift"]
+    if groups:
+        yield from _shared(blueprint)
+        for source in used_sources(blueprint):
+            yield from _source(blueprint, source)
+    for group in groups:
+        yield from _plan_layer(blueprint, group)
+        yield _resource(group, "migration", migration(blueprint, group))
+
+
+def used_sources(blueprint: Blueprint) -> list[SourcePlan]:
+    """Return the sources that some Forklift group comes from; only they need a Provider."""
+    used = {group.source for group in blueprint.groups if group.path == "forklift"}
+    return sorted((source for source in blueprint.sources if source.name in used), key=lambda each: each.name)
+
+
+def migration_name(group: Group) -> str:
+    """Return the name of the group's Migration: a new one for every attempt, since a Migration runs once."""
+    return f"{group.full_name}-{group.attempt}"
+
+
+def host_provider(blueprint: Blueprint) -> str:
+    """Return the name of the Provider of the target.
+
+    Two hyphens, because Providers of vCenters are called MIGRATION-SOURCE and no source begins with one.
+    """
+    return blueprint.forklift.provider or f"{blueprint.name}--host"
+
+
+# --- infra -----------------------------------------------------------------------------------
+
+
+def _shared(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield the Provider of the target and the Hooks."""
+    namespace = blueprint.forklift.namespace
+    if blueprint.forklift.provider is None:
+        provider = {
+            "apiVersion": API,
+            "kind": "Provider",
+            # Deleting a Provider cancels the migrations that run with it.
+            "metadata": metadata(blueprint, host_provider(blueprint), namespace, keep=True),
+            # An empty url makes it the cluster Forklift runs in; the CRD wants a secret all the same.
+            "spec": {"type": "openshift", "url": "", "secret": {}},
+        }
+        yield Resource(directory=SHARED, object=provider)
+    for hook in sorted(blueprint.hooks, key=lambda each: each.full_name):
+        yield Resource(directory=SHARED, object=_hook(blueprint, hook))
+
+
+def _hook(blueprint: Blueprint, hook: HookPlan) -> KubeObject:
+    spec: dict[str, Any] = {"image": hook.image}
+    if hook.service_account is not None:
+        spec["serviceAccount"] = hook.service_account
+    if hook.playbook is not None:
+        spec["playbook"] = base64.b64encode(hook.playbook.encode()).decode()
+    if hook.deadline is not None:
+        spec["deadline"] = hook.deadline
+    return {
+        "apiVersion": API,
+        "kind": "Hook",
+        "metadata": metadata(blueprint, hook.full_name, blueprint.forklift.namespace),
+        "spec": spec,
+    }
+
+
+def _source(blueprint: Blueprint, source: SourcePlan) -> Iterator[Item]:
+    """Yield a vCenter's Provider, its credential and the ESXi hosts to copy from."""
+    directory = f"infra/source/{source.name}"
+    vcenter = source.vcenter
+    yield from credentials.resources(blueprint, source.credential, directory, insecure=vcenter.insecure_skip_verify)
+    settings: dict[str, str] = {str(key): value for key, value in vcenter.settings.items()}
+    if vcenter.vddk_image is not None:
+        settings["vddkInitImage"] = vcenter.vddk_image
+    # Always said, because Forklift's webhook writes it otherwise.
+    settings["sdkEndpoint"] = vcenter.sdk_endpoint
+    provider = {
+        "apiVersion": API,
+        "kind": "Provider",
+        "metadata": metadata(blueprint, source.provider, blueprint.forklift.namespace, keep=True),
+        "spec": {
+            "type": "vsphere",
+            "url": vcenter.url,
+            "secret": _reference(source.credential.namespace, source.credential.name),
+            "settings": dict(sorted(settings.items())),
+        },
+    }
+    yield Resource(directory=directory, object=provider)
+    for host in sorted(source.hosts, key=lambda each: each.name):
+        yield from credentials.resources(blueprint, host.credential, directory)
+        yield Resource(directory=directory, object=_host(blueprint, source, host))
+
+
+def _host(blueprint: Blueprint, source: SourcePlan, host: Host) -> KubeObject:
+    return {
+        "apiVersion": API,
+        "kind": "Host",
+        "metadata": metadata(blueprint, host.name, blueprint.forklift.namespace),
+        "spec": {
+            **_found(host.host.id, host.host.name),
+            "ipAddress": host.host.ip_address,
+            "provider": _reference(blueprint.forklift.namespace, source.provider),
+            "secret": _reference(host.credential.namespace, host.credential.name),
+        },
+    }
+
+
+# --- a group's layers ------------------------------------------------------------------------
+
+
+def _plan_layer(blueprint: Blueprint, group: Group) -> Iterator[Item]:
+    yield _resource(group, "plan", _network_map(blueprint, group))
+    yield _resource(group, "plan", _storage_map(blueprint, group))
+    yield _resource(group, "plan", plan(blueprint, group))
+
+
+def _network_map(blueprint: Blueprint, group: Group) -> KubeObject:
+    rows = []
+    for pair in group.networks:
+        destination = {"type": "pod"}
+        if pair.nad is not None:
+            namespace, _, name = pair.nad.partition("/")
+            destination = {"type": "multus", "namespace": namespace, "name": name}
+        rows.append({"source": _found(pair.source.id, pair.source.name), "destination": destination})
+    return _map(blueprint, group, "NetworkMap", rows)
+
+
+def _storage_map(blueprint: Blueprint, group: Group) -> KubeObject:
+    rows = [
+        {
+            "source": _found(pair.source.id, pair.source.name),
+            "destination": {
+                "storageClass": pair.storage_class,
+                "volumeMode": pair.volume_mode,
+                "accessMode": pair.access_mode,
+            },
+        }
+        for pair in group.storage
+    ]
+    return _map(blueprint, group, "StorageMap", rows)
+
+
+def _map(blueprint: Blueprint, group: Group, kind: str, rows: list[dict[str, Any]]) -> KubeObject:
+    # A map that goes while a migration runs cancels it, as its Plan or Provider would.
+    return {
+        "apiVersion": API,
+        "kind": kind,
+        "metadata": metadata(
+            blueprint, group.full_name, blueprint.forklift.namespace, group=group, layer="plan", keep=True
+        ),
+        "spec": {"provider": _providers(blueprint, group), "map": rows},
+    }
+
+
+def plan(blueprint: Blueprint, group: Group) -> KubeObject:
+    """Return the group's Plan, with every field explicit that Forklift or its CRD would set itself."""
+    namespace = blueprint.forklift.namespace
+    itself = _reference(namespace, group.full_name)
+    spec: dict[str, Any] = {
+        "description": f"{blueprint.name}: {group.name} of phase {group.phase}",
+        "targetNamespace": group.namespace,
+        "provider": _providers(blueprint, group),
+        "map": {"network": itself, "storage": dict(itself)},
+        # `type` supersedes `warm`, but a Plan with warm: true stays warm whatever its type.
+        "warm": group.method == "warm",
+        "type": group.method,
+        "archived": False,
+        "preserveStaticIPs": group.preserve_static_ips,
+        "migrateSharedDisks": not all(_leaves_shared(machine) for machine in group.machines),
+        # The CRD's default deletes the new VM with its disks whenever its migration fails, a failed
+        # PostHook included, and by then the VM may have served. _machine() says for which VMs it is safe.
+        "deleteVmOnFailMigration": False,
+        # It looks into the disks before any is copied, so that a hopeless migration fails early.
+        "runPreflightInspection": True,
+        "skipGuestConversion": False,
+        # Only read with skipGuestConversion; its default, devices that any guest can boot from.
+        "useCompatibilityMode": True,
+        # Exact names, so that what Forklift makes can be taken over by manifests later.
+        "pvcNameTemplateUseGenerateName": False,
+        "volumeNameTemplate": "disk-{{.VolumeIndex}}",
+        "networkNameTemplate": "nic-{{.NetworkIndex}}",
+        "targetLabels": _target_labels(blueprint, group),
+        "targetNodeSelector": dict(sorted(group.placement.node_selector.items())),
+        "targetAffinity": _affinity(group.placement.apart_from),
+        "transferNetwork": _nad_reference(group.transfer_network),
+        "vms": [_machine(blueprint, machine) for machine in group.machines],
+    }
+    version = _version(blueprint)
+    return {
+        "apiVersion": API,
+        "kind": "Plan",
+        "metadata": metadata(blueprint, group.full_name, namespace, group=group, layer="plan", keep=True),
+        "spec": _known(spec, _SINCE, version),
+    }
+
+
+def migration(blueprint: Blueprint, group: Group) -> KubeObject:
+    """Return the group's Migration. Once it is applied, it runs; the cutover comes from an overlay."""
+    namespace = blueprint.forklift.namespace
+    return {
+        "apiVersion": API,
+        "kind": "Migration",
+        # Deleting it cancels the run, and applying it again starts another.
+        "metadata": metadata(blueprint, migration_name(group), namespace, group=group, layer="migration", keep=True),
+        "spec": {"plan": _reference(namespace, group.full_name)},
+    }
+
+
+def _machine(blueprint: Blueprint, machine: Machine) -> dict[str, Any]:
+    """Return the VM's entry in the Plan.
+
+    ``deleteVmOnFailMigration``: a retry finds volumes of its exact names in the way (Forklift looks for
+    its own by the Migration's UID), so what a failed run leaves has to go. A VM with a PostHook can fail
+    after it was started; its volumes are kept and a retry needs a person's hand.
+    """
+    namespace = blueprint.forklift.namespace
+    post = any(use.step == "PostHook" for use in machine.hooks)
+    hooks = {hook.name: hook.full_name for hook in blueprint.hooks}
+    entry: dict[str, Any] = {
+        **_found(machine.id, machine.name),
+        "targetName": machine.target_name,
+        "targetPowerState": _POWER[machine.run_strategy],
+        "pvcNameTemplate": claim_template(machine),
+        "deleteVmOnFailMigration": None if post else True,
+        "migrateSharedDisks": False if _leaves_shared(machine) else None,
+        "rootDisk": machine.root_disk,
+        "instanceType": machine.instancetype.name if machine.instancetype else None,
+        # Forklift looks for the Secret beside the Plan (secretLUKS in pkg/controller/plan/kubevirt.go).
+        "luks": _reference(namespace, machine.luks_secret) if machine.luks_secret else None,
+        "nbdeClevis": machine.nbde_clevis or None,
+        "hooks": [{"step": use.step, "hook": _reference(namespace, hooks[use.name])} for use in machine.hooks],
+    }
+    return _known(entry, _SINCE_OF_VM, _version(blueprint))
+
+
+def claim_template(machine: Machine) -> str:
+    """Return the pvcNameTemplate that gives the machine's volumes the names of its claims.
+
+    Forklift's DiskIndex counts from 0 over SATA, IDE, SCSI and NVMe disks in this order, and leaves out
+    shared disks that are not migrated before it counts (SortedDisksAsVmware,
+    pkg/controller/plan/adapter/vsphere/builder.go). The plan-wide ``{{.TargetVmName}}`` is not used: the
+    copy-offload path of v2.12.5 leaves it empty.
+    """
+    disks = sorted(machine.disks, key=lambda disk: disk.index)
+    if _leaves_shared(machine):
+        numbered = list(enumerate(disk for disk in disks if not disk.shared))
+    else:
+        numbered = [(disk.index, disk) for disk in disks]
+    usual = f"{machine.target_name}-disk-{{{{.DiskIndex}}}}"
+    odd = [(number, disk) for number, disk in numbered if disk.claim != f"{machine.target_name}-disk-{number}"]
+    if not odd:
+        return usual
+    cases = "{{else ".join(f"if eq .DiskIndex {number}}}}}{disk.claim}" for number, disk in odd)
+    return f"{{{{{cases}{{{{else}}}}{usual}{{{{end}}}}"
+
+
+def _leaves_shared(machine: Machine) -> bool:
+    """Tell whether the VM shares disks that another VM brings along."""
+    return any(_foreign(disk) for disk in machine.disks)
+
+
+def _foreign(disk: MachineDisk) -> bool:
+    return disk.shared is not None and not disk.owner
+
+
+def _target_labels(blueprint: Blueprint, group: Group) -> dict[str, str]:
+    """Return the labels of the VMs' pods; Forklift adds `app`, the VM's name, and puts none on the VM."""
+    labels = {**group.placement.labels, MIGRATION_LABEL: blueprint.name}
+    labels |= {PHASE_LABEL: group.phase, GROUP_LABEL: group.name}
+    if group.placement.apart_from is not None:
+        labels[APART_LABEL] = group.placement.apart_from
+    return dict(sorted(labels.items()))
+
+
+def _affinity(apart_from: str | None) -> dict[str, Any] | None:
+    """Return the wish to run on another node than the rest of an anti-affinity set."""
+    if apart_from is None:
+        return None
+    term = {
+        "labelSelector": {"matchLabels": {APART_LABEL: apart_from}},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    preferred = [{"weight": 100, "podAffinityTerm": term}]
+    return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+
+
+def _providers(blueprint: Blueprint, group: Group) -> dict[str, Any]:
+    namespace = blueprint.forklift.namespace
+    source = next(source for source in blueprint.sources if source.name == group.source)
+    return {
+        "source": _reference(namespace, source.provider),
+        "destination": _reference(namespace, host_provider(blueprint)),
+    }
+
+
+def _reference(namespace: str, name: str) -> dict[str, str]:
+    """Return a reference; Forklift takes one without a namespace for one that is not set."""
+    return {"namespace": namespace, "name": name}
+
+
+def _nad_reference(nad: str | None) -> dict[str, str] | None:
+    if nad is None:
+        return None
+    namespace, _, name = nad.partition("/")
+    return _reference(namespace, name)
+
+
+def _found(id_: str | None, name: str) -> dict[str, str]:
+    """Return how Forklift finds an object in vSphere: by its id, and by name only where that is unknown."""
+    return {"id": id_, "name": name} if id_ is not None else {"name": name}
+
+
+def _version(blueprint: Blueprint) -> tuple[int, ...]:
+    return tuple(int(part) for part in blueprint.cluster.versions.forklift.split("."))
+
+
+def _known(fields: dict[str, Any], since: dict[str, tuple[int, ...]], version: tuple[int, ...]) -> dict[str, Any]:
+    """Return the fields that say something and that this version of Forklift has."""
+    return {
+        key: value
+        for key, value in fields.items()
+        if value is not None and value not in ({}, []) and version >= since.get(key, ())
+    }
+
+
+def _resource(group: Group, layer: str, obj: KubeObject) -> Resource:
+    return Resource(directory=base(group, layer), object=obj, lock=group.phase)

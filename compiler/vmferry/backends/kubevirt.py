@@ -1,0 +1,432 @@
+"""KubeVirt: VirtualMachines that copy their sources, and Services in front of them."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from vmferry.backends.cdi import BIND_IMMEDIATELY, storage
+from vmferry.backends.metadata import PRIORITY_LABEL, VM_LABEL, base, metadata
+from vmferry.model.base import LABEL_DOMAIN
+from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic, Placement
+from vmferry.model.manifest import Item, KubeObject, Resource
+from vmferry.model.quantity import format_size
+from vmferry.model.spec import Toleration
+
+APART_LABEL = f"{LABEL_DOMAIN}/apart-from"  # an anti-affinity set, by name
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_SERIAL_LENGTH = 20  # what virtio-blk carries; also Forklift's MaxDiskSerialLength
+
+_HYPERV: dict[str, Any] = {
+    "frequencies": {},
+    "ipi": {},
+    "reenlightenment": {},
+    "relaxed": {},
+    "reset": {},
+    "runtime": {},
+    "spinlocks": {"spinlocks": 8191},
+    "synic": {},
+    "synictimer": {"direct": {}},
+    "tlbflush": {},
+    "vapic": {},
+    "vpindex": {},
+}
+"""Of common-instancetypes preferences/components/hyperv; ipi, synic and tlbflush need vpindex, synictimer synic."""
+
+_WINDOWS_TIMERS: dict[str, Any] = {
+    "hpet": {"present": False},
+    "hyperv": {},
+    "pit": {"tickPolicy": "delay"},
+    "rtc": {"tickPolicy": "catchup"},
+}
+
+_SMALL_PCI_HOLE = ("winXP", "winNet")
+"""Guest ids of Windows that cannot boot with the 64-bit PCI hole: XP and Server 2003."""
+
+_USER_DATA = """\
+#cloud-config
+preserve_hostname: true
+ssh_deletekeys: false
+ssh_pwauth: unchanged
+users: []
+"""
+"""cloud-init takes the VM for a new machine, but the guest keeps its name, host keys and users."""
+
+
+def emit(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield the machines layer of every virt-v2v group: VMs, halted, and the Services of their ports.
+
+    Golden images have no VM. A Service reaches a VM through the pod network only, so a VM that is not on it
+    gets none.
+    """
+    golden = _golden_images(blueprint)
+    for group in blueprint.groups:
+        if group.path != "virt-v2v":
+            continue
+        for machine in group.machines:
+            if machine.golden:
+                continue
+            objects = [_virtual_machine(blueprint, group, machine, golden)]
+            if machine.ports and any(nic.nad is None for nic in machine.nics):
+                objects.append(_service(blueprint, group, machine))
+            for obj in objects:
+                yield Resource(directory=base(group, "machines"), object=obj, lock=group.phase)
+
+
+# Golden images by target name, then namespace.
+_Golden = dict[str, dict[str, Machine]]
+
+
+def _golden_images(blueprint: Blueprint) -> _Golden:
+    images: _Golden = {}
+    for group in blueprint.groups:
+        for machine in group.machines:
+            if machine.golden:
+                images.setdefault(machine.target_name, {})[machine.namespace] = machine
+    return images
+
+
+def _virtual_machine(blueprint: Blueprint, group: Group, machine: Machine, golden: _Golden) -> KubeObject:
+    own = {**dict(sorted(machine.placement.labels.items())), VM_LABEL: machine.target_name}
+    by_phase = {} if machine.priority_class is not None else {PRIORITY_LABEL: "phase"}
+    spec: dict[str, Any] = _catalogue(machine) | {"runStrategy": "Halted"}
+    if machine.clone_of is not None:
+        spec["dataVolumeTemplates"] = [_clone(machine, disk, golden) for disk in machine.disks]
+    spec["template"] = {
+        "metadata": _template_metadata(blueprint, group, machine, own),
+        "spec": _instance(machine),
+    }
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": metadata(
+            blueprint,
+            machine.target_name,
+            machine.namespace,
+            group=group,
+            layer="machines",
+            labels=own | by_phase,
+            keep=True,
+        ),
+        "spec": spec,
+    }
+
+
+def _catalogue(machine: Machine) -> dict[str, Any]:
+    """Return the instance type and preference; the mutating webhook would add their kinds."""
+    references: dict[str, Any] = {}
+    if machine.instancetype is not None:
+        kind = machine.instancetype.kind or "VirtualMachineClusterInstancetype"
+        references["instancetype"] = {"kind": kind, "name": machine.instancetype.name}
+    if machine.preference is not None:
+        kind = machine.preference.kind or "VirtualMachineClusterPreference"
+        references["preference"] = {"kind": kind, "name": machine.preference.name}
+    return references
+
+
+def _clone(machine: Machine, disk: MachineDisk, golden: _Golden) -> dict[str, Any]:
+    """Return the dataVolumeTemplate that clones a golden image's disk of the same index."""
+    source = f"{machine.clone_of}-disk-{disk.index}"
+    namespace = machine.namespace
+    images = golden.get(machine.clone_of or "", {})
+    if images:
+        image = images.get(namespace) or images[min(images)]
+        namespace = image.namespace
+        source = next((found.claim for found in image.disks if found.index == disk.index), source)
+    result: dict[str, Any] = {"metadata": {"name": disk.claim}}
+    if disk.bind_immediately:
+        result["metadata"]["annotations"] = dict(BIND_IMMEDIATELY)
+    result["spec"] = {
+        "sourceRef": {"kind": "DataSource", "name": source, "namespace": namespace},
+        "storage": storage(disk),
+    }
+    return result
+
+
+def _template_metadata(blueprint: Blueprint, group: Group, machine: Machine, labels: dict[str, str]) -> dict[str, Any]:
+    apart = machine.placement.apart_from
+    if apart is not None:
+        labels = {**labels, APART_LABEL: apart}
+    stamped = metadata(blueprint, machine.target_name, group=group, labels=labels)
+    result: dict[str, Any] = {"labels": stamped["labels"]}
+    if (machine.guest_id or "").startswith(_SMALL_PCI_HOLE):
+        result["annotations"] = {"kubevirt.io/disablePCIHole64": "true"}
+    return result
+
+
+def _instance(machine: Machine) -> dict[str, Any]:
+    """Return the VirtualMachineInstance of the template."""
+    spec: dict[str, Any] = {
+        "architecture": "amd64",
+        "domain": _domain(machine),
+        "evictionStrategy": machine.eviction_strategy,
+        "terminationGracePeriodSeconds": machine.termination_grace_period,
+    }
+    hostname = (machine.hostname or "").split(".")[0].lower()
+    if _DNS_LABEL.fullmatch(hostname):
+        spec["hostname"] = hostname
+    spec |= _placement(machine.placement)
+    if machine.priority_class is not None:
+        spec["priorityClassName"] = machine.priority_class
+    spec["networks"] = [_network(nic) for nic in _nics(machine)]
+    spec["volumes"] = _volumes(machine)
+    return spec
+
+
+def _placement(placement: Placement) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    if placement.node_selector:
+        result["nodeSelector"] = dict(sorted(placement.node_selector.items()))
+    if placement.apart_from is not None:
+        term = {
+            "labelSelector": {"matchLabels": {APART_LABEL: placement.apart_from}},
+            "topologyKey": "kubernetes.io/hostname",
+        }
+        preferred = [{"podAffinityTerm": term, "weight": 100}]
+        result["affinity"] = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    if placement.tolerations:
+        result["tolerations"] = [toleration(entry) for entry in placement.tolerations]
+    return result
+
+
+def toleration(entry: Toleration) -> dict[str, str]:
+    """Return a toleration of a pod or VM."""
+    result = {"key": entry.key, "operator": entry.operator}
+    if entry.value is not None:
+        result["value"] = entry.value
+    if entry.effect is not None:
+        result["effect"] = entry.effect
+    return result
+
+
+# --- domain ----------------------------------------------------------------------------------
+
+
+def _domain(machine: Machine) -> dict[str, Any]:
+    """Return the domain.
+
+    KubeVirt's webhook stores its own Go form of the spec: `resources: {}` and `features.acpi: {}` appear,
+    quantities are normalised and zero values of optional fields go. This is that form already.
+    """
+    result: dict[str, Any] = {"clock": _clock(machine)}
+    if machine.instancetype is None:
+        result["cpu"] = {
+            "cores": machine.cores,
+            "model": machine.cpu_model or "host-model",
+            "sockets": machine.sockets,
+            "threads": machine.threads,
+        }
+        result["memory"] = {"guest": format_size(machine.memory)}
+    return result | {
+        "devices": _devices(machine),
+        "features": _features(machine),
+        "firmware": _firmware(machine),
+        "machine": {"type": machine.machine_type},
+        "resources": {},
+    }
+
+
+def _clock(machine: Machine) -> dict[str, Any]:
+    clock: dict[str, Any] = {"timezone": machine.timezone} if machine.timezone else {"utc": {}}
+    return clock | ({"timer": _WINDOWS_TIMERS} if machine.os == "windows" else {})
+
+
+def _features(machine: Machine) -> dict[str, Any]:
+    features: dict[str, Any] = {"acpi": {}, "apic": {}}
+    if machine.os == "windows":
+        features["hyperv"] = _HYPERV
+    if machine.firmware == "efi" and machine.secure_boot:
+        features["smm"] = {"enabled": True}
+    return features
+
+
+def _firmware(machine: Machine) -> dict[str, Any]:
+    loader: dict[str, Any] = {"bios": {}}
+    if machine.firmware == "efi":
+        # Left out, secureBoot would mean true.
+        loader = {"efi": {"persistent": True, "secureBoot": machine.secure_boot}}
+    identity = {"serial": machine.serial or machine.uuid, "uuid": machine.uuid}
+    return {"bootloader": loader} | {name: value for name, value in identity.items() if value is not None}
+
+
+def _devices(machine: Machine) -> dict[str, Any]:
+    devices: dict[str, Any] = {
+        "autoattachGraphicsDevice": True,
+        "autoattachMemBalloon": True,
+        "autoattachPodInterface": False,  # or a VM without NICs would get one
+        "autoattachSerialConsole": True,
+        "disks": _disks(machine),
+        "inputs": [{"bus": _tablet_bus(machine), "name": "tablet", "type": "tablet"}],
+        "interfaces": [_interface(nic) for nic in _nics(machine)],
+        "rng": {},
+    }
+    if machine.gpus:
+        devices["gpus"] = _host_resources("gpu", machine.gpus)
+    if machine.host_devices:
+        devices["hostDevices"] = _host_resources("hostdev", machine.host_devices)
+    if machine.vtpm:
+        devices["tpm"] = {"persistent": True}
+    return devices
+
+
+def _host_resources(prefix: str, names: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"deviceName": name, "name": f"{prefix}-{index}"} for index, name in enumerate(names)]
+
+
+def _tablet_bus(machine: Machine) -> str:
+    """Return the bus of the tablet: USB for guests that may lack virtio drivers."""
+    paravirtual = machine.os != "windows" and all(disk.bus == "virtio" for disk in machine.disks)
+    return "virtio" if paravirtual else "usb"
+
+
+# --- disks -----------------------------------------------------------------------------------
+
+
+def _disks(machine: Machine) -> list[dict[str, Any]]:
+    """Return the disks in the machine's order, then the one with cloud-init's data."""
+    used: set[str] = set()
+    disks = []
+    for disk in machine.disks:
+        serial = _serial(machine, disk, used)
+        used.add(serial)
+        disks.append(_disk(disk, serial))
+    if _network_data(machine) is not None:
+        disks.append({"cdrom": {"bus": "sata"}, "name": "cloudinit"})
+    return disks
+
+
+def _disk(disk: MachineDisk, serial: str) -> dict[str, Any]:
+    result: dict[str, Any] = {"name": disk.name, "serial": serial}
+    if disk.lun:
+        result |= {"errorPolicy": "report", "lun": {"bus": "scsi", "reservation": True}}
+    else:
+        result["disk"] = {"bus": disk.bus}
+    if disk.boot_order is not None:
+        result["bootOrder"] = disk.boot_order
+    if disk.shared is not None:
+        result |= {"cache": "none", "shareable": True}
+    return result
+
+
+def _serial(machine: Machine, disk: MachineDisk, used: set[str]) -> str:
+    """Return the disk's serial number: the source's in what virtio can carry, else one made from its identity.
+
+    As Forklift does (pkg/controller/plan/adapter/base/disk_serial.go). VMs that share a disk agree on it.
+    """
+    serial = re.sub(r"[^A-Za-z0-9-]", "", disk.serial or "")[:_SERIAL_LENGTH]
+    if serial and serial not in used:
+        return serial
+    identity = f"{machine.key}:{disk.index}" if disk.shared is None else f"{machine.namespace}:{disk.shared}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:_SERIAL_LENGTH]
+
+
+def _volumes(machine: Machine) -> list[dict[str, Any]]:
+    volumes = [_volume(machine, disk) for disk in machine.disks]
+    network_data = _network_data(machine)
+    if network_data is not None:
+        seed = {"networkData": network_data, "userData": _USER_DATA}
+        volumes.append({"cloudInitNoCloud": seed, "name": "cloudinit"})
+    return volumes
+
+
+def _volume(machine: Machine, disk: MachineDisk) -> dict[str, Any]:
+    """Return the disk's volume, by claim: a restored VM keeps it (KubeVirt docs/storage/snapshot_restore_api.md).
+
+    Only a clone names its DataVolume: a dataVolumeTemplate that no volume refers to is refused.
+    """
+    if machine.clone_of is not None:
+        return {"dataVolume": {"name": disk.claim}, "name": disk.name}
+    return {"name": disk.name, "persistentVolumeClaim": {"claimName": disk.claim}}
+
+
+# --- networks --------------------------------------------------------------------------------
+
+
+def _nics(machine: Machine) -> list[MachineNic]:
+    return sorted(machine.nics, key=lambda nic: nic.index)
+
+
+def _interface(nic: MachineNic) -> dict[str, Any]:
+    """Return the interface. It lists no ports: KubeVirt would forward those and drop all others."""
+    result: dict[str, Any] = {"name": nic.name}
+    if nic.binding == "macvtap":
+        result["binding"] = {"name": "macvtap"}
+    else:
+        result[nic.binding] = {}
+    if nic.mac is not None:
+        result["macAddress"] = nic.mac
+    if nic.binding != "sriov":
+        result["model"] = nic.model
+        if not nic.connected:
+            result["state"] = "down"
+    return result
+
+
+def _network(nic: MachineNic) -> dict[str, Any]:
+    if nic.nad is None:
+        return {"name": nic.name, "pod": {}}
+    return {"multus": {"networkName": nic.nad}, "name": nic.name}
+
+
+def _network_data(machine: Machine) -> str | None:
+    """Return cloud-init's network data, version 2, for NICs with new addresses; None where there are none.
+
+    Windows has no cloud-init: virt-v2v sets its addresses. Strings are quoted as in JSON, because PyYAML takes
+    some MAC addresses for numbers.
+    """
+    if machine.os == "windows":
+        return None
+    lines = [line for nic in _nics(machine) for line in _ethernet(nic)]
+    return "\n".join(["version: 2", "ethernets:", *lines, ""]) if lines else None
+
+
+def _ethernet(nic: MachineNic) -> list[str]:
+    new = nic.readdress
+    if new is None:
+        return []
+    lines = [
+        f"  {nic.name}:",
+        f"    match: {{macaddress: {json.dumps(nic.mac)}}}",
+        "    dhcp4: false",
+        f"    addresses: {json.dumps(new.addresses)}",
+    ]
+    if new.gateway is not None:
+        everywhere = "::/0" if ":" in new.gateway else "0.0.0.0/0"
+        lines.append(f"    routes: [{{to: {json.dumps(everywhere)}, via: {json.dumps(new.gateway)}}}]")
+    if new.nameservers:
+        lines.append(f"    nameservers: {{addresses: {json.dumps(new.nameservers)}}}")
+    return lines
+
+
+def _service(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
+    """Return the Service. It selects our label: KubeVirt's own, vm.kubevirt.io/name, holds the host name."""
+    ports = [
+        {
+            "name": port.name,
+            "port": port.port,
+            "protocol": port.protocol,
+            "targetPort": port.target_port or port.port,
+        }
+        for port in machine.ports
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(
+            blueprint,
+            machine.target_name,
+            machine.namespace,
+            group=group,
+            layer="machines",
+            labels={VM_LABEL: machine.target_name},
+        ),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": {VM_LABEL: machine.target_name},
+            "ports": ports,
+            "internalTrafficPolicy": "Cluster",
+            "sessionAffinity": "None",
+        },
+    }

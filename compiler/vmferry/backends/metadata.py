@@ -1,0 +1,71 @@
+"""Metadata that every emitted object carries: labels, protection against pruning, sync waves."""
+
+from typing import Any
+
+from vmferry.model.base import LABEL_DOMAIN
+from vmferry.model.blueprint import Blueprint, Group
+
+PHASE_LABEL = f"{LABEL_DOMAIN}/phase"
+GROUP_LABEL = f"{LABEL_DOMAIN}/group"
+MIGRATION_LABEL = f"{LABEL_DOMAIN}/migration"
+VM_LABEL = f"{LABEL_DOMAIN}/vm"
+PRIORITY_LABEL = f"{LABEL_DOMAIN}/priority"  # "phase": the phase's component sets its priority class
+
+FLUX_KEEP = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
+ARGOCD_OPTIONS = "argocd.argoproj.io/sync-options"
+ARGOCD_WAVE = "argocd.argoproj.io/sync-wave"
+
+LAYER_WAVES = {
+    "plan": 0,
+    "migration": 2,
+    "access": 0,
+    "volumes": 1,
+    "conversion": 2,
+    "machines": 3,
+    "config": 0,
+    "workload": 1,
+}
+"""Argo CD sync waves of the layers of a group: a group is one Application there."""
+
+
+def metadata(
+    blueprint: Blueprint,
+    name: str,
+    namespace: str | None = None,
+    *,
+    group: Group | None = None,
+    layer: str | None = None,
+    labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
+    keep: bool = False,
+    wave: int | None = None,
+) -> dict[str, Any]:
+    """Return an object's metadata.
+
+    ``keep`` stamps what keeps Flux and Argo CD from ever deleting the object: set it on whatever
+    holds data or a running migration (VirtualMachine, DataVolume, PersistentVolumeClaim,
+    Namespace, Plan, Migration). Argo CD needs both Prune=false and Delete=false (argo-cd #12388).
+    """
+    result: dict[str, Any] = {"name": name}
+    if namespace is not None:
+        result["namespace"] = namespace
+    stamped = {"app.kubernetes.io/managed-by": "vmferry", MIGRATION_LABEL: blueprint.name}
+    if group is not None:
+        stamped |= {PHASE_LABEL: group.phase, GROUP_LABEL: group.name}
+    result["labels"] = {**(labels or {}), **stamped}
+    notes = dict(annotations or {})
+    if keep:
+        notes |= FLUX_KEEP
+        notes[ARGOCD_OPTIONS] = "Prune=false,Delete=false"
+    if blueprint.gitops.engine == "argocd":
+        wave = LAYER_WAVES[layer] if wave is None and layer is not None else wave
+        if wave:
+            notes[ARGOCD_WAVE] = str(wave)
+    if notes:
+        result["annotations"] = dict(sorted(notes.items()))
+    return result
+
+
+def base(group: Group, layer: str) -> str:
+    """Return the directory of one layer of a group's base."""
+    return f"bases/{group.phase}/{group.name}/{layer}"

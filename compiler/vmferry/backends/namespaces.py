@@ -1,0 +1,311 @@
+"""Namespaces and what all their VMs share: quota, the applier's rights, network policies, credentials."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple
+
+from vmferry.backends import credentials, forklift
+from vmferry.backends.metadata import VM_LABEL, metadata
+from vmferry.model.application import NamedPort
+from vmferry.model.base import LABEL_DOMAIN
+from vmferry.model.blueprint import Blueprint, Credential, Group, Machine, NamespacePlan
+from vmferry.model.manifest import Item, KubeObject, Resource
+
+QUOTA_BASIS = f"{LABEL_DOMAIN}/quota-basis"
+APPLIER = "vmferry-applier"
+GOLDEN = "vmferry-golden-images"
+FORKLIFT_VM_LABEL = "app"  # Forklift puts the VM's name there (pkg/controller/plan/kubevirt.go), and no other
+CDI_LABEL = "cdi.kubevirt.io"  # on CDI's own pods and on those that import, upload and clone
+
+_CONTROLLERS = {
+    "flux": ("kustomize-controller", "flux-system"),
+    "argocd": ("argocd-application-controller", "argocd"),
+}
+"""ServiceAccount that applies by default, and its namespace, by engine."""
+
+_APPLY = ("get", "list", "watch", "create", "patch")
+_PRUNE = (*_APPLY, "delete")
+
+
+class _Kind(NamedTuple):
+    """A kind that the applier handles. What must never be pruned, it has no right to delete either."""
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...] = _PRUNE
+
+
+_SERVICES = _Kind("", "services")
+_CONFIG_MAPS = _Kind("", "configmaps")
+_SECRETS = _Kind("", "secrets", _APPLY)
+_NETWORK_POLICIES = _Kind("networking.k8s.io", "networkpolicies")
+_VOLUMES = _Kind("cdi.kubevirt.io", "datavolumes", _APPLY)
+_MACHINES = _Kind("kubevirt.io", "virtualmachines", _APPLY)
+
+_BASIC = (
+    _Kind("", "namespaces", _APPLY),
+    _Kind("rbac.authorization.k8s.io", "roles"),
+    _Kind("rbac.authorization.k8s.io", "rolebindings"),
+)
+_METHOD_KINDS: dict[str, tuple[_Kind, ...]] = {
+    "warm": (_SERVICES,),
+    "cold": (_SERVICES,),
+    "job": (
+        _SERVICES,
+        _CONFIG_MAPS,
+        _Kind("", "serviceaccounts"),
+        _Kind("batch", "jobs"),
+        _Kind("", "persistentvolumeclaims", ("get", "patch")),  # the Jobs' own right: none grants what it lacks
+        _VOLUMES,
+        _MACHINES,
+    ),
+    "image": (_SERVICES, _VOLUMES, _Kind("cdi.kubevirt.io", "datasources"), _MACHINES),
+    "rebuild": (
+        _SERVICES,
+        _CONFIG_MAPS,
+        _Kind("", "persistentvolumeclaims", _APPLY),
+        _Kind("apps", "deployments"),
+        _Kind("apps", "statefulsets"),
+        _Kind("policy", "poddisruptionbudgets"),
+        _NETWORK_POLICIES,
+    ),
+}
+"""Kinds that the backends put into a VM's namespace, by method."""
+
+_FORKLIFT_KINDS = (
+    _Kind("forklift.konveyor.io", "hosts"),
+    _Kind("forklift.konveyor.io", "hooks"),
+    _Kind("forklift.konveyor.io", "providers", _APPLY),
+    _Kind("forklift.konveyor.io", "networkmaps", _APPLY),
+    _Kind("forklift.konveyor.io", "storagemaps", _APPLY),
+    _Kind("forklift.konveyor.io", "plans", _APPLY),
+    _Kind("forklift.konveyor.io", "migrations", _APPLY),
+)
+
+
+def emit(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield every namespace with its shared objects, and the rights it takes to apply Forklift's objects."""
+    for plan in blueprint.namespaces:
+        directory = f"infra/namespaces/{plan.name}"
+        groups = [group for group in blueprint.groups if group.namespace == plan.name]
+        for obj in (
+            _namespace(blueprint, plan),
+            *_quota(blueprint, plan),
+            *_applier_rights(blueprint, plan, groups),
+            *_golden_image_rights(blueprint, plan, groups),
+            *(_network_policies(blueprint, plan, groups) if plan.isolate else ()),
+        ):
+            yield Resource(directory=directory, object=obj)
+        for credential in plan.credentials:
+            yield from credentials.resources(blueprint, credential, directory)
+    if any(group.path == "forklift" for group in blueprint.groups):
+        # Not beside the objects they are for: Flux tries a root out as a whole before it applies any of it.
+        known = any(plan.name == blueprint.forklift.namespace for plan in blueprint.namespaces)
+        directory = f"infra/namespaces/{blueprint.forklift.namespace}" if known else "infra/cluster"
+        for obj in _forklift_rights(blueprint):
+            yield Resource(directory=directory, object=obj)
+
+
+def _namespace(blueprint: Blueprint, plan: NamespacePlan) -> KubeObject:
+    labels = {**plan.labels, "kubernetes.io/metadata.name": plan.name}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": metadata(blueprint, plan.name, labels=labels, keep=True),
+    }
+
+
+def _quota(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
+    if not plan.quota:
+        return
+    notes = {QUOTA_BASIS: plan.quota_basis} if plan.quota_basis else None
+    yield {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": metadata(blueprint, "vmferry", plan.name, annotations=notes),
+        "spec": {"hard": dict(sorted(plan.quota.items()))},
+    }
+
+
+# --- rights ----------------------------------------------------------------------------------
+
+
+def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
+    kinds = [*_BASIC, *_credential_kinds(plan.credentials)]
+    for group in groups:
+        kinds += _METHOD_KINDS[group.method]
+    if plan.quota:
+        kinds.append(_Kind("", "resourcequotas"))
+    if plan.isolate:
+        kinds.append(_NETWORK_POLICIES)
+    if plan.nads:
+        kinds.append(_Kind("k8s.cni.cncf.io", "network-attachment-definitions", _APPLY))
+    if plan.smoke:
+        kinds.append(_Kind("kubevirt.io", "virtualmachines"))
+    if plan.forklift:
+        # Forklift's webhooks ask whether who creates a Plan or Migration may create the VMs.
+        kinds.append(_Kind("kubevirt.io", "virtualmachines", ("create",)))
+    yield from _grant(blueprint, APPLIER, plan.name, _rules(kinds), [_applier(blueprint)])
+
+
+def _forklift_rights(blueprint: Blueprint) -> Iterator[KubeObject]:
+    references: list[Credential] = []
+    for source in forklift.used_sources(blueprint):
+        references += [source.credential, *(host.credential for host in source.hosts)]
+    rules = _rules([*_FORKLIFT_KINDS, *_credential_kinds(references)])
+    # Other migrations share this namespace.
+    name = f"{APPLIER}-{blueprint.name}"
+    yield from _grant(blueprint, name, blueprint.forklift.namespace, rules, [_applier(blueprint)])
+
+
+def _credential_kinds(references: Iterable[Credential]) -> Iterator[_Kind]:
+    for credential in references:
+        if credential.external is not None:
+            yield _Kind("external-secrets.io", "externalsecrets")
+        elif credential.content is not None and b"SealedSecret" in credential.content:
+            yield _Kind("bitnami.com", "sealedsecrets")
+        elif credential.content is not None:
+            yield _SECRETS
+
+
+def _rules(kinds: Iterable[_Kind]) -> list[dict[str, Any]]:
+    """Return one rule for each API group and set of verbs, in order."""
+    verbs: dict[tuple[str, str], set[str]] = {}
+    for kind in kinds:
+        verbs.setdefault((kind.group, kind.resource), set()).update(kind.verbs)
+    resources: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (group, resource), granted in sorted(verbs.items()):
+        key = (group, tuple(verb for verb in _PRUNE if verb in granted))
+        resources.setdefault(key, []).append(resource)
+    return [
+        {"apiGroups": [group], "resources": names, "verbs": list(granted)}
+        for (group, granted), names in resources.items()
+    ]
+
+
+def _applier(blueprint: Blueprint) -> dict[str, str]:
+    gitops = blueprint.gitops
+    name, namespace = _CONTROLLERS[gitops.engine]
+    if gitops.applier is not None:
+        name, namespace = gitops.applier.name, gitops.applier.namespace
+    elif gitops.namespace is not None:
+        namespace = gitops.namespace
+    return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+
+
+def _grant(
+    blueprint: Blueprint,
+    name: str,
+    namespace: str,
+    rules: list[dict[str, Any]],
+    subjects: list[dict[str, str]],
+) -> Iterator[KubeObject]:
+    yield {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": metadata(blueprint, name, namespace),
+        "rules": rules,
+    }
+    yield {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata(blueprint, name, namespace),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "subjects": subjects,
+    }
+
+
+def _golden_image_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
+    """Yield what lets other namespaces clone this one's golden images.
+
+    CDI asks on behalf of the VM, whose ServiceAccount is its namespace's `default` (kubevirt
+    pkg/virt-controller/watch/vm/vm.go); within one namespace it does not ask.
+    """
+    golden = {machine.target_name for machine in _machines(groups) if machine.golden}
+    clients = {
+        machine.namespace
+        for machine in _machines(blueprint.groups)
+        if machine.clone_of in golden and machine.namespace != plan.name
+    }
+    if not clients:
+        return
+    rule = {"apiGroups": ["cdi.kubevirt.io"], "resources": ["datavolumes/source"], "verbs": ["create"]}
+    subjects = [{"kind": "ServiceAccount", "name": "default", "namespace": namespace} for namespace in sorted(clients)]
+    yield from _grant(blueprint, GOLDEN, plan.name, [rule], subjects)
+
+
+# --- network policies ------------------------------------------------------------------------
+
+
+def _network_policies(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
+    """Yield policies that close the namespace to others, but for declared ports and the migration itself.
+
+    They are about pods' addresses: VMs' other networks are not theirs to filter. Egress stays as it is.
+    """
+
+    def policy(name: str, selector: dict[str, Any], rule: dict[str, Any]) -> KubeObject:
+        return {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": metadata(blueprint, name, plan.name),
+            "spec": {"podSelector": selector, "policyTypes": ["Ingress"], "ingress": [rule]},
+        }
+
+    yield policy("vmferry-isolate", {}, {"from": [{"podSelector": {}}]})
+    if any(group.path != "rebuild" for group in groups):
+        # Progress (metrics) and uploads come from CDI's namespace, host-assisted clones from any other.
+        cdi: dict[str, Any] = {"matchExpressions": [{"key": CDI_LABEL, "operator": "Exists"}]}
+        peer: dict[str, Any] = {"namespaceSelector": {}, "podSelector": cdi}
+        yield policy("vmferry-cdi", cdi, {"from": [peer], "ports": [_port("TCP", 8443)]})
+    if plan.forklift:
+        # The controller fetches the converted VM (8080) and the progress (2112) from its pods.
+        controller = {"matchLabels": {"kubernetes.io/metadata.name": blueprint.forklift.namespace}}
+        pods = {"matchExpressions": [{"key": "forklift.app", "operator": "Exists"}]}
+        ports = [_port("TCP", 2112), _port("TCP", 8080)]
+        yield policy("vmferry-forklift", pods, {"from": [{"namespaceSelector": controller}], "ports": ports})
+    for offer, names in sorted(_offers(groups).items()):
+        selector = {"matchExpressions": [{"key": offer.label, "operator": "In", "values": sorted(names)}]}
+        yield policy(offer.name, selector, {"ports": [_port(*port) for port in offer.ports]})
+
+
+class _Offer(NamedTuple):
+    """Ports that some pods offer to everyone, and the label that holds those pods' names."""
+
+    label: str
+    ports: tuple[tuple[Literal["TCP", "UDP"], int], ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the policy; VMs with the same ports share one, so that a root stays small."""
+        ports = "-".join(f"{protocol.lower()}-{number}" for protocol, number in self.ports)
+        prefix = "vmferry-forklift-ports" if self.label == FORKLIFT_VM_LABEL else "vmferry-ports"
+        if len(f"{prefix}-{ports}") > 63:
+            ports = hashlib.sha256(ports.encode()).hexdigest()[:8]
+        return f"{prefix}-{ports}"
+
+
+def _offers(groups: Iterable[Group]) -> dict[_Offer, set[str]]:
+    offers: dict[_Offer, set[str]] = {}
+    for machine in _machines(groups):
+        if ports := _open_ports(machine):
+            label = FORKLIFT_VM_LABEL if machine.path == "forklift" else VM_LABEL
+            numbers = sorted({(port.protocol, port.target_port or port.port) for port in ports})
+            offers.setdefault(_Offer(label, tuple(numbers)), set()).add(machine.target_name)
+    return offers
+
+
+def _open_ports(machine: Machine) -> tuple[NamedPort, ...]:
+    """Return the ports that anyone may reach on the pod network."""
+    if machine.application is not None and machine.path == "rebuild":
+        # With allowFrom, the application has a policy of its own.
+        return machine.application.ports if machine.application.allow_from is None else ()
+    return machine.ports if any(nic.nad is None for nic in machine.nics) else ()
+
+
+def _port(protocol: str, number: int) -> dict[str, Any]:
+    return {"protocol": protocol, "port": number}
+
+
+def _machines(groups: Iterable[Group]) -> Iterator[Machine]:
+    for group in groups:
+        yield from group.machines

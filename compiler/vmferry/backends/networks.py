@@ -1,0 +1,380 @@
+"""Networks: NetworkAttachmentDefinitions, bridges on the nodes, and pairs of VMs that prove a network."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from vmferry.backends.metadata import metadata
+from vmferry.backends.names import fitted, suffixed
+from vmferry.model.base import LABEL_DOMAIN
+from vmferry.model.blueprint import Blueprint, BridgePlan, Nad, NamespacePlan, SmokePair
+from vmferry.model.manifest import Item, KubeObject, Resource
+from vmferry.model.spec import (
+    BridgeNetwork,
+    ExistingNad,
+    MacvtapNetwork,
+    NetworkTarget,
+    OvnLayer2,
+    OvnLocalnet,
+    PodNetwork,
+    SriovNetwork,
+)
+
+RESOURCE_NAME = "k8s.v1.cni.cncf.io/resourceName"
+SMOKE_LABEL = f"{LABEL_DOMAIN}/smoke-test"
+SMOKE_PORT = 8080
+
+
+def emit(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield the NADs of each namespace, the node policies of the bridges, and the smoke-test VMs."""
+    for plan in blueprint.namespaces:
+        for nad in plan.nads:
+            if not isinstance(nad.network.target, PodNetwork | ExistingNad):
+                yield Resource(
+                    directory=f"infra/namespaces/{plan.name}",
+                    object=_definition(blueprint, plan.name, nad),
+                )
+        for pair in plan.smoke:
+            for machine in _pair(blueprint, plan, pair):
+                yield Resource(directory=f"infra/smoke/{plan.name}", object=machine)
+    for bridge in blueprint.bridges:
+        yield Resource(directory="infra/cluster", object=_node_policy(blueprint, bridge))
+
+
+# --- NetworkAttachmentDefinitions ------------------------------------------------------------
+
+
+def nad_config(nad: Nad, namespace: str, migration: str) -> dict[str, Any]:
+    """Return the CNI configuration of a NAD in ``namespace``.
+
+    There is never an ipam: guests keep their own addresses. ``migration`` is part of the name that
+    OVN-Kubernetes takes for the identity of a network in the whole cluster: NADs with one name are one
+    network, so every namespace's copy carries the same name and options, and two migrations never meet.
+    Raises TypeError for a network that has no NAD of its own.
+    """
+    target = nad.network.target
+    match target:
+        case BridgeNetwork():
+            return _bridge(target, nad.name)
+        case MacvtapNetwork():
+            return {"cniVersion": "0.3.1", "name": nad.name, "type": "macvtap"} | _mtu(target.mtu)
+        case SriovNetwork():
+            return {
+                "cniVersion": "0.3.1",
+                "name": nad.name,
+                "type": "sriov",
+                **({"vlan": target.vlan} if target.vlan else {}),
+                "spoofchk": "on" if target.spoofchk else "off",
+                "trust": "on" if target.trust else "off",
+                "ipam": {},
+            }
+        case OvnLocalnet() | OvnLayer2():
+            return _ovn(target, nad.name, namespace, migration)
+    raise TypeError(f"{nad.name}: no NetworkAttachmentDefinition is made for type {type(target).__name__}")
+
+
+def _bridge(target: BridgeNetwork, name: str) -> dict[str, Any]:
+    vlan: dict[str, Any] = {}
+    if target.trunk:
+        vlan["vlanTrunk"] = [_trunk_entry(text) for text in target.trunk]
+    elif target.vlan:
+        vlan["vlan"] = target.vlan
+    if vlan:
+        vlan["preserveDefaultVlan"] = False  # the plugin's default leaks untagged frames of VLAN 1
+    return {
+        "cniVersion": "0.3.1",
+        "name": name,
+        "type": target.bridge_type,
+        "bridge": target.bridge,
+        **vlan,
+        "macspoofchk": target.macspoofchk,
+        "disableContainerInterface": True,
+        **_mtu(target.mtu),
+        "ipam": {},
+    }
+
+
+def _trunk_entry(text: str) -> dict[str, int]:
+    first, _, last = text.partition("-")
+    return {"minID": int(first), "maxID": int(last)} if last else {"id": int(first)}
+
+
+def _ovn(target: OvnLocalnet | OvnLayer2, name: str, namespace: str, migration: str) -> dict[str, Any]:
+    localnet: dict[str, Any] = {}
+    if isinstance(target, OvnLocalnet):
+        localnet["physicalNetworkName"] = target.physical_network
+        if target.vlan:
+            localnet["vlanID"] = target.vlan
+    subnets = {"subnets": ",".join(target.subnets), "allowPersistentIPs": True} if target.subnets else {}
+    return {
+        "cniVersion": "1.0.0",
+        # "_" is in neither name, and is not among the characters that OVN-Kubernetes folds into ".".
+        "name": f"{migration}_{name}",
+        "type": "ovn-k8s-cni-overlay",
+        "topology": "localnet" if localnet else "layer2",
+        **localnet,
+        **_mtu(target.mtu),
+        **subnets,
+        "netAttachDefName": f"{namespace}/{name}",
+    }
+
+
+def _mtu(mtu: int | None) -> dict[str, int]:
+    return {} if mtu is None else {"mtu": mtu}
+
+
+def _resource_name(target: NetworkTarget) -> str | None:
+    """Return the node resource a pod on this network needs, so that it is scheduled where there is one."""
+    match target:
+        case BridgeNetwork(marker=True):
+            return f"bridge.network.kubevirt.io/{target.bridge}"
+        case MacvtapNetwork():
+            return f"macvtap.network.kubevirt.io/{target.resource}"
+        case SriovNetwork():
+            return target.resource_name
+    return None
+
+
+def _definition(blueprint: Blueprint, namespace: str, nad: Nad) -> KubeObject:
+    resource = _resource_name(nad.network.target)
+    return {
+        "apiVersion": "k8s.cni.cncf.io/v1",
+        "kind": "NetworkAttachmentDefinition",
+        "metadata": metadata(
+            blueprint,
+            nad.name,
+            namespace,
+            annotations={RESOURCE_NAME: resource} if resource else None,
+            keep=True,  # without it no VM on the network can be restarted or migrated
+        ),
+        "spec": {"config": json.dumps(nad_config(nad, namespace, blueprint.name))},
+    }
+
+
+# --- bridges on the nodes --------------------------------------------------------------------
+
+
+def _node_policy(blueprint: Blueprint, plan: BridgePlan) -> KubeObject:
+    bridge = plan.bridge
+    interface = {
+        "name": bridge.name,
+        "type": "linux-bridge",
+        "state": "up",
+        **_mtu(bridge.mtu),
+        "ipv4": {"enabled": False},
+        "ipv6": {"enabled": False},
+        "bridge": {"options": {"stp": {"enabled": False}}, "port": [_port(blueprint, plan)]},
+    }
+    return {
+        "apiVersion": "nmstate.io/v1",
+        "kind": "NodeNetworkConfigurationPolicy",
+        "metadata": metadata(blueprint, _policy_name(blueprint, plan)),
+        "spec": {
+            "nodeSelector": dict(sorted(bridge.node_selector.items())) or {"node-role.kubernetes.io/worker": ""},
+            "desiredState": {"interfaces": [interface]},
+        },
+    }
+
+
+def _port(blueprint: Blueprint, plan: BridgePlan) -> dict[str, Any]:
+    if not plan.vlans:
+        return {"name": plan.bridge.port}
+    tags = [{"id": first} if first == last else {"id-range": {"min": first, "max": last}} for first, last in plan.vlans]
+    vlan: dict[str, Any] = {"mode": "trunk", "trunk-tags": tags}
+    if _carries_untagged(blueprint, plan.bridge.name):
+        vlan |= {"tag": 1, "enable-native": True}  # 1 is what a bridge gives ports that say nothing
+    return {"name": plan.bridge.port, "vlan": vlan}
+
+
+def _carries_untagged(blueprint: Blueprint, bridge: str) -> bool:
+    targets = (nad.network.target for plan in blueprint.namespaces for nad in plan.nads)
+    return any(
+        isinstance(target, BridgeNetwork) and target.bridge == bridge and target.vlan is None and not target.trunk
+        for target in targets
+    )
+
+
+def _policy_name(blueprint: Blueprint, plan: BridgePlan) -> str:
+    """Return the policy's name; several that make a bridge of one name, on other nodes, get a digest each."""
+    name = _object_name(plan.bridge.name)
+    if sum(_object_name(other.bridge.name) == name for other in blueprint.bridges) > 1:
+        digest = hashlib.sha256(msgspec.json.encode(plan.bridge, order="deterministic")).hexdigest()[:6]
+        name = f"{name}-{digest}"
+    return f"{blueprint.name}-{name}"
+
+
+def _object_name(interface: str) -> str:
+    return interface.lower().replace("_", "-").rstrip("-.")
+
+
+# --- smoke tests -----------------------------------------------------------------------------
+
+_USER_DATA = """\
+#cloud-config
+write_files:
+  - path: /usr/local/bin/vmferry-smoke
+    permissions: "0755"
+    content: |
+      #!/bin/sh
+      mkdir -p /run/smoke
+      python3 -m http.server {port} --directory /run/smoke >/dev/null 2>&1 &
+      while sleep 5; do
+        result=ok
+        for peer in {peers}; do
+          ping -c 2 -W 2 -I {own} "$peer" >/dev/null 2>&1 || result="no answer from $peer"
+        done
+        if [ "$result" = ok ]; then touch /run/smoke/ok; else rm -f /run/smoke/ok; fi
+        echo "vmferry smoke test {name}: $result" >/dev/console
+      done
+runcmd:
+  - [systemd-run, --unit=vmferry-smoke, /usr/local/bin/vmferry-smoke]
+"""
+
+_NETWORK_DATA = """\
+version: 2
+ethernets:
+  pod:
+    match: {{macaddress: "{pod_mac}"}}
+    dhcp4: true
+  test:
+    match: {{macaddress: "{test_mac}"}}
+    dhcp4: false
+    addresses: ["{own}"]
+"""
+
+
+def _pair(blueprint: Blueprint, plan: NamespacePlan, pair: SmokePair) -> Iterator[KubeObject]:
+    """Yield two VMs on different nodes, each Ready only while it reaches the other over the network.
+
+    The readiness probe goes over the pod network, so it needs no guest agent; the result is on the serial
+    console as well. Their MACs are made up and locally administered: no VM of vSphere has one of those.
+    """
+    addresses = pair.test.addresses
+    for name, own, peer in (
+        (suffixed(pair.name, "a"), addresses[0], addresses[1]),
+        (suffixed(pair.name, "b"), addresses[1], addresses[0]),
+    ):
+        yield _smoke_machine(blueprint, plan, pair, name, own, peer)
+
+
+def _smoke_machine(
+    blueprint: Blueprint, plan: NamespacePlan, pair: SmokePair, name: str, own: str, peer: str
+) -> KubeObject:
+    identity = f"{blueprint.name}/{plan.name}/{name}"
+    pod_mac, test_mac = _mac(f"{identity}/pod"), _mac(f"{identity}/test")
+    meta = metadata(blueprint, name, plan.name, labels={SMOKE_LABEL: fitted(pair.name)})
+    unique = str(uuid.uuid5(uuid.NAMESPACE_URL, f"https://{LABEL_DOMAIN}/smoke-test/{identity}"))
+    domain = {
+        "machine": {"type": blueprint.cluster.machine_type},
+        "cpu": {"sockets": 1, "cores": 1, "threads": 1},
+        "memory": {"guest": "1Gi"},
+        "resources": {},
+        "firmware": {"uuid": unique, "serial": unique, "bootloader": {"bios": {}}},
+        "features": {"acpi": {}},
+        "devices": {
+            "logSerialConsole": True,
+            "rng": {},
+            "disks": [
+                {"name": "root", "bootOrder": 1, "disk": {"bus": "virtio"}},
+                {"name": "cloud-init", "disk": {"bus": "virtio"}},
+            ],
+            "interfaces": [
+                {"name": "pod", "model": "virtio", "macAddress": pod_mac, "masquerade": {}},
+                {"name": "test", "macAddress": test_mac, **_binding(blueprint, pair)},
+            ],
+        },
+    }
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": meta,
+        "spec": {
+            "runStrategy": "Always",
+            "template": {
+                "metadata": {"labels": meta["labels"]},
+                "spec": {
+                    "architecture": "amd64",
+                    "hostname": name,
+                    "terminationGracePeriodSeconds": 10,
+                    "evictionStrategy": "None",
+                    "affinity": _on_different_nodes(pair),
+                    "domain": domain,
+                    "networks": [
+                        {"name": "pod", "pod": {}},
+                        {"name": "test", "multus": {"networkName": pair.nad}},
+                    ],
+                    "readinessProbe": {
+                        "httpGet": {"path": "/ok", "port": SMOKE_PORT, "scheme": "HTTP"},
+                        "initialDelaySeconds": 30,
+                        "periodSeconds": 10,
+                        "timeoutSeconds": 2,
+                        "successThreshold": 1,
+                        "failureThreshold": 3,
+                    },
+                    "volumes": [
+                        {
+                            "name": "root",
+                            "containerDisk": {
+                                "image": blueprint.cluster.smoke_image,
+                                "imagePullPolicy": "IfNotPresent",
+                            },
+                        },
+                        {
+                            "name": "cloud-init",
+                            "cloudInitNoCloud": {
+                                "userData": _user_data(pair, name, own, peer),
+                                "networkData": _NETWORK_DATA.format(pod_mac=pod_mac, test_mac=test_mac, own=own),
+                            },
+                        },
+                    ],
+                },
+            },
+        },
+    }
+
+
+def _on_different_nodes(pair: SmokePair) -> dict[str, Any]:
+    """Return the affinity without which the frames might never leave a node, and prove nothing."""
+    term = {
+        "labelSelector": {"matchLabels": {SMOKE_LABEL: fitted(pair.name)}},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+
+def _binding(blueprint: Blueprint, pair: SmokePair) -> dict[str, Any]:
+    """Return how the test interface is bound: as the NAD says, or as a migrated VM on it is."""
+    targets = {f"{plan.name}/{nad.name}": nad.network.target for plan in blueprint.namespaces for nad in plan.nads}
+    target = targets.get(pair.nad)
+    kind = "bridge"
+    if isinstance(target, SriovNetwork):
+        kind = "sriov"
+    elif isinstance(target, MacvtapNetwork):
+        kind = "macvtap"
+    elif isinstance(target, ExistingNad):
+        kind = target.binding
+    elif target is None:
+        nics = (nic for group in blueprint.groups for machine in group.machines for nic in machine.nics)
+        kind = next((nic.binding for nic in nics if nic.nad == pair.nad), kind)
+    if kind == "macvtap":  # a plugin since KubeVirt 1.3, no longer a binding of its own
+        return {"model": "virtio", "binding": {"name": "macvtap"}}
+    return {"sriov": {}} if kind == "sriov" else {"model": "virtio", "bridge": {}}
+
+
+def _mac(seed: str) -> str:
+    """Return a unicast, locally administered MAC address, the same for the same ``seed``."""
+    digest = hashlib.sha256(f"{LABEL_DOMAIN}/{seed}".encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
+
+
+def _user_data(pair: SmokePair, name: str, own: str, peer: str) -> str:
+    peers = [_address(peer), *([pair.gateway] if pair.gateway else [])]
+    return _USER_DATA.format(port=SMOKE_PORT, own=_address(own), peers=" ".join(peers), name=name)
+
+
+def _address(cidr: str) -> str:
+    return cidr.partition("/")[0]

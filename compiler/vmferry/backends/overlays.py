@@ -1,0 +1,120 @@
+"""Overlays: what each step of a group takes from its base, its phase's component, the patches of its stage."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from vmferry.backends.entry_points import overlay
+from vmferry.backends.forklift import migration_name
+from vmferry.backends.metadata import base, metadata
+from vmferry.model.blueprint import Blueprint, Group, Machine, Step
+from vmferry.model.manifest import File, Item, KubeObject, Patch, Resource, Root
+from vmferry.model.shipped import shipped
+from vmferry.model.spec import PhaseKind
+
+PRIORITIES: dict[PhaseKind, int] = {
+    "decommission": 100,
+    "dev-test": 1_000,
+    "migrate": 10_000,
+    "stateless": 20_000,
+    "stateful": 30_000,
+}
+"""Value of each kind's PriorityClass. The API server lets nobody change one, so these never change."""
+
+
+def emit(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield the overlay of every step, the components of the phases, and the PriorityClasses they name."""
+    kinds = sorted({phase.kind for phase in blueprint.phases})
+    for kind in kinds:
+        yield Resource(directory="infra/cluster", object=_priority_class(blueprint, kind))
+        yield from _component(kind)
+    for group in blueprint.groups:
+        for step in group.steps:
+            yield Root(
+                directory=overlay(group, step),
+                resources=tuple(base(group, layer) for layer in step.layers),
+                components=(f"components/{group.phase_kind}",),
+                patches=tuple(_patches(blueprint, group, step)),
+                lock=group.phase,
+                local=True,
+            )
+
+
+def _component(kind: PhaseKind) -> Iterator[File]:
+    """Yield the files of a phase's component as vmferry ships them."""
+    folder = shipped("overlays") / kind
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        yield File(path=f"components/{kind}/{name}", content=path.read_bytes())
+
+
+def _priority_class(blueprint: Blueprint, kind: PhaseKind) -> KubeObject:
+    """Return the PriorityClass of a kind of phase.
+
+    It orders the scheduler's queue and eviction under node pressure. It preempts nothing: to preempt the
+    pod of a VM is to shut the VM down.
+    """
+    return {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": metadata(blueprint, f"vmferry-{kind}", keep=True),
+        "value": PRIORITIES[kind],
+        "globalDefault": False,
+        "preemptionPolicy": "Never",
+        "description": f"Workloads that vmferry moves in phases of kind {kind}",
+    }
+
+
+def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
+    """Yield what the group's stage changes in its base."""
+    if "migration" in step.layers and group.method == "warm" and group.cutover is not None:
+        yield Patch(
+            group="forklift.konveyor.io",
+            kind="Migration",
+            name=migration_name(group),
+            namespace=blueprint.forklift.namespace,
+            op="add",
+            path="/spec/cutover",
+            value=_utc(group.cutover),
+        )
+    if not group.running:
+        return
+    for machine in group.machines:
+        if "machines" in step.layers and not machine.golden and machine.run_strategy != "Halted":
+            yield _start(machine)
+        if "workload" in step.layers:
+            yield from _scale(machine)
+
+
+def _start(machine: Machine) -> Patch:
+    """Return the patch that starts a VM."""
+    return Patch(
+        group="kubevirt.io",
+        kind="VirtualMachine",
+        name=machine.target_name,
+        namespace=machine.namespace,
+        op="replace",
+        path="/spec/runStrategy",
+        value=machine.run_strategy,
+    )
+
+
+def _scale(machine: Machine) -> Iterator[Patch]:
+    """Yield the patch that gives a rebuilt application its replicas."""
+    if machine.application is not None:
+        yield Patch(
+            group="apps",
+            kind=machine.application.kind,
+            name=machine.target_name,
+            namespace=machine.namespace,
+            op="replace",
+            path="/spec/replicas",
+            value=machine.application.replicas,
+        )
+
+
+def _utc(time: str) -> str:
+    """Return an RFC 3339 time as Forklift writes it back: in UTC, to the second.
+
+    Its controller updates the Migration through Go's metav1.Time, so any other form would be drift.
+    """
+    return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

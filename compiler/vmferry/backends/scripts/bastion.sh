@@ -1,0 +1,80 @@
+# Converts the VMs of one move group where virt-v2v is installed, and publishes their disks.
+#
+# Usage: bastion.sh [TARGET-NAME...]      the default is every VM of the group
+#
+#   VCENTER_USER_FILE      file with the user of the vCenter (required)
+#   VCENTER_PASSWORD_FILE  file with the password (required)
+#   VCENTER_CA_FILE        file with the CA of the vCenter
+#   VDDK_LIBDIR            VMware's VDDK, unpacked; without it virt-v2v copies over slow HTTPS
+#   LUKS_DIR               directory with LUKS passphrases, one a file
+#   WORK_DIR               where the images go; default ./images
+#   PUBLISH_DIR            what the web server of the disks' URLs serves; required where there are such disks
+#
+# A VM must be shut off. A VM whose images exist is not converted again: delete WORK_DIR/TARGET-NAME to do so.
+
+wanted_names=("$@")
+found=
+work=${WORK_DIR:-images}
+[[ -n ${VCENTER_USER_FILE:-} && -n ${VCENTER_PASSWORD_FILE:-} ]] \
+  || die 2 'set VCENTER_USER_FILE and VCENTER_PASSWORD_FILE'
+private=$(mktemp -d)
+trap 'rm -rf -- "$private"' EXIT
+make_credentials "$VCENTER_PASSWORD_FILE" "$private"
+
+wanted() { # TARGET-NAME
+  local name
+  [[ ${#wanted_names[@]} -gt 0 ]] || return 0
+  for name in "${wanted_names[@]}"; do
+    [[ $name != "$1" ]] || return 0
+  done
+  return 1
+}
+
+# $1 target name, $2 name in vSphere, $3 libvirt scheme, $4 server and path, $5 "1": do not verify,
+# $6 root device; further arguments are virt-v2v's. The images are complete once they have their directory.
+convert() {
+  local target=$1 name=$2 scheme=$3 location=$4 insecure=$5 root=$6 options=() key
+  shift 6
+  found=1
+  if [[ -d $work/$target ]]; then
+    say "$target: images exist"
+    return
+  fi
+  make_uri "$scheme" "$location" "$VCENTER_USER_FILE" "$insecure" "${VCENTER_CA_FILE:-}"
+  require_shut_off "$name" 1
+  if [[ -n ${VDDK_LIBDIR:-} ]]; then
+    options+=(-it vddk -io "vddk-libdir=$VDDK_LIBDIR")
+    [[ -z $VDDK_THUMBPRINT ]] || options+=(-io "vddk-thumbprint=$VDDK_THUMBPRINT")
+  fi
+  if [[ -n ${LUKS_DIR:-} ]]; then
+    for key in "$LUKS_DIR"/*; do
+      [[ ! -f $key ]] || options+=(--key "all:file:$key")
+    done
+  fi
+  rm -rf -- "$work/.$target.part"
+  mkdir -p -- "$work/.$target.part"
+  virt-v2v -i libvirt -ic "$uri" -ip "$password_file" --root "$root" "${options[@]}" "$@" \
+    -o local -os "$work/.$target.part" -on "$target" -of qcow2 -- "$name" 2>&1 | mask \
+    || die 1 "$target: virt-v2v failed"
+  (cd -- "$work/.$target.part" && sha256sum -- "$target"-sd* >SHA256SUMS)
+  mv -- "$work/.$target.part" "$work/$target"
+  say "$target: converted; digests for \`checksum\` in the spec:"
+  sed 's/^/sha256:/' -- "$work/$target/SHA256SUMS"
+}
+
+# Into the DataVolume that waits for an upload: $1 target name, $2 device, $3 namespace, $4 DataVolume.
+upload() {
+  virtctl image-upload dv "$4" --namespace "$3" --no-create --image-path "$work/$1/$1-$2"
+}
+
+# To where the disk's URL leads: $1 target name, $2 device, $3 file name.
+publish() {
+  [[ -n ${PUBLISH_DIR:-} ]] || die 2 'set PUBLISH_DIR'
+  cp -- "$work/$1/$1-$2" "$PUBLISH_DIR/.$3.part"
+  mv -- "$PUBLISH_DIR/.$3.part" "$PUBLISH_DIR/$3"
+}
+
+# A container disk is made and pushed by hand: $1 target name, $2 device, $3 image.
+push() {
+  say "push $work/$1/$1-$2 as a container disk to $3"
+}

@@ -1,0 +1,408 @@
+"""virt-v2v: conversion Jobs in the cluster and what they may touch, or a script for a bastion."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from shlex import quote
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from vmferry.backends.cdi import APPLY_ONCE
+from vmferry.backends.kubevirt import toleration
+from vmferry.backends.metadata import VM_LABEL, base, metadata
+from vmferry.backends.vcenter import conversion_credential, libvirt_location, vcenter
+from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic
+from vmferry.model.manifest import File, Item, KubeObject, Resource
+
+ALREADY_CONVERTED = 42
+NOT_SHUT_OFF = 43
+"""Exit codes of the conversion script that no retry changes."""
+
+_AS_WRITTEN = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
+"""Keeps Flux from taking parts of a script or a VM's name for its variables."""
+
+_QEMU = 107  # uid and gid of qemu in the image, and of what CDI and KubeVirt write
+_RETRIES = 2
+_NAME_LENGTH = 63  # a Job's name becomes a label of its pods
+_VDDK = "/opt"  # the VDDK image's own entrypoint copies the library below it
+_VDDK_LIBDIR = f"{_VDDK}/vmware-vix-disklib-distrib"
+_SCRIPT = "/etc/vmferry/script"
+_CREDENTIALS = "/etc/vmferry/credentials"
+_LUKS = "/etc/vmferry/luks"
+_PRIVATE = "/run/vmferry"  # in memory
+_SCRATCH = "/var/tmp"  # noqa: S108  # virt-v2v's own choice, an emptyDir; it wants 1 GiB free
+
+
+def emit(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield the access and conversion layers of groups of method job, bastion.sh of those of method image."""
+    for group in blueprint.groups:
+        if group.path != "virt-v2v":
+            continue
+        if group.method == "job":
+            yield from _jobs(blueprint, group)
+        elif group.method == "image":
+            yield from _bastion(blueprint, group)
+
+
+def job_name(machine: Machine, attempt: int) -> str:
+    """Return the name of a conversion Job: cut, and with a digest, where it could not be that long."""
+    suffix = f"-convert-{attempt}"
+    name = machine.target_name
+    if len(name) + len(suffix) > _NAME_LENGTH:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        name = f"{name[: _NAME_LENGTH - len(suffix) - 9].rstrip('-')}-{digest}"
+    return name + suffix
+
+
+def device(index: int) -> str:
+    """Return what virt-v2v calls the disk at ``index``, from 0: sda, sdz, sdaa."""
+    letters = ""
+    number = index + 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("a") + rest) + letters
+    return f"sd{letters}"
+
+
+def script(name: str) -> str:
+    """Return the Bash script ``name`` with the functions that all of them use."""
+    folder = Path(__file__).with_name("scripts")
+    parts = [(folder / file).read_text(encoding="utf-8") for file in ("vcenter.sh", f"{name}.sh")]
+    return "\n".join(["#!/usr/bin/env bash", "set -euo pipefail\n", *parts])
+
+
+def _converted(group: Group) -> list[Machine]:
+    """Return the machines whose disks are converted: clones copy a golden image instead."""
+    return [machine for machine in group.machines if machine.clone_of is None and machine.disks]
+
+
+# --- conversion Jobs -------------------------------------------------------------------------
+
+
+def _jobs(blueprint: Blueprint, group: Group) -> Iterator[Item]:
+    machines = _converted(group)
+    if not machines:
+        return
+    for obj in _access(blueprint, group, machines):
+        yield Resource(directory=base(group, "access"), object=obj, lock=group.phase)
+    for machine in machines:
+        job = _job(blueprint, group, machine)
+        yield Resource(directory=base(group, "conversion"), object=job, lock=group.phase)
+
+
+def _access_name(group: Group) -> str:
+    return f"{group.full_name}-convert"
+
+
+def _access(blueprint: Blueprint, group: Group, machines: list[Machine]) -> Iterator[KubeObject]:
+    """Yield what the Jobs of a group run as: it may read and annotate their volume claims, nothing else."""
+    name = _access_name(group)
+
+    def identity(annotations: dict[str, str] | None = None) -> dict[str, Any]:
+        return metadata(blueprint, name, group.namespace, group=group, layer="access", annotations=annotations)
+
+    claims = sorted({disk.claim for machine in machines for disk in machine.disks})
+    rule = {
+        "apiGroups": [""],
+        "resources": ["persistentvolumeclaims"],
+        "resourceNames": claims,
+        "verbs": ["get", "patch"],
+    }
+    yield {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": identity(),
+        "automountServiceAccountToken": False,
+    }
+    yield {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": identity(),
+        "rules": [rule],
+    }
+    yield {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": identity(),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": group.namespace}],
+    }
+    yield {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": identity(_AS_WRITTEN),
+        "data": {"convert.sh": script("convert")},
+    }
+
+
+def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
+    """Return the Job, without a TTL: GitOps would make it again.
+
+    It is applied once, since its template cannot change; another attempt is another Job.
+    """
+    labels = {VM_LABEL: machine.target_name}
+    identity = metadata(
+        blueprint,
+        job_name(machine, group.attempt),
+        machine.namespace,
+        group=group,
+        layer="conversion",
+        labels=labels,
+        annotations=APPLY_ONCE | _AS_WRITTEN,
+        keep=True,
+    )
+    pod: dict[str, Any] = {"labels": identity["labels"]}
+    if machine.transfer_network is not None:
+        pod["annotations"] = {"k8s.v1.cni.cncf.io/networks": machine.transfer_network}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": identity,
+        "spec": {
+            "backoffLimit": _RETRIES,
+            "completionMode": "NonIndexed",
+            "completions": 1,
+            "parallelism": 1,
+            "podFailurePolicy": {"rules": _failure_rules()},
+            "podReplacementPolicy": "Failed",
+            "suspend": False,
+            "template": {"metadata": pod, "spec": _pod(blueprint, group, machine)},
+        },
+    }
+
+
+def _failure_rules() -> list[dict[str, Any]]:
+    final = {"containerName": "convert", "operator": "In", "values": [ALREADY_CONVERTED, NOT_SHUT_OFF]}
+    return [
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {"action": "FailJob", "onExitCodes": final},
+    ]
+
+
+def _pod(blueprint: Blueprint, group: Group, machine: Machine) -> dict[str, Any]:
+    """Return the pod: as unprivileged as Forklift's, and placed like the VM.
+
+    A volume that binds to its first consumer binds where this pod runs, so the VM must be able to run there.
+    """
+    vddk_image = vcenter(blueprint, machine.source).vddk_image
+    result: dict[str, Any] = {
+        "automountServiceAccountToken": True,
+        "containers": [_container(blueprint, machine, group.attempt)],
+        "dnsPolicy": "ClusterFirst",
+        "enableServiceLinks": False,
+        "nodeSelector": dict(sorted({**machine.placement.node_selector, "kubevirt.io/schedulable": "true"}.items())),
+        "restartPolicy": "Never",
+        "schedulerName": "default-scheduler",
+        "securityContext": {
+            "fsGroup": _QEMU,
+            "runAsGroup": _QEMU,  # a block device belongs to this group, not to fsGroup
+            "runAsNonRoot": True,
+            "runAsUser": _QEMU,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "serviceAccountName": _access_name(group),
+        "terminationGracePeriodSeconds": 30,
+        "volumes": _volumes(blueprint, group, machine),
+    }
+    if vddk_image is not None:
+        result["initContainers"] = [_vddk_container(vddk_image)]
+    if machine.placement.tolerations:
+        result["tolerations"] = [toleration(entry) for entry in machine.placement.tolerations]
+    return result
+
+
+def _container(blueprint: Blueprint, machine: Machine, attempt: int) -> dict[str, Any]:
+    disks = list(enumerate(machine.disks))
+    kvm = {"devices.kubevirt.io/kvm": "1"}
+    result: dict[str, Any] = _container_basics("convert", blueprint.cluster.v2v_image) | {
+        "command": ["/bin/bash", f"{_SCRIPT}/convert.sh"],
+        "env": [
+            {"name": name, "value": _literal(value)}
+            for name, value in _environment(blueprint, machine, attempt).items()
+        ],
+        "resources": {
+            "limits": {"cpu": "4", "memory": "8Gi"} | kvm,
+            "requests": {"cpu": "1", "memory": "1Gi"} | kvm,
+        },
+        "volumeMounts": _mounts(blueprint, machine)
+        + [
+            {"mountPath": str(PurePosixPath(_path(index, disk)).parent), "name": f"disk-{index}"}
+            for index, disk in disks
+            if disk.volume_mode == "Filesystem"
+        ],
+    }
+    blocks = [
+        {"devicePath": _path(index, disk), "name": f"disk-{index}"}
+        for index, disk in disks
+        if disk.volume_mode == "Block"
+    ]
+    return result | ({"volumeDevices": blocks} if blocks else {})
+
+
+def _vddk_container(image: str) -> dict[str, Any]:
+    """Return the init container: the image's own entrypoint copies the library to /opt."""
+    return _container_basics("vddk", image) | {
+        "resources": {
+            "limits": {"cpu": "1", "memory": "500Mi"},
+            "requests": {"cpu": "100m", "memory": "150Mi"},
+        },
+        "volumeMounts": [{"mountPath": _VDDK, "name": "vddk"}],
+    }
+
+
+def _container_basics(name: str, image: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+    }
+
+
+def _environment(blueprint: Blueprint, machine: Machine, attempt: int) -> dict[str, str]:
+    """Return what the script is told; names from vCenter are data there, never part of a command."""
+    source = vcenter(blueprint, machine.source)
+    scheme, location = libvirt_location(blueprint, machine)
+    disks = [f"{device(index)}={_path(index, disk)}" for index, disk in enumerate(machine.disks)]
+    vddk = source.vddk_image is not None
+    settings = {
+        "VM_NAME": machine.name,
+        "TARGET_NAME": machine.target_name,
+        "NAMESPACE": machine.namespace,
+        "ATTEMPT": str(attempt),
+        "CLAIMS": " ".join(disk.claim for disk in machine.disks),
+        "DISKS": " ".join(disks),
+        "ROOT": machine.root_disk or "first",
+        "SOURCE_SCHEME": scheme,
+        "SOURCE_LOCATION": location,
+        "SOURCE_INSECURE": "1" if source.insecure_skip_verify else "",
+        "VDDK_LIBDIR": _VDDK_LIBDIR if vddk else "",
+        "VDDK_THUMBPRINT": (source.thumbprint or "") if vddk else "",
+        "CLEVIS": "1" if machine.nbde_clevis else "",
+        "ADDRESSES": " ".join(_windows_addresses(machine)),
+        # No libvirt daemon is needed, and the image's debug output is off.
+        "LIBGUESTFS_BACKEND": "direct",
+        "LIBGUESTFS_DEBUG": "0",
+        "LIBGUESTFS_TRACE": "0",
+    }
+    return {name: value for name, value in settings.items() if value}
+
+
+def _literal(text: str) -> str:
+    """Return an environment value that Kubernetes leaves alone: it would expand ``$(NAME)``."""
+    return text.replace("$", "$$")
+
+
+def _path(index: int, disk: MachineDisk) -> str:
+    """Return where the script finds a volume, as Forklift mounts them."""
+    return f"/dev/block{index}" if disk.volume_mode == "Block" else f"/mnt/disks/disk{index}/disk.img"
+
+
+def _windows_addresses(machine: Machine) -> list[str]:
+    """Return virt-v2v's --mac values; only Windows takes them (virt-v2v docs, --mac), others have cloud-init."""
+    if machine.os != "windows":
+        return []
+    return [value for nic in machine.nics for value in _static_addresses(nic)]
+
+
+def _static_addresses(nic: MachineNic) -> list[str]:
+    """Return MAC:ip:ADDRESS,GATEWAY,PREFIX,DNS... for each new address of a NIC."""
+    if nic.readdress is None:
+        return []
+    values = []
+    for cidr in nic.readdress.addresses:
+        address, _, prefix = cidr.partition("/")
+        fields = [address, nic.readdress.gateway or "", prefix, *nic.readdress.nameservers]
+        values.append(f"{nic.mac}:ip:{','.join(fields)}")
+    return values
+
+
+def _mounts(blueprint: Blueprint, machine: Machine) -> list[dict[str, Any]]:
+    mounts: list[dict[str, Any]] = [
+        {"mountPath": _SCRIPT, "name": "script", "readOnly": True},
+        {"mountPath": _CREDENTIALS, "name": "credentials", "readOnly": True},
+        {"mountPath": _PRIVATE, "name": "private"},
+        {"mountPath": _SCRATCH, "name": "scratch"},
+    ]
+    if vcenter(blueprint, machine.source).vddk_image is not None:
+        mounts.append({"mountPath": _VDDK, "name": "vddk"})
+    if machine.luks_secret is not None:
+        mounts.append({"mountPath": _LUKS, "name": "luks", "readOnly": True})
+    return mounts
+
+
+def _volumes(blueprint: Blueprint, group: Group, machine: Machine) -> list[dict[str, Any]]:
+    credential = conversion_credential(blueprint, machine).name
+    volumes: list[dict[str, Any]] = [
+        {"name": "script", "configMap": {"name": _access_name(group), "defaultMode": 0o444}},
+        {"name": "credentials", "secret": {"secretName": credential, "defaultMode": 0o440}},
+        {"name": "private", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+        {"name": "scratch", "emptyDir": {}},
+    ]
+    if vcenter(blueprint, machine.source).vddk_image is not None:
+        volumes.append({"name": "vddk", "emptyDir": {}})
+    if machine.luks_secret is not None:
+        volumes.append({"name": "luks", "secret": {"secretName": machine.luks_secret, "defaultMode": 0o440}})
+    return volumes + [
+        {"name": f"disk-{index}", "persistentVolumeClaim": {"claimName": disk.claim}}
+        for index, disk in enumerate(machine.disks)
+    ]
+
+
+# --- the bastion's script --------------------------------------------------------------------
+
+
+def _bastion(blueprint: Blueprint, group: Group) -> Iterator[Item]:
+    """Yield bastion.sh, unless no disk of the group comes of a conversion."""
+    machines = [machine for machine in _converted(group) if any(map(_is_image, machine.disks))]
+    if not machines:
+        return
+    lines = [script("bastion")]
+    thumbprint = vcenter(blueprint, group.source).thumbprint or ""
+    lines.append(f"VDDK_THUMBPRINT={quote(thumbprint)}\n")
+    lines += [_bastion_machine(blueprint, machine) for machine in machines]
+    lines.append("[[ -n $found ]] || die 2 'no such VM in this group'\n")
+    path = f"bases/{group.phase}/{group.name}/bastion.sh"
+    yield File(path=path, content="\n".join(lines).encode(), lock=group.phase)
+
+
+def _is_image(disk: MachineDisk) -> bool:
+    source = disk.source
+    return source.http is not None or source.upload is not None or source.registry is not None
+
+
+def _bastion_machine(blueprint: Blueprint, machine: Machine) -> str:
+    """Return the commands for one VM; whatever vCenter or a person supplied is quoted."""
+    source = vcenter(blueprint, machine.source)
+    scheme, location = libvirt_location(blueprint, machine)
+    insecure = "1" if source.insecure_skip_verify else ""
+    options = [option for address in _windows_addresses(machine) for option in ("--mac", address)]
+    if machine.nbde_clevis:
+        options += ["--key", "all:clevis"]
+    root = machine.root_disk or "first"
+    convert = ["convert", machine.target_name, machine.name, scheme, location, insecure, root, *options]
+    commands = [convert, *(_publish(machine, index, disk) for index, disk in enumerate(machine.disks))]
+    body = "".join(f"  {' '.join(map(quote, command))}\n" for command in commands if command)
+    return f"if wanted {quote(machine.target_name)}; then\n{body}fi\n"
+
+
+def _publish(machine: Machine, index: int, disk: MachineDisk) -> list[str]:
+    """Return the command that takes a disk's image to where CDI reads it; none for a disk that is no image."""
+    image = [machine.target_name, device(index)]
+    if not disk.owner:
+        return []
+    if disk.source.upload is not None:
+        return ["upload", *image, machine.namespace, disk.claim]
+    if disk.source.http is not None:
+        return ["publish", *image, _file_name(disk.source.http.url, disk.claim)]
+    if disk.source.registry is not None:
+        return ["push", *image, disk.source.registry.url]
+    return []
+
+
+def _file_name(url: str, default: str) -> str:
+    """Return the last part of the URL's path, as a file name that stays in its directory."""
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    return default if name in ("", ".", "..") or "\0" in name else name

@@ -1,0 +1,108 @@
+"""`vmferry explain`: every decision on a VM, with its reason and the line of the spec behind it."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vmferry.cli import FINDINGS
+from vmferry.cli.options import assignments_option, format_option, spec_argument
+from vmferry.cli.report import printable, show, spans_of, summary
+from vmferry.compile import Checked, check
+from vmferry.model.blueprint import Decision
+from vmferry.model.finding import Span, Where
+
+
+@click.command("explain")
+@spec_argument
+@click.argument("vm", required=False)
+@click.option("--all", "everything", is_flag=True, help="Explain every VM.")
+@assignments_option
+@format_option
+def command(spec: Path, vm: str | None, everything: bool, assignments: Path | None, style: str) -> int:
+    """Say why a VM goes where it goes: path, method, names, storage, networks, phase, group.
+
+    VM is a name, an id, or SOURCE/NAME.
+
+    \b
+    Examples:
+      vmferry explain migration/ db-01
+      vmferry explain migration/ --all
+      vmferry explain migration/ --all --format json | jq '.[] | select(.path.value == "forklift")'
+    """
+    if (vm is None) is not everything:
+        raise click.UsageError("Name a VM, or say --all.")
+    checked = check(spec, assignments)
+    names = {entry.where: entry.vm.name for entry in checked.project.entries}
+    decisions = checked.resolution.blueprint.decisions
+    labels = {key: _label(key, checked, names) for key in decisions}
+    keys = (
+        list(decisions) if vm is None else [key for key in decisions if vm in (key, labels[key], key.partition("/")[2])]
+    )
+    if vm is not None and not keys:
+        close = difflib.get_close_matches(vm, [*labels.values()], n=1)
+        raise click.UsageError(f"No VM {vm!r} in the spec." + (f" Did you mean {close[0]!r}?" if close else ""))
+    chosen = {key: decisions[key] for key in keys}
+    spans = spans_of((d.where for found in chosen.values() for d in found if d.where), checked.project.texts)
+    if style == "json":
+        click.echo(
+            json.dumps([_data(key, labels[key], chosen[key], spans) for key in keys], indent=2, ensure_ascii=False)
+        )
+    else:
+        _print(chosen, labels, spans)
+    if checked.broken:
+        click.echo(f"{summary(checked.findings)}: the decisions may be incomplete", err=True)
+        show(tuple(f for f in checked.findings if vm is None or vm in f.vms), checked.project.texts)
+        return FINDINGS
+    return 0
+
+
+def _label(key: str, checked: Checked, names: Mapping[Where, str]) -> str:
+    """Return the name of the VM behind a key."""
+    for group in checked.resolution.blueprint.groups:
+        for machine in group.machines:
+            if machine.key == key:
+                return machine.name
+    return key.partition("/")[2]
+
+
+def _place(decision: Decision, spans: Mapping[Where, Span]) -> str:
+    if decision.where is None:
+        return ""
+    span = spans.get(decision.where)
+    return f"{decision.where.file}:{span.line}" if span else decision.where.file
+
+
+def _data(key: str, name: str, decisions: tuple[Decision, ...], spans: Mapping[Where, Span]) -> dict[str, Any]:
+    result: dict[str, Any] = {"vm": name, "key": key}
+    for decision in decisions:
+        result[decision.subject] = {
+            "value": decision.value,
+            "reason": decision.reason,
+            "where": _place(decision, spans),
+            "refused": list(decision.refused),
+        }
+    return result
+
+
+def _print(chosen: Mapping[str, tuple[Decision, ...]], labels: Mapping[str, str], spans: Mapping[Where, Span]) -> None:
+    from rich.box import SIMPLE_HEAD  # slow to import, and only tables need it
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=10_000)  # a file or pipe has no edge to wrap at
+    for key, decisions in chosen.items():
+        table = Table(box=SIMPLE_HEAD, title=Text(f"{printable(labels[key])} ({printable(key)})"), title_justify="left")
+        for heading in ("decision", "value", "reason", "spec"):
+            table.add_column(heading, overflow="fold")
+        for decision in decisions:
+            refused = "".join(f"\nrefused {printable(item)}" for item in decision.refused)
+            cells = (decision.subject, decision.value, decision.reason + refused, _place(decision, spans))
+            table.add_row(*(Text(printable(cell)) for cell in cells))
+        console.print(table)

@@ -1,0 +1,31 @@
+"""`vmferry schema`: the JSON Schemas that editors and other tools complete and check a spec with."""
+
+import json
+from pathlib import Path
+
+import click
+
+from vmferry.model.schema import KINDS, bundle, file_name, json_schema
+
+
+@click.command("schema")
+@click.argument("kind", required=False, type=click.Choice(list(KINDS), case_sensitive=False))
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Write one file a kind into this directory instead."
+)
+def command(kind: str | None, out: Path | None) -> int:
+    """Print the JSON Schema (draft 2020-12) of one KIND, or of any spec file.
+
+    \b
+    Examples:
+      vmferry schema > vmferry.schema.json
+      vmferry schema MigrationSpec
+      vmferry schema --out schemas/
+    """
+    if out is None:
+        click.echo(json.dumps(json_schema(kind) if kind else bundle(), indent=2))
+        return 0
+    out.mkdir(parents=True, exist_ok=True)
+    for name in [kind] if kind else KINDS:
+        (out / file_name(name)).write_text(json.dumps(json_schema(name), indent=2) + "\n", encoding="utf-8")
+    return 0

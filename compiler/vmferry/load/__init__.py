@@ -1,0 +1,1 @@
+"""From files to the typed spec, every finding with its place."""

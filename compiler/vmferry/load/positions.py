@@ -1,0 +1,209 @@
+"""Finds the lines and columns of values in a YAML text, for the few places that a finding names."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from vmferry.model.finding import Path, Span
+
+MAX_SHOWN = 200
+
+Wanted = tuple[int, Path, bool]
+"""Document number (from 0), path, and whether the key is meant instead of its value."""
+
+
+def locate(text: str, wanted: Iterable[Wanted]) -> dict[Wanted, Span]:
+    """Return where each wanted value or key stands, in one pass over the text.
+
+    A span lies in one line: of a value with several lines it covers the first. What lies behind an
+    alias is found at the alias. A path that leads nowhere is found at its deepest ancestor that
+    exists: at the ancestor's key if its value is a block below that key, else at the value. Where the
+    text cannot be parsed, what stands before the error is found and the rest is missing.
+    """
+    targets: dict[Wanted, _Target] = {}
+    roots: dict[int, _Target] = {}
+    for item in wanted:
+        document, path, _ = item
+        target = roots.setdefault(document, _Target())
+        for step in path:
+            target = target.child(step)
+        targets[item] = target
+    if roots:
+        _Search(text.removeprefix("\ufeff"), roots).run()
+    found = ((item, _resolve(target, item[2])) for item, target in targets.items())
+    return {item: span for item, span in found if span is not None}
+
+
+def line_of(text: str, line: int) -> str:
+    """Return a line (from 1) without its end and cut to 200 characters; "" beyond the last line."""
+    return line_text(text, line)[:MAX_SHOWN]
+
+
+def line_text(text: str, line: int) -> str:
+    """Return a whole line (from 1) without its end; "" beyond the last line."""
+    start = 0
+    for _ in range(line - 1):
+        start = text.find("\n", start) + 1
+        if start == 0:
+            return ""
+    end = text.find("\n", start)
+    return (text[start:] if end < 0 else text[start:end]).removesuffix("\r")
+
+
+def events(text: str) -> Iterator[Any]:
+    """Yield PyYAML's events, from its C scanner where it was built; raises yaml.MarkedYAMLError."""
+    # Imported late: it takes three times as long as reading a small spec.
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.parse(text, Loader=loader)
+
+
+class _Target:
+    """A step of a wanted path, with what the search has found out about it.
+
+    ``first`` is the first key of a mapping, which stands for it where it has no key of its own.
+    """
+
+    __slots__ = ("block", "children", "first", "key", "parent", "value")
+
+    def __init__(self, parent: "_Target | None" = None) -> None:
+        self.parent = parent
+        self.children: dict[str | int, _Target] = {}
+        self.key: Span | None = None
+        self.value: Span | None = None
+        self.first: Span | None = None
+        self.block = False
+
+    def child(self, step: str | int) -> "_Target":
+        found = self.children.get(step)
+        if found is None:
+            found = self.children[step] = _Target(self)
+        return found
+
+
+def _resolve(target: _Target, key: bool) -> Span | None:
+    if key and target.key is not None:
+        return target.key
+    if target.value is not None:
+        return target.value
+    ancestor: _Target | None = target
+    while ancestor is not None and ancestor.value is None:
+        ancestor = ancestor.parent
+    if ancestor is None:
+        return None
+    return (ancestor.block and (ancestor.key or ancestor.first)) or ancestor.value
+
+
+class _Frame:
+    """A collection that wanted paths lead into; ``key`` is the one whose value comes next."""
+
+    __slots__ = ("index", "key", "mapping", "target")
+
+    def __init__(self, target: _Target, mapping: bool) -> None:
+        self.target = target
+        self.mapping = mapping
+        self.index = 0
+        self.key: tuple[str, Span] | None = None
+
+
+class _Search:
+    """The state of one pass: where it is, and which values still have their first line open."""
+
+    def __init__(self, text: str, roots: dict[int, _Target]) -> None:
+        self._text = text
+        self._roots = roots
+        self._document = -1
+        self._frames: list[_Frame] = []
+        self._skipped = 0  # collections around the current event that no wanted path leads into
+        self._open: list[_Target] = []
+        self._open_line = -1
+
+    def run(self) -> None:
+        import yaml
+
+        starts = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
+        ends = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+        last = max(self._roots)
+        try:
+            for event in events(self._text):
+                kind = type(event)
+                if self._open:
+                    self._extend(event)
+                if self._skipped:
+                    if kind in starts:
+                        self._skipped += 1
+                    elif kind in ends:
+                        self._skipped -= 1
+                elif kind is yaml.ScalarEvent or kind is yaml.AliasEvent:
+                    self._enter(event)
+                elif kind in starts:
+                    self._start(event, kind is yaml.MappingStartEvent)
+                elif kind in ends:
+                    self._frames.pop()
+                elif kind is yaml.DocumentStartEvent:
+                    self._document += 1
+                    if self._document > last:
+                        return
+        except yaml.YAMLError:
+            return
+
+    def _start(self, event: Any, mapping: bool) -> None:
+        target = self._enter(event)
+        if target is not None:
+            target.block = not event.flow_style
+            self._open.append(target)
+            self._open_line = event.start_mark.line
+        if target is None or not target.children:
+            self._skipped = 1
+        else:
+            self._frames.append(_Frame(target, mapping))
+
+    def _enter(self, event: Any) -> _Target | None:
+        """Take in a node; return the target that it is the value of."""
+        key: Span | None = None
+        if not self._frames:
+            target = self._roots.get(self._document)
+        else:
+            frame = self._frames[-1]
+            if not frame.mapping:
+                target = frame.target.children.get(frame.index)
+                frame.index += 1
+            elif frame.key is None:
+                key = self._span(event)
+                frame.key = (getattr(event, "value", ""), key)
+                frame.target.first = frame.target.first or key
+                return None
+            else:
+                name, key = frame.key
+                target = frame.target.children.get(name)
+                frame.key = None
+        if target is None or target.value is not None:
+            return None
+        target.key = key
+        empty = event.start_mark.index == event.end_mark.index and getattr(event, "value", None) == ""
+        target.value = key if empty and key is not None else self._span(event)
+        return target
+
+    def _span(self, event: Any) -> Span:
+        start = event.start_mark
+        line, column = start.line + 1, start.column + 1
+        return Span(line, column, line, max(self._end_column(event), column + 1))
+
+    def _end_column(self, event: Any) -> int:
+        """Return the column behind an event, or behind the line in which it starts."""
+        start, end = event.start_mark, event.end_mark
+        if end.line == start.line:
+            return int(end.column) + 1
+        line_end = self._text.find("\n", start.index)
+        first_line = self._text[start.index :] if line_end < 0 else self._text[start.index : line_end]
+        return int(start.column) + len(first_line.rstrip()) + 1
+
+    def _extend(self, event: Any) -> None:
+        """Widen the values whose first line goes on with this event."""
+        if event.start_mark.line != self._open_line:
+            self._open.clear()
+        elif event.start_mark.index != event.end_mark.index:
+            end = self._end_column(event)
+            for target in self._open:
+                assert target.value is not None  # noqa: S101 - set when it was opened
+                target.value = target.value._replace(end_column=max(target.value.end_column, end))

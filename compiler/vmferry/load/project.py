@@ -1,0 +1,294 @@
+"""From a file, a directory or standard input to a Project: the spec and everything that belongs to it."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from vmferry.load.validate import convert
+from vmferry.load.yaml import MAX_BYTES, Document, read
+from vmferry.model.assignments import Assignments
+from vmferry.model.base import API_VERSION
+from vmferry.model.finding import Finding, SpecError, Where
+from vmferry.model.project import Entry, Project
+from vmferry.model.spec import Credentials, MigrationSpec, VirtualMachineSet
+
+ASSIGNMENTS = "assignments.yaml"
+STDIN = "<stdin>"
+
+_TYPES: dict[str, type[MigrationSpec | VirtualMachineSet]] = {
+    "MigrationSpec": MigrationSpec,
+    "VirtualMachineSet": VirtualMachineSet,
+}
+
+
+def load(spec: Path, assignments: Path | None = None) -> Project:
+    """Return the project at ``spec``: a file, a directory, or ``-`` for standard input.
+
+    A directory stands for the YAML files right in it; ``include`` names others below it.
+    ``assignments`` defaults to assignments.yaml beside the spec. Raises SpecError with every
+    finding when anything cannot be read or does not fit its schema.
+    """
+    reading = _Reading(root=spec if spec.is_dir() else spec.parent)
+    if str(spec) == "-":
+        reading.document(STDIN, sys.stdin.buffer.read(MAX_BYTES + 1), strict=True)
+    elif spec.is_dir():
+        for path in sorted(p for p in spec.iterdir() if p.suffix in (".yaml", ".yml") and not p.name.startswith(".")):
+            if path.name != ASSIGNMENTS:
+                reading.file(path, strict=False)
+    else:
+        reading.file(spec, strict=True)
+    reading.includes()
+    if assignments is None and str(spec) != "-":
+        assignments = reading.root / ASSIGNMENTS
+    return reading.project(assignments)
+
+
+class _Reading:
+    """Collects documents and findings while files are read."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.findings: list[Finding] = []
+        self.texts: dict[str, str] = {}
+        self.skipped: list[str] = []
+        self.seen: set[Path] = set()
+        self.specs: list[tuple[MigrationSpec, Where]] = []
+        self.sets: list[tuple[VirtualMachineSet, Where]] = []
+        self.failed_spec = False  # a MigrationSpec was there, but did not fit
+
+    def file(self, path: Path, *, strict: bool) -> None:
+        """Read one file once, however many globs name it."""
+        if path.resolve() in self.seen:
+            return
+        self.seen.add(path.resolve())
+        raw = self._bytes(path)
+        if raw is not None:
+            self.document(str(path), raw, strict=strict)
+
+    def _bytes(self, path: Path) -> bytes | None:
+        try:
+            with path.open("rb") as stream:
+                return stream.read(MAX_BYTES + 1)
+        except OSError as error:
+            message = f"cannot read {path}: {error.strerror}"
+            self.findings.append(
+                Finding(
+                    code="VMF009",
+                    message=message,
+                    help="give the path of a spec file or of the directory that holds it",
+                    where=Where(file=str(path)),
+                )
+            )
+            return None
+
+    def document(self, name: str, raw: bytes, *, strict: bool) -> None:
+        """Read the documents of one file. ``strict``: other tools' files have no place here."""
+        self.texts[name] = raw[:MAX_BYTES].decode("utf-8-sig", errors="replace")
+        try:
+            documents = read(raw, name)
+        except SpecError as error:
+            self.findings += error.findings
+            self.failed_spec = True
+            return
+        for document in documents:
+            if document.data is not None:
+                self._one(document, strict=strict)
+
+    def _one(self, document: Document, *, strict: bool) -> None:
+        where = Where(file=document.file, document=document.index)
+        data = document.data
+        if not isinstance(data, dict):
+            self.findings.append(_not_ours(where, "is not a mapping"))
+            return
+        version, kind = data.get("apiVersion"), data.get("kind")
+        if version != API_VERSION or kind not in _TYPES:
+            if not strict and isinstance(version, str) and isinstance(kind, str) and not _meant(version, kind):
+                self.skipped.append(f"{document.file} ({kind})")
+            else:
+                self.findings.append(_wrong_kind(where, data))
+                self.failed_spec = True
+            return
+        text = self.texts[document.file]
+        value, findings = convert(data, _TYPES[kind], where, text)
+        self.findings += findings
+        if isinstance(value, MigrationSpec):
+            self.specs.append((value, where))
+        elif isinstance(value, VirtualMachineSet):
+            self.sets.append((value, where))
+        elif kind == "MigrationSpec":
+            self.failed_spec = True
+
+    def includes(self) -> None:
+        """Read what the spec includes, never from outside its directory."""
+        for spec, where in tuple(self.specs):
+            for index, pattern in enumerate(spec.include):
+                place = where.at("include", index)
+                try:
+                    for path in self._glob(pattern, place):
+                        self.file(path, strict=True)
+                except SpecError as error:
+                    self.findings += error.findings
+
+    def _glob(self, pattern: str, where: Where) -> list[Path]:
+        if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+            raise SpecError(_leaves(pattern, where))
+        try:
+            paths = sorted(p for p in self.root.glob(pattern) if p.is_file() and p.name != ASSIGNMENTS)
+        except (ValueError, NotImplementedError) as error:
+            raise SpecError(Finding(code="VMF018", message=f"include {pattern!r}: {error}", where=where)) from None
+        for path in paths:
+            self._inside(path, pattern, where)
+        if not paths:
+            raise SpecError(
+                Finding(
+                    code="VMF018",
+                    message=f"include {pattern!r} matches no file",
+                    help=f"globs are relative to {self.root}; use vms/**/*.yaml for every depth",
+                    where=where,
+                )
+            )
+        return paths
+
+    def _inside(self, path: Path, text: str, where: Where) -> None:
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise SpecError(_leaves(text, where))
+
+    def project(self, assignments: Path | None) -> Project:
+        """Return the project, or raise SpecError with all findings."""
+        written = self._assignments(assignments)
+        if not self.specs and not self.failed_spec and not self.findings:
+            message = f"no MigrationSpec in {self.root}"
+            help_text = "write one with `vmferry init DIR`"
+            self.findings.append(
+                Finding(code="VMF012", message=message, help=help_text, where=Where(file=str(self.root)))
+            )
+        for spec, where in self.specs[1:]:
+            message = f"a second MigrationSpec, {spec.metadata.name}; the first is in {self.specs[0][1].file}"
+            self.findings.append(
+                Finding(
+                    code="VMF012",
+                    message=message,
+                    help="one directory is one migration",
+                    where=where.at("kind"),
+                )
+            )
+        attachments = self._attachments()
+        if self.findings:
+            raise SpecError(*self.findings)
+        spec, where = self.specs[0]
+        entries = [Entry(vm=vm, where=where.at("vms", i)) for i, vm in enumerate(spec.vms)]
+        for part, place in self.sets:
+            entries += [Entry(vm=vm, where=place.at("vms", i)) for i, vm in enumerate(part.vms)]
+        # by content, not by file: where an entry stands must not matter
+        entries.sort(key=lambda entry: (entry.vm.source or "", entry.vm.name, entry.vm.id or ""))
+        return Project(
+            spec=spec,
+            where=where,
+            entries=tuple(entries),
+            assignments=written,
+            attachments=attachments,
+            texts=self.texts,
+            skipped=tuple(self.skipped),
+        )
+
+    def _assignments(self, path: Path | None) -> Assignments | None:
+        if path is None or not path.exists():
+            return None
+        where = Where(file=str(path))
+        raw = self._bytes(path)
+        if raw is None:
+            return None
+        self.texts[str(path)] = raw.decode("utf-8", errors="replace")
+        broken = "the file is vmferry's own: restore it from git, or resolve the merge and run compile again"
+        try:
+            data = read(raw, str(path))[0].data
+            return _typed_assignments(data)
+        except SpecError as error:
+            self.findings += error.findings
+        except (IndexError, ValueError) as error:
+            self.findings.append(Finding(code="VMF411", message=f"assignments: {error}", help=broken, where=where))
+        return None
+
+    def _attachments(self) -> dict[str, bytes]:
+        """Read the opaque files that the spec names: secrets to carry, playbooks."""
+        result: dict[str, bytes] = {}
+        for spec, where in self.specs[:1]:
+            for name, place in _named_files(spec, where):
+                try:
+                    result[name] = self._attachment(name, place)
+                except SpecError as error:
+                    self.findings += error.findings
+        return result
+
+    def _attachment(self, name: str, where: Where) -> bytes:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise SpecError(_leaves(name, where))
+        path = self.root / name
+        self._inside(path, name, where)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise SpecError(
+                Finding(code="VMF009", message=f"cannot read {name}: {error.strerror}", where=where)
+            ) from None
+
+
+def _typed_assignments(data: Any) -> Assignments:
+    """Return typed assignments. Raises ValueError (msgspec.ValidationError) when they do not fit."""
+    import msgspec
+
+    return msgspec.convert(data, Assignments, strict=True)
+
+
+def _named_files(spec: MigrationSpec, where: Where) -> Iterator[tuple[str, Where]]:
+    """Yield every file a spec names, with the place that names it."""
+    for index, source in enumerate(spec.sources):
+        place = where.at("sources", index, "vcenter")
+        holders: list[tuple[Credentials | None, Where]] = [
+            (source.vcenter.credentials, place.at("credentials")),
+            (source.vcenter.conversion_credentials, place.at("conversionCredentials")),
+        ]
+        holders += [
+            (host.credentials, place.at("hosts", i, "credentials")) for i, host in enumerate(source.vcenter.hosts)
+        ]
+        for credentials, at in holders:
+            if credentials is not None and credentials.file is not None:
+                yield credentials.file, at.at("file")
+    for index, hook in enumerate(spec.hooks):
+        if hook.playbook is not None:
+            yield hook.playbook, where.at("hooks", index, "playbook")
+
+
+def _meant(version: str, kind: str) -> bool:
+    """Whether a document looks like one of ours with a slip, which must not be skipped in silence."""
+    return "ferry" in version.lower() or kind.lower() in {name.lower() for name in (*_TYPES, "Assignments")}
+
+
+def _not_ours(where: Where, why: str) -> Finding:
+    return Finding(
+        code="VMF011",
+        message=f"the document {why}",
+        help=f"start it with apiVersion: {API_VERSION} and kind: MigrationSpec or VirtualMachineSet",
+        where=where,
+    )
+
+
+def _wrong_kind(where: Where, data: dict[str, Any]) -> Finding:
+    version, kind = data.get("apiVersion"), data.get("kind")
+    field, got, wanted = ("apiVersion", version, API_VERSION) if version != API_VERSION else ("kind", kind, _either())
+    message = f"`{field}` is {got!r}" if field in data else f"`{field}` is missing"
+    return Finding(code="VMF011", message=message, help=f"write {field}: {wanted}", where=where.at(field))
+
+
+def _either(names: Iterable[str] = _TYPES) -> str:
+    return " or ".join(names)
+
+
+def _leaves(text: str, where: Where) -> Finding:
+    return Finding(
+        code="VMF008",
+        message=f"{text!r} leaves the spec's directory",
+        help="put the file below the directory of the spec; links that lead out are not followed",
+        where=where,
+    )

@@ -1,0 +1,278 @@
+"""One document against its type: fast when it fits, in words for people when it does not."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import msgspec
+
+from vmferry.model.finding import Finding, Path, Where
+from vmferry.model.schema import file_name
+from vmferry.model.shipped import shipped
+
+T = TypeVar("T")
+
+_SECRET_KEY = re.compile(
+    r"pass(word|wd|phrase)?$|^pwd$|secret$|token$|api_?key$|private_?key$|^user(name)?$", re.IGNORECASE
+)
+_SECRET_ENV = re.compile(r"passw|passphrase|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
+_SECRET_TEXT = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|[a-z][a-z0-9+.-]*://[^\s/:@'\"]*:[^\s/@'\"]+@")
+_USE_REFERENCE = "refer to a Secret instead (credentials.secretRef, externalSecret or file), and change what leaked"
+
+
+def convert(data: Any, kind: type[T], where: Where, text: str) -> tuple[T | None, list[Finding]]:
+    """Return the typed document, or what is wrong with it. ``text`` is the file's, for cheap tests."""
+    findings = [*_secrets(data, where, text), *_hygiene(data, where, text)]
+    hidden = {finding.where.path for finding in findings if finding.where is not None}
+    try:
+        value = msgspec.convert(data, kind, strict=True)
+    except msgspec.ValidationError as error:
+        findings += [f for f in _explain(data, kind, where, error) if f.where is None or f.where.path not in hidden]
+        return None, findings
+    return (value if not findings else None), findings
+
+
+def _strings(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield every string value below a node with its path."""
+    if isinstance(node, str):
+        yield path, node
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            yield from _strings(value, (*path, key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _strings(value, (*path, index))
+
+
+def _hygiene(data: Any, where: Where, text: str) -> Iterator[Finding]:
+    """Yield keys without a value, and values that Flux would substitute."""
+    for path in _nulls(data):
+        yield Finding(
+            code="VMF017",
+            message=f"`{path[-1]}` has no value",
+            help="give it one, or remove the key: an absent fact is unknown, not empty",
+            where=where.at(*path, key=isinstance(path[-1], str)),
+        )
+    if "${" in text:
+        for path, value in _strings(data):
+            if "${" in value:
+                yield Finding(
+                    code="VMF016",
+                    message="`${` in a value: a Flux Kustomization with postBuild would replace it, by nothing if unset",
+                    help="write $(NAME) for a container's variable, or keep the text in a ConfigMap or Secret",
+                    where=where.at(*path),
+                )
+
+
+def _nulls(data: Any) -> Iterator[Path]:
+    stack: list[tuple[Path, Any]] = [((), data)]
+    while stack:
+        path, node = stack.pop()
+        items: Iterable[tuple[str | int, Any]] = node.items() if isinstance(node, dict) else enumerate(node)
+        for key, value in items:
+            if value is None:
+                yield (*path, key)
+            elif isinstance(value, dict | list):
+                stack.append(((*path, key), value))
+
+
+def _secrets(data: Any, where: Where, text: str) -> Iterator[Finding]:
+    """Yield secret material: by what it looks like, and variables whose name says so."""
+    if _SECRET_TEXT.search(text):
+        for path, value in _strings(data):
+            if _SECRET_TEXT.search(value):
+                yield _secret(where.at(*path), "a private key or a URL with a password")
+    for path, value in _environment(data):
+        if _SECRET_ENV.search(value):
+            yield _secret(where.at(*path), f"variable {value} with its value")
+
+
+def _environment(data: Any) -> Iterator[tuple[Path, str]]:
+    """Yield literal environment variables and custom attributes: the places where free names meet values."""
+    for index, vm in enumerate(data.get("vms") or () if isinstance(data, dict) else ()):
+        if not isinstance(vm, dict):
+            continue
+        application = vm.get("application")
+        variables = application.get("env") if isinstance(application, dict) else None
+        for number, variable in enumerate(variables if isinstance(variables, list) else ()):
+            if isinstance(variable, dict) and "value" in variable:
+                yield ("vms", index, "application", "env", number, "value"), str(variable.get("name"))
+        attributes = vm.get("customAttributes")
+        for name in attributes if isinstance(attributes, dict) else ():
+            yield ("vms", index, "customAttributes", name), str(name)
+
+
+def _secret(where: Where, what: str) -> Finding:
+    return Finding(
+        code="VMF015",
+        message=f"secret material in a spec: {what}",
+        help=_USE_REFERENCE,
+        where=where,
+        secret=True,
+    )
+
+
+def _explain(data: Any, kind: type[Any], where: Where, error: msgspec.ValidationError) -> list[Finding]:
+    """Say what does not fit in words for people: by the JSON Schema, which finds everything at once."""
+    import jsonschema  # slow to import, and only needed here
+
+    schema = json.loads((shipped("schemas") / file_name(kind.__name__)).read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    found = [f for problem in validator.iter_errors(data) for f in _translate(problem, (), where)]
+    found.sort(key=lambda f: [str(part) for part in f.where.path] if f.where else [])
+    # the schema knows no null: those were reported as keys without a value
+    return found or [Finding(code="VMF013", message=str(error), where=where)]
+
+
+def _translate(problem: Any, above: Path, where: Where) -> Iterator[Finding]:
+    path: Path = (*above, *problem.path)
+    rule, wanted, value = problem.validator, problem.validator_value, problem.instance
+    name = _name(path)
+    if value is None:
+        return
+    if rule == "additionalProperties" and isinstance(wanted, bool):
+        known = problem.schema.get("properties", {})
+        for key in value:
+            if key not in known:
+                yield _unknown(key, known, name, where.at(*path, key, key=True))
+    elif rule == "required":
+        missing = [key for key in wanted if key not in value]
+        if problem.message.startswith(f"{missing[0]!r}"):  # one problem a key; report all at the first
+            yield Finding(
+                code="VMF013",
+                message=f"{name} lacks {_list(missing)}",
+                help=_describe(problem.schema["properties"][missing[0]]),
+                where=where.at(*path),
+            )
+    elif rule == "anyOf":
+        yield from _alternatives(problem, path, where)
+    elif rule == "propertyNames":
+        yield Finding(
+            code="VMF013",
+            message=f"{name} has a key that is not allowed: {problem.message}",
+            where=where.at(*path),
+        )
+    else:
+        yield Finding(
+            code="VMF013",
+            message=f"{name} {_wanted(rule, wanted, problem.schema)}, not {_shown(value)}",
+            help=_help(rule, wanted, value, problem.schema),
+            where=where.at(*path),
+        )
+
+
+def _alternatives(problem: Any, path: Path, where: Where) -> Iterator[Finding]:
+    """Translate the alternative that was meant: by its ``type``, else by the kind of value."""
+    value, root = problem.instance, problem
+    options: list[dict[str, Any]] = problem.validator_value
+    branches: dict[int, list[Any]] = {}
+    for sub in root.context:
+        branches.setdefault(sub.schema_path[0], []).append(sub)
+    tag = value.get("type") if isinstance(value, dict) else None
+    if isinstance(value, dict) and any(_tag_problem(sub) for subs in branches.values() for sub in subs):
+        for subs in branches.values():
+            if not any(_tag_problem(sub) for sub in subs):
+                for sub in subs:
+                    yield from _translate(sub, path, where)
+                return
+        tags = sorted({str(word) for subs in branches.values() for sub in subs for word in _tag_words(sub)})
+        message = f"{_name(path)} has unknown type {_shown(tag)}" if tag is not None else f"{_name(path)} lacks `type`"
+        place = where.at(*path, "type") if tag is not None else where.at(*path)
+        yield Finding(code="VMF013", message=message, help=f"one of {', '.join(tags)}{_mean(tag, tags)}", where=place)
+        return
+    fitting = [subs for subs in branches.values() if not any(sub.validator == "type" and not sub.path for sub in subs)]
+    if len(fitting) == 1:
+        for sub in fitting[0]:
+            yield from _translate(sub, path, where)
+        return
+    kinds = [str(option.get("type", option.get("enum", "a mapping"))) for option in options]
+    yield Finding(
+        code="VMF013",
+        message=f"{_name(path)} must be {' or '.join(kinds)}, not {_shown(value)}",
+        where=where.at(*path),
+    )
+
+
+def _tag_problem(sub: Any) -> bool:
+    return (list(sub.path) == ["type"] and sub.validator == "enum") or (
+        sub.validator == "required" and not sub.path and sub.message.startswith("'type'")
+    )
+
+
+def _tag_words(sub: Any) -> list[Any]:
+    if sub.validator == "enum" and list(sub.path) == ["type"]:
+        return list(sub.validator_value)
+    tag = sub.schema.get("properties", {}).get("type", {}) if isinstance(sub.schema, dict) else {}
+    return list(tag.get("enum", ()))
+
+
+def _unknown(key: str, known: dict[str, Any], parent: str, where: Where) -> Finding:
+    if _SECRET_KEY.search(key):
+        return _secret(Where(file=where.file, document=where.document, path=where.path, key=True), f"`{key}`")
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    folded = [name for name in known if name.lower() == key.lower().replace("_", "").replace("-", "")]
+    guess = (folded or close)[:1]
+    return Finding(
+        code="VMF014",
+        message=f"unknown field `{key}` in {parent}" + (f"; did you mean `{guess[0]}`?" if guess else ""),
+        help=f"known fields: {', '.join(sorted(known))}",
+        where=where,
+    )
+
+
+def _name(path: Path) -> str:
+    """Return the field in words: the last keys of a path."""
+    if not path:
+        return "the file"
+    return "`" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") + "`"
+
+
+def _wanted(rule: str, wanted: Any, schema: dict[str, Any]) -> str:
+    match rule:
+        case "type":
+            return f"must be {'an' if wanted in ('array', 'integer', 'object') else 'a'} {_WORDS.get(wanted, wanted)}"
+        case "enum":
+            return f"must be {_list(wanted, 'or')}"
+        case "minimum" | "maximum":
+            return f"must be from {schema.get('minimum', '…')} to {schema.get('maximum', '…')}"
+        case "pattern":
+            return "has the wrong form"
+        case "minLength" | "maxLength" | "minItems" | "maxItems":
+            return f"must have {'at least' if rule.startswith('min') else 'at most'} {wanted} {'items' if rule.endswith('Items') else 'characters'}"
+        case _:
+            return f"does not fit ({rule} {wanted!r})"
+
+
+_WORDS = {"object": "object (mapping)", "array": "array (list)"}
+
+
+def _help(rule: str, wanted: Any, value: Any, schema: dict[str, Any]) -> str:
+    if rule == "enum" and isinstance(value, str):
+        return _describe(schema) + _mean(value, [str(word) for word in wanted])
+    if rule == "type" and wanted == "string":
+        return f'quote it: "{value}"' if isinstance(value, int | float) else _describe(schema)
+    return _describe(schema)
+
+
+def _mean(value: Any, words: list[str]) -> str:
+    close = difflib.get_close_matches(str(value), words, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _describe(schema: dict[str, Any]) -> str:
+    examples = schema.get("examples")
+    described = str(schema.get("description", ""))
+    return f"{described} Example: {examples[0]}" if examples else described
+
+
+def _shown(value: Any) -> str:
+    """Return a value, cut short, on one line."""
+    shown = json.dumps(value, ensure_ascii=True, default=str)
+    return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+def _list(words: Iterable[Any], last: str = "and") -> str:
+    items = [f"`{word}`" for word in words]
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}"

@@ -1,0 +1,26 @@
+"""Assignments: which VM is in which group, and what a frozen VM looks like for good."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from vmferry.model.base import Model, Name
+from vmferry.model.blueprint import Machine
+from vmferry.model.spec import ApiVersion, Metadata
+
+
+class Assignment(Model, frozen=True, kw_only=True):
+    """Where a VM went."""
+
+    group: Annotated[Name, Meta(description="Its move group.")]
+    facts: Annotated[str, Meta(description="Digest of the facts and decisions it was frozen with.")] | None = None
+    machine: Annotated[Machine, Meta(description="The frozen VM; absent while its group is planned.")] | None = None
+
+
+class Assignments(Model, frozen=True, kw_only=True):
+    """Every VM's group; written by vmferry and committed. VMs past `planned` are frozen here."""
+
+    api_version: Annotated[ApiVersion, Meta(description="Version of the format.")] = "vmferry.dev/v1alpha1"
+    kind: Annotated[Literal["Assignments"], Meta(description="Kind of the file.")] = "Assignments"
+    metadata: Annotated[Metadata, Meta(description="Name of the migration.")]
+    vms: Annotated[dict[str, Assignment], Meta(description="By source and id (or name).")] = {}

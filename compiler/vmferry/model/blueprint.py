@@ -1,0 +1,324 @@
+"""The Blueprint: every decision made, nothing left to choose. Backends only spell it out."""
+
+from typing import Literal
+
+from vmferry.model.application import Application, NamedPort
+from vmferry.model.base import Labels, Model
+from vmferry.model.facts import Bus, DiskSource, Firmware, NicModel, OsFamily
+from vmferry.model.finding import Where
+from vmferry.model.spec import (
+    AccessMode,
+    Cluster,
+    EsxiHost,
+    ExternalSecret,
+    Forklift,
+    GitOps,
+    HookUse,
+    InstancetypeRef,
+    Method,
+    Network,
+    NodeBridge,
+    PhaseKind,
+    ReadAddress,
+    RunStrategy,
+    SmokeTest,
+    Stage,
+    Toleration,
+    VCenter,
+    VolumeMode,
+    Window,
+)
+
+Path = Literal["forklift", "virt-v2v", "rebuild"]
+Binding = Literal["masquerade", "bridge", "sriov", "macvtap"]
+EvictionStrategy = Literal["LiveMigrate", "LiveMigrateIfPossible", "None"]
+
+
+class SourceRef(Model, frozen=True, kw_only=True):
+    """A network or datastore as Forklift finds it in vSphere: by id where known, else by name."""
+
+    name: str
+    id: str | None = None
+
+
+class MachineDisk(Model, frozen=True, kw_only=True):
+    """A disk of a VM in the target. ``size`` is in bytes."""
+
+    index: int
+    name: str  # disk name in the VM, disk-0
+    claim: str  # PersistentVolumeClaim and DataVolume
+    size: int
+    datastore: SourceRef | None
+    file: str | None = None  # VMDK, for logs and the vddk source
+    serial: str | None = None
+    bus: Bus = "virtio"
+    boot_order: int | None = None
+    shared: str | None = None  # name of the shared disk; only its owner creates the claim
+    owner: bool = True
+    lun: bool = False
+    storage_class: str
+    access_mode: AccessMode
+    volume_mode: VolumeMode
+    bind_immediately: bool = False  # WaitForFirstConsumer class that must import before a VM runs
+    source: DiskSource
+
+
+class MachineNic(Model, frozen=True, kw_only=True):
+    """A NIC of a VM in the target."""
+
+    index: int
+    name: str  # interface and network name in the VM, nic-0
+    network: SourceRef
+    mac: str | None  # lower case with colons; None: unknown, Forklift keeps the source's
+    model: NicModel = "virtio"
+    binding: Binding
+    nad: str | None  # namespace/name; None: the pod network
+    connected: bool = True
+    readdress: ReadAddress | None = None
+
+
+class StateVolume(Model, frozen=True, kw_only=True):
+    """A volume of a rebuilt application. ``size`` is in bytes."""
+
+    name: str
+    claim: str
+    mount_path: str
+    size: int
+    storage_class: str
+    access_mode: AccessMode
+
+
+class Placement(Model, frozen=True, kw_only=True):
+    """Where VMs may run; a Forklift Plan has one for all its VMs."""
+
+    labels: Labels = {}
+    node_selector: Labels = {}
+    tolerations: tuple[Toleration, ...] = ()
+    apart_from: str | None = None
+
+
+class Machine(Model, frozen=True, kw_only=True):
+    """A VM that moves, with every decision made."""
+
+    key: str  # SOURCE/ID, or SOURCE/NAME where the id is unknown
+    name: str  # in vCenter
+    id: str | None = None
+    source: str
+    target_name: str
+    namespace: str
+    phase: str
+    group: str
+    path: Path
+    method: Method
+    placement: Placement = Placement()
+    os: OsFamily
+    guest_id: str | None = None
+    datacenter: str | None = None
+    cluster: str | None = None
+    host: str | None = None
+    hostname: str | None = None
+    timezone: str | None = None
+    uuid: str | None = None  # firmware.uuid; set for every VM that vmferry emits itself
+    serial: str | None = None
+    firmware: Firmware = "bios"
+    secure_boot: bool = False
+    vtpm: bool = False
+    machine_type: str = "q35"
+    sockets: int = 1
+    cores: int = 1
+    threads: int = 1
+    cpu_model: str | None = None
+    memory: int = 0  # bytes
+    disks: tuple[MachineDisk, ...] = ()
+    nics: tuple[MachineNic, ...] = ()
+    gpus: tuple[str, ...] = ()  # resource names
+    host_devices: tuple[str, ...] = ()
+    run_strategy: RunStrategy = "Always"  # from cutover on
+    eviction_strategy: EvictionStrategy = "None"
+    priority_class: str | None = None
+    instancetype: InstancetypeRef | None = None
+    preference: InstancetypeRef | None = None
+    termination_grace_period: int = 180  # seconds
+    preserve_static_ips: bool = True
+    transfer_network: str | None = None  # namespace/name of a NAD
+    hooks: tuple[HookUse, ...] = ()
+    luks_secret: str | None = None
+    nbde_clevis: bool = False
+    root_disk: str | None = None
+    ports: tuple[NamedPort, ...] = ()
+    golden: bool = False  # a template: its disks become DataSources, no VM
+    clone_of: str | None = None  # target name of the golden image it is cloned from
+    application: Application | None = None
+    state: tuple[StateVolume, ...] = ()
+
+
+class Step(Model, frozen=True, kw_only=True):
+    """One root of a group: the layers of its base that are selected at the group's stage."""
+
+    name: str
+    layers: tuple[str, ...]
+    after: tuple[str, ...] = ()  # steps of the same group that come first
+
+
+class NetworkPair(Model, frozen=True, kw_only=True):
+    """One row of a NetworkMap."""
+
+    source: SourceRef
+    nad: str | None  # namespace/name; None: the pod network
+
+
+class StoragePair(Model, frozen=True, kw_only=True):
+    """One row of a StorageMap."""
+
+    source: SourceRef
+    storage_class: str
+    access_mode: AccessMode
+    volume_mode: VolumeMode
+
+
+class Group(Model, frozen=True, kw_only=True):
+    """A move group: VMs that share everything plan-level and move together."""
+
+    name: str
+    full_name: str  # SPEC-GROUP, for objects in shared namespaces
+    phase: str
+    phase_kind: PhaseKind
+    stage: Stage
+    attempt: int = 1
+    cutover: str | None = None  # RFC 3339
+    running: bool = False  # at this stage the target runs
+    frozen: bool = False
+    path: Path
+    method: Method
+    source: str
+    namespace: str
+    placement: Placement = Placement()
+    preserve_static_ips: bool = True
+    transfer_network: str | None = None
+    machines: tuple[Machine, ...]
+    networks: tuple[NetworkPair, ...] = ()
+    storage: tuple[StoragePair, ...] = ()
+    layers: tuple[str, ...]  # every layer its base has, whatever the stage
+    steps: tuple[Step, ...] = ()  # the roots its stage has; none while planned
+
+
+class Credential(Model, frozen=True, kw_only=True):
+    """A Secret, by reference: exists already, or comes from an ExternalSecret or an opaque file."""
+
+    name: str
+    namespace: str
+    external: ExternalSecret | None = None
+    content: bytes | None = None  # SealedSecret or SOPS file, byte for byte
+    purpose: Literal["provider", "conversion"] = "provider"
+
+
+class Host(Model, frozen=True, kw_only=True):
+    """An ESXi host that Forklift copies from directly."""
+
+    host: EsxiHost
+    name: str
+    credential: Credential
+
+
+class SourcePlan(Model, frozen=True, kw_only=True):
+    """A vCenter as Forklift sees it."""
+
+    name: str
+    provider: str  # name of the Provider
+    vcenter: VCenter
+    credential: Credential
+    hosts: tuple[Host, ...] = ()
+
+
+class HookPlan(Model, frozen=True, kw_only=True):
+    """A Forklift Hook."""
+
+    name: str  # as the spec calls it
+    full_name: str
+    image: str
+    playbook: str | None = None  # text of the playbook
+    service_account: str | None = None
+    deadline: int | None = None  # seconds
+
+
+class Nad(Model, frozen=True, kw_only=True):
+    """A NetworkAttachmentDefinition in one namespace."""
+
+    name: str
+    network: Network
+
+
+class SmokePair(Model, frozen=True, kw_only=True):
+    """Two VMs that prove a network."""
+
+    name: str
+    nad: str  # namespace/name
+    test: SmokeTest
+    gateway: str | None = None
+
+
+class NamespacePlan(Model, frozen=True, kw_only=True):
+    """A namespace of the target and what all its VMs share."""
+
+    name: str
+    labels: Labels = {}
+    nads: tuple[Nad, ...] = ()
+    smoke: tuple[SmokePair, ...] = ()
+    quota: dict[str, str] = {}  # hard limits; empty: no ResourceQuota
+    quota_basis: str = ""  # what the numbers are made of
+    isolate: bool = False
+    credentials: tuple[Credential, ...] = ()  # of conversion Jobs
+    forklift: bool = False  # Plans put VMs here: the applier needs create on virtualmachines
+
+
+class BridgePlan(Model, frozen=True, kw_only=True):
+    """A bridge on the nodes with the VLANs that its networks use."""
+
+    bridge: NodeBridge
+    vlans: tuple[tuple[int, int], ...]  # ranges, first and last
+
+
+class PhasePlan(Model, frozen=True, kw_only=True):
+    """A phase in the order of the migration."""
+
+    name: str
+    kind: PhaseKind
+    after: tuple[str, ...] = ()
+    windows: tuple[Window, ...] = ()
+
+
+class Left(Model, frozen=True, kw_only=True):
+    """A VM that does not move, and why."""
+
+    key: str
+    name: str
+    disposition: str
+    reason: str
+
+
+class Decision(Model, frozen=True, kw_only=True):
+    """One decision with its reason: what ``vmferry explain`` shows."""
+
+    subject: str
+    value: str
+    reason: str
+    where: Where | None = None
+    refused: tuple[str, ...] = ()
+
+
+class Blueprint(Model, frozen=True, kw_only=True):
+    """The whole migration, decided."""
+
+    name: str
+    cluster: Cluster
+    gitops: GitOps
+    forklift: Forklift
+    sources: tuple[SourcePlan, ...]
+    hooks: tuple[HookPlan, ...] = ()
+    namespaces: tuple[NamespacePlan, ...] = ()
+    bridges: tuple[BridgePlan, ...] = ()
+    phases: tuple[PhasePlan, ...] = ()
+    groups: tuple[Group, ...] = ()
+    left: tuple[Left, ...] = ()
+    external_nads: tuple[str, ...] = ()  # namespace/name of NADs that exist already
+    decisions: dict[str, tuple[Decision, ...]] = {}

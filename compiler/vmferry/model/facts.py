@@ -1,0 +1,132 @@
+"""What is so in vSphere: the parts a VM is made of.
+
+A field that is absent is unknown; no default stands in for it.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from vmferry.model.base import Address, Cidr, Mac, Model, Name, Size, Text
+
+OsFamily = Literal["linux", "windows", "other"]
+Firmware = Literal["bios", "efi"]
+PowerState = Literal["poweredOn", "poweredOff", "suspended"]
+Controller = Literal["scsi", "nvme", "sata", "ide"]
+DiskMode = Literal[
+    "persistent", "nonpersistent", "undoable", "append", "independent_persistent", "independent_nonpersistent"
+]
+Bus = Literal["virtio", "scsi", "sata"]
+NicModel = Literal["virtio", "e1000e", "e1000", "rtl8139"]
+
+
+class Cpu(Model, frozen=True, kw_only=True):
+    """Virtual CPUs as vSphere counts them."""
+
+    count: Annotated[int, Meta(ge=1, le=1024, description="Virtual CPUs (numCPU).")]
+    cores_per_socket: Annotated[int, Meta(ge=1, le=1024, description="Cores per socket (numCoresPerSocket).")] = 1
+    threads_per_core: Annotated[int, Meta(ge=1, le=8, description="Threads per core.")] = 1
+
+
+class HttpImage(Model, frozen=True, kw_only=True):
+    """A disk image on a web server, that CDI imports."""
+
+    url: Annotated[Text, Meta(description="Address of the raw or qcow2 image, without credentials.")]
+    checksum: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$",
+                description="Digest of the image; emitted where the target's CDI checks it (1.66 and later).",
+            ),
+        ]
+        | None
+    ) = None
+    secret_ref: Annotated[Name, Meta(description="Secret with accessKeyId and secretKey.")] | None = None
+    cert_config_map: Annotated[Name, Meta(description="ConfigMap with the server's CA.")] | None = None
+
+
+class RegistryImage(Model, frozen=True, kw_only=True):
+    """A disk image in a container registry, that CDI imports."""
+
+    url: Annotated[
+        str,
+        Meta(pattern="^(docker|oci-archive)://[^@\\s]+(@sha256:[0-9a-f]{64})?$", description="The image."),
+    ]
+    secret_ref: Annotated[Name, Meta(description="Secret with accessKeyId and secretKey.")] | None = None
+
+
+class NoOptions(Model, frozen=True, kw_only=True):
+    """A source that needs no options: `{}`."""
+
+
+class DiskSource(Model, frozen=True, kw_only=True):
+    """Where the bytes of a volume come from; exactly one."""
+
+    http: Annotated[HttpImage, Meta(description="An image on a web server.")] | None = None
+    registry: Annotated[RegistryImage, Meta(description="An image in a registry.")] | None = None
+    upload: Annotated[NoOptions, Meta(description="Someone uploads it with virtctl image-upload.")] | None = None
+    vddk: (
+        Annotated[
+            NoOptions,
+            Meta(description="CDI copies the bytes from vSphere, unconverted: the guest has drivers already."),
+        ]
+        | None
+    ) = None
+    blank: Annotated[NoOptions, Meta(description="An empty volume: nothing of the source disk is wanted.")] | None = (
+        None
+    )
+
+
+class Disk(Model, frozen=True, kw_only=True):
+    """A virtual disk: facts of the source and, where they differ from the rule, wishes for the target."""
+
+    size: Annotated[Size, Meta(description="Capacity.")]
+    datastore: Annotated[Text, Meta(description="Datastore it lies on, by name or id.")] | None = None
+    file: Annotated[Text, Meta(description="Its VMDK, as in `[ds1] web-01/web-01.vmdk`.")] | None = None
+    key: Annotated[int, Meta(description="Device key in vSphere.")] | None = None
+    label: Annotated[Text, Meta(description="Device label, as in `Hard disk 1`.")] | None = None
+    serial: Annotated[Text, Meta(description="Serial number or UUID the guest sees.")] | None = None
+    controller: Annotated[Controller, Meta(description="Kind of controller.")] | None = None
+    thin: Annotated[bool, Meta(description="Thin provisioned.")] | None = None
+    mode: Annotated[DiskMode, Meta(description="Disk mode.")] | None = None
+    shared: (
+        Annotated[
+            Name,
+            Meta(description="Name of the disk that several VMs share; each of them says the same name."),
+        ]
+        | None
+    ) = None
+    rdm: Annotated[Literal["virtual", "physical"], Meta(description="Raw device mapping mode.")] | None = None
+    boot: Annotated[bool, Meta(description="The guest boots from it. Default: the first disk does.")] | None = None
+    iops: Annotated[int, Meta(ge=1, description="IOPS it needs.")] | None = None
+    tier: Annotated[Text, Meta(description="Storage tier wanted, over the storage map's.")] | None = None
+    storage_class: Annotated[Name, Meta(description="StorageClass wanted, over any rule.")] | None = None
+    bus: Annotated[Bus, Meta(description="Bus in the target. Default: virtio.")] | None = None
+    source: Annotated[DiskSource, Meta(description="Where the bytes come from, for method image.")] | None = None
+
+
+class Nic(Model, frozen=True, kw_only=True):
+    """A network adapter."""
+
+    network: Annotated[Text, Meta(description="Segment or port group, by name or id.")]
+    mac: Annotated[Mac, Meta(description="Its MAC address, kept in the target.")] | None = None
+    connected: Annotated[bool, Meta(description="Connected when the VM starts.")] = True
+    model: Annotated[NicModel, Meta(description="Model in the target. Default: virtio.")] | None = None
+    addresses: Annotated[tuple[Cidr, ...], Meta(description="Addresses the guest has.")] = ()
+    origin: Annotated[Literal["static", "dhcp"], Meta(description="Where the addresses come from.")] | None = None
+    gateway: Annotated[Address, Meta(description="Default gateway.")] | None = None
+    nameservers: Annotated[tuple[Address, ...], Meta(description="DNS servers.")] = ()
+
+
+class Device(Model, frozen=True, kw_only=True):
+    """A GPU or other device passed through to the VM."""
+
+    device_name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9][-a-z0-9.]*/[A-Za-z0-9][-A-Za-z0-9_.]*$",
+            max_length=253,
+            description="Resource name on the target's nodes, as in nvidia.com/TU104GL_Tesla_T4.",
+        ),
+    ]

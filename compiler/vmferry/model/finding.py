@@ -1,0 +1,59 @@
+"""What is wrong with a spec, and where: the one type that every check reports with."""
+
+from typing import NamedTuple
+
+from msgspec import Struct
+
+Path = tuple[str | int, ...]
+"""Keys and indices from the top of one YAML document down to a value."""
+
+
+class Span(NamedTuple):
+    """A stretch of text. Lines and columns count from 1; ``end_column`` is exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+class Where(Struct, frozen=True, kw_only=True):
+    """A place in a file that a person edits.
+
+    ``path`` leads to a value in document number ``document`` of the file; its line and column
+    are looked up only when a finding is shown. ``span`` is set where the text could not be
+    parsed, so that no path exists. ``key`` points at the mapping key instead of its value.
+    """
+
+    file: str
+    document: int = 0
+    path: Path = ()
+    key: bool = False
+    span: Span | None = None
+
+    def at(self, *more: str | int, key: bool = False) -> "Where":
+        """Return the place ``more`` steps below this one."""
+        return Where(file=self.file, document=self.document, path=(*self.path, *more), key=key)
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that is wrong: the rule's code, what, where, and how to fix it.
+
+    ``vms`` names every VM it concerns, so that a report can count them. ``secret`` says that the
+    offending line holds secret material, which must then be shown to nobody.
+    """
+
+    code: str
+    message: str
+    help: str = ""
+    where: Where | None = None
+    vms: tuple[str, ...] = ()
+    secret: bool = False
+
+
+class SpecError(Exception):
+    """Raised where work cannot go on; carries the findings that say why."""
+
+    def __init__(self, *findings: Finding) -> None:
+        super().__init__("; ".join(f"{f.code} {f.message}" for f in findings))
+        self.findings = findings

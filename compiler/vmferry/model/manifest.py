@@ -1,0 +1,62 @@
+"""What backends yield: objects and files, each with its place in the tree."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+KubeObject: TypeAlias = dict[str, Any]
+"""A Kubernetes object, keys in the order the Kubernetes documentation uses."""
+
+INFRA_LOCK = "_infra"
+"""Lock of what no phase owns; no phase can be called so."""
+
+
+class Patch(Struct, frozen=True, kw_only=True):
+    """One JSON6902 operation on one object: `replace` a value that the base has, or `add` one."""
+
+    group: str
+    kind: str
+    name: str
+    namespace: str
+    op: str
+    path: str
+    value: Any
+
+
+class Resource(Struct, frozen=True, kw_only=True):
+    """An object, in the root or base at ``directory``; it is listed in that kustomization."""
+
+    directory: str
+    object: KubeObject
+    lock: str = INFRA_LOCK
+    file: str | None = None  # default: KIND-NAME.yaml
+    raw: bytes | None = None  # bytes to write instead of the object (SOPS, SealedSecret)
+
+
+class Root(Struct, frozen=True, kw_only=True):
+    """A kustomization that is made of others: an overlay."""
+
+    directory: str
+    resources: tuple[str, ...]  # directories in the tree
+    components: tuple[str, ...] = ()  # directories in the tree
+    patches: tuple[Patch, ...] = ()
+    lock: str = INFRA_LOCK
+    local: bool = False  # has a component `local/` that the user owns
+
+
+class File(Struct, frozen=True, kw_only=True):
+    """Any other file of the tree, such as a script; no kustomization lists it."""
+
+    path: str
+    content: bytes
+    lock: str = INFRA_LOCK
+
+
+Item: TypeAlias = Resource | Root | File
+
+
+def api_group(obj: Mapping[str, Any]) -> str:
+    """Return the API group of an object; empty for the core group."""
+    version: str = obj["apiVersion"]
+    return version.rpartition("/")[0]

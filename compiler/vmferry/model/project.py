@@ -1,0 +1,28 @@
+"""What was read: the spec, its VMs from every file, and what was written before."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from vmferry.model.assignments import Assignments
+from vmferry.model.finding import Where
+from vmferry.model.spec import MigrationSpec, VirtualMachine
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A VM as somebody wrote it, and where."""
+
+    vm: VirtualMachine
+    where: Where
+
+
+class Project(Struct, frozen=True, kw_only=True):
+    """A spec with everything that belongs to it, whatever files it came from."""
+
+    spec: MigrationSpec
+    where: Where  # of the MigrationSpec
+    entries: tuple[Entry, ...]
+    assignments: Assignments | None = None
+    attachments: Mapping[str, bytes] = {}  # files the spec names: opaque secrets, playbooks
+    texts: Mapping[str, str] = {}  # every file read, for showing places in it
+    skipped: tuple[str, ...] = ()  # files of other tools in the spec's directory

@@ -1,0 +1,70 @@
+"""The JSON Schemas of every file a person or vmferry writes, made from the types."""
+
+from typing import Any
+
+import msgspec
+
+from vmferry.model.assignments import Assignments
+from vmferry.model.spec import MigrationSpec, VirtualMachineSet
+
+KINDS: dict[str, type[MigrationSpec | VirtualMachineSet | Assignments]] = {
+    "MigrationSpec": MigrationSpec,
+    "VirtualMachineSet": VirtualMachineSet,
+    "Assignments": Assignments,
+}
+"""Every kind of file, by the name it carries."""
+
+SCHEMA_BASE = "https://vmferry.dev/schemas/v1alpha1"
+
+
+def file_name(kind: str) -> str:
+    """Return the file name of a kind's schema."""
+    return f"{kind.lower()}.schema.json"
+
+
+def json_schema(kind: str) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of one kind. Raises KeyError for an unknown one."""
+    schema = _without_null(msgspec.json.schema(KINDS[kind]))
+    if not isinstance(schema, dict):  # pragma: no cover: a schema is a mapping
+        raise TypeError(kind)
+    definitions = schema.pop("$defs")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{SCHEMA_BASE}/{file_name(kind)}",
+        **schema,
+        "$defs": definitions,
+    }
+
+
+def _without_null(node: Any) -> Any:
+    """Drop ``null`` alternatives: in a file, an absent key says it; a key without a value is refused."""
+    if isinstance(node, list):
+        return [_without_null(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    result = {key: _without_null(value) for key, value in node.items() if not (key == "default" and value is None)}
+    result.pop("discriminator", None)  # OpenAPI's, not JSON Schema's
+    options = result.get("anyOf")
+    if isinstance(options, list):
+        options = [option for option in options if option != {"type": "null"}]
+        if len(options) == 1:
+            del result["anyOf"]
+            # a description beside the alternatives is the field's own and wins
+            return {**options[0], **result}
+        result["anyOf"] = options
+    return result
+
+
+def bundle() -> dict[str, Any]:
+    """Return one JSON Schema that any of the files fits."""
+    schemas = {kind: json_schema(kind) for kind in KINDS}
+    definitions: dict[str, Any] = {}
+    for schema in schemas.values():
+        definitions |= schema["$defs"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{SCHEMA_BASE}/vmferry.schema.json",
+        "title": "A file of a vmferry migration",
+        "anyOf": [{"$ref": f"#/$defs/{kind}"} for kind in KINDS],
+        "$defs": dict(sorted(definitions.items())),
+    }

@@ -1,0 +1,165 @@
+"""Reads and writes lock files: which files vmferry owns, their hashes, and the digest of what they came from.
+
+A lock is what `sha256sum` prints, so that `sha256sum -c locks/dev-test.lock` checks it from the top of the
+tree, with comment lines on top for what else vmferry has to remember.
+"""
+
+import re
+
+from msgspec import Struct
+
+from vmferry.model.finding import Finding, Span, SpecError, Where
+
+DIRECTORY = "locks"
+_SUFFIX = ".lock"
+_LOCK_PATH = re.compile(rf"{DIRECTORY}/(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]{{,200}}){re.escape(_SUFFIX)}")
+_MAGIC = "# vmferry lock v1"
+_CHECK = "# check from the top of the tree: sha256sum -c"
+_ENTRY = re.compile(r"(?P<seed># seed: )?(?P<digest>[0-9a-f]{64})  (?P<path>.+)")
+_FIELD = re.compile(r"# (?P<name>phase|inputs): (?P<value>\S+)")
+_CONFLICT_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+
+_HELP = (
+    "locks are generated: take either side of the lock (`git checkout --ours` or `--theirs`) and run vmferry "
+    "compile again; with --force it goes by what is left of the lock"
+)
+
+# Line breaks and what hides in a terminal would break the one-line-a-file format; git and Windows read a
+# backslash as a separator.
+_ORDINARY = re.compile(r"(?!locks/)(?:[A-Za-z0-9_-][A-Za-z0-9_.-]{,200}(?:/(?!\Z)|\Z))+")
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\]")
+
+
+class Lock(Struct, frozen=True):
+    """What one lock says. Paths are relative to the top of the tree; digests are SHA-256 in hexadecimal.
+
+    ``seeds`` are files that vmferry created once and does not own, with the digest of what it created.
+    """
+
+    name: str
+    inputs: str
+    files: dict[str, str]
+    seeds: dict[str, str] = {}
+
+
+def lock_path(name: str) -> str:
+    """Return where the lock ``name`` lies in the tree; raises SpecError (VMF611) for no name of a file."""
+    path = f"{DIRECTORY}/{name}{_SUFFIX}"
+    if lock_name(path) != name:
+        raise SpecError(Finding(code="VMF611", message=f"lock {name!r} cannot be the name of a file"))
+    return path
+
+
+def lock_name(path: str) -> str | None:
+    """Return the name of the lock at ``path``, or None if no lock can lie there."""
+    match = _LOCK_PATH.fullmatch(path)
+    return match["name"] if match else None
+
+
+def path_problem(path: str) -> str | None:
+    """Return why ``path`` must not be written to or removed, or None for a path that stays in the tree."""
+    if _ORDINARY.fullmatch(path):  # ten times as fast as what follows, and a tree has 30,000 of them
+        return None
+    if not path:
+        return "it is empty"
+    if _FORBIDDEN.search(path):
+        return "it holds a backslash or a control character"
+    if path.startswith("/"):
+        return "it is absolute"
+    if lock_name(path):
+        return "it is the place of a lock"
+    for segment in path.split("/"):
+        if segment in ("", ".", ".."):
+            return f"it holds the segment `{segment}`"
+        if segment.lower() == ".git":
+            return "it reaches into git's own directory"
+        if len(segment.encode()) > 255:
+            return "a part of it is longer than 255 bytes"
+    return None
+
+
+def render(lock: Lock) -> bytes:
+    """Return the lock as text, its files sorted by path."""
+    lines = [_MAGIC, f"{_CHECK} {lock_path(lock.name)}", f"# phase: {lock.name}", f"# inputs: {lock.inputs}"]
+    lines += (f"# seed: {digest}  {path}" for path, digest in sorted(lock.seeds.items()))
+    lines += (f"{digest}  {path}" for path, digest in sorted(lock.files.items()))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def parse(raw: bytes, file: str) -> Lock:
+    """Return the lock in ``raw``, the content of ``file``.
+
+    Raises SpecError: VMF603 for text that vmferry did not write, merge conflicts among it, and VMF611 for a
+    path that leads out of the tree.
+    """
+    lines = _lines(raw, file)
+    fields: dict[str, str] = {}
+    seeds: dict[str, str] = {}
+    files: dict[str, str] = {}
+    findings: list[Finding] = []
+    for number, line in enumerate(lines, start=1):
+        if match := _ENTRY.fullmatch(line):
+            entries = seeds if match["seed"] else files
+            if finding := _refusal(match["path"], entries, file, number, line):
+                findings.append(finding)
+            entries[match["path"]] = match["digest"]
+        elif match := _FIELD.fullmatch(line):
+            fields[match["name"]] = match["value"]
+        elif line != _MAGIC and not line.startswith(_CHECK):
+            findings.append(_invalid(file, number, line, "this line is not vmferry's"))
+    missing = [name for name in ("phase", "inputs") if name not in fields]
+    findings += [_invalid(file, 1, _MAGIC, f"it has no line `# {name}: ...`") for name in missing]
+    if findings:
+        raise SpecError(*findings)
+    return Lock(name=fields["phase"], inputs=fields["inputs"], files=files, seeds=seeds)
+
+
+def salvage(raw: bytes, name: str) -> Lock:
+    """Return what can be read of a damaged lock; of a merge conflict, the files of both sides."""
+    files: dict[str, str] = {}
+    seeds: dict[str, str] = {}
+    for line in raw.decode(errors="replace").splitlines():
+        match = _ENTRY.fullmatch(line)
+        if match and not path_problem(match["path"]):
+            (seeds if match["seed"] else files)[match["path"]] = match["digest"]
+    return Lock(name=name, inputs="", files=files, seeds=seeds)
+
+
+def _lines(raw: bytes, file: str) -> list[str]:
+    try:
+        lines = raw.decode().split("\n")
+    except UnicodeDecodeError:
+        raise SpecError(_invalid(file, 1, "", "it is not UTF-8 text")) from None
+    for number, line in enumerate(lines, start=1):
+        if line.startswith(_CONFLICT_MARKERS):
+            raise SpecError(_invalid(file, number, line, "it holds a merge conflict"))
+        if line.endswith("\r"):
+            raise SpecError(_invalid(file, number, line, "its line endings were changed to CRLF"))
+    if lines[0] != _MAGIC:
+        raise SpecError(_invalid(file, 1, lines[0], f"it does not begin with `{_MAGIC}`"))
+    if lines.pop():
+        raise SpecError(_invalid(file, len(lines) + 1, "", "its end is missing"))
+    return lines
+
+
+def _refusal(path: str, seen: dict[str, str], file: str, number: int, line: str) -> Finding | None:
+    """Return why a lock must not list ``path``, or None."""
+    if path in seen:
+        return _invalid(file, number, line, f"`{path}` is listed twice")
+    if problem := path_problem(path):
+        message = f"path {path!r} in a lock: {problem}"
+        return Finding(code="VMF611", message=message, help=_HELP, where=_where(file, number, line))
+    return None
+
+
+def _invalid(file: str, number: int, line: str, problem: str) -> Finding:
+    return Finding(
+        code="VMF603",
+        message=f"lock file is not valid: {problem}",
+        help=_HELP,
+        where=_where(file, number, line),
+    )
+
+
+def _where(file: str, number: int, line: str) -> Where:
+    return Where(file=file, span=Span(number, 1, number, len(line) + 1))

@@ -1,0 +1,97 @@
+"""Built Kubernetes objects: reading them, naming them, and saying what is wrong with one."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import yaml_rs
+
+from vmferry.model.finding import Path
+from vmferry.model.manifest import KubeObject, api_group
+
+# kustomize, like most writers, leaves `_1` plain; yaml-rs would read a number there.
+_UNDERSCORED = re.compile(r"(?m)((?:: |- ))([._-]*_[0-9._]+)$")
+
+
+class Key(NamedTuple):
+    """What makes an object one: group, kind, namespace (empty if it has none) and name."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        place = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.kind} {place}{self.name}"
+
+
+class Issue(NamedTuple):
+    """Something wrong with an object, or with ``file`` (relative to the tree's top); found a place for later.
+
+    ``path`` leads to the value in the object, or in the file.
+    """
+
+    code: str
+    message: str
+    help: str = ""
+    key: Key | None = None
+    path: Path = ()
+    file: str | None = None
+
+
+def parse(raw: bytes | str) -> list[Any]:
+    """Return the documents of YAML text whose documents are mappings; empty ones are left out.
+
+    Raises ValueError if it is not YAML, or not UTF-8.
+    """
+    text = raw.decode() if isinstance(raw, bytes) else raw
+    if "_" in text:
+        text = _UNDERSCORED.sub(r'\1"\2"', text)
+    data = yaml_rs.loads(text, parse_datetime=False)
+    documents = data if isinstance(data, list) else [data]
+    return [document for document in documents if document is not None]
+
+
+def is_object(value: Any) -> bool:
+    """Tell whether a document is a Kubernetes object with a name."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("apiVersion"), str)
+        and isinstance(value.get("kind"), str)
+        and isinstance(value.get("metadata"), dict)
+        and isinstance(value["metadata"].get("name"), str)
+        and isinstance(value["metadata"].get("namespace") or "", str)
+    )
+
+
+def key_of(obj: KubeObject) -> Key:
+    """Return the key of an object."""
+    meta = obj["metadata"]
+    return Key(api_group(obj), obj["kind"], meta.get("namespace") or "", meta["name"])
+
+
+def select(value: Any, pattern: str) -> Iterator[tuple[Path, Any]]:
+    """Yield each value that ``pattern`` leads to, with its path: keys joined by dots, ``[]`` for every item.
+
+    What is not there, or is of another shape, yields nothing.
+    """
+    yield from _select(value, tuple(pattern.replace("[]", ".[]").strip(".").split(".")), ())
+
+
+def _select(value: Any, steps: tuple[str, ...], path: Path) -> Iterator[tuple[Path, Any]]:
+    if not steps:
+        if value is not None:
+            yield path, value
+    elif steps[0] == "[]":
+        if isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from _select(item, steps[1:], (*path, index))
+    elif isinstance(value, dict) and steps[0] in value:
+        yield from _select(value[steps[0]], steps[1:], (*path, steps[0]))
+
+
+def shown(path: Path) -> str:
+    """Return a path as people write it: ``spec.template.spec.volumes[0].name``."""
+    parts = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(parts).removeprefix(".")

@@ -1,0 +1,87 @@
+"""From what the backends yield to the files of the tree: kustomizations list what is in them."""
+
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from vmferry.model.manifest import INFRA_LOCK, File, Item, KubeObject, Patch, Root
+from vmferry.output.tree import Planned
+from vmferry.output.yaml import dump
+
+KUSTOMIZATION = "kustomization.yaml"
+_GENERATED = (
+    "Compiled by vmferry; edits are found and refused. Change the spec, or the local/ component of the overlay."
+)
+_LOCAL = b"""\
+# Yours: vmferry made this file once and never touches it again. What you put here is applied on top of the
+# compiled overlay: https://kubectl.docs.kubernetes.io/guides/config_management/components/
+apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+"""
+
+
+def render(items: Iterable[Item], externals: Iterable[str] = ()) -> Iterator[Planned]:
+    """Yield every file of the tree. ``externals`` are NADs (namespace/name) that exist already.
+
+    Raises ValueError where two objects would be one file: the Blueprint should not have allowed it.
+    """
+    listed: defaultdict[str, set[str]] = defaultdict(set)
+    locks: dict[str, str] = {}
+    for item in items:
+        if isinstance(item, Root):
+            yield from _overlay(item)
+        elif isinstance(item, File):
+            yield Planned(item.path, item.content, item.lock)
+        else:
+            name = item.file or _file_name(item.object)
+            if name in listed[item.directory]:
+                raise ValueError(f"{item.directory}/{name} would be written twice")
+            listed[item.directory].add(name)
+            locks[item.directory] = item.lock
+            content = item.raw if item.raw is not None else dump(item.object, comment=_GENERATED)
+            yield Planned(f"{item.directory}/{name}", content, item.lock)
+    for directory, names in listed.items():
+        yield _kustomization(directory, {"resources": sorted(names)}, locks[directory])
+    yield _externals(externals)
+
+
+def _file_name(obj: KubeObject) -> str:
+    return f"{obj['kind'].lower()}-{obj['metadata']['name']}.yaml"
+
+
+def _kustomization(directory: str, body: dict[str, Any], lock: str) -> Planned:
+    head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    return Planned(f"{directory}/{KUSTOMIZATION}", dump(head | body, comment=_GENERATED), lock)
+
+
+def _overlay(root: Root) -> Iterator[Planned]:
+    def relative(path: str) -> str:
+        return posixpath.relpath(path, root.directory)
+
+    body: dict[str, Any] = {"resources": [relative(path) for path in root.resources]}
+    components = [relative(path) for path in root.components] + ["local"] * root.local
+    if components:
+        body["components"] = components
+    if root.patches:
+        body["patches"] = [_patch(patch) for patch in root.patches]
+    yield _kustomization(root.directory, body, root.lock)
+    if root.local:
+        yield Planned(f"{root.directory}/local/{KUSTOMIZATION}", _LOCAL, root.lock, seed=True)
+
+
+def _patch(patch: Patch) -> dict[str, Any]:
+    """Return one JSON6902 patch. The target's fields are anchored regular expressions to kustomize."""
+    operation = [{"op": patch.op, "path": patch.path, "value": patch.value}]
+    target = {"kind": patch.kind, "name": re.escape(patch.name), "namespace": re.escape(patch.namespace)}
+    if patch.group:
+        target = {"group": re.escape(patch.group)} | target
+    # block style: kustomize takes text that starts with a bracket for JSON
+    return {"target": target, "patch": dump(operation).decode()}
+
+
+def _externals(names: Iterable[str]) -> Planned:
+    """Return the list of what the tree refers to and does not hold, for `verify`."""
+    lines = [f"NetworkAttachmentDefinition {name}\n" for name in sorted(names)]
+    return Planned("locks/external.txt", "".join(lines).encode(), INFRA_LOCK)

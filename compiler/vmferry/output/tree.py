@@ -1,0 +1,407 @@
+"""Brings a tree of generated files up to date in one step, keeping everything in it that is not vmferry's.
+
+`plan` holds the compiled files against the tree on disk and its locks; `apply` builds the whole new tree
+beside the old one, from hard links wherever a file stays, and exchanges the two.
+"""
+
+import hashlib
+import os
+import shutil
+import stat
+import unicodedata
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from vmferry.model.finding import Finding, Span, SpecError, Where
+from vmferry.output import swap
+from vmferry.output.locks import DIRECTORY, Lock, lock_name, lock_path, parse, path_problem, render, salvage
+
+
+class Planned(Struct, frozen=True):
+    """A file to be in the tree: its path below the root, its bytes, and the name of the lock that owns it.
+
+    A ``seed`` is written if nothing is there, and belongs to the user from then on.
+    """
+
+    path: str
+    content: bytes
+    lock: str
+    seed: bool = False
+
+
+class Entry(NamedTuple):
+    """What was found at a path. Inode, size and time (in ns) are those of regular files, 0 for all else."""
+
+    mode: int
+    uid: int
+    gid: int
+    inode: int
+    size: int
+    mtime: int
+
+    @property
+    def is_directory(self) -> bool:
+        """Tell a directory from a file; a symbolic link is a file, whatever it points at."""
+        return stat.S_ISDIR(self.mode)
+
+
+class Changes(Struct, frozen=True):
+    """What `apply` will do. Paths are relative to the root and sorted; lock files are among them.
+
+    ``kept`` is every file of the user's in the tree; ``orphaned`` are those of them that vmferry once seeded,
+    that were edited, and that nothing refers to any longer. ``total`` counts the files that are vmferry's
+    afterwards. As long as there are ``conflicts``, `apply` refuses. ``contents`` has the bytes of what is
+    created or updated, ``directories`` are those of the new tree, and ``seen`` is the tree as it was found
+    ("." being the root).
+    """
+
+    created: tuple[str, ...]
+    updated: tuple[str, ...]
+    deleted: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    kept: tuple[str, ...]
+    orphaned: tuple[str, ...]
+    conflicts: tuple[Finding, ...]
+    total: int
+    contents: dict[str, bytes]
+    directories: tuple[str, ...]
+    seen: dict[str, Entry]
+
+    @property
+    def pending(self) -> bool:
+        """Tell whether the tree on disk differs from what was compiled."""
+        return bool(self.contents or self.deleted)
+
+
+def plan(root: Path, files: Iterable[Planned], inputs: Mapping[str, str], *, force: bool = False) -> Changes:
+    """Return what it takes for the tree at ``root`` to hold ``files`` beside the user's own.
+
+    ``inputs`` has the digest of the inputs for each lock that ``files`` names. A file edited by hand (VMF601)
+    and one in the way of a compiled file (VMF602) are conflicts; with ``force`` both are given up, and
+    damaged locks are read as far as possible. Nothing is written, but a tree that a killed compile moved
+    aside is put back. Raises SpecError: VMF603 or VMF611 for a lock, VMF611 for a path in ``files``.
+    """
+    planned = sorted(files, key=lambda file: file.path)
+    _check_paths([file.path for file in planned], sorted({lock_path(file.lock) for file in planned}))
+    locks = _new_locks(planned, inputs)
+    root = root.resolve()
+    with swap.exclusive(root):
+        return _Comparison(root, planned, locks, force).changes()
+
+
+def apply(root: Path, changes: Changes) -> None:
+    """Write ``changes``: at whatever instant this is killed, ``root`` is the old tree or the new one.
+
+    Nothing is touched if nothing changes. Raises SpecError for conflicts, and VMF602 if the tree is not what
+    `plan` saw any more; OSError if the tree cannot be written. The old tree stays in each case.
+    """
+    if changes.conflicts:
+        raise SpecError(*changes.conflicts)
+    root = root.resolve()
+    if changes.pending:
+        root.parent.mkdir(parents=True, exist_ok=True)
+    elif not root.parent.exists():
+        return
+    with swap.exclusive(root):
+        for leftover in swap.leftovers(root):
+            swap.discard(leftover)
+        if not changes.pending:
+            return
+        if _scan(root) != changes.seen:
+            raise SpecError(_conflict("VMF602", root, "the tree changed while it was compiled", "compile again"))
+        with swap.staging(root) as tree:
+            _build(root, tree, changes)
+            swap.flush(tree)
+            if old := swap.replace(root, tree):
+                _rescue(old, root, changes)
+
+
+def read_locks(root: Path, *, damaged: bool = False) -> dict[str, Lock]:
+    """Return the locks of the tree by name; with ``damaged``, what is left of those that cannot be parsed.
+
+    Raises SpecError (VMF603, VMF611) for a lock that cannot be parsed.
+    """
+    directory = root / DIRECTORY
+    locks: dict[str, Lock] = {}
+    if directory.is_symlink() or not directory.is_dir():
+        return locks
+    for path in sorted(directory.iterdir()):
+        name = lock_name(f"{DIRECTORY}/{path.name}")
+        if name is None or path.is_symlink() or not path.is_file():
+            continue
+        raw = path.read_bytes()
+        try:
+            locks[name] = parse(raw, str(path))
+        except SpecError:
+            if not damaged:
+                raise
+            locks[name] = salvage(raw, name)
+    return locks
+
+
+class _Comparison:
+    """The compiled files held against the tree on disk and its locks."""
+
+    def __init__(self, root: Path, planned: list[Planned], locks: dict[str, bytes], force: bool) -> None:
+        self.root = root
+        self.force = force
+        self.seeds = {file.path: file.content for file in planned if file.seed}
+        self.wanted = {file.path: file.content for file in planned if not file.seed} | locks
+        self.seen = _scan(root)
+        self.files = {path for path, entry in self.seen.items() if not entry.is_directory}
+        self.conflicts: list[tuple[str, Finding]] = []
+        # Two locks may list one path: it moved from phase to phase on one of two branches that were merged.
+        self.owned: dict[str, set[str]] = {}
+        self.seeded: dict[str, set[str]] = {}
+        self.locks: set[str] = set()
+        for name, lock in read_locks(root, damaged=force).items():
+            self.locks.add(lock_path(name))
+            for known, listed in ((self.owned, lock.files), (self.seeded, lock.seeds)):
+                for path, digest in listed.items():
+                    known.setdefault(path, set()).add(digest)
+
+    def changes(self) -> Changes:
+        """Compare, and collect the conflicts on the way."""
+        updated, unchanged = self._held()
+        deleted = self._stale()
+        orphaned, pristine = self._unwanted_seeds()
+        deleted = sorted([*deleted, *pristine])
+        staying = self.files.difference(updated, deleted)
+        links = {path for path in staying if stat.S_ISLNK(self.seen[path].mode)}
+        # A seed below a link that the user made is the user's business.
+        seeds = {path for path in self.seeds.keys() - self.files if links.isdisjoint(_ancestors([path]))}
+        created = (self.wanted.keys() - self.files) | seeds
+        directories = _ancestors(staying) | _ancestors(created.union(updated))
+        empty = _directories(self.seen) - directories - _ancestors(deleted)
+        directories |= empty | _ancestors(empty)
+        self._find_clashes(created, staying, directories)
+        contents = self.seeds | self.wanted
+        return Changes(
+            created=tuple(sorted(created)),
+            updated=tuple(updated),
+            deleted=tuple(deleted),
+            unchanged=tuple(unchanged),
+            kept=tuple(sorted(staying - self.wanted.keys() - (self.owned.keys() - self.seeds.keys()))),
+            orphaned=tuple(orphaned),
+            conflicts=tuple(finding for _, finding in sorted(self.conflicts, key=lambda each: each[0])),
+            total=len(self.wanted),
+            contents={path: contents[path] for path in sorted(created.union(updated))},
+            directories=tuple(sorted(directories)),
+            seen=self.seen,
+        )
+
+    def _held(self) -> tuple[list[str], list[str]]:
+        """Return the wanted files that are there, with other content and with the same."""
+        updated, unchanged = [], []
+        for path in sorted(self.wanted.keys() & self.files):
+            raw = self._read(path)
+            if raw == self.wanted[path]:
+                unchanged.append(path)
+                continue
+            updated.append(path)
+            if path in self.locks or self._is_ours(path, raw):
+                continue
+            if path in self.owned:
+                self._object("VMF601", path, "was edited by hand, and compiling would overwrite it", _EDITED)
+            else:
+                self._object("VMF602", path, "is not vmferry's and lies where a compiled file goes", _IN_THE_WAY)
+        return updated, unchanged
+
+    def _stale(self) -> list[str]:
+        """Return the files that vmferry owned and that are no longer compiled."""
+        stale = (self.owned.keys() | self.locks) - self.wanted.keys() - self.seeds.keys()
+        found = sorted(stale & self.files)
+        for path in found:
+            if path not in self.locks and not self._is_ours(path, self._read(path)):
+                self._object("VMF601", path, "was edited by hand, and compiling would remove it", _EDITED)
+        return found
+
+    def _unwanted_seeds(self) -> tuple[list[str], list[str]]:
+        """Return the seeds nothing refers to any longer: the edited ones, and those as vmferry made them."""
+        edited: list[str] = []
+        pristine: list[str] = []
+        unwanted = self.seeded.keys() - self.seeds.keys() - self.wanted.keys() - self.owned.keys()
+        for path in sorted(unwanted & self.files):
+            (pristine if self._is_ours(path, self._read(path)) else edited).append(path)
+        return edited, pristine
+
+    def _find_clashes(self, created: set[str], staying: set[str], directories: set[str]) -> None:
+        """Object to files where a directory is needed and the other way round; no force removes either."""
+        for path in sorted(created):
+            if path in directories:
+                self._object("VMF602", path, "is a directory and a compiled file goes there", _MOVE, final=True)
+        for path in sorted(_ancestors(created) & staying):
+            kind = "symbolic link" if stat.S_ISLNK(self.seen[path].mode) else "file"
+            self._object("VMF602", path, f"is a {kind} and a directory of compiled files goes there", _MOVE, final=True)
+
+    def _is_ours(self, path: str, raw: bytes | None) -> bool:
+        """Tell whether ``path`` holds what vmferry wrote there."""
+        if raw is None:
+            return False
+        digest = hashlib.sha256(raw).hexdigest()
+        return digest in self.owned.get(path, ()) or digest in self.seeded.get(path, ())
+
+    def _read(self, path: str) -> bytes | None:
+        """Return the bytes of a regular file, and None for a link or a device, which vmferry never wrote."""
+        entry = self.seen[path]
+        if not stat.S_ISREG(entry.mode):
+            return None
+        handle = os.open(f"{self.root}/{path}", os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            return os.read(handle, entry.size + 1)  # 30,000 file objects would take as long again
+        finally:
+            os.close(handle)
+
+    def _object(self, code: str, path: str, problem: str, remedy: str, *, final: bool = False) -> None:
+        if final or not self.force:
+            self.conflicts.append((path, _conflict(code, self.root / path, f"`{path}` {problem}", remedy)))
+
+
+_EDITED = "undo the edit, or move it to the group's local/ component; --force gives it up"
+_IN_THE_WAY = "move or remove it; --force replaces it"
+_MOVE = "move or remove it"
+
+
+def _conflict(code: str, path: Path, message: str, remedy: str) -> Finding:
+    return Finding(code=code, message=message, help=remedy, where=Where(file=str(path), span=Span(1, 1, 1, 1)))
+
+
+def _new_locks(planned: list[Planned], inputs: Mapping[str, str]) -> dict[str, bytes]:
+    """Return the lock files to be, by path."""
+    locks = {file.lock: Lock(name=file.lock, inputs=inputs[file.lock], files={}, seeds={}) for file in planned}
+    for file in planned:
+        listed = locks[file.lock].seeds if file.seed else locks[file.lock].files
+        listed[file.path] = hashlib.sha256(file.content).hexdigest()
+    return {lock_path(name): render(lock) for name, lock in locks.items()}
+
+
+def _check_paths(paths: list[str], locks: list[str]) -> None:
+    """Raise SpecError (VMF611) unless the paths are safe and can lie side by side on any file system."""
+    problems = [(path, problem) for path in paths if (problem := path_problem(path))]
+    paths = paths + locks
+    spelled: dict[str, str] = {}
+    files: dict[str, str] = {}
+    for path in sorted(_ancestors(paths)):
+        other = spelled.setdefault(_folded(path), path)
+        if other != path:
+            problems.append((path, f"only upper and lower case tell it from `{other}`"))
+    for path in paths:
+        key = _folded(path)
+        if key in files:
+            problems.append(
+                (path, f"it is `{files[key]}` a second time" if files[key] != path else "it is given twice")
+            )
+        elif key in spelled:
+            problems.append((path, "it is a directory of other files"))
+        files[key] = path
+    if problems:
+        raise SpecError(
+            *(Finding(code="VMF611", message=f"output path {path!r}: {problem}") for path, problem in problems)
+        )
+
+
+def _folded(path: str) -> str:
+    """Return what two paths share that are one on a file system without case or with its own normal form."""
+    return path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
+
+
+def _ancestors(paths: Iterable[str]) -> set[str]:
+    """Return every directory above one of ``paths``, the root excepted."""
+    found: set[str] = set()
+    for path in paths:
+        above = path.rpartition("/")[0]
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
+    return found
+
+
+def _directories(seen: Mapping[str, Entry]) -> set[str]:
+    return {path for path, entry in seen.items() if entry.is_directory and path != "."}
+
+
+def _scan(root: Path) -> dict[str, Entry]:
+    """Return everything in the tree by path, following no links; nothing if there is no tree."""
+    try:
+        top = root.lstat()
+    except FileNotFoundError:
+        return {}
+    if not stat.S_ISDIR(top.st_mode):
+        raise SpecError(_conflict("VMF602", root, f"`{root}` is a file and the output goes there", _MOVE))
+    seen = {".": _entry(top)}
+    pending = [""]
+    while pending:
+        prefix = pending.pop()
+        with os.scandir(f"{root}/{prefix}") as items:
+            for item in items:
+                entry = _entry(item.stat(follow_symlinks=False))
+                seen[prefix + item.name] = entry
+                if entry.is_directory:
+                    pending.append(f"{prefix}{item.name}/")
+    return seen
+
+
+def _entry(status: os.stat_result) -> Entry:
+    if not stat.S_ISREG(status.st_mode):
+        return Entry(status.st_mode, status.st_uid, status.st_gid, 0, 0, 0)
+    return Entry(status.st_mode, status.st_uid, status.st_gid, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _build(root: Path, tree: Path, changes: Changes) -> None:
+    """Make ``tree`` the new tree: its directories, the files that stay, and those that are new."""
+    for directory in changes.directories:
+        (tree / directory).mkdir()
+    gone = {*changes.deleted, *changes.contents}
+    for path, entry in changes.seen.items():
+        if not entry.is_directory and path not in gone:
+            _carry(f"{root}/{path}", f"{tree}/{path}", entry)
+    for path, content in changes.contents.items():
+        handle = os.open(f"{tree}/{path}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+    for directory in (*reversed(changes.directories), "."):
+        if directory in changes.seen:
+            _dress(tree / directory, changes.seen[directory])
+
+
+def _carry(source: str, target: str, entry: Entry) -> None:
+    """Have ``target`` be the file ``source``: the same file if the file system allows it, else a copy."""
+    if stat.S_ISLNK(entry.mode):
+        Path(target).symlink_to(Path(source).readlink())
+        return
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another file system, too many links, a file of somebody else's
+        if not stat.S_ISREG(entry.mode):
+            raise
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _dress(directory: Path, entry: Entry) -> None:
+    """Give a directory of the new tree the owner and the permissions of the old one."""
+    status = directory.lstat()
+    if (status.st_uid, status.st_gid) != (entry.uid, entry.gid):
+        os.chown(directory, entry.uid, entry.gid)
+    directory.chmod(stat.S_IMODE(entry.mode))
+
+
+def _rescue(old: Path, root: Path, changes: Changes) -> None:
+    """Bring over what the user saved in the old tree after it was scanned and before it was replaced.
+
+    Writing into a file reached both trees, which share it; what is missed are new files and replaced ones.
+    """
+    pending = [""]
+    while pending:
+        prefix = pending.pop()
+        with os.scandir(f"{old}/{prefix}") as items:
+            found = [(prefix + item.name, item.inode(), item.is_dir(follow_symlinks=False)) for item in items]
+        for path, inode, is_directory in found:
+            known = changes.seen.get(path)
+            if is_directory:
+                pending.append(f"{path}/")
+            elif (known is None or known.inode not in (0, inode)) and path not in changes.contents:
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (old / path).replace(root / path)

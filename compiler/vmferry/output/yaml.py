@@ -1,0 +1,167 @@
+"""Writes one value as block-style YAML that every reader, 1.1 or 1.2, reads back as the same value."""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+# No leading "_": yaml-rs reads `_1` as a number.
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*")
+
+# Words that some reader takes for something other than a string.
+_RESERVED = frozenset(
+    ("y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nil", "nan", "inf", "infinity")
+)
+
+# Controls, line breaks that only YAML 1.1 knows, non-characters, and what a reviewer cannot see: zero-width
+# characters, changes of direction. Spelled out because str.isprintable() goes by Python's version of Unicode,
+# and one input has to give the same bytes everywhere. Lone surrogates fail later, when the text is encoded.
+_INVISIBLE = (
+    "\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f"
+    "\\ufdd0-\\ufdef\\ufeff\\ufff9-\\ufffb\\ufffe\\uffff"
+) + "".join(f"\\U{plane:04x}fffe\\U{plane:04x}ffff" for plane in range(1, 0x11))
+_SPECIAL = re.compile(f'["\\\\{_INVISIBLE}]')
+_HIDDEN = re.compile(f"[{_INVISIBLE}]")
+_SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+# What keeps text from being a block literal: a first line that hides the indentation, blanks at the end of a
+# line (editors strip them), a tab where indentation is expected, an empty last line, an invisible character.
+_NOT_LITERAL = re.compile(rf"\A[ \t\n]|[ \t](?:\n|\Z)|\n\t|\n\n\Z|(?![\t\n])[{_INVISIBLE}]")
+
+_LONGEST_KEY = 1000  # libyaml refuses a key of 1,024 characters or more unless `? ` introduces it
+
+_Write = Callable[[str], object]
+
+
+def dump(value: Mapping[str, Any] | Sequence[Any], comment: str = "") -> bytes:
+    """Return ``value`` as one UTF-8 YAML document that ends with a newline.
+
+    ``value`` is made of mappings with string keys (their order is kept), lists, tuples, strings, booleans,
+    None, 64-bit integers and finite floats. Each line of ``comment`` becomes a ``# `` line on top. Raises
+    TypeError for any other type, and ValueError for what readers cannot return: a lone surrogate, an infinite
+    float or NaN, an integer of more than 64 bits, a key of more than about 1,000 characters.
+    """
+    parts = [f"# {_HIDDEN.sub(_escape, line)}".rstrip() + "\n" for line in comment.split("\n")] if comment else []
+    value = _exact(value)
+    if type(value) is dict and value:
+        _write_mapping(value, "", "", parts.append)
+    elif type(value) is list and value:
+        _write_sequence(value, "", "", parts.append)
+    elif value == {} or value == []:
+        parts.append(f"{value}\n")
+    else:
+        raise TypeError(f"a document is a mapping or a list, not {type(value).__name__}")
+    return "".join(parts).encode()
+
+
+def _write_mapping(mapping: dict[str, Any], lead: str, pad: str, write: _Write) -> None:
+    """Write a non-empty mapping at the indentation ``pad``; ``lead`` opens the first line instead of it."""
+    for key, item in mapping.items():
+        kind = type(item)
+        if kind is str:
+            write(f"{lead}{_key(key)}: {_text(item, pad)}\n")
+        elif kind is dict and item:
+            write(f"{lead}{_key(key)}:\n")
+            inner = pad + "  "
+            _write_mapping(item, inner, inner, write)
+        elif kind is list and item:
+            write(f"{lead}{_key(key)}:\n")
+            _write_sequence(item, pad, pad, write)
+        elif kind in _SCALARS:
+            write(f"{lead}{_key(key)}: {_scalar(item)}\n")
+        else:
+            _write_mapping({key: _exact(item)}, lead, pad, write)
+        lead = pad
+
+
+def _write_sequence(sequence: list[Any], lead: str, pad: str, write: _Write) -> None:
+    """Write a non-empty list whose dashes stand at the indentation ``pad``; ``lead`` opens the first line."""
+    inner = pad + "  "
+    for item in sequence:
+        kind = type(item)
+        if kind is str:
+            write(f"{lead}- {_text(item, pad)}\n")
+        elif kind is dict and item:
+            _write_mapping(item, lead + "- ", inner, write)
+        elif kind is list and item:
+            _write_sequence(item, lead + "- ", inner, write)
+        elif kind in _SCALARS:
+            write(f"{lead}- {_scalar(item)}\n")
+        else:
+            _write_sequence([_exact(item)], lead, pad, write)
+        lead = pad
+
+
+@lru_cache(maxsize=4096)  # manifests repeat a few hundred keys
+def _key(key: str) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a mapping key is a string, not {type(key).__name__}")
+    text = _line(key)
+    if len(text) > _LONGEST_KEY:
+        raise ValueError(f"a mapping key of {len(text)} characters is too long: {text[:40]}...")
+    return text
+
+
+def _text(text: str, pad: str) -> str:
+    """Return ``text`` as a scalar; a block literal goes two columns to the right of ``pad``."""
+    if "\n" in text and not _NOT_LITERAL.search(text):
+        style = "|" if text.endswith("\n") else "|-"
+        lines = text.removesuffix("\n").split("\n")
+        return "\n".join([style, *(f"{pad}  {line}" if line else "" for line in lines)])
+    return _line(text)
+
+
+def _line(text: str) -> str:
+    if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
+        return text
+    return f'"{_SPECIAL.sub(_escape, text)}"'
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    code = ord(character)
+    if character in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[character]
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _scalar(value: Any) -> str:
+    """Return anything but text: a number, a boolean, None, or an empty collection."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise ValueError(f"{value} does not fit into 64 bits")
+    if isinstance(value, float):
+        return _float(value)
+    return str(value)
+
+
+def _float(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError(f"{value} has no place in JSON and so none in a manifest")
+    digits, exponent, power = repr(value).partition("e")
+    # YAML 1.1 takes `1e+16` for a string: it wants the point.
+    return f"{digits if '.' in digits else digits + '.0'}{exponent}{power}"
+
+
+_SCALARS = frozenset((dict, list, int, float, bool, type(None)))  # the collections are empty ones
+
+
+def _exact(value: Any) -> Any:
+    """Return a mapping as a dict, a sequence as a list, and an enumeration's member as its text or number."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as YAML")

@@ -1,0 +1,1 @@
+"""Passes that make every decision, one module a question."""

@@ -1,0 +1,244 @@
+"""All passes in order: from the project to the Blueprint, with every decision made and explained."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from vmferry.model.assignments import Assignments
+from vmferry.model.blueprint import Blueprint, Group, Machine, NetworkPair, PhasePlan, StoragePair
+from vmferry.model.finding import Finding
+from vmferry.model.manifest import INFRA_LOCK
+from vmferry.model.project import Project
+from vmferry.model.spec import GroupState, Phase
+from vmferry.resolve import order, stages
+from vmferry.resolve.disposition import dispose
+from vmferry.resolve.freeze import Frozen, assignments_of, check_assignments, report_drift, thaw
+from vmferry.resolve.groups import cut
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.machines import Parts, build
+from vmferry.resolve.names import fit, name_machines
+from vmferry.resolve.namespaces import place
+from vmferry.resolve.networks import NetworkMap, attach, map_networks
+from vmferry.resolve.paths import route
+from vmferry.resolve.selection import Candidate, select
+from vmferry.resolve.shared import share
+from vmferry.resolve.sources import plan_hooks, plan_sources
+from vmferry.resolve.storage import StorageMap, allocate
+from vmferry.resolve.surroundings import external_nads, plan_bridges, plan_namespaces
+
+
+class Resolution(Struct, frozen=True, kw_only=True):
+    """The Blueprint, what to write down of it, and what is wrong."""
+
+    blueprint: Blueprint
+    assignments: Assignments
+    findings: tuple[Finding, ...]
+
+
+def resolve(project: Project) -> Resolution:
+    """Return the Blueprint of a project. With errors among the findings it is incomplete: do not emit it."""
+    journal = Journal()
+    spec, where = project.spec, project.where
+    check_assignments(spec, project.assignments, where, journal)
+    phases = order.order_phases(spec.phases, where, journal)
+    stages.check_times(phases, where, journal)
+    candidates = select(project, journal)
+    moving, left = dispose(candidates, journal)
+    order.check_phases(moving, phases, journal)
+    was = thaw(project.assignments, spec.groups)
+    live = tuple(candidate for candidate in moving if was.key(candidate) is None)
+    networks = map_networks(spec.networks, where, journal)
+    storage = StorageMap(spec.storage, where, journal)
+    machines, ties = _machines(live, project, networks, storage, was, journal)
+    needs = order.dependencies(moving, candidates, journal)
+    cycles = order.circles(needs)
+    order.check_order(moving, needs, cycles, phases, journal)
+    closed = frozenset(machine.group for machine in was.machines.values())
+    groups_of = cut(machines, (*ties, *cycles), spec, phases, project.assignments, closed, where, journal)
+    decided = [replace(machine, group=groups_of[key]) for key, machine in machines.items()]
+    groups = _groups(project, phases, (*decided, *was.machines.values()), journal)
+    _explain_groups(groups, journal)
+    _drift(project, moving, was, networks, storage, journal)
+    blueprint = Blueprint(
+        name=spec.metadata.name,
+        cluster=spec.target.cluster,
+        gitops=spec.target.gitops,
+        forklift=spec.target.forklift,
+        sources=plan_sources(project, journal),
+        hooks=plan_hooks(project, journal),
+        namespaces=plan_namespaces(project, groups, networks, journal),
+        bridges=plan_bridges(spec.target.cluster, networks, where, journal),
+        phases=tuple(PhasePlan(name=p.name, kind=p.kind, after=p.after, windows=p.windows) for p in phases),
+        groups=groups,
+        left=left,
+        external_nads=tuple(sorted(external_nads(networks, groups))),
+        decisions=journal.decisions(),
+    )
+    _check_hooks(project, groups, journal)
+    return Resolution(blueprint=blueprint, assignments=assignments_of(spec, groups), findings=tuple(journal.findings))
+
+
+def _machines(
+    candidates: tuple[Candidate, ...],
+    project: Project,
+    networks: NetworkMap,
+    storage: StorageMap,
+    was: Frozen,
+    journal: Journal,
+) -> tuple[dict[str, Machine], tuple[frozenset[str], ...]]:
+    """Return the machines of these VMs, and the sets of them that share disks."""
+    spec, where = project.spec, project.where
+    others = was.machines.values()
+    routes = route(candidates, spec.settings.auto, journal)
+    namespaces = place(candidates, spec.namespaces, where, journal)
+    taken = {(machine.namespace, machine.target_name) for machine in others}
+    names = name_machines(candidates, namespaces, taken, journal)
+    macs = {nic.mac: machine.name for machine in others for nic in machine.nics if nic.mac}
+    nics = attach(candidates, routes, namespaces, networks, spec.target.cluster, macs, journal)
+    volumes = allocate(candidates, routes, storage, journal)
+    owners, ties = share(candidates, namespaces, journal)
+    parts = Parts(routes=routes, names=names, namespaces=namespaces, nics=nics, volumes=volumes, owners=owners)
+    return build(candidates, parts, spec.target.cluster, networks, storage, journal), ties
+
+
+def _drift(
+    project: Project,
+    moving: tuple[Candidate, ...],
+    was: Frozen,
+    networks: NetworkMap,
+    storage: StorageMap,
+    journal: Journal,
+) -> None:
+    """Report how frozen VMs differ from what would be decided today, and explain them as frozen."""
+    if not was.machines:
+        return
+    again = {key: candidate for candidate in moving if (key := was.key(candidate)) is not None}
+    # what is wrong with them today is no error: the output keeps what was frozen
+    now, _ = _machines(tuple(again.values()), project, networks, storage, Frozen({}), Journal())
+    for key, machine in was.machines.items():
+        candidate = again.get(key)
+        today = now.get(candidate.key) if candidate is not None else None
+        report_drift(machine, today, candidate, project.where, journal)
+        _explain_frozen(machine, journal)
+
+
+def _groups(
+    project: Project, phases: tuple[Phase, ...], machines: tuple[Machine, ...], journal: Journal
+) -> tuple[Group, ...]:
+    """Return the groups in the order of phases and names, each with what its stage brings."""
+    spec, where = project.spec, project.where.at("groups")
+    by_group: defaultdict[str, list[Machine]] = defaultdict(list)
+    for machine in machines:
+        by_group[machine.group].append(machine)
+    for name in spec.groups:
+        if name not in by_group:
+            journal.find(
+                "VMF404",
+                f"group {name} does not exist",
+                f"groups: {', '.join(sorted(by_group)) or 'none'}; `vmferry explain SPEC --all` shows who is where",
+                where=where.at(name, key=True),
+            )
+    ranks = {phase.name: rank for rank, phase in enumerate(phases)}
+    known = {phase.name: phase for phase in phases}
+    result: list[Group] = []
+    for name in sorted(by_group, key=lambda item: (ranks.get(by_group[item][0].phase, -1), item)):
+        members = tuple(sorted(by_group[name], key=lambda machine: machine.key))
+        phase = known.get(members[0].phase)
+        if phase is None:
+            continue  # reported where the phase was named
+        result.append(_group(project, name, members, phase, journal))
+    return tuple(result)
+
+
+def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Phase, journal: Journal) -> Group:
+    spec, first = project.spec, members[0]
+    state = spec.groups.get(name, GroupState())
+    if name in spec.groups:
+        where = project.where.at("groups", name)
+        stages.check_state(name, state, first.method, phase, where, journal)
+    present = stages.layers(first.method, members)
+    return Group(
+        name=name,
+        full_name=fit(f"{spec.metadata.name}-{name}", 63),
+        phase=phase.name,
+        phase_kind=phase.kind,
+        stage=state.stage,
+        attempt=state.attempt,
+        cutover=state.cutover,
+        running=stages.running(state.stage),
+        frozen=stages.frozen(state.stage),
+        path=first.path,
+        method=first.method,
+        source=first.source,
+        namespace=first.namespace,
+        placement=first.placement,
+        preserve_static_ips=first.preserve_static_ips,
+        transfer_network=first.transfer_network,
+        machines=members,
+        networks=_network_pairs(members),
+        storage=_storage_pairs(members),
+        layers=present,
+        steps=stages.steps(first.method, state.stage, present, spec.target.gitops.engine),
+    )
+
+
+def _network_pairs(machines: tuple[Machine, ...]) -> tuple[NetworkPair, ...]:
+    pairs = {nic.network.name: NetworkPair(source=nic.network, nad=nic.nad) for m in machines for nic in m.nics}
+    return tuple(pairs[name] for name in sorted(pairs))
+
+
+def _storage_pairs(machines: tuple[Machine, ...]) -> tuple[StoragePair, ...]:
+    pairs = {
+        disk.datastore.name: StoragePair(
+            source=disk.datastore,
+            storage_class=disk.storage_class,
+            access_mode=disk.access_mode,
+            volume_mode=disk.volume_mode,
+        )
+        for machine in machines
+        for disk in machine.disks
+        if disk.datastore is not None
+    }
+    return tuple(pairs[name] for name in sorted(pairs))
+
+
+def _explain_groups(groups: tuple[Group, ...], journal: Journal) -> None:
+    for group in groups:
+        why = f"phase {group.phase}, path {group.path}, method {group.method}, namespace {group.namespace}"
+        for machine in group.machines:
+            journal.decide(machine.key, "phase", group.phase, f"stage of its group: {group.stage}")
+            journal.decide(machine.key, "group", group.name, f"{len(group.machines)} VMs share {why}")
+
+
+def _explain_frozen(machine: Machine, journal: Journal) -> None:
+    why = "frozen when its group was prepared (assignments.yaml)"
+    values: Mapping[str, str] = {
+        "path": machine.path,
+        "method": machine.method,
+        "namespace": machine.namespace,
+        "target name": machine.target_name,
+        **{nic.name: f"{nic.network.name} → {nic.nad or 'pod network'}" for nic in machine.nics},
+        **{disk.name: disk.storage_class for disk in machine.disks},
+    }
+    for subject, value in values.items():
+        journal.decide(machine.key, subject, value, why)
+
+
+def _check_hooks(project: Project, groups: tuple[Group, ...], journal: Journal) -> None:
+    """Report hooks that VMs name and nobody defines, and names that the output keeps for itself."""
+    known = {hook.name for hook in project.spec.hooks}
+    for group in groups:
+        for machine in group.machines:
+            for use in machine.hooks:
+                if use.name not in known:
+                    journal.find(
+                        "VMF102",
+                        f"VM {machine.name} uses hook {use.name}, which is not defined",
+                        f"defined hooks: {', '.join(sorted(known)) or 'none'}",
+                        where=project.where,
+                        vms=(machine.name,),
+                    )
+    if any(phase.name == INFRA_LOCK for phase in project.spec.phases):  # pragma: no cover: names have no _
+        raise ValueError(INFRA_LOCK)

@@ -1,0 +1,55 @@
+"""What becomes of a VM: does it move, is it rebuilt, or is it left, and why."""
+
+from vmferry.model.blueprint import Left
+from vmferry.model.spec import Disposition
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.selection import Candidate
+
+_NEEDS_REASON = ("retire", "retain", "exclude")
+
+
+def dispose(candidates: tuple[Candidate, ...], journal: Journal) -> tuple[tuple[Candidate, ...], tuple[Left, ...]]:
+    """Return the VMs that move (or are rebuilt), and those that are left with the reason."""
+    moving: list[Candidate] = []
+    left: list[Left] = []
+    for candidate in candidates:
+        disposition = _disposition(candidate, journal)
+        if disposition in ("migrate", "rebuild"):
+            moving.append(candidate)
+        elif disposition is not None:
+            left.append(_left(candidate, disposition, journal))
+    return tuple(moving), tuple(left)
+
+
+def _disposition(candidate: Candidate, journal: Journal) -> Disposition | None:
+    decisions = candidate.decisions
+    if decisions.disposition is not None:
+        where = candidate.origin("disposition")
+        reason = decisions.reason or "the spec says so"
+        journal.decide(candidate.key, "disposition", decisions.disposition, reason, where=where)
+        return decisions.disposition
+    if decisions.phase is not None:
+        where = candidate.origin("phase")
+        journal.decide(candidate.key, "disposition", "migrate", f"it is in phase {decisions.phase}", where=where)
+        return "migrate"
+    journal.find(
+        "VMF103",
+        f"nothing decides what becomes of VM {candidate.vm.name}",
+        "give it a phase, or a disposition: migrate, rebuild, retire, retain or exclude",
+        where=candidate.where.at("name"),
+        vms=(candidate.vm.name,),
+    )
+    return None
+
+
+def _left(candidate: Candidate, disposition: Disposition, journal: Journal) -> Left:
+    reason = candidate.decisions.reason
+    if reason is None:
+        journal.find(
+            "VMF106",
+            f"VM {candidate.vm.name} is to {disposition}, without a reason",
+            "add `reason:`: whoever asks in a year where the VM went reads it",
+            where=candidate.origin("disposition"),
+            vms=(candidate.vm.name,),
+        )
+    return Left(key=candidate.key, name=candidate.vm.name, disposition=disposition, reason=reason or "")

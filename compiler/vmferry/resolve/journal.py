@@ -1,0 +1,43 @@
+"""What the passes write down beside their results: findings, and the reason of every decision."""
+
+from collections import defaultdict
+
+from vmferry.model.blueprint import Decision
+from vmferry.model.finding import Finding, Where
+
+
+class Journal:
+    """Append-only record of one run."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self._decisions: defaultdict[str, list[Decision]] = defaultdict(list)
+
+    def find(
+        self,
+        code: str,
+        message: str,
+        fix: str = "",
+        *,
+        where: Where | None = None,
+        vms: tuple[str, ...] = (),
+    ) -> None:
+        """Record that something is wrong."""
+        self.findings.append(Finding(code=code, message=message, help=fix, where=where, vms=vms))
+
+    def decide(
+        self,
+        key: str,
+        subject: str,
+        value: str,
+        reason: str,
+        *,
+        where: Where | None = None,
+        refused: tuple[str, ...] = (),
+    ) -> None:
+        """Record a decision on the VM ``key``, with what was refused on the way."""
+        self._decisions[key].append(Decision(subject=subject, value=value, reason=reason, where=where, refused=refused))
+
+    def decisions(self) -> dict[str, tuple[Decision, ...]]:
+        """Return every decision, by VM in sorted order."""
+        return {key: tuple(found) for key, found in sorted(self._decisions.items())}

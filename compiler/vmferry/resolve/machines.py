@@ -1,0 +1,519 @@
+"""What a VM looks like in the target: a faithful copy, from facts that are known."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from vmferry.model.blueprint import (
+    EvictionStrategy,
+    Machine,
+    MachineDisk,
+    MachineNic,
+    Placement,
+    SourceRef,
+    StateVolume,
+)
+from vmferry.model.facts import Disk, DiskSource, NoOptions
+from vmferry.model.quantity import parse_duration, parse_size
+from vmferry.model.spec import Cluster, RunStrategy, VirtualMachine
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.names import MAX_CLAIM, digest, fit
+from vmferry.resolve.networks import NetworkMap
+from vmferry.resolve.paths import Route
+from vmferry.resolve.selection import Candidate
+from vmferry.resolve.storage import Need, StorageMap, Volume, shared_claim
+
+_BUS_ORDER = {
+    # virt-v2v and libvirt: SCSI, SATA, IDE, NVMe (forklift web/vsphere/vm.go SortedDisksAsLibvirt)
+    "virt-v2v": {"scsi": 0, "sata": 1, "ide": 2, "nvme": 3},
+    # Forklift's DiskIndex: SATA, IDE, SCSI, NVMe (SortedDisksAsVmware)
+    "forklift": {"sata": 0, "ide": 1, "scsi": 2, "nvme": 3},
+}
+_GRACE = {"windows": 3600, "linux": 180, "other": 180}  # seconds; common-instancetypes and KubeVirt's guide
+_MAX_CLOUD_INIT = 2048  # bytes inline, KubeVirt vmi-create-admitter
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """What other passes decided, by key of the VM."""
+
+    routes: dict[str, Route]
+    names: dict[str, str]
+    namespaces: dict[str, str]
+    nics: dict[str, tuple[MachineNic, ...]]
+    volumes: dict[str, tuple[Volume | None, ...]]
+    owners: Mapping[str, str]  # shared disk -> key of the VM whose base creates the claim
+
+
+def build(
+    candidates: tuple[Candidate, ...],
+    parts: Parts,
+    cluster: Cluster,
+    networks: NetworkMap,
+    storage: StorageMap,
+    journal: Journal,
+) -> dict[str, Machine]:
+    """Return the machine of each VM whose facts suffice; what is unknown is a finding."""
+    templates = {(c.source, c.vm.name): parts.names.get(c.key) for c in candidates if c.vm.template}
+    result: dict[str, Machine] = {}
+    for candidate in candidates:
+        path = parts.routes[candidate.key].path
+        if not _complete(candidate, parts, journal):
+            continue
+        if path == "rebuild":
+            machine = _rebuilt(candidate, parts, storage, journal)
+        else:
+            machine = _copied(candidate, parts, cluster, networks, templates, journal)
+        if machine is not None:
+            result[candidate.key] = machine
+    return result
+
+
+def _complete(candidate: Candidate, parts: Parts, journal: Journal) -> bool:
+    """Return whether every fact that the path needs is known."""
+    vm, route = candidate.vm, parts.routes[candidate.key]
+    unknown = list(_unknown(candidate, route))
+    for fact, why in unknown:
+        journal.find(
+            "VMF108",
+            f"VM {vm.name}: {fact} is unknown",
+            why,
+            where=candidate.where.at("name"),
+            vms=(vm.name,),
+        )
+    if candidate.decisions.phase is None:
+        journal.find(
+            "VMF104",
+            f"VM {vm.name} has no phase",
+            "state `phase`, or let an `assign` rule or `defaults` do it",
+            where=candidate.where.at("name"),
+            vms=(vm.name,),
+        )
+    volumes = parts.volumes.get(candidate.key, ())
+    placed = candidate.key in parts.names and candidate.key in parts.namespaces and None not in volumes
+    nics = route.path == "rebuild" or len(parts.nics.get(candidate.key, ())) == len(vm.nics or ())
+    return not unknown and placed and nics and candidate.decisions.phase is not None
+
+
+_COPIED_FACTS = (
+    ("os", "its operating system", "add `os`: linux, windows or other"),
+    ("cpu", "its CPU count", "add `cpu: {count: …}`"),
+    ("memory", "its memory", "add `memory`, as in 8Gi"),
+    ("firmware", "its firmware", "add `firmware`: bios or efi; the wrong one does not boot"),
+    ("uuid", "its UUID", "add `uuid` (config.uuid, RVTools: SMBIOS UUID); licences are bound to it"),
+)
+_EFI_FACTS = (
+    ("secure_boot", "whether secure boot is on", "add `secureBoot`; RVTools: EFI Secure boot"),
+    ("vtpm", "whether it has a vTPM", "add `vtpm`; RVTools does not know it, vCenter's VM hardware does"),
+)
+_JOB_FACTS = (
+    ("datacenter", "its datacenter", "add `datacenter`: virt-v2v finds the VM by it"),
+    ("host", "its ESXi host", "add `host`: virt-v2v finds the VM by it"),
+)
+_TEMPLATE_FACTS = ("os", "firmware")  # a golden image has no VM of its own
+
+
+def _unknown(candidate: Candidate, route: Route) -> Iterable[tuple[str, str]]:
+    vm = candidate.vm
+    if route.path == "rebuild":
+        return
+    if vm.power_state is None and candidate.decisions.run_strategy is None and not vm.template:
+        yield "whether it runs", "add `powerState`, or decide `runStrategy`"
+    if vm.disks is None or (not vm.disks and vm.clone_of is None):
+        yield "its disks", "add `disks`, every one: a disk that is not listed would be lost"
+    if vm.nics is None:
+        yield "its NICs", "add `nics`, or `nics: []` if it has none"
+    for field, name, fix in _needed(vm, route):
+        if getattr(vm, field) is None:
+            yield name, fix
+
+
+def _needed(vm: VirtualMachine, route: Route) -> tuple[tuple[str, str, str], ...]:
+    """Return the facts without which a faithful copy cannot be written: field, name, fix."""
+    if route.path == "forklift":
+        return ()
+    if vm.template:
+        return tuple(fact for fact in _COPIED_FACTS if fact[0] in _TEMPLATE_FACTS)
+    efi = _EFI_FACTS if vm.firmware == "efi" else ()
+    return (*_COPIED_FACTS, *efi, *(_JOB_FACTS if route.method == "job" else ()))
+
+
+def _common(candidate: Candidate, parts: Parts) -> Machine:
+    vm, decisions, key = candidate.vm, candidate.decisions, candidate.key
+    route = parts.routes[key]
+    return Machine(
+        key=key,
+        name=vm.name,
+        id=vm.id,
+        source=candidate.source,
+        target_name=parts.names[key],
+        namespace=parts.namespaces[key],
+        phase=decisions.phase or "",
+        group="",
+        path=route.path,
+        method=route.method,
+        placement=Placement(
+            labels=decisions.labels or {},
+            node_selector=decisions.node_selector or {},
+            tolerations=decisions.tolerations or (),
+            apart_from=decisions.apart_from,
+        ),
+        os=vm.os or "other",
+        guest_id=vm.guest_id,
+        priority_class=decisions.priority_class,
+        ports=decisions.ports or (),
+    )
+
+
+def _copied(
+    candidate: Candidate,
+    parts: Parts,
+    cluster: Cluster,
+    networks: NetworkMap,
+    templates: Mapping[tuple[str, str], str | None],
+    journal: Journal,
+) -> Machine | None:
+    vm, decisions, route = candidate.vm, candidate.decisions, parts.routes[candidate.key]
+    sockets = _sockets(candidate, journal)
+    if not _check_path(candidate, route, journal) or not _check_firmware(candidate, journal) or sockets is None:
+        return None
+    machine = _common(candidate, parts)
+    nics, disks = parts.nics[candidate.key], _disks(candidate, machine.target_name, parts)
+    clone_of = templates.get((candidate.source, vm.clone_of)) if vm.clone_of else None
+    if vm.clone_of and clone_of is None:
+        journal.find(
+            "VMF102",
+            f"VM {vm.name} is cloned from {vm.clone_of!r}, which is no template that moves",
+            "give the template an entry with template: true",
+            where=candidate.where.at("cloneOf"),
+            vms=(vm.name,),
+        )
+    grace = decisions.termination_grace_period
+    return replace(
+        machine,
+        datacenter=vm.datacenter,
+        cluster=vm.cluster,
+        host=vm.host,
+        hostname=vm.hostname,
+        timezone=vm.timezone,
+        uuid=vm.uuid.lower() if vm.uuid else None,
+        serial=vm.uuid.lower() if vm.uuid else None,
+        firmware=vm.firmware or "bios",
+        secure_boot=bool(vm.secure_boot),
+        vtpm=bool(vm.vtpm),
+        machine_type=cluster.machine_type,
+        sockets=sockets,
+        cores=vm.cpu.cores_per_socket if vm.cpu else 1,
+        threads=vm.cpu.threads_per_core if vm.cpu else 1,
+        cpu_model=decisions.cpu_model,
+        memory=parse_size(vm.memory) if vm.memory else 0,
+        disks=disks,
+        nics=nics,
+        gpus=tuple(device.device_name for device in vm.gpus),
+        host_devices=tuple(device.device_name for device in vm.host_devices),
+        run_strategy=_run_strategy(candidate, journal),
+        eviction_strategy=_eviction(candidate, disks, nics, journal),
+        instancetype=decisions.instancetype,
+        preference=decisions.preference,
+        termination_grace_period=parse_duration(grace) if grace else _GRACE[vm.os or "other"],
+        preserve_static_ips=decisions.static_ip in (None, "preserve"),
+        transfer_network=_transfer_network(candidate, parts, networks, journal),
+        hooks=decisions.hooks or (),
+        luks_secret=decisions.luks_secret,
+        nbde_clevis=bool(decisions.nbde_clevis),
+        root_disk=decisions.root_disk,
+        golden=bool(vm.template),
+        clone_of=clone_of,
+    )
+
+
+def _sockets(candidate: Candidate, journal: Journal) -> int | None:
+    cpu = candidate.vm.cpu
+    if cpu is None:
+        return 1
+    per_socket = cpu.cores_per_socket * cpu.threads_per_core
+    if cpu.count % per_socket:
+        journal.find(
+            "VMF501",
+            f"VM {candidate.vm.name}: {cpu.count} CPUs do not divide into sockets of {per_socket}",
+            "correct coresPerSocket; KubeVirt has whole sockets only",
+            where=candidate.where.at("cpu"),
+            vms=(candidate.vm.name,),
+        )
+        return None
+    return cpu.count // per_socket
+
+
+def _check_path(candidate: Candidate, route: Route, journal: Journal) -> bool:
+    """Return whether the path can take the VM at all."""
+    problems = list(_path_problems(candidate.vm, route))
+    for message, fix, field in problems:
+        journal.find(
+            "VMF503",
+            f"VM {candidate.vm.name}: {message}",
+            fix,
+            where=candidate.where.at(*field),
+            vms=(candidate.vm.name,),
+        )
+    return not problems
+
+
+def _path_problems(vm: VirtualMachine, route: Route) -> Iterable[tuple[str, str, tuple[str | int, ...]]]:
+    devices = vm.gpus or vm.host_devices
+    if route.path == "forklift" and devices:
+        yield (
+            "Forklift refuses a VM with a passed-through device",
+            "use path virt-v2v: it keeps the whole Plan from Ready otherwise",
+            ("gpus",) if vm.gpus else ("hostDevices",),
+        )
+    if (vm.template or vm.clone_of) and route.method != "image":
+        yield (
+            "templates and their clones move by method image",
+            "set path virt-v2v and method image",
+            ("name",),
+        )
+    for index, disk in enumerate(vm.disks or ()):
+        at = ("disks", index)
+        if disk.shared and route.method != "image":
+            yield (
+                f"shared disk {disk.shared} would be copied once for every VM",
+                "use path virt-v2v with method image",
+                (*at, "shared"),
+            )
+        if disk.rdm == "physical" and route.method != "image":
+            yield "a physical raw device mapping cannot be read by vSphere", "use method image", (*at, "rdm")
+        if route.method == "warm" and (disk.mode or "").startswith("independent"):
+            yield "an independent disk has no snapshots to copy warm", "use method cold", (*at, "mode")
+        if disk.source is not None and route.method != "image":
+            yield "`source` is for method image", "remove it, or set method image", (*at, "source")
+        if disk.source is not None and len(_sources(disk.source)) != 1:
+            yield "a disk's source is exactly one of http, registry, upload, vddk, blank", "", (*at, "source")
+    if vm.clone_of and vm.disks:
+        return
+    if sum(bool(disk.boot) for disk in vm.disks or ()) > 1:
+        yield "two disks are marked boot", "mark one", ("disks",)
+
+
+def _sources(source: DiskSource) -> list[str]:
+    return [name for name in source.__struct_fields__ if getattr(source, name) is not None]
+
+
+def _check_firmware(candidate: Candidate, journal: Journal) -> bool:
+    vm = candidate.vm
+    wrong = vm.firmware == "bios" and (vm.secure_boot or vm.vtpm)
+    if wrong:
+        journal.find(
+            "VMF504",
+            f"VM {vm.name}: {'secure boot' if vm.secure_boot else 'a vTPM'} needs EFI, its firmware is BIOS",
+            "correct `firmware`, or the other fact",
+            where=candidate.where.at("firmware"),
+            vms=(vm.name,),
+        )
+    return not wrong
+
+
+def _disks(candidate: Candidate, target_name: str, parts: Parts) -> tuple[MachineDisk, ...]:
+    """Return the disks in the order the path numbers them; the claim's name carries that number."""
+    vm, route = candidate.vm, parts.routes[candidate.key]
+    order = _BUS_ORDER[route.path]
+    given = list(zip(vm.disks or (), parts.volumes[candidate.key], strict=True))
+    ranked = sorted(range(len(given)), key=lambda i: order[given[i][0].controller or "scsi"])
+    boot = next((i for i in ranked if given[i][0].boot), 0)  # vSphere boots the first disk
+    prefix = fit(target_name, MAX_CLAIM - len("-disk-999"))
+    result: list[MachineDisk] = []
+    for index, position in enumerate(ranked):
+        disk, volume = given[position]
+        if volume is None:  # pragma: no cover: such a VM is not complete
+            continue
+        shared = f"{candidate.source}/{disk.shared}" if disk.shared else None
+        result.append(
+            MachineDisk(
+                index=index,
+                name=f"disk-{index}",
+                claim=shared_claim(candidate.source, disk.shared) if disk.shared else f"{prefix}-disk-{index}",
+                size=parse_size(disk.size),
+                datastore=SourceRef(name=disk.datastore, id=volume.datastore_id) if disk.datastore else None,
+                file=disk.file,
+                serial=disk.serial,
+                bus=disk.bus or "virtio",
+                boot_order=1 if position == boot else None,
+                shared=disk.shared,
+                owner=shared is None or parts.owners.get(shared) == candidate.key,
+                lun=disk.rdm is not None and disk.shared is not None,
+                storage_class=volume.storage_class,
+                access_mode=volume.access_mode,
+                volume_mode=volume.volume_mode,
+                bind_immediately=volume.bind_immediately,
+                source=_source(disk, route),
+            )
+        )
+    return tuple(result)
+
+
+def _source(disk: Disk, route: Route) -> DiskSource:
+    if route.path == "forklift":
+        return DiskSource()
+    if route.method == "job":
+        return DiskSource(blank=NoOptions())
+    return disk.source or DiskSource(upload=NoOptions())
+
+
+def _run_strategy(candidate: Candidate, journal: Journal) -> RunStrategy:
+    stated, power = candidate.decisions.run_strategy, candidate.vm.power_state
+    if stated is not None:
+        journal.decide(
+            candidate.key, "run strategy", stated, "the spec says so", where=candidate.origin("run_strategy")
+        )
+        return stated
+    strategy: RunStrategy = "Always" if power == "poweredOn" else "Halted"
+    journal.decide(
+        candidate.key,
+        "run strategy",
+        strategy,
+        f"it is {power} in vSphere",
+        where=candidate.where.at("powerState"),
+    )
+    return strategy
+
+
+def _eviction(
+    candidate: Candidate, disks: tuple[MachineDisk, ...], nics: tuple[MachineNic, ...], journal: Journal
+) -> EvictionStrategy:
+    """Return the eviction strategy by KubeVirt's rule (virt-handler vm.go calculateLiveMigrationCondition).
+
+    LiveMigrate on a VM that cannot would block every node drain, and admission does not notice.
+    """
+    wanted, vm = candidate.decisions.live_migration or "preferred", candidate.vm
+    where = candidate.origin("live_migration")
+    hindrances = [f"{disk.name} is {disk.access_mode}" for disk in disks if disk.access_mode != "ReadWriteMany"]
+    hindrances += ["GPU"] * bool(vm.gpus) + ["passed-through device"] * bool(vm.host_devices)
+    hindrances += [f"{nic.name} is macvtap" for nic in nics if nic.binding == "macvtap"]
+    hindrances += [f"{nic.name} bridges the pod network" for nic in nics if nic.nad is None and nic.binding == "bridge"]
+    if wanted == "none":
+        journal.decide(candidate.key, "live migration", "None", "the spec says so", where=where)
+        return "None"
+    if not hindrances:
+        journal.decide(candidate.key, "live migration", "LiveMigrate", "every disk is ReadWriteMany", where=where)
+        return "LiveMigrate"
+    because = "; ".join(hindrances)
+    if wanted == "required":
+        journal.find(
+            "VMF502",
+            f"VM {vm.name} must live-migrate and cannot: {because}",
+            "remove what hinders it, or set liveMigration: preferred",
+            where=where,
+            vms=(vm.name,),
+        )
+    else:
+        journal.find(
+            "VMF304",
+            f"VM {vm.name} cannot live-migrate: {because}",
+            "it is shut down when its node is drained; say liveMigration: none if that is meant",
+            where=where,
+            vms=(vm.name,),
+        )
+    journal.decide(candidate.key, "live migration", "LiveMigrateIfPossible", because, where=where)
+    return "LiveMigrateIfPossible"
+
+
+def _transfer_network(candidate: Candidate, parts: Parts, networks: NetworkMap, journal: Journal) -> str | None:
+    name = candidate.decisions.transfer_network
+    if name is None:
+        return None
+    row = networks.named(name)
+    if row is None or (nad := row.nad(parts.namespaces[candidate.key])) is None:
+        journal.find(
+            "VMF102",
+            f"transfer network {name} is not a network with a NetworkAttachmentDefinition",
+            "name one of `networks`",
+            where=candidate.origin("transfer_network"),
+            vms=(candidate.vm.name,),
+        )
+        return None
+    return nad
+
+
+_PINNED = re.compile(r"@sha256:[0-9a-f]{64}$|:[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+
+
+def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap, journal: Journal) -> Machine | None:
+    application, vm = candidate.vm.application, candidate.vm
+    where = candidate.where.at("application")
+    if application is None or application.image is None:
+        journal.find(
+            "VMF114",
+            f"VM {vm.name} is to be rebuilt, and no image says what runs in its place",
+            "add application.image, or choose another path",
+            where=where if application is not None else candidate.where.at("name"),
+            vms=(vm.name,),
+        )
+        return None
+    pinned = _PINNED.search(application.image)
+    if pinned is None or pinned[0] == ":latest":
+        journal.find(
+            "VMF115",
+            f"VM {vm.name}: image {application.image} is not pinned",
+            "give a tag other than latest, or a digest: a restart may bring another version",
+            where=where.at("image"),
+            vms=(vm.name,),
+        )
+    for index, variable in enumerate(application.env):
+        given = [variable.value, variable.secret_key_ref, variable.config_map_key_ref]
+        if sum(value is not None for value in given) != 1:
+            journal.find(
+                "VMF116",
+                f"VM {vm.name}: variable {variable.name} is not exactly one of value and the references",
+                where=where.at("env", index),
+                vms=(vm.name,),
+            )
+    state = _state(candidate, parts.names[candidate.key], storage, journal)
+    machine = _common(candidate, parts)
+    return None if state is None else replace(machine, application=application, state=state)
+
+
+def _state(
+    candidate: Candidate, target_name: str, storage: StorageMap, journal: Journal
+) -> tuple[StateVolume, ...] | None:
+    """Return the volumes of a rebuilt application; None when one has no class."""
+    result: list[StateVolume] = []
+    for index, state in enumerate(candidate.vm.application.state if candidate.vm.application else ()):
+        where = candidate.where.at("application", "state", index)
+        need = Need(
+            storage_class=state.storage_class,
+            tier=state.tier or (None if state.storage_class else candidate.decisions.tier),
+            live_migration="required" if state.shared else "none",
+            source=f"volume {state.name}",
+            where=where,
+        )
+        volume, reason, refused = storage.choose(need)
+        if volume is None:
+            journal.find(
+                "VMF301",
+                f"VM {candidate.vm.name}, volume {state.name}: no StorageClass fits",
+                "refused: " + ("; ".join(refused) or "no class is defined"),
+                where=where,
+                vms=(candidate.vm.name,),
+            )
+            return None
+        journal.decide(
+            candidate.key, f"volume {state.name}", volume.storage_class, reason, where=where, refused=refused
+        )
+        result.append(
+            StateVolume(
+                name=state.name,
+                claim=fit(f"{target_name}-{state.name}", 63),
+                mount_path=state.mount_path,
+                size=parse_size(state.size),
+                storage_class=volume.storage_class,
+                access_mode=volume.access_mode,
+            )
+        )
+    return tuple(result)
+
+
+def facts_digest(machine: Machine) -> str:
+    """Return a digest of a machine, for telling whether anything about it changed."""
+    import msgspec
+
+    return "sha256:" + digest(msgspec.json.encode(machine, order="sorted").decode(), 64)

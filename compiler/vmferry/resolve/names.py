@@ -1,0 +1,95 @@
+"""Names in the target: what Kubernetes, KubeVirt, CDI and Forklift all accept, and unique."""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.selection import Candidate
+
+MAX_NAME = 63
+MAX_CLAIM = 46
+"""Forklift and CDI derive names such as scratch-dv-CLAIM-xxxxx from a claim's (forklift plan.go)."""
+
+
+def sanitize(name: str, limit: int = MAX_NAME) -> str:
+    """Return a DNS-1123 label close to ``name``; empty when nothing of it is left."""
+    label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return label[:limit].rstrip("-")
+
+
+def digest(text: str, length: int = 6) -> str:
+    """Return a few stable hex digits for a text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+def fit(name: str, limit: int) -> str:
+    """Return ``name`` within ``limit`` characters; what is cut off is kept apart by a digest."""
+    if len(name) <= limit:
+        return name
+    return f"{name[: limit - 7].rstrip('-')}-{digest(name)}"
+
+
+def name_machines(
+    candidates: tuple[Candidate, ...],
+    namespaces: Mapping[str, str],
+    taken: Collection[tuple[str, str]],
+    journal: Journal,
+) -> dict[str, str]:
+    """Return the target name of each VM by key.
+
+    ``taken`` holds (namespace, name) of frozen VMs. A name that somebody stated is never changed:
+    if it is taken, that is a finding. Derived names that collide get a digest of the VM's key.
+    """
+    wishes: defaultdict[tuple[str, str], list[Candidate]] = defaultdict(list)
+    names: dict[str, str] = {}
+    used = set(taken)
+    for candidate in candidates:
+        stated = candidate.vm.target_name
+        namespace = namespaces.get(candidate.key, "")
+        if stated is None:
+            wishes[namespace, sanitize(candidate.vm.name)].append(candidate)
+        elif (namespace, stated) in used:
+            journal.find(
+                "VMF110",
+                f"target name {stated} in namespace {namespace} is used by another VM",
+                "give one of the two another targetName",
+                where=candidate.where.at("targetName"),
+                vms=(candidate.vm.name,),
+            )
+        else:
+            used.add((namespace, stated))
+            names[candidate.key] = stated
+    for (namespace, wish), rivals in sorted(wishes.items()):
+        unchanged = [candidate for candidate in rivals if candidate.vm.name == wish]
+        for candidate in rivals:
+            keeps = wish and (namespace, wish) not in used and (len(rivals) == 1 or [candidate] == unchanged)
+            names[candidate.key] = wish if keeps else _apart(wish, candidate.key)
+        used |= {(namespace, names[candidate.key]) for candidate in rivals}
+    for candidate in candidates:
+        _record(candidate, names.get(candidate.key), journal)
+    return names
+
+
+def _apart(wish: str, key: str) -> str:
+    return f"{(wish or 'vm')[: MAX_NAME - 7].rstrip('-')}-{digest(key)}"
+
+
+def _record(candidate: Candidate, name: str | None, journal: Journal) -> None:
+    if name is None:
+        return
+    stated, own = candidate.vm.target_name, candidate.vm.name
+    if stated is not None:
+        journal.decide(candidate.key, "target name", name, "the spec says so", where=candidate.where.at("targetName"))
+    elif name == own:
+        journal.decide(candidate.key, "target name", name, "its own name", where=candidate.where.at("name"))
+    else:
+        journal.decide(candidate.key, "target name", name, f"made from {own!r}", where=candidate.where.at("name"))
+        journal.find(
+            "VMF111",
+            f"VM {own!r} becomes {name}",
+            "names are lower-case letters, digits and dashes, and unique; state targetName to choose",
+            where=candidate.where.at("name"),
+            vms=(own,),
+        )

@@ -1,0 +1,110 @@
+"""Into which namespace a VM goes: as stated, else by its resource pool or folder."""
+
+import difflib
+
+from vmferry.model.finding import Where
+from vmferry.model.spec import Namespace, NamespaceSource
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.selection import Candidate
+
+
+def place(
+    candidates: tuple[Candidate, ...], namespaces: tuple[Namespace, ...], where: Where, journal: Journal
+) -> dict[str, str]:
+    """Return the namespace of each VM by key; a VM without one is a finding. ``where`` is the spec."""
+    _check(namespaces, where, journal)
+    known = {namespace.name for namespace in namespaces}
+    result: dict[str, str] = {}
+    for candidate in candidates:
+        stated = candidate.decisions.namespace
+        if stated is not None:
+            _stated(candidate, stated, known, journal)
+            result[candidate.key] = stated
+        elif (index := _by_source(candidate, namespaces, where, journal)) is not None:
+            name = namespaces[index].name
+            result[candidate.key] = name
+            place_ = where.at("namespaces", index, "source")
+            journal.decide(candidate.key, "namespace", name, _reason(namespaces[index].source), where=place_)
+    return result
+
+
+def _reason(source: NamespaceSource | None) -> str:
+    if source is None:
+        return ""
+    return f"resource pool {source.resource_pool}" if source.resource_pool else f"folder {source.folder}"
+
+
+def _check(namespaces: tuple[Namespace, ...], where: Where, journal: Journal) -> None:
+    seen: set[str] = set()
+    for index, namespace in enumerate(namespaces):
+        if namespace.name in seen:
+            journal.find(
+                "VMF101",
+                f"namespace {namespace.name} is defined twice",
+                "merge the two entries",
+                where=where.at("namespaces", index, "name"),
+            )
+        seen.add(namespace.name)
+        source = namespace.source
+        if source is not None and (source.resource_pool is None) == (source.folder is None):
+            journal.find(
+                "VMF116",
+                f"namespace {namespace.name}: give either resourcePool or folder",
+                where=where.at("namespaces", index, "source"),
+            )
+
+
+def _stated(candidate: Candidate, name: str, known: set[str], journal: Journal) -> None:
+    where = candidate.origin("namespace")
+    journal.decide(candidate.key, "namespace", name, "the spec says so", where=where)
+    if name not in known:
+        close = difflib.get_close_matches(name, sorted(known), n=1)
+        journal.find(
+            "VMF102",
+            f"namespace {name} of VM {candidate.vm.name} is not defined"
+            + (f"; did you mean {close[0]}?" if close else ""),
+            f"add it to `namespaces`, or use one of: {', '.join(sorted(known)) or 'none yet'}",
+            where=where,
+            vms=(candidate.vm.name,),
+        )
+
+
+def _by_source(candidate: Candidate, namespaces: tuple[Namespace, ...], where: Where, journal: Journal) -> int | None:
+    """Return the namespace whose pool or folder holds the VM most closely."""
+    ranked = sorted(
+        (
+            (depth, index)
+            for index, namespace in enumerate(namespaces)
+            if (depth := _depth(candidate, namespace.source))
+        ),
+        reverse=True,
+    )
+    if not ranked:
+        journal.find(
+            "VMF105",
+            f"VM {candidate.vm.name} has no namespace",
+            "state `namespace`, or map its resource pool or folder in `namespaces`",
+            where=candidate.where.at("name"),
+            vms=(candidate.vm.name,),
+        )
+        return None
+    best = {namespaces[index].name for depth, index in ranked if depth == ranked[0][0]}
+    if len(best) > 1:
+        journal.find(
+            "VMF112",
+            f"VM {candidate.vm.name} fits namespaces {' and '.join(sorted(best))} equally",
+            "state its `namespace`",
+            where=where.at("namespaces", ranked[0][1], "source"),
+            vms=(candidate.vm.name,),
+        )
+    return ranked[0][1]
+
+
+def _depth(candidate: Candidate, source: NamespaceSource | None) -> int:
+    """Return how many path elements match; 0 when the VM is not below the source."""
+    if source is None or source.source not in (None, candidate.source):
+        return 0
+    wanted = source.resource_pool or source.folder or ""
+    own = candidate.vm.resource_pool if source.resource_pool else candidate.vm.folder
+    parts, owned = wanted.strip("/").split("/"), (own or "").strip("/").split("/")
+    return len(parts) if own and owned[: len(parts)] == parts else 0

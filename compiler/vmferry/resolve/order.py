@@ -1,0 +1,176 @@
+"""In which order things move: phases, and VMs that depend on each other."""
+
+import difflib
+import graphlib
+from collections import defaultdict
+
+from vmferry.model.finding import Where
+from vmferry.model.spec import Phase
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.selection import Candidate
+
+
+def order_phases(phases: tuple[Phase, ...], where: Where, journal: Journal) -> tuple[Phase, ...]:
+    """Return the phases, each after those it names; ties keep the spec's order. ``where`` is the spec."""
+    known: dict[str, int] = {}
+    for index, phase in enumerate(phases):
+        if known.setdefault(phase.name, index) != index:
+            journal.find("VMF101", f"phase {phase.name} is defined twice", where=where.at("phases", index, "name"))
+    for index, phase in enumerate(phases):
+        for number, name in enumerate(phase.after):
+            if name not in known:
+                close = difflib.get_close_matches(name, list(known), n=1)
+                journal.find(
+                    "VMF102",
+                    f"phase {name} is not defined" + (f"; did you mean {close[0]}?" if close else ""),
+                    f"defined phases: {', '.join(known)}",
+                    where=where.at("phases", index, "after", number),
+                )
+    sorter = graphlib.TopologicalSorter(
+        {phase.name: [name for name in phase.after if name in known] for phase in phases}
+    )
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        cycle = " → ".join(error.args[1])
+        first = known[error.args[1][0]]
+        journal.find(
+            "VMF403",
+            f"phases come after each other in a circle: {cycle}",
+            where=where.at("phases", first, "after"),
+        )
+        return phases
+    return _stable(phases)
+
+
+def _stable(phases: tuple[Phase, ...]) -> tuple[Phase, ...]:
+    done: dict[str, Phase] = {}
+    names = {phase.name for phase in phases}
+    waiting = list(phases)
+    while waiting:
+        ready = next(p for p in waiting if all(a in done or a not in names for a in p.after))
+        waiting.remove(ready)
+        done[ready.name] = ready
+    return tuple(done.values())
+
+
+def check_phases(candidates: tuple[Candidate, ...], phases: tuple[Phase, ...], journal: Journal) -> None:
+    """Report VMs in a phase that is not defined."""
+    known = [phase.name for phase in phases]
+    for candidate in candidates:
+        phase = candidate.decisions.phase
+        if phase is not None and phase not in known:
+            close = difflib.get_close_matches(phase, known, n=1)
+            journal.find(
+                "VMF102",
+                f"phase {phase} of VM {candidate.vm.name} is not defined"
+                + (f"; did you mean {close[0]}?" if close else ""),
+                f"defined phases: {', '.join(known)}",
+                where=candidate.origin("phase"),
+                vms=(candidate.vm.name,),
+            )
+
+
+def dependencies(
+    candidates: tuple[Candidate, ...], everyone: tuple[Candidate, ...], journal: Journal
+) -> dict[str, frozenset[str]]:
+    """Return what each moving VM depends on, by key; names that nobody has are findings."""
+    by_name: defaultdict[str, list[str]] = defaultdict(list)
+    for candidate in everyone:
+        for name in {candidate.vm.name, candidate.vm.id, candidate.key}:
+            if name is not None:
+                by_name[name].append(candidate.key)
+    moving = {candidate.key for candidate in candidates}
+    result: dict[str, frozenset[str]] = {}
+    for candidate in candidates:
+        found: set[str] = set()
+        for index, wanted in enumerate(candidate.vm.depends_on):
+            if not isinstance(wanted, str):
+                continue  # outside the migration
+            key = _resolve(candidate, wanted, index, by_name, journal)
+            if key in moving:
+                found.add(key)
+        result[candidate.key] = frozenset(found - {candidate.key})
+    return result
+
+
+def _resolve(candidate: Candidate, wanted: str, index: int, by_name: dict[str, list[str]], journal: Journal) -> str:
+    keys = by_name.get(wanted, [])
+    same = [key for key in keys if key.startswith(f"{candidate.source}/")]
+    if len(keys) == 1 or len(same) == 1:
+        return (same or keys)[0]
+    where = candidate.where.at("dependsOn", index)
+    close = difflib.get_close_matches(wanted, list(by_name), n=1)
+    if keys:
+        message, fix = (
+            f"depends on {wanted!r}, and {len(keys)} VMs are called that",
+            "use the id, or SOURCE/NAME",
+        )
+    else:
+        guess = f"; did you mean {close[0]}?" if close else ""
+        message, fix = (
+            f"depends on {wanted!r}, which is no VM{guess}",
+            "something else is {external: HOST:PORT}",
+        )
+    journal.find("VMF102", f"VM {candidate.vm.name} {message}", fix, where=where, vms=(candidate.vm.name,))
+    return ""
+
+
+def check_order(
+    candidates: tuple[Candidate, ...],
+    needs: dict[str, frozenset[str]],
+    cycles: tuple[frozenset[str], ...],
+    phases: tuple[Phase, ...],
+    journal: Journal,
+) -> None:
+    """Report cycles over phases, and VMs whose phase comes before that of what they depend on."""
+    by_key = {candidate.key: candidate for candidate in candidates}
+    before = _ancestors(phases)
+    in_cycle = {key: cycle for cycle in cycles for key in cycle}
+    for cycle in cycles:
+        members = [by_key[key] for key in sorted(cycle)]
+        if len({member.decisions.phase for member in members}) > 1:
+            names = ", ".join(f"{member.vm.name} ({member.decisions.phase})" for member in members)
+            journal.find(
+                "VMF401",
+                f"VMs in different phases depend on each other in a circle: {names}",
+                "put them in one phase, or remove a dependency",
+                where=members[0].where.at("dependsOn"),
+                vms=tuple(member.vm.name for member in members),
+            )
+    for candidate in candidates:
+        for key in sorted(needs[candidate.key]):
+            phase, other = candidate.decisions.phase, by_key[key].decisions.phase
+            if (
+                phase
+                and other
+                and phase in before.get(other, ())
+                and in_cycle.get(key) is not in_cycle.get(candidate.key, ())
+            ):
+                journal.find(
+                    "VMF402",
+                    f"VM {candidate.vm.name} moves in {phase}, before {by_key[key].vm.name} ({other}), which it needs",
+                    f"move {by_key[key].vm.name} earlier, or {candidate.vm.name} later",
+                    where=candidate.where.at("dependsOn"),
+                    vms=(candidate.vm.name, by_key[key].vm.name),
+                )
+
+
+def _ancestors(phases: tuple[Phase, ...]) -> dict[str, frozenset[str]]:
+    """Return the phases that come before each phase, directly or not."""
+    result: dict[str, frozenset[str]] = {}
+    for phase in phases:  # already in order
+        result[phase.name] = frozenset(phase.after).union(*(result.get(name, frozenset()) for name in phase.after))
+    return result
+
+
+def circles(needs: dict[str, frozenset[str]]) -> tuple[frozenset[str], ...]:
+    """Return the sets of VMs that depend on each other in a circle."""
+    if not any(needs.values()):
+        return ()
+    import networkx as nx  # slow to import, and most specs have no dependencies
+
+    graph: nx.DiGraph[str] = nx.DiGraph(
+        [(key, other) for key, others in sorted(needs.items()) for other in sorted(others)]
+    )
+    return tuple(frozenset(found) for found in nx.strongly_connected_components(graph) if len(found) > 1)

@@ -1,0 +1,130 @@
+"""By which path and method a VM moves: A Forklift, B virt-v2v, C rebuild."""
+
+from collections import Counter
+from collections.abc import Hashable
+
+from msgspec import Struct
+
+from vmferry.model.blueprint import Path
+from vmferry.model.finding import Where
+from vmferry.model.spec import Method, SimilarVms, VirtualMachine
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.selection import Candidate
+
+METHODS: dict[Path, tuple[Method, ...]] = {
+    "forklift": ("warm", "cold"),
+    "virt-v2v": ("job", "image"),
+    "rebuild": ("rebuild",),
+}
+"""The methods of each path, the usual one first."""
+
+
+class Route(Struct, frozen=True):
+    """The path and method of one VM."""
+
+    path: Path
+    method: Method
+
+
+def route(candidates: tuple[Candidate, ...], settings: SimilarVms, journal: Journal) -> dict[str, Route]:
+    """Return the route of every VM by key; the reason goes to the journal."""
+    alike = Counter(_likeness(candidate) for candidate in candidates)
+    routes: dict[str, Route] = {}
+    for candidate in candidates:
+        path, reason, where = _path(candidate, alike[_likeness(candidate)], settings)
+        journal.decide(candidate.key, "path", path, reason, where=where)
+        method, reason, where = _method(candidate, path)
+        if method is None:
+            journal.find(
+                "VMF107",
+                f"VM {candidate.vm.name}: path {path} has no method {candidate.decisions.method}",
+                f"path {path} takes method {' or '.join(METHODS[path])}",
+                where=where,
+                vms=(candidate.vm.name,),
+            )
+            method = METHODS[path][0]
+        journal.decide(candidate.key, "method", method, reason, where=where)
+        routes[candidate.key] = Route(path, method)
+    return routes
+
+
+def _likeness(candidate: Candidate) -> Hashable:
+    """Return what makes VMs similar: guest, firmware, disk layout, and where their disks and NICs are."""
+    vm = candidate.vm
+    disks, nics = vm.disks or (), vm.nics or ()
+    return (
+        candidate.source,
+        vm.os,
+        vm.firmware,
+        min(len(disks), 3),
+        tuple(sorted({disk.datastore or "" for disk in disks})),
+        tuple(sorted({nic.network for nic in nics})),
+    )
+
+
+def _path(candidate: Candidate, alike: int, settings: SimilarVms) -> tuple[Path, str, Where]:
+    chosen, vm = candidate.decisions.path, candidate.vm
+    if candidate.decisions.disposition == "rebuild":
+        return "rebuild", "its disposition is rebuild", candidate.origin("disposition")
+    if chosen is not None and chosen != "auto":
+        return chosen, "the spec says so", candidate.origin("path")
+    where = candidate.origin("path")
+    for question in settings.order:
+        if question == "rebuild" and vm.application is not None:
+            return "rebuild", "an application is described for it", candidate.where.at("application")
+        if question == "special" and (special := specialities(vm)):
+            return "virt-v2v", f"it is special: {', '.join(special)}", where
+        if question == "similar" and alike >= settings.threshold:
+            return "forklift", f"{alike} VMs are like it (threshold {settings.threshold})", where
+    return "virt-v2v", f"only {alike} VMs are like it (threshold {settings.threshold})", where
+
+
+def specialities(vm: VirtualMachine) -> list[str]:
+    """Return what keeps a VM from the mass path: what Forklift refuses or would lose."""
+    disks = vm.disks or ()
+    facts = {
+        "it is a template": bool(vm.template),
+        f"it is cloned from {vm.clone_of}": vm.clone_of is not None,
+        "GPU": bool(vm.gpus),
+        "passed-through device": bool(vm.host_devices),
+        "raw device mapping": any(disk.rdm for disk in disks),
+        "shared disk": any(disk.shared for disk in disks),
+        "independent disk": any((disk.mode or "").startswith("independent") for disk in disks),
+        "unusual guest system": vm.os == "other",
+    }
+    return [name for name, holds in facts.items() if holds]
+
+
+def _method(candidate: Candidate, path: Path) -> tuple[Method | None, str, Where]:
+    """Return the method with its reason; None where the one that was asked for does not exist."""
+    if path == "rebuild":
+        return "rebuild", "path rebuild has one method", candidate.origin("path")
+    wanted, where = candidate.decisions.method, candidate.origin("method")
+    if wanted is not None and wanted in METHODS[path]:
+        return wanted, "the spec says so", where
+    if wanted is not None and _asked_together(candidate):
+        return None, f"method {wanted} belongs to another path", where
+    usual, reason = _usual(candidate.vm, path)
+    if wanted is not None:
+        reason += f" ({wanted} is for another path)"
+    return usual, reason, where
+
+
+def _asked_together(candidate: Candidate) -> bool:
+    """Whether somebody asked for this method on this path, not for VMs in general."""
+    path, method = candidate.origin("path"), candidate.origin("method")
+    own = method.path[: len(candidate.where.path)] == candidate.where.path and method.file == candidate.where.file
+    together = method.path[:-1] == path.path[:-1] and candidate.decisions.path not in (None, "auto")
+    return own or together
+
+
+def _usual(vm: VirtualMachine, path: Path) -> tuple[Method, str]:
+    if path == "forklift":
+        if vm.power_state == "poweredOn" and vm.change_tracking:
+            return "warm", "it runs and its changed blocks are tracked"
+        return "cold", "it is off, or changed block tracking is not known to be on"
+    if vm.template or vm.clone_of is not None:
+        return "image", "templates and their clones come from images"
+    if any(disk.shared for disk in vm.disks or ()):
+        return "image", "a conversion Job would write its shared disk twice"
+    return "job", "the usual method of virt-v2v"

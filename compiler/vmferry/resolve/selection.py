@@ -1,0 +1,177 @@
+"""Which decisions apply to a VM: defaults, then `assign` rules in order, then its own entry."""
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+from msgspec import Struct
+
+from vmferry.model.finding import Where
+from vmferry.model.project import Entry, Project
+from vmferry.model.spec import Assign, Decisions, Match, VirtualMachine
+from vmferry.resolve.journal import Journal
+
+_FIELDS = tuple(Decisions.__struct_fields__)
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """A VM with the decisions that apply to it and where each was made."""
+
+    key: str  # SOURCE/ID, or SOURCE/NAME
+    source: str
+    vm: VirtualMachine
+    decisions: Decisions
+    origins: dict[str, Where]  # by field of Decisions
+    where: Where
+
+    def origin(self, field: str) -> Where:
+        """Return where a field was decided; the VM's entry where nobody did."""
+        return self.origins.get(field, self.where)
+
+
+def select(project: Project, journal: Journal) -> tuple[Candidate, ...]:
+    """Return every VM once, sorted by key. Duplicates and unknown vCenters are findings."""
+    spec = project.spec
+    names = [source.name for source in spec.sources]
+    rules = [_Rule(rule, project.where.at("assign", i)) for i, rule in enumerate(spec.assign)]
+    defaults = [(field, value) for field in _FIELDS if (value := getattr(spec.defaults, field)) is not None]
+    default_place = project.where.at("defaults")
+    found: dict[str, Candidate] = {}
+    for entry in project.entries:
+        source = entry.vm.source or (names[0] if len(names) == 1 else None)
+        if source is None or source not in names:
+            _unknown_source(entry, names, journal)
+            continue
+        candidate = _decide(entry, source, defaults, default_place, rules)
+        known = found.setdefault(candidate.key, candidate)
+        if known is not candidate:
+            journal.find(
+                "VMF101",
+                f"VM {candidate.key} has a second entry; the other is in {known.where.file}",
+                "keep one of the two; VMs of one name in one vCenter need their `id`",
+                where=entry.where.at("name"),
+                vms=(candidate.vm.name,),
+            )
+    for rule in rules:
+        if not rule.used:
+            journal.find(
+                "VMF109",
+                "this `assign` rule matches no VM",
+                "correct its `match`, or remove it",
+                where=rule.where,
+            )
+    return tuple(found[key] for key in sorted(found))
+
+
+def _unknown_source(entry: Entry, names: list[str], journal: Journal) -> None:
+    vm = entry.vm
+    if vm.source is None:
+        journal.find(
+            "VMF102",
+            f"VM {vm.name} does not say its `source`, and there are several",
+            f"add source: {' or '.join(names)}",
+            where=entry.where,
+            vms=(vm.name,),
+        )
+    else:
+        journal.find(
+            "VMF102",
+            f"VM {vm.name} names source {vm.source!r}, which is not defined",
+            f"defined sources: {', '.join(names)}",
+            where=entry.where.at("source"),
+            vms=(vm.name,),
+        )
+
+
+def _decide(
+    entry: Entry, source: str, defaults: list[tuple[str, Any]], default_place: Where, rules: "list[_Rule]"
+) -> Candidate:
+    vm = entry.vm
+    values = dict(defaults)
+    origins = {field: default_place.at(_yaml_name(field)) for field, _ in defaults}
+    for rule in rules:
+        if rule.matches(vm, source):
+            values.update(rule.values)
+            origins.update(rule.origins)
+    for field in _FIELDS:
+        value = getattr(vm, field)
+        if value is not None:
+            values[field] = value
+            origins[field] = entry.where.at(_yaml_name(field))
+    return Candidate(
+        key=f"{source}/{vm.id or vm.name}",
+        source=source,
+        vm=vm,
+        decisions=Decisions(**values),
+        origins=origins,
+        where=entry.where,
+    )
+
+
+@cache
+def _yaml_name(field: str) -> str:
+    return Decisions.__struct_encode_fields__[_FIELDS.index(field)]
+
+
+class _Rule:
+    """An `assign` rule, made ready to be asked for many VMs."""
+
+    def __init__(self, rule: Assign, where: Where) -> None:
+        self.where = where
+        self.used = False
+        self.values = {field: value for field in _FIELDS if (value := getattr(rule.set, field)) is not None}
+        self.origins = {field: where.at("set", _yaml_name(field)) for field in self.values}
+        self._tests = tuple(_tests(rule.match))
+
+    def matches(self, vm: VirtualMachine, source: str) -> bool:
+        """Return whether every test holds, and remember that the rule is of use."""
+        if all(test(vm, source) for test in self._tests):
+            self.used = True
+            return True
+        return False
+
+
+_Test = Callable[[VirtualMachine, str], bool]
+
+_READERS: dict[str, Callable[[VirtualMachine, str], Iterable[str | None]]] = {
+    "name": lambda vm, _: (vm.name,),
+    "source": lambda _, source: (source,),
+    "datacenter": lambda vm, _: (vm.datacenter,),
+    # as a path in the inventory: /Prod/Web/* is whatever lies in /Prod/Web, at any depth
+    "folder": lambda vm, _: (vm.folder, f"{vm.folder}/{vm.name}") if vm.folder else (),
+    "cluster": lambda vm, _: (vm.cluster,),
+    "host": lambda vm, _: (vm.host,),
+    "resource_pool": lambda vm, _: (vm.resource_pool,),
+    "network": lambda vm, _: (nic.network for nic in vm.nics or ()),
+    "datastore": lambda vm, _: (disk.datastore for disk in vm.disks or ()),
+    "os": lambda vm, _: (vm.os,),
+    "guest_id": lambda vm, _: (vm.guest_id,),
+    "power_state": lambda vm, _: (vm.power_state,),
+    "tags": lambda vm, _: vm.tags,
+}
+
+
+def _tests(match: Match) -> Iterable[_Test]:
+    for field, reader in _READERS.items():
+        globs = getattr(match, field)
+        if globs is not None:
+            yield _any_of((globs,) if isinstance(globs, str) else globs, reader)
+    if match.template is not None:
+        wanted = match.template
+        yield lambda vm, _: bool(vm.template) is wanted
+    for name, glob in sorted(match.custom_attributes.items()):
+        yield _attribute(name, glob)
+
+
+def _any_of(globs: tuple[str, ...], reader: Callable[[VirtualMachine, str], Iterable[str | None]]) -> _Test:
+    patterns = [re.compile(fnmatch.translate(glob)) for glob in globs]
+    return lambda vm, source: any(
+        pattern.match(value) for value in reader(vm, source) if value is not None for pattern in patterns
+    )
+
+
+def _attribute(name: str, glob: str) -> _Test:
+    pattern = re.compile(fnmatch.translate(glob))
+    return lambda vm, _: (value := vm.custom_attributes.get(name)) is not None and bool(pattern.match(value))

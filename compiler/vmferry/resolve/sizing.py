@@ -1,0 +1,187 @@
+"""How much a namespace needs at its peak: the ResourceQuota, by KubeVirt's own arithmetic.
+
+Source: kubevirt pkg/hypervisor/kvm/hypervisorbackend.go GetMemoryOverhead, pkg/virt-controller/services
+renderresources.go; Forklift's defaults for virt-v2v pods; CDI's filesystem overhead (pkg/util GetRequiredSpace).
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from msgspec import Struct
+
+from vmferry.model.blueprint import Group, Machine, MachineDisk
+from vmferry.model.quantity import format_size, parse_size
+from vmferry.model.spec import Cluster
+
+_MI = 1 << 20
+_GI = 1 << 30
+_FIXED_OVERHEAD = 240 * _MI  # virt-launcher, virtlogd, virtqemud, qemu
+_PER_VCPU = 8 * _MI
+_IO_THREAD = 8 * _MI
+_GRAPHICS = 32 * _MI
+_VFIO = _GI
+_TPM = 53 * _MI
+_PAGE_TABLES = 512  # one byte of page table for so many of memory
+_FILESYSTEM_OVERHEAD = Decimal("1.06")  # CDI's default 0.06
+_CONVERSION_CPU = 1000  # millicores a virt-v2v pod
+_CONVERSION_MEMORY = _GI
+
+
+class Load(Struct, frozen=True):
+    """What pods and claims ask for: millicores, bytes, bytes, claims, and devices."""
+
+    cpu: int = 0
+    memory: int = 0
+    storage: int = 0
+    claims: int = 0
+    devices: dict[str, int] = {}
+
+    def plus(self, other: "Load", times: int = 1) -> "Load":
+        """Return the sum with ``times`` the other."""
+        devices = Counter(self.devices)
+        for name, count in other.devices.items():
+            devices[name] += count * times
+        return Load(
+            self.cpu + other.cpu * times,
+            self.memory + other.memory * times,
+            self.storage + other.storage * times,
+            self.claims + other.claims * times,
+            dict(devices),
+        )
+
+    def most(self, other: "Load") -> "Load":
+        """Return the larger of each."""
+        devices = {
+            name: max(self.devices.get(name, 0), other.devices.get(name, 0))
+            for name in sorted({*self.devices, *other.devices})
+        }
+        return Load(
+            max(self.cpu, other.cpu),
+            max(self.memory, other.memory),
+            max(self.storage, other.storage),
+            max(self.claims, other.claims),
+            devices,
+        )
+
+
+def memory_overhead(machine: Machine) -> int:
+    """Return the bytes KubeVirt adds to a guest's memory."""
+    vcpus = machine.sockets * machine.cores * machine.threads
+    passthrough = machine.gpus or machine.host_devices or any(nic.binding == "sriov" for nic in machine.nics)
+    return (
+        _FIXED_OVERHEAD
+        + _PER_VCPU * vcpus
+        + _IO_THREAD
+        + _GRAPHICS
+        + (_VFIO if passthrough else 0)
+        + (_TPM if machine.vtpm else 0)
+        + math.ceil(machine.memory / _PAGE_TABLES)
+    )
+
+
+def disk_storage(disk: MachineDisk) -> int:
+    """Return the bytes a claim asks for: CDI adds its overhead on file systems."""
+    if disk.volume_mode == "Block":
+        return disk.size
+    return math.ceil(disk.size * _FILESYSTEM_OVERHEAD)
+
+
+def machine_load(machine: Machine, cluster: Cluster) -> Load:
+    """Return what a machine asks for when it runs."""
+    if machine.application is not None:
+        return _application_load(machine)
+    disks = [disk for disk in machine.disks if disk.owner]
+    storage = sum(disk_storage(disk) for disk in disks)
+    claims = len(disks)
+    if machine.golden:
+        return Load(0, 0, storage, claims)
+    vcpus = machine.sockets * machine.cores * machine.threads
+    guest = machine.memory * 100 // cluster.memory_overcommit
+    devices = Counter(f"requests.{name}" for name in (*machine.gpus, *machine.host_devices))
+    if machine.vtpm or machine.firmware == "efi":  # backend storage for NVRAM and TPM state
+        storage, claims = storage + 10 * _MI, claims + 1
+    cpu = math.ceil(vcpus * 1000 / cluster.cpu_allocation_ratio)
+    return Load(cpu, guest + memory_overhead(machine), storage, claims, dict(devices))
+
+
+def _application_load(machine: Machine) -> Load:
+    application = machine.application
+    if application is None:
+        return Load()
+    one = Load(millicores(application.resources.cpu), parse_size(application.resources.memory))
+    state = Load(0, 0, sum(volume.size for volume in machine.state), len(machine.state))
+    return Load().plus(one, application.replicas + 1).plus(state)  # one more while it rolls
+
+
+def millicores(text: str) -> int:
+    """Return the millicores of a CPU quantity: 500m, 2, 0.5."""
+    return int(text[:-1]) if text.endswith("m") else int(Decimal(text) * 1000)
+
+
+def quota(groups: Iterable[Group], ranks: Mapping[str, int], cluster: Cluster) -> tuple[dict[str, str], str]:
+    """Return the hard limits of one namespace at its peak, and what they are made of.
+
+    ``ranks`` gives each phase's place in the order. VMs that came stay; while a phase runs, its
+    largest group converts at the same time; and the largest VMs may be live-migrating.
+    """
+    here = tuple(groups)
+    peak, busiest = Load(), ""
+    for phase in sorted({group.phase for group in here}, key=lambda name: ranks[name]):
+        present = [g for g in here if ranks[g.phase] <= ranks[phase]]
+        steady = Load()
+        for machine in (m for g in present for m in g.machines):
+            steady = steady.plus(machine_load(machine, cluster))
+        working = Load()
+        for group in (g for g in here if g.phase == phase):
+            working = working.most(_conversion(group))
+        total = steady.plus(working).plus(_migration(present, cluster))
+        if total.cpu >= peak.cpu:
+            busiest = phase
+        peak = peak.most(total)
+    machines = [machine for group in here for machine in group.machines]
+    basis = (
+        f"{len(machines)} VMs and applications, peak in phase {busiest}: guests, KubeVirt overhead, "
+        f"conversion and scratch space, {cluster.parallel_migrations} live migrations"
+    )
+    return _hard(peak), basis
+
+
+def _conversion(group: Group) -> Load:
+    """Return what it takes to fill the volumes of a group, all at once."""
+    if group.method in ("warm", "cold", "job"):
+        one = Load(_CONVERSION_CPU, _CONVERSION_MEMORY)
+        load = Load().plus(one, len(group.machines))
+        # warm imports run CDI with a scratch volume a disk
+        return load.plus(_scratch(group)) if group.method == "warm" else load
+    return _scratch(group) if group.method == "image" else Load()
+
+
+def _scratch(group: Group) -> Load:
+    disks = [disk for machine in group.machines for disk in machine.disks if disk.owner and machine.clone_of is None]
+    return Load(0, 0, sum(math.ceil(disk.size * _FILESYSTEM_OVERHEAD) for disk in disks), len(disks))
+
+
+def _migration(groups: Iterable[Group], cluster: Cluster) -> Load:
+    """Return the room for live migrations: the target is a second pod of the same size."""
+    loads = [
+        machine_load(machine, cluster)
+        for group in groups
+        for machine in group.machines
+        if machine.eviction_strategy == "LiveMigrate"
+    ]
+    largest = sorted(loads, key=lambda load: load.memory, reverse=True)[: cluster.parallel_migrations]
+    cpu = sum(sorted((load.cpu for load in loads), reverse=True)[: cluster.parallel_migrations])
+    return Load(cpu, sum(load.memory for load in largest))
+
+
+def _hard(load: Load) -> dict[str, str]:
+    """Return a quota's limits, rounded up to what people read; requests only, since limits have side effects."""
+    return {
+        "requests.cpu": str(math.ceil(load.cpu / 1000)),
+        "requests.memory": format_size(math.ceil(load.memory / _GI) * _GI),
+        "requests.storage": format_size(math.ceil(load.storage / _GI) * _GI),
+        "persistentvolumeclaims": str(load.claims),
+        **{name: str(count) for name, count in sorted(load.devices.items())},
+    }

@@ -1,0 +1,176 @@
+"""vCenters, their credentials by reference, and hooks: what Forklift needs beside the maps."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from vmferry.model.blueprint import Credential, HookPlan, Host, SourcePlan
+from vmferry.model.finding import Where
+from vmferry.model.project import Project
+from vmferry.model.quantity import parse_duration
+from vmferry.model.spec import Credentials, Source
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.names import fit, sanitize
+
+_SEALED = "SealedSecret"
+
+
+def plan_sources(project: Project, journal: Journal) -> tuple[SourcePlan, ...]:
+    """Return every vCenter with its Provider; unclear credentials are findings."""
+    result: list[SourcePlan] = []
+    seen: set[str] = set()
+    for index, source in enumerate(project.spec.sources):
+        where = project.where.at("sources", index)
+        if source.name in seen:
+            journal.find("VMF101", f"source {source.name} is defined twice", where=where.at("name"))
+        seen.add(source.name)
+        planned = _plan(project, source, where, journal)
+        if planned is not None:
+            result.append(planned)
+    return tuple(result)
+
+
+def _plan(project: Project, source: Source, where: Where, journal: Journal) -> SourcePlan | None:
+    namespace = project.spec.target.forklift.namespace
+    vcenter, at = source.vcenter, where.at("vcenter")
+    credential = credential_of(
+        vcenter.credentials,
+        f"{source.name}-vcenter",
+        namespace,
+        project.attachments,
+        at.at("credentials"),
+        journal,
+    )
+    hosts: list[Host] = []
+    for index, host in enumerate(vcenter.hosts):
+        name = fit(f"{source.name}-{sanitize(host.name)}", 63)
+        place = at.at("hosts", index, "credentials")
+        own = credential_of(host.credentials, name, namespace, project.attachments, place, journal)
+        if own is not None:
+            hosts.append(Host(host=host, name=name, credential=own))
+    if credential is None:
+        return None
+    return SourcePlan(
+        name=source.name,
+        provider=fit(f"{project.spec.metadata.name}-{source.name}", 63),
+        vcenter=vcenter,
+        credential=credential,
+        hosts=tuple(hosts),
+    )
+
+
+def credential_of(
+    credentials: Credentials,
+    name: str,
+    namespace: str,
+    files: Mapping[str, bytes],
+    where: Where,
+    journal: Journal,
+    purpose: Literal["provider", "conversion"] = "provider",
+) -> Credential | None:
+    """Return where the Secret is: ``name`` for one that vmferry emits, else the one that is referred to."""
+    given = [credentials.secret_ref, credentials.external_secret, credentials.file]
+    if sum(item is not None for item in given) != 1:
+        journal.find("VMF113", "credentials are exactly one of secretRef, externalSecret and file", where=where)
+        return None
+    if credentials.secret_ref is not None:
+        return Credential(name=credentials.secret_ref.name, namespace=namespace, purpose=purpose)
+    if credentials.external_secret is not None:
+        return Credential(name=name, namespace=namespace, external=credentials.external_secret, purpose=purpose)
+    content = files[credentials.file or ""]
+    found = _opaque(content, namespace, where.at("file"), journal)
+    if found is None:
+        return None
+    return Credential(name=found, namespace=namespace, content=content, purpose=purpose)
+
+
+def _opaque(content: bytes, namespace: str, where: Where, journal: Journal) -> str | None:
+    """Return the name of the Secret in a SealedSecret or SOPS file; anything else is refused."""
+    import yaml  # only where a spec carries such files
+
+    try:
+        documents: list[Any] = list(yaml.load_all(content, Loader=yaml.CSafeLoader))
+    except yaml.YAMLError:
+        documents = []
+    data = documents[0] if len(documents) == 1 else None
+    if not isinstance(data, dict) or not isinstance(data.get("metadata"), dict):
+        journal.find("VMF113", "the file is not one SealedSecret or SOPS-encrypted Secret", where=where)
+        return None
+    sealed = data.get("kind") == _SEALED
+    encrypted = data.get("kind") == "Secret" and isinstance(data.get("sops"), dict) and _all_encrypted(data)
+    if not sealed and not encrypted:
+        journal.find(
+            "VMF015",
+            "the file holds a Secret in the clear",
+            "encrypt it with `sops --encrypt` or kubeseal, and change what leaked into git",
+            where=where,
+        )
+        return None
+    name, own = data["metadata"].get("name"), data["metadata"].get("namespace")
+    if not isinstance(name, str) or own != namespace:
+        journal.find(
+            "VMF113",
+            f"the Secret in the file is for namespace {own!r}, it is needed in {namespace!r}",
+            "seal it for that namespace: a sealed Secret opens nowhere else",
+            where=where,
+        )
+        return None
+    return name
+
+
+def _all_encrypted(data: dict[str, Any]) -> bool:
+    values = [v for part in ("data", "stringData") for v in (data.get(part) or {}).values()]
+    return bool(values) and all(isinstance(value, str) and value.startswith("ENC[") for value in values)
+
+
+def conversion_credentials(
+    project: Project, source: str, namespace: str, vms: tuple[str, ...], journal: Journal
+) -> Credential | None:
+    """Return the credentials that conversion Jobs of one namespace mount."""
+    index, wanted = next((i, s) for i, s in enumerate(project.spec.sources) if s.name == source)
+    where = project.where.at("sources", index, "vcenter")
+    if wanted.vcenter.conversion_credentials is None:
+        journal.find(
+            "VMF113",
+            f"conversion Jobs in namespace {namespace} have no credentials for {source} ({len(vms)} VMs)",
+            "add conversionCredentials: a read-only vCenter user, with keys accessKeyId and secretKey",
+            where=where,
+            vms=vms,
+        )
+        return None
+    return credential_of(
+        wanted.vcenter.conversion_credentials,
+        f"{source}-conversion",
+        namespace,
+        project.attachments,
+        where.at("conversionCredentials"),
+        journal,
+        purpose="conversion",
+    )
+
+
+def plan_hooks(project: Project, journal: Journal) -> tuple[HookPlan, ...]:
+    """Return the Forklift hooks, with the text of their playbooks."""
+    result: list[HookPlan] = []
+    for index, hook in enumerate(project.spec.hooks):
+        where = project.where.at("hooks", index)
+        if any(done.name == hook.name for done in result):
+            journal.find("VMF101", f"hook {hook.name} is defined twice", where=where.at("name"))
+            continue
+        playbook = None
+        if hook.playbook is not None:
+            try:
+                playbook = project.attachments[hook.playbook].decode("utf-8")
+            except UnicodeDecodeError:
+                journal.find("VMF007", f"playbook {hook.playbook} is not UTF-8 text", where=where.at("playbook"))
+                continue
+        result.append(
+            HookPlan(
+                name=hook.name,
+                full_name=fit(f"{project.spec.metadata.name}-{hook.name}", 63),
+                image=hook.image,
+                playbook=playbook,
+                service_account=hook.service_account,
+                deadline=parse_duration(hook.deadline) if hook.deadline else None,
+            )
+        )
+    return tuple(result)

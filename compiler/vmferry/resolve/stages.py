@@ -1,0 +1,129 @@
+"""What each stage of a move group puts into the cluster: the state machine as a table."""
+
+from datetime import datetime, timedelta
+
+from vmferry.model.blueprint import Machine, Step
+from vmferry.model.finding import Where
+from vmferry.model.quantity import parse_duration
+from vmferry.model.spec import GroupState, Method, Phase, Stage
+from vmferry.resolve.journal import Journal
+
+STAGES: tuple[Stage, ...] = ("planned", "prepared", "migrating", "cutover")
+"""The stages that compile, in order."""
+
+# method -> layer -> the stage from which on it is in the cluster
+_LAYERS: dict[Method, dict[str, Stage]] = {
+    "warm": {"plan": "prepared", "migration": "migrating"},
+    "cold": {"plan": "prepared", "migration": "migrating"},
+    "job": {"access": "prepared", "volumes": "migrating", "conversion": "migrating", "machines": "cutover"},
+    "image": {"volumes": "migrating", "machines": "cutover"},
+    "rebuild": {"config": "prepared", "workload": "migrating"},
+}
+
+# Layers that Flux applies as one root, in order: a later step waits for the earlier one. Flux dry-runs
+# all of a root before it applies any of it, and Forklift's webhook refuses a Migration without its Plan.
+_STEPS: dict[Method, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "warm": (("plan", ("plan",)), ("migration", ("migration",))),
+    "cold": (("plan", ("plan",)), ("migration", ("migration",))),
+    "job": (("convert", ("access", "volumes", "conversion")), ("machines", ("machines",))),
+    "image": (("import", ("volumes",)), ("machines", ("machines",))),
+    "rebuild": (("workload", ("config", "workload")),),
+}
+
+ALL = "all"
+"""The one step of a group under Argo CD, where sync waves order what is in it."""
+
+
+def layers(method: Method, machines: tuple[Machine, ...]) -> tuple[str, ...]:
+    """Return the layers of a group that hold anything."""
+    holds = {
+        "volumes": any(machine.clone_of is None for machine in machines),
+        "machines": any(not machine.golden for machine in machines),
+        "config": any(machine.state or (machine.application and machine.application.config) for machine in machines),
+    }
+    return tuple(layer for layer in _LAYERS[method] if holds.get(layer, True))
+
+
+def steps(method: Method, stage: Stage, present: tuple[str, ...], engine: str) -> tuple[Step, ...]:
+    """Return the roots that a group has at a stage."""
+    if stage not in STAGES:
+        return ()
+    reached = STAGES[: STAGES.index(stage) + 1]
+    selected = [layer for layer in present if _LAYERS[method][layer] in reached]
+    if engine == "argocd":
+        return (Step(name=ALL, layers=tuple(selected)),) if selected else ()
+    result: list[Step] = []
+    for name, wanted in _STEPS[method]:
+        chosen = tuple(layer for layer in wanted if layer in selected)
+        if chosen:
+            result.append(Step(name=name, layers=chosen, after=tuple(step.name for step in result[-1:])))
+    return tuple(result)
+
+
+def running(stage: Stage) -> bool:
+    """Return whether the target runs at a stage."""
+    return stage == "cutover"
+
+
+def frozen(stage: Stage) -> bool:
+    """Return whether the VMs of a group at this stage stay as they are."""
+    return stage != "planned"
+
+
+def check_state(name: str, state: GroupState, method: Method, phase: Phase, where: Where, journal: Journal) -> None:
+    """Report a stage that does not compile, and a cutover outside the phase's windows."""
+    if state.stage not in STAGES:
+        journal.find(
+            "VMF407",
+            f"group {name}: stage {state.stage} is not available in this version",
+            f"available: {', '.join(STAGES)}",
+            where=where.at("stage"),
+        )
+    if state.cutover is None:
+        if method == "warm" and state.stage == "cutover":
+            journal.find(
+                "VMF406",
+                f"group {name} migrates warm and has no cutover time",
+                "add `cutover`, a time inside one of the phase's windows",
+                where=where,
+            )
+        return
+    if method != "warm":
+        journal.find(
+            "VMF116",
+            f"group {name}: `cutover` is for method warm, this one is {method}",
+            where=where.at("cutover"),
+        )
+    elif phase.windows and not any(_inside(state.cutover, w.start, w.duration) for w in phase.windows):
+        windows = "; ".join(f"{window.start} for {window.duration}" for window in phase.windows)
+        journal.find(
+            "VMF406",
+            f"group {name}: cutover {state.cutover} is outside the windows of phase {phase.name}",
+            f"windows: {windows}",
+            where=where.at("cutover"),
+        )
+
+
+def _inside(moment: str, start: str, duration: str) -> bool:
+    begin = datetime.fromisoformat(start)
+    return begin <= datetime.fromisoformat(moment) <= begin + timedelta(seconds=parse_duration(duration))
+
+
+def check_times(phases: tuple[Phase, ...], where: Where, journal: Journal) -> None:
+    """Report windows whose start is no time (2027-02-30)."""
+    for index, phase in enumerate(phases):
+        for number, window in enumerate(phase.windows):
+            if not is_time(window.start):
+                journal.find(
+                    "VMF013",
+                    f"phase {phase.name}: {window.start} is no time",
+                    where=where.at("phases", index, "windows", number, "start"),
+                )
+
+
+def is_time(text: str) -> bool:
+    """Return whether a timestamp exists in the calendar."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False

@@ -1,0 +1,264 @@
+"""Which StorageClass each disk gets: by need, with the refused ones and why."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from vmferry.model.facts import Disk
+from vmferry.model.finding import Where
+from vmferry.model.spec import AccessMode, LiveMigration, Storage, StorageClass, VolumeMode
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.names import digest
+from vmferry.resolve.paths import Route
+from vmferry.resolve.provisioners import Claim, claims, needs_modes
+from vmferry.resolve.selection import Candidate
+
+
+class Volume(Struct, frozen=True, kw_only=True):
+    """Where the data of one disk goes."""
+
+    storage_class: str
+    access_mode: AccessMode
+    volume_mode: VolumeMode
+    bind_immediately: bool
+    datastore_id: str | None = None
+
+
+class Need(Struct, frozen=True, kw_only=True):
+    """What a disk asks of its class."""
+
+    storage_class: str | None = None
+    tier: str | None = None
+    shared: bool = False  # several VMs write it: ReadWriteMany and Block
+    live_migration: LiveMigration = "preferred"
+    iops: int | None = None
+    source: str = ""  # who asked, in words
+    where: Where
+
+
+class StorageMap:
+    """The classes of the target and where datastores go."""
+
+    def __init__(self, storage: Storage, where: Where, journal: Journal) -> None:
+        self.where = where.at("storage")
+        self.classes = {item.name: item for item in storage.classes}
+        self.claims = {item.name: claims(item) for item in storage.classes}
+        self.rows: dict[tuple[str | None, str], int] = {}
+        self.storage = storage
+        self._check(journal)
+
+    def _check(self, journal: Journal) -> None:
+        tiers = {item.tier for item in self.storage.classes if item.tier is not None}
+        seen: set[str] = set()
+        for index, item in enumerate(self.storage.classes):
+            self._check_class(item, self.where.at("classes", index), item.name in seen, journal)
+            seen.add(item.name)
+        for index, row in enumerate(self.storage.map):
+            where = self.where.at("map", index)
+            if (row.tier is None) == (row.storage_class is None):
+                journal.find("VMF116", f"datastore {row.source.datastore}: give tier or storageClass", where=where)
+            if row.tier is not None and row.tier not in tiers:
+                journal.find(
+                    "VMF102",
+                    f"no StorageClass has tier {row.tier!r}",
+                    f"known tiers: {', '.join(sorted(tiers)) or 'none'}",
+                    where=where.at("tier"),
+                )
+            if row.storage_class is not None and row.storage_class not in self.classes:
+                journal.find(
+                    "VMF102",
+                    f"StorageClass {row.storage_class} is not defined",
+                    f"known classes: {', '.join(self.classes) or 'none'}",
+                    where=where.at("storageClass"),
+                )
+            for name in (row.source.datastore, row.source.id):
+                if name is None:
+                    continue
+                if self.rows.setdefault((row.source.source, name), index) != index:
+                    journal.find("VMF101", f"datastore {name!r} is mapped twice", where=where.at("source"))
+
+    def _check_class(self, item: StorageClass, where: Where, twice: bool, journal: Journal) -> None:
+        if twice:
+            journal.find("VMF101", f"StorageClass {item.name} is defined twice", where=where.at("name"))
+        if wrong := needs_modes(item):
+            journal.find(
+                "VMF303",
+                f"StorageClass {item.name}: {item.provisioner} has no {', '.join(wrong)}",
+                "CDI's table of the provisioner says so; state only what the driver can do",
+                where=where,
+            )
+        elif not self.claims[item.name]:
+            journal.find(
+                "VMF303",
+                f"StorageClass {item.name}: what {item.provisioner} can do is unknown",
+                "state accessModes and volumeModes",
+                where=where.at("provisioner"),
+            )
+
+    def row(self, vcenter: str, datastore: str) -> int | None:
+        """Return the row of a datastore; one that names the vCenter wins."""
+        found = self.rows.get((vcenter, datastore))
+        return found if found is not None else self.rows.get((None, datastore))
+
+    def choose(self, need: Need) -> tuple[Volume | None, str, tuple[str, ...]]:
+        """Return the volume for a need, the reason, and the refused classes, each with why."""
+        refused: list[str] = []
+        fitting: list[tuple[tuple[int, ...], StorageClass, Claim]] = []
+        for order, item in enumerate(self.storage.classes):
+            possible = self._possible(item, need)
+            if isinstance(possible, str):
+                refused.append(f"{item.name}: {possible}")
+                continue
+            claim = min(possible, key=lambda c: _rank(c, need.live_migration))
+            rank = (*_rank(claim, need.live_migration), not item.snapshots, len(item.zones), order)
+            fitting.append((rank, item, claim))
+        if not fitting:
+            return None, "", tuple(refused)
+        fitting.sort(key=lambda entry: entry[0])
+        _, best, (access, mode) = fitting[0]
+        refused += [f"{item.name}: comes after {best.name}" for _, item, _ in fitting[1:]]
+        volume = Volume(
+            storage_class=best.name,
+            access_mode=access,
+            volume_mode=mode,
+            bind_immediately=best.wait_for_first_consumer,
+        )
+        return volume, f"{need.source}; {access} {mode}", tuple(refused)
+
+    def _possible(self, item: StorageClass, need: Need) -> tuple[Claim, ...] | str:
+        """Return the claims of a class that meet the need, or why there is none."""
+        if need.storage_class is not None:
+            if item.name != need.storage_class:
+                return f"{need.storage_class} was asked for"
+        elif need.tier is not None and item.tier != need.tier:
+            return f"tier {item.tier or 'none'}, not {need.tier}"
+        if need.iops is not None and item.iops is not None and item.iops < need.iops:
+            return f"{item.iops} IOPS, {need.iops} needed"
+        possible = self.claims[item.name]
+        if need.shared:
+            return tuple(c for c in possible if c == ("ReadWriteMany", "Block")) or "no ReadWriteMany Block"
+        if need.live_migration == "required":
+            return tuple(c for c in possible if c[0] == "ReadWriteMany") or "no ReadWriteMany"
+        return tuple(c for c in possible if c[0] != "ReadOnlyMany") or "no writable access mode"
+
+
+def _rank(claim: Claim, live_migration: LiveMigration) -> tuple[int, int]:
+    """Order claims: shared access first where it is of use, and Block before Filesystem."""
+    access, mode = claim
+    shared = access == "ReadWriteMany"
+    return (int(shared if live_migration == "none" else not shared), int(mode != "Block"))
+
+
+def allocate(
+    candidates: tuple[Candidate, ...], routes: dict[str, Route], table: StorageMap, journal: Journal
+) -> dict[str, tuple[Volume | None, ...]]:
+    """Return a volume for each disk of each VM; None where there is none, which is a finding."""
+    unmapped: defaultdict[tuple[str, str], list[tuple[str, Where]]] = defaultdict(list)
+    result: dict[str, tuple[Volume | None, ...]] = {}
+    for candidate in candidates:
+        if routes[candidate.key].path == "rebuild":
+            result[candidate.key] = ()
+            continue
+        volumes: list[Volume | None] = []
+        for index, disk in enumerate(candidate.vm.disks or ()):
+            where = candidate.where.at("disks", index)
+            need, row = _need(candidate, disk, where, table)
+            if need is None:
+                unmapped[candidate.source, disk.datastore or ""].append((candidate.vm.name, where))
+                volumes.append(None)
+                continue
+            volumes.append(_volume(candidate, f"disk-{index}", need, row, table, journal))
+        result[candidate.key] = tuple(volumes)
+    for (vcenter, datastore), found in sorted(unmapped.items()):
+        _report_unmapped(vcenter, datastore, found, journal)
+    return result
+
+
+def wanted_migration(candidate: Candidate) -> LiveMigration:
+    """Return how much a VM must be able to live-migrate; a passed-through device cannot anyway."""
+    wanted = candidate.decisions.live_migration or "preferred"
+    devices = candidate.vm.gpus or candidate.vm.host_devices
+    return "none" if wanted == "preferred" and devices else wanted
+
+
+def _need(candidate: Candidate, disk: Disk, where: Where, table: StorageMap) -> tuple[Need | None, int | None]:
+    index = table.row(candidate.source, disk.datastore) if disk.datastore is not None else None
+    row = table.storage.map[index] if index is not None else None
+    migration = wanted_migration(candidate)
+
+    def need(source: str, place: Where, storage_class: str | None = None, tier: str | None = None) -> Need:
+        return Need(
+            storage_class=storage_class,
+            tier=tier,
+            shared=disk.shared is not None,
+            live_migration=migration,
+            iops=disk.iops,
+            source=source,
+            where=place,
+        )
+
+    if disk.storage_class is not None:
+        return need("the disk asks for it", where.at("storageClass"), storage_class=disk.storage_class), index
+    if disk.tier is not None:
+        return need(f"the disk asks for tier {disk.tier}", where.at("tier"), tier=disk.tier), index
+    if candidate.decisions.tier is not None:
+        tier = candidate.decisions.tier
+        return need(f"the VM asks for tier {tier}", candidate.origin("tier"), tier=tier), index
+    if row is None or index is None:
+        return None, None
+    place = table.where.at("map", index)
+    by = f"datastore {disk.datastore} goes to {row.storage_class or f'tier {row.tier}'}"
+    return need(by, place, storage_class=row.storage_class, tier=row.tier), index
+
+
+def _volume(
+    candidate: Candidate, name: str, need: Need, row: int | None, table: StorageMap, journal: Journal
+) -> Volume | None:
+    volume, reason, refused = table.choose(need)
+    vm = candidate.vm.name
+    if volume is None:
+        wish = "ReadWriteMany Block (shared disk)" if need.shared else "ReadWriteMany (live migration is required)"
+        what = f" with {wish}" if need.shared or need.live_migration == "required" else ""
+        journal.find(
+            "VMF301",
+            f"VM {vm}, {name}: no StorageClass fits: {need.source}{what}",
+            "refused: " + ("; ".join(refused) or "no class is defined"),
+            where=need.where,
+            vms=(vm,),
+        )
+        return None
+    journal.decide(candidate.key, name, volume.storage_class, reason, where=need.where, refused=refused)
+    if row is None:
+        return volume
+    return Volume(
+        storage_class=volume.storage_class,
+        access_mode=volume.access_mode,
+        volume_mode=volume.volume_mode,
+        bind_immediately=volume.bind_immediately,
+        datastore_id=table.storage.map[row].source.id,
+    )
+
+
+def _report_unmapped(vcenter: str, datastore: str, found: Iterable[tuple[str, Where]], journal: Journal) -> None:
+    entries = list(found)
+    vms = tuple(sorted({name for name, _ in entries}))
+    if not datastore:
+        message, fix = (
+            f"the datastore of disks is unknown ({', '.join(vms[:20])})",
+            "add `datastore`, `tier` or `storageClass`",
+        )
+        journal.find("VMF108", message, fix, where=entries[0][1], vms=vms)
+        return
+    journal.find(
+        "VMF302",
+        f"datastore {datastore!r} of {vcenter} is not mapped ({len(vms)} VMs: {', '.join(vms[:20])})",
+        "add it to `storage.map` with a tier",
+        where=entries[0][1].at("datastore"),
+        vms=vms,
+    )
+
+
+def shared_claim(source: str, name: str) -> str:
+    """Return the claim of a shared disk: the same for every VM that has it."""
+    return f"{name[:32].rstrip('-')}-{digest(f'{source}/{name}')}"

@@ -1,0 +1,515 @@
+"""Tests of `vmferry.backends.virt_v2v`; the scripts run in a real Bash with tools that only take notes."""
+
+import hashlib
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.backends import schemas
+from tests.backends.blueprints import (
+    BLANK,
+    THUMBPRINT,
+    UPLOAD,
+    blueprint,
+    disk,
+    group,
+    http,
+    machine,
+    nic,
+    registry,
+    vcenter,
+)
+
+from vmferry.backends import virt_v2v
+from vmferry.model.blueprint import Blueprint, Machine, Placement
+from vmferry.model.manifest import File, KubeObject, Resource
+from vmferry.model.spec import ReadAddress, Toleration, VCenter
+
+HOSTILE = "db'; touch pwned; echo $(id) `id` \"\\ ${HOME} #\n-x"
+USER = "ACME\\svc migrate@vsphere.local"
+ENCODED_USER = "ACME%5Csvc%20migrate%40vsphere.local"
+PASSWORD = "p'a\"s$s `w` ö"
+
+TWO_DISKS = (disk("web-01"), disk("web-01", 1, volume_mode="Filesystem"))
+
+
+def emitted(*machines: Machine, source: VCenter | None = None) -> list[KubeObject]:
+    return schemas.objects(list(virt_v2v.emit(blueprint(group(*machines), source=source))))
+
+
+def job(subject: Machine, source: VCenter | None = None) -> KubeObject:
+    [found] = [obj for obj in emitted(subject, source=source) if obj["kind"] == "Job"]
+    schemas.assert_fits(found)
+    return found
+
+
+def pod(subject: Machine, source: VCenter | None = None) -> dict[str, Any]:
+    spec: dict[str, Any] = job(subject, source)["spec"]["template"]["spec"]
+    return spec
+
+
+def environment(subject: Machine, source: VCenter | None = None) -> dict[str, str]:
+    """Return the environment as the kubelet sets it: `$$` is `$`."""
+    return {entry["name"]: entry["value"].replace("$$", "$") for entry in pod(subject, source)["containers"][0]["env"]}
+
+
+# --- manifests
+
+
+def test_every_object_fits_its_schema() -> None:
+    full = machine(
+        "db-01",
+        disks=TWO_DISKS,
+        luks_secret="luks",
+        transfer_network="web/transfer",
+        placement=Placement(node_selector={"zone": "b"}, tolerations=(Toleration(key="gpu"),)),
+    )
+    objects = emitted(machine(), full)
+    assert {obj["kind"] for obj in objects} == {"ServiceAccount", "Role", "RoleBinding", "ConfigMap", "Job"}
+    for obj in objects:
+        schemas.assert_fits(obj)
+
+
+def test_access_and_jobs_lie_in_their_layers() -> None:
+    items = virt_v2v.emit(blueprint(group(machine())))
+    places = {item.object["kind"]: item.directory for item in items if isinstance(item, Resource)}
+    assert places["Role"] == "bases/stateful/stateful-01/access"
+    assert places["Job"] == "bases/stateful/stateful-01/conversion"
+
+
+def test_role_reaches_the_groups_claims_and_nothing_else() -> None:
+    objects = emitted(machine(disks=TWO_DISKS), machine("web-02"))
+    [role] = [obj for obj in objects if obj["kind"] == "Role"]
+    assert role["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["persistentvolumeclaims"],
+            "resourceNames": ["web-01-disk-0", "web-01-disk-1", "web-02-disk-0"],
+            "verbs": ["get", "patch"],
+        }
+    ]
+
+
+def test_job_runs_as_the_account_its_group_binds_and_with_the_groups_script() -> None:
+    objects = {obj["kind"]: obj for obj in emitted(machine())}
+    spec = objects["Job"]["spec"]["template"]["spec"]
+    name = objects["ServiceAccount"]["metadata"]["name"]
+    assert spec["serviceAccountName"] == name
+    assert objects["RoleBinding"]["roleRef"]["name"] == objects["Role"]["metadata"]["name"]
+    assert objects["RoleBinding"]["subjects"][0]["name"] == name
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    assert volumes["script"]["configMap"]["name"] == objects["ConfigMap"]["metadata"]["name"]
+    assert volumes["credentials"]["secret"]["secretName"] == "vc1-read"
+
+
+def test_job_is_final_on_the_scripts_own_codes_and_never_made_again() -> None:
+    spec = job(machine())["spec"]
+    assert spec["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"] == [42, 43]
+    assert "ttlSecondsAfterFinished" not in spec
+    assert job(machine())["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/ssa"] == "IfNotPresent"
+
+
+def test_exit_codes_of_manifest_and_script_agree() -> None:
+    script = virt_v2v.script("convert")
+    assert f"ALREADY_CONVERTED={virt_v2v.ALREADY_CONVERTED} NOT_SHUT_OFF={virt_v2v.NOT_SHUT_OFF}" in script
+
+
+def test_pod_is_unprivileged() -> None:
+    spec = pod(machine())
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    for container in spec["containers"] + spec["initContainers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+def test_every_mount_has_its_volume() -> None:
+    spec = pod(machine(disks=TWO_DISKS, luks_secret="luks"))
+    volumes = {volume["name"] for volume in spec["volumes"]}
+    [container] = spec["containers"]
+    mounted = {mount["name"] for mount in container["volumeMounts"] + container["volumeDevices"]}
+    assert mounted == volumes
+    assert container["volumeDevices"] == [{"devicePath": "/dev/block0", "name": "disk-0"}]
+    assert {"mountPath": "/mnt/disks/disk1", "name": "disk-1"} in container["volumeMounts"]
+
+
+def test_without_vddk_there_is_no_init_container() -> None:
+    source = vcenter(vddk_image=None)
+    assert "initContainers" not in pod(machine(), source)
+    assert "VDDK_LIBDIR" not in environment(machine(), source)
+
+
+def test_conversion_runs_where_the_vm_may_run() -> None:
+    placement = Placement(node_selector={"zone": "b"}, tolerations=(Toleration(key="gpu"),))
+    spec = pod(machine(placement=placement))
+    assert spec["nodeSelector"] == {"kubevirt.io/schedulable": "true", "zone": "b"}
+    assert spec["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
+
+
+def test_location_is_percent_encoded() -> None:
+    found = environment(machine(datacenter="/Folder/DC 1/", cluster="Prod?#", host="esx%1"))
+    assert found["SOURCE_LOCATION"] == "vc.acme.example/Folder/DC%201/Prod%3F%23/esx%251"
+
+
+def test_host_without_a_cluster_follows_its_datacenter() -> None:
+    assert environment(machine(cluster=None))["SOURCE_LOCATION"] == "vc.acme.example/DC%201/esx1.acme.example"
+
+
+def test_esxi_endpoint_needs_no_path() -> None:
+    source = vcenter(url="https://esx1:8443/sdk", sdk_endpoint="esxi", insecure_skip_verify=True)
+    found = environment(machine(), source)
+    assert (found["SOURCE_SCHEME"], found["SOURCE_LOCATION"]) == ("esx", "esx1:8443")
+    assert found["SOURCE_INSECURE"] == "1"
+
+
+def test_kubernetes_does_not_expand_a_vms_name() -> None:
+    entries = pod(machine(name_in_vcenter := "web-01", name="$(CLAIMS) $$x"))["containers"][0]["env"]
+    [value] = [entry["value"] for entry in entries if entry["name"] == "VM_NAME"]
+    assert (name_in_vcenter, value) == ("web-01", "$$(CLAIMS) $$$$x")
+
+
+def test_new_addresses_of_windows_are_set_by_virt_v2v() -> None:
+    new = ReadAddress(addresses=("10.0.2.14/24",), gateway="10.0.2.1", nameservers=("10.0.0.53", "10.0.0.54"))
+    nics = (nic(readdress=new),)
+    found = environment(machine(os="windows", nics=nics))
+    assert found["ADDRESSES"] == "00:50:56:9a:10:00:ip:10.0.2.14,10.0.2.1,24,10.0.0.53,10.0.0.54"
+    assert "ADDRESSES" not in environment(machine(nics=nics))
+
+
+def test_clones_are_not_converted() -> None:
+    assert emitted(machine(clone_of="rhel9")) == []
+
+
+def test_job_name_says_its_attempt() -> None:
+    assert virt_v2v.job_name(machine(), 2) == "web-01-convert-2"
+
+
+@given(st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True), st.integers(1, 10**6))
+def test_job_name_always_fits(name: str, attempt: int) -> None:
+    found = virt_v2v.job_name(machine(name), attempt)
+    assert len(found) <= 63
+    assert found.endswith(f"-convert-{attempt}")
+
+
+def test_long_names_that_begin_alike_have_different_jobs() -> None:
+    names = {virt_v2v.job_name(machine("a" * 60 + end), 1) for end in ("x", "y")}
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize(("index", "name"), [(0, "sda"), (25, "sdz"), (26, "sdaa"), (51, "sdaz"), (702, "sdaaa")])
+def test_disks_are_called_as_virt_v2v_calls_them(index: int, name: str) -> None:
+    assert virt_v2v.device(index) == name
+
+
+# --- the scripts, in Bash
+
+
+class Run(NamedTuple):
+    code: int
+    output: str
+    calls: list[list[str]]  # of the fake tools, each with its name first
+    folder: Path
+
+    def of(self, tool: str) -> list[list[str]]:
+        return [call[1:] for call in self.calls if call[0] == tool]
+
+
+NOTE = """\
+#!/bin/bash
+{ printf '%s\\0' "${0##*/}" "$@"; printf '\\n\\0'; } >>"$NOTES"
+"""
+FAKES = {
+    "virsh": 'cat "$LIBVIRT_AUTH_FILE" >"$NOTES.auth"; printf "%s\\n\\n" "${STATE-shut off}"\n',
+    "virt-v2v": """\
+while [[ $1 != -- ]]; do
+  case $1 in
+    -os) os=$2 ;;
+    -on) on=$2 ;;
+    -ic) uri=$2 ;;
+    -ip) cat -- "$2" >"$NOTES.password" ;;
+  esac
+  shift
+done
+echo "Setting up the source: -ic $uri"
+if [[ -d $os ]]; then for letter in $LETTERS; do echo "disk $letter" >>"$os/$on-sd$letter" || exit 1; done; fi
+exit "${V2V_CODE:-0}"
+""",
+    "curl": """\
+cat -- "$(printf '%s\\n' "$@" | grep -m1 '^/dev/fd/')" >"$NOTES.token"
+for claim; do :; done
+claim=${claim##*/}
+[[ " $* " != *" PATCH "* ]] || exit "${PATCH_CODE:-0}"
+[[ $claim != "${MISSING:-}" ]] || exit 22
+mark=; [[ $claim != "${MARKED:-}" ]] || mark=' "vmferry.dev/converted": "1" '
+fields='"f:vmferry.dev/converted": {}'
+printf '{"kind": "%s", "metadata": {"annotations": {%s}, "managedFields": {%s}}}\\n' "${KIND:-PersistentVolumeClaim}" "$mark" "$fields"
+""",
+    "virtctl": "",
+}
+
+
+def run(folder: Path, script: str, *arguments: str, **variables: str) -> Run:
+    """Run ``script`` in ``folder`` with fake tools first on the PATH."""
+    tools = folder / "tools"
+    tools.mkdir(exist_ok=True)
+    for name, body in FAKES.items():
+        (tools / name).write_text(NOTE + body)
+        (tools / name).chmod(0o755)
+    notes = folder / "notes"
+    notes.write_bytes(b"")
+    (folder / "script.sh").write_text(script)
+    result = subprocess.run(
+        ["bash", "script.sh", *arguments],
+        cwd=folder,
+        env={"PATH": f"{tools}:{os.environ['PATH']}", "NOTES": str(notes), "LETTERS": "a", "HOME": "/"} | variables,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    calls = [call.split("\0")[:-1] for call in notes.read_text().split("\n\0")[:-1]]
+    return Run(result.returncode, result.stdout + result.stderr, calls, folder)
+
+
+def convert(folder: Path, subject: Machine, source: VCenter | None = None, **variables: str) -> Run:
+    """Run the conversion script as the machine's Job would, with directories below ``folder``."""
+    for name, files in {
+        "account": {"token": "tok\n", "ca.crt": "ca"},
+        "credentials": {"accessKeyId": USER, "secretKey": PASSWORD + "\n"},
+        "private": {},
+        "scratch": {},
+    }.items():
+        (folder / name).mkdir(exist_ok=True)
+        for file, content in files.items():
+            (folder / name / file).write_text(content)
+    settings = environment(subject, source)
+    settings["DISKS"] = settings["DISKS"].replace("=/", f"={folder}/volumes/")
+    for pair in settings["DISKS"].split():
+        Path(pair.partition("=")[2]).parent.mkdir(parents=True, exist_ok=True)
+    directories = {
+        "SERVICE_ACCOUNT_DIR": "account",
+        "CREDENTIALS_DIR": "credentials",
+        "LUKS_DIR": "luks",
+        "PRIVATE_DIR": "private",
+        "SCRATCH_DIR": "scratch",
+    }
+    places = {name: str(folder / path) for name, path in directories.items()}
+    return run(folder, virt_v2v.script("convert"), **settings | places | variables)
+
+
+def patched(result: Run) -> list[str]:
+    return [call[-1].rpartition("/")[2] for call in result.of("curl") if "PATCH" in call]
+
+
+def test_conversion_writes_every_volume_and_marks_it(tmp_path: Path) -> None:
+    result = convert(tmp_path, machine(disks=TWO_DISKS), LETTERS="a b")
+    assert result.code == 0, result.output
+    assert (tmp_path / "volumes/dev/block0").read_text() == "disk a\n"
+    assert (tmp_path / "volumes/mnt/disks/disk1/disk.img").read_text() == "disk b\n"
+    assert patched(result) == ["web-01-disk-0", "web-01-disk-1"]
+    body = next(call for call in result.of("curl") if "PATCH" in call)
+    assert '{"metadata":{"annotations":{"vmferry.dev/converted":"1"}}}' in body
+
+
+def test_virt_v2v_gets_the_options_of_the_vm(tmp_path: Path) -> None:
+    (tmp_path / "luks").mkdir()
+    (tmp_path / "luks" / "root").write_text("x")
+    subject = machine(name=HOSTILE, root_disk="/dev/sdb", nbde_clevis=True)
+    [arguments] = convert(tmp_path, subject).of("virt-v2v")
+    scratch = str(tmp_path / "scratch" / "out")
+    assert arguments == [
+        *("-i", "libvirt"),
+        *("-ic", f"vpx://{ENCODED_USER}@vc.acme.example/DC%201/Prod/esx1.acme.example"),
+        *("-ip", str(tmp_path / "private" / "password")),
+        *("--root", "/dev/sdb"),
+        *("-it", "vddk", "-io", "vddk-libdir=/opt/vmware-vix-disklib-distrib"),
+        *("-io", f"vddk-thumbprint={THUMBPRINT}"),
+        *("--key", f"all:file:{tmp_path}/luks/root", "--key", "all:clevis"),
+        *("-o", "kubevirt", "-os", scratch, "-on", "web-01", "-of", "raw"),
+        *("--", HOSTILE),
+    ]
+
+
+def test_certificate_is_verified_with_the_secrets_ca(tmp_path: Path) -> None:
+    convert(tmp_path, machine())
+    ca = tmp_path / "credentials" / "cacert"
+    ca.write_text("ca")
+    assert convert(tmp_path, machine()).of("virt-v2v")[0][3].endswith(f"?cacert={ca}")
+    insecure = convert(tmp_path, machine(), vcenter(insecure_skip_verify=True))
+    assert insecure.of("virt-v2v")[0][3].endswith("?no_verify=1")
+
+
+def test_password_goes_through_files_that_end_without_a_line_break(tmp_path: Path) -> None:
+    result = convert(tmp_path, machine())
+    assert (tmp_path / "notes.password").read_text() == PASSWORD
+    assert f"password={PASSWORD}\n" in (tmp_path / "notes.auth").read_text()
+    assert (tmp_path / "private" / "password").stat().st_mode & 0o077 == 0
+    assert not [call for call in result.calls if PASSWORD in " ".join(call) or "tok" in call]
+    assert (tmp_path / "notes.token").read_text() == 'header = "Authorization: Bearer tok"\n'
+
+
+def test_log_shows_neither_user_nor_password(tmp_path: Path) -> None:
+    output = convert(tmp_path, machine()).output
+    assert "Setting up the source: -ic vpx://...@vc.acme.example" in output
+    assert "migrate" not in output
+    assert PASSWORD not in output
+
+
+@pytest.mark.parametrize("marked", ["web-01-disk-0", "web-01-disk-1"])
+def test_volume_that_is_marked_is_refused(tmp_path: Path, marked: str) -> None:
+    result = convert(tmp_path, machine(disks=TWO_DISKS), MARKED=marked)
+    assert result.code == 42
+    assert marked in result.output
+    assert not result.of("virt-v2v")
+    assert not patched(result)
+
+
+@pytest.mark.parametrize("variables", [{"MISSING": "web-01-disk-1"}, {"KIND": "Status"}])
+def test_volume_that_cannot_be_looked_up_is_not_converted(tmp_path: Path, variables: dict[str, str]) -> None:
+    result = convert(tmp_path, machine(disks=TWO_DISKS), **variables)
+    assert result.code == 1
+    assert not result.of("virt-v2v")
+
+
+@pytest.mark.parametrize("state", ["running", "paused", ""])
+def test_source_that_is_not_off_is_refused(tmp_path: Path, state: str) -> None:
+    result = convert(tmp_path, machine(), STATE=state)
+    assert result.code == 43
+    assert not result.of("virt-v2v")
+
+
+@pytest.mark.parametrize("code", ["1", "42"])
+def test_failed_conversion_marks_nothing_and_may_be_retried(tmp_path: Path, code: str) -> None:
+    result = convert(tmp_path, machine(disks=TWO_DISKS), V2V_CODE=code)
+    assert result.code == 1
+    assert not patched(result)
+
+
+def test_conversion_that_cannot_be_marked_fails(tmp_path: Path) -> None:
+    assert convert(tmp_path, machine(), PATCH_CODE="22").code == 1
+
+
+# --- the bastion's script
+
+
+IMAGES = machine(
+    name=HOSTILE,
+    method="image",
+    disks=(
+        disk("web-01", source=UPLOAD),
+        disk("web-01", 1, source=http("https://images.acme.example/it%27s%20%24(id)/..%2F%3B%20x.qcow2?y")),
+        disk("web-01", 2, source=BLANK),
+        disk("web-01", 3, source=registry("docker://registry.acme.example/web:1")),
+    ),
+)
+
+
+def bastion_file(plan: Blueprint) -> File:
+    [found] = [item for item in virt_v2v.emit(plan) if isinstance(item, File)]
+    return found
+
+
+def bastion(folder: Path, *arguments: str, subjects: tuple[Machine, ...] = (IMAGES,), **variables: str) -> Run:
+    (folder / "user").write_text(USER + "\n")
+    (folder / "password").write_text(PASSWORD + "\n")
+    (folder / "www").mkdir(exist_ok=True)
+    given = {"VCENTER_USER_FILE": "user", "VCENTER_PASSWORD_FILE": "password", "PUBLISH_DIR": "www"}
+    content = bastion_file(blueprint(group(*subjects))).content.decode()
+    return run(folder, content, *arguments, **given | {"LETTERS": "a b c d"} | variables)
+
+
+def test_script_lies_beside_the_groups_layers() -> None:
+    found = bastion_file(blueprint(group(IMAGES)))
+    assert (found.path, found.lock) == ("bases/stateful/stateful-01/bastion.sh", "stateful")
+
+
+def test_group_without_images_needs_no_script() -> None:
+    assert not list(virt_v2v.emit(blueprint(group(machine(method="image")))))
+
+
+def test_bastion_converts_publishes_and_uploads(tmp_path: Path) -> None:
+    result = bastion(tmp_path)
+    assert result.code == 0, result.output
+    [arguments] = result.of("virt-v2v")
+    assert arguments[-11:] == [
+        *("--root", "first"),
+        *("-o", "local", "-os", "images/.web-01.part", "-on", "web-01", "-of", "qcow2"),
+        HOSTILE,
+    ] or arguments[-2:] == ["--", HOSTILE]
+    assert arguments[3] == f"vpx://{ENCODED_USER}@vc.acme.example/DC%201/Prod/esx1.acme.example"
+    [upload] = result.of("virtctl")
+    options = ["--namespace", "web", "--no-create", "--image-path", "images/web-01/web-01-sda"]
+    assert upload == ["image-upload", "dv", "web-01-disk-0", *options]
+    assert [path.name for path in (tmp_path / "www").iterdir()] == ["; x.qcow2"]
+    assert (tmp_path / "www" / "; x.qcow2").read_text() == "disk b\n"
+    assert "docker://registry.acme.example/web:1" in result.output
+
+
+def test_bastion_prints_the_digest_for_the_spec(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"disk b\n").hexdigest()
+    assert f"sha256:{digest}  web-01-sdb" in bastion(tmp_path).output
+
+
+def test_bastion_does_not_convert_twice(tmp_path: Path) -> None:
+    bastion(tmp_path)
+    again = bastion(tmp_path)
+    assert again.code == 0
+    assert not again.of("virt-v2v")
+    assert again.of("virtctl")
+
+
+def test_bastion_converts_again_after_a_failure(tmp_path: Path) -> None:
+    failed = bastion(tmp_path, V2V_CODE="1")
+    assert failed.code == 1
+    assert not failed.of("virtctl")
+    assert bastion(tmp_path).of("virt-v2v")
+
+
+def test_bastion_refuses_a_running_source(tmp_path: Path) -> None:
+    result = bastion(tmp_path, STATE="running")
+    assert result.code == 1
+    assert not result.of("virt-v2v")
+
+
+def test_bastion_takes_the_vms_it_is_told(tmp_path: Path) -> None:
+    other = machine("web-02", method="image", disks=(disk("web-02", source=UPLOAD),))
+    result = bastion(tmp_path, "web-02", subjects=(IMAGES, other))
+    assert [call[2] for call in result.of("virtctl")] == ["web-02-disk-0"]
+    assert bastion(tmp_path, "nobody", subjects=(IMAGES, other)).code == 2
+
+
+def test_bastion_needs_credentials_in_files(tmp_path: Path) -> None:
+    assert bastion(tmp_path, VCENTER_USER_FILE="").code == 2
+
+
+def test_bastion_shows_neither_user_nor_password_and_leaves_no_copy(tmp_path: Path) -> None:
+    result = bastion(tmp_path, TMPDIR=str(tmp_path / "www"))
+    assert "migrate" not in result.output
+    assert PASSWORD not in result.output
+    assert [path.name for path in (tmp_path / "www").iterdir()] == ["; x.qcow2"]
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "'", "\n\n# x", "$(touch pwned)", "--help", "a\tb\x1b[31m", "…"])
+def test_hostile_names_are_data_for_bash(tmp_path: Path, name: str) -> None:
+    subject = machine(name=name, datacenter=name, method="image", disks=(disk("web-01", source=UPLOAD),))
+    content = bastion_file(blueprint(group(subject))).content.decode()
+    assert subprocess.run(["bash", "-n"], input=content, text=True, check=False).returncode == 0
+    result = bastion(tmp_path, subjects=(subject,))
+    assert result.code == 0, result.output
+    assert result.of("virt-v2v")[0][-1] == name
+    assert result.of("virsh")[0][-1] == name
+    assert not (tmp_path / "pwned").exists()
+
+
+@given(name=st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1))
+def test_every_name_is_one_word_of_the_script(name: str) -> None:
+    subject = machine(name=name, method="image", disks=(disk("web-01", source=UPLOAD),))
+    content = bastion_file(blueprint(group(subject))).content.decode()
+    command = content[content.index("  convert web-01") :]
+    assert shlex.split(command, comments=False)[2] == name

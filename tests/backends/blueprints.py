@@ -68,13 +68,13 @@ def pod_nic(index: int = 0, **fields: Any) -> MachineNic:
     return nic(index, binding="masquerade", nad=None, **fields)
 
 
-def machine(name: str = "web-01", **fields: Any) -> Machine:
-    """Return a Linux VM with one disk and one NIC."""
+def machine(target: str = "web-01", **fields: Any) -> Machine:
+    """Return a Linux VM called ``target`` there, with one disk and one NIC."""
     given: dict[str, Any] = {
-        "key": f"vc1/{name}",
-        "name": name.upper(),
+        "key": f"vc1/{target}",
+        "name": target.upper(),
         "source": "vc1",
-        "target_name": name,
+        "target_name": target,
         "namespace": "web",
         "phase": "stateful",
         "group": "stateful-01",
@@ -88,7 +88,7 @@ def machine(name: str = "web-01", **fields: Any) -> Machine:
         "sockets": 2,
         "cores": 2,
         "memory": 4 << 30,
-        "disks": (disk(name),),
+        "disks": (disk(target),),
         "nics": (nic(),),
     }
     return Machine(**given | fields)

@@ -142,13 +142,13 @@ def gitops(engine: str = "flux", **fields: Any) -> GitOps:
     return GitOps(**given | fields)
 
 
-def blueprint(*groups: Group, forklift: str = "2.12", **fields: Any) -> Blueprint:
+def blueprint(*groups: Group, forklift: str = "2.12", forklift_provider: str | None = None, **fields: Any) -> Blueprint:
     """Return a migration; without groups, with one on each path."""
     given: dict[str, Any] = {
         "name": "acme",
         "cluster": Cluster(name="prod-a", versions=Versions(forklift=forklift)),
         "gitops": gitops(),
-        "forklift": Forklift(),
+        "forklift": Forklift(provider=forklift_provider),
         "sources": (SOURCE,),
         "hooks": (HookPlan(name="drain", full_name="acme-drain", image="quay.io/kubev2v/hook-runner:v2.9.0"),),
         "namespaces": (NamespacePlan(name="web", forklift=True), NamespacePlan(name="db")),

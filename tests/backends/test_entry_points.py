@@ -52,6 +52,12 @@ def test_forklifts_roots_exist_only_where_forklift_copies() -> None:
     assert not [directory for directory in found if "forklift" in directory or "source" in directory]
 
 
+def test_there_is_no_root_for_what_all_sources_share_where_they_share_nothing() -> None:
+    blueprint = estate.blueprint(forklift_provider="host", hooks=())
+    assert "infra/forklift" not in points(blueprint)
+    assert waits_for(blueprint, "infra/source/vc1") == {"infra/cluster"}
+
+
 def test_a_planned_group_has_no_entry_point() -> None:
     found = points(estate.blueprint(group("stateless-01", "warm", stage="planned", steps=())))
     assert not [directory for directory in found if directory.startswith("overlays/")]
@@ -71,14 +77,15 @@ def test_names_are_unique_and_fit_into_a_label() -> None:
     assert all(name.startswith("acme-") for name in names)
 
 
-def test_a_phase_called_like_a_namespaces_root_still_has_a_name_of_its_own() -> None:
+def test_a_group_called_like_a_namespaces_root_still_has_a_name_of_its_own() -> None:
     blueprint = estate.blueprint(
-        group("namespace-web-plan", "warm", name="namespace-web", full_name="acme-namespace-web"),
-        namespaces=(NamespacePlan(name="web-plan"), NamespacePlan(name="web")),
-        phases=(PhasePlan(name="namespace-web", kind="stateless"),),
+        group("namespace-01", "warm"),
+        namespaces=(NamespacePlan(name="web"), NamespacePlan(name="01-plan")),
+        phases=(PhasePlan(name="namespace", kind="stateless"),),
     )
-    names = [point.name for point in points(blueprint).values()]
-    assert len(set(names)) == len(names)
+    names = {directory: point.name for directory, point in points(blueprint).items()}
+    assert names["infra/namespaces/01-plan"] == "acme-namespace-01-plan"
+    assert names["overlays/namespace/namespace-01/plan"].startswith("acme-namespace-01-plan-")
 
 
 def test_everything_that_is_waited_for_exists_and_nothing_waits_for_itself() -> None:

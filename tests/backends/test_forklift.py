@@ -12,7 +12,7 @@ from tests.backends.estate import disk, group, machine
 from vmferry.backends import forklift
 from vmferry.model.blueprint import Blueprint, Credential, Group, HookPlan, Machine, Placement
 from vmferry.model.manifest import Item, Resource
-from vmferry.model.spec import ExternalSecret, Forklift, HookUse, InstancetypeRef, StoreRef, Toleration
+from vmferry.model.spec import ExternalSecret, HookUse, InstancetypeRef, StoreRef, Toleration
 
 
 def emitted(*groups: Group, **fields: Any) -> list[Item]:
@@ -37,7 +37,7 @@ def entry(version: str = "2.12", **fields: Any) -> dict[str, Any]:
 
 def rendered(template: str, index: int) -> str:
     """Return what Go makes of a claim template."""
-    cases = dict(re.findall(r"if eq \.DiskIndex (\d+)\}\}([^{]*)\{\{", template))
+    cases: dict[str, str] = dict(re.findall(r"if eq \.DiskIndex (\d+)\}\}([^{]*)\{\{", template))
     if str(index) in cases:
         return cases[str(index)]
     return re.sub(r"^.*\{\{else\}\}|\{\{end\}\}$", "", template).replace("{{.DiskIndex}}", str(index))
@@ -102,8 +102,7 @@ def test_the_target_is_the_cluster_forklift_runs_in() -> None:
 
 
 def test_an_existing_provider_of_the_target_is_referred_to_and_not_emitted() -> None:
-    given = replace(estate.blueprint(), forklift=Forklift(provider="host"))
-    items = list(forklift.emit(given))
+    items = emitted(forklift_provider="host")
     assert [obj["metadata"]["name"] for obj in schemas.objects(items) if obj["kind"] == "Provider"] == ["acme-vc1"]
     destination = schemas.named(items, "Plan", "acme-stateless-01")["spec"]["provider"]["destination"]
     assert destination == {"namespace": "konveyor-forklift", "name": "host"}
@@ -115,6 +114,14 @@ def test_a_credential_from_a_store_lies_beside_its_provider() -> None:
     items = emitted(group("stateless-01", "warm"), sources=(replace(estate.SOURCE, credential=credential),))
     [found] = [each for each in items if isinstance(each, Resource) and each.object["kind"] == "ExternalSecret"]
     assert found.directory == "infra/source/vc1"
+
+
+def test_hosts_that_share_one_encrypted_file_get_it_once() -> None:
+    sealed = Credential(name="esxi", namespace="konveyor-forklift", content=b"kind: SealedSecret\n")
+    [host] = estate.SOURCE.hosts
+    hosts = tuple(replace(host, name=f"vc1-esx{number}", credential=sealed) for number in range(3))
+    items = emitted(group("stateless-01", "warm"), sources=(replace(estate.SOURCE, hosts=hosts),))
+    assert len([item for item in items if isinstance(item, Resource) and item.raw is not None]) == 1
 
 
 def test_a_host_is_found_by_its_id() -> None:

@@ -201,7 +201,7 @@ needs_kustomize = pytest.mark.skipif(
 @needs_kustomize
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_component_builds_and_gives_vms_the_phases_priority(tmp_path: Path, kind: str) -> None:
-    own, given = build(tmp_path, kind, vm("own"), vm("given", **{"vmferry.dev/priority": "phase"}))
+    given, own = build(tmp_path, kind, vm("given", **{"vmferry.dev/priority": "phase"}), vm("own"))
     assert "priorityClassName" not in own["spec"]["template"]["spec"]
     assert given["spec"]["template"]["spec"]["priorityClassName"] == f"vmferry-{kind}"
     assert own["metadata"]["labels"] == {"vmferry.dev/phase-kind": kind}

@@ -34,6 +34,9 @@ OVERLAY = "overlays/first/web-01/all"
 COMPONENT = "components/migrate"
 CLUSTER = "clusters/prod-a"
 
+VOLUMES = "/spec/template/spec/volumes"
+EMPTY = {"name": "n", "emptyDisk": {"capacity": "1Gi"}}
+
 Object = dict[str, Any]
 
 
@@ -504,15 +507,20 @@ def test_a_patched_value_that_the_output_does_not_have_is_reported(check: Callab
     [
         [patch("/metadata/annotations/acme.example~1note", "1", op="add")],
         [patch("/metadata/labels", {"a": "b", "c": "d"}, op="add")],
-        [patch("/spec/template/spec/volumes/-", {"name": "n", "emptyDisk": {"capacity": "1Gi"}}, op="add")],
-        [patch("/spec/template/spec/volumes/0", {"name": "n", "emptyDisk": {"capacity": "1Gi"}}, op="add")],
+        [patch(f"{VOLUMES}/-", EMPTY, op="add")],
+        [patch(f"{VOLUMES}/0", EMPTY, op="add")],
         [patch("/spec/runStrategy", None, op="remove")],
-        [patch("/spec/template/spec/volumes/0", None, op="remove")],
+        [patch(f"{VOLUMES}/0", None, op="remove")],
         [patch("/spec/runStrategy", "Manual"), patch("/spec/runStrategy", "Always")],
         [patch("/metadata/labels", {"a": "b"}, op="add"), patch("/metadata/labels/a", "c")],
         [patch("/spec/template/metadata", {"labels": {"on": "12:30:00"}}, op="add")],
+        # An item that is put in, or taken out, moves what was patched before.
+        [patch(f"{VOLUMES}/0/name", "x"), patch(f"{VOLUMES}/0", EMPTY, op="add")],
+        [patch(f"{VOLUMES}/0", EMPTY, op="add"), patch(f"{VOLUMES}/0", None, op="remove")],
+        [patch(f"{VOLUMES}/0", EMPTY, op="add"), patch(f"{VOLUMES}/-", {**EMPTY, "name": "m"}, op="add")],
+        [patch(VOLUMES, [EMPTY]), patch(f"{VOLUMES}/-", {**EMPTY, "name": "m"}, op="add")],
+        [patch("/metadata/annotations", {"a~b": "1"}, op="add"), patch("/metadata/annotations/a~0b", "2")],
     ],
-    ids=lambda patches: "-".join(entry["patch"].split("\n")[0].removeprefix("- op: ") for entry in patches),
 )
 def test_what_patches_do_is_recognised(check: Callable[[], Report], sketch: Sketch, patches: list[Object]) -> None:
     sketch.patches = copy.deepcopy(patches)
@@ -526,6 +534,15 @@ def test_what_patches_do_is_recognised(check: Callable[[], Report], sketch: Sket
 def test_a_component_is_overruled_by_the_overlay(check: Callable[[], Report], sketch: Sketch) -> None:
     sketch.components[COMPONENT] = [patch("/spec/runStrategy", "Manual")]
     assert codes(check()) == []
+
+
+def test_a_json6902_patch_in_a_file_is_checked(check: Callable[[], Report], sketch: Sketch) -> None:
+    operations = [{"op": "replace", "path": "/spec/runStrategy", "value": "Once"}]
+    sketch.files[f"{OVERLAY}/patch.yaml"] = yaml.dump(operations)
+    sketch.patches = [{"path": "patch.yaml", "target": {"kind": "VirtualMachine", "name": "web-01"}}]
+    assert codes(check()) == []
+    sketch.patches[0]["target"]["name"] = "web-02"
+    assert codes(check()) == ["VMF608"]
 
 
 def test_a_strategic_merge_patch_in_a_file_is_checked(check: Callable[[], Report], sketch: Sketch) -> None:

@@ -84,38 +84,53 @@ class _Names:
 def _infra(blueprint: Blueprint, names: _Names) -> list[EntryPoint]:
     """Return the roots below infra/, each after those it needs."""
     cluster = EntryPoint(name=names.name("cluster", "infra/cluster"), directory="infra/cluster")
-    points = [cluster]
-    namespaces = sorted(blueprint.namespaces, key=lambda each: each.name)
-    spaces: dict[str, str] = {}
-    for each in namespaces:
-        directory = f"infra/namespaces/{each.name}"
-        name = names.name(f"namespace-{each.name}", directory)
-        spaces[each.name] = name
-        points.append(EntryPoint(name=name, directory=directory, after=(cluster.name,), rank=1, namespace=each.name))
-    sources = forklift.used_sources(blueprint)
-    if sources:
+    namespaces = [
+        EntryPoint(
+            name=names.name(f"namespace-{plan.name}", f"infra/namespaces/{plan.name}"),
+            directory=f"infra/namespaces/{plan.name}",
+            after=(cluster.name,),
+            rank=1,
+            namespace=plan.name,
+        )
+        for plan in sorted(blueprint.namespaces, key=lambda each: each.name)
+    ]
+    spaces = {point.namespace: point.name for point in namespaces if point.namespace is not None}
+    return [
+        cluster,
+        *namespaces,
+        *_forklift(blueprint, names, cluster.name, spaces),
+        *_smoke(blueprint, names, spaces),
+    ]
+
+
+def _forklift(blueprint: Blueprint, names: _Names, cluster: str, spaces: dict[str, str]) -> Iterator[EntryPoint]:
+    """Yield the roots in Forklift's namespace; the rights to apply them are in its root, or in the cluster's."""
+    space = blueprint.forklift.namespace
+    after = (cluster, spaces[space]) if space in spaces else (cluster,)
+    if forklift.has_shared(blueprint):
         name = names.name("forklift", forklift.SHARED)
-        space = blueprint.forklift.namespace
-        after = (spaces[space],) if space in spaces else ()
-        points.append(EntryPoint(name=name, directory=forklift.SHARED, after=after, rank=2, namespace=space))
-        for source in sources:
-            directory = f"infra/source/{source.name}"
-            source_name = names.name(f"source-{source.name}", directory)
-            points.append(EntryPoint(name=source_name, directory=directory, after=(name,), rank=3, namespace=space))
-    for each in namespaces:
-        if each.smoke:
-            directory = f"infra/smoke/{each.name}"
-            needed = {each.name, *(pair.nad.partition("/")[0] for pair in each.smoke)}
-            points.append(
-                EntryPoint(
-                    name=names.name(f"smoke-{each.name}", directory),
-                    directory=directory,
-                    after=tuple(spaces[space] for space in sorted(needed) if space in spaces),
-                    rank=4,
-                    namespace=each.name,
-                )
-            )
-    return points
+        yield EntryPoint(name=name, directory=forklift.SHARED, after=after, rank=2, namespace=space)
+        after = (name,)
+    for source in forklift.used_sources(blueprint):
+        directory = f"infra/source/{source.name}"
+        name = names.name(f"source-{source.name}", directory)
+        yield EntryPoint(name=name, directory=directory, after=after, rank=3, namespace=space)
+
+
+def _smoke(blueprint: Blueprint, names: _Names, spaces: dict[str, str]) -> Iterator[EntryPoint]:
+    """Yield the roots of smoke tests, after the namespaces of their VMs and networks."""
+    for plan in sorted(blueprint.namespaces, key=lambda each: each.name):
+        if not plan.smoke:
+            continue
+        directory = f"infra/smoke/{plan.name}"
+        needed = {plan.name, *(pair.nad.partition("/")[0] for pair in plan.smoke)}
+        yield EntryPoint(
+            name=names.name(f"smoke-{plan.name}", directory),
+            directory=directory,
+            after=tuple(spaces[space] for space in sorted(needed) if space in spaces),
+            rank=4,
+            namespace=plan.name,
+        )
 
 
 def _steps(group: Group, names: _Names, infra: dict[str, str]) -> Iterator[EntryPoint]:

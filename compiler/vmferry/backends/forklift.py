@@ -55,6 +55,11 @@ def used_sources(blueprint: Blueprint) -> list[SourcePlan]:
     return sorted((source for source in blueprint.sources if source.name in used), key=lambda each: each.name)
 
 
+def has_shared(blueprint: Blueprint) -> bool:
+    """Tell whether there is a root of what all sources share."""
+    return bool(used_sources(blueprint)) and (blueprint.forklift.provider is None or bool(blueprint.hooks))
+
+
 def migration_name(group: Group) -> str:
     """Return the name of the group's Migration: a new one for every attempt, since a Migration runs once."""
     return f"{group.full_name}-{group.attempt}"
@@ -126,8 +131,11 @@ def _source(blueprint: Blueprint, source: SourcePlan) -> Iterator[Item]:
         },
     }
     yield Resource(directory=directory, object=provider)
+    secrets = {source.credential.name}
     for host in sorted(source.hosts, key=lambda each: each.name):
-        yield from credentials.resources(blueprint, host.credential, directory)
+        if host.credential.name not in secrets:  # hosts often share one file
+            yield from credentials.resources(blueprint, host.credential, directory)
+            secrets.add(host.credential.name)
         yield Resource(directory=directory, object=_host(blueprint, source, host))
 
 

@@ -151,7 +151,9 @@ def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
         annotations=APPLY_ONCE | _AS_WRITTEN,
         keep=True,
     )
-    pod: dict[str, Any] = {"labels": identity["labels"]}
+    # Without the VM's label, or the VM's Service would send its clients here.
+    pod_labels = {name: value for name, value in identity["labels"].items() if name not in labels}
+    pod: dict[str, Any] = {"labels": {"app.kubernetes.io/component": "conversion"} | pod_labels}
     if machine.transfer_network is not None:
         pod["annotations"] = {"k8s.v1.cni.cncf.io/networks": machine.transfer_network}
     return {

@@ -27,7 +27,7 @@ FINDINGS, USAGE, INTERNAL, INTERRUPTED = 1, 2, 3, 130
 class _Verbs(click.Group):
     """Imports a verb's module only when it is called: `vmferry check` should answer in a blink."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -50,15 +50,14 @@ class _Verbs(click.Group):
             import difflib
 
             close = difflib.get_close_matches(args[0], VERBS, n=1)
-            if close:
-                error.message += f" Did you mean {close[0]!r}?"
-            raise
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise click.UsageError(f"{error.message}{hint}", ctx) from None
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="vmferry")
 def main() -> None:
-    """Compile a migration spec into GitOps manifests that take a VMware estate to KubeVirt.
+    r"""Compile a migration spec into GitOps manifests that take a VMware estate to KubeVirt.
 
     \b
     Examples:
@@ -103,7 +102,7 @@ def _guarded() -> int:
     except OSError as error:
         click.echo(f"vmferry: {error.filename or ''}: {error.strerror or error}", err=True)
         return FINDINGS
-    except Exception as error:  # noqa: BLE001: the last resort, so that no traceback meets a user
+    except Exception as error:  # the last resort: no traceback meets a user
         return _crashed(error)
     return result if isinstance(result, int) else 0
 

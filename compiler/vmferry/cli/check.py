@@ -16,7 +16,7 @@ from vmferry.compile import check
 @format_option
 @all_option
 def command(spec: Path, assignments: Path | None, style: str, everything: bool) -> int:
-    """Find everything that is wrong with a spec.
+    r"""Find everything that is wrong with a spec.
 
     SPEC is a file, a directory, or - for standard input. Nothing is written, no cluster or vCenter is asked.
 

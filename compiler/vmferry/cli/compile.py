@@ -37,7 +37,7 @@ def command(
     style: str,
     everything: bool,
 ) -> int:
-    """Compile a spec into Kustomize bases and overlays.
+    r"""Compile a spec into Kustomize bases and overlays.
 
     The tree is replaced in one step: a run that fails or is killed leaves the old one. Files that vmferry
     does not own are left alone; owned files that somebody edited are conflicts.

@@ -23,7 +23,7 @@ from vmferry.model.finding import Span, Where
 @assignments_option
 @format_option
 def command(spec: Path, vm: str | None, everything: bool, assignments: Path | None, style: str) -> int:
-    """Say why a VM goes where it goes: path, method, names, storage, networks, phase, group.
+    r"""Say why a VM goes where it goes: path, method, names, storage, networks, phase, group.
 
     VM is a name, an id, or SOURCE/NAME.
 
@@ -36,9 +36,8 @@ def command(spec: Path, vm: str | None, everything: bool, assignments: Path | No
     if (vm is None) is not everything:
         raise click.UsageError("Name a VM, or say --all.")
     checked = check(spec, assignments)
-    names = {entry.where: entry.vm.name for entry in checked.project.entries}
     decisions = checked.resolution.blueprint.decisions
-    labels = {key: _label(key, checked, names) for key in decisions}
+    labels = _labels(checked)
     keys = (
         list(decisions) if vm is None else [key for key in decisions if vm in (key, labels[key], key.partition("/")[2])]
     )
@@ -60,13 +59,12 @@ def command(spec: Path, vm: str | None, everything: bool, assignments: Path | No
     return 0
 
 
-def _label(key: str, checked: Checked, names: Mapping[Where, str]) -> str:
-    """Return the name of the VM behind a key."""
-    for group in checked.resolution.blueprint.groups:
-        for machine in group.machines:
-            if machine.key == key:
-                return machine.name
-    return key.partition("/")[2]
+def _labels(checked: Checked) -> dict[str, str]:
+    """Return the name of the VM behind each key: a key has its id where that is known."""
+    blueprint = checked.resolution.blueprint
+    names = {key: key.partition("/")[2] for key in blueprint.decisions}
+    names |= {left.key: left.name for left in blueprint.left}
+    return names | {machine.key: machine.name for group in blueprint.groups for machine in group.machines}
 
 
 def _place(decision: Decision, spans: Mapping[Where, Span]) -> str:

@@ -16,7 +16,7 @@ _SCHEMAS = ".vmferry/schemas"
 @click.command("init")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=".")
 def command(directory: Path) -> int:
-    """Write a first spec into DIRECTORY: two VMs, commented, ready to be edited.
+    r"""Write a first spec into DIRECTORY: two VMs, commented, ready to be edited.
 
     Schemas go to .vmferry/schemas; a comment on top of each file points editors there (VS Code needs the
     YAML extension). Files that exist are never overwritten.

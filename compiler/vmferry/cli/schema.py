@@ -14,7 +14,7 @@ from vmferry.model.schema import KINDS, bundle, file_name, json_schema
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Write one file a kind into this directory instead."
 )
 def command(kind: str | None, out: Path | None) -> int:
-    """Print the JSON Schema (draft 2020-12) of one KIND, or of any spec file.
+    r"""Print the JSON Schema (draft 2020-12) of one KIND, or of any spec file.
 
     \b
     Examples:

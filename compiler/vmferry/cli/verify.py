@@ -25,7 +25,7 @@ from vmferry.output.verify import Report, verify
 @format_option
 @all_option
 def command(directory: Path, schemas: tuple[Path, ...], style: str, everything: bool) -> int:
-    """Build every root of a compiled tree with kustomize, and check what comes out.
+    r"""Build every root of a compiled tree with kustomize, and check what comes out.
 
     Each object is checked against its JSON Schema, references must resolve, patches must have taken effect.
 

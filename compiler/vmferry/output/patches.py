@@ -61,7 +61,7 @@ def check_patches(tree: Tree, root: str, objects: Sequence[KubeObject]) -> Itera
     for index, operations in sorted(expected.items()):
         for operation, patch in operations:
             if problem := _problem(objects[index], operation):
-                place = "/" + "/".join(operation.pointer)
+                place = "".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in operation.pointer)
                 message = f"{key_of(objects[index])}: {problem} at `{place}` after the build of `{root}`"
                 yield _issue(patch, message)
 

@@ -1,0 +1,79 @@
+# Works on a machine with Python 3.11 or later, git and make. `make help` lists what there is.
+
+# The first interpreter that is recent enough; say PYTHON=… to choose another.
+PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
+	if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$each; break; fi; done)
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+EXAMPLES = $(patsubst examples/%/,%,$(sort $(dir $(wildcard examples/*/*.yaml))))
+DEMO ?= acme
+DEMO_VM ?= db-01
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+.DEFAULT_GOAL = help
+.PHONY: help install demo test lint format golden schema bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
+		printf '  make %-8s %s\n' "$$target" "$$text"; done
+
+# pip before 25.1 does not know --group.
+$(VENV)/.pip:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.vmferry: $(VENV)/.pip pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.groups: $(VENV)/.vmferry
+	$(BIN)/python -m pip install --quiet --group test --group lint
+	@touch $@
+
+install: $(VENV)/.groups ## vmferry and what developing it takes, into .venv
+
+demo: $(VENV)/.vmferry ## compile an example into build/demo and explain one VM
+	@rm -rf build/demo
+	@mkdir -p build
+	@cp -R examples/$(DEMO) build/demo
+	@rm -rf build/demo/gitops
+	$(BIN)/vmferry compile build/demo --out build/demo
+	@echo
+	@echo "Directories of build/demo/gitops, each with the number of files below it:"
+	@cd build/demo/gitops && find . -mindepth 1 -maxdepth 3 -type d | LC_ALL=C sort | while read -r each; do \
+		depth=$$(printf '%s' "$$each" | tr -cd / | wc -c); \
+		printf '%*s%s/ %s\n' $$((depth * 2)) '' "$${each##*/}" "$$(find "$$each" -type f | wc -l | tr -d ' ')"; done
+	@echo
+	$(BIN)/vmferry explain build/demo $(DEMO_VM)
+
+test: $(VENV)/.groups ## run the tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.groups ## ruff, mypy and import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.groups ## let ruff fix and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+golden: $(VENV)/.vmferry ## compile every example over its golden output: review the diff
+	@for each in $(EXAMPLES); do \
+		echo "examples/$$each"; $(BIN)/vmferry compile "examples/$$each" --out "examples/$$each" --force || exit; done
+
+schema: $(VENV)/.vmferry ## write the JSON Schemas of the spec's files to schemas/
+	@for kind in MigrationSpec VirtualMachineSet Assignments; do \
+		file=schemas/$$(echo $$kind | tr '[:upper:]' '[:lower:]').schema.json; echo "$$file"; \
+		$(BIN)/vmferry schema $$kind >"$$file.new" && mv "$$file.new" "$$file" || exit; done
+
+bench: $(VENV)/.groups ## seconds, memory and growth for 100, 1,000 and 10,000 VMs
+	$(BIN)/python tests/bench/bench.py $(BENCH_ARGS)
+
+clean: ## remove what make made
+	rm -rf build dist $(VENV) .tools

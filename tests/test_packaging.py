@@ -1,0 +1,56 @@
+"""Tests of what surrounds the package: pre-commit hooks, the GitHub action, workflows and make targets."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+
+
+def test_hooks_check_the_whole_spec_once_and_write_nothing() -> None:
+    assert [hook["id"] for hook in HOOKS] == ["vmferry-check", "vmferry-compile"]
+    for hook in HOOKS:
+        assert hook["pass_filenames"] is False
+        assert hook["language"] == "python"
+    assert "--check" in HOOKS[1]["entry"]
+
+
+@pytest.mark.parametrize(
+    ("path", "check", "compile_"),
+    [
+        ("migration.yaml", True, True),
+        ("teams/web.yml", True, True),
+        ("gitops/locks/dev-test.lock", False, True),
+        ("gitops/bases/stateful/db-01/volumes/bastion.sh", False, True),
+        ("README.md", False, False),
+    ],
+)
+def test_hooks_run_for_the_files_that_can_change_their_result(path: str, check: bool, compile_: bool) -> None:
+    assert [bool(re.search(hook["files"], path)) for hook in HOOKS] == [check, compile_]
+
+
+@pytest.mark.parametrize("path", [".github/workflows/ci.yml", ".github/sample-workflows/migration.yml", "action.yml"])
+def test_scripts_take_no_text_that_others_write(path: str) -> None:
+    document = yaml.safe_load((ROOT / path).read_text())
+    jobs = document.get("jobs", {"action": document.get("runs")})
+    for step in [step for job in jobs.values() for step in job["steps"]]:
+        assert "${{" not in step.get("run", ""), "pass it by env: the shell would run what it contains"
+
+
+def test_sample_workflow_uses_inputs_that_the_action_has() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    sample = yaml.safe_load((ROOT / ".github/sample-workflows/migration.yml").read_text())
+    assert sample["jobs"]["vmferry"]["steps"][1]["with"].keys() <= action["inputs"].keys()
+
+
+def test_ci_and_workflow_build_the_same_kustomize() -> None:
+    versions = {
+        match
+        for path in (".ci/run", ".github/workflows/ci.yml")
+        for match in re.findall(r"kustomize/v5@(v[0-9.]+)", (ROOT / path).read_text())
+    }
+    assert len(versions) == 1

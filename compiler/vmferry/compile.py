@@ -4,9 +4,9 @@ import hashlib
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from vmferry import backends
+from vmferry import backends, rules
 from vmferry.load.project import ASSIGNMENTS, load
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint
@@ -77,7 +77,11 @@ def ordered(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
 def check(spec: Path, assignments: Path | None = None) -> Checked:
     """Read a spec and decide everything in it. Raises SpecError where it cannot be read."""
     project = load(spec, assignments)
-    return Checked(project=project, resolution=resolve(project))
+    resolution = resolve(project)
+    if any(is_error(finding) for finding in resolution.findings):
+        return Checked(project=project, resolution=resolution)  # the Blueprint is incomplete: rules would guess
+    findings = (*resolution.findings, *rules.check(resolution.blueprint))
+    return Checked(project=project, resolution=structs.replace(resolution, findings=findings))
 
 
 def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force: bool = False) -> Compiled:

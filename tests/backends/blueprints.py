@@ -1,5 +1,7 @@
 """Small valid Blueprints of the virt-v2v path, for tests of backends."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from vmferry.model.blueprint import (
@@ -124,7 +126,10 @@ def vcenter(**fields: Any) -> VCenter:
 
 
 def blueprint(
-    *groups: Group, source: VCenter | None = None, cdi: str = "1.63", credentials: tuple[str, ...] = ("vc1-read",)
+    *groups: Group,
+    source: VCenter | None = None,
+    cdi: str = "1.63",
+    credentials: Mapping[str, str] = MappingProxyType({"vc1": "vc1-read"}),
 ) -> Blueprint:
     """Return a Blueprint of these groups in namespace web, with one vCenter called vc1."""
     return Blueprint(
@@ -137,13 +142,16 @@ def blueprint(
                 name="vc1",
                 provider="acme-vc1",
                 vcenter=source or vcenter(),
-                credential=Credential(name="vc1-creds", namespace="konveyor-forklift"),
+                credential=Credential(source="vc1", name="vc1-creds", namespace="konveyor-forklift"),
             ),
         ),
         namespaces=(
             NamespacePlan(
                 name="web",
-                credentials=tuple(Credential(name=name, namespace="web", purpose="conversion") for name in credentials),
+                credentials=tuple(
+                    Credential(source=source_name, name=name, namespace="web", purpose="conversion")
+                    for source_name, name in credentials.items()
+                ),
             ),
         ),
         groups=groups,

@@ -170,12 +170,12 @@ SOURCE = SourcePlan(
         vddk_image="registry.acme.example/vddk:8.0.3",
         settings={"useVddkAioOptimization": "true"},
     ),
-    credential=Credential(name="vc1-creds", namespace="konveyor-forklift"),
+    credential=Credential(source="vc1", name="vc1-creds", namespace="konveyor-forklift"),
     hosts=(
         Host(
             host=EsxiHost(name="esx1", id="host-21", ip_address="10.0.0.21", credentials=EXISTING),
             name="vc1-esx1",
-            credential=Credential(name="esx1-creds", namespace="konveyor-forklift"),
+            credential=Credential(source="vc1", name="esx1-creds", namespace="konveyor-forklift"),
         ),
     ),
 )

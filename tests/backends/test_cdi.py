@@ -114,10 +114,10 @@ def test_groups_of_other_paths_have_no_volumes() -> None:
 
 def test_credential_of_the_right_vcenter_is_chosen_among_several() -> None:
     subject = machine(disks=(disk("web-01", source=VDDK),))
-    [found] = emitted(subject, credentials=("other-read", "vc1-read"))
+    [found] = emitted(subject, credentials={"vc2": "other-read", "vc1": "vc1-read"})
     assert found["spec"]["source"]["vddk"]["secretRef"] == "vc1-read"
 
 
 def test_missing_credential_is_a_fault_of_the_blueprint() -> None:
     with pytest.raises(LookupError, match="conversion credential"):
-        emitted(machine(disks=(disk("web-01", source=VDDK),)), credentials=())
+        emitted(machine(disks=(disk("web-01", source=VDDK),)), credentials={})

@@ -13,7 +13,7 @@ EXTERNAL = ExternalSecret(store_ref=StoreRef(name="vault"), key="vc1", refresh_i
 
 
 def emitted(insecure: bool = False, **fields: Any) -> list[Resource]:
-    credential = Credential(name="vc1-vcenter", namespace="konveyor-forklift", **fields)
+    credential = Credential(source="vc1", name="vc1-vcenter", namespace="konveyor-forklift", **fields)
     return list(credentials.resources(estate.blueprint(), credential, "infra/source/vc1", insecure=insecure))
 
 

@@ -1,7 +1,6 @@
 """Tests of `vmferry.backends.forklift`."""
 
 import base64
-import re
 from typing import Any
 
 import pytest
@@ -37,10 +36,7 @@ def entry(version: str = "2.12", **fields: Any) -> dict[str, Any]:
 
 def rendered(template: str, index: int) -> str:
     """Return what Go makes of a claim template."""
-    cases: dict[str, str] = dict(re.findall(r"if eq \.DiskIndex (\d+)\}\}([^{]*)\{\{", template))
-    if str(index) in cases:
-        return cases[str(index)]
-    return re.sub(r"^.*\{\{else\}\}|\{\{end\}\}$", "", template).replace("{{.DiskIndex}}", str(index))
+    return template.replace("{{.DiskIndex}}", str(index))
 
 
 @pytest.mark.parametrize("method", ["warm", "cold"])
@@ -110,14 +106,14 @@ def test_an_existing_provider_of_the_target_is_referred_to_and_not_emitted() -> 
 
 def test_a_credential_from_a_store_lies_beside_its_provider() -> None:
     external = ExternalSecret(store_ref=StoreRef(name="vault"), key="vc1")
-    credential = Credential(name="vc1-vcenter", namespace="konveyor-forklift", external=external)
+    credential = Credential(source="vc1", name="vc1-vcenter", namespace="konveyor-forklift", external=external)
     items = emitted(group("stateless-01", "warm"), sources=(replace(estate.SOURCE, credential=credential),))
     [found] = [each for each in items if isinstance(each, Resource) and each.object["kind"] == "ExternalSecret"]
     assert found.directory == "infra/source/vc1"
 
 
 def test_hosts_that_share_one_encrypted_file_get_it_once() -> None:
-    sealed = Credential(name="esxi", namespace="konveyor-forklift", content=b"kind: SealedSecret\n")
+    sealed = Credential(source="vc1", name="esxi", namespace="konveyor-forklift", content=b"kind: SealedSecret\n")
     [host] = estate.SOURCE.hosts
     hosts = tuple(replace(host, name=f"vc1-esx{number}", credential=sealed) for number in range(3))
     items = emitted(group("stateless-01", "warm"), sources=(replace(estate.SOURCE, hosts=hosts),))
@@ -270,22 +266,10 @@ def test_usual_claims_need_the_index_only() -> None:
     assert forklift.claim_template(vm) == "web-01-disk-{{.DiskIndex}}"
 
 
-def test_the_template_yields_claims_of_any_name() -> None:
-    disks = (disk("web-01", 0, claim="root"), disk("web-01", 1), disk("web-01", 2, claim="logs"))
+def test_the_template_yields_the_claims_of_a_name_that_was_cut() -> None:
+    disks = tuple(disk("web-01", index, claim=f"long-name-1a2b3c-disk-{index}") for index in range(3))
     template = forklift.claim_template(machine("web-01", disks=disks))
-    assert template == (
-        "{{if eq .DiskIndex 0}}root{{else if eq .DiskIndex 2}}logs{{else}}web-01-disk-{{.DiskIndex}}{{end}}"
-    )
-    assert [rendered(template, index) for index in range(3)] == ["root", "web-01-disk-1", "logs"]
-
-
-def test_a_shared_disk_of_another_vm_is_left_out_and_not_counted() -> None:
-    disks = (disk("web-01", 0, claim="quorum", shared="quorum", owner=False), disk("web-01", 1))
-    vm = machine("web-01", disks=disks)
-    assert rendered(forklift.claim_template(vm), 0) == "web-01-disk-1"
-    spec = plan(vm, machine("web-02"))
-    assert spec["migrateSharedDisks"] is True
-    assert [each.get("migrateSharedDisks") for each in spec["vms"]] == [False, None]
+    assert [rendered(template, index) for index in range(3)] == [each.claim for each in disks]
 
 
 # --- Migration -------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ SOURCE = SourcePlan(
         url="https://vc1.acme.example/sdk",
         credentials=Credentials(secret_ref=SecretRef(name="vc1")),
     ),
-    credential=Credential(name="vc1", namespace="konveyor-forklift", external=STORE),
+    credential=Credential(source="vc1", name="vc1", namespace="konveyor-forklift", external=STORE),
 )
 PATHS: dict[Method, Path] = {
     "warm": "forklift",
@@ -135,8 +135,8 @@ def test_every_object_fits_its_schema() -> None:
             isolate=True,
             forklift=True,
             credentials=(
-                Credential(name="v2v", namespace="web", external=STORE, purpose="conversion"),
-                Credential(name="v2v", namespace="web", content=b"kind: SealedSecret\n"),
+                Credential(source="vc1", name="v2v", namespace="web", external=STORE, purpose="conversion"),
+                Credential(source="vc1", name="v2v", namespace="web", content=b"kind: SealedSecret\n"),
             ),
         ),
         NamespacePlan(name="db"),
@@ -307,7 +307,7 @@ def test_many_ports_still_make_a_name_of_63_characters() -> None:
 
 
 def test_credentials_of_conversion_jobs_lie_in_their_namespace() -> None:
-    credential = Credential(name="v2v", namespace="web", external=STORE, purpose="conversion")
+    credential = Credential(source="vc1", name="v2v", namespace="web", external=STORE, purpose="conversion")
     items = compile_(plans=(NamespacePlan(name="web", credentials=(credential,)),))
     assert schemas.named(items, "ExternalSecret", "v2v")["metadata"]["namespace"] == "web"
     assert "externalsecrets" in rights(items)

@@ -5,16 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends import credentials
-from vmferry.backends.metadata import GROUP_LABEL, MIGRATION_LABEL, PHASE_LABEL, base, metadata
-from vmferry.model.base import LABEL_DOMAIN
-from vmferry.model.blueprint import Blueprint, Group, HookPlan, Host, Machine, MachineDisk, SourcePlan
+from vmferry.backends.metadata import APART_LABEL, GROUP_LABEL, MIGRATION_LABEL, PHASE_LABEL, base, metadata
+from vmferry.model.blueprint import Blueprint, Group, HookPlan, Host, Machine, SourcePlan
 from vmferry.model.manifest import Item, KubeObject, Resource
 
 API = "forklift.konveyor.io/v1beta1"
 SHARED = "infra/forklift"
 """Root of what all sources share; no vCenter's root can be there."""
 
-APART_LABEL = f"{LABEL_DOMAIN}/apart-from"
 
 _SINCE = {
     "useCompatibilityMode": (2, 9, 1),
@@ -31,7 +29,6 @@ _SINCE = {
 
 Server-side apply refuses a whole object for one field that its CRD lacks.
 """
-_SINCE_OF_VM = {**_SINCE, "migrateSharedDisks": (2, 11, 7)}
 
 _POWER = {"Always": "on", "RerunOnFailure": "on", "Manual": "off", "Halted": "off"}
 """Power state of the new VM: Forklift knows only Always and Halted, and Manual starts nothing by itself."""
@@ -214,7 +211,7 @@ def plan(blueprint: Blueprint, group: Group) -> KubeObject:
         "type": group.method,
         "archived": False,
         "preserveStaticIPs": group.preserve_static_ips,
-        "migrateSharedDisks": not all(_leaves_shared(machine) for machine in group.machines),
+        "migrateSharedDisks": True,  # VMs with shared disks never come this way
         # The CRD's default deletes the new VM with its disks whenever its migration fails, a failed
         # PostHook included, and by then the VM may have served. _machine() says for which VMs it is safe.
         "deleteVmOnFailMigration": False,
@@ -270,7 +267,6 @@ def _machine(blueprint: Blueprint, machine: Machine) -> dict[str, Any]:
         "targetPowerState": _POWER[machine.run_strategy],
         "pvcNameTemplate": claim_template(machine),
         "deleteVmOnFailMigration": None if post else True,
-        "migrateSharedDisks": False if _leaves_shared(machine) else None,
         "rootDisk": machine.root_disk,
         "instanceType": machine.instancetype.name if machine.instancetype else None,
         # Forklift looks for the Secret beside the Plan (secretLUKS in pkg/controller/plan/kubevirt.go).
@@ -278,37 +274,19 @@ def _machine(blueprint: Blueprint, machine: Machine) -> dict[str, Any]:
         "nbdeClevis": machine.nbde_clevis or None,
         "hooks": [{"step": use.step, "hook": _reference(namespace, hooks[use.name])} for use in machine.hooks],
     }
-    return _known(entry, _SINCE_OF_VM, _version(blueprint))
+    return _known(entry, _SINCE, _version(blueprint))
 
 
 def claim_template(machine: Machine) -> str:
     """Return the pvcNameTemplate that gives the machine's volumes the names of its claims.
 
-    Forklift's DiskIndex counts from 0 over SATA, IDE, SCSI and NVMe disks in this order, and leaves out
-    shared disks that are not migrated before it counts (SortedDisksAsVmware,
-    pkg/controller/plan/adapter/vsphere/builder.go). The plan-wide ``{{.TargetVmName}}`` is not used: the
-    copy-offload path of v2.12.5 leaves it empty.
+    Forklift's DiskIndex counts from 0 over SATA, IDE, SCSI and NVMe disks in this order
+    (SortedDisksAsVmware, pkg/controller/plan/adapter/vsphere/builder.go), as the machine's disks do. The
+    plan-wide ``{{.TargetVmName}}`` is not used: the copy-offload path of v2.12.5 leaves it empty, and
+    the claim of a long name is cut.
     """
-    disks = sorted(machine.disks, key=lambda disk: disk.index)
-    if _leaves_shared(machine):
-        numbered = list(enumerate(disk for disk in disks if not disk.shared))
-    else:
-        numbered = [(disk.index, disk) for disk in disks]
-    usual = f"{machine.target_name}-disk-{{{{.DiskIndex}}}}"
-    odd = [(number, disk) for number, disk in numbered if disk.claim != f"{machine.target_name}-disk-{number}"]
-    if not odd:
-        return usual
-    cases = "{{else ".join(f"if eq .DiskIndex {number}}}}}{disk.claim}" for number, disk in odd)
-    return f"{{{{{cases}{{{{else}}}}{usual}{{{{end}}}}"
-
-
-def _leaves_shared(machine: Machine) -> bool:
-    """Tell whether the VM shares disks that another VM brings along."""
-    return any(_foreign(disk) for disk in machine.disks)
-
-
-def _foreign(disk: MachineDisk) -> bool:
-    return disk.shared is not None and not disk.owner
+    first = machine.disks[0]
+    return f"{first.claim.removesuffix(str(first.index))}{{{{.DiskIndex}}}}"
 
 
 def _target_labels(blueprint: Blueprint, group: Group) -> dict[str, str]:

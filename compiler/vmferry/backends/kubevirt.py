@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends.cdi import BIND_IMMEDIATELY, storage
-from vmferry.backends.metadata import PRIORITY_LABEL, VM_LABEL, base, metadata
-from vmferry.model.base import LABEL_DOMAIN
+from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, base, metadata
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic, Placement
 from vmferry.model.manifest import Item, KubeObject, Resource
 from vmferry.model.quantity import format_size
 from vmferry.model.spec import Toleration
-
-APART_LABEL = f"{LABEL_DOMAIN}/apart-from"  # an anti-affinity set, by name
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SERIAL_LENGTH = 20  # what virtio-blk carries; also Forklift's MaxDiskSerialLength
@@ -56,23 +53,24 @@ users: []
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
-    """Yield the machines layer of every virt-v2v group: VMs, halted, and the Services of their ports.
+    """Yield the VMs of virt-v2v groups, halted, and the Services of every VM's ports.
 
-    Golden images have no VM. A Service reaches a VM through the pod network only, so a VM that is not on it
-    gets none.
+    Golden images have no VM, and Forklift makes its VMs itself. A Service reaches a VM through the pod
+    network only, so a VM that is not on it gets none.
     """
     golden = _golden_images(blueprint)
     for group in blueprint.groups:
-        if group.path != "virt-v2v":
+        if group.path == "rebuild":
             continue
+        layer = "plan" if group.path == "forklift" else "machines"
         for machine in group.machines:
-            if machine.golden:
-                continue
-            objects = [_virtual_machine(blueprint, group, machine, golden)]
-            if machine.ports and any(nic.nad is None for nic in machine.nics):
-                objects.append(_service(blueprint, group, machine))
+            objects = []
+            if group.path == "virt-v2v" and not machine.golden:
+                objects.append(_virtual_machine(blueprint, group, machine, golden))
+            if machine.ports and not machine.golden and any(nic.nad is None for nic in machine.nics):
+                objects.append(_service(blueprint, group, machine, layer))
             for obj in objects:
-                yield Resource(directory=base(group, "machines"), object=obj, lock=group.phase)
+                yield Resource(directory=base(group, layer), object=obj, lock=group.phase)
 
 
 # Golden images by target name, then namespace.
@@ -400,8 +398,12 @@ def _ethernet(nic: MachineNic) -> list[str]:
     return lines
 
 
-def _service(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
-    """Return the Service. It selects our label: KubeVirt's own, vm.kubevirt.io/name, holds the host name."""
+def _service(blueprint: Blueprint, group: Group, machine: Machine, layer: str) -> KubeObject:
+    """Return the Service. KubeVirt's own label, vm.kubevirt.io/name, holds the host name: it selects none.
+
+    Forklift labels the pods of its VMs `app` with the target name (pkg/controller/plan/kubevirt.go).
+    """
+    selector = {"app" if group.path == "forklift" else VM_LABEL: machine.target_name}
     ports = [
         {
             "name": port.name,
@@ -419,12 +421,12 @@ def _service(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject
             machine.target_name,
             machine.namespace,
             group=group,
-            layer="machines",
+            layer=layer,
             labels={VM_LABEL: machine.target_name},
         ),
         "spec": {
             "type": "ClusterIP",
-            "selector": {VM_LABEL: machine.target_name},
+            "selector": selector,
             "ports": ports,
             "internalTrafficPolicy": "Cluster",
             "sessionAffinity": "None",

@@ -9,6 +9,7 @@ PHASE_LABEL = f"{LABEL_DOMAIN}/phase"
 GROUP_LABEL = f"{LABEL_DOMAIN}/group"
 MIGRATION_LABEL = f"{LABEL_DOMAIN}/migration"
 VM_LABEL = f"{LABEL_DOMAIN}/vm"
+APART_LABEL = f"{LABEL_DOMAIN}/apart-from"  # an anti-affinity set, by name
 PRIORITY_LABEL = f"{LABEL_DOMAIN}/priority"  # "phase": the phase's component sets its priority class
 
 FLUX_KEEP = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}

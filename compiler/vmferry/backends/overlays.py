@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from vmferry.backends.entry_points import overlay
 from vmferry.backends.forklift import migration_name
-from vmferry.backends.metadata import base, metadata
+from vmferry.backends.metadata import MIGRATION_LABEL, base, metadata
 from vmferry.model.blueprint import Blueprint, Group, Machine, Step
 from vmferry.model.manifest import File, Item, KubeObject, Patch, Resource, Root
 from vmferry.model.shipped import shipped
@@ -56,12 +56,19 @@ def _priority_class(blueprint: Blueprint, kind: PhaseKind) -> KubeObject:
     return {
         "apiVersion": "scheduling.k8s.io/v1",
         "kind": "PriorityClass",
-        "metadata": metadata(blueprint, f"vmferry-{kind}", keep=True),
+        "metadata": _shared_metadata(blueprint, f"vmferry-{kind}"),
         "value": PRIORITIES[kind],
         "globalDefault": False,
         "preemptionPolicy": "Never",
         "description": f"Workloads that vmferry moves in phases of kind {kind}",
     }
+
+
+def _shared_metadata(blueprint: Blueprint, name: str) -> KubeObject:
+    """Return metadata without the migration's label: two migrations of one cluster apply the same object."""
+    shared = metadata(blueprint, name, keep=True)
+    del shared["labels"][MIGRATION_LABEL]
+    return shared
 
 
 def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from vmferry.backends.metadata import PRIORITY_LABEL, VM_LABEL, base, metadata
+from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, base, metadata
 from vmferry.backends.names import suffixed
 from vmferry.model.application import Application, EnvVar, NamedPort, Probe
 from vmferry.model.base import LABEL_DOMAIN
@@ -17,7 +17,6 @@ from vmferry.model.blueprint import Blueprint, Group, Machine, StateVolume
 from vmferry.model.manifest import Item, KubeObject, Resource
 from vmferry.model.quantity import format_size, parse_duration, parse_size
 
-APART_LABEL = f"{LABEL_DOMAIN}/apart-from"
 CONFIG_DIGEST = f"{LABEL_DOMAIN}/config-digest"  # on pods: a changed file rolls them
 CONFIG_VOLUME = "vmferry-config"  # state may be called anything else
 SCRATCH_VOLUME = "vmferry-tmp"

@@ -14,19 +14,13 @@ def vcenter(blueprint: Blueprint, name: str) -> VCenter:
 def conversion_credential(blueprint: Blueprint, machine: Machine) -> Credential:
     """Return the credential, in the machine's namespace, that may read the machine's disks.
 
-    With several sources in one namespace, it is the one that the vCenter names, or whose name the source's
-    name opens. Raises LookupError where the namespace has none.
+    Raises LookupError where the namespace has none for the machine's vCenter.
     """
-    candidates = [
-        credential
-        for plan in blueprint.namespaces
-        if plan.name == machine.namespace
-        for credential in plan.credentials
-        if credential.purpose == "conversion"
-    ]
-    if not candidates:
-        raise LookupError(f"namespace {machine.namespace} has no conversion credential")
-    return min(candidates, key=lambda credential: _distance(blueprint, machine, credential))
+    for plan in blueprint.namespaces:
+        for credential in plan.credentials:
+            if (plan.name, credential.source, credential.purpose) == (machine.namespace, machine.source, "conversion"):
+                return credential
+    raise LookupError(f"namespace {machine.namespace} has no conversion credential for {machine.source}")
 
 
 def libvirt_location(blueprint: Blueprint, machine: Machine) -> tuple[str, str]:
@@ -48,14 +42,3 @@ def _source(blueprint: Blueprint, name: str) -> SourcePlan:
         if source.name == name:
             return source
     raise LookupError(f"no source {name}")
-
-
-def _distance(blueprint: Blueprint, machine: Machine, credential: Credential) -> tuple[bool, bool, str]:
-    """Return how far a credential is from being the machine's; least is best."""
-    named = vcenter(blueprint, machine.source).conversion_credentials
-    referenced = named.secret_ref.name if named is not None and named.secret_ref is not None else None
-    return (
-        credential.name != referenced,
-        not credential.name.startswith(f"{machine.source}-"),
-        credential.name,
-    )

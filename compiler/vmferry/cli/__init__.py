@@ -41,6 +41,18 @@ class _Verbs(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb; show what a SpecError carries in the format that was asked for."""
+        from vmferry.model.finding import SpecError
+
+        try:
+            return super().invoke(ctx)
+        except SpecError as error:
+            from vmferry.cli.report import show_errors
+
+            show_errors(error, style=ctx.meta.get("vmferry.style", "text"), everything=ctx.meta.get("vmferry.everything"))
+            return FINDINGS
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -79,8 +91,6 @@ def run() -> None:
 
 
 def _guarded() -> int:
-    from vmferry.model.finding import SpecError
-
     try:
         result: Any = main.main(standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -90,17 +100,15 @@ def _guarded() -> int:
         return USAGE
     except click.Abort:
         return INTERRUPTED
-    except SpecError as error:
-        from vmferry.cli.report import show_errors
-
-        show_errors(error.findings)
-        return FINDINGS
     except BrokenPipeError:
         # the reader went away (| head); Python would complain once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINDINGS
     except OSError as error:
-        click.echo(f"vmferry: {error.filename or ''}: {error.strerror or error}", err=True)
+        from vmferry.cli.report import printable
+
+        name = f"{error.filename}: " if error.filename else ""
+        click.echo(f"vmferry: {printable(name)}{error.strerror or error}", err=True)
         return FINDINGS
     except Exception as error:  # the last resort: no traceback meets a user
         return _crashed(error)

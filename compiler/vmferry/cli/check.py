@@ -6,7 +6,7 @@ import click
 
 from vmferry.cli import FINDINGS
 from vmferry.cli.options import all_option, assignments_option, format_option, spec_argument
-from vmferry.cli.report import show, summary
+from vmferry.cli.report import counted, printable, show, summary
 from vmferry.compile import check
 
 
@@ -29,8 +29,8 @@ def command(spec: Path, assignments: Path | None, style: str, everything: bool) 
     checked = check(spec, assignments)
     show(checked.findings, checked.project.texts, style=style, everything=everything)
     for skipped in checked.project.skipped:
-        click.echo(f"skipped: {skipped}", err=True)
+        click.echo(f"skipped: {printable(skipped)}", err=True)
     groups = checked.resolution.blueprint.groups
     moving = sum(len(group.machines) for group in groups)
-    click.echo(f"{summary(checked.findings)}; {moving} VMs in {len(groups)} groups", err=True)
+    click.echo(f"{summary(checked.findings)}; {counted(moving, 'VM')} in {counted(len(groups), 'group')}", err=True)
     return FINDINGS if checked.broken else 0

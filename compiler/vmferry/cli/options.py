@@ -24,7 +24,14 @@ def format_option(function: F) -> F:
         default="text",
         show_default=True,
         help="Output format.",
+        callback=_remember,
     )(function)
+
+
+def _remember(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Keep a value where it is still known when the verb has failed."""
+    context.meta[f"vmferry.{option.name}"] = value
+    return value
 
 
 def assignments_option(function: F) -> F:
@@ -38,6 +45,5 @@ def assignments_option(function: F) -> F:
 
 def all_option(function: F) -> F:
     """Add --all, for findings."""
-    return click.option("--all", "everything", is_flag=True, help="Show every finding, however many are alike.")(
-        function
-    )
+    text = "Show every finding, however many are alike."
+    return click.option("--all", "everything", is_flag=True, help=text, callback=_remember)(function)

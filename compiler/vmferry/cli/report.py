@@ -1,6 +1,7 @@
 """Findings for people and for programs: text with the offending line, or JSON."""
 
 import json
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -8,9 +9,12 @@ from typing import Any
 
 import click
 
-from vmferry.load.positions import Wanted, line_of, locate
+from vmferry.compile import ordered
+from vmferry.load.positions import MAX_SHOWN, Wanted, line_text, locate
+from vmferry.load.project import Unreadable
+from vmferry.load.validate import may_be_secret
 from vmferry.model.catalog import CATALOG
-from vmferry.model.finding import Finding, Span, Where
+from vmferry.model.finding import Finding, Span, SpecError, Where
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 _SHOWN = 10  # findings of one code, unless all are asked for
@@ -45,11 +49,16 @@ def spans_of(places: Iterable[Where], texts: Mapping[str, str]) -> dict[Where, S
 
 
 def show(
-    findings: tuple[Finding, ...], texts: Mapping[str, str], *, style: str = "text", everything: bool = False
+    findings: tuple[Finding, ...],
+    texts: Mapping[str, str],
+    *,
+    style: str = "text",
+    everything: bool = False,
+    err: bool = False,
 ) -> None:
-    """Print findings to standard output."""
+    """Print findings to standard output; with ``err``, to standard error."""
     if style == "json":
-        click.echo(json.dumps({"findings": as_data(findings, texts)}, indent=2, ensure_ascii=False))
+        click.echo(as_json({"findings": as_data(findings, texts)}))
         return
     counts: Counter[str] = Counter()
     shown = []
@@ -59,23 +68,35 @@ def show(
             shown.append(finding)
     spans = place(shown, texts)
     for finding in shown:
-        click.echo(_text(finding, spans.get(id(finding)), texts))
+        click.echo(_text(finding, spans.get(id(finding)), texts), err=err)
     for code, count in sorted(counts.items()):
         if not everything and count > _SHOWN:
-            click.echo(f"… and {count - _SHOWN} more {code} ({CATALOG[code].title}); --all shows them")
+            click.echo(f"… and {count - _SHOWN} more {code} ({CATALOG[code].title}); --all shows them", err=err)
 
 
-def show_errors(findings: tuple[Finding, ...]) -> None:
+def show_errors(error: SpecError, *, style: str = "text", everything: bool = False) -> None:
     """Print the findings of a SpecError that no verb caught, reading the files they are in once more."""
-    texts = {}
-    for file in {finding.where.file for finding in findings if finding.where}:
+    findings = ordered(error.findings)
+    texts = dict(error.texts) if isinstance(error, Unreadable) else {}
+    for file in {finding.where.file for finding in findings if finding.where} - texts.keys():
         try:
             with open(file, encoding="utf-8-sig", errors="replace") as stream:  # noqa: PTH123
                 texts[file] = stream.read(32 << 20)
         except OSError:
             continue
-    show(findings, texts)
+    show(findings, texts, style=style, everything=everything)
     click.echo(summary(findings), err=True)
+
+
+_UNPRINTABLE_IN_JSON = re.compile(r"[^\n -~]")
+
+
+def as_json(data: Any) -> str:
+    """Return JSON in which no character can act on a terminal: those are escaped, letters of any script are not."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return _UNPRINTABLE_IN_JSON.sub(
+        lambda match: match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1], text
+    )
 
 
 def as_data(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -105,21 +126,26 @@ def summary(findings: tuple[Finding, ...]) -> str:
     """Return the count of findings in words."""
     counts = Counter(CATALOG[finding.code].severity for finding in findings)
     parts = [
-        f"{counts[name]} {name}{'s' if counts[name] != 1 else ''}"
+        counted(counts[name], name)
         for name in ("error", "warning", "info")
         if counts[name]
     ]
     return ", ".join(parts) or "no findings"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _text(finding: Finding, span: Span | None, texts: Mapping[str, str]) -> str:
     severity = CATALOG[finding.code].severity
     code = click.style(f"{severity}[{finding.code}]", fg=_COLORS[severity], bold=True)
-    lines = [f"{_place(finding, span)}{code} {printable(finding.message)}"]
+    lines = [f"{_place(finding, span)}{code} {_indented(finding.message)}"]
     if span is not None and finding.where is not None and not finding.secret:
-        lines += _excerpt(texts.get(finding.where.file, ""), span)
+        lines += _excerpt(line_text(texts.get(finding.where.file, ""), span.line), span)
     if finding.help:
-        lines.append(f"  = help: {printable(finding.help)}")
+        lines.append(f"  = help: {_indented(finding.help)}")
     return "\n".join(lines)
 
 
@@ -130,21 +156,33 @@ def _place(finding: Finding, span: Span | None) -> str:
     return f"{printable(finding.where.file)}{position}: "
 
 
-def _excerpt(text: str, span: Span) -> list[str]:
-    """Return the offending line, underlined."""
-    line = printable(line_of(text, span.line).replace("\t", " "))
-    if not line.strip():
+def _excerpt(whole: str, span: Span) -> list[str]:
+    """Return the offending line, or the part of a long one around the place, underlined.
+
+    Nothing of a line that may hold a secret, whatever the finding is about.
+    """
+    if not whole.strip() or may_be_secret(whole):
         return []
+    first = max(0, span.column - 1 - MAX_SHOWN // 2) if len(whole) > MAX_SHOWN else 0
+    cut = whole[first : first + MAX_SHOWN].replace("\t", " ")
+    start, end = span.column - 1 - first, span.end_column - 1 - first
+    before = ("…" if first else "") + printable(cut[:start])
+    marked, after = printable(cut[start:end]), printable(cut[end:]) + ("…" if first + MAX_SHOWN < len(whole) else "")
     gutter = " " * len(str(span.line))
-    start = span.column - 1
-    width = max(1, min(span.end_column, len(line) + 1) - span.column)
-    under = " " * start + click.style("^" * width, fg="red", bold=True) if start <= len(line) else ""
-    return [f"  {span.line} | {line}", f"  {gutter} | {under}"]
+    under = " " * len(before) + click.style("^" * max(1, len(marked)), fg="red", bold=True)
+    return [f"  {span.line} | {before}{marked}{after}", f"  {gutter} | {under}"]
 
 
 def printable(text: str) -> str:
     """Return text that cannot move a terminal's cursor or hide: names come from other people's vCenters."""
-    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+
+
+def _indented(text: str) -> str:
+    """Return text of several lines so that none of them looks like a finding of its own."""
+    return "\n      ".join(printable(line) for line in text.rstrip("\n").split("\n"))
 
 
 def interactive() -> bool:

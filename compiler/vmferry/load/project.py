@@ -1,11 +1,15 @@
 """From a file, a directory or standard input to a Project: the spec and everything that belongs to it."""
 
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vmferry.load.validate import convert
+from msgspec.structs import replace
+
+from vmferry.load.positions import line_text
+from vmferry.load.validate import convert, may_be_secret
 from vmferry.load.yaml import MAX_BYTES, Document, read
 from vmferry.model.assignments import Assignments
 from vmferry.model.base import API_VERSION
@@ -35,13 +39,21 @@ def load(spec: Path, assignments: Path | None = None) -> Project:
     elif spec.is_dir():
         for path in sorted(p for p in spec.iterdir() if p.suffix in (".yaml", ".yml") and not p.name.startswith(".")):
             if path.name != ASSIGNMENTS:
-                reading.file(path, strict=False)
+                reading.neighbour(path)
     else:
         reading.file(spec, strict=True)
     reading.includes()
     if assignments is None and str(spec) != "-":
         assignments = reading.root / ASSIGNMENTS
     return reading.project(assignments)
+
+
+class Unreadable(SpecError):
+    """Raised for a spec that cannot be read; carries the texts, so that findings can show their lines."""
+
+    def __init__(self, findings: Iterable[Finding], texts: Mapping[str, str]) -> None:
+        super().__init__(*findings)
+        self.texts = texts
 
 
 class _Reading:
@@ -66,6 +78,17 @@ class _Reading:
         if raw is not None:
             self.document(str(path), raw, strict=strict)
 
+    def neighbour(self, path: Path) -> None:
+        """Read one of the files of the spec's directory; other tools' files may lie there too."""
+        where = Where(file=str(path))
+        try:
+            self._inside(path, path.name, where)
+        except SpecError as error:
+            self.findings += error.findings
+            self.failed_spec = True
+        else:
+            self.file(path, strict=False)
+
     def _bytes(self, path: Path) -> bytes | None:
         try:
             with path.open("rb") as stream:
@@ -88,7 +111,7 @@ class _Reading:
         try:
             documents = read(raw, name)
         except SpecError as error:
-            self.findings += error.findings
+            self.findings += [_discreet(finding, self.texts[name]) for finding in error.findings]
             self.failed_spec = True
             return
         for document in documents:
@@ -175,7 +198,7 @@ class _Reading:
             )
         attachments = self._attachments()
         if self.findings:
-            raise SpecError(*self.findings)
+            raise Unreadable(self.findings, self.texts)
         spec, where = self.specs[0]
         entries = [Entry(vm=vm, where=where.at("vms", i)) for i, vm in enumerate(spec.vms)]
         for part, place in self.sets:
@@ -202,12 +225,21 @@ class _Reading:
         self.texts[str(path)] = raw.decode("utf-8", errors="replace")
         broken = "the file is vmferry's own: restore it from git, or resolve the merge and run compile again"
         try:
-            data = read(raw, str(path))[0].data
-            return _typed_assignments(data)
+            documents = read(raw, str(path))
         except SpecError as error:
             self.findings += error.findings
-        except (IndexError, ValueError) as error:
-            self.findings.append(Finding(code="VMF411", message=f"assignments: {error}", help=broken, where=where))
+            return None
+        if len(documents) != 1 or not isinstance(documents[0].data, dict):
+            self.findings.append(
+                Finding(code="VMF411", message="the file is not one mapping of assignments", help=broken, where=where)
+            )
+            return None
+        data = documents[0].data
+        try:
+            return _typed_assignments(data)
+        except ValueError:
+            _, found = convert(data, Assignments, where, self.texts[str(path)])
+            self.findings += [replace(f, code="VMF411", message=f"assignments: {f.message}", help=broken) for f in found]
         return None
 
     def _attachments(self) -> dict[str, bytes]:
@@ -225,13 +257,15 @@ class _Reading:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise SpecError(_leaves(name, where))
         path = self.root / name
-        self._inside(path, name, where)
+        help_text = f"paths are relative to {self.root}"
         try:
+            self._inside(path, name, where)
             return path.read_bytes()
         except OSError as error:
-            raise SpecError(
-                Finding(code="VMF009", message=f"cannot read {name}: {error.strerror}", where=where)
-            ) from None
+            message = f"cannot read {name}: {error.strerror}"
+        except ValueError as error:  # a zero byte in the name
+            message = f"cannot read {name!r}: {error}"
+        raise SpecError(Finding(code="VMF009", message=message, help=help_text, where=where))
 
 
 def _typed_assignments(data: Any) -> Assignments:
@@ -239,6 +273,14 @@ def _typed_assignments(data: Any) -> Assignments:
     import msgspec
 
     return msgspec.convert(data, Assignments, strict=True)
+
+
+def _discreet(finding: Finding, text: str) -> Finding:
+    """Return a finding on YAML without what it quotes, where its line may hold a secret."""
+    span = finding.where.span if finding.where else None
+    if span is None or not may_be_secret(line_text(text, span.line)):
+        return finding
+    return replace(finding, message=re.sub("`[^`]*`", "this", finding.message), secret=True)
 
 
 def _named_files(spec: MigrationSpec, where: Where) -> Iterator[tuple[str, Where]]:

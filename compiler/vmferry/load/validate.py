@@ -15,10 +15,17 @@ from vmferry.model.shipped import shipped
 T = TypeVar("T")
 
 _SECRET_KEY = re.compile(
-    r"pass(word|wd|phrase)?$|^pwd$|secret$|token$|api_?key$|private_?key$|^user(name)?$", re.IGNORECASE
+    r"passw|passphrase|pass$|^pwd?$|secret|token|credential|(api|private|access|auth)[_-]?key|^user(name)?$|^login$",
+    re.IGNORECASE,
 )
 _SECRET_ENV = re.compile(r"passw|passphrase|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
-_SECRET_TEXT = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|[a-z][a-z0-9+.-]*://[^\s/:@'\"]*:[^\s/@'\"]+@")
+_SECRET_TEXT = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*:(?![0-9]+/)[^\s@'\"]+@")
+_SECRET_LINE = re.compile(
+    r"(?<![A-Za-z])[A-Za-z_-]*(?:passw|passphrase|pwd|secret|token|credential|(?:api|private|access|auth)[_-]?key)"
+    r"[A-Za-z0-9_-]*[\"']?\s*[:=]",
+    re.IGNORECASE,
+)
+_CREDENTIALS = frozenset(("credentials", "conversionCredentials", "secretRef", "externalSecret", "secretKeyRef"))
 _USE_REFERENCE = "refer to a Secret instead (credentials.secretRef, externalSecret or file), and change what leaked"
 
 
@@ -32,6 +39,11 @@ def convert(data: Any, kind: type[T], where: Where, text: str) -> tuple[T | None
         findings += [f for f in _explain(data, kind, where, error) if f.where is None or f.where.path not in hidden]
         return None, findings
     return (value if not findings else None), findings
+
+
+def may_be_secret(line: str) -> bool:
+    """Return whether a line of a file that cannot be parsed may hold a secret, going by how it looks."""
+    return bool(_SECRET_TEXT.search(line) or _SECRET_LINE.search(line))
 
 
 def _strings(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -121,9 +133,19 @@ def _explain(data: Any, kind: type[Any], where: Where, error: msgspec.Validation
     schema = json.loads((shipped("schemas") / file_name(kind.__name__)).read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     found = [f for problem in validator.iter_errors(data) for f in _translate(problem, (), where)]
-    found.sort(key=lambda f: [str(part) for part in f.where.path] if f.where else [])
-    # the schema knows no null: those were reported as keys without a value
-    return found or [Finding(code="VMF013", message=str(error), where=where)]
+    if found or next(_nulls(data), None) is not None:  # keys without a value are reported by _hygiene
+        return found
+    return [_as_msgspec_says(error, where)]
+
+
+_STEP = re.compile(r"\.([A-Za-z0-9_]+)|\[([0-9]+)\]")
+
+
+def _as_msgspec_says(error: msgspec.ValidationError, where: Where) -> Finding:
+    """Report what the JSON Schema accepts and the types do not: 2.0 for a count."""
+    message, _, path = str(error).partition(" - at `$")
+    steps: list[str | int] = [name or int(index) for name, index in _STEP.findall(path.partition("[...]")[0])]
+    return Finding(code="VMF013", message=f"{_name(tuple(steps))}: {message}", where=where.at(*steps))
 
 
 def _translate(problem: Any, above: Path, where: Where) -> Iterator[Finding]:
@@ -148,19 +170,27 @@ def _translate(problem: Any, above: Path, where: Where) -> Iterator[Finding]:
             )
     elif rule == "anyOf":
         yield from _alternatives(problem, path, where)
-    elif rule == "propertyNames":
+    elif "propertyNames" in problem.schema_path:
         yield Finding(
             code="VMF013",
-            message=f"{name} has a key that is not allowed: {problem.message}",
-            where=where.at(*path),
+            message=f"the key {_shown(value)} in {name} {_wanted(rule, wanted, problem.schema)}",
+            help=_describe(problem.schema),
+            where=where.at(*path, value, key=True),
         )
     else:
+        private = _may_hold_secret(path, value)
         yield Finding(
             code="VMF013",
-            message=f"{name} {_wanted(rule, wanted, problem.schema)}, not {_shown(value)}",
-            help=_help(rule, wanted, value, problem.schema),
+            message=f"{name} {_wanted(rule, wanted, problem.schema)}" + ("" if private else f", not {_shown(value)}"),
+            help=_help(rule, wanted, "" if private else value, problem.schema),
             where=where.at(*path),
+            secret=private,
         )
+
+
+def _may_hold_secret(path: Path, value: Any) -> bool:
+    """Return whether somebody may have put a password where a reference belongs."""
+    return isinstance(value, str) and any(step in _CREDENTIALS for step in path)
 
 
 def _alternatives(problem: Any, path: Path, where: Where) -> Iterator[Finding]:
@@ -188,10 +218,12 @@ def _alternatives(problem: Any, path: Path, where: Where) -> Iterator[Finding]:
             yield from _translate(sub, path, where)
         return
     kinds = [str(option.get("type", option.get("enum", "a mapping"))) for option in options]
+    private = _may_hold_secret(path, value)
     yield Finding(
         code="VMF013",
-        message=f"{_name(path)} must be {' or '.join(kinds)}, not {_shown(value)}",
+        message=f"{_name(path)} must be {' or '.join(kinds)}" + ("" if private else f", not {_shown(value)}"),
         where=where.at(*path),
+        secret=private,
     )
 
 
@@ -209,8 +241,9 @@ def _tag_words(sub: Any) -> list[Any]:
 
 
 def _unknown(key: str, known: dict[str, Any], parent: str, where: Where) -> Finding:
-    if _SECRET_KEY.search(key):
-        return _secret(Where(file=where.file, document=where.document, path=where.path, key=True), f"`{key}`")
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+    if _SECRET_KEY.search(key) and not close:
+        return _secret(where, f"`{key}`")
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     folded = [name for name in known if name.lower() == key.lower().replace("_", "").replace("-", "")]
     guess = (folded or close)[:1]
@@ -219,6 +252,7 @@ def _unknown(key: str, known: dict[str, Any], parent: str, where: Where) -> Find
         message=f"unknown field `{key}` in {parent}" + (f"; did you mean `{guess[0]}`?" if guess else ""),
         help=f"known fields: {', '.join(sorted(known))}",
         where=where,
+        secret=bool(_SECRET_KEY.search(key)),
     )
 
 

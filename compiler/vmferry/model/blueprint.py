@@ -207,6 +207,7 @@ class Credential(Model, frozen=True, kw_only=True):
 
     name: str
     namespace: str
+    source: str  # vCenter it is for
     external: ExternalSecret | None = None
     content: bytes | None = None  # SealedSecret or SOPS file, byte for byte
     purpose: Literal["provider", "conversion"] = "provider"
@@ -322,3 +323,4 @@ class Blueprint(Model, frozen=True, kw_only=True):
     left: tuple[Left, ...] = ()
     external_nads: tuple[str, ...] = ()  # namespace/name of NADs that exist already
     decisions: dict[str, tuple[Decision, ...]] = {}
+    places: dict[str, Where] = {}  # of each VM's entry, by key

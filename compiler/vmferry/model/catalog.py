@@ -35,6 +35,7 @@ _RULES = (
     Rule("VMF016", "error", "`${` would be substituted by Flux"),
     Rule("VMF017", "error", "key without a value"),
     Rule("VMF018", "error", "include matches no file"),
+    Rule("VMF019", "error", "character that manifests cannot carry"),
     # 1xx: the spec as a whole
     Rule("VMF101", "error", "defined twice"),
     Rule("VMF102", "error", "reference to something that is not defined"),
@@ -89,7 +90,10 @@ _RULES = (
     Rule("VMF502", "error", "live migration is required and not possible"),
     Rule("VMF503", "error", "disk cannot be migrated by this path"),
     Rule("VMF504", "error", "firmware is not possible"),
-    Rule("VMF505", "error", "KubeVirt would refuse the VM"),
+    Rule("VMF505", "error", "the API server would refuse it"),
+    Rule("VMF506", "error", "the target's version cannot do it"),
+    Rule("VMF507", "error", "a Plan has no field for it"),
+    Rule("VMF508", "warning", "a Plan has no field for it, it takes effect later"),
     # 6xx: output
     Rule("VMF601", "error", "file was edited by hand"),
     Rule("VMF602", "error", "file is in the way"),

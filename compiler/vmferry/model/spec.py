@@ -149,7 +149,7 @@ class Versions(Model, frozen=True, kw_only=True):
     kubernetes: Annotated[Version, Meta(description="Kubernetes.")] = "1.32"
     kubevirt: Annotated[Version, Meta(description="KubeVirt.")] = "1.6"
     cdi: Annotated[Version, Meta(description="Containerized Data Importer.")] = "1.63"
-    forklift: Annotated[Version, Meta(description="Forklift.")] = "2.9"
+    forklift: Annotated[Version, Meta(description="Forklift.")] = "2.12"
 
 
 class NodePool(Model, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ _LOCAL = b"""\
 # compiled overlay: https://kubectl.docs.kubernetes.io/guides/config_management/components/
 apiVersion: kustomize.config.k8s.io/v1alpha1
 kind: Component
+resources: []
 """
 
 

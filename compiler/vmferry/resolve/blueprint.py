@@ -75,6 +75,7 @@ def resolve(project: Project) -> Resolution:
         left=left,
         external_nads=tuple(sorted(external_nads(networks, groups))),
         decisions=journal.decisions(),
+        places={candidate.key: candidate.where for candidate in moving},
     )
     _check_hooks(project, groups, journal)
     return Resolution(blueprint=blueprint, assignments=assignments_of(spec, groups), findings=tuple(journal.findings))

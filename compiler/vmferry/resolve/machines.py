@@ -32,7 +32,6 @@ _BUS_ORDER = {
     "forklift": {"sata": 0, "ide": 1, "scsi": 2, "nvme": 3},
 }
 _GRACE = {"windows": 3600, "linux": 180, "other": 180}  # seconds; common-instancetypes and KubeVirt's guide
-_MAX_CLOUD_INIT = 2048  # bytes inline, KubeVirt vmi-create-admitter
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -176,7 +175,8 @@ def _copied(
 ) -> Machine | None:
     vm, decisions, route = candidate.vm, candidate.decisions, parts.routes[candidate.key]
     sockets = _sockets(candidate, journal)
-    if not _check_path(candidate, route, journal) or not _check_firmware(candidate, journal) or sockets is None:
+    fine = [check(candidate, journal) for check in (_check_firmware, _check_addresses)]
+    if not _check_path(candidate, route, journal) or not all(fine) or sockets is None:
         return None
     machine = _common(candidate, parts)
     nics, disks = parts.nics[candidate.key], _disks(candidate, machine.target_name, parts)
@@ -283,20 +283,42 @@ def _path_problems(vm: VirtualMachine, route: Route) -> Iterable[tuple[str, str,
             )
         if disk.rdm == "physical" and route.method != "image":
             yield "a physical raw device mapping cannot be read by vSphere", "use method image", (*at, "rdm")
-        if route.method == "warm" and (disk.mode or "").startswith("independent"):
-            yield "an independent disk has no snapshots to copy warm", "use method cold", (*at, "mode")
+        if route.method in ("warm", "job") and (disk.mode or "").startswith("independent"):
+            fix = "use method cold" if route.method == "warm" else "use method image"
+            yield "VDDK cannot read an independent disk", fix, (*at, "mode")
         if disk.source is not None and route.method != "image":
             yield "`source` is for method image", "remove it, or set method image", (*at, "source")
         if disk.source is not None and len(_sources(disk.source)) != 1:
             yield "a disk's source is exactly one of http, registry, upload, vddk, blank", "", (*at, "source")
-    if vm.clone_of and vm.disks:
-        return
     if sum(bool(disk.boot) for disk in vm.disks or ()) > 1:
         yield "two disks are marked boot", "mark one", ("disks",)
 
 
 def _sources(source: DiskSource) -> list[str]:
     return [name for name in source.__struct_fields__ if getattr(source, name) is not None]
+
+
+def _check_addresses(candidate: Candidate, journal: Journal) -> bool:
+    """Return whether new addresses were given exactly where they are to be used."""
+    vm, wanted = candidate.vm, candidate.decisions.static_ip == "cloud-init"
+    networks = {nic.network for nic in vm.nics or ()}
+    unknown = sorted(vm.readdress.keys() - networks)
+    if wanted and vm.readdress and not unknown:
+        return True
+    if not wanted and not vm.readdress:
+        return True
+    if unknown:
+        message, fix = (
+            f"readdress names {unknown[0]!r}, on which it has no NIC",
+            f"it is on {', '.join(sorted(networks))}",
+        )
+    elif wanted:
+        message, fix = "staticIP is cloud-init, and no new addresses are given", "add `readdress`"
+    else:
+        message, fix = "new addresses are given, and staticIP is not cloud-init", "set staticIP: cloud-init"
+    where = candidate.where.at("readdress") if vm.readdress else candidate.origin("static_ip")
+    journal.find("VMF116", f"VM {vm.name}: {message}", fix, where=where, vms=(vm.name,))
+    return False
 
 
 def _check_firmware(candidate: Candidate, journal: Journal) -> bool:

@@ -111,7 +111,10 @@ def _application_load(machine: Machine) -> Load:
     if application is None:
         return Load()
     one = Load(millicores(application.resources.cpu), parse_size(application.resources.memory))
-    state = Load(0, 0, sum(volume.size for volume in machine.state), len(machine.state))
+    state = Load()
+    for volume in machine.state:  # a StatefulSet has one volume a replica, unless all mount the same
+        own = application.kind == "StatefulSet" and volume.access_mode != "ReadWriteMany"
+        state = state.plus(Load(0, 0, volume.size, 1), application.replicas if own else 1)
     return Load().plus(one, application.replicas + 1).plus(state)  # one more while it rolls
 
 

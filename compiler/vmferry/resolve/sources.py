@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from msgspec import structs
+
 from vmferry.model.blueprint import Credential, HookPlan, Host, SourcePlan
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
@@ -34,6 +36,7 @@ def _plan(project: Project, source: Source, where: Where, journal: Journal) -> S
     vcenter, at = source.vcenter, where.at("vcenter")
     credential = credential_of(
         vcenter.credentials,
+        source.name,
         f"{source.name}-vcenter",
         namespace,
         project.attachments,
@@ -44,7 +47,7 @@ def _plan(project: Project, source: Source, where: Where, journal: Journal) -> S
     for index, host in enumerate(vcenter.hosts):
         name = fit(f"{source.name}-{sanitize(host.name)}", 63)
         place = at.at("hosts", index, "credentials")
-        own = credential_of(host.credentials, name, namespace, project.attachments, place, journal)
+        own = credential_of(host.credentials, source.name, name, namespace, project.attachments, place, journal)
         if own is not None:
             hosts.append(Host(host=host, name=name, credential=own))
     if credential is None:
@@ -60,6 +63,7 @@ def _plan(project: Project, source: Source, where: Where, journal: Journal) -> S
 
 def credential_of(
     credentials: Credentials,
+    source: str,
     name: str,
     namespace: str,
     files: Mapping[str, bytes],
@@ -72,15 +76,14 @@ def credential_of(
     if sum(item is not None for item in given) != 1:
         journal.find("VMF113", "credentials are exactly one of secretRef, externalSecret and file", where=where)
         return None
+    made = Credential(source=source, name=name, namespace=namespace, purpose=purpose)
     if credentials.secret_ref is not None:
-        return Credential(name=credentials.secret_ref.name, namespace=namespace, purpose=purpose)
+        return structs.replace(made, name=credentials.secret_ref.name)
     if credentials.external_secret is not None:
-        return Credential(name=name, namespace=namespace, external=credentials.external_secret, purpose=purpose)
+        return structs.replace(made, external=credentials.external_secret)
     content = files[credentials.file or ""]
     found = _opaque(content, namespace, where.at("file"), journal)
-    if found is None:
-        return None
-    return Credential(name=found, namespace=namespace, content=content, purpose=purpose)
+    return None if found is None else structs.replace(made, name=found, content=content)
 
 
 def _opaque(content: bytes, namespace: str, where: Where, journal: Journal) -> str | None:
@@ -139,6 +142,7 @@ def conversion_credentials(
         return None
     return credential_of(
         wanted.vcenter.conversion_credentials,
+        source,
         f"{source}-conversion",
         namespace,
         project.attachments,

@@ -50,7 +50,9 @@ class _Verbs(click.Group):
         except SpecError as error:
             from vmferry.cli.report import show_errors
 
-            show_errors(error, style=ctx.meta.get("vmferry.style", "text"), everything=ctx.meta.get("vmferry.everything"))
+            show_errors(
+                error, style=ctx.meta.get("vmferry.style", "text"), everything=bool(ctx.meta.get("vmferry.everything"))
+            )
             return FINDINGS
 
     def resolve_command(

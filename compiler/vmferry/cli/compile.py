@@ -1,13 +1,13 @@
 """`vmferry compile`: write the tree, show what would change, or fail when it is not up to date."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from vmferry.cli import FINDINGS
 from vmferry.cli.options import all_option, assignments_option, format_option, spec_argument
-from vmferry.cli.report import as_data, interactive, show, summary
+from vmferry.cli.report import as_data, as_json, interactive, printable, show, summary
 from vmferry.compile import Checked, Compiled, assignments_path, check, compile_tree, write
 from vmferry.model.finding import Finding
 from vmferry.output.diff import unified
@@ -59,12 +59,14 @@ def command(
     if compiled.changes.conflicts:
         show(compiled.changes.conflicts, {}, style=style, everything=everything)
         return FINDINGS
-    if difference:
-        for line in unified(compiled.root, compiled.changes):
-            click.echo(line, nl=False)
+    lines = list(unified(compiled.root, compiled.changes)) if difference else []
     if not compare and not difference:
         write(compiled)
-    _report(checked, compiled, style, everything, written=not compare and not difference)
+    if style == "json":
+        click.echo(as_json(_data(checked, compiled, lines, written=not compare and not difference)))
+    else:
+        click.echo("".join(lines), nl=False)
+        _report(checked, compiled, everything, compare=compare, written=not compare and not difference)
     return FINDINGS if compare and compiled.pending else 0
 
 
@@ -73,7 +75,20 @@ def _fail(checked: Checked, style: str, everything: bool) -> None:
     click.echo(f"{summary(checked.findings)}; nothing was written", err=True)
 
 
-def _report(checked: Checked, compiled: Compiled, style: str, everything: bool, *, written: bool) -> None:
+def _data(checked: Checked, compiled: Compiled, diff: list[str], *, written: bool) -> dict[str, Any]:
+    changes = compiled.changes
+    return {
+        "root": str(compiled.root),
+        "written": written,
+        **{name: list(getattr(changes, name)) for name in ("created", "updated", "deleted", "orphaned")},
+        "unchanged": len(changes.unchanged),
+        "assignmentsChanged": compiled.assignments_changed,
+        "diff": "".join(diff),
+        "findings": as_data(checked.findings, checked.project.texts),
+    }
+
+
+def _report(checked: Checked, compiled: Compiled, everything: bool, *, compare: bool, written: bool) -> None:
     changes = compiled.changes
     counts = {
         "created": len(changes.created),
@@ -81,32 +96,22 @@ def _report(checked: Checked, compiled: Compiled, style: str, everything: bool, 
         "deleted": len(changes.deleted),
         "unchanged": len(changes.unchanged),
     }
-    if style == "json":
-        data = {
-            "root": str(compiled.root),
-            "written": written,
-            **{name: list(getattr(changes, name)) for name in ("created", "updated", "deleted")},
-            "unchanged": counts["unchanged"],
-            "assignmentsChanged": compiled.assignments_changed,
-            "findings": as_data(checked.findings, checked.project.texts),
-        }
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
-        return
     _warn(checked, everything)
-    if not written and compiled.pending:
+    if compare and compiled.pending:
         show(tuple(_stale(compiled)), {}, everything=everything)
     for orphan in changes.orphaned:
-        click.echo(f"kept: {compiled.root / orphan} is yours, and nothing refers to it any more", err=True)
+        click.echo(
+            f"kept: {printable(str(compiled.root / orphan))} is yours, and nothing refers to it any more", err=True
+        )
     verb = "" if written else "would be "
-    click.echo(
-        f"{compiled.root}: {', '.join(f'{count} {verb}{name}' for name, count in counts.items())}", err=not written
-    )
+    listed = ", ".join(f"{count} {verb}{name}" for name, count in counts.items())
+    click.echo(f"{printable(str(compiled.root))}: {listed}", err=not written)
 
 
 def _warn(checked: Checked, everything: bool) -> None:
     if not checked.findings:
         return
-    show(checked.findings, checked.project.texts, everything=everything)
+    show(checked.findings, checked.project.texts, everything=everything, err=True)
     click.echo(summary(checked.findings), err=True)
 
 

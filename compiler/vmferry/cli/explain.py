@@ -1,7 +1,6 @@
 """`vmferry explain`: every decision on a VM, with its reason and the line of the spec behind it."""
 
 import difflib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import click
 
 from vmferry.cli import FINDINGS
 from vmferry.cli.options import assignments_option, format_option, spec_argument
-from vmferry.cli.report import printable, show, spans_of, summary
+from vmferry.cli.report import as_json, printable, show, spans_of, summary
 from vmferry.compile import Checked, check
 from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Span, Where
@@ -43,27 +42,29 @@ def command(spec: Path, vm: str | None, everything: bool, assignments: Path | No
     )
     if vm is not None and not keys:
         close = difflib.get_close_matches(vm, [*labels.values()], n=1)
-        raise click.UsageError(f"No VM {vm!r} in the spec." + (f" Did you mean {close[0]!r}?" if close else ""))
+        hint = f" Did you mean {close[0]!r}?" if close else " --all shows every VM."
+        raise click.UsageError(f"No VM {vm!r} in the spec.{hint}")
     chosen = {key: decisions[key] for key in keys}
     spans = spans_of((d.where for found in chosen.values() for d in found if d.where), checked.project.texts)
     if style == "json":
-        click.echo(
-            json.dumps([_data(key, labels[key], chosen[key], spans) for key in keys], indent=2, ensure_ascii=False)
-        )
+        click.echo(as_json([_data(key, labels[key], chosen[key], spans) for key in keys]))
     else:
         _print(chosen, labels, spans)
     if checked.broken:
         click.echo(f"{summary(checked.findings)}: the decisions may be incomplete", err=True)
-        show(tuple(f for f in checked.findings if vm is None or vm in f.vms), checked.project.texts)
+        concerned = {labels[key] for key in keys}
+        findings = tuple(f for f in checked.findings if vm is None or concerned.intersection(f.vms))
+        show(findings, checked.project.texts, err=True)
         return FINDINGS
     return 0
 
 
 def _labels(checked: Checked) -> dict[str, str]:
-    """Return the name of the VM behind each key: a key has its id where that is known."""
-    blueprint = checked.resolution.blueprint
+    """Return the name of the VM behind each key (which has its id where that is known), frozen ones included."""
+    blueprint, spec = checked.resolution.blueprint, checked.project.spec
     names = {key: key.partition("/")[2] for key in blueprint.decisions}
-    names |= {left.key: left.name for left in blueprint.left}
+    vms = [entry.vm for entry in checked.project.entries]
+    names |= {f"{vm.source or spec.sources[0].name}/{vm.id or vm.name}": vm.name for vm in vms}
     return names | {machine.key: machine.name for group in blueprint.groups for machine in group.machines}
 
 
@@ -101,6 +102,6 @@ def _print(chosen: Mapping[str, tuple[Decision, ...]], labels: Mapping[str, str]
             table.add_column(heading, overflow="fold")
         for decision in decisions:
             refused = "".join(f"\nrefused {printable(item)}" for item in decision.refused)
-            cells = (decision.subject, decision.value, decision.reason + refused, _place(decision, spans))
-            table.add_row(*(Text(printable(cell)) for cell in cells))
+            cells = [printable(text) for text in (decision.subject, decision.value, decision.reason)]
+            table.add_row(*map(Text, (*cells[:2], cells[2] + refused, printable(_place(decision, spans)))))
         console.print(table)

@@ -1,6 +1,7 @@
 """`vmferry init`: a first spec that compiles, and schemas that make an editor complete it."""
 
 import json
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -28,11 +29,11 @@ def command(directory: Path) -> int:
     """
     template = files("vmferry.cli") / "template"
     wanted = {SPEC: (template / "spec.yaml").read_bytes(), TEAM: (template / "team-a.yaml").read_bytes()}
-    present = [name for name in wanted if (directory / name).exists()]
+    wanted |= {f"{_SCHEMAS}/{file_name(kind)}": _schema(kind) for kind in KINDS}
+    present = [name for name in wanted if os.path.lexists(directory / name)]
     if present:
         click.echo(f"vmferry: {directory / present[0]} exists; init overwrites nothing", err=True)
         return FINDINGS
-    wanted |= {f"{_SCHEMAS}/{file_name(kind)}": _schema(kind) for kind in KINDS}
     for name, content in wanted.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)

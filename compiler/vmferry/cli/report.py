@@ -11,7 +11,7 @@ import click
 
 from vmferry.compile import ordered
 from vmferry.load.positions import MAX_SHOWN, Wanted, line_text, locate
-from vmferry.load.project import Unreadable
+from vmferry.load.project import UnreadableError
 from vmferry.load.validate import may_be_secret
 from vmferry.model.catalog import CATALOG
 from vmferry.model.finding import Finding, Span, SpecError, Where
@@ -77,7 +77,7 @@ def show(
 def show_errors(error: SpecError, *, style: str = "text", everything: bool = False) -> None:
     """Print the findings of a SpecError that no verb caught, reading the files they are in once more."""
     findings = ordered(error.findings)
-    texts = dict(error.texts) if isinstance(error, Unreadable) else {}
+    texts = dict(error.texts) if isinstance(error, UnreadableError) else {}
     for file in {finding.where.file for finding in findings if finding.where} - texts.keys():
         try:
             with open(file, encoding="utf-8-sig", errors="replace") as stream:  # noqa: PTH123
@@ -125,11 +125,7 @@ def as_data(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> list[dic
 def summary(findings: tuple[Finding, ...]) -> str:
     """Return the count of findings in words."""
     counts = Counter(CATALOG[finding.code].severity for finding in findings)
-    parts = [
-        counted(counts[name], name)
-        for name in ("error", "warning", "info")
-        if counts[name]
-    ]
+    parts = [counted(counts[name], name) for name in ("error", "warning", "info") if counts[name]]
     return ", ".join(parts) or "no findings"
 
 

@@ -1,7 +1,6 @@
 """`vmferry verify`: what a controller would meet in the compiled tree."""
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import click
 
 from vmferry.cli import FINDINGS
 from vmferry.cli.options import all_option, format_option
-from vmferry.cli.report import as_data, interactive, show, summary
+from vmferry.cli.report import as_data, as_json, interactive, show, summary
 from vmferry.output.verify import Report, verify
 
 
@@ -38,7 +37,7 @@ def command(directory: Path, schemas: tuple[Path, ...], style: str, everything: 
         report = verify(directory, schemas, progress=progress)
     texts = _texts(report)
     if style == "json":
-        click.echo(json.dumps(_data(report, texts), indent=2, ensure_ascii=False))
+        click.echo(as_json(_data(report, texts)))
     else:
         show(report.findings, texts, everything=everything)
         _print(report)

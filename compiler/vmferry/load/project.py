@@ -48,7 +48,7 @@ def load(spec: Path, assignments: Path | None = None) -> Project:
     return reading.project(assignments)
 
 
-class Unreadable(SpecError):
+class UnreadableError(SpecError):
     """Raised for a spec that cannot be read; carries the texts, so that findings can show their lines."""
 
     def __init__(self, findings: Iterable[Finding], texts: Mapping[str, str]) -> None:
@@ -198,7 +198,7 @@ class _Reading:
             )
         attachments = self._attachments()
         if self.findings:
-            raise Unreadable(self.findings, self.texts)
+            raise UnreadableError(self.findings, self.texts)
         spec, where = self.specs[0]
         entries = [Entry(vm=vm, where=where.at("vms", i)) for i, vm in enumerate(spec.vms)]
         for part, place in self.sets:
@@ -239,7 +239,9 @@ class _Reading:
             return _typed_assignments(data)
         except ValueError:
             _, found = convert(data, Assignments, where, self.texts[str(path)])
-            self.findings += [replace(f, code="VMF411", message=f"assignments: {f.message}", help=broken) for f in found]
+            self.findings += [
+                replace(f, code="VMF411", message=f"assignments: {f.message}", help=broken) for f in found
+            ]
         return None
 
     def _attachments(self) -> dict[str, bytes]:

@@ -19,13 +19,16 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _SECRET_ENV = re.compile(r"passw|passphrase|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
-_SECRET_TEXT = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*:(?![0-9]+/)[^\s@'\"]+@")
+_SECRET_TEXT = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*:(?![0-9]+/)[^\s@'\"]+@"
+)
 _SECRET_LINE = re.compile(
-    r"(?<![A-Za-z])[A-Za-z_-]*(?:passw|passphrase|pwd|secret|token|credential|(?:api|private|access|auth)[_-]?key)"
-    r"[A-Za-z0-9_-]*[\"']?\s*[:=]",
+    r"([A-Za-z_-]*(?:passw|passphrase|pwd|secret|token|credential|(?:api|private|access|auth)[_-]?key)[A-Za-z0-9_-]*)"
+    r"[\"']?\s*[:=]",
     re.IGNORECASE,
 )
 _CREDENTIALS = frozenset(("credentials", "conversionCredentials", "secretRef", "externalSecret", "secretKeyRef"))
+_REFERENCES = _CREDENTIALS | {"gitSecret", "sopsSecret", "luksSecret", "envFromSecrets"}
 _USE_REFERENCE = "refer to a Secret instead (credentials.secretRef, externalSecret or file), and change what leaked"
 
 
@@ -42,8 +45,8 @@ def convert(data: Any, kind: type[T], where: Where, text: str) -> tuple[T | None
 
 
 def may_be_secret(line: str) -> bool:
-    """Return whether a line of a file that cannot be parsed may hold a secret, going by how it looks."""
-    return bool(_SECRET_TEXT.search(line) or _SECRET_LINE.search(line))
+    """Return whether a line of a file may hold a secret, going by how it looks: parsed or not, nobody is shown it."""
+    return bool(_SECRET_TEXT.search(line)) or any(match[1] not in _REFERENCES for match in _SECRET_LINE.finditer(line))
 
 
 def _strings(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -72,7 +75,7 @@ def _hygiene(data: Any, where: Where, text: str) -> Iterator[Finding]:
             if "${" in value:
                 yield Finding(
                     code="VMF016",
-                    message="`${` in a value: a Flux Kustomization with postBuild would replace it, by nothing if unset",
+                    message="`${` in a value: Flux would replace it (postBuild), by nothing if the variable is unset",
                     help="write $(NAME) for a container's variable, or keep the text in a ConfigMap or Secret",
                     where=where.at(*path),
                 )
@@ -189,8 +192,10 @@ def _translate(problem: Any, above: Path, where: Where) -> Iterator[Finding]:
 
 
 def _may_hold_secret(path: Path, value: Any) -> bool:
-    """Return whether somebody may have put a password where a reference belongs."""
-    return isinstance(value, str) and any(step in _CREDENTIALS for step in path)
+    """Return whether somebody may have put a password where something else belongs."""
+    if isinstance(value, str) and any(step in _CREDENTIALS for step in path):
+        return True
+    return isinstance(value, dict | list | str) and may_be_secret(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def _alternatives(problem: Any, path: Path, where: Where) -> Iterator[Finding]:
@@ -274,7 +279,9 @@ def _wanted(rule: str, wanted: Any, schema: dict[str, Any]) -> str:
         case "pattern":
             return "has the wrong form"
         case "minLength" | "maxLength" | "minItems" | "maxItems":
-            return f"must have {'at least' if rule.startswith('min') else 'at most'} {wanted} {'items' if rule.endswith('Items') else 'characters'}"
+            bound = "at least" if rule.startswith("min") else "at most"
+            noun = "item" if rule.endswith("Items") else "character"
+            return f"must have {bound} {wanted} {noun}{'' if wanted == 1 else 's'}"
         case _:
             return f"does not fit ({rule} {wanted!r})"
 

@@ -1,5 +1,6 @@
 """What each NIC is attached to in the target."""
 
+import difflib
 import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable
@@ -67,6 +68,11 @@ class NetworkMap:
         """Return the row for a network of a vCenter; a row that names the vCenter wins."""
         return self._by_name.get((vcenter, name)) or self._by_name.get((None, name))
 
+    def close(self, name: str) -> str:
+        """Return a question whether a network of nearly that name was meant; empty where there is none."""
+        close = difflib.get_close_matches(name, [known for _, known in self._by_name], n=1)
+        return f"; did you mean {close[0]!r}?" if close else ""
+
     def named(self, name: str) -> MappedNetwork | None:
         """Return the row with this name in the target."""
         return next((row for row in self.rows if row.name == name), None)
@@ -125,7 +131,7 @@ def _stranded(vms: tuple[str, ...]) -> str:
     if not vms:
         return ""
     more = f" and {len(vms) - _MAX_NAMED} more" if len(vms) > _MAX_NAMED else ""
-    return f" ({len(vms)} VMs: {', '.join(vms[:_MAX_NAMED])}{more})"
+    return f" ({len(vms)} VM{'s' if len(vms) > 1 else ''}: {', '.join(vms[:_MAX_NAMED])}{more})"
 
 
 def _filled(network: Network) -> Network:
@@ -225,7 +231,7 @@ def attach(
         vms = tuple(sorted({name for name, _ in found}))
         journal.find(
             "VMF201",
-            f"network {network!r} of {vcenter} is not mapped{_stranded(vms)}",
+            f"network {network!r} of {vcenter} is not mapped{_stranded(vms)}{table.close(network)}",
             f"add it to `networks`, with source.segment or source.portGroup: {network}",
             where=found[0][1],
             vms=vms,

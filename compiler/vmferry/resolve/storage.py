@@ -252,7 +252,7 @@ def _report_unmapped(vcenter: str, datastore: str, found: Iterable[tuple[str, Wh
         return
     journal.find(
         "VMF302",
-        f"datastore {datastore!r} of {vcenter} is not mapped ({len(vms)} VMs: {', '.join(vms[:20])})",
+        f"datastore {datastore!r} of {vcenter} is not mapped ({len(vms)} VM{'s' if len(vms) > 1 else ''}: {', '.join(vms[:20])})",
         "add it to `storage.map` with a tier",
         where=entries[0][1].at("datastore"),
         vms=vms,

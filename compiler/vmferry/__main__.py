@@ -1,0 +1,5 @@
+"""`python -m vmferry`."""
+
+from vmferry.cli import run
+
+run()

@@ -4,42 +4,25 @@ import hashlib
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from vmferry import backends, rules
-from vmferry.load.project import ASSIGNMENTS, load
+from vmferry import backends
+from vmferry.check import Checked, check, is_error
+from vmferry.load.project import ASSIGNMENTS
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint
-from vmferry.model.catalog import CATALOG
-from vmferry.model.finding import Finding, SpecError
+from vmferry.model.finding import SpecError
 from vmferry.model.manifest import INFRA_LOCK
-from vmferry.model.project import Project
 from vmferry.output import tree
-from vmferry.output.render import render
+from vmferry.output.render import check_owner, render
 from vmferry.output.yaml import dump
-from vmferry.resolve.blueprint import Resolution, resolve
+
+__all__ = ["Checked", "Compiled", "assignments_path", "check", "compile_tree", "render_assignments", "write"]
 
 _HEADER = (
     "Written by `vmferry compile` and committed: which VM is in which move group, and what prepared VMs look like.\n"
     "Once a group is prepared its VMs stay as they are here, whatever vCenter or the spec says of them later."
 )
-
-
-class Checked(Struct, frozen=True, kw_only=True):
-    """A spec that was read and decided, with everything that is wrong about it."""
-
-    project: Project
-    resolution: Resolution
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """Return the findings, errors first."""
-        return ordered(self.resolution.findings)
-
-    @property
-    def broken(self) -> bool:
-        """Return whether any finding is an error."""
-        return any(is_error(finding) for finding in self.resolution.findings)
 
 
 class Compiled(Struct, frozen=True, kw_only=True):
@@ -58,39 +41,14 @@ class Compiled(Struct, frozen=True, kw_only=True):
         return self.changes.pending or self.assignments_changed
 
 
-def is_error(finding: Finding) -> bool:
-    """Return whether a finding stops the compiler."""
-    return CATALOG[finding.code].severity == "error"
-
-
-def ordered(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Return findings in an order that does not depend on how they were found."""
-
-    def rank(finding: Finding) -> tuple[bool, str, list[str], str, str]:
-        where = finding.where
-        path = [f"{part:09d}" if isinstance(part, int) else part for part in where.path] if where else []
-        return (not is_error(finding), where.file if where else "", path, finding.code, finding.message)
-
-    return tuple(sorted(dict.fromkeys(findings), key=rank))
-
-
-def check(spec: Path, assignments: Path | None = None) -> Checked:
-    """Read a spec and decide everything in it. Raises SpecError where it cannot be read."""
-    project = load(spec, assignments)
-    resolution = resolve(project)
-    if any(is_error(finding) for finding in resolution.findings):
-        return Checked(project=project, resolution=resolution)  # the Blueprint is incomplete: rules would guess
-    findings = (*resolution.findings, *rules.check(resolution.blueprint))
-    return Checked(project=project, resolution=structs.replace(resolution, findings=findings))
-
-
 def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force: bool = False) -> Compiled:
     """Return what compiling into ``out`` would change. Raises SpecError for errors in the spec."""
     if checked.broken:
         raise SpecError(*(finding for finding in checked.findings if is_error(finding)))
     blueprint = checked.resolution.blueprint
     root = out / blueprint.gitops.path
-    files = render(backends.emit(blueprint), blueprint.external_nads)
+    check_owner(root, blueprint.name)
+    files = render(backends.emit(blueprint), blueprint.name, blueprint.external_nads)
     changes = tree.plan(root, files, _inputs(blueprint), force=force)
     content = render_assignments(checked.resolution.assignments)
     changed = assignments is not None and (not assignments.exists() or assignments.read_bytes() != content)

@@ -59,9 +59,16 @@ def test_volume_adopts_its_claim_and_is_never_pruned() -> None:
     assert "cdi.kubevirt.io/storage.bind.immediate.requested" not in annotations
 
 
-def test_volume_is_bound_at_once_where_that_was_decided() -> None:
-    annotations = volume(bind_immediately=True)["metadata"]["annotations"]
+@pytest.mark.parametrize("source", [BLANK, UPLOAD, http("https://i/a.qcow2")])
+def test_volume_without_a_conversion_is_bound_at_once_where_that_was_decided(source: DiskSource) -> None:
+    [found] = emitted(machine(method="image", disks=(disk("web-01", source=source, bind_immediately=True),)))
+    annotations = found["metadata"]["annotations"]
     assert annotations["cdi.kubevirt.io/storage.bind.immediate.requested"] == "true"
+
+
+def test_blank_volumes_of_a_conversion_wait_for_its_pod_and_bind_where_it_runs() -> None:
+    annotations = volume(bind_immediately=True)["metadata"]["annotations"]
+    assert "cdi.kubevirt.io/storage.bind.immediate.requested" not in annotations
 
 
 def test_vddk_source_is_complete() -> None:

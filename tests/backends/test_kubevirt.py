@@ -196,7 +196,7 @@ def test_serial_is_cut_to_what_virtio_carries() -> None:
 
 
 def test_serials_of_one_vm_differ_even_when_their_beginnings_agree() -> None:
-    serials = [found["serial"] for found in domain(WINDOWS)["devices"]["disks"]]
+    serials = [found["serial"] for found in domain(WINDOWS)["devices"]["disks"] if "lun" not in found]
     assert len(set(serials)) == len(serials)
 
 
@@ -211,8 +211,14 @@ def test_vms_that_share_a_disk_see_one_serial() -> None:
 def test_shared_disk_is_shareable_and_uncached() -> None:
     shared, lun = domain(WINDOWS)["devices"]["disks"][1:3]
     assert (shared["cache"], shared["shareable"], shared["disk"]) == ("none", True, {"bus": "scsi"})
+    assert (lun["cache"], lun["shareable"]) == ("none", True)
+
+
+def test_lun_passes_scsi_through_with_its_own_identity() -> None:
+    lun = domain(WINDOWS)["devices"]["disks"][2]
     assert lun["lun"] == {"bus": "scsi", "reservation": True}
     assert lun["errorPolicy"] == "report"
+    assert "serial" not in lun, "libvirt has none for a LUN: the guest sees that of the device"
 
 
 def test_disks_are_referenced_by_claim() -> None:

@@ -103,6 +103,11 @@ def test_a_cutover_is_added_in_utc(time: str, written: str) -> None:
     assert (patch.op, patch.path, patch.value) == ("add", "/spec/cutover", written)
 
 
+def test_a_cutover_comes_with_its_stage_however_early_its_time_is_known() -> None:
+    time = "2027-01-11T20:00:00Z"
+    assert patches(group("stateless-01", "warm", stage="migrating", running=False, cutover=time)) == []
+
+
 def test_a_cold_migration_has_no_cutover() -> None:
     assert patches(group("stateless-01", "cold", cutover="2027-01-11T20:00:00Z")) == []
 

@@ -26,7 +26,7 @@ _START_UPS = 5  # the fastest counts: the others met a busy machine
 # Of ten VMs in a row: four by Forklift, four by a conversion Job, one by an image, one rebuilt.
 _WAYS = ("warm", "job", "cold", "job", "warm", "image", "cold", "job", "rebuild", "job")
 _PHASES = {"dev-test": "dev-test", "stateless": "stateless", "stateful": "stateful", "last": "migrate"}
-_STAGES = {"dev-test-01": "cutover", "stateless-01": "migrating", "stateful-01": "prepared"}
+_IN_A_ROW = 7  # VMs of one phase
 
 
 class Run(NamedTuple):
@@ -49,14 +49,15 @@ class Row(NamedTuple):
 
 def estate(count: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the files of a spec of ``count`` VMs, by name: the decisions, and the facts of each vSphere cluster."""
-    yield "spec.yaml", _spec()
+    yield "spec.yaml", _spec(count)
     for number in range(_CLUSTERS):
         vms = [_machine(index) for index in range(number, count, _CLUSTERS)]
         facts = {"apiVersion": _API, "kind": "VirtualMachineSet", "metadata": {"name": f"cluster-{number}"}}
         yield f"vms/cluster-{number}.yaml", facts | {"vms": vms}
 
 
-def _spec() -> dict[str, Any]:
+def _spec(count: int) -> dict[str, Any]:
+    phases = list(_PHASES)[: -(-count // _IN_A_ROW)]  # those that have VMs
     vcenter = {
         "url": "https://vc1.example.com/sdk",
         "credentials": {"secretRef": {"name": "vc1-vcenter"}},
@@ -94,13 +95,10 @@ def _spec() -> dict[str, Any]:
             {"name": name, "kind": kind, "after": list(_PHASES)[max(0, rank - 1) : rank]}
             for rank, (name, kind) in enumerate(_PHASES.items())
         ],
-        "groups": {name: {"stage": stage} for name, stage in _STAGES.items()},
+        "groups": {f"{name}-01": {"stage": "prepared"} for name in phases},
         "defaults": {"liveMigration": "none"},
-        "assign": [
-            {"match": {"customAttributes": {"phase": name}}, "set": {"phase": name}} for name in _PHASES
-        ] + [
-            {"match": {"tags": f"way-{way}"}, "set": decided} for way, decided in _decisions().items()
-        ],
+        "assign": [{"match": {"customAttributes": {"phase": name}}, "set": {"phase": name}} for name in _PHASES]
+        + [{"match": {"tags": f"way-{way}"}, "set": decided} for way, decided in _decisions().items()],
     }
 
 
@@ -116,9 +114,10 @@ def _decisions() -> dict[str, dict[str, Any]]:
 
 def _machine(index: int) -> dict[str, Any]:
     way, team, windows = _WAYS[index % 10], index // 10 % _TEAMS, index % 3 == 0
-    # dev-test gets no warm VM in its first group: a warm cutover needs a time, which is another test
-    phase = list(_PHASES)[index // 7 % len(_PHASES)]
-    disks = [{"size": f"{40 + 20 * number}Gi", "datastore": _datastore(index, number)} for number in range(index % 3 + 1)]
+    phase = list(_PHASES)[index // _IN_A_ROW % len(_PHASES)]
+    disks = [
+        {"size": f"{40 + 20 * number}Gi", "datastore": _datastore(index, number)} for number in range(index % 3 + 1)
+    ]
     nics: list[dict[str, Any]] = [{"network": f"vlan-{100 + team}", "mac": _mac(index, 0)}]
     if index % 5 == 0:
         nics.append({"network": f"vlan-{100 + (team + 1) % _TEAMS}", "mac": _mac(index, 1)})
@@ -156,7 +155,7 @@ def _machine(index: int) -> dict[str, Any]:
 
 
 def _same_phase(one: int, other: int) -> bool:
-    return one // 7 % len(_PHASES) == other // 7 % len(_PHASES)
+    return one // _IN_A_ROW % len(_PHASES) == other // _IN_A_ROW % len(_PHASES)
 
 
 def _datastore(index: int, number: int) -> str:
@@ -196,20 +195,23 @@ def run(*arguments: str | Path) -> Run:
 
 
 def measure(sizes: Sequence[int]) -> Iterator[Row]:
-    """Yield a row for each size: a compile into an empty directory, and one after an edit."""
+    """Yield a row for each size: a compile into an empty directory, and one after an edit.
+
+    Nothing is removed before the end: ext4 is many times as slow with new files while it remembers deleted ones.
+    """
     before: float | None = None
-    for size in sizes:
-        with tempfile.TemporaryDirectory(prefix="vmferry-bench-") as name:
-            spec, out = Path(name) / "spec", Path(name) / "out"
+    with tempfile.TemporaryDirectory(prefix="vmferry-bench-") as name:
+        for size in sizes:
+            spec, out = Path(name, f"spec-{size}"), Path(name, f"out-{size}")
             write(spec, size)
             cold = run("compile", spec, "--out", out)
             files = sum(path.is_file() for path in out.rglob("*"))
             edited = spec / "vms/cluster-0.yaml"
             edited.write_text(edited.read_text().replace("memory: 4Gi", "memory: 5Gi", 1))
             again = run("compile", spec, "--out", out)
-        each = cold.seconds / size
-        yield Row(size, cold.seconds, cold.mebibytes, files, each / before if before else None, again.seconds)
-        before = each
+            each = cold.seconds / size
+            yield Row(size, cold.seconds, cold.mebibytes, files, each / before if before else None, again.seconds)
+            before = each
 
 
 def start_up() -> float:

@@ -32,9 +32,7 @@ second:
 """
 
 
-def underlined(
-    *path: str | int, key: bool = False, document: int = 0, text: str = TEXT
-) -> tuple[int, str] | None:
+def underlined(*path: str | int, key: bool = False, document: int = 0, text: str = TEXT) -> tuple[int, str] | None:
     """Return the line and the part of it that the span covers."""
     wanted: tuple[int, Path, bool] = (document, path, key)
     span = locate(text, [wanted]).get(wanted)
@@ -169,3 +167,9 @@ def test_any_text_gives_spans_within_one_line(text: str, wanted: list[tuple[int,
         assert span.line == span.end_line
         assert 1 <= span.column < span.end_column
         assert span.line <= text.count("\n") + 1
+
+
+def test_span_of_a_list_within_a_line_ends_with_its_bracket() -> None:
+    text = "vms: [{name: a, dependsOn: [b, c], os: linux}]\n"
+    span = locate(text, [(0, ("vms", 0, "dependsOn"), False)])[0, ("vms", 0, "dependsOn"), False]
+    assert text[span.column - 1 : span.end_column - 1] == "[b, c]"

@@ -207,9 +207,7 @@ def test_same_key_in_different_mappings_is_fine() -> None:
     assert value("- {a: 1}\n- {a: 1, b: {a: 2}}\n") == [{"a": 1}, {"a": 1, "b": {"a": 2}}]
 
 
-@pytest.mark.parametrize(
-    "key", ["1", "true", "null", "~", "1.5", "? ", "[1]", "{a: 1}", "0755", "0x1", ".inf"]
-)
+@pytest.mark.parametrize("key", ["1", "true", "null", "~", "1.5", "? ", "[1]", "{a: 1}", "0755", "0x1", ".inf"])
 def test_key_that_is_not_text_is_refused(key: str) -> None:
     text = f"{key}: x\n" if key != "? " else "? \n: x\n"
     assert [(code, line) for code, line, _ in places(f"b: 1\n{text}")] == [("VMF005", 2)]
@@ -255,8 +253,7 @@ def test_aliases_are_resolved() -> None:
 
 def test_alias_that_expands_to_too_much_is_refused() -> None:
     bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-        f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n"
-        for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+        f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
     )
     assert [code for code, _, _ in places(bomb)] == ["VMF003"]
 
@@ -300,17 +297,13 @@ def test_line_over_one_mebibyte_is_refused(line_end: bytes) -> None:
     assert len(read(b"a: " + b"x" * (2**20 - 3) + line_end, "f")) == 1
 
 
-@pytest.mark.parametrize(
-    "text", ["[" * 64 + "]" * 64, "- " * 64 + "a", "".join(" " * i + "a:\n" for i in range(64))]
-)
+@pytest.mark.parametrize("text", ["[" * 64 + "]" * 64, "- " * 64 + "a", "".join(" " * i + "a:\n" for i in range(64))])
 def test_sixty_four_levels_are_read(text: str) -> None:
     assert len(values(text)) == 1
 
 
 @pytest.mark.parametrize("depth", [65, 250, 5_000, 200_000])
-@pytest.mark.parametrize(
-    ("open_", "close"), [("[", "]"), ("{a: ", "}"), ("- ", ""), ("[\n ", "]"), ("['[',", ",']']")]
-)
+@pytest.mark.parametrize(("open_", "close"), [("[", "]"), ("{a: ", "}"), ("- ", ""), ("[\n ", "]"), ("['[',", ",']']")])
 def test_deeper_nesting_is_refused_quickly(open_: str, close: str, depth: int) -> None:
     text = f"x:\n {open_ * depth}a{close * depth}"[: 2**20]
     before = time.perf_counter()
@@ -466,9 +459,7 @@ def test_any_damaged_file_is_read_or_refused(edits: list[tuple[int, int, bytes]]
     is_well_behaved(raw)
 
 
-TEXT = st.text(
-    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029\ufeff\ufffe\uffff")
-)
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029\ufeff\ufffe\uffff"))
 JSON = st.recursive(
     st.none()
     | st.booleans()

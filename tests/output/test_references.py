@@ -167,6 +167,22 @@ def test_an_optional_reference_may_dangle() -> None:
     assert not dangling(pod)
 
 
+def test_a_config_map_of_a_containers_environment_may_be_the_teams_own() -> None:
+    variable = {"name": "V", "valueFrom": {"configMapKeyRef": {"name": "theirs", "key": "k"}}}
+    for container in ({"env": [variable]}, {"envFrom": [{"configMapRef": {"name": "theirs"}}]}):
+        pod = thing(("", "Pod"), "p", spec={"containers": [container]})
+        assert provided(pod) == {"ConfigMap": ("web/theirs",)}
+        assert provided(pod, thing(("", "ConfigMap"), "theirs")) == {}
+
+
+def test_a_config_map_that_a_volume_mounts_is_in_the_tree() -> None:
+    sources = [{"configMap": {"name": "c"}}]
+    for volume in ({"configMap": {"name": "c"}}, {"projected": {"sources": sources}}):
+        pod = thing(("", "Pod"), "p", spec={"volumes": [{"name": "v", **volume}]})
+        assert len(dangling(pod)) == 1
+        assert not dangling(pod, thing(("", "ConfigMap"), "c"))
+
+
 def test_what_every_cluster_has_is_there() -> None:
     spec = {"serviceAccountName": "default", "priorityClassName": "system-node-critical"}
     assert provided(thing(("", "Pod"), "p", spec=spec)) == {}
@@ -275,6 +291,17 @@ def test_a_hostname_becomes_the_vms_label() -> None:
 def test_the_labels_of_a_plans_target_count() -> None:
     made = plan(targetNamespace="web", targetLabels={"tier": "web"}, vms=[{"targetName": "web-01"}])
     assert not dangling(service(tier="web"), made)
+
+
+def test_a_service_selects_a_plans_vm_by_forklifts_own_label() -> None:
+    vms = [{"name": "WEB01", "targetName": "web-01"}, {"name": "web-02"}]
+    made = plan(targetNamespace="web", targetLabels={"app": "shop"}, vms=vms)
+    for name in ("web-01", "web-02"):
+        assert not dangling(service(app=name), made)
+    for name in ("WEB01", "shop"):
+        (issue,) = dangling(service(app=name), made)
+        assert f"selects `app={name}`" in issue.message
+    assert len(dangling({**service(app="web-01"), "metadata": {"name": "s", "namespace": "db"}}, made)) == 2
 
 
 def test_a_service_without_a_selector_is_fine() -> None:

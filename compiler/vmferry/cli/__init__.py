@@ -71,19 +71,19 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="vmferry")
 def main() -> None:
-    r"""Compile a migration spec into GitOps manifests that take a VMware estate to KubeVirt.
+    """Compile a migration spec into GitOps manifests that take a VMware estate to KubeVirt.
 
     \b
     Examples:
       vmferry init migration/                     a first spec, to be edited
       vmferry check migration/                    what is wrong with it
       vmferry compile migration/ --out .          write gitops/, for Flux or Argo CD
-      vmferry explain migration/ db-01            why db-01 goes where it goes
+      vmferry explain migration/ web-01           why web-01 goes where it goes
       vmferry verify gitops/ --schemas crds/      build and check what was compiled
 
     \b
     Exit codes: 0 fine, 1 findings, 2 wrong usage, 3 internal error.
-    """
+    """  # noqa: D301 - click wants the character
 
 
 def run() -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
+from vmferry.check import check
 from vmferry.cli import FINDINGS
 from vmferry.cli.options import all_option, assignments_option, format_option, spec_argument
 from vmferry.cli.report import counted, printable, show, summary
-from vmferry.compile import check
 
 
 @click.command("check")
@@ -16,7 +16,7 @@ from vmferry.compile import check
 @format_option
 @all_option
 def command(spec: Path, assignments: Path | None, style: str, everything: bool) -> int:
-    r"""Find everything that is wrong with a spec.
+    """Find everything that is wrong with a spec.
 
     SPEC is a file, a directory, or - for standard input. Nothing is written, no cluster or vCenter is asked.
 
@@ -25,7 +25,7 @@ def command(spec: Path, assignments: Path | None, style: str, everything: bool) 
       vmferry check migration/
       vmferry check --format json migration/ | jq '.findings[].code'
       cat spec.yaml | vmferry check -
-    """
+    """  # noqa: D301 - click wants the character
     checked = check(spec, assignments)
     show(checked.findings, checked.project.texts, style=style, everything=everything)
     for skipped in checked.project.skipped:

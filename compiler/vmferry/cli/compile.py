@@ -37,7 +37,7 @@ def command(
     style: str,
     everything: bool,
 ) -> int:
-    r"""Compile a spec into Kustomize bases and overlays.
+    """Compile a spec into Kustomize bases and overlays.
 
     The tree is replaced in one step: a run that fails or is killed leaves the old one. Files that vmferry
     does not own are left alone; owned files that somebody edited are conflicts.
@@ -46,8 +46,8 @@ def command(
     Examples:
       vmferry compile migration/ --out .
       vmferry compile migration/ --out . --diff | less
-      vmferry compile migration/ --out . --check        in CI: is gitops/ up to date?
-    """
+      vmferry compile migration/ --out . --check    # in CI: is gitops/ up to date?
+    """  # noqa: D301 - click wants the character
     assignments = assignments or assignments_path(spec)
     checked = check(spec, assignments)
     if checked.broken:

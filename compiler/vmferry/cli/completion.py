@@ -7,13 +7,13 @@ from click.shell_completion import get_completion_class
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> int:
-    r"""Print the completion script of a SHELL.
+    """Print the completion script of a SHELL.
 
     \b
     Examples:
       source <(vmferry completion bash)
       vmferry completion fish > ~/.config/fish/completions/vmferry.fish
-    """
+    """  # noqa: D301 - click wants the character
     from vmferry.cli import main
 
     kind = get_completion_class(shell)

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS
 from vmferry.cli.options import assignments_option, format_option, spec_argument
 from vmferry.cli.report import as_json, printable, show, spans_of, summary
-from vmferry.compile import Checked, check
 from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Span, Where
 
@@ -22,16 +22,16 @@ from vmferry.model.finding import Span, Where
 @assignments_option
 @format_option
 def command(spec: Path, vm: str | None, everything: bool, assignments: Path | None, style: str) -> int:
-    r"""Say why a VM goes where it goes: path, method, names, storage, networks, phase, group.
+    """Say why a VM goes where it goes: path, method, names, storage, networks, phase, group.
 
     VM is a name, an id, or SOURCE/NAME.
 
     \b
     Examples:
-      vmferry explain migration/ db-01
+      vmferry explain migration/ web-01
       vmferry explain migration/ --all
       vmferry explain migration/ --all --format json | jq '.[] | select(.path.value == "forklift")'
-    """
+    """  # noqa: D301 - click wants the character
     if (vm is None) is not everything:
         raise click.UsageError("Name a VM, or say --all.")
     checked = check(spec, assignments)

@@ -17,7 +17,7 @@ _SCHEMAS = ".vmferry/schemas"
 @click.command("init")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=".")
 def command(directory: Path) -> int:
-    r"""Write a first spec into DIRECTORY: two VMs, commented, ready to be edited.
+    """Write a first spec into DIRECTORY: two VMs, commented, ready to be edited.
 
     Schemas go to .vmferry/schemas; a comment on top of each file points editors there (VS Code needs the
     YAML extension). Files that exist are never overwritten.
@@ -26,7 +26,7 @@ def command(directory: Path) -> int:
     Examples:
       vmferry init migration/
       vmferry check migration/
-    """
+    """  # noqa: D301 - click wants the character
     template = files("vmferry.cli") / "template"
     wanted = {SPEC: (template / "spec.yaml").read_bytes(), TEAM: (template / "team-a.yaml").read_bytes()}
     wanted |= {f"{_SCHEMAS}/{file_name(kind)}": _schema(kind) for kind in KINDS}

@@ -1,18 +1,21 @@
 """Findings for people and for programs: text with the offending line, or JSON."""
 
+import contextlib
 import json
 import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
-from vmferry.compile import ordered
+from vmferry.check import ordered
 from vmferry.load.positions import MAX_SHOWN, Wanted, line_text, locate
 from vmferry.load.project import UnreadableError
 from vmferry.load.validate import may_be_secret
+from vmferry.load.yaml import MAX_BYTES
 from vmferry.model.catalog import CATALOG
 from vmferry.model.finding import Finding, Span, SpecError, Where
 
@@ -75,17 +78,20 @@ def show(
 
 
 def show_errors(error: SpecError, *, style: str = "text", everything: bool = False) -> None:
-    """Print the findings of a SpecError that no verb caught, reading the files they are in once more."""
+    """Print the findings of a SpecError that no verb caught."""
     findings = ordered(error.findings)
-    texts = dict(error.texts) if isinstance(error, UnreadableError) else {}
-    for file in {finding.where.file for finding in findings if finding.where} - texts.keys():
-        try:
-            with open(file, encoding="utf-8-sig", errors="replace") as stream:  # noqa: PTH123
-                texts[file] = stream.read(32 << 20)
-        except OSError:
-            continue
+    texts = error.texts if isinstance(error, UnreadableError) else _read({f.where.file for f in findings if f.where})
     show(findings, texts, style=style, everything=everything)
     click.echo(summary(findings), err=True)
+
+
+def _read(files: Iterable[str]) -> dict[str, str]:
+    """Return the texts of files in the compiled tree, such as its locks."""
+    texts = {}
+    for file in files:
+        with contextlib.suppress(OSError), Path(file).open(encoding="utf-8-sig", errors="replace") as stream:
+            texts[file] = stream.read(MAX_BYTES)
+    return texts
 
 
 _UNPRINTABLE_IN_JSON = re.compile(r"[^\n -~]")
@@ -157,7 +163,7 @@ def _excerpt(whole: str, span: Span) -> list[str]:
 
     Nothing of a line that may hold a secret, whatever the finding is about.
     """
-    if not whole.strip() or may_be_secret(whole):
+    if not whole.strip() or may_be_secret(whole, span.column):
         return []
     first = max(0, span.column - 1 - MAX_SHOWN // 2) if len(whole) > MAX_SHOWN else 0
     cut = whole[first : first + MAX_SHOWN].replace("\t", " ")

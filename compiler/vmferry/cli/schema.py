@@ -14,14 +14,14 @@ from vmferry.model.schema import KINDS, bundle, file_name, json_schema
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Write one file a kind into this directory instead."
 )
 def command(kind: str | None, out: Path | None) -> int:
-    r"""Print the JSON Schema (draft 2020-12) of one KIND, or of any spec file.
+    """Print the JSON Schema (draft 2020-12) of one KIND, or of any spec file.
 
     \b
     Examples:
       vmferry schema > vmferry.schema.json
       vmferry schema MigrationSpec
       vmferry schema --out schemas/
-    """
+    """  # noqa: D301 - click wants the character
     if out is None:
         click.echo(json.dumps(json_schema(kind) if kind else bundle(), indent=2))
         return 0

@@ -24,7 +24,7 @@ from vmferry.output.verify import Report, verify
 @format_option
 @all_option
 def command(directory: Path, schemas: tuple[Path, ...], style: str, everything: bool) -> int:
-    r"""Build every root of a compiled tree with kustomize, and check what comes out.
+    """Build every root of a compiled tree with kustomize, and check what comes out.
 
     Each object is checked against its JSON Schema, references must resolve, patches must have taken effect.
 
@@ -32,7 +32,7 @@ def command(directory: Path, schemas: tuple[Path, ...], style: str, everything: 
     Examples:
       vmferry verify .
       vmferry verify gitops/ --schemas ../CRDs-catalog
-    """
+    """  # noqa: D301 - click wants the character
     with _progress() as progress:
         report = verify(directory, schemas, progress=progress)
     texts = _texts(report)

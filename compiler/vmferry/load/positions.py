@@ -115,7 +115,8 @@ class _Search:
         self._document = -1
         self._frames: list[_Frame] = []
         self._skipped = 0  # collections around the current event that no wanted path leads into
-        self._open: list[_Target] = []
+        self._open: list[tuple[_Target, int]] = []  # with the depth at which each began
+        self._depth = 0
         self._open_line = -1
 
     def run(self) -> None:
@@ -123,17 +124,17 @@ class _Search:
 
         starts = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
         ends = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+        nesting = dict.fromkeys(starts, 1) | dict.fromkeys(ends, -1)
         last = max(self._roots)
         try:
             for event in events(self._text):
                 kind = type(event)
                 if self._open:
                     self._extend(event)
+                step = nesting.get(kind, 0)
+                self._nest(step)
                 if self._skipped:
-                    if kind in starts:
-                        self._skipped += 1
-                    elif kind in ends:
-                        self._skipped -= 1
+                    self._skipped += step
                 elif kind is yaml.ScalarEvent or kind is yaml.AliasEvent:
                     self._enter(event)
                 elif kind in starts:
@@ -147,11 +148,17 @@ class _Search:
         except yaml.YAMLError:
             return
 
+    def _nest(self, step: int) -> None:
+        """Go into a collection (1) or out of one (-1), which ends its value."""
+        if step < 0:
+            self._open = [item for item in self._open if item[1] < self._depth]
+        self._depth += step
+
     def _start(self, event: Any, mapping: bool) -> None:
         target = self._enter(event)
         if target is not None:
             target.block = not event.flow_style
-            self._open.append(target)
+            self._open.append((target, self._depth))
             self._open_line = event.start_mark.line
         if target is None or not target.children:
             self._skipped = 1
@@ -204,6 +211,6 @@ class _Search:
             self._open.clear()
         elif event.start_mark.index != event.end_mark.index:
             end = self._end_column(event)
-            for target in self._open:
+            for target, _ in self._open:
                 assert target.value is not None  # noqa: S101 - set when it was opened
                 target.value = target.value._replace(end_column=max(target.value.end_column, end))

@@ -280,9 +280,9 @@ def _typed_assignments(data: Any) -> Assignments:
 def _discreet(finding: Finding, text: str) -> Finding:
     """Return a finding on YAML without what it quotes, where its line may hold a secret."""
     span = finding.where.span if finding.where else None
-    if span is None or not may_be_secret(line_text(text, span.line)):
+    if span is None or not may_be_secret(line_text(text, span.line), span.column):
         return finding
-    return replace(finding, message=re.sub("`[^`]*`", "this", finding.message), secret=True)
+    return replace(finding, message=re.sub("`[^`]*`", "…", finding.message), secret=True)
 
 
 def _named_files(spec: MigrationSpec, where: Where) -> Iterator[tuple[str, Where]]:

@@ -4,10 +4,12 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 
+from vmferry.model import base
 from vmferry.model.finding import Finding, Path, Where
 from vmferry.model.schema import file_name
 from vmferry.model.shipped import shipped
@@ -15,18 +17,18 @@ from vmferry.model.shipped import shipped
 T = TypeVar("T")
 
 _SECRET_KEY = re.compile(
-    r"passw|passphrase|pass$|^pwd?$|secret|token|credential|(api|private|access|auth)[_-]?key|^user(name)?$|^login$",
+    r"passw|passphrase|pass$|pwd|^pw$|secret|token|credential|(api|private|access|auth)[_-]?key|^user(name)?$|^login$",
     re.IGNORECASE,
 )
 _SECRET_ENV = re.compile(r"passw|passphrase|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
-_SECRET_TEXT = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*:(?![0-9]+/)[^\s@'\"]+@"
-)
-_SECRET_LINE = re.compile(
-    r"([A-Za-z_-]*(?:passw|passphrase|pwd|secret|token|credential|(?:api|private|access|auth)[_-]?key)[A-Za-z0-9_-]*)"
-    r"[\"']?\s*[:=]",
+# Bounded, and without a run of letters in front: they go over lines of a megabyte.
+_SECRET_TEXT = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY|://[^\s/:@'\"]{0,256}:(?![0-9]+/)[^\s@'\"]{1,256}@")
+_SECRET_WORD = re.compile(
+    r"(?:passw|passphrase|pwd|secret|token|credential|(?:api|private|access|auth)[_-]?key)"
+    r"[A-Za-z0-9_-]{0,40}(?=[\"']?[ \t]{0,8}[:=])",
     re.IGNORECASE,
 )
+_KEY_START = re.compile(r"[A-Za-z0-9_-]*\Z")
 _CREDENTIALS = frozenset(("credentials", "conversionCredentials", "secretRef", "externalSecret", "secretKeyRef"))
 _REFERENCES = _CREDENTIALS | {"gitSecret", "sopsSecret", "luksSecret", "envFromSecrets"}
 _USE_REFERENCE = "refer to a Secret instead (credentials.secretRef, externalSecret or file), and change what leaked"
@@ -44,9 +46,22 @@ def convert(data: Any, kind: type[T], where: Where, text: str) -> tuple[T | None
     return (value if not findings else None), findings
 
 
-def may_be_secret(line: str) -> bool:
-    """Return whether a line of a file may hold a secret, going by how it looks: parsed or not, nobody is shown it."""
-    return bool(_SECRET_TEXT.search(line)) or any(match[1] not in _REFERENCES for match in _SECRET_LINE.finditer(line))
+_AROUND = 1000  # characters; a line may have a million
+
+
+def may_be_secret(line: str, column: int = 1) -> bool:
+    """Return whether a line of a file may hold a secret around a column, going by how it looks.
+
+    Nobody is shown such a line.
+    """
+    line = line[max(0, column - _AROUND) : column + _AROUND]
+    if _SECRET_TEXT.search(line):
+        return True
+    for match in _SECRET_WORD.finditer(line):
+        before = _KEY_START.search(line[max(0, match.start() - 40) : match.start()])
+        if (before[0] if before else "") + match[0] not in _REFERENCES:
+            return True
+    return False
 
 
 def _strings(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -66,7 +81,7 @@ def _hygiene(data: Any, where: Where, text: str) -> Iterator[Finding]:
     for path in _nulls(data):
         yield Finding(
             code="VMF017",
-            message=f"`{path[-1]}` has no value",
+            message=f"{_name(path)} has no value",
             help="give it one, or remove the key: an absent fact is unknown, not empty",
             where=where.at(*path, key=isinstance(path[-1], str)),
         )
@@ -99,12 +114,12 @@ def _secrets(data: Any, where: Where, text: str) -> Iterator[Finding]:
         for path, value in _strings(data):
             if _SECRET_TEXT.search(value):
                 yield _secret(where.at(*path), "a private key or a URL with a password")
-    for path, value in _environment(data):
-        if _SECRET_ENV.search(value):
-            yield _secret(where.at(*path), f"variable {value} with its value")
+    for path, kind, name in _named_values(data):
+        if _SECRET_ENV.search(name):
+            yield _secret(where.at(*path), f"{kind} {name} with its value")
 
 
-def _environment(data: Any) -> Iterator[tuple[Path, str]]:
+def _named_values(data: Any) -> Iterator[tuple[Path, str, str]]:
     """Yield literal environment variables and custom attributes: the places where free names meet values."""
     for index, vm in enumerate(data.get("vms") or () if isinstance(data, dict) else ()):
         if not isinstance(vm, dict):
@@ -113,10 +128,11 @@ def _environment(data: Any) -> Iterator[tuple[Path, str]]:
         variables = application.get("env") if isinstance(application, dict) else None
         for number, variable in enumerate(variables if isinstance(variables, list) else ()):
             if isinstance(variable, dict) and "value" in variable:
-                yield ("vms", index, "application", "env", number, "value"), str(variable.get("name"))
+                path = ("vms", index, "application", "env", number, "value")
+                yield path, "variable", str(variable.get("name"))
         attributes = vm.get("customAttributes")
         for name in attributes if isinstance(attributes, dict) else ():
-            yield ("vms", index, "customAttributes", name), str(name)
+            yield ("vms", index, "customAttributes", name), "custom attribute", str(name)
 
 
 def _secret(where: Where, what: str) -> Finding:
@@ -141,14 +157,16 @@ def _explain(data: Any, kind: type[Any], where: Where, error: msgspec.Validation
     return [_as_msgspec_says(error, where)]
 
 
+_SAYS = re.compile(r"(?P<what>.*?) - at (?:`key` in )?`\$(?P<path>[^`]*)`", re.DOTALL)
 _STEP = re.compile(r"\.([A-Za-z0-9_]+)|\[([0-9]+)\]")
 
 
 def _as_msgspec_says(error: msgspec.ValidationError, where: Where) -> Finding:
     """Report what the JSON Schema accepts and the types do not: 2.0 for a count."""
-    message, _, path = str(error).partition(" - at `$")
+    said = _SAYS.fullmatch(str(error))
+    what, path = (said["what"], said["path"]) if said else (str(error), "")
     steps: list[str | int] = [name or int(index) for name, index in _STEP.findall(path.partition("[...]")[0])]
-    return Finding(code="VMF013", message=f"{_name(tuple(steps))}: {message}", where=where.at(*steps))
+    return Finding(code="VMF013", message=f"{_name(tuple(steps))}: {what}", where=where.at(*steps))
 
 
 def _translate(problem: Any, above: Path, where: Where) -> Iterator[Finding]:
@@ -222,7 +240,10 @@ def _alternatives(problem: Any, path: Path, where: Where) -> Iterator[Finding]:
         for sub in fitting[0]:
             yield from _translate(sub, path, where)
         return
-    kinds = [str(option.get("type", option.get("enum", "a mapping"))) for option in options]
+    kinds = [
+        _list(option["enum"], "or") if "enum" in option else _WORDS.get(option.get("type", "object"), "something else")
+        for option in options
+    ]
     private = _may_hold_secret(path, value)
     yield Finding(
         code="VMF013",
@@ -255,7 +276,7 @@ def _unknown(key: str, known: dict[str, Any], parent: str, where: Where) -> Find
     return Finding(
         code="VMF014",
         message=f"unknown field `{key}` in {parent}" + (f"; did you mean `{guess[0]}`?" if guess else ""),
-        help=f"known fields: {', '.join(sorted(known))}",
+        help=_describe(known[guess[0]]) if guess else f"known fields: {', '.join(sorted(known))}",
         where=where,
         secret=bool(_SECRET_KEY.search(key)),
     )
@@ -271,7 +292,7 @@ def _name(path: Path) -> str:
 def _wanted(rule: str, wanted: Any, schema: dict[str, Any]) -> str:
     match rule:
         case "type":
-            return f"must be {'an' if wanted in ('array', 'integer', 'object') else 'a'} {_WORDS.get(wanted, wanted)}"
+            return f"must be {_WORDS.get(wanted, wanted)}"
         case "enum":
             return f"must be {_list(wanted, 'or')}"
         case "minimum" | "maximum":
@@ -286,7 +307,13 @@ def _wanted(rule: str, wanted: Any, schema: dict[str, Any]) -> str:
             return f"does not fit ({rule} {wanted!r})"
 
 
-_WORDS = {"object": "object (mapping)", "array": "array (list)"}
+_WORDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "string": "a string",
+}
 
 
 def _help(rule: str, wanted: Any, value: Any, schema: dict[str, Any]) -> str:
@@ -294,7 +321,20 @@ def _help(rule: str, wanted: Any, value: Any, schema: dict[str, Any]) -> str:
         return _describe(schema) + _mean(value, [str(word) for word in wanted])
     if rule == "type" and wanted == "string":
         return f'quote it: "{value}"' if isinstance(value, int | float) else _describe(schema)
+    if rule == "type" and wanted == "boolean":
+        return "only true and false, without quotes, are booleans in YAML 1.2"
+    if rule == "type" and wanted == "integer" and isinstance(value, str) and value.isdecimal():
+        return f"without quotes: {value}"
+    if rule == "pattern":
+        return f"{_describe(schema)} {_forms().get(wanted, '')}".strip()
     return _describe(schema)
+
+
+@cache
+def _forms() -> dict[str, str]:
+    """Return what each form of text is, by its pattern; a field's own description hides it in the schema."""
+    metas = [item for kind in vars(base).values() for item in getattr(kind, "__metadata__", ())]
+    return {meta.pattern: meta.description for meta in metas if meta.pattern and meta.description}
 
 
 def _mean(value: Any, words: list[str]) -> str:

@@ -89,11 +89,10 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\
 
 def _check_size(raw: bytes, file: str) -> None:
     if len(raw) > MAX_BYTES:
-        size = f"{len(raw) / 2**20:,.1f} MiB"
         raise SpecError(
             Finding(
                 code="VMF006",
-                message=f"the file has {size}; at most {MAX_BYTES // 2**20} MiB are read",
+                message=f"the file is larger than {MAX_BYTES // 2**20} MiB",
                 help="Split it into several files; a spec may include any number of VirtualMachineSet files.",
                 where=Where(file=file, span=Span(1, 1, 1, 2)),
             )
@@ -638,9 +637,14 @@ def _syntax_error(error: "yaml.MarkedYAMLError", text: str, file: str, document:
             if at_context and error.context_mark is not None:
                 mark = error.context_mark
             break
+    if mark is not None and _CONFLICT.match(line_text(text, mark.line + 1)):
+        message, remedy = "a merge conflict is not resolved", "Keep one side, and remove the lines with the markers."
     span = _clamped(text, mark) if mark is not None else Span(1, 1, 1, 2)
     where = Where(file=file, document=document, span=span)
     return Finding(code="VMF001", message=message, help=remedy, where=where)
+
+
+_CONFLICT = re.compile(r"(?:<{7}|>{7}|\|{7}|={7})(?:\s|$)")  # as git writes them
 
 
 def _bad_start(text: str, mark: Any) -> tuple[str, str]:

@@ -6,8 +6,10 @@ from msgspec import Meta
 
 from vmferry.model.base import Duration, Image, Model, Name, Port, Size, Text
 
-EnvName = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=253)]
-CpuQuantity = Annotated[str, Meta(pattern=r"^([0-9]+m|[0-9]+(\.[0-9]{1,3})?)$", description="CPU, as in 500m or 2.")]
+EnvName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$(?!\n)", max_length=253)]
+CpuQuantity = Annotated[
+    str, Meta(pattern=r"^([0-9]+m|[0-9]+(\.[0-9]{1,3})?)$(?!\n)", description="CPU, as in 500m or 2.")
+]
 
 
 class KeyRef(Model, frozen=True, kw_only=True):
@@ -29,7 +31,7 @@ class EnvVar(Model, frozen=True, kw_only=True):
 class NamedPort(Model, frozen=True, kw_only=True):
     """A port that is served."""
 
-    name: Annotated[str, Meta(pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=15, description="Its name.")]
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$(?!\n)", max_length=15, description="Its name.")]
     port: Annotated[Port, Meta(description="The port the service listens on.")]
     target_port: Annotated[Port, Meta(description="The port in the guest or container. Default: the same.")] | None = (
         None

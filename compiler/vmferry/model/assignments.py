@@ -6,13 +6,14 @@ from msgspec import Meta
 
 from vmferry.model.base import Model, Name
 from vmferry.model.blueprint import Machine
-from vmferry.model.spec import ApiVersion, Metadata
+from vmferry.model.spec import ApiVersion, Metadata, Stage
 
 
 class Assignment(Model, frozen=True, kw_only=True):
     """Where a VM went."""
 
     group: Annotated[Name, Meta(description="Its move group.")]
+    stage: Annotated[Stage, Meta(description="Stage its group reached.")] = "planned"
     facts: Annotated[str, Meta(description="Digest of the facts and decisions it was frozen with.")] | None = None
     machine: Annotated[Machine, Meta(description="The frozen VM; absent while its group is planned.")] | None = None
 

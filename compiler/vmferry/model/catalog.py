@@ -92,7 +92,7 @@ _RULES = (
     Rule("VMF504", "error", "firmware is not possible"),
     Rule("VMF505", "error", "the API server would refuse it"),
     Rule("VMF506", "error", "the target's version cannot do it"),
-    Rule("VMF507", "error", "a Plan has no field for it"),
+    Rule("VMF507", "error", "the path has no field for it"),
     Rule("VMF508", "warning", "a Plan has no field for it, it takes effect later"),
     # 6xx: output
     Rule("VMF601", "error", "file was edited by hand"),

@@ -36,7 +36,7 @@ class HttpImage(Model, frozen=True, kw_only=True):
         Annotated[
             str,
             Meta(
-                pattern="^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$",
+                pattern=r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$(?!\n)",
                 description="Digest of the image; emitted where the target's CDI checks it (1.66 and later).",
             ),
         ]
@@ -51,7 +51,7 @@ class RegistryImage(Model, frozen=True, kw_only=True):
 
     url: Annotated[
         str,
-        Meta(pattern="^(docker|oci-archive)://[^@\\s]+(@sha256:[0-9a-f]{64})?$", description="The image."),
+        Meta(pattern=r"^(docker|oci-archive)://[^@\s]+(@sha256:[0-9a-f]{64})?$(?!\n)", description="The image."),
     ]
     secret_ref: Annotated[Name, Meta(description="Secret with accessKeyId and secretKey.")] | None = None
 
@@ -112,6 +112,8 @@ class Nic(Model, frozen=True, kw_only=True):
     network: Annotated[Text, Meta(description="Segment or port group, by name or id.")]
     mac: Annotated[Mac, Meta(description="Its MAC address, kept in the target.")] | None = None
     connected: Annotated[bool, Meta(description="Connected when the VM starts.")] = True
+    adapter: Annotated[Text, Meta(description="Adapter in vSphere, as in vmxnet3.")] | None = None
+    network_id: Annotated[Text, Meta(description="Managed object id of the network, or NSX segment id.")] | None = None
     model: Annotated[NicModel, Meta(description="Model in the target. Default: virtio.")] | None = None
     addresses: Annotated[tuple[Cidr, ...], Meta(description="Addresses the guest has.")] = ()
     origin: Annotated[Literal["static", "dhcp"], Meta(description="Where the addresses come from.")] | None = None
@@ -125,8 +127,45 @@ class Device(Model, frozen=True, kw_only=True):
     device_name: Annotated[
         str,
         Meta(
-            pattern=r"^[a-z0-9][-a-z0-9.]*/[A-Za-z0-9][-A-Za-z0-9_.]*$",
+            pattern=r"^[a-z0-9][-a-z0-9.]*/[A-Za-z0-9][-A-Za-z0-9_.]*$(?!\n)",
             max_length=253,
             description="Resource name on the target's nodes, as in nvidia.com/TU104GL_Tesla_T4.",
         ),
     ]
+
+
+class GuestDisk(Model, frozen=True, kw_only=True):
+    """A file system in the guest, as VMware Tools reports it."""
+
+    path: Annotated[Text, Meta(description="Mount point or drive, as in / or C:\\.")]
+    capacity: Annotated[int, Meta(ge=0, description="Capacity in bytes.")] | None = None
+    free: Annotated[int, Meta(ge=0, description="Free space in bytes.")] | None = None
+
+
+class Rate(Model, frozen=True, kw_only=True):
+    """Average and peak of one counter over the baseline's time."""
+
+    average: Annotated[float, Meta(ge=0, description="Average.")]
+    peak: Annotated[float, Meta(ge=0, description="Highest sample.")]
+
+
+class DiskBaseline(Model, frozen=True, kw_only=True):
+    """What one disk did."""
+
+    label: Annotated[Text, Meta(description="Instance of the counter, as in scsi0:0.")]
+    read_iops: Annotated[Rate, Meta(description="Reads a second.")] | None = None
+    write_iops: Annotated[Rate, Meta(description="Writes a second.")] | None = None
+    read: Annotated[Rate, Meta(description="KiB/s read.")] | None = None
+    write: Annotated[Rate, Meta(description="KiB/s written.")] | None = None
+
+
+class Baseline(Model, frozen=True, kw_only=True):
+    """What the VM used, measured by vCenter's PerformanceManager before it moved."""
+
+    days: Annotated[int, Meta(ge=1, description="Days that were asked for.")]
+    samples: Annotated[int, Meta(ge=0, description="Samples there were.")]
+    coverage: Annotated[float, Meta(ge=0, le=1, description="Part of the time that has samples.")]
+    cpu: Annotated[Rate, Meta(description="CPU usage in percent.")] | None = None
+    memory: Annotated[Rate, Meta(description="Active memory in percent.")] | None = None
+    network: Annotated[Rate, Meta(description="Network usage in KiB/s.")] | None = None
+    disks: Annotated[tuple[DiskBaseline, ...], Meta(description="By disk, where vCenter has it.")] = ()

@@ -29,7 +29,7 @@ from vmferry.model.base import (
     Version,
     Vlan,
 )
-from vmferry.model.facts import Cpu, Device, Disk, Firmware, Nic, OsFamily, PowerState
+from vmferry.model.facts import Baseline, Cpu, Device, Disk, Firmware, GuestDisk, Nic, OsFamily, PowerState
 
 Disposition = Literal["migrate", "rebuild", "retire", "retain", "exclude"]
 PathChoice = Literal["auto", "forklift", "virt-v2v", "rebuild"]
@@ -104,7 +104,7 @@ class VCenter(Model, frozen=True, kw_only=True):
     url: Annotated[
         str,
         Meta(
-            pattern=r"^https://[^/@\s]+(:[0-9]+)?/sdk$",
+            pattern=r"^https://[^/@\s]+(:[0-9]+)?/sdk$(?!\n)",
             description="Its SDK address, https://HOST/sdk, without credentials.",
         ),
     ]
@@ -119,7 +119,7 @@ class VCenter(Model, frozen=True, kw_only=True):
     thumbprint: (
         Annotated[
             str,
-            Meta(pattern="^[0-9A-F]{2}(:[0-9A-F]{2}){19}$", description="SHA-1 thumbprint of its certificate."),
+            Meta(pattern=r"^[0-9A-F]{2}(:[0-9A-F]{2}){19}$(?!\n)", description="SHA-1 thumbprint of its certificate."),
         ]
         | None
     ) = None
@@ -200,7 +200,7 @@ class Cluster(Model, frozen=True, kw_only=True):
     ] = 100
     machine_type: Annotated[
         str,
-        Meta(pattern="^(pc-)?q35[-a-z0-9.]*$", description="Machine type of the VMs; q35 follows the cluster."),
+        Meta(pattern=r"^(pc-)?q35[-a-z0-9.]*$(?!\n)", description="Machine type of the VMs; q35 follows the cluster."),
     ] = "q35"
     parallel_migrations: Annotated[
         int, Meta(ge=1, le=100, description="Live migrations at once a quota leaves room for.")
@@ -227,7 +227,7 @@ class GitOps(Model, frozen=True, kw_only=True):
     repo_url: Annotated[
         str,
         Meta(
-            pattern=r"^(https://|ssh://|git@)[^\s]+$",
+            pattern=r"^(https://|ssh://|git@)[^\s]+$(?!\n)",
             description="Repository that holds the tree, without credentials.",
         ),
     ] = field(name="repoURL")
@@ -235,7 +235,7 @@ class GitOps(Model, frozen=True, kw_only=True):
     path: Annotated[
         str,
         Meta(
-            pattern=r"^[A-Za-z0-9][-A-Za-z0-9_]*(/[A-Za-z0-9][-A-Za-z0-9_]*)*$",
+            pattern=r"^[A-Za-z0-9][-A-Za-z0-9_]*(/[A-Za-z0-9][-A-Za-z0-9_]*)*$(?!\n)",
             description="Folder of the tree in the repository.",
         ),
     ] = "gitops"
@@ -342,7 +342,7 @@ class SriovNetwork(Model, frozen=True, kw_only=True, tag_field="type", tag="srio
     resource_name: Annotated[
         str,
         Meta(
-            pattern=r"^[a-z0-9][-a-z0-9.]*/[A-Za-z0-9][-A-Za-z0-9_.]*$",
+            pattern=r"^[a-z0-9][-a-z0-9.]*/[A-Za-z0-9][-A-Za-z0-9_.]*$(?!\n)",
             description="Resource of the device plugin.",
         ),
     ]
@@ -618,7 +618,7 @@ class Decisions(Model, frozen=True, kw_only=True):
     root_disk: (
         Annotated[
             str,
-            Meta(pattern="^/dev/[a-z0-9]+$", description="Root device, where the guest has several systems."),
+            Meta(pattern=r"^/dev/[a-z0-9]+$(?!\n)", description="Root device, where the guest has several systems."),
         ]
         | None
     ) = None
@@ -661,7 +661,7 @@ class Assign(Model, frozen=True, kw_only=True):
 class ExternalDependency(Model, frozen=True, kw_only=True):
     """Something outside the migration that a VM needs."""
 
-    external: Annotated[str, Meta(pattern=r"^[^\s:]+(:[0-9]{1,5})?$", description="HOST:PORT.")]
+    external: Annotated[str, Meta(pattern=r"^[^\s:]+(:[0-9]{1,5})?$(?!\n)", description="HOST:PORT.")]
 
 
 class VirtualMachine(Decisions, frozen=True, kw_only=True):
@@ -696,6 +696,45 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
     change_tracking: Annotated[bool, Meta(description="Changed block tracking is on.")] | None = None
     snapshots: Annotated[int, Meta(ge=0, description="Number of snapshots.")] | None = None
 
+    instance_uuid: Annotated[Uuid, Meta(description="vCenter's own UUID of it (config.instanceUuid).")] | None = None
+    vapp: Annotated[Text, Meta(description="vApp it is in.")] | None = None
+    hardware_version: Annotated[Text, Meta(description="Virtual hardware, as in vmx-19.")] | None = None
+    guest_name: Annotated[Text, Meta(description="Guest system as the configuration names it.")] | None = None
+    guest_tools_name: Annotated[Text, Meta(description="Guest system as VMware Tools reports it.")] | None = None
+    tools: Annotated[Literal["running", "notRunning", "notInstalled"], Meta(description="VMware Tools.")] | None = None
+    connection_state: (
+        Annotated[
+            Literal["connected", "disconnected", "inaccessible", "invalid", "orphaned"],
+            Meta(description="Connection state."),
+        ]
+        | None
+    ) = None
+    consolidation_needed: Annotated[bool, Meta(description="Its snapshots need consolidation.")] | None = None
+    fault_tolerance: Annotated[bool, Meta(description="Fault tolerance is on.")] | None = None
+    cpu_hot_add: Annotated[bool, Meta(description="CPUs can be added while it runs.")] | None = None
+    cpu_hot_remove: Annotated[bool, Meta(description="CPUs can be removed while it runs.")] | None = None
+    memory_hot_add: Annotated[bool, Meta(description="Memory can be added while it runs.")] | None = None
+    cpu_affinity: Annotated[tuple[int, ...], Meta(description="CPUs it is bound to.")] | None = None
+    numa_node_affinity: Annotated[tuple[int, ...], Meta(description="NUMA nodes it is bound to.")] | None = None
+    host_affinity: Annotated[bool, Meta(description="A cluster rule binds it to hosts.")] | None = None
+    rules: Annotated[tuple[Text, ...], Meta(description="Cluster rules it is in.")] = ()
+    latency_sensitivity: (
+        Annotated[Literal["low", "normal", "medium", "high"], Meta(description="Latency sensitivity.")] | None
+    ) = None
+    nested_hv: Annotated[bool, Meta(description="Hardware virtualization is exposed to the guest.")] | None = field(
+        default=None, name="nestedHV"
+    )
+    encrypted: Annotated[bool, Meta(description="It is encrypted.")] | None = None
+    disk_enable_uuid: (
+        Annotated[bool, Meta(description="The guest sees the UUIDs of its disks (disk.EnableUUID).")] | None
+    ) = field(default=None, name="diskEnableUUID")
+    usb: Annotated[bool, Meta(description="It has a USB controller.")] | None = None
+    sriov: Annotated[bool, Meta(description="It has an SR-IOV adapter.")] | None = None
+    managed_by: Annotated[Text, Meta(description="Extension that manages it.")] | None = None
+    srm_placeholder: Annotated[bool, Meta(description="Placeholder of Site Recovery Manager.")] | None = None
+    annotation: Annotated[str, Meta(max_length=16384, description="Notes in vCenter.")] | None = None
+    guest_disks: Annotated[tuple[GuestDisk, ...], Meta(description="File systems in the guest.")] | None = None
+    baseline: Annotated[Baseline, Meta(description="What it used before it moved.")] | None = None
     depends_on: Annotated[
         tuple[Text | ExternalDependency, ...],
         Meta(description="VMs (by name) and external services it needs."),

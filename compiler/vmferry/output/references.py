@@ -122,7 +122,8 @@ class Graph:
             claim, whole = _claim_name(template, {**values, "PlanName": plan["metadata"]["name"]})
             if claim:
                 (self._claims if whole else self._claim_prefixes)[namespace].add(claim)
-            self._pods[namespace].add(frozenset({**labels, **_vm_labels(name, name)}.items()))
+            # Forklift labels the pods `app` (setLabels in pkg/controller/plan/kubevirt.go)
+            self._pods[namespace].add(frozenset({**labels, "app": name, **_vm_labels(name, name)}.items()))
 
     def _add_pod(self, obj: KubeObject, key: Key, template: str) -> None:
         at = f"{template}." if template else ""

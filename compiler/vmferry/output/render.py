@@ -4,11 +4,16 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
+from vmferry.model.finding import Finding, SpecError
 from vmferry.model.manifest import INFRA_LOCK, File, Item, KubeObject, Patch, Root
 from vmferry.output.tree import Planned
 from vmferry.output.yaml import dump
+
+OWNER = "locks/migration.txt"
+"""File that says which migration a tree is of: two never share one."""
 
 KUSTOMIZATION = "kustomization.yaml"
 _GENERATED = (
@@ -23,8 +28,8 @@ resources: []
 """
 
 
-def render(items: Iterable[Item], externals: Iterable[str] = ()) -> Iterator[Planned]:
-    """Yield every file of the tree. ``externals`` are NADs (namespace/name) that exist already.
+def render(items: Iterable[Item], migration: str, externals: Iterable[str] = ()) -> Iterator[Planned]:
+    """Yield every file of the tree of a migration. ``externals`` are NADs (namespace/name) that exist already.
 
     Raises ValueError where two objects would be one file: the Blueprint should not have allowed it.
     """
@@ -46,6 +51,20 @@ def render(items: Iterable[Item], externals: Iterable[str] = ()) -> Iterator[Pla
     for directory, names in listed.items():
         yield _kustomization(directory, {"resources": sorted(names)}, locks[directory])
     yield _externals(externals)
+    yield Planned(OWNER, f"{migration}\n".encode(), INFRA_LOCK)
+
+
+def check_owner(root: Path, migration: str) -> None:
+    """Raise SpecError (VMF602) when the tree at ``root`` is another migration's."""
+    path = root / OWNER
+    if path.is_file() and (owner := path.read_text(encoding="utf-8", errors="replace").strip()) != migration:
+        raise SpecError(
+            Finding(
+                code="VMF602",
+                message=f"{root} is the tree of migration {owner!r}, this is {migration}",
+                help="give each migration a folder of its own: target.gitops.path, or --out",
+            )
+        )
 
 
 def _file_name(obj: KubeObject) -> str:

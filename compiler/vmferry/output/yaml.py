@@ -105,13 +105,19 @@ def _key(key: str) -> str:
 
 def _text(text: str, pad: str) -> str:
     """Return ``text`` as a scalar; a block literal goes two columns to the right of ``pad``."""
-    if "\n" in text and not _NOT_LITERAL.search(text):
-        style = "|" if text.endswith("\n") else "|-"
-        lines = text.removesuffix("\n").split("\n")
-        return "\n".join([style, *(f"{pad}  {line}" if line else "" for line in lines)])
-    return _line(text)
+    return _lines(text, pad) if "\n" in text else _line(text)
 
 
+@lru_cache(maxsize=64)  # every group has the same scripts
+def _lines(text: str, pad: str) -> str:
+    if _NOT_LITERAL.search(text):
+        return _line(text)
+    style = "|" if text.endswith("\n") else "|-"
+    lines = text.removesuffix("\n").split("\n")
+    return "\n".join([style, *(f"{pad}  {line}" if line else "" for line in lines)])
+
+
+@lru_cache(maxsize=16384)  # and most values stand in many manifests
 def _line(text: str) -> str:
     if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
         return text

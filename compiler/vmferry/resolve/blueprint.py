@@ -1,20 +1,19 @@
 """All passes in order: from the project to the Blueprint, with every decision made and explained."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint, Group, Machine, NetworkPair, PhasePlan, StoragePair
-from vmferry.model.finding import Finding
-from vmferry.model.manifest import INFRA_LOCK
+from vmferry.model.finding import Finding, Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, Phase
 from vmferry.resolve import order, stages
 from vmferry.resolve.disposition import dispose
-from vmferry.resolve.freeze import Frozen, assignments_of, check_assignments, report_drift, thaw
+from vmferry.resolve.freeze import Frozen, assignments_of, check_recorded, differences, report_drift, thaw
 from vmferry.resolve.groups import cut
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.machines import Parts, build
@@ -23,7 +22,7 @@ from vmferry.resolve.namespaces import place
 from vmferry.resolve.networks import NetworkMap, attach, map_networks
 from vmferry.resolve.paths import route
 from vmferry.resolve.selection import Candidate, select
-from vmferry.resolve.shared import share
+from vmferry.resolve.shared import check_left, share
 from vmferry.resolve.sources import plan_hooks, plan_sources
 from vmferry.resolve.storage import StorageMap, allocate
 from vmferry.resolve.surroundings import external_nads, plan_bridges, plan_namespaces
@@ -41,17 +40,17 @@ def resolve(project: Project) -> Resolution:
     """Return the Blueprint of a project. With errors among the findings it is incomplete: do not emit it."""
     journal = Journal()
     spec, where = project.spec, project.where
-    check_assignments(spec, project.assignments, where, journal)
     phases = order.order_phases(spec.phases, where, journal)
     stages.check_times(phases, where, journal)
     candidates = select(project, journal)
     moving, left = dispose(candidates, journal)
     order.check_phases(moving, phases, journal)
-    was = thaw(project.assignments, spec.groups)
+    was = thaw(project, moving, journal)
     live = tuple(candidate for candidate in moving if was.key(candidate) is None)
     networks = map_networks(spec.networks, where, journal)
     storage = StorageMap(spec.storage, where, journal)
-    machines, ties = _machines(live, project, networks, storage, was, journal)
+    machines, ties = _machines(live, moving, project, networks, storage, was, was.machines.values(), journal)
+    check_left(live, candidates, was, journal)
     needs = order.dependencies(moving, candidates, journal)
     cycles = order.circles(needs)
     order.check_order(moving, needs, cycles, phases, journal)
@@ -59,6 +58,8 @@ def resolve(project: Project) -> Resolution:
     groups_of = cut(machines, (*ties, *cycles), spec, phases, project.assignments, closed, where, journal)
     decided = [replace(machine, group=groups_of[key]) for key, machine in machines.items()]
     groups = _groups(project, phases, (*decided, *was.machines.values()), journal)
+    check_recorded(project, groups, journal)
+    order.check_running(needs, groups, {c.key: was.key(c) or c.key for c in moving}, where, journal)
     _explain_groups(groups, journal)
     _drift(project, moving, was, networks, storage, journal)
     blueprint = Blueprint(
@@ -77,22 +78,27 @@ def resolve(project: Project) -> Resolution:
         decisions=journal.decisions(),
         places={candidate.key: candidate.where for candidate in moving},
     )
-    _check_hooks(project, groups, journal)
+    _check_references(project, groups, journal)
     return Resolution(blueprint=blueprint, assignments=assignments_of(spec, groups), findings=tuple(journal.findings))
 
 
 def _machines(
     candidates: tuple[Candidate, ...],
+    everyone: tuple[Candidate, ...],
     project: Project,
     networks: NetworkMap,
     storage: StorageMap,
     was: Frozen,
+    known: Iterable[Machine],
     journal: Journal,
 ) -> tuple[dict[str, Machine], tuple[frozenset[str], ...]]:
-    """Return the machines of these VMs, and the sets of them that share disks."""
+    """Return the machines of these VMs, and the sets of them that share disks.
+
+    ``everyone`` is all that move; ``was`` are frozen machines whose names are taken; ``known`` may be cloned.
+    """
     spec, where = project.spec, project.where
     others = was.machines.values()
-    routes = route(candidates, spec.settings.auto, journal)
+    routes = route(candidates, everyone, spec.settings.auto, journal)
     namespaces = place(candidates, spec.namespaces, where, journal)
     taken = {(machine.namespace, machine.target_name) for machine in others}
     names = name_machines(candidates, namespaces, taken, journal)
@@ -101,7 +107,7 @@ def _machines(
     volumes = allocate(candidates, routes, storage, journal)
     owners, ties = share(candidates, namespaces, journal)
     parts = Parts(routes=routes, names=names, namespaces=namespaces, nics=nics, volumes=volumes, owners=owners)
-    return build(candidates, parts, spec.target.cluster, networks, storage, journal), ties
+    return build(candidates, parts, spec.target.cluster, networks, storage, known, journal), ties
 
 
 def _drift(
@@ -117,12 +123,20 @@ def _drift(
         return
     again = {key: candidate for candidate in moving if (key := was.key(candidate)) is not None}
     # what is wrong with them today is no error: the output keeps what was frozen
-    now, _ = _machines(tuple(again.values()), project, networks, storage, Frozen({}), Journal())
+    aside = Journal()
+    now, _ = _machines(
+        tuple(again.values()), moving, project, networks, storage, Frozen(), was.machines.values(), aside
+    )
+    reasons = aside.decisions()
     for key, machine in was.machines.items():
         candidate = again.get(key)
         today = now.get(candidate.key) if candidate is not None else None
-        report_drift(machine, today, candidate, project.where, journal)
-        _explain_frozen(machine, journal)
+        stage = project.spec.groups[machine.group].stage
+        report_drift(machine, today, candidate, stage, project.where, journal)
+        if candidate is not None and today is not None and not differences(machine, today):
+            journal.adopt(key, reasons.get(candidate.key, ()))
+        else:
+            _explain_frozen(machine, journal)
 
 
 def _groups(
@@ -148,9 +162,21 @@ def _groups(
         members = tuple(sorted(by_group[name], key=lambda machine: machine.key))
         phase = known.get(members[0].phase)
         if phase is None:
-            continue  # reported where the phase was named
+            _check_phase(name, members, where, journal)
+            continue
         result.append(_group(project, name, members, phase, journal))
     return tuple(result)
+
+
+def _check_phase(name: str, members: tuple[Machine, ...], where: Where, journal: Journal) -> None:
+    """Report a frozen group whose phase is gone; of the others, the phase was reported where it is named."""
+    journal.find(
+        "VMF411",
+        f"group {name} is in phase {members[0].phase}, which the spec does not define",
+        f"restore the phase, under that name, if {name} is frozen; else correct the phase of its VMs",
+        where=where.at(name),
+        vms=tuple(machine.name for machine in members),
+    )
 
 
 def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Phase, journal: Journal) -> Group:
@@ -186,7 +212,11 @@ def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Pha
 
 
 def _network_pairs(machines: tuple[Machine, ...]) -> tuple[NetworkPair, ...]:
-    pairs = {nic.network.name: NetworkPair(source=nic.network, nad=nic.nad) for m in machines for nic in m.nics}
+    pairs = {
+        (nic.network.name, nic.network.id or ""): NetworkPair(source=nic.network, nad=nic.nad)
+        for machine in machines
+        for nic in machine.nics
+    }
     return tuple(pairs[name] for name in sorted(pairs))
 
 
@@ -227,19 +257,24 @@ def _explain_frozen(machine: Machine, journal: Journal) -> None:
         journal.decide(machine.key, subject, value, why)
 
 
-def _check_hooks(project: Project, groups: tuple[Group, ...], journal: Journal) -> None:
-    """Report hooks that VMs name and nobody defines, and names that the output keeps for itself."""
-    known = {hook.name for hook in project.spec.hooks}
+def _check_references(project: Project, groups: tuple[Group, ...], journal: Journal) -> None:
+    """Report what groups refer to and the spec does not define: hooks, and what frozen VMs need still."""
+    spec, where = project.spec, project.where
+    hooks = {hook.name for hook in spec.hooks}
+    sources = {source.name for source in spec.sources}
+    namespaces = {namespace.name for namespace in spec.namespaces}
     for group in groups:
-        for machine in group.machines:
-            for use in machine.hooks:
-                if use.name not in known:
-                    journal.find(
-                        "VMF102",
-                        f"VM {machine.name} uses hook {use.name}, which is not defined",
-                        f"defined hooks: {', '.join(sorted(known)) or 'none'}",
-                        where=project.where,
-                        vms=(machine.name,),
-                    )
-    if any(phase.name == INFRA_LOCK for phase in project.spec.phases):  # pragma: no cover: names have no _
-        raise ValueError(INFRA_LOCK)
+        names = tuple(machine.name for machine in group.machines)
+        gone = [f"source {group.source}"] * (group.source not in sources)
+        gone += [f"namespace {group.namespace}"] * (group.namespace not in namespaces)
+        if gone and group.frozen:
+            message = f"group {group.name} is frozen with {' and '.join(gone)}, which the spec does not define any more"
+            journal.find("VMF411", message, "restore the entry", where=where.at("groups", group.name), vms=names)
+        for name in sorted({use.name for machine in group.machines for use in machine.hooks} - hooks):
+            journal.find(
+                "VMF102",
+                f"group {group.name} uses hook {name}, which is not defined",
+                f"defined hooks: {', '.join(sorted(hooks)) or 'none'}",
+                where=where.at("hooks"),
+                vms=names,
+            )

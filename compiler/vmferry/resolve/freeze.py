@@ -1,59 +1,158 @@
 """Assignments: VMs past `planned` stay as they were written down, whatever is said of them later."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct, structs
 
 from vmferry.model.assignments import Assignment, Assignments
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
-from vmferry.model.spec import GroupState, MigrationSpec
+from vmferry.model.project import Project
+from vmferry.model.spec import GroupState, MigrationSpec, Stage
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.machines import facts_digest
 from vmferry.resolve.selection import Candidate
-from vmferry.resolve.stages import frozen
+from vmferry.resolve.stages import STAGES, frozen
 
 _SHOWN = 5  # differences a finding lists
+_RESTORE = "restore assignments.yaml from git: it says what is in the cluster"
+_MOVES = STAGES.index("migrating")  # from here on there is something in the target
 
 
 class Frozen(Struct, frozen=True):
-    """The frozen machines by key, and which of them a candidate is."""
+    """The frozen machines by key, and the candidate that each of them is."""
 
-    machines: dict[str, Machine]
+    machines: dict[str, Machine] = {}
+    by_candidate: dict[str, str] = {}  # key of a candidate -> key it is frozen under
 
     def key(self, candidate: Candidate) -> str | None:
-        """Return the key a candidate is frozen under: by id, or by name if it had none then."""
-        named = f"{candidate.source}/{candidate.vm.name}"
-        for key in (candidate.key, named):
-            machine = self.machines.get(key)
-            if machine is not None and machine.name == candidate.vm.name:
-                return key
-        return candidate.key if candidate.key in self.machines else None
+        """Return the key a candidate is frozen under; None for one that is not."""
+        return self.by_candidate.get(candidate.key)
 
 
-def thaw(assignments: Assignments | None, groups: Mapping[str, GroupState]) -> Frozen:
-    """Return the machines whose group is past `planned`."""
-    vms = assignments.vms if assignments else {}
-    return Frozen(
-        {
-            key: item.machine
-            for key, item in sorted(vms.items())
-            if item.machine is not None and frozen(groups.get(item.group, GroupState()).stage)
-        }
-    )
-
-
-def check_assignments(spec: MigrationSpec, assignments: Assignments | None, where: Where, journal: Journal) -> None:
-    """Report assignments that belong to another migration or lost what was frozen."""
-    if assignments is None:
-        return
-    if assignments.metadata.name != spec.metadata.name:
+def thaw(project: Project, candidates: tuple[Candidate, ...], journal: Journal) -> Frozen:
+    """Return the machines whose group is past `planned`, each matched to the candidate it is."""
+    spec, where = project.spec, project.where
+    vms = project.assignments.vms if project.assignments else {}
+    if project.assignments is not None and project.assignments.metadata.name != spec.metadata.name:
         journal.find(
             "VMF411",
-            f"assignments.yaml belongs to migration {assignments.metadata.name}, this is {spec.metadata.name}",
+            f"assignments.yaml belongs to migration {project.assignments.metadata.name}, this is {spec.metadata.name}",
             "a migration keeps its name; remove the file only if nothing of it was ever prepared",
             where=where.at("metadata", "name"),
         )
+    _check_record(spec, vms, where, journal)
+    machines = {
+        key: item.machine
+        for key, item in sorted(vms.items())
+        if item.machine is not None and frozen(_stage(spec.groups, item.group))
+    }
+    return Frozen(machines, _match(machines, candidates, journal) if machines else {})
+
+
+def _stage(groups: Mapping[str, GroupState], name: str) -> Stage:
+    return groups.get(name, GroupState()).stage
+
+
+def _rank(stage: Stage) -> int:
+    """Return how far a stage is; one that does not compile yet is past all that do."""
+    return STAGES.index(stage) if stage in STAGES else len(STAGES)
+
+
+def _check_record(spec: MigrationSpec, vms: Mapping[str, Assignment], where: Where, journal: Journal) -> None:
+    """Report a record that was edited or lost, and groups that are set back though something moved."""
+    set_back: dict[str, Stage] = {}
+    for key, item in sorted(vms.items()):
+        if _rank(item.stage) >= _MOVES and _rank(_stage(spec.groups, item.group)) < _rank(item.stage):
+            set_back[item.group] = item.stage
+        machine = item.machine
+        if machine is None:
+            if frozen(item.stage):
+                journal.find("VMF411", f"assignments: the frozen VM {key} is lost", _RESTORE, where=where)
+        elif machine.key != key or machine.group != item.group or facts_digest(machine) != item.facts:
+            journal.find(
+                "VMF411", f"assignments: the frozen VM {key} was edited", _RESTORE, where=where, vms=(machine.name,)
+            )
+    for group, stage in sorted(set_back.items()):
+        journal.find(
+            "VMF411",
+            f"group {group} reached {stage} and is set back to {_stage(spec.groups, group)}",
+            "what was copied or runs in the target would be decided anew; keep the stage",
+            where=where.at("groups", group),
+        )
+
+
+def _match(machines: Mapping[str, Machine], candidates: tuple[Candidate, ...], journal: Journal) -> dict[str, str]:
+    """Return which frozen machine each candidate is: by key, else by UUID, else by a name nobody else has.
+
+    An id may become known, vanish or change (a VM registered again): it is still the same VM, and must not
+    be migrated a second time. What could be a frozen VM and cannot be told is an error.
+    """
+    found = {candidate.key: candidate.key for candidate in candidates if candidate.key in machines}
+    for identity in (_uuid, _name):
+        taken = set(found.values())
+        free = {key: machine for key, machine in machines.items() if key not in taken}
+        open_ = [candidate for candidate in candidates if candidate.key not in found]
+        known = _unique({key: identity(m.source, m.name, m.uuid) for key, m in free.items()})
+        wanted = _unique({c.key: identity(c.source, c.vm.name, c.vm.uuid) for c in open_})
+        found |= {wanted[value]: key for value, key in known.items() if value in wanted}
+    _check_doubles(machines, [candidate for candidate in candidates if candidate.key not in found], journal)
+    return found
+
+
+def _uuid(source: str, _: str, uuid: str | None) -> str | None:
+    return f"{source}/{uuid.lower()}" if uuid else None
+
+
+def _name(source: str, name: str, _: str | None) -> str | None:
+    return f"{source}/{name}"
+
+
+_Identity = Callable[[str, str, str | None], str | None]
+
+
+def _unique(identities: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the key of each identity that only one has."""
+    counts = Counter(identities.values())
+    return {value: key for key, value in identities.items() if value is not None and counts[value] == 1}
+
+
+def _check_doubles(machines: Mapping[str, Machine], others: Iterable[Candidate], journal: Journal) -> None:
+    """Report VMs that look like a frozen one and are not known to be it: they would move twice."""
+    identities: tuple[_Identity, ...] = (_name, _uuid)
+    marks = {
+        mark: machine
+        for machine in machines.values()
+        for identity in identities
+        if (mark := identity(machine.source, machine.name, machine.uuid))
+    }
+    for candidate in others:
+        own = (identity(candidate.source, candidate.vm.name, candidate.vm.uuid) for identity in identities)
+        was = next((marks[mark] for mark in own if mark in marks), None)
+        if was is not None:
+            journal.find(
+                "VMF411",
+                f"VM {candidate.key} has the name or UUID of {was.key}, which is frozen in group {was.group}",
+                "if it is the same VM, give its entry the id it is frozen with; if not, another name and uuid",
+                where=candidate.where.at("name"),
+                vms=(candidate.vm.name,),
+            )
+
+
+def check_recorded(project: Project, groups: tuple[Group, ...], journal: Journal) -> None:
+    """Report groups that move although nobody wrote down who is in them: the record may be lost."""
+    known = project.assignments.vms if project.assignments else {}
+    names = {item.group for item in known.values()}
+    for group in groups:
+        if _rank(group.stage) >= _MOVES and group.name not in names:
+            journal.find(
+                "VMF411",
+                f"group {group.name} is at {group.stage}, and assignments.yaml does not know it",
+                f"if it was ever prepared, {_RESTORE}; if not, compile it as planned or prepared first",
+                where=project.where.at("groups", group.name),
+                vms=tuple(machine.name for machine in group.machines),
+            )
 
 
 def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignments:
@@ -61,6 +160,7 @@ def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignment
     vms = {
         machine.key: Assignment(
             group=group.name,
+            stage=group.stage,
             facts=facts_digest(machine) if group.frozen else None,
             machine=machine if group.frozen else None,
         )
@@ -71,30 +171,32 @@ def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignment
 
 
 def report_drift(
-    was: Machine, now: Machine | None, candidate: Candidate | None, where: Where, journal: Journal
+    was: Machine, now: Machine | None, candidate: Candidate | None, stage: Stage, where: Where, journal: Journal
 ) -> None:
-    """Report what a frozen VM would look like if it were decided today."""
+    """Report what a frozen VM would look like if it were decided today. ``where`` is the spec."""
     if candidate is None:
         journal.find(
             "VMF410",
-            f"VM {was.name} is frozen in group {was.group} and no longer in the spec",
+            f"VM {was.name} is frozen in group {was.group}, and the spec does not move it any more",
             "it stays in the output: a VM that is prepared is not dropped by leaving it out; restore its entry",
-            where=where,
+            where=where.at("groups", was.group),
             vms=(was.name,),
         )
         return
-    differences = ["it could not be resolved today"] if now is None else _differences(was, now)
-    if differences:
-        more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+    differing = ["it could not be resolved today"] if now is None else differences(was, now)
+    if differing:
+        more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
+        back = "; to take the change, move the group back to planned, and prepare it again"
         journal.find(
             "VMF409",
-            f"VM {was.name} is frozen in group {was.group} and differs: {', '.join(differences[:_SHOWN])}{more}",
-            "the output keeps what was frozen; to take the change, move the group back to planned first",
+            f"VM {was.name} is frozen in group {was.group} and differs: {', '.join(differing[:_SHOWN])}{more}",
+            "the output keeps what was frozen" + (back if _rank(stage) < _MOVES else ""),
             where=candidate.where.at("name"),
             vms=(was.name,),
         )
 
 
-def _differences(was: Machine, now: Machine) -> list[str]:
+def differences(was: Machine, now: Machine) -> list[str]:
+    """Return the fields in which a machine changed."""
     ignored = {"group", "key", "id"}
     return [name for name in structs.asdict(was) if name not in ignored and getattr(was, name) != getattr(now, name)]

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
+from typing import NamedTuple
 
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Machine
@@ -16,6 +17,15 @@ MAX_RESOURCES = 280
 _SHARED_OBJECTS = 6  # maps and Plan, or access of the Jobs
 
 
+class _Atom(NamedTuple):
+    """Machines that cannot be taken apart, and what they ask of a group."""
+
+    key: Hashable  # what all machines of the group share
+    machines: tuple[Machine, ...]
+    resources: int
+    rows: tuple[tuple[str, Hashable], ...]  # datastore and its row in the StorageMap
+
+
 class _Bin:
     """A group while it is filled."""
 
@@ -26,18 +36,63 @@ class _Bin:
         self.resources = _SHARED_OBJECTS
         self.classes: dict[str, Hashable] = {}  # datastore -> StorageMap row
 
-    def takes(self, atom: tuple[Machine, ...], limit: int) -> bool:
+    def takes(self, atom: _Atom, limit: int) -> bool:
         """Return whether the atom fits: same plan-level settings, room, no other StorageClass for a datastore."""
-        if _key(atom[0]) != self.key or len(self.machines) + len(atom) > limit:
+        if atom.key != self.key or len(self.machines) + len(atom.machines) > limit:
             return False
-        if self.resources + sum(resources(machine) for machine in atom) > MAX_RESOURCES:
+        if self.resources + atom.resources > MAX_RESOURCES:
             return False
-        return all(self.classes.get(datastore, row) == row for datastore, row in _rows(atom))
+        return all(self.classes.get(datastore, row) == row for datastore, row in atom.rows)
 
-    def add(self, atom: tuple[Machine, ...]) -> None:
-        self.machines += atom
-        self.resources += sum(resources(machine) for machine in atom)
-        self.classes.update(_rows(atom))
+    def add(self, atom: _Atom) -> None:
+        self.machines += atom.machines
+        self.resources += atom.resources
+        self.classes.update(atom.rows)
+
+
+class _Bins:
+    """All groups while they are filled, by name; those with room also by what their machines share."""
+
+    def __init__(self, closed: Iterable[str]) -> None:
+        self.named: dict[str, _Bin] = {}
+        self._taken = set(closed)
+        self._open: defaultdict[Hashable, list[_Bin]] = defaultdict(list)
+        self._numbers: defaultdict[str, int] = defaultdict(int)  # by phase, those that are surely taken
+
+    def keep(self, atom: _Atom, name: str, limit: int) -> bool:
+        """Leave the atom in the group it was in, unless it does not fit there any more."""
+        own = self.named.get(name) or _Bin(name, atom.key)
+        if not own.takes(atom, limit if own.machines else max(limit, len(atom.machines))):
+            return False
+        if name not in self.named:
+            self._register(own)
+        own.add(atom)
+        return True
+
+    def place(self, atom: _Atom, limit: int) -> bool:
+        """Put the atom into the first group that takes it."""
+        # without those that are full, a look costs the same however many groups there are
+        candidates = self._open[atom.key] = [item for item in self._open[atom.key] if len(item.machines) < limit]
+        for item in candidates:
+            if item.takes(atom, limit):
+                item.add(atom)
+                return True
+        return False
+
+    def open(self, atom: _Atom, phase: str) -> bool:
+        """Put the atom into a new group; return whether it fits into one at all."""
+        while (name := f"{phase}-{self._numbers[phase] + 1:02d}") in self._taken:
+            self._numbers[phase] += 1
+        fresh = _Bin(name, atom.key)
+        fits = fresh.takes(atom, len(atom.machines))
+        self._register(fresh)
+        fresh.add(atom)
+        return fits
+
+    def _register(self, item: _Bin) -> None:
+        self.named[item.name] = item
+        self._taken.add(item.name)
+        self._open[item.key].append(item)
 
 
 def resources(machine: Machine) -> int:
@@ -72,15 +127,16 @@ def _key(machine: Machine) -> Hashable:
     return shared
 
 
-def _rows(atom: Iterable[Machine]) -> list[tuple[str, Hashable]]:
-    """Return the rows of a StorageMap that path A needs; a datastore has one row in a Plan."""
-    return [
+def _atom(machines: tuple[Machine, ...]) -> _Atom:
+    """Return machines with what they ask of a group; a datastore has one row in a Plan of path A."""
+    rows = (
         (disk.datastore.name, (disk.storage_class, disk.access_mode, disk.volume_mode))
-        for machine in atom
+        for machine in machines
         if machine.path == "forklift"
         for disk in machine.disks
         if disk.datastore is not None
-    ]
+    )
+    return _Atom(_key(machines[0]), machines, sum(resources(machine) for machine in machines), tuple(rows))
 
 
 def cut(
@@ -100,56 +156,31 @@ def cut(
     """
     known = {key: item.group for key, item in assignments.vms.items()} if assignments else {}
     limits = {phase.name: phase.max_vms or spec.settings.grouping.max_vms for phase in phases}
-    bins: defaultdict[str, list[_Bin]] = defaultdict(list)
-    used = set(closed)
-    atoms = sorted(_atoms(machines, ties, where, journal), key=lambda atom: (str(_key(atom[0])), atom[0].key))
-    new: list[tuple[Machine, ...]] = []
+    bins = _Bins(closed)
+    atoms = sorted(
+        (_atom(members) for members in _atoms(machines, ties, where, journal)),
+        key=lambda atom: (str(atom.key), atom.machines[0].key),
+    )
+    new: list[_Atom] = []
     for atom in atoms:
-        group = known.get(atom[0].key, "")
-        phase = atom[0].phase
-        stays = group not in closed and _belongs(group, phase) and all(known.get(m.key) == group for m in atom)
-        if not stays or not _join(bins[phase], atom, limits.get(phase, 1), only=group):
+        first = atom.machines[0]
+        group = known.get(first.key, "")
+        stays = (
+            group not in closed
+            and _belongs(group, first.phase)
+            and all(known.get(m.key) == group for m in atom.machines)
+        )
+        if not stays or not bins.keep(atom, group, limits.get(first.phase, 1)):
             new.append(atom)
-            continue
-        used.add(group)
     for atom in new:
-        phase = atom[0].phase
-        limit = max(limits.get(phase, 1), len(atom))
-        if not _join(bins[phase], atom, limit):
-            name = _next_name(phase, used)
-            used.add(name)
-            fresh = _Bin(name, _key(atom[0]))
-            if not fresh.takes(atom, limit):
-                _too_large(atom, where, journal)
-            fresh.add(atom)
-            bins[phase].append(fresh)
-    return {machine.key: item.name for found in bins.values() for item in found for machine in item.machines}
-
-
-def _join(bins: list[_Bin], atom: tuple[Machine, ...], limit: int, *, only: str | None = None) -> bool:
-    """Put the atom into the first group that takes it; ``only`` names the one it was in."""
-    if only is not None:
-        own = next((item for item in bins if item.name == only), None)
-        if own is None:
-            own = _Bin(only, _key(atom[0]))
-            bins.append(own)
-        bins = [own]
-    for item in bins:
-        if item.takes(atom, max(limit, len(atom) if not item.machines else limit)):
-            item.add(atom)
-            return True
-    return False
+        phase = atom.machines[0].phase
+        if not bins.place(atom, limits.get(phase, 1)) and not bins.open(atom, phase):
+            _too_large(atom.machines, where, journal)
+    return {machine.key: item.name for item in bins.named.values() for machine in item.machines}
 
 
 def _belongs(group: str, phase: str) -> bool:
     return re.fullmatch(re.escape(phase) + r"-[0-9]{2,}", group) is not None
-
-
-def _next_name(phase: str, used: set[str]) -> str:
-    number = 1
-    while (name := f"{phase}-{number:02d}") in used:
-        number += 1
-    return name
 
 
 def _atoms(
@@ -171,9 +202,25 @@ def _atoms(
     for key in sorted(machines):
         sets[root(key)].append(machines[key])
     for members in sets.values():
+        _check_rows(members, where, journal)
         if len({_key(member) for member in members}) > 1:
             _disagree(members, where, journal)
         yield tuple(members)
+
+
+def _check_rows(members: list[Machine], where: Where, journal: Journal) -> None:
+    """Report disks of one datastore that need different classes within VMs that cannot be taken apart."""
+    rows: dict[str, Hashable] = {}
+    for datastore, row in _atom(tuple(members)).rows:
+        if rows.setdefault(datastore, row) != row:
+            names = tuple(member.name for member in members)
+            journal.find(
+                "VMF408",
+                f"VM {names[0]}: disks on datastore {datastore} need different StorageClasses, a Plan has one",
+                "use path virt-v2v, or the same class for both",
+                where=where,
+                vms=names,
+            )
 
 
 def _disagree(members: list[Machine], where: Where, journal: Journal) -> None:

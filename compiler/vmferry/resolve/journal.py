@@ -38,6 +38,10 @@ class Journal:
         """Record a decision on the VM ``key``, with what was refused on the way."""
         self._decisions[key].append(Decision(subject=subject, value=value, reason=reason, where=where, refused=refused))
 
+    def adopt(self, key: str, decisions: tuple[Decision, ...]) -> None:
+        """Record decisions that were made before, with their reasons."""
+        self._decisions[key] += decisions
+
     def decisions(self) -> dict[str, tuple[Decision, ...]]:
         """Return every decision, by VM in sorted order."""
         return {key: tuple(found) for key, found in sorted(self._decisions.items())}

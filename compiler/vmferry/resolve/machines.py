@@ -51,22 +51,28 @@ def build(
     cluster: Cluster,
     networks: NetworkMap,
     storage: StorageMap,
+    known: Iterable[Machine],
     journal: Journal,
 ) -> dict[str, Machine]:
-    """Return the machine of each VM whose facts suffice; what is unknown is a finding."""
-    templates = {(c.source, c.vm.name): parts.names.get(c.key) for c in candidates if c.vm.template}
+    """Return the machine of each VM whose facts suffice; what is unknown is a finding.
+
+    ``known`` are machines that were decided before: templates among them can be cloned.
+    """
+    golden = {(machine.source, machine.name): machine for machine in known if machine.golden}
     result: dict[str, Machine] = {}
-    for candidate in candidates:
-        path = parts.routes[candidate.key].path
+    # templates first: their clones have the same disks
+    for candidate in sorted(candidates, key=lambda each: not each.vm.template):
         if not _complete(candidate, parts, journal):
             continue
-        if path == "rebuild":
+        if parts.routes[candidate.key].path == "rebuild":
             machine = _rebuilt(candidate, parts, storage, journal)
         else:
-            machine = _copied(candidate, parts, cluster, networks, templates, journal)
+            machine = _copied(candidate, parts, cluster, networks, golden, journal)
         if machine is not None:
             result[candidate.key] = machine
-    return result
+            if machine.golden:
+                golden[machine.source, machine.name] = machine
+    return {key: result[key] for key in sorted(result)}
 
 
 def _complete(candidate: Candidate, parts: Parts, journal: Journal) -> bool:
@@ -119,10 +125,13 @@ def _unknown(candidate: Candidate, route: Route) -> Iterable[tuple[str, str]]:
         return
     if vm.power_state is None and candidate.decisions.run_strategy is None and not vm.template:
         yield "whether it runs", "add `powerState`, or decide `runStrategy`"
-    if vm.disks is None or (not vm.disks and vm.clone_of is None):
-        yield "its disks", "add `disks`, every one: a disk that is not listed would be lost"
+    if not vm.disks and vm.clone_of is None:
+        yield "the list of its disks", "add `disks`, every one: a disk that is not listed would be lost"
+    stated = {disk.controller is not None for disk in vm.disks or ()}
+    if len(stated) == 2:
+        yield "the controller of some disks", "add `controller` to all or to none: it decides their order"
     if vm.nics is None:
-        yield "its NICs", "add `nics`, or `nics: []` if it has none"
+        yield "the list of its NICs", "add `nics`, or `nics: []` if it has none"
     for field, name, fix in _needed(vm, route):
         if getattr(vm, field) is None:
             yield name, fix
@@ -170,7 +179,7 @@ def _copied(
     parts: Parts,
     cluster: Cluster,
     networks: NetworkMap,
-    templates: Mapping[tuple[str, str], str | None],
+    golden: Mapping[tuple[str, str], Machine],
     journal: Journal,
 ) -> Machine | None:
     vm, decisions, route = candidate.vm, candidate.decisions, parts.routes[candidate.key]
@@ -179,16 +188,12 @@ def _copied(
     if not _check_path(candidate, route, journal) or not all(fine) or sockets is None:
         return None
     machine = _common(candidate, parts)
-    nics, disks = parts.nics[candidate.key], _disks(candidate, machine.target_name, parts)
-    clone_of = templates.get((candidate.source, vm.clone_of)) if vm.clone_of else None
-    if vm.clone_of and clone_of is None:
-        journal.find(
-            "VMF102",
-            f"VM {vm.name} is cloned from {vm.clone_of!r}, which is no template that moves",
-            "give the template an entry with template: true",
-            where=candidate.where.at("cloneOf"),
-            vms=(vm.name,),
-        )
+    nics, template = parts.nics[candidate.key], None
+    if vm.clone_of is not None and (template := _template(candidate, golden, journal)) is None:
+        return None
+    disks = _disks(candidate, machine.target_name, parts)
+    if template is not None and not disks:
+        disks = _cloned_disks(machine.target_name, template)
     grace = decisions.termination_grace_period
     return replace(
         machine,
@@ -224,8 +229,40 @@ def _copied(
         nbde_clevis=bool(decisions.nbde_clevis),
         root_disk=decisions.root_disk,
         golden=bool(vm.template),
-        clone_of=clone_of,
+        clone_of=template.target_name if template is not None else None,
     )
+
+
+def _template(candidate: Candidate, golden: Mapping[tuple[str, str], Machine], journal: Journal) -> Machine | None:
+    """Return the template a VM is cloned from, which must have as many disks as the VM says."""
+    vm = candidate.vm
+    template = golden.get((candidate.source, vm.clone_of or ""))
+    if template is None:
+        message, fix = "which is no template that moves", "give the template an entry with template: true"
+    elif vm.disks and len(vm.disks) != len(template.disks):
+        message = f"which has {len(template.disks)} disks, the VM {len(vm.disks)}"
+        fix = "list as many disks, or none: then they are the template's"
+        template = None
+    else:
+        return template
+    journal.find(
+        "VMF102",
+        f"VM {vm.name} is cloned from {vm.clone_of!r}, {message}",
+        fix,
+        where=candidate.where.at("cloneOf"),
+        vms=(vm.name,),
+    )
+    return None
+
+
+def _cloned_disks(target_name: str, template: Machine) -> tuple[MachineDisk, ...]:
+    """Return the disks of a clone that lists none: the template's, under names of its own."""
+    prefix = _claim_prefix(target_name)
+    return tuple(replace(disk, claim=f"{prefix}-disk-{disk.index}", serial=None) for disk in template.disks)
+
+
+def _claim_prefix(target_name: str) -> str:
+    return fit(target_name, MAX_CLAIM - len("-disk-999"))
 
 
 def _sockets(candidate: Candidate, journal: Journal) -> int | None:
@@ -273,6 +310,10 @@ def _path_problems(vm: VirtualMachine, route: Route) -> Iterable[tuple[str, str,
             "set path virt-v2v and method image",
             ("name",),
         )
+    if route.method == "warm" and vm.change_tracking is False:
+        yield "changed block tracking is off, and warm copies need it", "turn it on, or use cold", ("changeTracking",)
+    if route.method == "warm" and vm.snapshots:
+        yield "Forklift copies no VM with snapshots warm", "remove them, or use method cold", ("snapshots",)
     for index, disk in enumerate(vm.disks or ()):
         at = ("disks", index)
         if disk.shared and route.method != "image":
@@ -342,7 +383,7 @@ def _disks(candidate: Candidate, target_name: str, parts: Parts) -> tuple[Machin
     given = list(zip(vm.disks or (), parts.volumes[candidate.key], strict=True))
     ranked = sorted(range(len(given)), key=lambda i: order[given[i][0].controller or "scsi"])
     boot = next((i for i in ranked if given[i][0].boot), 0)  # vSphere boots the first disk
-    prefix = fit(target_name, MAX_CLAIM - len("-disk-999"))
+    prefix = _claim_prefix(target_name)
     result: list[MachineDisk] = []
     for index, position in enumerate(ranked):
         disk, volume = given[position]
@@ -355,7 +396,7 @@ def _disks(candidate: Candidate, target_name: str, parts: Parts) -> tuple[Machin
                 name=f"disk-{index}",
                 claim=shared_claim(candidate.source, disk.shared) if disk.shared else f"{prefix}-disk-{index}",
                 size=parse_size(disk.size),
-                datastore=SourceRef(name=disk.datastore, id=volume.datastore_id) if disk.datastore else None,
+                datastore=volume.datastore or (SourceRef(name=disk.datastore) if disk.datastore else None),
                 file=disk.file,
                 serial=disk.serial,
                 bus=disk.bus or "virtio",
@@ -363,6 +404,7 @@ def _disks(candidate: Candidate, target_name: str, parts: Parts) -> tuple[Machin
                 shared=disk.shared,
                 owner=shared is None or parts.owners.get(shared) == candidate.key,
                 lun=disk.rdm is not None and disk.shared is not None,
+                unreadable=disk.rdm == "physical",
                 storage_class=volume.storage_class,
                 access_mode=volume.access_mode,
                 volume_mode=volume.volume_mode,
@@ -409,6 +451,7 @@ def _eviction(
     wanted, vm = candidate.decisions.live_migration or "preferred", candidate.vm
     where = candidate.origin("live_migration")
     hindrances = [f"{disk.name} is {disk.access_mode}" for disk in disks if disk.access_mode != "ReadWriteMany"]
+    hindrances += [f"{disk.name} is a LUN with reservations" for disk in disks if disk.lun]
     hindrances += ["GPU"] * bool(vm.gpus) + ["passed-through device"] * bool(vm.host_devices)
     hindrances += [f"{nic.name} is macvtap" for nic in nics if nic.binding == "macvtap"]
     hindrances += [f"{nic.name} bridges the pod network" for nic in nics if nic.nad is None and nic.binding == "bridge"]
@@ -505,6 +548,7 @@ def _state(
             storage_class=state.storage_class,
             tier=state.tier or (None if state.storage_class else candidate.decisions.tier),
             live_migration="required" if state.shared else "none",
+            filesystem=True,
             source=f"volume {state.name}",
             where=where,
         )

@@ -65,15 +65,21 @@ def name_machines(
         unchanged = [candidate for candidate in rivals if candidate.vm.name == wish]
         for candidate in rivals:
             keeps = wish and (namespace, wish) not in used and (len(rivals) == 1 or [candidate] == unchanged)
-            names[candidate.key] = wish if keeps else _apart(wish, candidate.key)
-        used |= {(namespace, names[candidate.key]) for candidate in rivals}
+            name = wish if keeps else _apart(namespace, wish, candidate.key, used)
+            names[candidate.key] = name
+            used.add((namespace, name))
     for candidate in candidates:
         _record(candidate, names.get(candidate.key), journal)
     return names
 
 
-def _apart(wish: str, key: str) -> str:
-    return f"{(wish or 'vm')[: MAX_NAME - 7].rstrip('-')}-{digest(key)}"
+def _apart(namespace: str, wish: str, key: str, used: Collection[tuple[str, str]]) -> str:
+    """Return a name with as much of the key's digest as it takes: six digits meet again among some thousand."""
+    for length in (6, 12, 24):
+        name = f"{(wish or 'vm')[: MAX_NAME - 1 - length].rstrip('-')}-{digest(key, length)}"
+        if (namespace, name) not in used:
+            return name
+    raise AssertionError(key)  # pragma: no cover: 96 bits of a digest do not meet
 
 
 def _record(candidate: Candidate, name: str | None, journal: Journal) -> None:

@@ -1,6 +1,7 @@
 """Into which namespace a VM goes: as stated, else by its resource pool or folder."""
 
 import difflib
+from functools import cache, partial
 
 from vmferry.model.finding import Where
 from vmferry.model.spec import Namespace, NamespaceSource
@@ -14,13 +15,14 @@ def place(
     """Return the namespace of each VM by key; a VM without one is a finding. ``where`` is the spec."""
     _check(namespaces, where, journal)
     known = {namespace.name for namespace in namespaces}
+    rank = cache(partial(_ranked, namespaces))  # many VMs share a folder
     result: dict[str, str] = {}
     for candidate in candidates:
         stated = candidate.decisions.namespace
         if stated is not None:
             _stated(candidate, stated, known, journal)
             result[candidate.key] = stated
-        elif (index := _by_source(candidate, namespaces, where, journal)) is not None:
+        elif (index := _by_source(candidate, rank(*_place(candidate)), namespaces, where, journal)) is not None:
             name = namespaces[index].name
             result[candidate.key] = name
             place_ = where.at("namespaces", index, "source")
@@ -69,16 +71,25 @@ def _stated(candidate: Candidate, name: str, known: set[str], journal: Journal) 
         )
 
 
-def _by_source(candidate: Candidate, namespaces: tuple[Namespace, ...], where: Where, journal: Journal) -> int | None:
+def _place(candidate: Candidate) -> tuple[str, str, str]:
+    """Return where the VM is in vSphere: vCenter, resource pool, folder."""
+    return candidate.source, candidate.vm.resource_pool or "", candidate.vm.folder or ""
+
+
+def _ranked(namespaces: tuple[Namespace, ...], vcenter: str, pool: str, folder: str) -> list[tuple[int, int]]:
+    """Return the namespaces a place belongs to: how many path elements match, and the index; the closest first."""
+    depths = ((_depth(item.source, vcenter, pool, folder), index) for index, item in enumerate(namespaces))
+    return sorted((found for found in depths if found[0]), reverse=True)
+
+
+def _by_source(
+    candidate: Candidate,
+    ranked: list[tuple[int, int]],
+    namespaces: tuple[Namespace, ...],
+    where: Where,
+    journal: Journal,
+) -> int | None:
     """Return the namespace whose pool or folder holds the VM most closely."""
-    ranked = sorted(
-        (
-            (depth, index)
-            for index, namespace in enumerate(namespaces)
-            if (depth := _depth(candidate, namespace.source))
-        ),
-        reverse=True,
-    )
     if not ranked:
         journal.find(
             "VMF105",
@@ -100,11 +111,11 @@ def _by_source(candidate: Candidate, namespaces: tuple[Namespace, ...], where: W
     return ranked[0][1]
 
 
-def _depth(candidate: Candidate, source: NamespaceSource | None) -> int:
-    """Return how many path elements match; 0 when the VM is not below the source."""
-    if source is None or source.source not in (None, candidate.source):
+def _depth(source: NamespaceSource | None, vcenter: str, pool: str, folder: str) -> int:
+    """Return how many path elements match; 0 when the place is not below the source."""
+    if source is None or source.source not in (None, vcenter):
         return 0
     wanted = source.resource_pool or source.folder or ""
-    own = candidate.vm.resource_pool if source.resource_pool else candidate.vm.folder
-    parts, owned = wanted.strip("/").split("/"), (own or "").strip("/").split("/")
+    own = pool if source.resource_pool else folder
+    parts, owned = wanted.strip("/").split("/"), own.strip("/").split("/")
     return len(parts) if own and owned[: len(parts)] == parts else 0

@@ -24,7 +24,7 @@ from vmferry.model.spec import (
     SriovNetwork,
 )
 from vmferry.resolve.journal import Journal
-from vmferry.resolve.names import sanitize
+from vmferry.resolve.names import digest, sanitize
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
 
@@ -93,7 +93,11 @@ def map_networks(networks: tuple[Network, ...], where: Where, journal: Journal) 
                 where=place.at("source"),
             )
             continue
-        row = MappedNetwork(name=network.name or sanitize(original), network=_filled(network), where=place)
+        row = MappedNetwork(
+            name=network.name or sanitize(original) or f"network-{digest(original)}",
+            network=_filled(network),
+            where=place,
+        )
         first = sources.setdefault((network.source.source, original), index)
         if first != index:
             journal.find(

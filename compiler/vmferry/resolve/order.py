@@ -4,6 +4,7 @@ import difflib
 import graphlib
 from collections import defaultdict
 
+from vmferry.model.blueprint import Group
 from vmferry.model.finding import Where
 from vmferry.model.spec import Phase
 from vmferry.resolve.journal import Journal
@@ -174,3 +175,31 @@ def circles(needs: dict[str, frozenset[str]]) -> tuple[frozenset[str], ...]:
         [(key, other) for key, others in sorted(needs.items()) for other in sorted(others)]
     )
     return tuple(frozenset(found) for found in nx.strongly_connected_components(graph) if len(found) > 1)
+
+
+def check_running(
+    needs: dict[str, frozenset[str]],
+    groups: tuple[Group, ...],
+    keys: dict[str, str],
+    where: Where,
+    journal: Journal,
+) -> None:
+    """Report groups that run while a group they depend on does not yet. ``keys``: candidate to machine."""
+    homes = {machine.key: (group, machine) for group in groups for machine in group.machines}
+    late: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for key, others in sorted(needs.items()):
+        if (home := homes.get(keys[key])) is None or not home[0].running:
+            continue
+        for other in sorted(others):
+            needed = homes.get(keys[other])
+            if needed is not None and not needed[0].running:
+                late[home[0].name, needed[0].name].append((home[1].name, needed[1].name))
+    for (group, needed_group), pairs in late.items():
+        first, second = pairs[0]
+        journal.find(
+            "VMF402",
+            f"group {group} is at cutover before {needed_group}: {first} needs {second}",
+            f"move {needed_group} to cutover first, or in the same change",
+            where=where.at("groups", group),
+            vms=tuple(sorted({name for pair in pairs for name in pair})),
+        )

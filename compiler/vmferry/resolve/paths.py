@@ -26,12 +26,26 @@ class Route(Struct, frozen=True):
     method: Method
 
 
-def route(candidates: tuple[Candidate, ...], settings: SimilarVms, journal: Journal) -> dict[str, Route]:
-    """Return the route of every VM by key; the reason goes to the journal."""
-    alike = Counter(_likeness(candidate) for candidate in candidates)
+def route(
+    candidates: tuple[Candidate, ...], everyone: tuple[Candidate, ...], settings: SimilarVms, journal: Journal
+) -> dict[str, Route]:
+    """Return the route of every VM by key; the reason goes to the journal.
+
+    ``everyone`` is who counts as similar: frozen VMs too, or half a farm would change its path when the
+    other half is prepared.
+    """
+    alike = Counter(_likeness(candidate) for candidate in everyone)
     routes: dict[str, Route] = {}
     for candidate in candidates:
         path, reason, where = _path(candidate, alike[_likeness(candidate)], settings)
+        if candidate.decisions.disposition == "rebuild" and path != "rebuild":
+            journal.find(
+                "VMF107",
+                f"VM {candidate.vm.name} is to be rebuilt, and its path is {path}",
+                "drop one of the two: a rebuilt VM leaves its disks behind",
+                where=where,
+                vms=(candidate.vm.name,),
+            )
         journal.decide(candidate.key, "path", path, reason, where=where)
         method, reason, where = _method(candidate, path)
         if method is None:
@@ -64,7 +78,7 @@ def _likeness(candidate: Candidate) -> Hashable:
 
 def _path(candidate: Candidate, alike: int, settings: SimilarVms) -> tuple[Path, str, Where]:
     chosen, vm = candidate.decisions.path, candidate.vm
-    if candidate.decisions.disposition == "rebuild":
+    if candidate.decisions.disposition == "rebuild" and chosen in (None, "auto", "rebuild"):
         return "rebuild", "its disposition is rebuild", candidate.origin("disposition")
     if chosen is not None and chosen != "auto":
         return chosen, "the spec says so", candidate.origin("path")

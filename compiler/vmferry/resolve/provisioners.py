@@ -80,7 +80,8 @@ _BY_PARAMETER: tuple[tuple[str, str, str, tuple[Claim, ...]], ...] = (
 def known_claims(provisioner: str, parameters: Mapping[str, str]) -> tuple[Claim, ...]:
     """Return what a provisioner can do; empty for an unknown one."""
     for name, parameter, prefix, claims in _BY_PARAMETER:
-        if provisioner == name and parameters.get(parameter, "\0").startswith(prefix):
+        value = parameters.get(parameter, "")  # an empty one counts as absent, to CDI too
+        if provisioner == name and value and value.startswith(prefix):
             return claims
     if provisioner in _CLAIMS:
         return _CLAIMS[provisioner]

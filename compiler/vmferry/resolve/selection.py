@@ -166,10 +166,9 @@ def _tests(match: Match) -> Iterable[_Test]:
 
 
 def _any_of(globs: tuple[str, ...], reader: Callable[[VirtualMachine, str], Iterable[str | None]]) -> _Test:
-    patterns = [re.compile(fnmatch.translate(glob)) for glob in globs]
-    return lambda vm, source: any(
-        pattern.match(value) for value in reader(vm, source) if value is not None for pattern in patterns
-    )
+    pattern = re.compile("|".join(fnmatch.translate(glob) for glob in globs))
+    matches = cache(lambda value: value is not None and pattern.match(value) is not None)  # values come again and again
+    return lambda vm, source: any(map(matches, reader(vm, source)))
 
 
 def _attribute(name: str, glob: str) -> _Test:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from vmferry.model.facts import Disk
+from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.selection import Candidate
 
@@ -24,11 +25,14 @@ def share(
     for name, found in sorted(users.items()):
         first, _, disk = found[0]
         for candidate, index, other in found[1:]:
-            same = other.size == disk.size and other.datastore == disk.datastore
+            same = all(
+                getattr(other, field) == getattr(disk, field)
+                for field in ("size", "datastore", "storage_class", "tier", "source")
+            )
             together = namespaces.get(candidate.key) == namespaces.get(first.key)
             if same and together:
                 continue
-            what = "size and datastore" if not same else "namespace"
+            what = "size, place or source" if not same else "namespace"
             journal.find(
                 "VMF306",
                 f"shared disk {name.partition('/')[2]}: {candidate.vm.name} and {first.vm.name} differ in {what}",
@@ -39,3 +43,34 @@ def share(
     owners = {name: found[0][0].key for name, found in users.items()}
     ties = tuple(frozenset(candidate.key for candidate, _, _ in found) for found in users.values() if len(found) > 1)
     return owners, ties
+
+
+def check_left(live: tuple[Candidate, ...], everyone: tuple[Candidate, ...], was: Frozen, journal: Journal) -> None:
+    """Report disks that a moving VM shares with one that moved already, or that stays behind."""
+    frozen = {
+        f"{machine.source}/{disk.shared}": machine.name
+        for machine in was.machines.values()
+        for disk in machine.disks
+        if disk.shared is not None
+    }
+    moving = {candidate.key for candidate in live} | set(was.by_candidate)
+    staying = {
+        f"{candidate.source}/{disk.shared}": candidate.vm.name
+        for candidate in everyone
+        if candidate.key not in moving
+        for disk in candidate.vm.disks or ()
+        if disk.shared is not None
+    }
+    for candidate in live:
+        for index, disk in enumerate(candidate.vm.disks or ()):
+            name = f"{candidate.source}/{disk.shared}"
+            other = frozen.get(name) or staying.get(name)
+            if disk.shared is not None and other is not None:
+                why = "is frozen in its group" if name in frozen else "stays behind"
+                journal.find(
+                    "VMF306",
+                    f"VM {candidate.vm.name} shares disk {disk.shared} with {other}, which {why}",
+                    "VMs that share a disk move together, in one group",
+                    where=candidate.where.at("disks", index, "shared"),
+                    vms=(candidate.vm.name, other),
+                )

@@ -4,8 +4,9 @@ Source: kubevirt pkg/hypervisor/kvm/hypervisorbackend.go GetMemoryOverhead, pkg/
 renderresources.go; Forklift's defaults for virt-v2v pods; CDI's filesystem overhead (pkg/util GetRequiredSpace).
 """
 
+import heapq
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
@@ -38,18 +39,10 @@ class Load(Struct, frozen=True):
     claims: int = 0
     devices: dict[str, int] = {}
 
-    def plus(self, other: "Load", times: int = 1) -> "Load":
-        """Return the sum with ``times`` the other."""
-        devices = Counter(self.devices)
-        for name, count in other.devices.items():
-            devices[name] += count * times
-        return Load(
-            self.cpu + other.cpu * times,
-            self.memory + other.memory * times,
-            self.storage + other.storage * times,
-            self.claims + other.claims * times,
-            dict(devices),
-        )
+    def times(self, factor: int) -> "Load":
+        """Return so many of this."""
+        devices = {name: count * factor for name, count in self.devices.items()}
+        return Load(self.cpu * factor, self.memory * factor, self.storage * factor, self.claims * factor, devices)
 
     def most(self, other: "Load") -> "Load":
         """Return the larger of each."""
@@ -64,6 +57,20 @@ class Load(Struct, frozen=True):
             max(self.claims, other.claims),
             devices,
         )
+
+
+def total(loads: Iterable[Load]) -> Load:
+    """Return the sum of loads."""
+    cpu = memory = storage = claims = 0
+    devices: Counter[str] = Counter()
+    for load in loads:
+        cpu += load.cpu
+        memory += load.memory
+        storage += load.storage
+        claims += load.claims
+        if load.devices:
+            devices.update(load.devices)
+    return Load(cpu, memory, storage, claims, dict(devices))
 
 
 def memory_overhead(machine: Machine) -> int:
@@ -111,11 +118,11 @@ def _application_load(machine: Machine) -> Load:
     if application is None:
         return Load()
     one = Load(millicores(application.resources.cpu), parse_size(application.resources.memory))
-    state = Load()
+    state = []
     for volume in machine.state:  # a StatefulSet has one volume a replica, unless all mount the same
         own = application.kind == "StatefulSet" and volume.access_mode != "ReadWriteMany"
-        state = state.plus(Load(0, 0, volume.size, 1), application.replicas if own else 1)
-    return Load().plus(one, application.replicas + 1).plus(state)  # one more while it rolls
+        state.append(Load(0, 0, volume.size, 1).times(application.replicas if own else 1))
+    return total((one.times(application.replicas + 1), *state))  # one more while it rolls
 
 
 def millicores(text: str) -> int:
@@ -129,23 +136,29 @@ def quota(groups: Iterable[Group], ranks: Mapping[str, int], cluster: Cluster) -
     ``ranks`` gives each phase's place in the order. VMs that came stay; while a phase runs, its
     largest group converts at the same time; and the largest VMs may be live-migrating.
     """
-    here = tuple(groups)
-    peak, busiest = Load(), ""
-    for phase in sorted({group.phase for group in here}, key=lambda name: ranks[name]):
-        present = [g for g in here if ranks[g.phase] <= ranks[phase]]
-        steady = Load()
-        for machine in (m for g in present for m in g.machines):
-            steady = steady.plus(machine_load(machine, cluster))
+    phases: defaultdict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        phases[group.phase].append(group)
+    peak, steady, busiest = Load(), Load(), ""
+    mobile: list[Load] = []  # what may be live-migrating
+    for phase in sorted(phases, key=lambda name: ranks[name]):
         working = Load()
-        for group in (g for g in here if g.phase == phase):
+        for group in phases[phase]:
+            loads = [machine_load(machine, cluster) for machine in group.machines]
+            steady = total((steady, *loads))
+            mobile += (
+                load
+                for load, machine in zip(loads, group.machines, strict=True)
+                if machine.eviction_strategy == "LiveMigrate"
+            )
             working = working.most(_conversion(group))
-        total = steady.plus(working).plus(_migration(present, cluster))
-        if total.cpu >= peak.cpu:
+        now = total((steady, working, _migration(mobile, cluster)))
+        if now.cpu >= peak.cpu:
             busiest = phase
-        peak = peak.most(total)
-    machines = [machine for group in here for machine in group.machines]
+        peak = peak.most(now)
+    count = sum(len(group.machines) for found in phases.values() for group in found)
     basis = (
-        f"{len(machines)} VMs and applications, peak in phase {busiest}: guests, KubeVirt overhead, "
+        f"{count} VMs and applications, peak in phase {busiest}: guests, KubeVirt overhead, "
         f"conversion and scratch space, {cluster.parallel_migrations} live migrations"
     )
     return _hard(peak), basis
@@ -154,10 +167,9 @@ def quota(groups: Iterable[Group], ranks: Mapping[str, int], cluster: Cluster) -
 def _conversion(group: Group) -> Load:
     """Return what it takes to fill the volumes of a group, all at once."""
     if group.method in ("warm", "cold", "job"):
-        one = Load(_CONVERSION_CPU, _CONVERSION_MEMORY)
-        load = Load().plus(one, len(group.machines))
+        load = Load(_CONVERSION_CPU, _CONVERSION_MEMORY).times(len(group.machines))
         # warm imports run CDI with a scratch volume a disk
-        return load.plus(_scratch(group)) if group.method == "warm" else load
+        return total((load, _scratch(group))) if group.method == "warm" else load
     return _scratch(group) if group.method == "image" else Load()
 
 
@@ -166,17 +178,11 @@ def _scratch(group: Group) -> Load:
     return Load(0, 0, sum(math.ceil(disk.size * _FILESYSTEM_OVERHEAD) for disk in disks), len(disks))
 
 
-def _migration(groups: Iterable[Group], cluster: Cluster) -> Load:
-    """Return the room for live migrations: the target is a second pod of the same size."""
-    loads = [
-        machine_load(machine, cluster)
-        for group in groups
-        for machine in group.machines
-        if machine.eviction_strategy == "LiveMigrate"
-    ]
-    largest = sorted(loads, key=lambda load: load.memory, reverse=True)[: cluster.parallel_migrations]
-    cpu = sum(sorted((load.cpu for load in loads), reverse=True)[: cluster.parallel_migrations])
-    return Load(cpu, sum(load.memory for load in largest))
+def _migration(loads: list[Load], cluster: Cluster) -> Load:
+    """Return the room for live migrations of the largest: the target is a second pod of the same size."""
+    cpu = heapq.nlargest(cluster.parallel_migrations, (load.cpu for load in loads))
+    memory = heapq.nlargest(cluster.parallel_migrations, (load.memory for load in loads))
+    return Load(sum(cpu), sum(memory))
 
 
 def _hard(load: Load) -> dict[str, str]:

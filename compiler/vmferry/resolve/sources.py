@@ -11,7 +11,7 @@ from vmferry.model.project import Project
 from vmferry.model.quantity import parse_duration
 from vmferry.model.spec import Credentials, Source
 from vmferry.resolve.journal import Journal
-from vmferry.resolve.names import fit, sanitize
+from vmferry.resolve.names import digest, fit, sanitize
 
 _SEALED = "SealedSecret"
 
@@ -37,7 +37,7 @@ def _plan(project: Project, source: Source, where: Where, journal: Journal) -> S
     credential = credential_of(
         vcenter.credentials,
         source.name,
-        f"{source.name}-vcenter",
+        fit(f"{project.spec.metadata.name}-{source.name}-vcenter", 63),
         namespace,
         project.attachments,
         at.at("credentials"),
@@ -45,8 +45,11 @@ def _plan(project: Project, source: Source, where: Where, journal: Journal) -> S
     )
     hosts: list[Host] = []
     for index, host in enumerate(vcenter.hosts):
-        name = fit(f"{source.name}-{sanitize(host.name)}", 63)
+        name = fit(f"{project.spec.metadata.name}-{source.name}-{sanitize(host.name) or digest(host.name)}", 63)
         place = at.at("hosts", index, "credentials")
+        if any(done.name == name for done in hosts):
+            journal.find("VMF101", f"two ESXi hosts would be called {name}", where=at.at("hosts", index, "name"))
+            continue
         own = credential_of(host.credentials, source.name, name, namespace, project.attachments, place, journal)
         if own is not None:
             hosts.append(Host(host=host, name=name, credential=own))
@@ -143,7 +146,7 @@ def conversion_credentials(
     return credential_of(
         wanted.vcenter.conversion_credentials,
         source,
-        f"{source}-conversion",
+        fit(f"{project.spec.metadata.name}-{source}-conversion", 63),
         namespace,
         project.attachments,
         where.at("conversionCredentials"),

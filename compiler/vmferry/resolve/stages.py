@@ -1,6 +1,6 @@
 """What each stage of a move group puts into the cluster: the state machine as a table."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from vmferry.model.blueprint import Machine, Step
 from vmferry.model.finding import Where
@@ -29,6 +29,8 @@ _STEPS: dict[Method, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "image": (("import", ("volumes",)), ("machines", ("machines",))),
     "rebuild": (("workload", ("config", "workload")),),
 }
+
+_LONGEST = 10 * 365 * 86400  # seconds; a window of more is not meant
 
 ALL = "all"
 """The one step of a group under Argo CD, where sync waves order what is in it."""
@@ -79,6 +81,9 @@ def check_state(name: str, state: GroupState, method: Method, phase: Phase, wher
             f"available: {', '.join(STAGES)}",
             where=where.at("stage"),
         )
+    if state.cutover is not None and not is_time(state.cutover):
+        journal.find("VMF406", f"group {name}: cutover {state.cutover} is no time", where=where.at("cutover"))
+        return
     if state.cutover is None:
         if method == "warm" and state.stage == "cutover":
             journal.find(
@@ -94,7 +99,11 @@ def check_state(name: str, state: GroupState, method: Method, phase: Phase, wher
             f"group {name}: `cutover` is for method warm, this one is {method}",
             where=where.at("cutover"),
         )
-    elif phase.windows and not any(_inside(state.cutover, w.start, w.duration) for w in phase.windows):
+    elif (
+        all(is_time(w.start) for w in phase.windows)
+        and phase.windows
+        and not any(_inside(state.cutover, w.start, w.duration) for w in phase.windows)
+    ):
         windows = "; ".join(f"{window.start} for {window.duration}" for window in phase.windows)
         journal.find(
             "VMF406",
@@ -105,8 +114,8 @@ def check_state(name: str, state: GroupState, method: Method, phase: Phase, wher
 
 
 def _inside(moment: str, start: str, duration: str) -> bool:
-    begin = datetime.fromisoformat(start)
-    return begin <= datetime.fromisoformat(moment) <= begin + timedelta(seconds=parse_duration(duration))
+    late = datetime.fromisoformat(moment) - datetime.fromisoformat(start)
+    return timedelta(0) <= late <= timedelta(seconds=min(parse_duration(duration), _LONGEST))
 
 
 def check_times(phases: tuple[Phase, ...], where: Where, journal: Journal) -> None:
@@ -124,6 +133,7 @@ def check_times(phases: tuple[Phase, ...], where: Where, journal: Journal) -> No
 def is_time(text: str) -> bool:
     """Return whether a timestamp exists in the calendar."""
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
+        moment = datetime.fromisoformat(text)
+        return moment.tzinfo is not None and moment.astimezone(UTC).year > 1
+    except (ValueError, OverflowError):
         return False

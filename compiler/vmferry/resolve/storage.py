@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from vmferry.model.blueprint import SourceRef
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Where
 from vmferry.model.spec import AccessMode, LiveMigration, Storage, StorageClass, VolumeMode
@@ -22,7 +24,7 @@ class Volume(Struct, frozen=True, kw_only=True):
     access_mode: AccessMode
     volume_mode: VolumeMode
     bind_immediately: bool
-    datastore_id: str | None = None
+    datastore: SourceRef | None = None  # as the storage map calls it
 
 
 class Need(Struct, frozen=True, kw_only=True):
@@ -32,6 +34,7 @@ class Need(Struct, frozen=True, kw_only=True):
     tier: str | None = None
     shared: bool = False  # several VMs write it: ReadWriteMany and Block
     live_migration: LiveMigration = "preferred"
+    filesystem: bool = False  # a container mounts it
     iops: int | None = None
     source: str = ""  # who asked, in words
     where: Where
@@ -136,10 +139,15 @@ class StorageMap:
         if need.iops is not None and item.iops is not None and item.iops < need.iops:
             return f"{item.iops} IOPS, {need.iops} needed"
         possible = self.claims[item.name]
+        if need.filesystem:
+            possible = tuple(c for c in possible if c[1] == "Filesystem")
         if need.shared:
             return tuple(c for c in possible if c == ("ReadWriteMany", "Block")) or "no ReadWriteMany Block"
         if need.live_migration == "required":
-            return tuple(c for c in possible if c[0] == "ReadWriteMany") or "no ReadWriteMany"
+            return (
+                tuple(c for c in possible if c[0] == "ReadWriteMany")
+                or "no ReadWriteMany" + " Filesystem" * need.filesystem
+            )
         return tuple(c for c in possible if c[0] != "ReadOnlyMany") or "no writable access mode"
 
 
@@ -164,7 +172,8 @@ def allocate(
         for index, disk in enumerate(candidate.vm.disks or ()):
             where = candidate.where.at("disks", index)
             need, row = _need(candidate, disk, where, table)
-            if need is None:
+            # a StorageMap finds a disk by its datastore, whatever class was asked for
+            if need is None or (disk.datastore is None and routes[candidate.key].path == "forklift"):
                 unmapped[candidate.source, disk.datastore or ""].append((candidate.vm.name, where))
                 volumes.append(None)
                 continue
@@ -231,13 +240,8 @@ def _volume(
     journal.decide(candidate.key, name, volume.storage_class, reason, where=need.where, refused=refused)
     if row is None:
         return volume
-    return Volume(
-        storage_class=volume.storage_class,
-        access_mode=volume.access_mode,
-        volume_mode=volume.volume_mode,
-        bind_immediately=volume.bind_immediately,
-        datastore_id=table.storage.map[row].source.id,
-    )
+    source = table.storage.map[row].source
+    return replace(volume, datastore=SourceRef(name=source.datastore, id=source.id))
 
 
 def _report_unmapped(vcenter: str, datastore: str, found: Iterable[tuple[str, Where]], journal: Journal) -> None:
@@ -252,7 +256,7 @@ def _report_unmapped(vcenter: str, datastore: str, found: Iterable[tuple[str, Wh
         return
     journal.find(
         "VMF302",
-        f"datastore {datastore!r} of {vcenter} is not mapped ({len(vms)} VM{'s' if len(vms) > 1 else ''}: {', '.join(vms[:20])})",
+        f"datastore {datastore!r} of {vcenter} is not mapped; VMs: {', '.join(vms[:20])}",
         "add it to `storage.map` with a tier",
         where=entries[0][1].at("datastore"),
         vms=vms,

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.finding import Finding
-from vmferry.rules import admission, plan, transfer, versions
+from vmferry.rules import admission, collisions, fields, transfer, versions
 
 FAMILIES: dict[str, Callable[[Blueprint], Iterator[Finding]]] = {
     "admission": admission.check,
-    "plan": plan.check,
+    "collisions": collisions.check,
+    "fields": fields.check,
     "transfer": transfer.check,
     "versions": versions.check,
 }

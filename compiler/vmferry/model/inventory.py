@@ -1,0 +1,128 @@
+"""The inventory: what vCenter or RVTools says, generated and committed, never edited."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from vmferry.model.base import Model, Mtu, Name, Size, Text, Trunk, Vlan
+from vmferry.model.spec import ApiVersion, Decisions, VirtualMachine
+
+FACTS = tuple(
+    name
+    for name in VirtualMachine.__struct_fields__
+    if name not in Decisions.__struct_fields__
+    and name not in ("depends_on", "application", "clone_of", "readdress", "target_name")
+)
+"""Fields of a VM that an inventory may state: facts, no decisions."""
+
+
+class InventoryMetadata(Model, frozen=True, kw_only=True):
+    """Name of one part of an inventory."""
+
+    name: Annotated[Text, Meta(description="SOURCE, or SOURCE and cluster.")]
+
+
+class Origin(Model, frozen=True, kw_only=True):
+    """Where an inventory comes from."""
+
+    name: Annotated[Name, Meta(description="Name of the source, as in the spec.")]
+    kind: Annotated[Literal["vcenter", "rvtools"], Meta(description="What was read.")]
+    version: Annotated[Text, Meta(description="Version of vCenter or RVTools.")] | None = None
+    instance_uuid: Annotated[Text, Meta(description="UUID of the vCenter.")] | None = None
+    url: Annotated[Text, Meta(description="SDK address of the vCenter, without credentials.")] | None = None
+    taken: Annotated[Text, Meta(description="When it was read (RFC 3339).")] | None = None
+    by: Annotated[Text, Meta(description="What made the file.")] | None = None
+
+
+class InventoryNetwork(Model, frozen=True, kw_only=True):
+    """A network in vSphere."""
+
+    name: Annotated[Text, Meta(description="Its name.")]
+    id: Annotated[Text, Meta(description="Managed object id, as in dvportgroup-42.")] | None = None
+    kind: Annotated[Literal["nsx-t", "nsx-v", "distributed", "standard"], Meta(description="What it is.")] | None = None
+    switch: Annotated[Text, Meta(description="Its switch.")] | None = None
+    vlan: Annotated[Vlan, Meta(description="VLAN.")] | None = None
+    trunk: Annotated[Trunk, Meta(description="VLANs of a trunk.")] = ()
+    segment_id: Annotated[Text, Meta(description="NSX segment or opaque network id.")] | None = None
+    transport_zone: Annotated[Text, Meta(description="NSX transport zone.")] | None = None
+    mtu: Annotated[Mtu, Meta(description="MTU of its switch.")] | None = None
+    uplink: Annotated[bool, Meta(description="Carries uplinks; no VM is on it.")] = False
+
+
+class InventoryDatastore(Model, frozen=True, kw_only=True):
+    """A datastore."""
+
+    name: Annotated[Text, Meta(description="Its name.")]
+    id: Annotated[Text, Meta(description="Managed object id.")] | None = None
+    kind: Annotated[Text, Meta(description="VMFS, NFS, vsan, …")] | None = None
+    capacity: Annotated[int, Meta(ge=0, description="Capacity in bytes.")] | None = None
+    free: Annotated[int, Meta(ge=0, description="Free space in bytes.")] | None = None
+
+
+class InventoryHost(Model, frozen=True, kw_only=True):
+    """An ESXi host."""
+
+    name: Annotated[Text, Meta(description="Its name.")]
+    id: Annotated[Text, Meta(description="Managed object id.")] | None = None
+    cluster: Annotated[Text, Meta(description="Its cluster.")] | None = None
+    cpu_model: Annotated[Text, Meta(description="CPU model.")] | None = None
+    cores: Annotated[int, Meta(ge=0, description="CPU cores.")] | None = None
+    memory: Annotated[int, Meta(ge=0, description="Memory in bytes.")] | None = None
+    version: Annotated[Text, Meta(description="ESXi version.")] | None = None
+
+
+class InventoryRule(Model, frozen=True, kw_only=True):
+    """A rule of a cluster."""
+
+    name: Annotated[Text, Meta(description="Its name.")]
+    kind: Annotated[
+        Literal["affinity", "anti-affinity", "host-affinity", "dependency", "other"], Meta(description="Kind.")
+    ]
+    vms: Annotated[tuple[Text, ...], Meta(description="Its VMs, by id or name.")] = ()
+    enabled: Annotated[bool, Meta(description="It is in force.")] = True
+
+
+class InventoryCluster(Model, frozen=True, kw_only=True):
+    """A cluster."""
+
+    name: Annotated[Text, Meta(description="Its name.")]
+    id: Annotated[Text, Meta(description="Managed object id.")] | None = None
+    datacenter: Annotated[Text, Meta(description="Its datacenter.")] | None = None
+    drs: Annotated[bool, Meta(description="DRS is on.")] | None = None
+    dpm: Annotated[bool, Meta(description="DPM is on.")] | None = None
+    ha: Annotated[bool, Meta(description="HA is on.")] | None = None
+    rules: Annotated[tuple[InventoryRule, ...], Meta(description="Its rules.")] = ()
+
+
+class ResourcePool(Model, frozen=True, kw_only=True):
+    """A resource pool."""
+
+    path: Annotated[Text, Meta(description="Its path, as in Prod/Web.")]
+    cluster: Annotated[Text, Meta(description="Its cluster.")] | None = None
+    cpu_limit: Annotated[int, Meta(description="CPU limit in MHz.")] | None = None
+    memory_limit: Annotated[Size, Meta(description="Memory limit.")] | None = None
+
+
+class Unjoined(Model, frozen=True, kw_only=True):
+    """A row of an export that belongs to no VM: reported, never dropped in silence."""
+
+    tab: Annotated[Text, Meta(description="Tab it stands in.")]
+    row: Annotated[int, Meta(ge=1, description="Row in the tab; the header is row 1.")]
+    vm: Annotated[str, Meta(description="What it says of its VM.")]
+    reason: Annotated[Text, Meta(description="Why it joins to nothing.")]
+
+
+class Inventory(Model, frozen=True, kw_only=True):
+    """One part of what is in vSphere. A source has one part with its surroundings and one a cluster."""
+
+    api_version: Annotated[ApiVersion, Meta(description="Version of the format.")] = "vmferry.dev/v1alpha1"
+    kind: Annotated[Literal["Inventory"], Meta(description="Kind of the file.")] = "Inventory"
+    metadata: Annotated[InventoryMetadata, Meta(description="Name.")]
+    source: Annotated[Origin, Meta(description="Where it comes from.")]
+    vms: Annotated[tuple[VirtualMachine, ...], Meta(description="VMs: facts only.")] = ()
+    networks: Annotated[tuple[InventoryNetwork, ...], Meta(description="Networks.")] = ()
+    datastores: Annotated[tuple[InventoryDatastore, ...], Meta(description="Datastores.")] = ()
+    clusters: Annotated[tuple[InventoryCluster, ...], Meta(description="Clusters.")] = ()
+    hosts: Annotated[tuple[InventoryHost, ...], Meta(description="Hosts.")] = ()
+    resource_pools: Annotated[tuple[ResourcePool, ...], Meta(description="Resource pools.")] = ()
+    unjoined: Annotated[tuple[Unjoined, ...], Meta(description="Rows that join to no VM.")] = ()

@@ -1,0 +1,177 @@
+#!/usr/bin/env bash
+set -euo pipefail
+
+# Shared by the conversion Job and the bastion's script: the libvirt URI of a source and the state of a VM.
+# The password is only ever read from a file; nothing here prints it or the user's name.
+
+say() {
+  printf '%s\n' "$*" >&2
+}
+
+die() { # EXIT-CODE TEXT...
+  local code=$1
+  shift
+  say "$*"
+  exit "$code"
+}
+
+# Prints $1 percent-encoded, byte by byte, as libvirt wants a user's name in a URI.
+percent_encode() {
+  local LC_ALL=C text=$1 out='' char code hex i
+  for ((i = 0; i < ${#text}; i++)); do
+    char=${text:i:1}
+    case $char in
+      [A-Za-z0-9._~-]) out+=$char ;;
+      *)
+        printf -v code '%d' "'$char"
+        printf -v hex '%%%02X' "$((code & 255))"
+        out+=$hex
+        ;;
+    esac
+  done
+  printf '%s' "$out"
+}
+
+# Sets `uri` and `encoded_user`. $1 scheme, $2 server and path, $3 file with the user,
+# $4 "1": do not verify the certificate, $5 file with the CA, used if it is there (libvirt 11.5 or later).
+make_uri() {
+  local user query=''
+  user=$(<"$3")
+  [[ -n $user ]] || die 1 "no user in $3"
+  encoded_user=$(percent_encode "$user")
+  if [[ $4 == 1 ]]; then
+    query='?no_verify=1'
+  elif [[ -n $5 && -f $5 ]]; then
+    query="?cacert=$5"
+  fi
+  uri="$1://$encoded_user@$2$query"
+}
+
+# Writes the password without the line end that `virt-v2v -ip` would take for a part of it, and virsh's file.
+# $1 file with the password, $2 directory that only this user reads; sets `password_file` and `auth_file`.
+make_credentials() {
+  local password
+  password=$(<"$1")
+  password_file=$2/password
+  auth_file=$2/auth.conf
+  (
+    umask 077
+    printf '%s' "$password" >"$password_file"
+    printf '[credentials-source]\npassword=%s\n[auth-esx-default]\ncredentials=source\n' "$password" >"$auth_file"
+  )
+}
+
+# Fails unless vSphere says that the VM is off: newer virt-v2v only warns of a running source (since 2.7.13).
+# $1 name of the VM, $2 exit code.
+require_shut_off() {
+  local state
+  state=$(LC_ALL=C LIBVIRT_AUTH_FILE=$auth_file virsh --quiet --connect "$uri" domstate --domain "$1") \
+    || die 1 "the state of ${1@Q} cannot be read; has it moved to another host?"
+  state=${state%%$'\n'*}
+  [[ $state == 'shut off' ]] || die "$2" "${1@Q} is $state, not shut off"
+}
+
+# Passes lines on without the user's name that virt-v2v shows as a part of the URI.
+mask() {
+  local line
+  while IFS= read -r line || [[ -n $line ]]; do
+    printf '%s\n' "${line//"//$encoded_user@"///...@}"
+  done
+}
+
+# Converts the VMs of one move group where virt-v2v is installed, and publishes their disks.
+#
+# Usage: bastion.sh [TARGET-NAME...]      the default is every VM of the group
+#
+#   VCENTER_USER_FILE      file with the user of the vCenter (required)
+#   VCENTER_PASSWORD_FILE  file with the password (required)
+#   VCENTER_CA_FILE        file with the CA of the vCenter
+#   VDDK_LIBDIR            VMware's VDDK, unpacked; without it virt-v2v copies over slow HTTPS
+#   LUKS_DIR               directory with LUKS passphrases, one a file
+#   WORK_DIR               where the images go; default ./images
+#   PUBLISH_DIR            what the web server of the disks' URLs serves; required where there are such disks
+#
+# A VM must be shut off. A VM whose images exist is not converted again: delete WORK_DIR/TARGET-NAME to do so.
+
+wanted_names=("$@")
+found=
+work=${WORK_DIR:-images}
+[[ -n ${VCENTER_USER_FILE:-} && -n ${VCENTER_PASSWORD_FILE:-} ]] \
+  || die 2 'set VCENTER_USER_FILE and VCENTER_PASSWORD_FILE'
+private=$(mktemp -d)
+trap 'rm -rf -- "$private"' EXIT
+make_credentials "$VCENTER_PASSWORD_FILE" "$private"
+
+wanted() { # TARGET-NAME
+  local name
+  [[ ${#wanted_names[@]} -gt 0 ]] || return 0
+  for name in "${wanted_names[@]}"; do
+    [[ $name != "$1" ]] || return 0
+  done
+  return 1
+}
+
+# $1 target name, $2 name in vSphere, $3 libvirt scheme, $4 server and path, $5 "1": do not verify,
+# $6 root device; further arguments are virt-v2v's. The images are complete once they have their directory.
+convert() {
+  local target=$1 name=$2 scheme=$3 location=$4 insecure=$5 root=$6 options=() key
+  shift 6
+  found=1
+  if [[ -d $work/$target ]]; then
+    say "$target: images exist"
+    return
+  fi
+  make_uri "$scheme" "$location" "$VCENTER_USER_FILE" "$insecure" "${VCENTER_CA_FILE:-}"
+  require_shut_off "$name" 1
+  if [[ -n ${VDDK_LIBDIR:-} ]]; then
+    options+=(-it vddk -io "vddk-libdir=$VDDK_LIBDIR")
+    [[ -z $VDDK_THUMBPRINT ]] || options+=(-io "vddk-thumbprint=$VDDK_THUMBPRINT")
+  fi
+  if [[ -n ${LUKS_DIR:-} ]]; then
+    for key in "$LUKS_DIR"/*; do
+      [[ ! -f $key ]] || options+=(--key "all:file:$key")
+    done
+  fi
+  rm -rf -- "$work/.$target.part"
+  mkdir -p -- "$work/.$target.part"
+  virt-v2v -i libvirt -ic "$uri" -ip "$password_file" --root "$root" "${options[@]}" "$@" \
+    -o local -os "$work/.$target.part" -on "$target" -of qcow2 -- "$name" 2>&1 | mask \
+    || die 1 "$target: virt-v2v failed"
+  (cd -- "$work/.$target.part" && sha256sum -- "$target"-sd* >SHA256SUMS)
+  mv -- "$work/.$target.part" "$work/$target"
+  say "$target: converted; digests for \`checksum\` in the spec:"
+  sed 's/^/sha256:/' -- "$work/$target/SHA256SUMS"
+}
+
+# Into the DataVolume that waits for an upload: $1 target name, $2 device, $3 namespace, $4 DataVolume.
+upload() {
+  virtctl image-upload dv "$4" --namespace "$3" --no-create --image-path "$work/$1/$1-$2"
+}
+
+# To where the disk's URL leads: $1 target name, $2 device, $3 file name.
+publish() {
+  [[ -n ${PUBLISH_DIR:-} ]] || die 2 'set PUBLISH_DIR'
+  cp -- "$work/$1/$1-$2" "$PUBLISH_DIR/.$3.part"
+  mv -- "$PUBLISH_DIR/.$3.part" "$PUBLISH_DIR/$3"
+}
+
+# A container disk is made and pushed by hand: $1 target name, $2 device, $3 image.
+push() {
+  say "push $work/$1/$1-$2 as a container disk to $3"
+}
+
+VDDK_THUMBPRINT=7A:1C:55:0E:9B:42:D3:6F:88:01:AE:C7:34:5D:92:E0:1B:F6:48:2D
+
+if wanted sql-node-1; then
+  convert sql-node-1 SQL-NODE-1 vpx vc1.acme.example/FRA/fra-prod/esx-fra-01.acme.example '' first
+  upload sql-node-1 sda data sql-node-1-disk-0
+  upload sql-node-1 sdb data sql-quorum-b0eb81
+  upload sql-node-1 sdc data sql-data-97d802
+fi
+
+if wanted sql-node-2; then
+  convert sql-node-2 SQL-NODE-2 vpx vc1.acme.example/FRA/fra-prod/esx-fra-02.acme.example '' first
+  upload sql-node-2 sda data sql-node-2-disk-0
+fi
+
+[[ -n $found ]] || die 2 'no such VM in this group'

@@ -1,0 +1,293 @@
+"""Whatever is compiled is complete: each VM with all its NICs and disks, once, and nothing refers to nothing."""
+
+import posixpath
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.properties.estates import DATASTORES, NETWORKS, Estate, Output, build, estates, staged
+
+from vmferry.compile import write
+from vmferry.load.project import load
+from vmferry.model.blueprint import Group, Machine
+from vmferry.model.quantity import format_size, parse_size
+from vmferry.output.objects import Key, is_object, key_of, parse
+from vmferry.output.references import Graph
+from vmferry.output.verify import MAX_RESOURCES, verify
+
+Object = dict[str, Any]
+
+
+class Tree:
+    """The files of an output, read."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.files = files
+        self.manifests = {
+            path: parse(content)[0]
+            for path, content in files.items()
+            if path.endswith(".yaml") and posixpath.basename(path) != "kustomization.yaml"
+        }
+
+    @cached_property
+    def objects(self) -> list[Object]:
+        return [manifest for manifest in self.manifests.values() if is_object(manifest)]
+
+    def of_kind(self, kind: str, group: Group | None = None) -> list[Object]:
+        """Return the objects of a kind, in the base of a group if one is given."""
+        prefix = f"bases/{group.phase}/{group.name}/" if group else ""
+        return [obj for path, obj in self.manifests.items() if path.startswith(prefix) and obj["kind"] == kind]
+
+    def resources(self, directory: str) -> Iterator[str]:
+        """Yield the files that a kustomization is made of in the end."""
+        kustomization = parse(self.files[f"{directory}/kustomization.yaml"])[0]
+        for entry in kustomization.get("resources", ()):
+            path = posixpath.normpath(posixpath.join(directory, entry))
+            if path in self.manifests:
+                yield path
+            else:
+                yield from self.resources(path)
+
+
+def compiled(estate: Estate, directory: Path, dice: Any) -> tuple[Estate, Output]:
+    """Return the estate with stages, and what it compiles to."""
+    first = build(estate, directory / "first")
+    moved_on = staged(estate, first, dice)
+    return moved_on, build(moved_on, directory / "second", assignments=first.assignments)
+
+
+ANY = given(estates(), st.randoms(use_true_random=False))
+OFTEN = settings(max_examples=30, deadline=None)
+
+
+def entry_of(estate: Estate, machine: Machine) -> Object:
+    """Return what the spec says of a machine."""
+    [found] = [vm for vm in estate.vms if vm["name"] == machine.name and vm.get("id") == machine.id]
+    return found
+
+
+def mac(text: str) -> str:
+    return text.lower().replace("-", ":")
+
+
+def network_of(text: str) -> str:
+    return next(name for name, row in NETWORKS.items() if text in (name, row["source"].get("id")))
+
+
+@ANY
+@OFTEN
+def test_every_vm_is_in_exactly_one_group(estate: Estate, dice: Any) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        estate, output = compiled(estate, Path(name), dice)
+    blueprint, tree = output.checked.resolution.blueprint, Tree(output.files)
+    keys = [machine.key for group in blueprint.groups for machine in group.machines]
+    moving = {f"vc1/{vm.get('id', vm['name'])}" for vm in estate.vms if "phase" in vm}
+    assert Counter(keys) == Counter(moving)
+    assert {left.key for left in blueprint.left} == {
+        f"vc1/{vm.get('id', vm['name'])}" for vm in estate.vms if "phase" not in vm
+    }
+    homes = Counter(
+        (machine.namespace, machine.target_name) for group in blueprint.groups for machine in group.machines
+    )
+    assert set(homes.values()) <= {1}
+    for group in blueprint.groups:
+        assert {path.split("/")[2] for path in _mentioning(tree, group)} <= {group.name}
+
+
+def _mentioning(tree: Tree, group: Group) -> Iterator[str]:
+    """Yield the bases in which objects carry the name of one of the group's VMs."""
+    names = {(machine.namespace, machine.target_name) for machine in group.machines}
+    for path, obj in tree.manifests.items():
+        if path.startswith("bases/") and obj["kind"] in ("VirtualMachine", "Deployment", "StatefulSet"):
+            if (obj["metadata"]["namespace"], obj["metadata"]["name"]) in names:
+                yield path
+
+
+@ANY
+@OFTEN
+def test_every_nic_is_in_the_output_once(estate: Estate, dice: Any) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        estate, output = compiled(estate, Path(name), dice)
+    tree = Tree(output.files)
+    found: Counter[str] = Counter()
+    wanted: Counter[str] = Counter()
+    for group in output.checked.resolution.blueprint.groups:
+        for machine in group.machines:
+            nics = entry_of(estate, machine).get("nics", ())
+            if group.path == "virt-v2v" and not machine.golden:
+                wanted.update(mac(nic["mac"]) for nic in nics)
+                [vm] = [
+                    v for v in tree.of_kind("VirtualMachine", group) if v["metadata"]["name"] == machine.target_name
+                ]
+                _assert_attached(vm, nics, machine.namespace)
+            elif group.path == "forklift":
+                _assert_mapped(tree, group, nics, machine.namespace)
+    for vm in tree.of_kind("VirtualMachine"):
+        devices = vm["spec"]["template"]["spec"]["domain"]["devices"]
+        found.update(interface["macAddress"] for interface in devices.get("interfaces", ()))
+    assert found == wanted
+    assert set(found.values()) <= {1}
+
+
+def _assert_attached(vm: Object, nics: list[Object], namespace: str) -> None:
+    inner = vm["spec"]["template"]["spec"]
+    networks = {network["name"]: network for network in inner["networks"]}
+    interfaces = inner["domain"]["devices"].get("interfaces", [])
+    assert [interface["macAddress"] for interface in interfaces] == [mac(nic["mac"]) for nic in nics]
+    for interface, nic in zip(interfaces, nics, strict=True):
+        target = NETWORKS[network_of(nic["network"])]["target"]
+        network = networks[interface["name"]]
+        assert ("pod" in network) == (target["type"] == "pod")
+        if target["type"] != "pod":
+            home, _, _ = network["multus"]["networkName"].rpartition("/")
+            assert home == target.get("namespace", namespace)
+
+
+def _assert_mapped(tree: Tree, group: Group, nics: list[Object], namespace: str) -> None:
+    [table] = tree.of_kind("NetworkMap", group)
+    for nic in nics:
+        name = network_of(nic["network"])
+        target = NETWORKS[name]["target"]
+        [row] = [row for row in table["spec"]["map"] if row["source"]["name"] == name]
+        assert row["destination"]["type"] == ("pod" if target["type"] == "pod" else "multus")
+        assert row["destination"].get("namespace", namespace) == target.get("namespace", namespace)
+
+
+@ANY
+@OFTEN
+def test_every_disk_is_in_the_output_once(estate: Estate, dice: Any) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        estate, output = compiled(estate, Path(name), dice)
+    tree = Tree(output.files)
+    blueprint = output.checked.resolution.blueprint
+    made = Counter((dv["metadata"]["namespace"], dv["metadata"]["name"]) for dv in tree.of_kind("DataVolume"))
+    sizes = {
+        (dv["metadata"]["namespace"], dv["metadata"]["name"]): dv["spec"]["storage"]["resources"]["requests"]["storage"]
+        for dv in tree.of_kind("DataVolume")
+    }
+    used: set[tuple[str, str]] = set()
+    for group in blueprint.groups:
+        for machine in group.machines:
+            disks = entry_of(estate, machine).get("disks", [])
+            if group.path == "forklift":
+                _assert_planned(tree, group, machine, disks)
+            elif group.path == "virt-v2v":
+                claims = _claims(tree, group, machine)
+                assert len(set(claims)) == len(claims) == len(disks)
+                if machine.clone_of is None:
+                    used.update((machine.namespace, claim) for claim in claims)
+                    assert Counter(sizes[machine.namespace, claim] for claim in claims) == Counter(
+                        format_size(parse_size(disk["size"])) for disk in disks
+                    )
+    assert set(made) == used
+    assert set(made.values()) <= {1}
+    claims_of = Counter(
+        (machine.namespace, disk.claim)
+        for group in blueprint.groups
+        for machine in group.machines
+        for disk in machine.disks
+        if disk.owner
+    )
+    assert set(claims_of.values()) <= {1}
+
+
+def _assert_planned(tree: Tree, group: Group, machine: Machine, disks: list[Object]) -> None:
+    """A Plan names the VM once and its claims exactly; the StorageMap has each of its datastores once."""
+    entries = [(plan, vm) for plan in tree.of_kind("Plan") for vm in plan["spec"]["vms"]]
+    [(plan, entry)] = [(plan, vm) for plan, vm in entries if (vm.get("id"), vm["name"]) == (machine.id, machine.name)]
+    assert plan["metadata"]["name"] == group.full_name
+    assert plan["spec"]["pvcNameTemplateUseGenerateName"] is False
+    assert entry["targetName"] == machine.target_name
+    assert "{{.DiskIndex}}" in entry["pvcNameTemplate"] or ".DiskIndex" in entry["pvcNameTemplate"]
+    assert len({disk.claim for disk in machine.disks}) == len(disks)
+    [table] = tree.of_kind("StorageMap", group)
+    for disk in disks:
+        [row] = [row for row in table["spec"]["map"] if row["source"]["name"] == disk["datastore"]]
+        tiers = {"ceph-block": "gold", "ceph-fs": "silver", "hostpath": "scratch"}
+        assert tiers[row["destination"]["storageClass"]] == DATASTORES[disk["datastore"]]
+
+
+def _claims(tree: Tree, group: Group, machine: Machine) -> list[str]:
+    if machine.golden:
+        return [
+            source["metadata"]["name"]
+            for source in tree.of_kind("DataSource", group)
+            if source["metadata"]["name"] in {disk.claim for disk in machine.disks}
+        ]
+    [vm] = [v for v in tree.of_kind("VirtualMachine", group) if v["metadata"]["name"] == machine.target_name]
+    volumes = vm["spec"]["template"]["spec"]["volumes"]
+    if machine.clone_of is not None:
+        templates = [each["metadata"]["name"] for each in vm["spec"]["dataVolumeTemplates"]]
+        assert templates == [v["dataVolume"]["name"] for v in volumes if "dataVolume" in v]
+        return templates
+    return [v["persistentVolumeClaim"]["claimName"] for v in volumes if "persistentVolumeClaim" in v]
+
+
+@ANY
+@OFTEN
+def test_no_reference_dangles_and_no_object_is_there_twice(estate: Estate, dice: Any) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        _, output = compiled(estate, Path(name), dice)
+    tree, graph = Tree(output.files), Graph()
+    keys: Counter[Key] = Counter()
+    for path, obj in tree.manifests.items():
+        graph.add(obj)
+        keys[key_of(obj)] += path.startswith(("bases/", "infra/", "clusters/"))
+    external = frozenset(tuple(line.split()) for line in output.files["locks/external.txt"].decode().splitlines())
+    issues, _ = graph.check(external)
+    assert [issue.message for issue in issues] == []
+    assert {key: count for key, count in keys.items() if count > 1} == {}
+
+
+@ANY
+@OFTEN
+def test_no_root_holds_more_than_it_can_build(estate: Estate, dice: Any) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        _, output = compiled(estate, Path(name), dice)
+    tree = Tree(output.files)
+    listed: Counter[str] = Counter()
+    for path in output.files:
+        directory, _, file = path.rpartition("/")
+        if file == "kustomization.yaml" and not directory.startswith(("components/",)) and "/local" not in directory:
+            assert len(found := list(tree.resources(directory))) <= MAX_RESOURCES
+            if not directory.startswith("overlays/"):
+                listed.update(p for p in found if posixpath.dirname(p) == directory)
+    assert set(listed) == set(tree.manifests)
+
+
+@ANY
+@OFTEN
+def test_assignments_are_read_as_they_were_written_and_every_vm_is_explained(estate: Estate, dice: Any) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        estate, output = compiled(estate, Path(name), dice)
+        spec = estate.write(Path(name, "read"), assignments=output.assignments)
+        assert load(spec).assignments == output.checked.resolution.assignments
+    decisions = output.checked.resolution.blueprint.decisions
+    for vm in estate.vms:
+        subjects = {decision.subject for decision in decisions[f"vc1/{vm.get('id', vm['name'])}"]}
+        assert subjects >= (
+            {"path", "method", "phase", "group", "namespace", "target name"} if "phase" in vm else set()
+        )
+        assert subjects
+    assert msgspec.json.decode(msgspec.json.encode(output.checked.resolution.blueprint.groups))
+
+
+@pytest.mark.kustomize
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("kustomize") and not shutil.which("kubectl"), reason="kustomize is not installed")
+@ANY
+@settings(max_examples=2, deadline=None)
+def test_what_is_written_passes_verify(estate: Estate, dice: Any) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        _, output = compiled(estate, Path(name), dice)
+        write(output.compiled)
+        report = verify(output.compiled.root, [])
+    assert [f"{finding.code} {finding.message}" for finding in report.findings] == []

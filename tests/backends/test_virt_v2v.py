@@ -1,15 +1,18 @@
 """Tests of `vmferry.backends.virt_v2v`; the scripts run in a real Bash with tools that only take notes."""
 
 import hashlib
+import json
 import os
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.backends import schemas
 from tests.backends.blueprints import (
     BLANK,
@@ -25,11 +28,11 @@ from tests.backends.blueprints import (
     vcenter,
 )
 
-from vmferry.backends import virt_v2v
+from vmferry.backends import cdi, virt_v2v
 from vmferry.backends.metadata import VM_LABEL
 from vmferry.model.blueprint import Blueprint, Machine, Placement
 from vmferry.model.manifest import File, KubeObject, Resource
-from vmferry.model.spec import ReadAddress, Toleration, VCenter
+from vmferry.model.spec import GitOps, ReadAddress, Toleration, VCenter
 
 HOSTILE = "db'; touch pwned; echo $(id) `id` \"\\ ${HOME} #\n-x"
 USER = "ACME\\svc migrate@vsphere.local"
@@ -110,14 +113,24 @@ def test_job_runs_as_the_account_its_group_binds_and_with_the_groups_script() ->
 
 def test_job_is_final_on_the_scripts_own_codes_and_never_made_again() -> None:
     spec = job(machine())["spec"]
-    assert spec["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"] == [42, 43]
+    assert spec["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"] == [42, 43, 44]
     assert "ttlSecondsAfterFinished" not in spec
     assert job(machine())["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/ssa"] == "IfNotPresent"
 
 
 def test_exit_codes_of_manifest_and_script_agree() -> None:
-    script = virt_v2v.script("convert")
-    assert f"ALREADY_CONVERTED={virt_v2v.ALREADY_CONVERTED} NOT_SHUT_OFF={virt_v2v.NOT_SHUT_OFF}" in script
+    codes = {name: getattr(virt_v2v, name) for name in ("ALREADY_CONVERTED", "NOT_SHUT_OFF", "TAKEN")}
+    assert " ".join(f"{name}={code}" for name, code in codes.items()) in virt_v2v.script("convert")
+
+
+def test_argo_cd_syncs_volumes_that_wait_for_a_conversion_together_with_it() -> None:
+    plan = replace(blueprint(group(machine())), gitops=GitOps(engine="argocd", repo_url="https://git.acme.example/x"))
+    waves: dict[str, set[str]] = {}
+    for obj in schemas.objects([*cdi.emit(plan), *virt_v2v.emit(plan)]):
+        wave = obj["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", "0")
+        waves.setdefault(obj["kind"], set()).add(wave)
+    assert waves["DataVolume"] == waves["Job"] == {"1"}
+    assert waves["Role"] == waves["ConfigMap"] == {"0"}
 
 
 def test_pod_is_unprivileged() -> None:
@@ -247,19 +260,49 @@ echo "Setting up the source: -ic $uri"
 if [[ -d $os ]]; then for letter in $LETTERS; do echo "disk $letter" >>"$os/$on-sd$letter" || exit 1; done; fi
 exit "${V2V_CODE:-0}"
 """,
-    "curl": """\
+    "curl": f"""\
 cat -- "$(printf '%s\\n' "$@" | grep -m1 '^/dev/fd/')" >"$NOTES.token"
-for claim; do :; done
-claim=${claim##*/}
-[[ " $* " != *" PATCH "* ]] || exit "${PATCH_CODE:-0}"
-[[ $claim != "${MISSING:-}" ]] || exit 22
-mark=; [[ $claim != "${MARKED:-}" ]] || mark=' "vmferry.dev/converted": "1" '
-fields='"f:vmferry.dev/converted": {}'
-printf '{"kind": "%s", "metadata": {"annotations": {%s}, "managedFields": {%s}}}' \\
-  "${KIND:-PersistentVolumeClaim}" "$mark" "$fields"
+exec {shlex.quote(sys.executable)} api.py "$@"
 """,
+    "sleep": "sed -i s/Running/Succeeded/ volumes.json\n",
     "virtctl": "",
 }
+API = """\
+import json, os, sys
+claim = sys.argv[-1].rpartition("/")[2]
+volumes = json.load(open("volumes.json"))
+volume = volumes.setdefault(claim, {"version": 7, "annotations": {}})
+if claim == os.environ.get("MISSING"):
+    sys.exit(22)
+if "PATCH" in sys.argv:
+    data = sys.argv[sys.argv.index("--data") + 1]
+    if os.environ.get("REFUSED", "-") in data:
+        sys.exit(22)
+    for key, value in json.loads(os.environ.get("RIVAL", "{}")).items():
+        if key not in volume["annotations"]:
+            volume["annotations"][key] = value
+            volume["version"] += 1
+    patch = json.loads(data)["metadata"]
+    if patch.get("resourceVersion", str(volume["version"])) == str(volume["version"]):
+        merged = volume["annotations"] | patch["annotations"]
+        volume["annotations"] = {key: value for key, value in merged.items() if value is not None}
+        volume["version"] += 1
+        code = 0
+    else:
+        code = 22
+    json.dump(volumes, open("volumes.json", "w"))
+    sys.exit(code)
+indent = 2 if os.environ.get("PRETTY") else None
+fields = {"f:vmferry.dev/converted": {}, "f:vmferry.dev/converting": {}}
+metadata = {"resourceVersion": str(volume["version"]), "annotations": volume["annotations"], "managedFields": fields}
+print(json.dumps({"kind": os.environ.get("KIND", "PersistentVolumeClaim"), "metadata": metadata}, indent=indent))
+"""
+"""What curl talks to: the claims in volumes.json, with the API server's versions and merge patches."""
+
+CONVERTED = "vmferry.dev/converted"
+CONVERTING = "vmferry.dev/converting"
+IMPORT = "cdi.kubevirt.io/storage.import.source"
+POD_PHASE = "cdi.kubevirt.io/storage.pod.phase"
 
 
 def run(folder: Path, script: str, *arguments: str, **variables: str) -> Run:
@@ -285,8 +328,17 @@ def run(folder: Path, script: str, *arguments: str, **variables: str) -> Run:
     return Run(result.returncode, result.stdout + result.stderr, calls, folder)
 
 
-def convert(folder: Path, subject: Machine, source: VCenter | None = None, **variables: str) -> Run:
-    """Run the conversion script as the machine's Job would, with directories below ``folder``."""
+def convert(
+    folder: Path,
+    subject: Machine,
+    source: VCenter | None = None,
+    annotations: dict[str, dict[str, str]] | None = None,
+    **variables: str,
+) -> Run:
+    """Run the conversion script as the machine's Job would, on claims with these annotations."""
+    volumes = {claim: {"version": 7, "annotations": each} for claim, each in (annotations or {}).items()}
+    (folder / "volumes.json").write_text(json.dumps(volumes))
+    (folder / "api.py").write_text(API)
     for name, files in {
         "account": {"token": "tok\n", "ca.crt": "ca"},
         "credentials": {"accessKeyId": USER, "secretKey": PASSWORD + "\n"},
@@ -315,14 +367,18 @@ def patched(result: Run) -> list[str]:
     return [call[-1].rpartition("/")[2] for call in result.of("curl") if "PATCH" in call]
 
 
+def annotated(result: Run) -> dict[str, dict[str, str]]:
+    """Return the annotations that the claims have after a run."""
+    volumes = json.loads((result.folder / "volumes.json").read_text())
+    return {claim: volume["annotations"] for claim, volume in volumes.items()}
+
+
 def test_conversion_writes_every_volume_and_marks_it(tmp_path: Path) -> None:
     result = convert(tmp_path, machine(disks=TWO_DISKS), LETTERS="a b")
     assert result.code == 0, result.output
     assert (tmp_path / "volumes/dev/block0").read_text() == "disk a\n"
     assert (tmp_path / "volumes/mnt/disks/disk1/disk.img").read_text() == "disk b\n"
-    assert patched(result) == ["web-01-disk-0", "web-01-disk-1"]
-    body = next(call for call in result.of("curl") if "PATCH" in call)
-    assert '{"metadata":{"annotations":{"vmferry.dev/converted":"1"}}}' in body
+    assert annotated(result) == {"web-01-disk-0": {CONVERTED: "1"}, "web-01-disk-1": {CONVERTED: "1"}}
 
 
 def test_virt_v2v_gets_the_options_of_the_vm(tmp_path: Path) -> None:
@@ -369,18 +425,19 @@ def test_log_shows_neither_user_nor_password(tmp_path: Path) -> None:
     assert PASSWORD not in output
 
 
+@pytest.mark.parametrize("pretty", ["", "1"])
 @pytest.mark.parametrize("marked", ["web-01-disk-0", "web-01-disk-1"])
-def test_volume_that_is_marked_is_refused(tmp_path: Path, marked: str) -> None:
-    result = convert(tmp_path, machine(disks=TWO_DISKS), MARKED=marked)
+def test_volume_that_is_marked_is_refused(tmp_path: Path, marked: str, pretty: str) -> None:
+    result = convert(tmp_path, machine(disks=TWO_DISKS), annotations={marked: {CONVERTED: "1"}}, PRETTY=pretty)
     assert result.code == 42
     assert marked in result.output
     assert not result.of("virt-v2v")
     assert not patched(result)
 
 
-@pytest.mark.parametrize("variables", [{"MISSING": "web-01-disk-1"}, {"KIND": "Status"}])
-def test_volume_that_cannot_be_looked_up_is_not_converted(tmp_path: Path, variables: dict[str, str]) -> None:
-    result = convert(tmp_path, machine(disks=TWO_DISKS), **variables)
+@pytest.mark.parametrize(("missing", "kind"), [("web-01-disk-1", "PersistentVolumeClaim"), ("", "Status")])
+def test_volume_that_cannot_be_looked_up_is_not_converted(tmp_path: Path, missing: str, kind: str) -> None:
+    result = convert(tmp_path, machine(disks=TWO_DISKS), MISSING=missing, KIND=kind)
     assert result.code == 1
     assert not result.of("virt-v2v")
 
@@ -390,17 +447,96 @@ def test_source_that_is_not_off_is_refused(tmp_path: Path, state: str) -> None:
     result = convert(tmp_path, machine(), STATE=state)
     assert result.code == 43
     assert not result.of("virt-v2v")
+    assert not patched(result)
 
 
 @pytest.mark.parametrize("code", ["1", "42"])
 def test_failed_conversion_marks_nothing_and_may_be_retried(tmp_path: Path, code: str) -> None:
     result = convert(tmp_path, machine(disks=TWO_DISKS), V2V_CODE=code)
     assert result.code == 1
-    assert not patched(result)
+    assert all(CONVERTED not in annotations for annotations in annotated(result).values())
 
 
 def test_conversion_that_cannot_be_marked_fails(tmp_path: Path) -> None:
-    assert convert(tmp_path, machine(), PATCH_CODE="22").code == 1
+    result = convert(tmp_path, machine(), REFUSED=CONVERTED)
+    assert result.code == 1
+    assert "cannot be marked" in result.output
+
+
+# --- attempts that meet
+
+
+def test_every_volume_is_claimed_before_any_is_written(tmp_path: Path) -> None:
+    result = convert(tmp_path, machine(disks=TWO_DISKS))
+    before = result.calls[: [call[0] for call in result.calls].index("virt-v2v")]
+    claims = [call for call in before if "PATCH" in call]
+    assert [call[-1].rpartition("/")[2] for call in claims] == ["web-01-disk-0", "web-01-disk-1"]
+    body = '{"metadata":{"resourceVersion":"7","annotations":{"vmferry.dev/converting":"1"}}}'
+    assert all(body in call for call in claims)
+
+
+@pytest.mark.parametrize("held", ["web-01-disk-0", "web-01-disk-1"])
+def test_volume_that_another_attempt_writes_is_refused(tmp_path: Path, held: str) -> None:
+    result = convert(tmp_path, machine(disks=TWO_DISKS), annotations={held: {CONVERTING: "7"}})
+    assert result.code == 44
+    assert f"attempt 7 writes to volume {held}" in result.output
+    command = "kubectl annotate pvc --namespace web web-01-disk-0 web-01-disk-1 vmferry.dev/converting-"
+    assert command in result.output
+    assert not result.of("virt-v2v")
+    assert not patched(result)
+
+
+def test_attempt_goes_on_where_its_pod_was_killed(tmp_path: Path) -> None:
+    held = {"web-01-disk-0": {CONVERTING: "1"}}
+    result = convert(tmp_path, machine(disks=TWO_DISKS), annotations=held)
+    assert result.code == 0, result.output
+    assert annotated(result) == {"web-01-disk-0": {CONVERTED: "1"}, "web-01-disk-1": {CONVERTED: "1"}}
+
+
+def test_of_two_attempts_at_once_one_is_refused(tmp_path: Path) -> None:
+    result = convert(tmp_path, machine(), RIVAL=json.dumps({CONVERTING: "2"}))
+    assert result.code == 44
+    assert not result.of("virt-v2v")
+    assert annotated(result) == {"web-01-disk-0": {CONVERTING: "2"}}
+
+
+def test_volume_that_something_else_changes_meanwhile_is_claimed_all_the_same(tmp_path: Path) -> None:
+    result = convert(tmp_path, machine(), RIVAL='{"cdi.kubevirt.io/note": "x"}')
+    assert result.code == 0, result.output
+    assert annotated(result)["web-01-disk-0"] == {"cdi.kubevirt.io/note": "x", CONVERTED: "1"}
+
+
+def test_volume_that_cannot_be_claimed_is_not_written(tmp_path: Path) -> None:
+    result = convert(tmp_path, machine(), REFUSED=CONVERTING)
+    assert result.code == 1
+    assert not result.of("virt-v2v")
+
+
+def test_failed_conversion_lets_the_next_attempt_have_the_volumes(tmp_path: Path) -> None:
+    result = convert(tmp_path, machine(disks=TWO_DISKS), V2V_CODE="1")
+    assert annotated(result) == {"web-01-disk-0": {}, "web-01-disk-1": {}}
+
+
+# --- volumes that CDI still prepares
+
+
+def test_conversion_waits_until_cdi_is_done_with_the_volume(tmp_path: Path) -> None:
+    preparing = {"web-01-disk-0": {IMPORT: "none", POD_PHASE: "Running"}}
+    result = convert(tmp_path, machine(), annotations=preparing)
+    assert result.code == 0, result.output
+    assert len(result.of("sleep")) == 1
+
+
+def test_volume_that_cdi_never_prepares_is_not_converted(tmp_path: Path) -> None:
+    preparing = {"web-01-disk-0": {IMPORT: "none"}}
+    result = convert(tmp_path, machine(), annotations=preparing)
+    assert result.code == 1
+    assert "volume web-01-disk-0 is not prepared" in result.output
+    assert not result.of("virt-v2v")
+
+
+def test_adopted_volume_needs_no_preparation(tmp_path: Path) -> None:
+    assert not convert(tmp_path, machine(), annotations={"web-01-disk-0": {}}).of("sleep")
 
 
 # --- the bastion's script
@@ -480,6 +616,34 @@ def test_bastion_refuses_a_running_source(tmp_path: Path) -> None:
     result = bastion(tmp_path, STATE="running")
     assert result.code == 1
     assert not result.of("virt-v2v")
+
+
+UNREADABLE = machine(
+    "sql-01",
+    method="image",
+    disks=(
+        disk("sql-01", source=UPLOAD),
+        disk("sql-01", 1, source=UPLOAD),
+        disk("quorum", 2, source=UPLOAD, shared="quorum", owner=False, lun=True, unreadable=True),
+    ),
+)
+
+
+def test_bastion_refuses_a_vm_with_a_disk_that_vsphere_cannot_read_and_goes_on(tmp_path: Path) -> None:
+    result = bastion(tmp_path, subjects=(UNREADABLE, IMAGES))
+    assert result.code == 3
+    assert "sql-01: vSphere cannot read sdc" in result.output
+    assert "image every disk of the VM with other tools" in result.output
+    assert [call[-1] for call in result.of("virt-v2v")] == [HOSTILE]
+    assert [call[2] for call in result.of("virtctl")] == ["web-01-disk-0"]
+
+
+def test_bastion_publishes_images_that_other_tools_made(tmp_path: Path) -> None:
+    (tmp_path / "images" / "sql-01").mkdir(parents=True)
+    result = bastion(tmp_path, subjects=(UNREADABLE,))
+    assert result.code == 0, result.output
+    assert not result.of("virt-v2v")
+    assert [call[2] for call in result.of("virtctl")] == ["sql-01-disk-0", "sql-01-disk-1"]
 
 
 def test_bastion_takes_the_vms_it_is_told(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """Tests of `vmferry check`: standard input, the shape of its JSON, what is shown of a line."""
 
-import json
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.invocation import Result, vmferry
 
 SPEC = """apiVersion: vmferry.dev/v1alpha1
@@ -23,7 +23,7 @@ networks:
 storage:
   classes: [{name: ceph, provisioner: rook-ceph.rbd.csi.ceph.com, tier: gold}]
   map: [{source: {datastore: ds1}, tier: gold}]
-namespaces: [{name: web}]
+namespaces: [{name: web, quota: none}]
 phases: [{name: first}]
 defaults: {phase: first, namespace: web, path: forklift, method: cold}
 """
@@ -31,9 +31,10 @@ FINDING_KEYS = {"code", "severity", "message", "help", "file", "line", "column",
 
 
 def vm(name: str, network: str = "lan") -> str:
-    """Return a VM's entry; the name is written as JSON, which YAML reads as it is."""
+    """Return a VM's entry, whatever its name."""
+    quoted = yaml.safe_dump(name, default_style='"', width=10_000).strip()
     return (
-        f"  - {{name: {json.dumps(name)}, os: linux, powerState: poweredOn,\n"
+        f"  - {{name: {quoted}, os: linux, powerState: poweredOn,\n"
         f"     disks: [{{size: 1Gi, datastore: ds1}}], nics: [{{network: {network}}}]}}\n"
     )
 

@@ -18,7 +18,7 @@ from vmferry.model.schema import KINDS, file_name
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(
     path
-    for pattern in ("examples/minimal/**/*.yaml", "compiler/vmferry/cli/template/*.yaml", "tests/negative/_base/*.yaml")
+    for pattern in ("examples/minimal/spec.yaml", "compiler/vmferry/cli/template/*.yaml", "tests/negative/_base/*.yaml")
     for path in ROOT.glob(pattern)
 )
 RICH: dict[str, Any] = yaml.safe_load(
@@ -116,7 +116,7 @@ def parents(node: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
     """A document that is valid, or was before somebody edited it once or twice."""
-    document = copy.deepcopy(draw(st.sampled_from(DOCUMENTS)))
+    document: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(DOCUMENTS)))
     for _ in range(draw(st.integers(0, 2))):
         node: Any = document
         for step in draw(st.sampled_from(parents(document))):

@@ -292,7 +292,7 @@ def _add_shared_disk(draw: st.DrawFn, vms: list[Data], phases: int) -> None:
     phase, home = draw(st.integers(0, phases - 1)), draw(st.sampled_from(NAMESPACES))
     for number in range(draw(st.integers(2, 3))):
         member = draw(machines(210 + number, "image", phase=phase, namespace=home))
-        member["disks"].append({"size": "10Gi", "datastore": "vsan gold", "shared": "quorum"})
+        member["disks"].append({"size": "10Gi", "datastore": "vsan gold", "controller": "scsi", "shared": "quorum"})
         vms.append(member)
 
 
@@ -311,10 +311,13 @@ def _add_dependencies(draw: st.DrawFn, vms: list[Data]) -> None:
 
 
 def staged(estate: Estate, output: Output, dice: random.Random) -> Estate:
-    """Return the estate with each group at a stage as ``dice`` fall."""
+    """Return the estate with each group at a stage as ``dice`` fall; VMs only need what is in earlier phases."""
     groups: Data = {}
+    running: dict[str, bool] = {}  # whether all of a phase does
     for group in output.checked.resolution.blueprint.groups:
-        stage = dice.choice(STAGES)
+        waits = not all(runs for phase, runs in running.items() if phase < group.phase)
+        stage = dice.choice(STAGES[:-1] if waits else STAGES)
+        running[group.phase] = running.get(group.phase, True) and stage == "cutover"
         groups[group.name] = {"stage": stage, "attempt": dice.choice((1, 2))}
         if group.method == "warm" and stage == "cutover":
             groups[group.name]["cutover"] = WINDOW

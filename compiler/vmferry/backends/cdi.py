@@ -13,7 +13,11 @@ from vmferry.model.quantity import format_size
 API_VERSION = "cdi.kubevirt.io/v1beta1"
 
 BIND_IMMEDIATELY = {"cdi.kubevirt.io/storage.bind.immediate.requested": "true"}
-"""Makes CDI fill a WaitForFirstConsumer volume before a VM runs (CDI doc/waitforfirstconsumer-storage-handling.md)."""
+"""Makes CDI fill a WaitForFirstConsumer volume before a VM runs (CDI doc/waitforfirstconsumer-storage-handling.md).
+
+Each volume is then bound on its own: on local storage, those of a VM with several disks can land on different
+nodes, and the VM is never scheduled. Nothing in a DataVolume names a node; of the methods, only a job is safe.
+"""
 
 APPLY_ONCE = {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}
 """Keeps Flux from applying again what cannot change: one refused object would block all beside it."""
@@ -66,7 +70,7 @@ def _data_volume(blueprint: Blueprint, group: Group, machine: Machine, disk: Mac
             group=group,
             layer="volumes",
             labels={VM_LABEL: machine.target_name},
-            annotations=_ADOPT | APPLY_ONCE | (BIND_IMMEDIATELY if disk.bind_immediately else {}),
+            annotations=_ADOPT | APPLY_ONCE | _binding(group, disk),
             keep=True,
         ),
         "spec": {
@@ -75,6 +79,15 @@ def _data_volume(blueprint: Blueprint, group: Group, machine: Machine, disk: Mac
             "storage": storage(disk),
         },
     }
+
+
+def _binding(group: Group, disk: MachineDisk) -> dict[str, str]:
+    """Return what binds the volume at once, if anything has to.
+
+    The pod of a conversion is the first consumer of all disks of its VM: they are bound together, where it runs.
+    """
+    converted_here = group.method == "job" and disk.source.blank is not None
+    return BIND_IMMEDIATELY if disk.bind_immediately and not converted_here else {}
 
 
 def _data_source(blueprint: Blueprint, group: Group, machine: Machine, disk: MachineDisk) -> KubeObject:

@@ -285,18 +285,21 @@ def _tablet_bus(machine: Machine) -> str:
 def _disks(machine: Machine) -> list[dict[str, Any]]:
     """Return the disks in the machine's order, then the one with cloud-init's data."""
     used: set[str] = set()
-    disks = []
-    for disk in machine.disks:
-        serial = _serial(machine, disk, used)
-        used.add(serial)
-        disks.append(_disk(disk, serial))
+    disks = [_disk(disk, None if disk.lun else _serial(machine, disk, used)) for disk in machine.disks]
     if _network_data(machine) is not None:
         disks.append({"cdrom": {"bus": "sata"}, "name": "cloudinit"})
     return disks
 
 
-def _disk(disk: MachineDisk, serial: str) -> dict[str, Any]:
-    result: dict[str, Any] = {"name": disk.name, "serial": serial}
+def _disk(disk: MachineDisk, serial: str | None) -> dict[str, Any]:
+    """Return the disk.
+
+    A LUN is SCSI passthrough: reservations need bus scsi (KubeVirt validateReservationBus), the guest has to see
+    the errors, and libvirt has no serial number for it (formatdomain, serial; kubevirt #18882 rejects one).
+    """
+    result: dict[str, Any] = {"name": disk.name}
+    if serial is not None:
+        result["serial"] = serial
     if disk.lun:
         result |= {"errorPolicy": "report", "lun": {"bus": "scsi", "reservation": True}}
     else:
@@ -312,12 +315,14 @@ def _serial(machine: Machine, disk: MachineDisk, used: set[str]) -> str:
     """Return the disk's serial number: the source's in what virtio can carry, else one made from its identity.
 
     As Forklift does (pkg/controller/plan/adapter/base/disk_serial.go). VMs that share a disk agree on it.
+    ``used`` are those of the VM's other disks; this one is added.
     """
     serial = re.sub(r"[^A-Za-z0-9-]", "", disk.serial or "")[:_SERIAL_LENGTH]
-    if serial and serial not in used:
-        return serial
-    identity = f"{machine.key}:{disk.index}" if disk.shared is None else f"{machine.namespace}:{disk.shared}"
-    return hashlib.sha256(identity.encode()).hexdigest()[:_SERIAL_LENGTH]
+    if not serial or serial in used:
+        identity = f"{machine.key}:{disk.index}" if disk.shared is None else f"{machine.namespace}:{disk.shared}"
+        serial = hashlib.sha256(identity.encode()).hexdigest()[:_SERIAL_LENGTH]
+    used.add(serial)
+    return serial
 
 
 def _volumes(machine: Machine) -> list[dict[str, Any]]:

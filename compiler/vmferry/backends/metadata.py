@@ -21,12 +21,16 @@ LAYER_WAVES = {
     "migration": 2,
     "access": 0,
     "volumes": 1,
-    "conversion": 2,
+    "conversion": 1,
     "machines": 3,
     "config": 0,
     "workload": 1,
 }
-"""Argo CD sync waves of the layers of a group: a group is one Application there."""
+"""Argo CD sync waves of the layers of a group: a group is one Application there.
+
+Volumes share the wave of their conversion: one that waits for its first consumer, the conversion's pod, is
+Progressing until then, and the next wave would never come.
+"""
 
 
 def metadata(

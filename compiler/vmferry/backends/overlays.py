@@ -72,7 +72,9 @@ def _shared_metadata(blueprint: Blueprint, name: str) -> KubeObject:
 
 
 def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
-    """Yield what the group's stage changes in its base."""
+    """Yield what the group's stage changes in its base: nothing before cutover."""
+    if not group.running:
+        return
     if "migration" in step.layers and group.method == "warm" and group.cutover is not None:
         yield Patch(
             group="forklift.konveyor.io",
@@ -83,8 +85,6 @@ def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
             path="/spec/cutover",
             value=_utc(group.cutover),
         )
-    if not group.running:
-        return
     for machine in group.machines:
         if "machines" in step.layers and not machine.golden and machine.run_strategy != "Halted":
             yield _start(machine)

@@ -16,6 +16,7 @@ from vmferry.model.manifest import File, Item, KubeObject, Resource
 
 ALREADY_CONVERTED = 42
 NOT_SHUT_OFF = 43
+TAKEN = 44
 """Exit codes of the conversion script that no retry changes."""
 
 _AS_WRITTEN = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
@@ -174,7 +175,7 @@ def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
 
 
 def _failure_rules() -> list[dict[str, Any]]:
-    final = {"containerName": "convert", "operator": "In", "values": [ALREADY_CONVERTED, NOT_SHUT_OFF]}
+    final = {"containerName": "convert", "operator": "In", "values": [ALREADY_CONVERTED, NOT_SHUT_OFF, TAKEN]}
     return [
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
         {"action": "FailJob", "onExitCodes": final},
@@ -365,7 +366,7 @@ def _bastion(blueprint: Blueprint, group: Group) -> Iterator[Item]:
     thumbprint = vcenter(blueprint, group.source).thumbprint or ""
     lines.append(f"VDDK_THUMBPRINT={quote(thumbprint)}\n")
     lines += [_bastion_machine(blueprint, machine) for machine in machines]
-    lines.append("[[ -n $found ]] || die 2 'no such VM in this group'\n")
+    lines.append("finish\n")
     path = f"bases/{group.phase}/{group.name}/bastion.sh"
     yield File(path=path, content="\n".join(lines).encode(), lock=group.phase)
 
@@ -387,7 +388,11 @@ def _bastion_machine(blueprint: Blueprint, machine: Machine) -> str:
     convert = ["convert", machine.target_name, machine.name, scheme, location, insecure, root, *options]
     commands = [convert, *(_publish(machine, index, disk) for index, disk in enumerate(machine.disks))]
     body = "".join(f"  {' '.join(map(quote, command))}\n" for command in commands if command)
-    return f"if wanted {quote(machine.target_name)}; then\n{body}fi\n"
+    condition = f"wanted {quote(machine.target_name)}"
+    unreadable = [device(index) for index, disk in enumerate(machine.disks) if disk.unreadable]
+    if unreadable:
+        condition += f" && readable {quote(machine.target_name)} {' '.join(unreadable)}"
+    return f"if {condition}; then\n{body}fi\n"
 
 
 def _publish(machine: Machine, index: int, disk: MachineDisk) -> list[str]:

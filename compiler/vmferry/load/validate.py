@@ -121,7 +121,8 @@ def _secrets(data: Any, where: Where, text: str) -> Iterator[Finding]:
 
 def _named_values(data: Any) -> Iterator[tuple[Path, str, str]]:
     """Yield literal environment variables and custom attributes: the places where free names meet values."""
-    for index, vm in enumerate(data.get("vms") or () if isinstance(data, dict) else ()):
+    vms = data.get("vms") if isinstance(data, dict) else None
+    for index, vm in enumerate(vms if isinstance(vms, list) else ()):
         if not isinstance(vm, dict):
             continue
         application = vm.get("application")

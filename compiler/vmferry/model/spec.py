@@ -312,6 +312,9 @@ class MacvtapNetwork(Model, frozen=True, kw_only=True, tag_field="type", tag="ma
     """A macvtap device; VMs on it cannot live-migrate."""
 
     resource: Annotated[Name, Meta(description="Name in the macvtap device plugin's configuration.")]
+    untagged: Annotated[
+        bool, Meta(description="Deliberately no VLAN here: the parent interface carries the network's.")
+    ] = False
     mtu: Annotated[Mtu, Meta(description="MTU.")] | None = None
 
 
@@ -347,6 +350,7 @@ class SriovNetwork(Model, frozen=True, kw_only=True, tag_field="type", tag="srio
         ),
     ]
     vlan: Annotated[Vlan, Meta(description="VLAN.")] | None = None
+    untagged: Annotated[bool, Meta(description="Deliberately no VLAN.")] = False
     spoofchk: Annotated[bool, Meta(description="Check for spoofed MACs.")] = True
     trust: Annotated[bool, Meta(description="Trust the virtual function.")] = False
 
@@ -383,9 +387,13 @@ class Network(Model, frozen=True, kw_only=True):
     ) = None
     source: Annotated[NetworkSource, Meta(description="The network in vSphere.")]
     target: Annotated[NetworkTarget, Meta(description="What the VMs are attached to.")]
-    layer: Annotated[
-        Literal[2, 3], Meta(description="What the VMs need of it: 2 for broadcast, VRRP, own addresses.")
-    ] = 2
+    layer: (
+        Annotated[
+            Literal[2, 3],
+            Meta(description="What the VMs need of it: 2 for broadcast, VRRP, own addresses; the pod network is 3."),
+        ]
+        | None
+    ) = None
     subnet: Annotated[Cidr, Meta(description="Its subnet.")] | None = None
     gateway: Annotated[Address, Meta(description="Its gateway.")] | None = None
     dhcp: Annotated[bool, Meta(description="A DHCP server answers on it.")] | None = None

@@ -60,6 +60,7 @@ def _secret(at: str, field: str = "name") -> Rule:
 
 
 def _pod(spec: str) -> tuple[Rule, ...]:
+    """Return what a pod's spec refers to; a container's environment may come from ConfigMaps of its team."""
     containers = [f"{spec}.{each}[]" for each in ("containers", "initContainers")]
     return (
         Rule(f"{spec}.serviceAccountName", (_SERVICE_ACCOUNT,), TEXT),
@@ -70,8 +71,8 @@ def _pod(spec: str) -> tuple[Rule, ...]:
         Rule(f"{spec}.volumes[].projected.sources[].configMap", (_CONFIG_MAP,)),
         _secret(f"{spec}.volumes[].projected.sources[].secret"),
         _secret(f"{spec}.imagePullSecrets[]"),
-        *(Rule(f"{each}.env[].valueFrom.configMapKeyRef", (_CONFIG_MAP,)) for each in containers),
-        *(Rule(f"{each}.envFrom[].configMapRef", (_CONFIG_MAP,)) for each in containers),
+        *(Rule(f"{each}.env[].valueFrom.configMapKeyRef", (_CONFIG_MAP,), external=True) for each in containers),
+        *(Rule(f"{each}.envFrom[].configMapRef", (_CONFIG_MAP,), external=True) for each in containers),
         *(_secret(f"{each}.env[].valueFrom.secretKeyRef") for each in containers),
         *(_secret(f"{each}.envFrom[].secretRef") for each in containers),
     )

@@ -79,7 +79,7 @@ class Graph:
         """Return what dangles (VMF607), and by kind the names of what the tree needs and others provide.
 
         ``external`` lists those as kind and ``namespace/name``, beside what is external by its nature:
-        Secrets, the ServiceAccounts of controllers, ClusterRoles.
+        Secrets, the ConfigMaps of environments, the ServiceAccounts of controllers, ClusterRoles.
         """
         issues: list[Issue] = []
         provided: dict[str, set[str]] = defaultdict(set)

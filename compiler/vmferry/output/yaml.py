@@ -19,7 +19,7 @@ _RESERVED = frozenset(
 # and one input has to give the same bytes everywhere. Lone surrogates fail later, when the text is encoded.
 _INVISIBLE = (
     "\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f"
-    "\\ufdd0-\\ufdef\\ufeff\\ufff9-\\ufffb\\ufffe\\uffff"
+    "\\ufdd0-\\ufdef\\ufeff\\ufff9-\\ufffb\\ufffe\\uffff\\U000e0000-\\U000e007f"
 ) + "".join(f"\\U{plane:04x}fffe\\U{plane:04x}ffff" for plane in range(1, 0x11))
 _SPECIAL = re.compile(f'["\\\\{_INVISIBLE}]')
 _HIDDEN = re.compile(f"[{_INVISIBLE}]")

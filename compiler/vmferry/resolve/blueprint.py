@@ -17,7 +17,7 @@ from vmferry.resolve.freeze import Frozen, assignments_of, check_recorded, diffe
 from vmferry.resolve.groups import cut
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.machines import Parts, build
-from vmferry.resolve.names import fit, name_machines
+from vmferry.resolve.names import fit, name_machines, sanitize
 from vmferry.resolve.namespaces import place
 from vmferry.resolve.networks import NetworkMap, attach, map_networks
 from vmferry.resolve.paths import route
@@ -69,7 +69,7 @@ def resolve(project: Project) -> Resolution:
         forklift=spec.target.forklift,
         sources=plan_sources(project, journal),
         hooks=plan_hooks(project, journal),
-        namespaces=plan_namespaces(project, groups, networks, journal),
+        namespaces=plan_namespaces(project, phases, groups, networks, journal),
         bridges=plan_bridges(spec.target.cluster, networks, where, journal),
         phases=tuple(PhasePlan(name=p.name, kind=p.kind, after=p.after, windows=p.windows) for p in phases),
         groups=groups,
@@ -91,18 +91,25 @@ def _machines(
     was: Frozen,
     known: Iterable[Machine],
     journal: Journal,
+    names: dict[str, str] | None = None,
 ) -> tuple[dict[str, Machine], tuple[frozenset[str], ...]]:
     """Return the machines of these VMs, and the sets of them that share disks.
 
     ``everyone`` is all that move; ``was`` are frozen machines whose names are taken; ``known`` may be cloned.
+    ``names`` are those of the VMs in the target, where they have them already.
     """
     spec, where = project.spec, project.where
     others = was.machines.values()
     routes = route(candidates, everyone, spec.settings.auto, journal)
     namespaces = place(candidates, spec.namespaces, where, journal)
     taken = {(machine.namespace, machine.target_name) for machine in others}
-    names = name_machines(candidates, namespaces, taken, journal)
-    macs = {nic.mac: machine.name for machine in others for nic in machine.nics if nic.mac}
+    wished = {
+        (was.machines[key].namespace, sanitize(candidate.vm.name))
+        for candidate in everyone
+        if (key := was.key(candidate)) is not None and candidate.vm.target_name is None
+    }
+    names = names or name_machines(candidates, namespaces, taken, wished, journal)
+    macs = {nic.mac: (machine.key, machine.name) for machine in others for nic in machine.nics if nic.mac}
     nics = attach(candidates, routes, namespaces, networks, spec.target.cluster, macs, journal)
     volumes = allocate(candidates, routes, storage, journal)
     owners, ties = share(candidates, namespaces, journal)
@@ -124,8 +131,12 @@ def _drift(
     again = {key: candidate for candidate in moving if (key := was.key(candidate)) is not None}
     # what is wrong with them today is no error: the output keeps what was frozen
     aside = Journal()
+    # a derived name depends on the rivals it had: what was made of a VM's name is its name
+    names = {c.key: c.vm.target_name or was.machines[key].target_name for key, c in again.items()}
+    for key, name in names.items():
+        aside.decide(key, "target name", name, "as it was when its group was prepared")
     now, _ = _machines(
-        tuple(again.values()), moving, project, networks, storage, Frozen(), was.machines.values(), aside
+        tuple(again.values()), moving, project, networks, storage, Frozen(), was.machines.values(), aside, names
     )
     reasons = aside.decisions()
     for key, machine in was.machines.items():

@@ -35,12 +35,14 @@ def name_machines(
     candidates: tuple[Candidate, ...],
     namespaces: Mapping[str, str],
     taken: Collection[tuple[str, str]],
+    wished: Collection[tuple[str, str]],
     journal: Journal,
 ) -> dict[str, str]:
     """Return the target name of each VM by key.
 
-    ``taken`` holds (namespace, name) of frozen VMs. A name that somebody stated is never changed:
-    if it is taken, that is a finding. Derived names that collide get a digest of the VM's key.
+    ``taken`` holds (namespace, name) of frozen VMs, and ``wished`` the names they would have had: a rival that
+    is frozen is a rival still, or VMs would change their names when it is. A name that somebody stated is never
+    changed: if it is taken, that is a finding. Derived names that collide get a digest of the VM's key.
     """
     wishes: defaultdict[tuple[str, str], list[Candidate]] = defaultdict(list)
     names: dict[str, str] = {}
@@ -63,8 +65,9 @@ def name_machines(
             names[candidate.key] = stated
     for (namespace, wish), rivals in sorted(wishes.items()):
         unchanged = [candidate for candidate in rivals if candidate.vm.name == wish]
+        alone = len(rivals) == 1 and (namespace, wish) not in wished
         for candidate in rivals:
-            keeps = wish and (namespace, wish) not in used and (len(rivals) == 1 or [candidate] == unchanged)
+            keeps = wish and (namespace, wish) not in used and (alone or [candidate] == unchanged)
             name = wish if keeps else _apart(namespace, wish, candidate.key, used)
             names[candidate.key] = name
             used.add((namespace, name))

@@ -1,7 +1,8 @@
 """How much a namespace needs at its peak: the ResourceQuota, by KubeVirt's own arithmetic.
 
 Source: kubevirt pkg/hypervisor/kvm/hypervisorbackend.go GetMemoryOverhead, pkg/virt-controller/services
-renderresources.go; Forklift's defaults for virt-v2v pods; CDI's filesystem overhead (pkg/util GetRequiredSpace).
+renderresources.go; Forklift's defaults for virt-v2v pods; CDI's filesystem overhead (pkg/util GetRequiredSpace),
+prime claims (pkg/controller/populators createPVCPrime) and scratch space (doc/scratch-space.md).
 """
 
 import heapq
@@ -28,6 +29,7 @@ _PAGE_TABLES = 512  # one byte of page table for so many of memory
 _FILESYSTEM_OVERHEAD = Decimal("1.06")  # CDI's default 0.06
 _CONVERSION_CPU = 1000  # millicores a virt-v2v pod
 _CONVERSION_MEMORY = _GI
+_SMOKE_MEMORY = _GI  # of a smoke-test VM, which has one vCPU (backends/networks.py)
 
 
 class Load(Struct, frozen=True):
@@ -75,17 +77,23 @@ def total(loads: Iterable[Load]) -> Load:
 
 def memory_overhead(machine: Machine) -> int:
     """Return the bytes KubeVirt adds to a guest's memory."""
-    vcpus = machine.sockets * machine.cores * machine.threads
     passthrough = machine.gpus or machine.host_devices or any(nic.binding == "sriov" for nic in machine.nics)
-    return (
-        _FIXED_OVERHEAD
-        + _PER_VCPU * vcpus
-        + _IO_THREAD
-        + _GRAPHICS
-        + (_VFIO if passthrough else 0)
-        + (_TPM if machine.vtpm else 0)
-        + math.ceil(machine.memory / _PAGE_TABLES)
-    )
+    more = (_VFIO if passthrough else 0) + (_TPM if machine.vtpm else 0)
+    return _overhead(_vcpus(machine), machine.memory) + more
+
+
+def _overhead(vcpus: int, memory: int) -> int:
+    return _FIXED_OVERHEAD + _PER_VCPU * vcpus + _IO_THREAD + _GRAPHICS + math.ceil(memory / _PAGE_TABLES)
+
+
+def _vcpus(machine: Machine) -> int:
+    return machine.sockets * machine.cores * machine.threads
+
+
+def _launcher(vcpus: int, memory: int, overhead: int, cluster: Cluster) -> Load:
+    """Return what a virt-launcher pod requests."""
+    cpu = math.ceil(vcpus * 1000 / cluster.cpu_allocation_ratio)
+    return Load(cpu, memory * 100 // cluster.memory_overcommit + overhead)
 
 
 def disk_storage(disk: MachineDisk) -> int:
@@ -104,13 +112,17 @@ def machine_load(machine: Machine, cluster: Cluster) -> Load:
     claims = len(disks)
     if machine.golden:
         return Load(0, 0, storage, claims)
-    vcpus = machine.sockets * machine.cores * machine.threads
-    guest = machine.memory * 100 // cluster.memory_overcommit
     devices = Counter(f"requests.{name}" for name in (*machine.gpus, *machine.host_devices))
     if machine.vtpm or machine.firmware == "efi":  # backend storage for NVRAM and TPM state
         storage, claims = storage + 10 * _MI, claims + 1
-    cpu = math.ceil(vcpus * 1000 / cluster.cpu_allocation_ratio)
-    return Load(cpu, guest + memory_overhead(machine), storage, claims, dict(devices))
+    pod = _launcher(_vcpus(machine), machine.memory, memory_overhead(machine), cluster)
+    return Load(pod.cpu, pod.memory, storage, claims, dict(devices))
+
+
+def smoke_load(cluster: Cluster, *, passthrough: bool) -> Load:
+    """Return what the two VMs of a smoke test ask for; their disks are in their images."""
+    overhead = _overhead(1, _SMOKE_MEMORY) + (_VFIO if passthrough else 0)
+    return _launcher(1, _SMOKE_MEMORY, overhead, cluster).times(2)
 
 
 def _application_load(machine: Machine) -> Load:
@@ -130,19 +142,21 @@ def millicores(text: str) -> int:
     return int(text[:-1]) if text.endswith("m") else int(Decimal(text) * 1000)
 
 
-def quota(groups: Iterable[Group], ranks: Mapping[str, int], cluster: Cluster) -> tuple[dict[str, str], str]:
+def quota(
+    groups: Iterable[Group], ranks: Mapping[str, int], cluster: Cluster, *, smoke: Load | None = None
+) -> tuple[dict[str, str], str]:
     """Return the hard limits of one namespace at its peak, and what they are made of.
 
-    ``ranks`` gives each phase's place in the order. VMs that came stay; while a phase runs, its
-    largest group converts at the same time; and the largest VMs may be live-migrating.
+    ``ranks`` gives each phase's place in the order. VMs that came stay; while a phase runs, all its
+    groups may be converting, since nothing keeps them apart; the largest VMs may be live-migrating; and
+    the ``smoke`` test's VMs run all the time.
     """
     phases: defaultdict[str, list[Group]] = defaultdict(list)
     for group in groups:
         phases[group.phase].append(group)
-    peak, steady, busiest = Load(), Load(), ""
+    peak, steady, busiest = Load(), smoke or Load(), ""
     mobile: list[Load] = []  # what may be live-migrating
     for phase in sorted(phases, key=lambda name: ranks[name]):
-        working = Load()
         for group in phases[phase]:
             loads = [machine_load(machine, cluster) for machine in group.machines]
             steady = total((steady, *loads))
@@ -151,31 +165,49 @@ def quota(groups: Iterable[Group], ranks: Mapping[str, int], cluster: Cluster) -
                 for load, machine in zip(loads, group.machines, strict=True)
                 if machine.eviction_strategy == "LiveMigrate"
             )
-            working = working.most(_conversion(group))
-        now = total((steady, working, _migration(mobile, cluster)))
+        working = (_conversion(group) for group in phases[phase])
+        now = total((steady, *working, _migration(mobile, cluster)))
         if now.cpu >= peak.cpu:
             busiest = phase
         peak = peak.most(now)
-    count = sum(len(group.machines) for found in phases.values() for group in found)
-    basis = (
-        f"{count} VMs and applications, peak in phase {busiest}: guests, KubeVirt overhead, "
-        f"conversion and scratch space, {cluster.parallel_migrations} live migrations"
-    )
-    return _hard(peak), basis
+    machines = [machine for found in phases.values() for group in found for machine in group.machines]
+    return _hard(peak), _basis(machines, busiest, cluster, smoke)
+
+
+def _basis(machines: list[Machine], busiest: str, cluster: Cluster, smoke: Load | None) -> str:
+    parts = ["guests", "KubeVirt overhead", "conversion with CDI's prime claims and scratch space"]
+    parts += ["smoke-test VMs"] * (smoke is not None)
+    parts.append(f"{cluster.parallel_migrations} live migrations")
+    typed = sum(machine.instancetype is not None for machine in machines)
+    vms = "1 VM" if typed == 1 else f"{typed} VMs"
+    # what an instance type holds is known to the cluster alone
+    note = f"; of {vms} with an instance type, CPU and memory are those in vSphere" if typed else ""
+    return f"{len(machines)} VMs and applications, peak in phase {busiest}: {', '.join(parts)}{note}"
 
 
 def _conversion(group: Group) -> Load:
     """Return what it takes to fill the volumes of a group, all at once."""
-    if group.method in ("warm", "cold", "job"):
-        load = Load(_CONVERSION_CPU, _CONVERSION_MEMORY).times(len(group.machines))
-        # warm imports run CDI with a scratch volume a disk
-        return total((load, _scratch(group))) if group.method == "warm" else load
-    return _scratch(group) if group.method == "image" else Load()
+    if group.method == "rebuild":
+        return Load()
+    machines = [machine for machine in group.machines if machine.clone_of is None]
+    disks = [disk for machine in machines for disk in machine.disks if disk.owner]
+    pods = 0 if group.method == "image" else len(machines)
+    return total(
+        (
+            Load(_CONVERSION_CPU, _CONVERSION_MEMORY).times(pods),
+            # a populator fills a prime claim, as large as the one that then takes over its volume
+            *(Load(0, 0, disk_storage(disk), 1) for disk in disks),
+            *(_scratch(disk) for disk in disks),
+        )
+    )
 
 
-def _scratch(group: Group) -> Load:
-    disks = [disk for machine in group.machines for disk in machine.disks if disk.owner and machine.clone_of is None]
-    return Load(0, 0, sum(math.ceil(disk.size * _FILESYSTEM_OVERHEAD) for disk in disks), len(disks))
+def _scratch(disk: MachineDisk) -> Load:
+    """Return the volume CDI unpacks an image on, always a file system; what comes by VDDK needs none."""
+    source = disk.source
+    if source.http is None and source.registry is None and source.upload is None:
+        return Load()
+    return Load(0, 0, math.ceil(disk.size * _FILESYSTEM_OVERHEAD), 1)
 
 
 def _migration(loads: list[Load], cluster: Cluster) -> Load:

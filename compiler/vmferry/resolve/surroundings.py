@@ -1,15 +1,17 @@
 """What the VMs find in the target: namespaces with quota and NADs, bridges on the nodes."""
 
 from collections import defaultdict
-from collections.abc import Mapping
 
-from vmferry.model.blueprint import BridgePlan, Credential, Group, Nad, NamespacePlan, SmokePair
+from msgspec.structs import replace
+
+from vmferry.model.blueprint import BridgePlan, Credential, Group, Machine, Nad, NamespacePlan, SmokePair
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
-from vmferry.model.spec import BridgeNetwork, Cluster, ExistingNad, Namespace, Quota
+from vmferry.model.quantity import parse_size
+from vmferry.model.spec import BridgeNetwork, Cluster, ExistingNad, Namespace, Phase, Quota, VirtualMachine
 from vmferry.resolve.journal import Journal
-from vmferry.resolve.networks import MappedNetwork, NetworkMap
-from vmferry.resolve.sizing import quota
+from vmferry.resolve.networks import MappedNetwork, NetworkMap, stranded
+from vmferry.resolve.sizing import Load, quota, smoke_load, total
 from vmferry.resolve.sources import conversion_credentials
 
 POLICY_CNIS = frozenset(("cilium", "calico", "ovn-kubernetes", "antrea", "kube-router", "weave"))
@@ -17,11 +19,11 @@ POLICY_CNIS = frozenset(("cilium", "calico", "ovn-kubernetes", "antrea", "kube-r
 
 
 def plan_namespaces(
-    project: Project, groups: tuple[Group, ...], networks: NetworkMap, journal: Journal
+    project: Project, phases: tuple[Phase, ...], groups: tuple[Group, ...], networks: NetworkMap, journal: Journal
 ) -> tuple[NamespacePlan, ...]:
-    """Return every namespace of the spec, sorted by name, with what its VMs need."""
+    """Return every namespace of the spec, sorted by name, with what its VMs need. ``phases`` are in order."""
     spec = project.spec
-    ranks = {phase.name: rank for rank, phase in enumerate(spec.phases)}
+    sizing = _Sizing(project, phases, networks)
     by_namespace: defaultdict[str, list[Group]] = defaultdict(list)
     for group in groups:
         by_namespace[group.namespace].append(group)
@@ -32,7 +34,7 @@ def plan_namespaces(
         here = by_namespace[namespace.name]
         where = project.where.at("namespaces", index)
         _check_policy(namespace, here, spec.target.cluster, where, journal)
-        hard, basis = _quota(namespace, here, ranks, spec.target.cluster)
+        hard, basis = sizing.quota(namespace, here, where, journal)
         result[namespace.name] = NamespacePlan(
             name=namespace.name,
             labels=namespace.labels,
@@ -127,20 +129,77 @@ def _check_policy(namespace: Namespace, groups: list[Group], cluster: Cluster, w
         )
 
 
-def _quota(
-    namespace: Namespace, groups: list[Group], ranks: Mapping[str, int], cluster: Cluster
-) -> tuple[dict[str, str], str]:
-    stated = namespace.quota
-    if isinstance(stated, Quota):
-        fields = {
-            "requests.cpu": stated.cpu,
-            "requests.memory": stated.memory,
-            "requests.storage": stated.storage,
-        }
-        return {name: value for name, value in fields.items() if value is not None}, "stated in the spec"
-    if stated == "none" or not groups:
-        return {}, ""
-    return quota(groups, ranks, cluster)
+class _Sizing:
+    """What quotas are computed from, beside the groups."""
+
+    def __init__(self, project: Project, phases: tuple[Phase, ...], networks: NetworkMap) -> None:
+        self._cluster = project.spec.target.cluster
+        self._ranks = {phase.name: rank for rank, phase in enumerate(phases)}
+        self._networks = networks
+        self._vms = _by_key(project)
+
+    def quota(
+        self, namespace: Namespace, groups: list[Group], where: Where, journal: Journal
+    ) -> tuple[dict[str, str], str]:
+        """Return the hard limits of a namespace and what they are made of."""
+        stated = namespace.quota
+        if isinstance(stated, Quota):
+            fields = {
+                "requests.cpu": stated.cpu,
+                "requests.memory": stated.memory,
+                "requests.storage": stated.storage,
+            }
+            return {name: value for name, value in fields.items() if value is not None}, "stated in the spec"
+        if stated == "none" or not groups:
+            return {}, ""
+        self._check_known(namespace, groups, where, journal)
+        sized = [replace(group, machines=tuple(map(self._today, group.machines))) for group in groups]
+        return quota(sized, self._ranks, self._cluster, smoke=self._smoke(namespace))
+
+    def _check_known(self, namespace: Namespace, groups: list[Group], where: Where, journal: Journal) -> None:
+        """Report VMs that Forklift copies as they are in vSphere, without a fact of how large that is."""
+        names = {machine.name for group in groups for machine in group.machines if not self._known(machine)}
+        if names:
+            vms = tuple(sorted(names))
+            journal.find(
+                "VMF108",
+                f"namespace {namespace.name}: for its quota, CPU and memory of every VM must be known{stranded(vms)}",
+                "add `cpu` and `memory` to them, or state the namespace's quota, or say quota: none",
+                where=where,
+                vms=vms,
+            )
+
+    def _known(self, machine: Machine) -> bool:
+        vm = self._vms.get(machine.key)
+        if machine.path != "forklift":
+            return True
+        return machine.memory > 0 if vm is None else vm.cpu is not None and vm.memory is not None
+
+    def _today(self, machine: Machine) -> Machine:
+        """Return the machine as large as its VM is now: Forklift looks in vSphere, not at what was frozen."""
+        vm = self._vms.get(machine.key)
+        if machine.path != "forklift" or vm is None or vm.cpu is None or vm.memory is None:
+            return machine
+        return replace(machine, sockets=vm.cpu.count, cores=1, threads=1, memory=parse_size(vm.memory))
+
+    def _smoke(self, namespace: Namespace) -> Load | None:
+        """Return what the smoke tests in a namespace ask for; None where there are none."""
+        loads = [
+            smoke_load(self._cluster, passthrough=row.binding() == "sriov")
+            for row in self._networks.rows
+            if (test := row.network.smoke_test) is not None
+            if test.namespace == namespace.name and row.nad(namespace.name) is not None
+        ]
+        return total(loads) if loads else None
+
+
+def _by_key(project: Project) -> dict[str, VirtualMachine]:
+    """Return the VMs by every key they may have: SOURCE/ID, and SOURCE/NAME as when the id was unknown."""
+    sources = project.spec.sources
+    only = sources[0].name if len(sources) == 1 else None
+    ids = {f"{vm.source or only}/{vm.id or vm.name}": vm for vm in (entry.vm for entry in project.entries)}
+    names = {f"{vm.source or only}/{vm.name}": vm for vm in ids.values()}
+    return names | ids
 
 
 def _credentials(project: Project, namespace: str, groups: list[Group], journal: Journal) -> tuple[Credential, ...]:

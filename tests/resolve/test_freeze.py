@@ -1,0 +1,157 @@
+"""VMs past `planned` stay as they were written down."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from tests.resolve.projects import Data, codes, decision, finding, groups, machines, resolved, vm
+
+from vmferry.model.assignments import Assignments
+from vmferry.resolve.blueprint import Resolution
+
+PREPARED: Data = {"groups": {"first-01": {"stage": "prepared"}}}
+MIGRATING: Data = {"groups": {"first-01": {"stage": "migrating"}}}
+
+
+def prepared(*vms: Data, **sections: Any) -> Assignments:
+    """Return what is written down of VMs whose group is prepared."""
+    found = resolved(*vms, **(PREPARED | sections))
+    assert [code for code in codes(found) if code not in ("VMF304", "VMF111")] == []
+    return found.assignments
+
+
+def again(*vms: Data, assignments: Assignments, **sections: Any) -> Resolution:
+    return resolved(*vms, assignments=assignments, **(PREPARED | sections))
+
+
+def test_planned_vms_are_written_down_with_their_group_only() -> None:
+    item = resolved(vm()).assignments.vms["vc1/web-01"]
+    assert (item.group, item.machine, item.facts) == ("first-01", None, None)
+
+
+def test_prepared_vms_are_written_down_as_they_are() -> None:
+    found = resolved(vm(), **PREPARED)
+    item = found.assignments.vms["vc1/web-01"]
+    assert item.machine == machines(found)["web-01"]
+    assert item.facts is not None
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"memory": "16Gi"}, "memory"),
+        ({"namespace": "db"}, "namespace"),
+        ({"phase": "second"}, "phase"),
+        ({"targetName": "other"}, "target_name"),
+        ({"method": "image"}, "method"),
+        ({"disks": [{"size": "80Gi", "datastore": "ds1"}]}, "disks"),
+        ({"nics": []}, "nics"),
+        ({"os": "windows"}, "os"),
+    ],
+)
+def test_a_change_is_a_warning_and_changes_nothing(changed: Data, field: str) -> None:
+    sections = {"phases": [{"name": "first"}, {"name": "second"}], "namespaces": [{"name": "web"}, {"name": "db"}]}
+    before = prepared(vm(), **sections)
+    found = again(vm(**changed), assignments=before, **sections)
+    assert field in finding(found, "VMF409").message
+    assert found.assignments == before
+
+
+def test_what_is_wrong_with_a_frozen_vm_today_is_no_error() -> None:
+    before = prepared(vm())
+    found = again(vm(disks=[{"size": "1Gi", "datastore": "gone"}]), assignments=before)
+    assert "could not be resolved today" in finding(found, "VMF409").message
+    assert found.assignments == before
+
+
+def test_a_vm_that_did_not_change_is_no_finding() -> None:
+    found = again(vm(), assignments=prepared(vm()))
+    assert codes(found) == []
+
+
+def test_a_frozen_vm_that_is_dropped_stays_in_the_output() -> None:
+    before = prepared(vm("a"), vm("b"))
+    found = again(vm("a"), assignments=before)
+    assert finding(found, "VMF410").vms == ("b",)
+    assert groups(found) == {"first-01": ["a", "b"]}
+    assert found.assignments == before
+    assert "frozen" in decision(found, "b", "target name").reason
+
+
+def test_a_frozen_vm_that_is_excluded_stays_in_the_output() -> None:
+    before = prepared(vm("a"), vm("b"))
+    found = again(vm("a"), vm("b", disposition="exclude", reason="a mistake"), assignments=before)
+    assert finding(found, "VMF410").vms == ("b",)
+    assert groups(found) == {"first-01": ["a", "b"]}
+
+
+def test_a_group_that_goes_back_to_planned_is_decided_anew() -> None:
+    before = prepared(vm())
+    found = resolved(vm(memory="16Gi"), assignments=before)
+    assert machines(found)["web-01"].memory == 16 << 30
+    assert found.assignments.vms["vc1/web-01"].machine is None
+
+
+def test_a_group_that_moves_does_not_go_back() -> None:
+    before = prepared(vm())
+    moved = again(vm(), assignments=before, **MIGRATING).assignments
+    assert "VMF411" in codes(again(vm(), assignments=moved))
+
+
+def test_a_vm_is_the_same_when_its_id_becomes_known() -> None:
+    found = again(vm(id="vm-7"), assignments=prepared(vm()))
+    assert groups(found) == {"first-01": ["web-01"]}
+    assert codes(found) == []
+
+
+def test_a_vm_is_the_same_when_it_gets_another_name() -> None:
+    found = again(vm("web-02", id="vm-7", uuid=vm()["uuid"]), assignments=prepared(vm(id="vm-7")))
+    assert list(groups(found)) == ["first-01"]
+    assert machines(found)["web-01"].target_name == "web-01"
+
+
+def test_a_vm_that_looks_like_a_frozen_one_does_not_move_twice() -> None:
+    # the frozen one had no id: which of the two it is cannot be told
+    two = [vm(id="vm-1", uuid=None), vm(id="vm-2", uuid=None, nics=[])]
+    cold = {"defaults": {"phase": "first", "namespace": "web", "path": "forklift", "method": "cold"}}
+    before = prepared(vm(uuid=None), **cold)
+    assert "VMF411" in codes(again(*two, assignments=before, **cold))
+
+
+def test_assignments_of_another_migration_are_refused() -> None:
+    found = again(vm(), assignments=prepared(vm()), metadata={"name": "other"})
+    assert "belongs to migration acme" in finding(found, "VMF411").message
+
+
+def test_an_edited_record_is_refused() -> None:
+    before = prepared(vm())
+    data = msgspec.to_builtins(before)
+    data["vms"]["vc1/web-01"]["machine"]["memory"] = 1
+    assert "VMF411" in codes(again(vm(), assignments=msgspec.convert(data, Assignments)))
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        {"phases": [{"name": "other"}]},
+        {"namespaces": [{"name": "other"}]},
+    ],
+)
+def test_what_frozen_vms_need_must_stay_in_the_spec(gone: Data) -> None:
+    assert "VMF411" in codes(again(vm(), assignments=prepared(vm()), **gone))
+
+
+def test_a_template_that_is_frozen_can_be_cloned() -> None:
+    template = vm("golden", template=True, method="image")
+    before = prepared(template)
+    clone = vm("clone", method="image", cloneOf="golden", disks=[{"size": "40Gi", "tier": "gold"}])
+    found = again(template, clone, assignments=before)
+    assert machines(found)["clone"].clone_of == "golden"
+    assert "VMF102" not in codes(found)
+
+
+def test_a_vm_does_not_join_a_disk_that_frozen_vms_share() -> None:
+    disks = [{"size": "1Gi", "datastore": "ds1", "shared": "quorum"}]
+    pair = [vm(name, method="image", disks=disks) for name in ("a", "b")]
+    found = again(*pair, vm("c", method="image", disks=disks), assignments=prepared(*pair))
+    assert "shares disk quorum" in finding(found, "VMF306").message

@@ -1,0 +1,370 @@
+"""What each NIC is attached to, and what is wrong with the network map."""
+
+from typing import Any
+
+import pytest
+from msgspec import convert
+
+from vmferry.model.blueprint import MachineNic
+from vmferry.model.finding import Finding, Where
+from vmferry.model.spec import BridgeNetwork, Cluster, Decisions, MacvtapNetwork, Network, SriovNetwork, VirtualMachine
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.networks import NetworkMap, attach, check_networks, map_networks
+from vmferry.resolve.paths import Route
+from vmferry.resolve.selection import Candidate
+
+SPEC = Where(file="spec.yaml")
+BRIDGE = {"type": "bridge", "bridge": "br-vm"}
+POD = {"type": "pod"}
+SRIOV = {"type": "sriov", "resourceName": "intel.com/nic"}
+MACVTAP = {"type": "macvtap", "resource": "eth1"}
+ROUTE = Route("forklift", "cold")
+
+Data = dict[str, Any]
+
+
+def row(source: Data, target: Data = POD, **fields: Any) -> Network:
+    return convert({"source": source, "target": target} | fields, Network)
+
+
+def mapped(*rows: Network) -> tuple[NetworkMap, list[Finding]]:
+    """Return the network map with everything that is found of it."""
+    journal = Journal()
+    table = map_networks(rows, SPEC, journal)
+    check_networks(table.rows, {}, Cluster(name="prod-a"), journal)
+    return table, journal.findings
+
+
+def found(*rows: Network) -> list[tuple[str, tuple[str | int, ...]]]:
+    """Return code and place below `networks` of what is found."""
+    return [(item.code, place(item)[1:]) for item in mapped(*rows)[1]]
+
+
+def place(finding: Finding) -> tuple[str | int, ...]:
+    assert finding.where is not None
+    return finding.where.path
+
+
+def vm(name: str, *nics: Data, source: str = "vc1", static_ip: str | None = None, **fields: Any) -> Candidate:
+    machine = convert({"name": name, "nics": list(nics)} | fields, VirtualMachine)
+    return Candidate(
+        key=f"{source}/{machine.id or name}",
+        source=source,
+        vm=machine,
+        decisions=convert({"staticIP": static_ip} if static_ip else {}, Decisions),
+        origins={},
+        where=Where(file="vms.yaml", path=("vms", name)),
+    )
+
+
+def attached(
+    table: NetworkMap,
+    *candidates: Candidate,
+    taken: dict[str, tuple[str, str]] | None = None,
+    route: Route = ROUTE,
+) -> tuple[dict[str, tuple[MachineNic, ...]], list[Finding]]:
+    journal = Journal()
+    routes = {candidate.key: route for candidate in candidates}
+    namespaces = {candidate.key: "web" for candidate in candidates}
+    nics = attach(candidates, routes, namespaces, table, Cluster(name="prod-a"), taken or {}, journal)
+    return nics, journal.findings
+
+
+LAN, _ = mapped(row({"portGroup": "lan"}, BRIDGE | {"vlan": 7}))
+
+
+# --- names -----------------------------------------------------------------------------------
+
+
+def test_a_network_whose_name_leaves_nothing_needs_a_name() -> None:
+    assert found(row({"portGroup": "生产"}, BRIDGE | {"vlan": 7})) == [("VMF204", (0, "source"))]
+    assert found(row({"portGroup": "生产"}, BRIDGE | {"vlan": 7}, name="production")) == []
+
+
+def test_two_networks_without_a_name_are_not_two_of_one_name() -> None:
+    rows = [row({"portGroup": name}, BRIDGE | {"vlan": 7}) for name in ("生产", "测试")]
+    assert found(*rows) == [("VMF204", (0, "source")), ("VMF204", (1, "source"))]
+
+
+def test_a_network_that_makes_nothing_needs_no_name() -> None:
+    assert found(row({"portGroup": "生产"})) == []
+    assert found(row({"portGroup": "测试"}, {"type": "nad", "name": "there"})) == []
+
+
+def test_a_smoke_test_needs_a_name_on_a_network_that_exists() -> None:
+    smoke = {"addresses": ["10.0.0.2/24", "10.0.0.3/24"], "namespace": "web"}
+    assert found(row({"portGroup": "生产"}, {"type": "nad", "name": "there"}, smokeTest=smoke)) == [
+        ("VMF204", (0, "source"))
+    ]
+
+
+# --- VLANs -----------------------------------------------------------------------------------
+
+
+def test_sriov_takes_the_vlan_of_the_port_group() -> None:
+    table, findings = mapped(row({"portGroup": "fast", "vlan": 310}, SRIOV))
+    target = table.rows[0].network.target
+    assert isinstance(target, SriovNetwork)
+    assert (target.vlan, findings) == (310, [])
+
+
+def test_a_vlan_said_for_sriov_wins() -> None:
+    table, _ = mapped(row({"portGroup": "fast", "vlan": 310}, SRIOV | {"vlan": 7}))
+    target = table.rows[0].network.target
+    assert isinstance(target, SriovNetwork)
+    assert target.vlan == 7
+
+
+def test_sriov_that_is_deliberately_untagged_stays_so() -> None:
+    table, findings = mapped(row({"portGroup": "fast", "vlan": 310}, SRIOV | {"untagged": True}))
+    target = table.rows[0].network.target
+    assert isinstance(target, SriovNetwork)
+    assert (target.vlan, findings) == (None, [])
+
+
+def test_sriov_with_a_vlan_and_untagged_is_refused() -> None:
+    assert found(row({"portGroup": "fast"}, SRIOV | {"vlan": 7, "untagged": True})) == [("VMF204", (0, "target"))]
+
+
+@pytest.mark.parametrize("target", [SRIOV, MACVTAP])
+@pytest.mark.parametrize("source", [{"segment": "web"}, {"segment": "web", "transportZone": "overlay"}])
+def test_an_overlay_segment_needs_a_decision(source: Data, target: Data) -> None:
+    assert found(row(source, target)) == [("VMF202", (0, "target"))]
+    assert found(row(source, target | {"untagged": True})) == []
+
+
+def test_a_port_group_of_which_no_vlan_is_known_needs_a_decision_on_sriov() -> None:
+    assert found(row({"portGroup": "fast"}, SRIOV)) == [("VMF204", (0, "target"))]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"portGroup": "lab", "vlan": 66},
+        {"portGroup": "lab", "trunk": ["10-20"]},
+        {"segment": "lab", "transportZone": "vlan", "vlan": 66},
+        {"segment": "lab", "vlan": 66},
+    ],
+)
+def test_macvtap_has_no_vlan_so_its_parent_must_carry_it(source: Data) -> None:
+    table, findings = mapped(row(source, MACVTAP))
+    assert [item.code for item in findings] == ["VMF204"]
+    assert "parent interface of eth1" in findings[0].help
+    table, findings = mapped(row(source, MACVTAP | {"untagged": True}))
+    assert isinstance(table.rows[0].network.target, MacvtapNetwork)
+    assert findings == []
+
+
+def test_a_port_group_without_a_vlan_may_go_to_macvtap() -> None:
+    assert found(row({"portGroup": "lab"}, MACVTAP)) == []
+
+
+def test_a_bridge_takes_vlan_or_trunk_of_the_port_group() -> None:
+    table, findings = mapped(
+        row({"portGroup": "a", "vlan": 7}, BRIDGE), row({"portGroup": "b", "trunk": ["1-9"]}, BRIDGE)
+    )
+    one, other = (item.network.target for item in table.rows)
+    assert isinstance(one, BridgeNetwork)
+    assert isinstance(other, BridgeNetwork)
+    assert (one.vlan, other.trunk, findings) == (7, ("1-9",), [])
+
+
+# --- one row a network -----------------------------------------------------------------------
+
+
+def test_one_id_in_two_rows_is_one_network_mapped_twice() -> None:
+    rows = [row({"portGroup": name, "id": "dvportgroup-42"}) for name in ("a", "b")]
+    assert found(*rows) == [("VMF210", (1, "source", "id"))]
+
+
+def test_one_id_in_a_row_of_any_vcenter_and_in_one_of_a_vcenter_is_mapped_twice() -> None:
+    rows = [
+        row({"portGroup": "a", "id": "dvportgroup-42"}),
+        row({"portGroup": "b", "id": "dvportgroup-42", "source": "vc1"}),
+    ]
+    assert found(*rows) == [("VMF210", (1, "source", "id"))]
+    assert found(*reversed(rows)) == [("VMF210", (1, "source", "id"))]
+
+
+def test_vcenters_count_their_ids_each_for_itself() -> None:
+    rows = [row({"portGroup": name, "id": "dvportgroup-42", "source": name}) for name in ("vc1", "vc2")]
+    assert found(*rows) == []
+
+
+def test_an_id_that_is_the_name_of_another_row_is_mapped_twice() -> None:
+    rows = [row({"portGroup": "network-7"}), row({"portGroup": "lan", "id": "network-7"})]
+    assert found(*rows) == [("VMF210", (1, "source", "id"))]
+
+
+def test_a_name_mapped_twice_is_reported_once() -> None:
+    rows = [row({"portGroup": "lan", "id": "network-7"})] * 2
+    assert found(*rows) == [("VMF210", (1, "source"))]
+
+
+def test_a_row_of_a_vcenter_wins_by_name_and_by_id() -> None:
+    table, findings = mapped(
+        row({"portGroup": "lan", "id": "network-7"}),
+        row({"portGroup": "lan", "source": "vc1"}, BRIDGE | {"vlan": 7}),
+    )
+    assert findings == []
+    assert table.find("vc1", "network-7") is table.find("vc1", "lan") is table.rows[1]
+    assert table.find("vc2", "network-7") is table.find("vc2", "lan") is table.rows[0]
+
+
+def test_networks_of_one_name_and_two_ids_are_two() -> None:
+    table, findings = mapped(
+        row({"portGroup": "lan", "id": "network-7"}),
+        row({"portGroup": "lan", "id": "network-8", "source": "vc1"}, BRIDGE | {"vlan": 7}),
+    )
+    assert findings == []
+    assert table.find("vc1", "network-7") is table.rows[0]
+    assert table.find("vc1", "network-8") is table.find("vc1", "lan") is table.rows[1]
+
+
+def test_a_nic_whose_name_and_id_lead_to_two_rows_is_refused() -> None:
+    table, _ = mapped(row({"portGroup": "a", "id": "network-1"}), row({"portGroup": "b", "id": "network-2"}))
+    _, findings = attached(table, vm("web-01", {"network": "a", "networkId": "network-2"}))
+    assert [(item.code, place(item)[2:], item.vms) for item in findings] == [
+        ("VMF210", ("nics", 0, "networkId"), ("web-01",))
+    ]
+
+
+def test_a_nic_is_found_by_its_id_where_its_name_is_not_mapped() -> None:
+    table, _ = mapped(row({"portGroup": "new name", "id": "network-1"}, BRIDGE | {"vlan": 7}))
+    nics, findings = attached(table, vm("web-01", {"network": "old name", "networkId": "network-1"}))
+    assert (nics["vc1/web-01"][0].nad, findings) == ("web/new-name", [])
+
+
+# --- MAC addresses ---------------------------------------------------------------------------
+
+MAC = "00:50:56:9a:10:01"
+NIC = {"network": "lan", "mac": MAC}
+
+
+def test_one_mac_in_two_vms_is_refused() -> None:
+    _, findings = attached(LAN, vm("a", NIC), vm("b", NIC))
+    assert [(item.code, item.message, item.vms) for item in findings] == [
+        ("VMF206", f"MAC {MAC} is used by a and b", ("a", "b"))
+    ]
+
+
+def test_one_mac_in_two_vms_of_one_name_is_refused() -> None:
+    _, findings = attached(LAN, vm("db", NIC), vm("db", NIC, source="vc2"))
+    assert [(item.code, item.message, item.vms) for item in findings] == [
+        ("VMF206", f"MAC {MAC} is used by db (vc1/db) and db (vc2/db)", ("db",))
+    ]
+
+
+def test_one_mac_twice_in_one_vm_is_refused() -> None:
+    _, findings = attached(LAN, vm("a", NIC, NIC | {"mac": MAC.upper()}))
+    assert {(item.code, item.message) for item in findings} == {("VMF206", f"MAC {MAC} is used by a twice")}
+
+
+def test_the_mac_of_a_frozen_vm_is_taken() -> None:
+    _, findings = attached(LAN, vm("b", NIC, id="vm-2"), taken={MAC: ("vc1/vm-1", "a")})
+    assert [item.message for item in findings] == [f"MAC {MAC} is used by a and b"]
+
+
+def test_the_mac_of_a_frozen_vm_of_the_same_name_is_taken() -> None:
+    _, findings = attached(LAN, vm("db", NIC, source="vc2"), taken={MAC: ("vc1/vm-1", "db")})
+    assert [item.message for item in findings] == [f"MAC {MAC} is used by db (vc1/vm-1) and db (vc2/db)"]
+
+
+# --- layer -----------------------------------------------------------------------------------
+
+
+def test_the_pod_network_is_no_layer_2() -> None:
+    assert found(row({"portGroup": "lan"}, POD, layer=2)) == [("VMF204", (0, "layer"))]
+
+
+@pytest.mark.parametrize("fields", [{}, {"layer": 3}])
+def test_the_pod_network_is_layer_3(fields: Data) -> None:
+    assert found(row({"portGroup": "lan"}, POD, **fields)) == []
+
+
+def test_a_bridge_is_layer_2() -> None:
+    assert found(row({"portGroup": "lan"}, BRIDGE | {"vlan": 7}, layer=2)) == []
+
+
+# --- addresses -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "at"),
+    [
+        ({"subnet": "10.1.2.300/24"}, ("subnet",)),
+        ({"subnet": "10.1.2.7/24"}, ("subnet",)),
+        ({"gateway": "10.1.2.300"}, ("gateway",)),
+        ({"gateway": "1:2:3"}, ("gateway",)),
+    ],
+)
+def test_addresses_of_a_network_must_be_addresses(fields: Data, at: tuple[str, ...]) -> None:
+    assert found(row({"portGroup": "lan"}, **fields)) == [("VMF204", (0, *at))]
+
+
+def test_addresses_of_a_smoke_test_must_be_addresses() -> None:
+    smoke = {"addresses": ["10.0.0.2/24", "10.0.0.3/33"], "namespace": "web"}
+    assert found(row({"portGroup": "lan"}, BRIDGE | {"vlan": 7}, smokeTest=smoke)) == [
+        ("VMF204", (0, "smokeTest", "addresses", 1))
+    ]
+
+
+def test_subnets_of_a_target_must_be_networks() -> None:
+    assert found(row({"segment": "lan"}, {"type": "ovn-layer2", "subnets": ["10.0.0.0/24", "10.0.0.1/24"]})) == [
+        ("VMF204", (0, "target", "subnets", 1))
+    ]
+
+
+def test_addresses_of_a_nic_must_be_addresses() -> None:
+    _, findings = attached(LAN, vm("a", {"network": "lan", "addresses": ["10.0.0.2/24", "10.0.0.256/24"]}))
+    assert [(item.code, place(item)[2:]) for item in findings] == [("VMF116", ("nics", 0, "addresses", 1))]
+
+
+@pytest.mark.parametrize(
+    ("new", "at"),
+    [
+        ({"addresses": ["10.0.0.1/33"]}, ("addresses", 0)),
+        ({"addresses": ["10.0.0.1/24"], "gateway": "10.0.0"}, ("gateway",)),
+        ({"addresses": ["fd00::1/64"], "nameservers": ["10.0.0.1", "10.0.0.1.2"]}, ("nameservers", 1)),
+    ],
+)
+def test_new_addresses_must_be_addresses(new: Data, at: tuple[str | int, ...]) -> None:
+    candidate = vm("a", {"network": "lan"}, static_ip="cloud-init", readdress={"lan": new})
+    _, findings = attached(LAN, candidate)
+    assert [(item.code, place(item)[2:]) for item in findings] == [("VMF116", ("readdress", "lan", *at))]
+
+
+def test_new_addresses_for_two_nics_on_one_network_are_refused() -> None:
+    candidate = vm(
+        "a",
+        {"network": "lan"},
+        {"network": "lan"},
+        static_ip="cloud-init",
+        readdress={"lan": {"addresses": ["10.0.0.5/24"]}},
+    )
+    _, findings = attached(LAN, candidate)
+    assert [(item.code, place(item)[2:], item.vms) for item in findings] == [("VMF116", ("readdress", "lan"), ("a",))]
+
+
+def test_a_nic_gets_the_new_addresses_of_its_network() -> None:
+    candidate = vm("a", {"network": "lan"}, static_ip="cloud-init", readdress={"lan": {"addresses": ["10.0.0.5/24"]}})
+    nics, findings = attached(LAN, candidate)
+    assert findings == []
+    assert nics["vc1/a"][0].readdress is not None
+    assert nics["vc1/a"][0].readdress.addresses == ("10.0.0.5/24",)
+
+
+def test_a_rebuilt_vm_keeps_no_addresses_so_they_do_not_matter() -> None:
+    candidate = vm("a", {"network": "lan", "addresses": ["10.0.0.256/24"]})
+    assert attached(LAN, candidate, route=Route("rebuild", "rebuild"))[1] == []
+
+
+# --- messages --------------------------------------------------------------------------------
+
+
+def test_a_message_names_twenty_vms_and_the_finding_all() -> None:
+    _, findings = attached(LAN, *(vm(f"vm-{number:02}", {"network": "other"}) for number in range(25)))
+    assert [item.code for item in findings] == ["VMF201"]
+    assert "(25 VMs: vm-00, vm-01," in findings[0].message
+    assert "vm-19 and 5 more)" in findings[0].message
+    assert len(findings[0].vms) == 25

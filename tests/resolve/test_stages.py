@@ -1,0 +1,150 @@
+"""What each stage of a group puts into the cluster."""
+
+from typing import Any
+
+import pytest
+from tests.resolve.projects import codes, finding, group, machines, resolved, vm
+
+from vmferry.model.spec import Method, Stage
+
+# method -> stage -> steps, each with its layers: the table of DESIGN section 5
+PLAN, MIGRATION = ("plan", ("plan",)), ("migration", ("migration",))
+TABLE: dict[Method, dict[Stage, list[tuple[str, tuple[str, ...]]]]] = {
+    "warm": {"planned": [], "prepared": [PLAN], "migrating": [PLAN, MIGRATION], "cutover": [PLAN, MIGRATION]},
+    "cold": {"planned": [], "prepared": [PLAN], "migrating": [PLAN, MIGRATION], "cutover": [PLAN, MIGRATION]},
+    "job": {
+        "planned": [],
+        "prepared": [("convert", ("access",))],
+        "migrating": [("convert", ("access", "volumes", "conversion"))],
+        "cutover": [("convert", ("access", "volumes", "conversion")), ("machines", ("machines",))],
+    },
+    "image": {
+        "planned": [],
+        "prepared": [],
+        "migrating": [("import", ("volumes",))],
+        "cutover": [("import", ("volumes",)), ("machines", ("machines",))],
+    },
+    "rebuild": {
+        "planned": [],
+        "prepared": [("workload", ("config",))],
+        "migrating": [("workload", ("config", "workload"))],
+        "cutover": [("workload", ("config", "workload"))],
+    },
+}
+APPLICATION = {
+    "image": "registry.example.com/app:1.4.2",
+    "config": {"app.ini": "colour = blue\n"},
+    "state": [{"name": "data", "mountPath": "/data", "size": "5Gi", "tier": "gold"}],
+}
+ROWS = [(method, stage) for method, row in TABLE.items() for stage in row]
+
+
+def at(method: Method, stage: Stage, *, engine: str = "flux", **fields: Any) -> Any:
+    """Return the group of one VM at a stage."""
+    path = {"warm": "forklift", "cold": "forklift", "rebuild": "rebuild"}.get(method, "virt-v2v")
+    chosen = {"path": path} | ({"method": method} if method != "rebuild" else {"application": APPLICATION})
+    state = {"stage": stage} | ({"cutover": "2027-01-11T20:00:00Z"} if (method, stage) == ("warm", "cutover") else {})
+    gitops = {"engine": engine, "repoURL": "https://git.example.com/platform/gitops"}
+    sections: dict[str, Any] = {
+        "target": {"cluster": {"name": "prod-a"}, "gitops": gitops},
+        "defaults": {"phase": "first", "namespace": "web"},
+    }
+    first = resolved(vm(**chosen, **fields), **sections)
+    found = resolved(vm(**chosen, **fields), groups={"first-01": state}, assignments=first.assignments, **sections)
+    assert codes(found) == []
+    return group(found, "first-01")
+
+
+@pytest.mark.parametrize(("method", "stage"), ROWS)
+def test_flux_applies_the_layers_of_the_stage_one_step_after_the_other(method: Method, stage: Stage) -> None:
+    found = at(method, stage)
+    assert [(step.name, step.layers) for step in found.steps] == TABLE[method][stage]
+    names = [step.name for step in found.steps]
+    assert [step.after for step in found.steps] == [tuple(names[max(0, i - 1) : i]) for i in range(len(names))]
+
+
+@pytest.mark.parametrize(("method", "stage"), ROWS)
+def test_argo_cd_applies_them_in_one_step(method: Method, stage: Stage) -> None:
+    found = at(method, stage, engine="argocd")
+    layers = [layer for _, step in TABLE[method][stage] for layer in step]
+    assert [(step.name, list(step.layers), step.after) for step in found.steps] == (
+        [("all", layers, ())] * bool(layers)
+    )
+
+
+@pytest.mark.parametrize(("method", "stage"), ROWS)
+def test_the_target_runs_from_cutover_on_and_a_group_is_frozen_from_prepared_on(method: Method, stage: Stage) -> None:
+    found = at(method, stage)
+    assert found.running == (stage == "cutover")
+    assert found.frozen == (stage != "planned")
+    assert found.layers == at(method, "planned").layers  # the base has them all
+
+
+def test_layers_that_would_be_empty_are_left_out() -> None:
+    assert at("image", "cutover", template=True).layers == ("volumes",)
+    bare = {"application": {"image": "registry.example.com/app:1.4.2"}, "path": "rebuild", "method": None}
+    assert group(resolved(vm(**bare)), "first-01").layers == ("workload",)
+
+
+@pytest.mark.parametrize("stage", ["adopted", "validated", "retired", "rolled-back"])
+def test_a_later_stage_is_refused_as_long_as_it_does_not_compile(stage: str) -> None:
+    assert "VMF407" in codes(resolved(vm(), groups={"first-01": {"stage": stage}}))
+
+
+WARM = {"path": "forklift", "method": "warm"}
+
+
+def windows(*starts: str, duration: str = "6h") -> dict[str, Any]:
+    return {"phases": [{"name": "first", "windows": [{"start": start, "duration": duration} for start in starts]}]}
+
+
+def cutover(time: str | None, stage: Stage = "prepared", **sections: Any) -> list[str]:
+    state = {"stage": stage} | ({"cutover": time} if time else {})
+    first = resolved(vm(**WARM), **sections)
+    found = resolved(vm(**WARM), groups={"first-01": state}, assignments=first.assignments, **sections)
+    return [code for code in codes(found) if code != "VMF304"]
+
+
+def test_a_warm_migration_that_cuts_over_needs_a_time() -> None:
+    assert cutover(None, "cutover") == ["VMF406"]
+    assert cutover(None, "migrating") == []
+
+
+@pytest.mark.parametrize(
+    ("time", "fits"),
+    [
+        ("2027-01-11T19:59:59Z", False),
+        ("2027-01-11T20:00:00Z", True),
+        ("2027-01-11T22:00:00+01:00", True),
+        ("2027-01-12T02:00:00Z", True),
+        ("2027-01-12T02:00:01Z", False),
+        ("2027-02-11T21:00:00Z", True),
+    ],
+)
+def test_a_cutover_lies_in_one_of_the_windows(time: str, fits: bool) -> None:
+    found = cutover(time, **windows("2027-01-11T20:00:00Z", "2027-02-11T20:00:00Z"))
+    assert found == ([] if fits else ["VMF406"])
+
+
+def test_without_windows_any_time_will_do() -> None:
+    assert cutover("2027-01-11T19:59:59Z") == []
+
+
+@pytest.mark.parametrize("time", ["2027-02-30T20:00:00Z", "2027-01-11T25:00:00Z"])
+def test_a_time_that_does_not_exist_is_an_error(time: str) -> None:
+    assert cutover(time, **windows("2027-01-11T20:00:00Z")) == ["VMF406"]
+    assert cutover("2027-01-11T20:00:00Z", **windows(time)) == ["VMF013"]
+
+
+def test_a_window_longer_than_the_calendar_is_no_crash() -> None:
+    assert cutover("2027-01-11T20:00:00Z", **windows("2027-01-11T20:00:00Z", duration="999999d999999d")) == []
+
+
+def test_a_cutover_is_for_warm_migrations_only() -> None:
+    found = resolved(vm(), groups={"first-01": {"stage": "prepared", "cutover": "2027-01-11T20:00:00Z"}})
+    assert finding(found, "VMF116").where.path == ("groups", "first-01", "cutover")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("power", "strategy"), [("poweredOn", "Always"), ("poweredOff", "Halted")])
+def test_a_vm_runs_after_cutover_if_it_ran_before(power: str, strategy: str) -> None:
+    assert machines(resolved(vm(powerState=power)))["web-01"].run_strategy == strategy

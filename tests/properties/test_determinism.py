@@ -12,7 +12,7 @@ from tests.properties.estates import Estate, build, estates, staged
 
 
 @given(estates(), st.integers(0, 2**32))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_order_and_the_split_of_files_do_not_matter(estate: Estate, seed: int) -> None:
     dice = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
@@ -28,7 +28,7 @@ def test_the_order_and_the_split_of_files_do_not_matter(estate: Estate, seed: in
 
 
 @given(estates())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_compiling_again_from_its_own_assignments_changes_nothing(estate: Estate) -> None:
     with tempfile.TemporaryDirectory() as name:
         first = build(estate, Path(name, "first"))

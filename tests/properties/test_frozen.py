@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.properties.estates import DATASTORES, Estate, Output, build, clone, estates, machines, staged
 
-OFTEN = settings(max_examples=30, deadline=None)
+OFTEN = settings(max_examples=20, deadline=None)
 
 
 def prepared(estate: Estate, directory: Path, seed: int) -> tuple[Estate, Output]:

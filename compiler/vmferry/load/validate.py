@@ -31,6 +31,8 @@ _SECRET_WORD = re.compile(
 _KEY_START = re.compile(r"[A-Za-z0-9_-]*\Z")
 _CREDENTIALS = frozenset(("credentials", "conversionCredentials", "secretRef", "externalSecret", "secretKeyRef"))
 _REFERENCES = _CREDENTIALS | {"gitSecret", "sopsSecret", "luksSecret", "envFromSecrets"}
+_UNFIT = re.compile("[\x7f\ufffe\uffff]")
+_HIDDEN = re.compile(r"\\[xuU]|[\x7f\ufffe\uffff]")  # raw, or as a YAML escape
 _USE_REFERENCE = "refer to a Secret instead (credentials.secretRef, externalSecret or file), and change what leaked"
 
 
@@ -85,6 +87,15 @@ def _hygiene(data: Any, where: Where, text: str) -> Iterator[Finding]:
             help="give it one, or remove the key: an absent fact is unknown, not empty",
             where=where.at(*path, key=isinstance(path[-1], str)),
         )
+    if _HIDDEN.search(text):
+        for path, value in _strings(data):
+            if _UNFIT.search(value):
+                yield Finding(
+                    code="VMF019",
+                    message="a character that kustomize cannot read (U+007F, U+FFFE or U+FFFF)",
+                    help="take it out of the name; vCenter shows it as nothing, or as a box",
+                    where=where.at(*path),
+                )
     if "${" in text:
         for path, value in _strings(data):
             if "${" in value:

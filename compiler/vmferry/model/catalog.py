@@ -53,7 +53,6 @@ _RULES = (
     Rule("VMF114", "error", "application is incomplete"),
     Rule("VMF115", "warning", "image is not pinned"),
     Rule("VMF116", "error", "field does not apply here"),
-    Rule("VMF117", "warning", "entry is used by nothing"),
     # 2xx: networks
     Rule("VMF201", "error", "network is not mapped"),
     Rule("VMF202", "error", "overlay segment without a VLAN or layer 2 decision"),
@@ -63,7 +62,6 @@ _RULES = (
     Rule("VMF206", "error", "MAC address is used twice"),
     Rule("VMF207", "error", "CNI has no network policies"),
     Rule("VMF208", "warning", "static address on the pod network"),
-    Rule("VMF209", "warning", "pod network without ports"),
     Rule("VMF210", "error", "network is mapped twice"),
     Rule("VMF211", "error", "bridges of one node policy disagree"),
     # 3xx: storage
@@ -71,7 +69,6 @@ _RULES = (
     Rule("VMF302", "error", "datastore is not mapped"),
     Rule("VMF303", "error", "StorageClass is not valid"),
     Rule("VMF304", "warning", "live migration was preferred and is not possible"),
-    Rule("VMF305", "error", "disk image is missing"),
     Rule("VMF306", "error", "shared disk is described differently by its VMs"),
     # 4xx: phases, groups, order
     Rule("VMF401", "error", "dependency cycle over phases"),

@@ -1,6 +1,6 @@
 """The JSON Schemas of every file a person or vmferry writes, made from the types."""
 
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -28,12 +28,38 @@ def json_schema(kind: str) -> dict[str, Any]:
     if not isinstance(schema, dict):  # pragma: no cover: a schema is a mapping
         raise TypeError(kind)
     definitions = schema.pop("$defs")
+    _complete(KINDS[kind], definitions, set())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"{SCHEMA_BASE}/{file_name(kind)}",
         **schema,
         "$defs": definitions,
     }
+
+
+def _complete(model: Any, definitions: dict[str, Any], done: set[type]) -> None:
+    """Add what msgspec leaves out: the description of an optional mapping, and keys that are literals."""
+    if isinstance(model, type) and issubclass(model, msgspec.Struct) and model not in done:
+        done.add(model)
+        properties = definitions[model.__name__]["properties"]
+        for field in msgspec.structs.fields(model):
+            meta, literals = _told(field.type)
+            if meta is not None:
+                properties[field.encode_name].setdefault("description", meta)
+            if literals:
+                properties[field.encode_name]["propertyNames"] = {"enum": literals}
+            _complete(field.type, definitions, done)
+    for part in get_args(model):
+        _complete(part, definitions, done)
+
+
+def _told(kind: Any) -> tuple[str | None, list[str]]:
+    """Return the description of a field's type, and the keys if it is a mapping of literals."""
+    described = [item for part in (kind, *get_args(kind)) for item in getattr(part, "__metadata__", ())]
+    text = next((item.description for item in described if item.description), None)
+    bare = get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
+    key = get_args(bare)[0] if get_origin(bare) is dict else None
+    return text, sorted(get_args(key)) if get_origin(key) is Literal else []
 
 
 def _without_null(node: Any) -> Any:

@@ -12,6 +12,7 @@ from vmferry.model.finding import Finding, Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, Phase
 from vmferry.resolve import order, stages
+from vmferry.resolve.claims import check_claims
 from vmferry.resolve.disposition import dispose
 from vmferry.resolve.freeze import Frozen, assignments_of, check_recorded, differences, report_drift, thaw
 from vmferry.resolve.groups import cut
@@ -55,8 +56,20 @@ def resolve(project: Project) -> Resolution:
     cycles = order.circles(needs)
     order.check_order(moving, needs, cycles, phases, journal)
     closed = frozenset(machine.group for machine in was.machines.values())
-    groups_of = cut(machines, (*ties, *cycles), spec, phases, project.assignments, closed, where, journal)
+    places = {candidate.key: candidate.where for candidate in moving}
+    groups_of = cut(
+        machines,
+        (*ties, *order.within_phases(cycles, machines)),
+        spec,
+        phases,
+        project.assignments,
+        closed,
+        places,
+        journal,
+    )
     decided = [replace(machine, group=groups_of[key]) for key, machine in machines.items()]
+    places = {candidate.key: candidate.where for candidate in moving}
+    check_claims((*was.machines.values(), *decided), places, journal)
     groups = _groups(project, phases, (*decided, *was.machines.values()), journal)
     check_recorded(project, groups, journal)
     order.check_running(needs, groups, {c.key: was.key(c) or c.key for c in moving}, where, journal)
@@ -76,7 +89,7 @@ def resolve(project: Project) -> Resolution:
         left=left,
         external_nads=tuple(sorted(external_nads(networks, groups))),
         decisions=journal.decisions(),
-        places={candidate.key: candidate.where for candidate in moving},
+        places=places,
     )
     _check_references(project, groups, journal)
     return Resolution(blueprint=blueprint, assignments=assignments_of(spec, groups), findings=tuple(journal.findings))
@@ -173,18 +186,19 @@ def _groups(
         members = tuple(sorted(by_group[name], key=lambda machine: machine.key))
         phase = known.get(members[0].phase)
         if phase is None:
-            _check_phase(name, members, where, journal)
-            continue
+            if stages.frozen(spec.groups.get(name, GroupState()).stage):
+                _check_phase(name, members, where, journal)
+            continue  # of the others, the phase was reported where it is named
         result.append(_group(project, name, members, phase, journal))
     return tuple(result)
 
 
 def _check_phase(name: str, members: tuple[Machine, ...], where: Where, journal: Journal) -> None:
-    """Report a frozen group whose phase is gone; of the others, the phase was reported where it is named."""
+    """Report a frozen group whose phase is gone."""
     journal.find(
         "VMF411",
         f"group {name} is in phase {members[0].phase}, which the spec does not define",
-        f"restore the phase, under that name, if {name} is frozen; else correct the phase of its VMs",
+        "restore the phase under that name: its VMs are frozen in it",
         where=where.at(name),
         vms=tuple(machine.name for machine in members),
     )

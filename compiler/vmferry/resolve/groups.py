@@ -146,7 +146,7 @@ def cut(
     phases: tuple[Phase, ...],
     assignments: Assignments | None,
     closed: frozenset[str],
-    where: Where,
+    places: Mapping[str, Where],
     journal: Journal,
 ) -> dict[str, str]:
     """Return the group of each machine by key.
@@ -158,7 +158,7 @@ def cut(
     limits = {phase.name: phase.max_vms or spec.settings.grouping.max_vms for phase in phases}
     bins = _Bins(closed)
     atoms = sorted(
-        (_atom(members) for members in _atoms(machines, ties, where, journal)),
+        (_atom(members) for members in _atoms(machines, ties, places, journal)),
         key=lambda atom: (str(atom.key), atom.machines[0].key),
     )
     new: list[_Atom] = []
@@ -175,7 +175,7 @@ def cut(
     for atom in new:
         phase = atom.machines[0].phase
         if not bins.place(atom, limits.get(phase, 1)) and not bins.open(atom, phase):
-            _too_large(atom.machines, where, journal)
+            _too_large(atom.machines, places, journal)
     return {machine.key: item.name for item in bins.named.values() for machine in item.machines}
 
 
@@ -184,7 +184,7 @@ def _belongs(group: str, phase: str) -> bool:
 
 
 def _atoms(
-    machines: Mapping[str, Machine], ties: Iterable[frozenset[str]], where: Where, journal: Journal
+    machines: Mapping[str, Machine], ties: Iterable[frozenset[str]], places: Mapping[str, Where], journal: Journal
 ) -> Iterable[tuple[Machine, ...]]:
     """Yield the sets of machines that cannot be taken apart, each sorted by key."""
     parent = {key: key for key in machines}
@@ -202,13 +202,13 @@ def _atoms(
     for key in sorted(machines):
         sets[root(key)].append(machines[key])
     for members in sets.values():
-        _check_rows(members, where, journal)
+        _check_rows(members, places, journal)
         if len({_key(member) for member in members}) > 1:
-            _disagree(members, where, journal)
+            _disagree(members, places, journal)
         yield tuple(members)
 
 
-def _check_rows(members: list[Machine], where: Where, journal: Journal) -> None:
+def _check_rows(members: list[Machine], places: Mapping[str, Where], journal: Journal) -> None:
     """Report disks of one datastore that need different classes within VMs that cannot be taken apart."""
     rows: dict[str, Hashable] = {}
     for datastore, row in _atom(tuple(members)).rows:
@@ -218,12 +218,12 @@ def _check_rows(members: list[Machine], where: Where, journal: Journal) -> None:
                 "VMF408",
                 f"VM {names[0]}: disks on datastore {datastore} need different StorageClasses, a Plan has one",
                 "use path virt-v2v, or the same class for both",
-                where=where,
+                where=places[members[0].key],
                 vms=names,
             )
 
 
-def _disagree(members: list[Machine], where: Where, journal: Journal) -> None:
+def _disagree(members: list[Machine], places: Mapping[str, Where], journal: Journal) -> None:
     names = tuple(member.name for member in members)
     fields = ("phase", "path", "method", "namespace", "source", "placement")
     differing = [field for field in fields if len({str(getattr(member, field)) for member in members}) > 1]
@@ -231,17 +231,17 @@ def _disagree(members: list[Machine], where: Where, journal: Journal) -> None:
         "VMF408",
         f"VMs {', '.join(names)} must move together and differ in {', '.join(differing) or 'plan-level settings'}",
         "they share a disk or depend on each other in a circle: decide the same for all of them",
-        where=where.at("vms") if where.path else where,
+        where=places[members[0].key],
         vms=names,
     )
 
 
-def _too_large(atom: tuple[Machine, ...], where: Where, journal: Journal) -> None:
+def _too_large(atom: tuple[Machine, ...], places: Mapping[str, Where], journal: Journal) -> None:
     names = tuple(machine.name for machine in atom)
     journal.find(
         "VMF405",
         f"VMs {', '.join(names[:20])} must move together and need more than {MAX_RESOURCES} objects",
         "kustomize and Argo CD cannot build such a root in time; break the circle of dependencies",
-        where=where,
+        where=places[atom[0].key],
         vms=names,
     )

@@ -3,8 +3,9 @@
 import difflib
 import graphlib
 from collections import defaultdict
+from collections.abc import Mapping
 
-from vmferry.model.blueprint import Group
+from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
 from vmferry.model.spec import Phase
 from vmferry.resolve.journal import Journal
@@ -163,6 +164,11 @@ def _ancestors(phases: tuple[Phase, ...]) -> dict[str, frozenset[str]]:
     for phase in phases:  # already in order
         result[phase.name] = frozenset(phase.after).union(*(result.get(name, frozenset()) for name in phase.after))
     return result
+
+
+def within_phases(cycles: tuple[frozenset[str], ...], machines: Mapping[str, Machine]) -> tuple[frozenset[str], ...]:
+    """Return the circles that one phase holds; those over phases are errors of their own."""
+    return tuple(c for c in cycles if len({machines[key].phase for key in c if key in machines}) <= 1)
 
 
 def circles(needs: dict[str, frozenset[str]]) -> tuple[frozenset[str], ...]:

@@ -92,9 +92,11 @@ mask() {
 #   PUBLISH_DIR            what the web server of the disks' URLs serves; required where there are such disks
 #
 # A VM must be shut off. A VM whose images exist is not converted again: delete WORK_DIR/TARGET-NAME to do so.
+# Exit codes: 1 something failed, 2 wrong usage, 3 a VM was left out, since vSphere cannot read a disk of it.
 
 wanted_names=("$@")
 found=
+left_out=
 work=${WORK_DIR:-images}
 [[ -n ${VCENTER_USER_FILE:-} && -n ${VCENTER_PASSWORD_FILE:-} ]] \
   || die 2 'set VCENTER_USER_FILE and VCENTER_PASSWORD_FILE'
@@ -109,6 +111,26 @@ wanted() { # TARGET-NAME
     [[ $name != "$1" ]] || return 0
   done
   return 1
+}
+
+# virt-v2v reads all disks of a VM or none. $1 target name; further arguments: its disks that vSphere cannot read.
+# Images that were made in another way are as good.
+readable() {
+  local target=$1
+  shift
+  [[ ! -d $work/$target ]] || return 0
+  found=1
+  left_out+=" $target"
+  say "$target: vSphere cannot read $*, a physical raw device mapping, so virt-v2v cannot convert this VM."
+  say "  Shut it off, image every disk of the VM with other tools (of the storage array, or dd and qemu-img on a"
+  say "  host that sees the LUN), convert them (virt-v2v -i disk), put them into $work/$target"
+  say "  as $target-sda, $target-sdb and so on, and run this again."
+  return 1
+}
+
+finish() {
+  [[ -n $found ]] || die 2 'no such VM in this group'
+  [[ -z $left_out ]] || die 3 "left out:$left_out"
 }
 
 # $1 target name, $2 name in vSphere, $3 libvirt scheme, $4 server and path, $5 "1": do not verify,
@@ -167,4 +189,4 @@ if wanted lic-01; then
   push lic-01 sda docker://registry.acme.example/vendor/licence-disk:12.1
 fi
 
-[[ -n $found ]] || die 2 'no such VM in this group'
+finish

@@ -8,21 +8,24 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from vmferry.load.inventory import merge
 from vmferry.load.positions import line_text
 from vmferry.load.validate import convert, may_be_secret
 from vmferry.load.yaml import MAX_BYTES, Document, read
 from vmferry.model.assignments import Assignments
 from vmferry.model.base import API_VERSION
 from vmferry.model.finding import Finding, SpecError, Where
+from vmferry.model.inventory import Inventory
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import Credentials, MigrationSpec, VirtualMachineSet
 
 ASSIGNMENTS = "assignments.yaml"
 STDIN = "<stdin>"
 
-_TYPES: dict[str, type[MigrationSpec | VirtualMachineSet]] = {
+_TYPES: dict[str, type[MigrationSpec | VirtualMachineSet | Inventory]] = {
     "MigrationSpec": MigrationSpec,
     "VirtualMachineSet": VirtualMachineSet,
+    "Inventory": Inventory,
 }
 
 
@@ -67,6 +70,7 @@ class _Reading:
         self.seen: set[Path] = set()
         self.specs: list[tuple[MigrationSpec, Where]] = []
         self.sets: list[tuple[VirtualMachineSet, Where]] = []
+        self.inventories: list[tuple[Inventory, Where]] = []
         self.failed_spec = False  # a MigrationSpec was there, but did not fit
 
     def file(self, path: Path, *, strict: bool) -> None:
@@ -139,6 +143,8 @@ class _Reading:
             self.specs.append((value, where))
         elif isinstance(value, VirtualMachineSet):
             self.sets.append((value, where))
+        elif isinstance(value, Inventory):
+            self.inventories.append((value, where))
         elif kind == "MigrationSpec":
             self.failed_spec = True
 
@@ -200,9 +206,9 @@ class _Reading:
         if self.findings:
             raise UnreadableError(self.findings, self.texts)
         spec, where = self.specs[0]
-        entries = [Entry(vm=vm, where=where.at("vms", i)) for i, vm in enumerate(spec.vms)]
-        for part, place in self.sets:
-            entries += [Entry(vm=vm, where=place.at("vms", i)) for i, vm in enumerate(part.vms)]
+        entries = self._entries(spec, where)
+        if self.findings:
+            raise UnreadableError(self.findings, self.texts)
         # by content, not by file: where an entry stands must not matter
         entries.sort(key=lambda entry: (entry.vm.source or "", entry.vm.name, entry.vm.id or ""))
         return Project(
@@ -214,6 +220,16 @@ class _Reading:
             texts=self.texts,
             skipped=tuple(self.skipped),
         )
+
+    def _entries(self, spec: MigrationSpec, where: Where) -> list[Entry]:
+        """Return every VM: of the spec, of its sets, and of the inventory."""
+        entries = [Entry(vm=vm, where=where.at("vms", i)) for i, vm in enumerate(spec.vms)]
+        for part, place in self.sets:
+            entries += [Entry(vm=vm, where=place.at("vms", i)) for i, vm in enumerate(part.vms)]
+        if self.inventories:
+            entries, findings = merge(entries, self.inventories, [source.name for source in spec.sources])
+            self.findings += findings
+        return entries
 
     def _assignments(self, path: Path | None) -> Assignments | None:
         if path is None or not path.exists():

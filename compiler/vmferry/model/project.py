@@ -14,6 +14,7 @@ class Entry(Struct, frozen=True, kw_only=True):
 
     vm: VirtualMachine
     where: Where
+    overrides: tuple[str, ...] = ()  # facts that it states otherwise than the inventory
 
 
 class Project(Struct, frozen=True, kw_only=True):

@@ -5,11 +5,13 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 from vmferry.model.assignments import Assignments
+from vmferry.model.inventory import Inventory
 from vmferry.model.spec import MigrationSpec, VirtualMachineSet
 
-KINDS: dict[str, type[MigrationSpec | VirtualMachineSet | Assignments]] = {
+KINDS: dict[str, type[MigrationSpec | VirtualMachineSet | Inventory | Assignments]] = {
     "MigrationSpec": MigrationSpec,
     "VirtualMachineSet": VirtualMachineSet,
+    "Inventory": Inventory,
     "Assignments": Assignments,
 }
 """Every kind of file, by the name it carries."""

@@ -57,9 +57,10 @@ def resolve(project: Project) -> Resolution:
     order.check_order(moving, needs, cycles, phases, journal)
     closed = frozenset(machine.group for machine in was.machines.values())
     places = {candidate.key: candidate.where for candidate in moving}
+    ties = (*ties, *order.within_phases(cycles, machines))
     groups_of = cut(
         machines,
-        (*ties, *order.within_phases(cycles, machines)),
+        ties,
         spec,
         phases,
         project.assignments,
@@ -68,7 +69,6 @@ def resolve(project: Project) -> Resolution:
         journal,
     )
     decided = [replace(machine, group=groups_of[key]) for key, machine in machines.items()]
-    places = {candidate.key: candidate.where for candidate in moving}
     check_claims((*was.machines.values(), *decided), places, journal)
     groups = _groups(project, phases, (*decided, *was.machines.values()), journal)
     check_recorded(project, groups, journal)

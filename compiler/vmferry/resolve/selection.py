@@ -45,6 +45,9 @@ def select(project: Project, journal: Journal) -> tuple[Candidate, ...]:
             _unknown_source(entry, names, journal)
             continue
         candidate = _decide(entry, source, defaults, default_place, rules)
+        if entry.overrides:
+            own = ", ".join(entry.overrides)
+            journal.decide(candidate.key, "facts", own, "stated in the spec, over the inventory", where=entry.where)
         known = found.setdefault(candidate.key, candidate)
         if known is not candidate:
             journal.find(

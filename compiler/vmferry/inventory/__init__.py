@@ -1,0 +1,1 @@
+"""Importers: what vCenter or RVTools says, as an inventory."""

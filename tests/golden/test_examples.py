@@ -305,7 +305,7 @@ def test_conversions_get_read_only_credentials_in_every_namespace_they_run_in() 
     namespaces = {job["metadata"]["namespace"] for job in of_kind("Job").values()}
     assert {"dev", "data", "ml", "infra"} <= namespaces
     for namespace in namespaces:
-        keys = [item["secretKey"] for item in one("ExternalSecret", f"{namespace}/vc1-conversion")["spec"]["data"]]
+        keys = [item["secretKey"] for item in one("ExternalSecret", f"{namespace}/acme-dc1-vc1-conversion")["spec"]["data"]]
         assert keys == ["accessKeyId", "secretKey", "cacert"]
 
 

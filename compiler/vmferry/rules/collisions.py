@@ -8,7 +8,7 @@ from vmferry.model.finding import Finding
 
 
 def check(blueprint: Blueprint) -> Iterator[Finding]:
-    """Yield a finding for each claim, Service, workload or MAC that two VMs would have."""
+    """Yield a finding for each name, Service or MAC that two VMs would have; claims are checked where they are made."""
     owners: defaultdict[tuple[str, str, str], dict[str, Machine]] = defaultdict(dict)
     for group in blueprint.groups:
         for machine in group.machines:
@@ -37,22 +37,12 @@ def _finding(blueprint: Blueprint, kind: str, name: str, machines: dict[str, Mac
 def _objects(machine: Machine) -> Iterator[tuple[str, str]]:
     """Yield what a machine brings into its namespace, as kind and name."""
     yield "name", machine.target_name
-    for disk in machine.disks:
-        if disk.owner:
-            yield "PersistentVolumeClaim", disk.claim
     application = machine.application
     if application is None:
         if machine.ports and not machine.golden:
             yield "Service", machine.target_name
         return
-    stateful = application.kind == "StatefulSet"
-    for volume in machine.state:
-        if stateful and volume.access_mode != "ReadWriteMany":
-            for ordinal in range(application.replicas):
-                yield "PersistentVolumeClaim", f"{volume.name}-{machine.target_name}-{ordinal}"
-        else:
-            yield "PersistentVolumeClaim", volume.claim
     if application.ports:
         yield "Service", machine.target_name
-    if stateful:
+    if application.kind == "StatefulSet":
         yield "Service", f"{machine.target_name}-headless"

@@ -305,7 +305,8 @@ def test_conversions_get_read_only_credentials_in_every_namespace_they_run_in() 
     namespaces = {job["metadata"]["namespace"] for job in of_kind("Job").values()}
     assert {"dev", "data", "ml", "infra"} <= namespaces
     for namespace in namespaces:
-        keys = [item["secretKey"] for item in one("ExternalSecret", f"{namespace}/acme-dc1-vc1-conversion")["spec"]["data"]]
+        secret = one("ExternalSecret", f"{namespace}/acme-vc1-conversion")
+        keys = [item["secretKey"] for item in secret["spec"]["data"]]
         assert keys == ["accessKeyId", "secretKey", "cacert"]
 
 

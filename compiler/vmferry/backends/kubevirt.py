@@ -58,7 +58,6 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
     Golden images have no VM, and Forklift makes its VMs itself. A Service reaches a VM through the pod
     network only, so a VM that is not on it gets none.
     """
-    golden = _golden_images(blueprint)
     for group in blueprint.groups:
         if group.path == "rebuild":
             continue
@@ -66,32 +65,19 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
         for machine in group.machines:
             objects = []
             if group.path == "virt-v2v" and not machine.golden:
-                objects.append(_virtual_machine(blueprint, group, machine, golden))
+                objects.append(_virtual_machine(blueprint, group, machine))
             if machine.ports and not machine.golden and any(nic.nad is None for nic in machine.nics):
                 objects.append(_service(blueprint, group, machine, layer))
             for obj in objects:
                 yield Resource(directory=base(group, layer), object=obj, lock=group.phase)
 
 
-# Golden images by target name, then namespace.
-_Golden = dict[str, dict[str, Machine]]
-
-
-def _golden_images(blueprint: Blueprint) -> _Golden:
-    images: _Golden = {}
-    for group in blueprint.groups:
-        for machine in group.machines:
-            if machine.golden:
-                images.setdefault(machine.target_name, {})[machine.namespace] = machine
-    return images
-
-
-def _virtual_machine(blueprint: Blueprint, group: Group, machine: Machine, golden: _Golden) -> KubeObject:
+def _virtual_machine(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
     own = {**dict(sorted(machine.placement.labels.items())), VM_LABEL: machine.target_name}
     by_phase = {} if machine.priority_class is not None else {PRIORITY_LABEL: "phase"}
     spec: dict[str, Any] = _catalogue(machine) | {"runStrategy": "Halted"}
     if machine.clone_of is not None:
-        spec["dataVolumeTemplates"] = [_clone(machine, disk, golden) for disk in machine.disks]
+        spec["dataVolumeTemplates"] = [_clone(disk) for disk in machine.disks]
     spec["template"] = {
         "metadata": _template_metadata(blueprint, group, machine, own),
         "spec": _instance(machine),
@@ -124,15 +110,9 @@ def _catalogue(machine: Machine) -> dict[str, Any]:
     return references
 
 
-def _clone(machine: Machine, disk: MachineDisk, golden: _Golden) -> dict[str, Any]:
-    """Return the dataVolumeTemplate that clones a golden image's disk of the same index."""
-    source = f"{machine.clone_of}-disk-{disk.index}"
-    namespace = machine.namespace
-    images = golden.get(machine.clone_of or "", {})
-    if images:
-        image = images.get(namespace) or images[min(images)]
-        namespace = image.namespace
-        source = next((found.claim for found in image.disks if found.index == disk.index), source)
+def _clone(disk: MachineDisk) -> dict[str, Any]:
+    """Return the dataVolumeTemplate that clones a golden image's disk."""
+    namespace, _, source = (disk.clones or "").partition("/")
     result: dict[str, Any] = {"metadata": {"name": disk.claim}}
     if disk.bind_immediately:
         result["metadata"]["annotations"] = dict(BIND_IMMEDIATELY)

@@ -14,6 +14,7 @@ VERBS = {
     "init": "Write a first spec, with editor support.",
     "check": "Find everything that is wrong with a spec.",
     "compile": "Compile a spec into Kustomize bases and overlays.",
+    "diff": "Say what changed in vCenter, and what it breaks.",
     "explain": "Say why a VM goes where it goes.",
     "verify": "Build compiled output with kustomize and check it.",
     "schema": "Print the JSON Schemas of the spec files.",
@@ -94,7 +95,7 @@ def run() -> None:
 
 def _guarded() -> int:
     try:
-        result: Any = main.main(standalone_mode=False)
+        result: Any = main.main(prog_name="vmferry", standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.UsageError as error:

@@ -51,6 +51,25 @@ def load(spec: Path, assignments: Path | None = None) -> Project:
     return reading.project(assignments)
 
 
+def read_inventories(path: Path) -> tuple[Inventory, ...]:
+    """Return the inventory at ``path``: one file, or every YAML file below a directory.
+
+    Raises SpecError with every finding when anything cannot be read, or is not an inventory.
+    """
+    reading = _Reading(root=path if path.is_dir() else path.parent)
+    for file in sorted(path.rglob("*.yaml")) if path.is_dir() else [path]:
+        reading.file(file, strict=True)
+    if reading.specs or reading.sets:
+        where = (reading.specs or reading.sets)[0][1]
+        reading.findings.append(Finding(code="VMF011", message="this is no inventory", where=where.at("kind")))
+    if not reading.inventories and not reading.findings:
+        message = f"no inventory in {path}"
+        reading.findings.append(Finding(code="VMF011", message=message, where=Where(file=str(path))))
+    if reading.findings:
+        raise UnreadableError(reading.findings, reading.texts)
+    return tuple(inventory for inventory, _ in reading.inventories)
+
+
 class UnreadableError(SpecError):
     """Raised for a spec that cannot be read; carries the texts, so that findings can show their lines."""
 

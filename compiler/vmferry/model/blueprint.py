@@ -56,6 +56,7 @@ class MachineDisk(Model, frozen=True, kw_only=True):
     shared: str | None = None  # name of the shared disk; only its owner creates the claim
     owner: bool = True
     lun: bool = False
+    clones: str | None = None  # namespace/name of the DataSource it is cloned from
     unreadable: bool = False  # vSphere cannot read it (physical raw device mapping)
     storage_class: str
     access_mode: AccessMode

@@ -192,8 +192,8 @@ def _copied(
     if vm.clone_of is not None and (template := _template(candidate, golden, journal)) is None:
         return None
     disks = _disks(candidate, machine.target_name, parts)
-    if template is not None and not disks:
-        disks = _cloned_disks(machine.target_name, template)
+    if template is not None:
+        disks = _cloned_disks(machine.target_name, template, disks)
     grace = decisions.termination_grace_period
     return replace(
         machine,
@@ -255,10 +255,14 @@ def _template(candidate: Candidate, golden: Mapping[tuple[str, str], Machine], j
     return None
 
 
-def _cloned_disks(target_name: str, template: Machine) -> tuple[MachineDisk, ...]:
-    """Return the disks of a clone that lists none: the template's, under names of its own."""
+def _cloned_disks(target_name: str, template: Machine, disks: tuple[MachineDisk, ...]) -> tuple[MachineDisk, ...]:
+    """Return the disks of a clone: its own, or the template's under names of its own where it lists none."""
     prefix = _claim_prefix(target_name)
-    return tuple(replace(disk, claim=f"{prefix}-disk-{disk.index}", serial=None) for disk in template.disks)
+    own = disks or tuple(replace(d, claim=f"{prefix}-disk-{d.index}", serial=None) for d in template.disks)
+    return tuple(
+        replace(disk, clones=f"{template.namespace}/{image.claim}")
+        for disk, image in zip(own, template.disks, strict=True)
+    )
 
 
 def _claim_prefix(target_name: str) -> str:

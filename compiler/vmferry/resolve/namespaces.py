@@ -117,5 +117,10 @@ def _depth(source: NamespaceSource | None, vcenter: str, pool: str, folder: str)
         return 0
     wanted = source.resource_pool or source.folder or ""
     own = pool if source.resource_pool else folder
-    parts, owned = wanted.strip("/").split("/"), own.strip("/").split("/")
-    return len(parts) if own and owned[: len(parts)] == parts else 0
+    parts, owned = _steps(wanted), _steps(own)
+    return len(parts) + 1 if own and owned[: len(parts)] == parts else 0
+
+
+def _steps(path: str) -> list[str]:
+    """Return the elements of a path; none for the root."""
+    return [step for step in path.split("/") if step]

@@ -86,6 +86,8 @@ def dependencies(
     result: dict[str, frozenset[str]] = {}
     for candidate in candidates:
         found: set[str] = set()
+        template = (candidate.source, candidate.vm.clone_of)
+        found |= {other.key for other in candidates if other.vm.template and (other.source, other.vm.name) == template}
         for index, wanted in enumerate(candidate.vm.depends_on):
             if not isinstance(wanted, str):
                 continue  # outside the migration

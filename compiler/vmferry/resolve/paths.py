@@ -78,7 +78,7 @@ def _likeness(candidate: Candidate) -> Hashable:
 
 def _path(candidate: Candidate, alike: int, settings: SimilarVms) -> tuple[Path, str, Where]:
     chosen, vm = candidate.decisions.path, candidate.vm
-    if candidate.decisions.disposition == "rebuild" and chosen in (None, "auto", "rebuild"):
+    if candidate.decisions.disposition == "rebuild" and not (chosen not in (None, "auto") and _own(candidate, "path")):
         return "rebuild", "its disposition is rebuild", candidate.origin("disposition")
     if chosen is not None and chosen != "auto":
         return chosen, "the spec says so", candidate.origin("path")
@@ -127,9 +127,14 @@ def _method(candidate: Candidate, path: Path) -> tuple[Method | None, str, Where
 def _asked_together(candidate: Candidate) -> bool:
     """Whether somebody asked for this method on this path, not for VMs in general."""
     path, method = candidate.origin("path"), candidate.origin("method")
-    own = method.path[: len(candidate.where.path)] == candidate.where.path and method.file == candidate.where.file
     together = method.path[:-1] == path.path[:-1] and candidate.decisions.path not in (None, "auto")
-    return own or together
+    return _own(candidate, "method") or together
+
+
+def _own(candidate: Candidate, field: str) -> bool:
+    """Whether the VM's entry itself decides a field, not a rule for many."""
+    place, entry = candidate.origin(field), candidate.where
+    return place != entry and place.file == entry.file and place.path[: len(entry.path)] == entry.path
 
 
 def _usual(vm: VirtualMachine, path: Path) -> tuple[Method, str]:

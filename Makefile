@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 
 DEMO ?= acme
 DEMO_VM ?= db-01
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n auto
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL = help

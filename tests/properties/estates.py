@@ -314,10 +314,13 @@ def staged(estate: Estate, output: Output, dice: random.Random) -> Estate:
     """Return the estate with each group at a stage as ``dice`` fall; VMs only need what is in earlier phases."""
     groups: Data = {}
     running: dict[str, bool] = {}  # whether all of a phase does
+    images: set[str] = set()  # golden images at cutover
     for group in output.checked.resolution.blueprint.groups:
         waits = not all(runs for phase, runs in running.items() if phase < group.phase)
+        waits = waits or not {m.clone_of for m in group.machines if m.clone_of} <= images
         stage = dice.choice(STAGES[:-1] if waits else STAGES)
         running[group.phase] = running.get(group.phase, True) and stage == "cutover"
+        images |= {m.target_name for m in group.machines if m.golden and stage == "cutover"}
         groups[group.name] = {"stage": stage, "attempt": dice.choice((1, 2))}
         if group.method == "warm" and stage == "cutover":
             groups[group.name]["cutover"] = WINDOW

@@ -12,6 +12,7 @@ from vmferry import __version__
 
 VERBS = {
     "init": "Write a first spec, with editor support.",
+    "import": "Write what RVTools or a vCenter says into inventory files.",
     "check": "Find everything that is wrong with a spec.",
     "compile": "Compile a spec into Kustomize bases and overlays.",
     "diff": "Say what changed in vCenter, and what it breaks.",
@@ -20,6 +21,9 @@ VERBS = {
     "schema": "Print the JSON Schemas of the spec files.",
     "completion": "Print the completion script of a shell.",
 }
+
+_MODULES = {"import": "import_"}
+"""Modules that cannot have their verb's name."""
 
 FINDINGS, USAGE, INTERNAL, INTERRUPTED = 1, 2, 3, 130
 """Exit codes; 0 is fine."""
@@ -34,7 +38,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"vmferry.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"vmferry.cli.{_MODULES.get(cmd_name, cmd_name)}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from vmferry.check import Checked, check
-from vmferry.cli import FINDINGS
-from vmferry.cli.options import assignments_option, format_option, spec_argument
+from vmferry.cli import FINDINGS, overview
+from vmferry.cli.options import assignments_option, spec_argument
 from vmferry.cli.report import as_json, printable, show, spans_of, summary
 from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Span, Where
@@ -19,9 +19,28 @@ from vmferry.model.finding import Span, Where
 @spec_argument
 @click.argument("vm", required=False)
 @click.option("--all", "everything", is_flag=True, help="Explain every VM.")
+@click.option("--path", "paths", multiple=True, help="With --all: only VMs of this path; forklift, virt-v2v, rebuild.")
+@click.option("--phase", "phases", multiple=True, help="With --all: only VMs of this phase.")
+@click.option("--group", "groups", multiple=True, help="With --all: only VMs of this move group.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json", "csv", "md"]),
+    default="text",
+    show_default=True,
+    help="text and json have every decision; csv and md are a table, one row a VM.",
+)
 @assignments_option
-@format_option
-def command(spec: Path, vm: str | None, everything: bool, assignments: Path | None, style: str) -> int:
+def command(
+    spec: Path,
+    vm: str | None,
+    everything: bool,
+    paths: tuple[str, ...],
+    phases: tuple[str, ...],
+    groups: tuple[str, ...],
+    style: str,
+    assignments: Path | None,
+) -> int:
     """Say why a VM goes where it goes: path, method, names, storage, networks, phase, group.
 
     VM is a name, an id, or SOURCE/NAME.
@@ -30,6 +49,8 @@ def command(spec: Path, vm: str | None, everything: bool, assignments: Path | No
     Examples:
       vmferry explain migration/ web-01
       vmferry explain migration/ --all
+      vmferry explain migration/ --all --format csv > vms.csv
+      vmferry explain migration/ --all --phase first --format md
       vmferry explain migration/ --all --format json | jq '.[] | select(.path.value == "forklift")'
     """  # noqa: D301 - click wants the character
     if (vm is None) is not everything:
@@ -44,10 +65,15 @@ def command(spec: Path, vm: str | None, everything: bool, assignments: Path | No
         close = difflib.get_close_matches(vm, [*labels.values()], n=1)
         hint = f" Did you mean {close[0]!r}?" if close else " --all shows every VM."
         raise click.UsageError(f"No VM {vm!r} in the spec.{hint}")
-    chosen = {key: decisions[key] for key in keys}
+    filters = {"path": paths, "phase": phases, "group": groups}
+    chosen = {key: decisions[key] for key in keys if _wanted(decisions[key], filters)}
+    if style in ("csv", "md"):
+        table = overview.rows(chosen, labels, checked.findings)
+        click.echo(overview.as_csv(table) if style == "csv" else overview.as_markdown(table), nl=False)
+        return FINDINGS if checked.broken else 0
     spans = spans_of((d.where for found in chosen.values() for d in found if d.where), checked.project.texts)
     if style == "json":
-        click.echo(as_json([_data(key, labels[key], chosen[key], spans) for key in keys]))
+        click.echo(as_json([_data(key, labels[key], found, spans) for key, found in chosen.items()]))
     else:
         _print(chosen, labels, spans)
     if checked.broken:
@@ -57,6 +83,12 @@ def command(spec: Path, vm: str | None, everything: bool, assignments: Path | No
         show(findings, checked.project.texts, err=True)
         return FINDINGS
     return 0
+
+
+def _wanted(decisions: tuple[Decision, ...], filters: Mapping[str, tuple[str, ...]]) -> bool:
+    """Return whether a VM passes every filter that was given."""
+    values = {decision.subject: decision.value for decision in decisions}
+    return all(not wanted or values.get(subject) in wanted for subject, wanted in filters.items())
 
 
 def _labels(checked: Checked) -> dict[str, str]:

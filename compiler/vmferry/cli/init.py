@@ -1,23 +1,41 @@
-"""`vmferry init`: a first spec that compiles, and schemas that make an editor complete it."""
+"""`vmferry init`: a first spec that compiles, or a draft from an inventory, and schemas for an editor."""
 
 import json
 import os
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vmferry.cli import FINDINGS
 from vmferry.model.schema import KINDS, file_name, json_schema
 
+if TYPE_CHECKING:
+    from vmferry.model.inventory import Inventory
+
 SPEC, TEAM = "spec.yaml", "vms/team-a.yaml"
 _SCHEMAS = ".vmferry/schemas"
+_INVENTORY = "inventory"
+_SHOWN = 20  # decisions on standard output; the files mark all of them
 
 
 @click.command("init")
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=".")
-def command(directory: Path) -> int:
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), required=False)
+@click.option(
+    "--from",
+    "inventory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Draft the spec from this inventory, as `vmferry import` wrote it.",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The same as DIRECTORY.")
+def command(directory: Path | None, inventory: Path | None, out: Path | None) -> int:
     """Write a first spec into DIRECTORY: two VMs, commented, ready to be edited.
+
+    With --from, a draft for the VMs of an inventory: every decision proposed, with its reason as a comment.
+    What only a person can decide is marked TODO in the files and listed. The inventory is copied to
+    DIRECTORY/inventory, unless it lies below DIRECTORY already.
 
     Schemas go to .vmferry/schemas; a comment on top of each file points editors there (VS Code needs the
     YAML extension). Files that exist are never overwritten.
@@ -25,22 +43,116 @@ def command(directory: Path) -> int:
     \b
     Examples:
       vmferry init migration/
+      vmferry init --from inventory/ --out migration/
       vmferry check migration/
     """  # noqa: D301 - click wants the character
+    if directory is not None and out is not None:
+        raise click.UsageError("DIRECTORY and --out are the same: give one of them")
+    directory = directory or out or Path()
+    wanted = {f"{_SCHEMAS}/{file_name(kind)}": _schema(kind) for kind in KINDS}
+    if inventory is not None:
+        return _draft(directory, inventory, wanted)
     template = files("vmferry.cli") / "template"
-    wanted = {SPEC: (template / "spec.yaml").read_bytes(), TEAM: (template / "team-a.yaml").read_bytes()}
-    wanted |= {f"{_SCHEMAS}/{file_name(kind)}": _schema(kind) for kind in KINDS}
-    present = [name for name in wanted if os.path.lexists(directory / name)]
-    if present:
-        click.echo(f"vmferry: {directory / present[0]} exists; init overwrites nothing", err=True)
+    wanted = {SPEC: (template / "spec.yaml").read_bytes(), TEAM: (template / "team-a.yaml").read_bytes()} | wanted
+    if not _write(directory, wanted):
         return FINDINGS
-    for name, content in wanted.items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
     click.echo(f"wrote {directory / SPEC} and {directory / TEAM}; next: vmferry check {directory}")
     return 0
 
 
+def _write(directory: Path, wanted: Mapping[str, bytes]) -> bool:
+    """Write files unless one of them exists; say which."""
+    present = [name for name in wanted if os.path.lexists(directory / name)]
+    if present:
+        click.echo(f"vmferry: {directory / present[0]} exists; init overwrites nothing", err=True)
+        return False
+    for name, content in wanted.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return True
+
+
 def _schema(kind: str) -> bytes:
     return (json.dumps(json_schema(kind), indent=2) + "\n").encode()
+
+
+def _draft(directory: Path, inventory: Path, wanted: dict[str, bytes]) -> int:
+    """Write the draft of a spec, and list what is left to decide."""
+    from vmferry.inventory.draft import draft
+
+    if inventory.resolve() == directory.resolve():
+        raise click.UsageError(f"the spec cannot lie among the files of its inventory; try --out {directory / 'spec'}")
+    place, copies = _placed(directory, inventory)
+    found = _inventories(inventory)
+    if not any(part.vms for part in found):
+        click.echo(f"vmferry: no VM in {inventory}; write an inventory with `vmferry import`", err=True)
+        return FINDINGS
+    name = directory.resolve().name
+    result = draft(found, name, quoted, schemas=_SCHEMAS, inventory=place)
+    texts = {name: text.encode() for name, text in result.files.items()}
+    if not _write(directory, texts | copies | wanted):
+        return FINDINGS
+    for line in result.summary:
+        click.echo(line)
+    decisions = result.decisions
+    if decisions:
+        click.echo(f"\n{len(decisions)} to decide, marked TODO:")
+    for decision in decisions[:_SHOWN]:
+        click.echo(f"  {decision}")
+    if len(decisions) > _SHOWN:
+        click.echo(f"  … and {len(decisions) - _SHOWN} more: grep -rn TODO {directory}")
+    click.echo(f"\nwrote {', '.join(str(directory / each) for each in texts)}; next: vmferry check {directory}")
+    return 0
+
+
+def _placed(directory: Path, inventory: Path) -> tuple[str, dict[str, bytes]]:
+    """Return where the inventory lies below the spec's directory, and the files to copy there."""
+    own = inventory.resolve()
+    if own.is_relative_to(directory.resolve()):
+        return own.relative_to(directory.resolve()).as_posix(), {}
+    copies = {f"{_INVENTORY}/{path.relative_to(inventory).as_posix()}": path.read_bytes() for path in _files(inventory)}
+    return _INVENTORY, copies
+
+
+def _files(inventory: Path) -> list[Path]:
+    return sorted(path for path in inventory.rglob("*.yaml") if path.is_file())
+
+
+def _inventories(directory: Path) -> "list[Inventory]":
+    """Return the inventories of a directory. Raises SpecError for a file that is none."""
+    from vmferry.load.validate import convert
+    from vmferry.load.yaml import read
+    from vmferry.model.finding import Finding, SpecError, Where
+    from vmferry.model.inventory import Inventory
+
+    result: list[Inventory] = []
+    findings: list[Finding] = []
+    for path in _files(directory):
+        raw = path.read_bytes()
+        for document in read(raw, str(path)):
+            where = Where(file=str(path), document=document.index)
+            data = document.data
+            if not isinstance(data, dict) or data.get("kind") != "Inventory":
+                message = f"{path.name} is no Inventory"
+                findings.append(
+                    Finding(code="VMF011", message=message, help="`vmferry import` writes them", where=where)
+                )
+                continue
+            value, found = convert(data, Inventory, where, raw.decode("utf-8-sig"))
+            findings += found
+            if isinstance(value, Inventory):
+                result.append(value)
+    if findings:
+        raise SpecError(*findings)
+    return result
+
+
+def quoted(text: str) -> str:
+    """Return a text as a YAML scalar that takes one line, whatever characters it has."""
+    from vmferry.output.yaml import dump
+
+    if "\n" not in text:
+        return dump([text]).decode()[2:-1]
+    # a control character keeps the emitter from a block literal; here it goes again
+    return dump([f"{text}\0"]).decode()[2:-1].removesuffix('\\x00"') + '"'

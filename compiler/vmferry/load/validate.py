@@ -11,6 +11,7 @@ import msgspec
 
 from vmferry.model import base
 from vmferry.model.finding import Finding, Path, Where
+from vmferry.model.inventory import Inventory
 from vmferry.model.schema import file_name
 from vmferry.model.shipped import shipped
 
@@ -38,7 +39,7 @@ _USE_REFERENCE = "refer to a Secret instead (credentials.secretRef, externalSecr
 
 def convert(data: Any, kind: type[T], where: Where, text: str) -> tuple[T | None, list[Finding]]:
     """Return the typed document, or what is wrong with it. ``text`` is the file's, for cheap tests."""
-    findings = [*_secrets(data, where, text), *_hygiene(data, where, text)]
+    findings = [*_secrets(data, where, text), *_hygiene(data, where, text, stated=kind is not Inventory)]
     hidden = {finding.where.path for finding in findings if finding.where is not None}
     try:
         value = msgspec.convert(data, kind, strict=True)
@@ -78,8 +79,11 @@ def _strings(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from _strings(value, (*path, index))
 
 
-def _hygiene(data: Any, where: Where, text: str) -> Iterator[Finding]:
-    """Yield keys without a value, and values that Flux would substitute."""
+def _hygiene(data: Any, where: Where, text: str, *, stated: bool) -> Iterator[Finding]:
+    """Yield keys without a value, and values that Flux would substitute.
+
+    Not ``stated`` by a person but imported: names in vCenter are what they are, and vmferry emits no postBuild.
+    """
     for path in _nulls(data):
         yield Finding(
             code="VMF017",
@@ -96,7 +100,7 @@ def _hygiene(data: Any, where: Where, text: str) -> Iterator[Finding]:
                     help="take it out of the name; vCenter shows it as nothing, or as a box",
                     where=where.at(*path),
                 )
-    if "${" in text:
+    if stated and "${" in text:
         for path, value in _strings(data):
             if "${" in value:
                 yield Finding(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from vmferry.model.base import Address, Cidr, Mac, Model, Name, Size, Text
+from vmferry.model.base import Address, GuestAddress, Mac, Model, Name, Size, Text
 
 OsFamily = Literal["linux", "windows", "other"]
 Firmware = Literal["bios", "efi"]
@@ -88,6 +88,7 @@ class Disk(Model, frozen=True, kw_only=True):
     label: Annotated[Text, Meta(description="Device label, as in `Hard disk 1`.")] | None = None
     serial: Annotated[Text, Meta(description="Serial number or UUID the guest sees.")] | None = None
     controller: Annotated[Controller, Meta(description="Kind of controller.")] | None = None
+    unit: Annotated[Text, Meta(description="Controller and unit, as in scsi0:1.")] | None = None
     thin: Annotated[bool, Meta(description="Thin provisioned.")] | None = None
     mode: Annotated[DiskMode, Meta(description="Disk mode.")] | None = None
     shared: (
@@ -100,6 +101,7 @@ class Disk(Model, frozen=True, kw_only=True):
     rdm: Annotated[Literal["virtual", "physical"], Meta(description="Raw device mapping mode.")] | None = None
     boot: Annotated[bool, Meta(description="The guest boots from it. Default: the first disk does.")] | None = None
     iops: Annotated[int, Meta(ge=1, description="IOPS it needs.")] | None = None
+    iops_limit: Annotated[int, Meta(ge=1, description="IOPS vSphere limits it to.")] | None = None
     tier: Annotated[Text, Meta(description="Storage tier wanted, over the storage map's.")] | None = None
     storage_class: Annotated[Name, Meta(description="StorageClass wanted, over any rule.")] | None = None
     bus: Annotated[Bus, Meta(description="Bus in the target. Default: virtio.")] | None = None
@@ -115,7 +117,7 @@ class Nic(Model, frozen=True, kw_only=True):
     adapter: Annotated[Text, Meta(description="Adapter in vSphere, as in vmxnet3.")] | None = None
     network_id: Annotated[Text, Meta(description="Managed object id of the network, or NSX segment id.")] | None = None
     model: Annotated[NicModel, Meta(description="Model in the target. Default: virtio.")] | None = None
-    addresses: Annotated[tuple[Cidr, ...], Meta(description="Addresses the guest has.")] = ()
+    addresses: Annotated[tuple[GuestAddress, ...], Meta(description="Addresses the guest has.")] = ()
     origin: Annotated[Literal["static", "dhcp"], Meta(description="Where the addresses come from.")] | None = None
     gateway: Annotated[Address, Meta(description="Default gateway.")] | None = None
     nameservers: Annotated[tuple[Address, ...], Meta(description="DNS servers.")] = ()
@@ -165,6 +167,7 @@ class Baseline(Model, frozen=True, kw_only=True):
     days: Annotated[int, Meta(ge=1, description="Days that were asked for.")]
     samples: Annotated[int, Meta(ge=0, description="Samples there were.")]
     coverage: Annotated[float, Meta(ge=0, le=1, description="Part of the time that has samples.")]
+    interval: Annotated[int, Meta(ge=1, description="Seconds a sample; a peak is the highest sample.")] | None = None
     cpu: Annotated[Rate, Meta(description="CPU usage in percent.")] | None = None
     memory: Annotated[Rate, Meta(description="Active memory in percent.")] | None = None
     network: Annotated[Rate, Meta(description="Network usage in KiB/s.")] | None = None

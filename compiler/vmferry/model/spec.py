@@ -709,6 +709,9 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
     hardware_version: Annotated[Text, Meta(description="Virtual hardware, as in vmx-19.")] | None = None
     guest_name: Annotated[Text, Meta(description="Guest system as the configuration names it.")] | None = None
     guest_tools_name: Annotated[Text, Meta(description="Guest system as VMware Tools reports it.")] | None = None
+    guest_detail: (
+        Annotated[Text, Meta(description="Release of the guest system as VMware Tools reports it.")] | None
+    ) = None
     tools: Annotated[Literal["running", "notRunning", "notInstalled"], Meta(description="VMware Tools.")] | None = None
     connection_state: (
         Annotated[
@@ -738,6 +741,21 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
     ) = field(default=None, name="diskEnableUUID")
     usb: Annotated[bool, Meta(description="It has a USB controller.")] | None = None
     sriov: Annotated[bool, Meta(description="It has an SR-IOV adapter.")] | None = None
+    passthrough: (
+        Annotated[
+            tuple[Text, ...],
+            Meta(description="PCI devices and vGPUs it has in vSphere, as in `vgpu grid_t4-4q` or `pci 10de:1eb8`."),
+        ]
+        | None
+    ) = None
+    numa: Annotated[dict[str, str], Meta(description="Advanced settings for NUMA (numa.*).")] = {}
+    cpu_reservation: Annotated[int, Meta(ge=0, description="CPU reserved, in MHz.")] | None = None
+    cpu_limit: Annotated[int, Meta(ge=0, description="CPU limit, in MHz. Absent: none, or unknown.")] | None = None
+    memory_reservation: Annotated[int, Meta(ge=0, description="Memory reserved, in bytes.")] | None = None
+    memory_limit: Annotated[int, Meta(ge=0, description="Memory limit, in bytes. Absent: none, or unknown.")] | None = (
+        None
+    )
+    used_storage: Annotated[int, Meta(ge=0, description="Bytes its files take on datastores.")] | None = None
     managed_by: Annotated[Text, Meta(description="Extension that manages it.")] | None = None
     srm_placeholder: Annotated[bool, Meta(description="Placeholder of Site Recovery Manager.")] | None = None
     annotation: Annotated[str, Meta(max_length=16384, description="Notes in vCenter.")] | None = None

@@ -1,0 +1,87 @@
+"""`vmferry import rvtools`: inventory files from RVTools exports."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from vmferry import __version__
+from vmferry.cli import FINDINGS
+from vmferry.cli.report import counted, printable
+from vmferry.inventory.files import NotOurs, split, write
+from vmferry.inventory.rvtools import read_rvtools
+from vmferry.inventory.workbook import ExportError
+from vmferry.model.inventory import Inventory, Unjoined
+from vmferry.output.yaml import dump
+
+_SHOWN = 5  # rows of one tab that tell the same
+
+
+def _is_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", value):
+        raise click.BadParameter("a name is at most 63 of a-z, 0-9 and -, and begins and ends with a letter or digit")
+    return value
+
+
+@click.command("rvtools")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="FILE…")
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Directory of the inventory files."
+)
+@click.option("--source", callback=_is_name, help="Name of the vCenter in the spec. [default: from its server's name]")
+def command(files: tuple[Path, ...], out: Path, source: str | None) -> int:
+    """Read RVTools exports (3.x to 4.x): .xlsx files, .csv files, or folders of .csv files.
+
+    Several exports of several vCenters make one inventory for each. Rows that belong to no VM are listed and
+    kept in the inventory; so is whatever of a VM could not be taken over.
+
+    \b
+    Examples:
+      vmferry import rvtools RVTools_export.xlsx --out inventory/
+      vmferry import rvtools dc1.xlsx dc2.xlsx --out inventory/
+      vmferry import rvtools csv-folder/ --out inventory/ --source vc1
+    """  # noqa: D301 - click wants the character
+    try:
+        inventories = read_rvtools(files, source, by=f"vmferry {__version__}")
+        parts = {name: part for inventory in inventories for name, part in split(inventory).items()}
+        changed = write(parts, out, dump)
+    except (ExportError, NotOurs) as error:
+        click.echo(f"vmferry: {printable(str(error))}", err=True)
+        return FINDINGS
+    for inventory in inventories:
+        _report(inventory)
+        click.echo(_summary(inventory))
+    click.echo(f"{counted(len(changed), 'file')} changed in {out}; next: vmferry init --from {out}")
+    return 0
+
+
+def _report(inventory: Inventory) -> None:
+    """List what was not taken over, a few rows a reason."""
+    shown: Counter[tuple[str, str]] = Counter()
+    for each in inventory.unjoined:
+        shown[each.tab, each.reason] += 1
+        if shown[each.tab, each.reason] <= _SHOWN:
+            click.echo(_told(each), err=True)
+    for (tab, reason), count in shown.items():
+        if count > _SHOWN:
+            click.echo(f"{printable(tab)}: and {count - _SHOWN} more: {printable(reason)}", err=True)
+
+
+def _told(each: Unjoined) -> str:
+    name = f" ({printable(each.vm[:60])})" if each.vm else ""
+    return f"{printable(each.tab)} row {each.row}{name}: {printable(each.reason)}"
+
+
+def _summary(inventory: Inventory) -> str:
+    parts: Iterable[str] = (
+        counted(len(inventory.vms), "VM"),
+        counted(sum(len(vm.disks or ()) for vm in inventory.vms), "disk"),
+        counted(sum(len(vm.nics or ()) for vm in inventory.vms), "NIC"),
+        counted(len(inventory.networks), "network"),
+        counted(len(inventory.datastores), "datastore"),
+        counted(len(inventory.hosts), "host"),
+    )
+    left = f"; {counted(len(inventory.unjoined), 'row')} not taken over, listed above" if inventory.unjoined else ""
+    return f"{inventory.source.name}: {', '.join(parts)}{left}"

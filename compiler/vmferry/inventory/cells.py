@@ -1,0 +1,86 @@
+"""Turns the text of a cell into a value, whatever language the machine spoke; None for what is no such value."""
+
+import ipaddress
+import math
+import re
+from functools import lru_cache
+
+_TRUE = frozenset(("true", "1", "yes", "wahr", "ja", "vrai", "oui", "verdadero", "vero", "waar", "sand", "sant"))
+_FALSE = frozenset(("false", "0", "no", "falsch", "nein", "faux", "non", "falso", "onwaar", "falsk", "falskt"))
+_BLANKS = re.compile("[\\s'\u2019]")
+_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
+_GROUPS = re.compile(r"-?[1-9][0-9]{0,2}(?:[.,][0-9]{3})+")
+_LONGEST_NUMBER = 40
+
+
+def boolean(text: str | None) -> bool | None:
+    """Return a truth value; Excel writes it in its own language into .csv files."""
+    word = (text or "").strip().casefold()
+    return True if word in _TRUE else False if word in _FALSE else None
+
+
+def number(text: str | None) -> float | None:
+    """Return a number with decimal point or comma, with or without groups of three digits.
+
+    A single separator before exactly three digits groups: RVTools counts MiB and processors in whole numbers.
+    """
+    digits = _BLANKS.sub("", text or "").removesuffix("%")
+    if not digits or len(digits) > _LONGEST_NUMBER:
+        return None
+    comma, point = digits.rfind(","), digits.rfind(".")
+    if comma >= 0 and point >= 0:  # the last of the two is the decimal one
+        digits = digits.replace("." if comma > point else ",", "").replace(",", ".")
+    elif _GROUPS.fullmatch(digits):
+        digits = digits.replace(",", "").replace(".", "")
+    else:
+        digits = digits.replace(",", ".")
+    if not _NUMBER.fullmatch(digits):
+        return None
+    value = float(digits)
+    return value if math.isfinite(value) else None
+
+
+def count(text: str | None, factor: int = 1) -> int | None:
+    """Return a whole number, not negative and below 2**63; with ``factor``, that many times it."""
+    value = number(text)
+    if value is None or value < 0 or value * factor >= 2**63:
+        return None
+    return int(value) * factor if value == int(value) else round(value * factor)
+
+
+_UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
+
+
+def uuid(text: str | None) -> str | None:
+    """Return a UUID in lower case with its dashes."""
+    value = (text or "").strip().lower().strip("{}")
+    if not _UUID.fullmatch(value):
+        return None
+    digits = value.replace("-", "")
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+@lru_cache(maxsize=4096)
+def mac(text: str) -> str | None:
+    """Return a MAC address in lower case with colons."""
+    digits = re.sub(r"[:.\-\s]", "", text).lower()
+    return ":".join(re.findall("..", digits)) if re.fullmatch("[0-9a-f]{12}", digits) else None
+
+
+def addresses(*texts: str | None) -> tuple[str, ...]:
+    """Return the IP addresses in cells that list any number of them; each once, and none that is link-local."""
+    found: dict[str, None] = {}
+    for word in re.split(r"[\s,;|]+", " ".join(text for text in texts if text)):
+        try:
+            address = ipaddress.ip_interface(word.partition("%")[0])
+        except ValueError:
+            continue
+        if not address.ip.is_link_local:
+            found[str(address) if "/" in word else str(address.ip)] = None
+    return tuple(found)
+
+
+def fits(text: str | None, longest: int = 1024) -> str | None:
+    """Return text without blanks around it, if there is any and a field of the model holds it."""
+    value = (text or "").strip()
+    return value if 0 < len(value) <= longest else None

@@ -1,0 +1,129 @@
+"""From a set of VMs to the `match` of a rule: name patterns that select these VMs and no others."""
+
+import bisect
+import fnmatch
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from vmferry.model.spec import VirtualMachine
+
+MAX_GLOB = 1000
+_SPECIAL = re.compile(r"[*?[]")
+UNCARRIED = re.compile(r"\$\{|[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What a value of a spec may not hold or should not: `${` (Flux), controls, characters kustomize cannot read."""
+
+
+class Member(NamedTuple):
+    """A VM of the inventory and the vCenter it is in."""
+
+    key: str  # SOURCE/ID, or SOURCE/NAME
+    source: str
+    vm: VirtualMachine
+
+
+def literal(text: str) -> str:
+    """Return the pattern that matches a text alone; `?` stands for what a spec cannot carry."""
+    return UNCARRIED.sub(lambda found: "?" * len(found[0]), _SPECIAL.sub(r"[\g<0>]", text))
+
+
+def below(path: str) -> str:
+    """Return the pattern for whatever lies in a folder or resource pool, at any depth."""
+    return f"{literal(path.rstrip('/'))}/*"
+
+
+class Names:
+    """Every name there is, to tell what a pattern would select."""
+
+    def __init__(self, members: Iterable[Member]) -> None:
+        self._holders: defaultdict[str, set[str]] = defaultdict(set)
+        for member in members:
+            self._holders[member.vm.name].add(member.key)
+        self._sorted = sorted(self._holders)
+
+    def cover(self, members: Collection[Member], others: Collection[str] = ()) -> tuple[list[str], list[Member]]:
+        """Return patterns that select these VMs and at most ``others`` beside, and the VMs no pattern can select.
+
+        Names that differ in the number at their end become one pattern where nothing else matches it.
+        """
+        wanted = {member.key for member in members}
+        allowed = wanted | set(others)
+        stems: defaultdict[str, list[Member]] = defaultdict(list)
+        for member in members:
+            stems[member.vm.name.rstrip("0123456789")].append(member)
+        patterns: set[str] = set()
+        rest: list[Member] = []
+        for stem, found in stems.items():
+            if len(found) > 1 and stem and self._numbered(stem) <= allowed:
+                patterns.add(f"{literal(stem)}[0-9]*")
+                rest += [
+                    member for member in found if member.vm.name == stem and not self._add(member, patterns, allowed)
+                ]
+            else:
+                rest += [member for member in found if not self._add(member, patterns, allowed)]
+        return sorted(patterns), sorted(rest)
+
+    def _add(self, member: Member, patterns: set[str], allowed: Collection[str]) -> bool:
+        pattern, name = literal(member.vm.name), member.vm.name
+        alone = "?" not in pattern or len(list(self._like(pattern))) == 1
+        if not alone or len(pattern) > MAX_GLOB or not self._holders[name] <= set(allowed):
+            return False
+        patterns.add(pattern)
+        return True
+
+    def _like(self, pattern: str) -> Iterator[str]:
+        matches = re.compile(fnmatch.translate(pattern)).match
+        return (name for name in self._sorted if matches(name))
+
+    def _numbered(self, stem: str) -> set[str]:
+        """Return the VMs whose name is the stem, a digit, and anything."""
+        found: set[str] = set()
+        for index in range(bisect.bisect_left(self._sorted, stem), len(self._sorted)):
+            name = self._sorted[index]
+            if not name.startswith(stem):
+                break
+            if name[len(stem) :][:1] in tuple("0123456789"):
+                found |= self._holders[name]
+        return found
+
+
+def selects(match: Mapping[str, Any], member: Member) -> bool:
+    """Return whether a rule's `match` of the draft selects a VM, as resolve/selection.py would."""
+    vm = member.vm
+    for field, wanted in match.items():
+        if field == "template":
+            if bool(vm.template) is not wanted:
+                return False
+        elif field == "customAttributes":
+            if not all(_any((glob,), (vm.custom_attributes.get(name),)) for name, glob in wanted.items()):
+                return False
+        elif not _any((wanted,) if isinstance(wanted, str) else tuple(wanted), _values(field, member)):
+            return False
+    return True
+
+
+def _values(field: str, member: Member) -> tuple[str | None, ...]:
+    vm = member.vm
+    match field:
+        case "folder":
+            return (vm.folder, f"{vm.folder}/{vm.name}") if vm.folder else ()
+        case "tags":
+            return vm.tags
+        case "resourcePool":
+            return (vm.resource_pool,)
+        case "source":
+            return (member.source,)
+        case _:
+            value: str | None = getattr(vm, field)
+            return (value,)
+
+
+_compiled: dict[tuple[str, ...], re.Pattern[str]] = {}
+
+
+def _any(globs: tuple[str, ...], values: Iterable[str | None]) -> bool:
+    pattern = _compiled.get(globs)
+    if pattern is None:
+        pattern = _compiled[globs] = re.compile("|".join(map(fnmatch.translate, globs)))
+    return any(value is not None and pattern.match(value) is not None for value in values)

@@ -1,0 +1,163 @@
+"""Tables of hints: what words in names, mount points, guest systems and extensions are taken for.
+
+The words are those admins use in names; none of them proves anything. That is why every guess made of them
+is written into the draft beside its reason, for a person to correct.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+PhaseName = Literal["dev-test", "stateless", "stateful", "decommission"]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+DEV_WORDS = _words(
+    "dev devel develop development devtest test tests testing tst qa qas uat sit int integration stage "
+    "staging stg sandbox sbx lab labs poc demo training train nonprod preprod playground experimental"
+)
+PROD_WORDS = _words("prod prd production live productive")
+ENVIRONMENT_ATTRIBUTES = _words("env environment stage tier umgebung environnement lifecycle sdlc")
+"""Words in the name of a custom attribute that says what environment a VM belongs to."""
+
+
+class Software(NamedTuple):
+    """What a word in a name says of what runs in the VM."""
+
+    what: str
+    words: tuple[str, ...]  # `*` at an end stands for anything
+
+
+STATEFUL_SOFTWARE = (
+    Software("database", ("db", "*db", "dbs", "database", "sql", "*sql", "mssql", "sqlsrv", "oracle", "ora", "rac")),
+    Software("database", ("pg", "pgsql", "postgres*", "mysql*", "mariadb*", "maria", "mongo*", "cassandra", "couch*")),
+    Software("database", ("redis", "influx*", "clickhouse", "db2", "sybase", "informix", "neo4j", "hana", "teradata")),
+    Software("message broker", ("kafka", "rabbit*", "mq", "activemq", "artemis", "nats", "zookeeper", "zk", "etcd")),
+    Software("search or log store", ("elastic*", "opensearch", "solr", "splunk", "graylog", "loki", "elk", "logs")),
+    Software("file server", ("file", "files", "fileserver", "filer", "nas", "nfs", "smb", "samba", "ftp", "sftp")),
+    Software("object or block storage", ("minio", "ceph", "gluster", "s3", "iscsi", "san")),
+    Software("directory", ("ldap*", "addc", "pdc", "bdc", "idm", "ipa", "freeipa")),
+    Software("mail", ("mail", "mx", "exchange", "exch", "smtp", "imap", "zimbra", "postfix")),
+    Software(
+        "business application", ("sap", "erp", "crm", "sharepoint", "dynamics", "navision", "siebel", "peoplesoft")
+    ),
+    Software("repository or CI", ("git", "gitlab", "svn", "nexus", "artifactory", "jenkins", "harbor", "registry")),
+    Software("secrets or certificates", ("vault", "pki", "hsm", "keycloak", "adfs")),
+    Software("network service", ("dns", "dhcp", "ntp", "radius", "nps", "wsus", "sccm", "print", "printsrv")),
+    Software("monitoring", ("prometheus", "zabbix", "nagios", "icinga", "checkmk", "grafana", "prtg")),
+)
+WINDOWS_SOFTWARE = (Software("directory or certificates", ("ad", "dc", "ca")),)
+"""Words that mean this in a name on Windows that says nothing else: `dc1-web-01` is in a datacenter."""
+
+STATELESS_SOFTWARE = (
+    Software(
+        "web server", ("web", "web*", "www", "www*", "nginx", "httpd", "apache", "iis", "front", "frontend", "fe")
+    ),
+    Software(
+        "application server", ("app", "app*", "api", "tomcat", "jboss", "wildfly", "node", "nodejs", "springboot")
+    ),
+    Software("proxy or load balancer", ("proxy", "*proxy", "lb", "haproxy", "traefik", "envoy", "squid", "varnish")),
+    Software("gateway", ("gw", "gateway", "edge", "cdn", "bastion", "jump", "jumphost", "rdgw", "rds", "citrix")),
+    Software("worker", ("worker", "wrk", "batch", "runner", "render", "compute", "k8s", "kube", "ocp")),
+    Software("cache", ("cache", "memcached")),
+)
+CONTAINER_READY = _words(
+    "nginx httpd apache haproxy traefik envoy squid varnish tomcat jboss wildfly node nodejs springboot "
+    "memcached api web www frontend"
+)
+"""Words for software that has a container image everybody uses; the rest of the evidence must agree."""
+
+SERVES_VSPHERE = (
+    Software(
+        "backup of vSphere", ("veeam", "commvault", "networker", "avamar", "rubrik", "cohesity", "nakivo", "backup")
+    ),
+    Software("console of vSphere", ("rvtools", "powercli", "vsphere", "vmware")),
+)
+
+DATA_MOUNTS: Mapping[str, str] = {
+    "/var/lib/mysql": "MySQL",
+    "/var/lib/pgsql": "PostgreSQL",
+    "/var/lib/postgresql": "PostgreSQL",
+    "/var/lib/mongo": "MongoDB",
+    "/var/lib/elasticsearch": "Elasticsearch",
+    "/var/lib/kafka": "Kafka",
+    "/var/lib/rabbitmq": "RabbitMQ",
+    "/var/lib/cassandra": "Cassandra",
+    "/var/lib/ceph": "Ceph",
+    "/var/opt/mssql": "SQL Server",
+    "/var/opt/gitlab": "GitLab",
+    "/var/lib/jenkins": "Jenkins",
+    "/var/spool/mail": "mail",
+    "/var/vmail": "mail",
+    "/u01": "Oracle",
+    "/u02": "Oracle",
+    "/oradata": "Oracle",
+    "/oracle": "Oracle",
+    "/opt/oracle": "Oracle",
+    "/hana": "SAP HANA",
+    "/usr/sap": "SAP",
+    "/sapmnt": "SAP",
+    "/backup": "backups",
+    "/export": "exported files",
+    "/srv": "served files",
+    "/data": "data",
+    "/mnt/data": "data",
+}
+"""Mount points and whose data lies there."""
+
+GUESTS: tuple[tuple[PhaseName, str, re.Pattern[str]], ...] = (
+    ("stateful", "a storage appliance", re.compile(r"freenas|truenas|ontap|openmediavault", re.IGNORECASE)),
+    (
+        "stateful",
+        "a desktop, with its user's files",
+        re.compile(r"windows (xp|vista|7|8|10|11)\b(?!.*server)", re.IGNORECASE),
+    ),
+    ("stateless", "a container host", re.compile(r"coreos|flatcar|talos|bottlerocket|rancheros", re.IGNORECASE)),
+)
+"""Guest systems that hint at what a VM is for."""
+
+PRODUCTS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("vCenter Server", re.compile(r"\b(vcsa\d*|vcenter\d*|vmware vcenter server appliance)\b", re.IGNORECASE)),
+    ("an NSX manager", re.compile(r"\b(nsxt?[-_ ]?(v[-_ ]?)?(mgr|manager|controller|ctrl|unified)\w*)", re.IGNORECASE)),
+    ("an NSX edge", re.compile(r"\b(nsxt?[-_ ]?(v[-_ ]?)?(edge|esg|dlr)\w*)", re.IGNORECASE)),
+    (
+        "Site Recovery Manager",
+        re.compile(r"\b(site recovery manager|vmware-srm|srm[-_ ]?(server|appliance))\b", re.IGNORECASE),
+    ),
+    ("vSphere Replication", re.compile(r"\b(vsphere[-_ ]replication)\b", re.IGNORECASE)),
+    ("HCX", re.compile(r"\b(hcx[-_ ]?(manager|connector|cloud|ix|ne|wo)?\d*)\b", re.IGNORECASE)),
+    (
+        "Aria (vRealize)",
+        re.compile(
+            r"\b(vrops|vrli|vrni|vra|vrslcm|vrealize\w*|aria[-_ ](ops|operations|automation|logs|networks|lcm))\b",
+            re.IGNORECASE,
+        ),
+    ),
+)
+"""VMs that serve vSphere itself, by their names."""
+
+EXTENSIONS: tuple[tuple[str, str], ...] = (
+    ("com.vmware.vim.eam", "an agent of vSphere (ESX Agent Manager)"),
+    ("com.vmware.vcdr", "a placeholder of Site Recovery Manager"),
+    ("com.vmware.nsx", "a part of NSX"),
+    ("com.vmware.vshield", "a part of NSX"),
+    ("com.vmware.vchms", "vSphere Replication"),
+)
+"""Extensions that manage VMs of their own (config.managedBy)."""
+
+TIER_WORDS = (
+    ("gold", _words("gold platinum nvme ssd flash allflash af premium fast tier0 tier1 t1 perf")),
+    ("silver", _words("silver hybrid standard tier2 t2 sas")),
+    ("bronze", _words("bronze sata nl nlsas archive backup bkp slow cold tier3 t3 iso isos templates hdd")),
+)
+TIER_KINDS: Mapping[str, tuple[str, str]] = {
+    "vsan": ("gold", "vSAN"),
+    "vvol": ("silver", "vVols"),
+    "vmfs": ("silver", "VMFS"),
+    "nfs": ("bronze", "NFS"),
+    "nfs41": ("bronze", "NFS"),
+}
+"""Kinds of datastores, the tier they hint at, and what people call them."""

@@ -1,0 +1,286 @@
+"""The networks, datastores, pools and folders in use, as rows of the draft's maps."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Literal, NamedTuple
+
+from vmferry.inventory.cover import UNCARRIED, Member
+from vmferry.inventory.guesses import tier
+from vmferry.model.inventory import Inventory, InventoryDatastore, InventoryNetwork
+from vmferry.model.quantity import parse_size
+
+MAX_NAMESPACES = 40
+GOLDEN = "golden-images"
+_RESERVED = re.compile(r"(kube|openshift)-|default$|openshift$")
+
+
+def label(text: str, limit: int = 63) -> str:
+    """Return a name for Kubernetes made of a text; empty when nothing of it is left."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:limit].rstrip("-")
+
+
+class _Use:
+    """How many VMs use something, with how many NICs or disks, of how many bytes."""
+
+    def __init__(self) -> None:
+        self.vms: set[str] = set()
+        self.parts = 0
+        self.size = 0
+
+    def add(self, member: Member, size: int = 0) -> None:
+        self.vms.add(member.key)
+        self.parts += 1
+        self.size += size
+
+
+# --- networks ---------------------------------------------------------------------------------------
+
+
+class NetworkRow(NamedTuple):
+    """A row of the network map; ``undecided`` says what a person has to."""
+
+    name: str | None  # stated where the one made of the source's name is taken or empty
+    source: dict[str, Any]
+    title: str  # as people call it
+    vms: int
+    nics: int
+    about: tuple[str, ...]  # what is known of it beside the row
+    undecided: str | None
+
+
+def network_rows(parts: Sequence[Inventory], members: Sequence[Member], *, several: bool) -> list[NetworkRow]:
+    """Return a row for every network that a VM is on. ``several``: there is more than one vCenter."""
+    known = _Networks(parts)
+    used: defaultdict[tuple[str, str, str | None], _Use] = defaultdict(_Use)
+    facts: dict[tuple[str, str, str | None], InventoryNetwork | None] = {}
+    for member in members:
+        for nic in member.vm.nics or ():
+            network = known.find(member.source, nic.network, nic.network_id)
+            name = network.name if network else nic.network
+            identity = (network.id or network.segment_id) if network else nic.network_id
+            key = (member.source, name, identity)
+            facts[key] = network
+            used[key].add(member)
+    names = Counter((source, name) for source, name, _ in used)
+    taken: set[str] = set()
+    rows = []
+    for key in sorted(used, key=lambda each: tuple(part or "" for part in each)):
+        twice = names[key[:2]] > 1
+        rows.append(_network(key, facts[key], used[key], twice=twice, several=several, taken=taken))
+    return rows
+
+
+class _Networks:
+    """Networks by what a NIC may call them."""
+
+    def __init__(self, parts: Sequence[Inventory]) -> None:
+        self._by_id: dict[tuple[str, str], InventoryNetwork] = {}
+        self._by_name: defaultdict[tuple[str, str], list[InventoryNetwork]] = defaultdict(list)
+        for part in parts:
+            for network in part.networks:
+                if network.uplink:
+                    continue
+                self._by_name[part.source.name, network.name].append(network)
+                for identity in (network.id, network.segment_id):
+                    if identity is not None:
+                        self._by_id.setdefault((part.source.name, identity), network)
+
+    def find(self, source: str, name: str, identity: str | None) -> InventoryNetwork | None:
+        found = self._by_id.get((source, identity)) if identity else None
+        if found is None:
+            named = self._by_name.get((source, name), [])
+            found = named[0] if named else self._by_id.get((source, name))
+        return found
+
+
+def _network(
+    key: tuple[str, str, str | None],
+    network: InventoryNetwork | None,
+    used: _Use,
+    *,
+    twice: bool,
+    several: bool,
+    taken: set[str],
+) -> NetworkRow:
+    source, name, identity = key
+    segment = network is not None and network.kind in ("nsx-t", "nsx-v")
+    # of two networks with one name each goes by its id: that is what their NICs differ in
+    called = identity if identity and (twice or UNCARRIED.search(name)) else name
+    data: dict[str, Any] = {"segment" if segment else "portGroup": called}
+    data |= {"id": identity} if identity else {}
+    data |= {"source": source} if several else {}
+    about = [f"one of several networks called {name!r}"] * twice
+    undecided = "its VLAN is not known"
+    if network is not None:
+        zone = _zone(network.transport_zone)
+        fields = {"kind": network.kind, "transportZone": zone, "vlan": network.vlan, "trunk": list(network.trunk)}
+        data |= {field: value for field, value in fields.items() if value}
+        about += [f"NSX id {network.segment_id}"] * bool(network.segment_id and network.segment_id != identity)
+        about += [f"transport zone {network.transport_zone}"] * bool(network.transport_zone and not zone)
+        about += [f"switch {network.switch}"] * bool(network.switch)
+        about += [f"MTU {network.mtu}"] * bool(network.mtu)
+        if segment and zone != "vlan":
+            undecided = "an overlay segment: which VLAN takes its place"
+    decided = "vlan" in data or "trunk" in data
+    own = label(name)
+    stated = None if own and called == name and own not in taken else _free(own or "network", taken)
+    taken.add(stated or own)
+    return NetworkRow(
+        name=stated,
+        source=data,
+        title=name,
+        vms=len(used.vms),
+        nics=used.parts,
+        about=tuple(about),
+        undecided=None if decided else undecided,
+    )
+
+
+def _zone(text: str | None) -> Literal["overlay", "vlan"] | None:
+    lower = (text or "").lower()
+    return "overlay" if "overlay" in lower else "vlan" if "vlan" in lower else None
+
+
+def _free(wish: str, taken: Collection[str]) -> str:
+    """Return a name that is not taken: the wish, or the wish with the next free number."""
+    name, number = wish, 2
+    while name in taken:
+        name, number = f"{wish[:58]}-{number}", number + 1
+    return name
+
+
+# --- datastores -------------------------------------------------------------------------------------
+
+
+class DatastoreRow(NamedTuple):
+    """A row of the storage map with a proposed tier."""
+
+    source: dict[str, Any]
+    tier: str
+    why: str
+    vms: int
+    disks: int
+    size: int  # bytes of the disks on it
+
+
+def datastore_rows(parts: Sequence[Inventory], members: Sequence[Member], *, several: bool) -> list[DatastoreRow]:
+    """Return a row for every datastore that a disk lies on."""
+    known: dict[tuple[str, str], InventoryDatastore] = {}
+    names: Counter[tuple[str, str]] = Counter()
+    for part in parts:
+        for datastore in part.datastores:
+            names[part.source.name, datastore.name] += 1
+            for name in (datastore.id, datastore.name):
+                if name is not None:
+                    known.setdefault((part.source.name, name), datastore)
+    used: defaultdict[tuple[str, str], _Use] = defaultdict(_Use)
+    for member in members:
+        for disk in member.vm.disks or ():
+            if disk.datastore is not None:
+                called = known.get((member.source, disk.datastore))
+                alone = called is not None and names[member.source, called.name] == 1
+                used[member.source, called.name if called is not None and alone else disk.datastore].add(
+                    member, parse_size(disk.size)
+                )
+    rows = []
+    for (source, name), use in sorted(used.items()):
+        found = known.get((source, name))
+        guessed, why = tier(found.name if found else name, found.kind if found else None)
+        data = {"datastore": name, **({"source": source} if several else {})}
+        if found is not None and found.id is not None and found.name == name:
+            data["id"] = found.id
+        rows.append(DatastoreRow(data, guessed, why, len(use.vms), use.parts, use.size))
+    return rows
+
+
+# --- namespaces -------------------------------------------------------------------------------------
+
+
+class NamespaceRow(NamedTuple):
+    """A proposed namespace, and where its VMs are in vSphere; ``source`` is None where rules name them."""
+
+    name: str
+    source: dict[str, Any] | None
+    vms: int
+    why: str
+
+
+class NamespacePlan(NamedTuple):
+    """The proposed namespaces, and the one of every VM by key."""
+
+    rows: list[NamespaceRow]
+    of: dict[str, str]
+    by_place: frozenset[str]  # keys of VMs that the namespace's pool or folder brings there
+
+
+def plan_namespaces(members: Sequence[Member], *, several: bool) -> NamespacePlan:
+    """Return namespaces from resource pools where most VMs are in one, else from folders, else one a vCenter."""
+    rows: list[NamespaceRow] = []
+    of: dict[str, str] = {}
+    by_place: set[str] = set()
+    taken: set[str] = {GOLDEN}
+    templates = [member for member in members if member.vm.template]
+    for source in sorted({member.source for member in members}):
+        here = [member for member in members if member.source == source and not member.vm.template]
+        field: Literal["resourcePool", "folder"] | None = next(
+            (f for f in _FIELDS if sum(bool(_meaning(_path(member, f))) for member in here) * 2 >= len(here) > 0), None
+        )
+        groups: defaultdict[str, list[Member]] = defaultdict(list)
+        depth = _depth([_path(member, field) for member in here]) if field else 0
+        for member in here:
+            groups[_cut(_path(member, field), depth) if field else ""].append(member)
+        for path, found in sorted(groups.items()):
+            wish = label(_meaning(path) or source, 50) or label(source)
+            name = _free(f"vms-{wish}" if _RESERVED.match(wish) else wish, taken)
+            taken.add(name)
+            of |= {member.key: name for member in found}
+            if field and path:
+                by_place |= {member.key for member in found}
+                data = {field: path, **({"source": source} if several else {})}
+                rows.append(NamespaceRow(name, data, len(found), "resource pool" if field != "folder" else "folder"))
+            else:
+                rows.append(NamespaceRow(name, None, len(found), "no resource pool or folder says more"))
+    if templates:
+        rows.append(NamespaceRow(GOLDEN, None, len(templates), "templates, as golden images"))
+        of |= {member.key: GOLDEN for member in templates}
+    return NamespacePlan(rows, of, frozenset(by_place))
+
+
+_FIELDS: tuple[Literal["resourcePool", "folder"], ...] = ("resourcePool", "folder")
+
+
+def _path(member: Member, field: str | None) -> str:
+    path = member.vm.resource_pool if field == "resourcePool" else member.vm.folder
+    return path if path and _meaning(path) else ""
+
+
+def _root(parts: Sequence[str]) -> int:
+    """Return how many parts of a path every VM of a cluster or datacenter shares: up to Resources or vm."""
+    return next((i + 1 for i, part in enumerate(parts) if part == "Resources" or (part == "vm" and i < 2)), 0)
+
+
+def _parts(path: str) -> list[str]:
+    return path.strip("/").split("/") if path.strip("/") else []
+
+
+def _meaning(path: str) -> str:
+    """Return the part of a path that somebody chose."""
+    parts = _parts(path)
+    return "/".join(parts[_root(parts) :])
+
+
+def _cut(path: str, depth: int) -> str:
+    parts = _parts(path)
+    lead = "/" if path.startswith("/") else ""
+    return lead + "/".join(parts[: _root(parts) + depth]) if parts else ""
+
+
+def _depth(paths: Iterable[str]) -> int:
+    """Return how deep paths are told apart: as deep as gives a number of namespaces people can keep track of."""
+    found = {path for path in paths if path}
+    deepest = max((len(_parts(_meaning(path))) for path in found), default=1)
+    for depth in range(deepest, 1, -1):
+        if len({_cut(path, depth) for path in found}) <= MAX_NAMESPACES:
+            return depth
+    return 1

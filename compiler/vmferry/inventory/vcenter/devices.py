@@ -1,0 +1,200 @@
+"""Virtual hardware: disks with their controllers, network adapters, and devices passed through."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from pyVmomi import vim
+
+from vmferry.inventory.disks import datastore_of
+from vmferry.inventory.vcenter.collect import key
+from vmferry.inventory.vcenter.surroundings import Surroundings
+from vmferry.inventory.vcenter.words import text
+from vmferry.model.facts import Controller, Disk, Nic
+from vmferry.model.quantity import format_size
+
+_device = vim.vm.device
+
+_CONTROLLERS: tuple[tuple[Any, Controller], ...] = (
+    (_device.VirtualSCSIController, "scsi"),
+    (_device.VirtualNVMEController, "nvme"),
+    (_device.VirtualSATAController, "sata"),
+    (_device.VirtualIDEController, "ide"),
+)
+_ORDER: Mapping[Controller | None, int] = {"sata": 0, "ide": 1, "scsi": 2, "nvme": 3}
+"""Order of the buses, then by device key: as Forklift counts disks (SortedDisksAsVmware, web/vsphere/vm.go)."""
+
+_ADAPTERS: tuple[tuple[Any, str], ...] = (  # subclasses before their bases
+    (_device.VirtualVmxnet3Vrdma, "pvrdma"),
+    (_device.VirtualVmxnet3, "vmxnet3"),
+    (_device.VirtualVmxnet2, "vmxnet2"),
+    (_device.VirtualVmxnet, "vmxnet"),
+    (_device.VirtualE1000e, "e1000e"),
+    (_device.VirtualE1000, "e1000"),
+    (_device.VirtualSriovEthernetCard, "sriov"),
+    (_device.VirtualPCNet32, "pcnet32"),
+)
+_MODES = frozenset(
+    ("persistent", "nonpersistent", "undoable", "append", "independent_persistent", "independent_nonpersistent")
+)
+_MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
+
+
+class Hardware(NamedTuple):
+    """What config.hardware.device holds."""
+
+    disks: tuple[Disk, ...]
+    nics: tuple[tuple[int, Nic], ...]  # device key, adapter
+    sharing: tuple[str | None, ...]  # beside each disk: the file or LUN, where others may write it
+    passthrough: tuple[str, ...]
+    vtpm: bool
+    usb: bool
+    sriov: bool
+
+
+def read_hardware(devices: Sequence[Any], surroundings: Surroundings) -> Hardware:
+    """Return the virtual hardware of one VM. Disks and adapters come in the order the guest meets them."""
+    controllers = {device.key: device for device in devices if isinstance(device, _device.VirtualController)}
+    disks = [device for device in devices if isinstance(device, _device.VirtualDisk)]
+    disks.sort(key=lambda disk: _position(disk, controllers))
+    cards = sorted((d for d in devices if isinstance(d, _device.VirtualEthernetCard)), key=lambda card: card.key)
+    return Hardware(
+        disks=tuple(_disk(disk, controllers, surroundings) for disk in disks),
+        nics=tuple((card.key, _nic(card, surroundings)) for card in cards),
+        sharing=tuple(_shared_file(disk, controllers) for disk in disks),
+        passthrough=tuple(sorted(_passthrough(devices))),
+        vtpm=_any(devices, _device.VirtualTPM),
+        usb=_any(devices, (_device.VirtualUSBController, _device.VirtualUSBXHCIController)),
+        sriov=_any(devices, _device.VirtualSriovEthernetCard),
+    )
+
+
+def _any(devices: Iterable[Any], kinds: Any) -> bool:
+    return any(isinstance(device, kinds) for device in devices)
+
+
+# --- disks --------------------------------------------------------------------------------------
+
+
+def _kind(controller: Any) -> Controller | None:
+    return next((name for kind, name in _CONTROLLERS if isinstance(controller, kind)), None)
+
+
+def _position(disk: Any, controllers: Mapping[int, Any]) -> tuple[int, int]:
+    return _ORDER.get(_kind(controllers.get(disk.controllerKey)), len(_ORDER)), disk.key
+
+
+def _disk(disk: Any, controllers: Mapping[int, Any], surroundings: Surroundings) -> Disk:
+    backing = disk.backing
+    controller: Any = controllers.get(disk.controllerKey)
+    kind = _kind(controller)
+    size = disk.capacityInBytes or (disk.capacityInKB or 0) << 10
+    datastore = getattr(backing, "datastore", None)
+    file = text(getattr(backing, "fileName", None))
+    mode = getattr(backing, "diskMode", None)
+    limit = getattr(disk.storageIOAllocation, "limit", None)
+    return Disk(
+        size=format_size(max(size, 1)),
+        datastore=surroundings.name(datastore) or datastore_of(file),
+        file=file,
+        key=disk.key,
+        label=text(getattr(disk.deviceInfo, "label", None)),
+        serial=text(getattr(backing, "uuid", None)),
+        controller=kind,
+        unit=f"{kind}{controller.busNumber}:{disk.unitNumber}" if kind and disk.unitNumber is not None else None,
+        thin=_thin(backing),
+        mode=mode if mode in _MODES else None,
+        rdm=_raw(backing),
+        iops_limit=int(limit) if limit and limit > 0 else None,
+    )
+
+
+def _thin(backing: Any) -> bool | None:
+    if isinstance(backing, _device.VirtualDisk.SeSparseBackingInfo):
+        return True
+    if isinstance(backing, _device.VirtualDisk.RawDiskMappingVer1BackingInfo):
+        return False
+    thin = getattr(backing, "thinProvisioned", None)
+    if thin is None and isinstance(backing, _device.VirtualDisk.FlatVer2BackingInfo):
+        return False  # unset is thick (VirtualDiskFlatVer2BackingInfo)
+    return thin
+
+
+def _raw(backing: Any) -> Literal["virtual", "physical"] | None:
+    if not isinstance(backing, _device.VirtualDisk.RawDiskMappingVer1BackingInfo):
+        return None
+    return "physical" if backing.compatibilityMode == "physicalMode" else "virtual"
+
+
+def _shared_file(disk: Any, controllers: Mapping[int, Any]) -> str | None:
+    """Return the file of a disk whose sharing mode or SCSI bus lets several VMs write it."""
+    bus = getattr(controllers.get(disk.controllerKey), "sharedBus", None) or "noSharing"
+    mode = getattr(disk.backing, "sharing", None) or "sharingNone"
+    if bus == "noSharing" and mode == "sharingNone":
+        return None
+    return text(getattr(disk.backing, "lunUuid", None)) or text(getattr(disk.backing, "fileName", None))
+
+
+# --- network adapters ---------------------------------------------------------------------------
+
+
+def _nic(card: Any, surroundings: Surroundings) -> Nic:
+    network, identity = _network(card.backing, surroundings)
+    mac = card.macAddress or ""
+    return Nic(
+        network=network,
+        network_id=identity,
+        mac=mac.lower() if _MAC.fullmatch(mac) else None,
+        connected=bool(getattr(card.connectable, "startConnected", True)),
+        adapter=next((name for kind, name in _ADAPTERS if isinstance(card, kind)), None),
+    )
+
+
+def _network(backing: Any, surroundings: Surroundings) -> tuple[str, str | None]:
+    """Return name and id of the network an adapter is on."""
+    identity: str | None = None
+    fallback = None
+    if isinstance(backing, _device.VirtualEthernetCard.DistributedVirtualPortBackingInfo):
+        identity = fallback = backing.port.portgroupKey  # the key of a port group is its object identity
+    elif isinstance(backing, _device.VirtualEthernetCard.OpaqueNetworkBackingInfo):
+        identity, fallback = surroundings.opaque.get(backing.opaqueNetworkId), backing.opaqueNetworkId
+    elif isinstance(backing, _device.VirtualEthernetCard.NetworkBackingInfo):
+        identity = key(backing.network) if backing.network is not None else None
+        fallback = backing.deviceName
+    network = surroundings.networks.get(identity) if identity else None
+    name = network.name if network else text(fallback)
+    return name or "unknown", text(identity) or text(fallback if name != fallback else None)
+
+
+# --- devices passed through ---------------------------------------------------------------------
+
+
+def _passthrough(devices: Iterable[Any]) -> Iterator[str]:
+    for device in devices:
+        if isinstance(device, _device.VirtualPCIPassthrough):
+            yield next((say(device.backing) for kind, say in _BACKINGS if isinstance(device.backing, kind)), "pci")
+
+
+def _vgpu(backing: Any) -> str:
+    return f"vgpu {backing.vgpu}" if backing.vgpu else "vgpu"
+
+
+def _dynamic(backing: Any) -> str:
+    allowed = backing.allowedDevice or ()
+    ids = sorted(f"{device.vendorId & 0xFFFF:04x}:{device.deviceId & 0xFFFF:04x}" for device in allowed)
+    return " ".join(("pci", *ids[:1], *(["(dynamic)"] if ids else [])))
+
+
+def _fixed(backing: Any) -> str:
+    try:
+        ids = f"{backing.vendorId & 0xFFFF:04x}:{int(backing.deviceId, 16) & 0xFFFF:04x}"
+    except (TypeError, ValueError):
+        ids = ""
+    return " ".join(part for part in ("pci", ids, backing.deviceName or "") if part)[:1024]
+
+
+_BACKINGS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
+    (_device.VirtualPCIPassthrough.VmiopBackingInfo, _vgpu),
+    (_device.VirtualPCIPassthrough.DynamicBackingInfo, _dynamic),
+    (_device.VirtualPCIPassthrough.DeviceBackingInfo, _fixed),
+)

@@ -1,0 +1,108 @@
+"""What VMware Tools reports from inside: addresses and where they come from, gateways, DNS, file systems."""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from vmferry.inventory.vcenter.words import text
+from vmferry.model.facts import GuestDisk, Nic
+
+_TOOLS: Mapping[str, Literal["running", "notRunning", "notInstalled"]] = {
+    "guestToolsRunning": "running",
+    "guestToolsExecutingScripts": "running",
+    "guestToolsNotRunning": "notRunning",
+}
+_PRETTY = re.compile(r"prettyName='([^']+)'")
+
+
+def tools(running: str | None, version: str | None) -> Literal["running", "notRunning", "notInstalled"] | None:
+    """Return the state of VMware Tools from toolsRunningStatus and toolsVersionStatus2."""
+    return "notInstalled" if version == "guestToolsNotInstalled" else _TOOLS.get(running or "")
+
+
+def release(detailed: str | None) -> str | None:
+    """Return the release from guestDetailedData, which is `key='value'` pairs."""
+    found = _PRETTY.search(detailed or "")
+    return text(found[1]) if found else None
+
+
+def guest_disks(disks: Iterable[Any] | None) -> tuple[GuestDisk, ...] | None:
+    """Return the file systems, sorted by path; None when the guest reports none."""
+    if not disks:
+        return None
+    found = (
+        GuestDisk(path=path, capacity=_natural(disk.capacity), free=_natural(disk.freeSpace))
+        for disk in disks
+        if (path := text(disk.diskPath))
+    )
+    return tuple(sorted(found, key=lambda each: each.path))
+
+
+def with_addresses(
+    nics: Iterable[tuple[int, Nic]], reported: Sequence[Any] | None, stacks: Sequence[Any] | None
+) -> tuple[Nic, ...]:
+    """Return the adapters with what guest.net and guest.ipStack say of them, joined by device key."""
+    ways = _gateways(stacks)
+    by_key = {net.deviceConfigId: (index, net) for index, net in enumerate(reported or ())}
+    return tuple(_addressed(nic, *by_key[key], ways, stacks) if key in by_key else nic for key, nic in nics)
+
+
+def _addressed(nic: Nic, index: int, net: Any, ways: Mapping[str, str], stacks: Sequence[Any] | None) -> Nic:
+    found = list(_addresses(net))
+    origins = {origin for _, origin in found}
+    gateway = ways.get(str(index))
+    servers = list(_servers(net.dnsConfig))
+    if not servers and gateway:
+        servers = [server for stack in stacks or () for server in _servers(stack.dnsConfig)]
+    return replace(
+        nic,
+        addresses=tuple(address for address, _ in found),
+        origin="static" if "manual" in origins else "dhcp" if "dhcp" in origins else None,
+        gateway=gateway,
+        nameservers=tuple(dict.fromkeys(servers)),
+    )
+
+
+def _addresses(net: Any) -> Iterator[tuple[str, str | None]]:
+    """Yield addresses with their prefix, and NetIpConfigInfo's origin; none that is link-local."""
+    config = net.ipConfig
+    for item in (config.ipAddress if config else None) or ():
+        address = _address(item.ipAddress)
+        if address is None or address.is_link_local or item.prefixLength is None:
+            continue
+        yield f"{address}/{item.prefixLength}", item.origin
+
+
+def _address(value: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address((value or "").partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _servers(config: Any) -> Iterator[str]:
+    for value in getattr(config, "ipAddress", None) or ():
+        if address := _address(value):
+            yield str(address)
+
+
+def _gateways(stacks: Sequence[Any] | None) -> Mapping[str, str]:
+    """Return the default gateway by index of guest.net, which routes name their device by; IPv4 before IPv6."""
+    ways: dict[str, str] = {}
+    for stack in stacks or ():
+        for route in (stack.ipRouteConfig.ipRoute if stack.ipRouteConfig else None) or ():
+            address = _address(route.gateway.ipAddress)
+            device = route.gateway.device
+            if route.prefixLength or address is None or address.is_unspecified or device is None:
+                continue
+            known = _address(ways.get(device))
+            if known is None or known.version > address.version:
+                ways[device] = str(address)
+    return ways
+
+
+def _natural(value: int | None) -> int | None:
+    return int(value) if value is not None and value >= 0 else None

@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n auto
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL = help
-.PHONY: help install demo test lint format golden schema bench clean
+.PHONY: help install tools demo test lint format golden schema bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -34,6 +34,13 @@ $(VENV)/.groups: $(VENV)/.vmferry
 	@touch $@
 
 install: $(VENV)/.groups ## vmferry and what developing it takes, into .venv
+
+# vcsim is built from govmomi's simulator, pinned in tests/vcsim/go.mod.
+.tools/bin/vcsim: tests/vcsim/main.go tests/vcsim/go.mod tests/vcsim/go.sum
+	@mkdir -p $(@D)
+	cd tests/vcsim && go build -trimpath -o ../../$@ .
+
+tools: .tools/bin/vcsim ## vcsim, a vSphere API server for the tests; takes Go
 
 demo: $(VENV)/.vmferry ## compile an example into build/demo and explain one VM
 	@rm -rf build/demo

@@ -24,9 +24,10 @@ def workbook(path: Path, tabs: Mapping[str, Tab]) -> Path:
     book.remove(book.active)
     for name, rows in tabs.items():
         sheet = book.create_sheet(name)
-        sheet.append(headers(rows))
+        names = headers(rows)
+        sheet.append(names)
         for row in rows:
-            sheet.append([row.get(header) for header in headers(rows)])
+            sheet.append([row.get(header) for header in names])
     book.save(path)
     return path
 
@@ -36,8 +37,9 @@ def folder(path: Path, tabs: Mapping[str, Tab], delimiter: str = ",", encoding: 
     for name, rows in tabs.items():
         with (path / f"RVTools_tab{name}.csv").open("w", encoding=encoding, newline="") as stream:
             writer = csv.writer(stream, delimiter=delimiter)
-            writer.writerow(headers(rows))
-            writer.writerows([row.get(header, "") for header in headers(rows)] for row in rows)
+            columns = headers(rows)
+            writer.writerow(columns)
+            writer.writerows([row.get(header, "") for header in columns] for row in rows)
     return path
 
 
@@ -45,8 +47,10 @@ def raw(path: Path, sheet: Iterable[str], doctype: str = "", strings: str | None
     """Write a workbook whose only sheet, vInfo, is this XML."""
     parts = {
         "_rels/.rels": f'<Relationship Id="r" Type="{_RELATIONS}/officeDocument" Target="xl/workbook.xml"/>',
-        "xl/_rels/workbook.xml.rels": f'<Relationship Id="s" Type="{_RELATIONS}/worksheet" Target="worksheets/sheet1.xml"/>'
-        f'<Relationship Id="t" Type="{_RELATIONS}/sharedStrings" Target="sharedStrings.xml"/>',
+        "xl/_rels/workbook.xml.rels": (
+            f'<Relationship Id="s" Type="{_RELATIONS}/worksheet" Target="worksheets/sheet1.xml"/>'
+            f'<Relationship Id="t" Type="{_RELATIONS}/sharedStrings" Target="sharedStrings.xml"/>'
+        ),
     }
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         for name, content in parts.items():

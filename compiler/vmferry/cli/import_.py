@@ -36,5 +36,5 @@ def command() -> None:
     \b
     Examples:
       vmferry import rvtools RVTools_export.xlsx --out inventory/
-      vmferry import vcenter https://vc1.acme.example --out inventory/
+      vmferry import vcenter https://vc1.acme.example --source vc1 --out inventory/
     """  # noqa: D301 - click wants the character

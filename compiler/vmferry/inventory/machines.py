@@ -247,7 +247,7 @@ def _disks(record: Record, around: Around) -> tuple[Disk, ...] | None:
     return tuple(disk for row in rows if (disk := _disk(record, row, around)) is not None) or None
 
 
-_ORDER: Mapping[str, int] = {"ide": 0, "sata": 1, "scsi": 2, "nvme": 3}
+_ORDER: Mapping[str, int] = {"sata": 0, "ide": 1, "scsi": 2, "nvme": 3}
 
 
 def _position(cells: Mapping[str, str]) -> tuple[int, int, int] | None:

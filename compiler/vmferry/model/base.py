@@ -82,6 +82,4 @@ InterfaceName = Annotated[
 ]
 Cidr = Annotated[str, text(r"[0-9A-Fa-f.:]+/[0-9]{1,3}", "An address with its prefix.", example="10.0.2.14/24")]
 Address = Annotated[str, text(r"[0-9A-Fa-f.:]+", "An IP address.")]
-GuestAddress = Annotated[
-    str, text(r"[0-9A-Fa-f.:]+(/[0-9]{1,3})?", "An IP address, with its prefix if that is known.")
-]
+GuestAddress = Annotated[str, text(r"[0-9A-Fa-f.:]+(/[0-9]{1,3})?", "An IP address, with its prefix if that is known.")]

@@ -132,6 +132,8 @@ def _unknown(candidate: Candidate, route: Route) -> Iterable[tuple[str, str]]:
         yield "the controller of some disks", "add `controller` to all or to none: it decides their order"
     if vm.nics is None:
         yield "the list of its NICs", "add `nics`, or `nics: []` if it has none"
+    if route.path == "virt-v2v" and vm.passthrough and not (vm.gpus or vm.host_devices):
+        yield "what its passed-through devices are called in the target", "add `gpus` or `hostDevices`"
     for field, name, fix in _needed(vm, route):
         if getattr(vm, field) is None:
             yield name, fix
@@ -301,12 +303,12 @@ def _check_path(candidate: Candidate, route: Route, journal: Journal) -> bool:
 
 
 def _path_problems(vm: VirtualMachine, route: Route) -> Iterable[tuple[str, str, tuple[str | int, ...]]]:
-    devices = vm.gpus or vm.host_devices
+    devices = vm.gpus or vm.host_devices or vm.passthrough
     if route.path == "forklift" and devices:
         yield (
             "Forklift refuses a VM with a passed-through device",
             "use path virt-v2v: it keeps the whole Plan from Ready otherwise",
-            ("gpus",) if vm.gpus else ("hostDevices",),
+            ("gpus",) if vm.gpus else ("hostDevices",) if vm.host_devices else ("name",),
         )
     if (vm.template or vm.clone_of) and route.method != "image":
         yield (

@@ -100,7 +100,7 @@ def specialities(vm: VirtualMachine) -> list[str]:
         "it is a template": bool(vm.template),
         f"it is cloned from {vm.clone_of}": vm.clone_of is not None,
         "GPU": bool(vm.gpus),
-        "passed-through device": bool(vm.host_devices),
+        "passed-through device": bool(vm.host_devices or vm.passthrough),
         "raw device mapping": any(disk.rdm for disk in disks),
         "shared disk": any(disk.shared for disk in disks),
         "independent disk": any((disk.mode or "").startswith("independent") for disk in disks),

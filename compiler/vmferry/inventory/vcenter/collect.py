@@ -5,7 +5,10 @@ call (vSphere API, PropertyCollector). Attributes of pyVmomi's managed objects a
 round trip.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from http.client import HTTPException
 from typing import Any, NamedTuple
 
 from pyVmomi import vim, vmodl
@@ -48,7 +51,8 @@ class Collector:
         try:
             yield from self._restarted(view, paths, page)
         finally:
-            view.DestroyView()
+            with suppress(vmodl.MethodFault, OSError, HTTPException):  # it ends with the session anyway
+                view.DestroyView()
 
     def one(self, obj: Any, *paths: str) -> Record:
         """Return properties of one object, in one call."""
@@ -81,7 +85,8 @@ class Collector:
                     yield _record(content)
             except GeneratorExit:
                 if token:
-                    self._property_collector.CancelRetrievePropertiesEx(token)
+                    with suppress(vmodl.MethodFault, OSError, HTTPException):
+                        self._property_collector.CancelRetrievePropertiesEx(token)
                 raise
             result = self._property_collector.ContinueRetrievePropertiesEx(token) if token else None
 
@@ -89,6 +94,11 @@ class Collector:
 def key(obj: Any) -> str:
     """Return the managed object id of a reference, without a call."""
     return str(obj._moId)
+
+
+def unescape(name: str) -> str:
+    """Return a name as people see it: the API escapes slashes, backslashes and percents (ManagedEntity.name)."""
+    return re.sub("%(2f|5c|25)", lambda found: chr(int(found[1], 16)), name, flags=re.IGNORECASE)
 
 
 def _record(content: Any) -> Record:

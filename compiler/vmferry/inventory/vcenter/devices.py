@@ -1,15 +1,14 @@
 """Virtual hardware: disks with their controllers, network adapters, and devices passed through."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pyVmomi import vim
 
+from vmferry.inventory.cells import fits, mac
 from vmferry.inventory.disks import datastore_of
 from vmferry.inventory.vcenter.collect import key
 from vmferry.inventory.vcenter.surroundings import Surroundings
-from vmferry.inventory.vcenter.words import text
 from vmferry.model.facts import Controller, Disk, Nic
 from vmferry.model.quantity import format_size
 
@@ -22,7 +21,7 @@ _CONTROLLERS: tuple[tuple[Any, Controller], ...] = (
     (_device.VirtualIDEController, "ide"),
 )
 _ORDER: Mapping[Controller | None, int] = {"sata": 0, "ide": 1, "scsi": 2, "nvme": 3}
-"""Order of the buses, then by device key: as Forklift counts disks (SortedDisksAsVmware, web/vsphere/vm.go)."""
+"""Order of the buses, as Forklift counts disks (SortedDisksAsVmware in pkg/controller/provider/web/vsphere/vm.go)."""
 
 _ADAPTERS: tuple[tuple[Any, str], ...] = (  # subclasses before their bases
     (_device.VirtualVmxnet3Vrdma, "pvrdma"),
@@ -37,7 +36,6 @@ _ADAPTERS: tuple[tuple[Any, str], ...] = (  # subclasses before their bases
 _MODES = frozenset(
     ("persistent", "nonpersistent", "undoable", "append", "independent_persistent", "independent_nonpersistent")
 )
-_MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 
 
 class Hardware(NamedTuple):
@@ -53,11 +51,11 @@ class Hardware(NamedTuple):
 
 
 def read_hardware(devices: Sequence[Any], surroundings: Surroundings) -> Hardware:
-    """Return the virtual hardware of one VM. Disks and adapters come in the order the guest meets them."""
+    """Return the virtual hardware of one VM: disks in the order the guest meets them, adapters in vCenter's."""
     controllers = {device.key: device for device in devices if isinstance(device, _device.VirtualController)}
     disks = [device for device in devices if isinstance(device, _device.VirtualDisk)]
     disks.sort(key=lambda disk: _position(disk, controllers))
-    cards = sorted((d for d in devices if isinstance(d, _device.VirtualEthernetCard)), key=lambda card: card.key)
+    cards = [device for device in devices if isinstance(device, _device.VirtualEthernetCard)]
     return Hardware(
         disks=tuple(_disk(disk, controllers, surroundings) for disk in disks),
         nics=tuple((card.key, _nic(card, surroundings)) for card in cards),
@@ -80,8 +78,10 @@ def _kind(controller: Any) -> Controller | None:
     return next((name for kind, name in _CONTROLLERS if isinstance(controller, kind)), None)
 
 
-def _position(disk: Any, controllers: Mapping[int, Any]) -> tuple[int, int]:
-    return _ORDER.get(_kind(controllers.get(disk.controllerKey)), len(_ORDER)), disk.key
+def _position(disk: Any, controllers: Mapping[int, Any]) -> tuple[int, int, int, int]:
+    controller = controllers.get(disk.controllerKey)
+    order = _ORDER.get(_kind(controller), len(_ORDER))
+    return order, getattr(controller, "busNumber", 0), disk.unitNumber or 0, disk.key
 
 
 def _disk(disk: Any, controllers: Mapping[int, Any], surroundings: Surroundings) -> Disk:
@@ -90,7 +90,7 @@ def _disk(disk: Any, controllers: Mapping[int, Any], surroundings: Surroundings)
     kind = _kind(controller)
     size = disk.capacityInBytes or (disk.capacityInKB or 0) << 10
     datastore = getattr(backing, "datastore", None)
-    file = text(getattr(backing, "fileName", None))
+    file = fits(getattr(backing, "fileName", None))
     mode = getattr(backing, "diskMode", None)
     limit = getattr(disk.storageIOAllocation, "limit", None)
     return Disk(
@@ -98,8 +98,8 @@ def _disk(disk: Any, controllers: Mapping[int, Any], surroundings: Surroundings)
         datastore=surroundings.name(datastore) or datastore_of(file),
         file=file,
         key=disk.key,
-        label=text(getattr(disk.deviceInfo, "label", None)),
-        serial=text(getattr(backing, "uuid", None)),
+        label=fits(getattr(disk.deviceInfo, "label", None)),
+        serial=fits(getattr(backing, "uuid", None)),
         controller=kind,
         unit=f"{kind}{controller.busNumber}:{disk.unitNumber}" if kind and disk.unitNumber is not None else None,
         thin=_thin(backing),
@@ -132,7 +132,7 @@ def _shared_file(disk: Any, controllers: Mapping[int, Any]) -> str | None:
     mode = getattr(disk.backing, "sharing", None) or "sharingNone"
     if bus == "noSharing" and mode == "sharingNone":
         return None
-    return text(getattr(disk.backing, "lunUuid", None)) or text(getattr(disk.backing, "fileName", None))
+    return fits(getattr(disk.backing, "lunUuid", None)) or fits(getattr(disk.backing, "fileName", None))
 
 
 # --- network adapters ---------------------------------------------------------------------------
@@ -140,11 +140,10 @@ def _shared_file(disk: Any, controllers: Mapping[int, Any]) -> str | None:
 
 def _nic(card: Any, surroundings: Surroundings) -> Nic:
     network, identity = _network(card.backing, surroundings)
-    mac = card.macAddress or ""
     return Nic(
         network=network,
         network_id=identity,
-        mac=mac.lower() if _MAC.fullmatch(mac) else None,
+        mac=mac(card.macAddress or ""),
         connected=bool(getattr(card.connectable, "startConnected", True)),
         adapter=next((name for kind, name in _ADAPTERS if isinstance(card, kind)), None),
     )
@@ -162,8 +161,8 @@ def _network(backing: Any, surroundings: Surroundings) -> tuple[str, str | None]
         identity = key(backing.network) if backing.network is not None else None
         fallback = backing.deviceName
     network = surroundings.networks.get(identity) if identity else None
-    name = network.name if network else text(fallback)
-    return name or "unknown", text(identity) or text(fallback if name != fallback else None)
+    name = network.name if network else fits(fallback)
+    return name or "unknown", fits(identity) or fits(fallback if name != fallback else None)
 
 
 # --- devices passed through ---------------------------------------------------------------------

@@ -1,13 +1,12 @@
 """What VMware Tools reports from inside: addresses and where they come from, gateways, DNS, file systems."""
 
 import ipaddress
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from vmferry.inventory.vcenter.words import text
+from vmferry.inventory.cells import fits
 from vmferry.model.facts import GuestDisk, Nic
 
 _TOOLS: Mapping[str, Literal["running", "notRunning", "notInstalled"]] = {
@@ -15,18 +14,11 @@ _TOOLS: Mapping[str, Literal["running", "notRunning", "notInstalled"]] = {
     "guestToolsExecutingScripts": "running",
     "guestToolsNotRunning": "notRunning",
 }
-_PRETTY = re.compile(r"prettyName='([^']+)'")
 
 
 def tools(running: str | None, version: str | None) -> Literal["running", "notRunning", "notInstalled"] | None:
     """Return the state of VMware Tools from toolsRunningStatus and toolsVersionStatus2."""
     return "notInstalled" if version == "guestToolsNotInstalled" else _TOOLS.get(running or "")
-
-
-def release(detailed: str | None) -> str | None:
-    """Return the release from guestDetailedData, which is `key='value'` pairs."""
-    found = _PRETTY.search(detailed or "")
-    return text(found[1]) if found else None
 
 
 def guest_disks(disks: Iterable[Any] | None) -> tuple[GuestDisk, ...] | None:
@@ -36,7 +28,7 @@ def guest_disks(disks: Iterable[Any] | None) -> tuple[GuestDisk, ...] | None:
     found = (
         GuestDisk(path=path, capacity=_natural(disk.capacity), free=_natural(disk.freeSpace))
         for disk in disks
-        if (path := text(disk.diskPath))
+        if (path := fits(disk.diskPath))
     )
     return tuple(sorted(found, key=lambda each: each.path))
 

@@ -1,22 +1,21 @@
 """From what vCenter returns of a VM to the facts of the model."""
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 from msgspec.structs import replace
 from pyVmomi import vim
 
+from vmferry.inventory.cells import fits, uuid
 from vmferry.inventory.disks import shared_name
-from vmferry.inventory.guests import family
+from vmferry.inventory.guests import detailed_name, family, release
 from vmferry.inventory.secrecy import secret_name, secret_text
-from vmferry.inventory.vcenter.collect import Paths, Record
+from vmferry.inventory.vcenter.collect import Paths, Record, unescape
 from vmferry.inventory.vcenter.devices import Hardware, read_hardware
-from vmferry.inventory.vcenter.guest import guest_disks, release, tools, with_addresses
+from vmferry.inventory.vcenter.guest import guest_disks, tools, with_addresses
 from vmferry.inventory.vcenter.surroundings import Surroundings
-from vmferry.inventory.vcenter.words import text
 from vmferry.model.facts import Cpu, Firmware, OsFamily
 from vmferry.model.quantity import format_size
 from vmferry.model.spec import VirtualMachine
@@ -82,17 +81,20 @@ _FAMILIES: Mapping[str, OsFamily] = {
     "solarisGuest": "other",
 }
 _FIRMWARE: Mapping[str, Firmware] = {"bios": "bios", "efi": "efi", "csm": "bios"}  # csm boots as BIOS does
-_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CONNECTIONS = frozenset(("connected", "disconnected", "inaccessible", "invalid", "orphaned"))
 _SENSITIVITIES = frozenset(("low", "normal", "medium", "high"))
 _MAX_NAME, _MAX_NOTES = 400, 16384
 
 
 class Machine(NamedTuple):
-    """A VM and, beside each of its disks, the file or LUN if the VM says that others may write it."""
+    """A VM and, beside each of its disks, the file or LUN if the VM says that others may write it.
+
+    ``withheld`` says that its notes or an attribute seem to tell a secret, and were left out.
+    """
 
     vm: VirtualMachine
     sharing: tuple[str | None, ...]
+    withheld: bool
 
 
 def read_machine(record: Record, surroundings: Surroundings, attributes: Mapping[int, str]) -> Machine:
@@ -118,8 +120,12 @@ def read_machine(record: Record, surroundings: Surroundings, attributes: Mapping
             "sriov": hardware.sriov,
             "passthrough": hardware.passthrough,
         }
-    facts["custom_attributes"] = _attributes(record, attributes)
-    return Machine(VirtualMachine(**facts), hardware.sharing if hardware else ())
+    stated = _attributes(record, attributes)
+    facts["custom_attributes"] = {name: value for name, value in stated.items() if not _tells(name, value)}
+    notes = record.get("config.annotation") or ""
+    withheld = secret_text(notes) or len(facts["custom_attributes"]) < len(stated)
+    facts["annotation"] = None if secret_text(notes) else notes[:_MAX_NOTES] or None
+    return Machine(VirtualMachine(**facts), hardware.sharing if hardware else (), withheld)
 
 
 def name_shared_disks(machines: Iterable[Machine], source: str) -> tuple[VirtualMachine, ...]:
@@ -151,59 +157,50 @@ def _place(record: Record, surroundings: Surroundings) -> dict[str, Any]:
     folder = record.get("parent") or surroundings.vapp_folder(vapp or pool)
     return {
         "datacenter": surroundings.datacenter(folder, host, pool),
-        "folder": text(surroundings.folder(folder)),
+        "folder": fits(surroundings.folder(folder)),
         "cluster": surroundings.cluster(host, pool),
         "host": surroundings.name(host),
-        "resource_pool": text(surroundings.pool(pool)),
+        "resource_pool": fits(surroundings.pool(pool)),
         "vapp": surroundings.vapp(vapp, pool),
     }
 
 
 def _identity(record: Record) -> dict[str, Any]:
-    name = unquote(record.get("name") or "")
+    name = unescape(record.get("name") or "")
     return {
         "name": name[:_MAX_NAME] or record.id,
         "id": record.id,
-        "uuid": _uuid(record.get("config.uuid")),
-        "instance_uuid": _uuid(record.get("config.instanceUuid")),
+        "uuid": uuid(record.get("config.uuid")),
+        "instance_uuid": uuid(record.get("config.instanceUuid")),
         "template": record.get("config.template"),
-        "annotation": _notes(record.get("config.annotation")),
         **_manager(record.get("config.managedBy")),
     }
-
-
-def _notes(notes: str | None) -> str | None:
-    """Return the notes, unless they seem to tell a secret: the inventory is committed."""
-    return notes[:_MAX_NOTES] if notes and not secret_text(notes) else None
-
-
-def _uuid(value: str | None) -> str | None:
-    return value.lower() if value and _UUID.fullmatch(value) else None
 
 
 def _manager(managed: Any) -> dict[str, Any]:
     if managed is None:
         return {}
-    return {"managed_by": text(managed.extensionKey), "srm_placeholder": managed.type == "placeholderVm"}
+    return {"managed_by": fits(managed.extensionKey), "srm_placeholder": managed.type == "placeholderVm"}
 
 
 def _system(record: Record) -> dict[str, Any]:
-    names = (record.get("guest.guestFullName"), record.get("config.guestFullName"), record.get("config.guestId"))
+    detail = record.get("guest.guestDetailedData")
+    names = (record.get("guest.guestFullName"), record.get("config.guestFullName"), detailed_name(detail))
     firmware = _FIRMWARE.get(record.get("config.firmware") or "")
     boot = record.get("config.bootOptions")
     secure = False if firmware == "bios" else getattr(boot, "efiSecureBootEnabled", None)
     return {
-        "os": _FAMILIES.get(record.get("guest.guestFamily") or "") or family(*names),
-        "guest_id": text(record.get("config.guestId")),
-        "guest_name": text(record.get("config.guestFullName")),
-        "guest_tools_name": text(record.get("guest.guestFullName")),
-        "guest_detail": release(record.get("guest.guestDetailedData")),
-        "hostname": text(record.get("guest.hostName")),
+        "os": _FAMILIES.get(record.get("guest.guestFamily") or "") or family(*names, record.get("config.guestId")),
+        "guest_id": fits(record.get("config.guestId")),
+        "guest_name": fits(record.get("config.guestFullName")),
+        "guest_tools_name": fits(record.get("guest.guestFullName")),
+        "guest_detail": fits(release(detail)),
+        "hostname": fits(record.get("guest.hostName")),
         "guest_disks": guest_disks(record.get("guest.disk")),
         "tools": tools(record.get("guest.toolsRunningStatus"), record.get("guest.toolsVersionStatus2")),
         "firmware": firmware,
         "secure_boot": secure,
-        "hardware_version": text(record.get("config.version")),
+        "hardware_version": fits(record.get("config.version")),
     }
 
 
@@ -235,7 +232,7 @@ def _special(record: Record) -> dict[str, Any]:
     settings = _settings(record.get("config.extraConfig"))
     tracking = record.get("config.changeTrackingEnabled")
     sensitivity = str(getattr(record.get("config.latencySensitivity"), "level", ""))
-    uuid = settings.get("disk.enableuuid")
+    visible = settings.get("disk.enableuuid")
     whole = record.get("config.hardware.device") is not None  # an unset property then means no
     return {
         "cpu_affinity": _affinity(record.get("config.cpuAffinity")),
@@ -245,7 +242,7 @@ def _special(record: Record) -> dict[str, Any]:
         "nested_hv": record.get("config.nestedHVEnabled"),
         "encrypted": _known(record, "config.keyId") if whole else None,
         "change_tracking": tracking if tracking is not None else _flag(settings.get("ctkenabled")),
-        "disk_enable_uuid": _flag(uuid) if uuid else record.get("config.flags.diskUuidEnabled"),
+        "disk_enable_uuid": _flag(visible) if visible else record.get("config.flags.diskUuidEnabled"),
         "snapshots": _count(record.get("snapshot.rootSnapshotList")) if whole else None,
     }
 
@@ -303,10 +300,15 @@ def _state(record: Record, surroundings: Surroundings) -> dict[str, Any]:
 
 
 def _attributes(record: Record, names: Mapping[int, str]) -> dict[str, str]:
-    """Return the custom attributes by name, sorted; none that seems to hold a secret."""
-    found: dict[str, str] = defaultdict(str)
-    for value in record.get("customValue") or ():
-        name, content = names.get(value.key), str(getattr(value, "value", "") or "")
-        if name and content and not secret_name(name) and not secret_text(content):
-            found[name] = content
+    """Return the custom attributes by name, sorted."""
+    found = {
+        names[value.key]: str(value.value)
+        for value in record.get("customValue") or ()
+        if value.key in names and getattr(value, "value", None)
+    }
     return dict(sorted(found.items()))
+
+
+def _tells(name: str, value: str) -> bool:
+    """Return whether a custom attribute seems to hold a secret: the inventory is committed."""
+    return secret_name(name) or secret_text(value)

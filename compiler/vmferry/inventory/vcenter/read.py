@@ -50,7 +50,8 @@ def read_vcenter(
         progress(f"logged in to {address.authority}")
         collector = Collector(session)
         around = Surroundings(collector.everything(surroundings.PATHS, _PAGE_AROUND))
-        vms = _vms(session, collector, around, name, page, progress)
+        found = _machines(session, collector, around, page, progress)
+        vms = _sorted(name_shared_disks(found, name))
         try:
             tags = read_tags(address, login, trust)
         except TagsError as error:
@@ -63,6 +64,9 @@ def read_vcenter(
             notes.append(f"this vCenter does not know {', '.join(sorted(collector.unknown))}")
         about = session.content.about
         calls = session.calls
+    withheld = sum(machine.withheld for machine in found)
+    if withheld:
+        notes.append(f"{withheld} VMs have notes or attributes that seem to tell a secret: left out, and to be changed")
     hidden = sum(vm.cpu is None for vm in vms)
     if hidden:
         notes.append(f"{hidden} of {len(vms)} VMs show no configuration: inaccessible, or the user may not see it")
@@ -87,14 +91,9 @@ def read_vcenter(
     return Reading(inventory, tuple(notes), calls)
 
 
-def _vms(
-    session: Session,
-    collector: Collector,
-    around: Surroundings,
-    source: str,
-    page: int,
-    progress: Callable[[str], None],
-) -> tuple[VirtualMachine, ...]:
+def _machines(
+    session: Session, collector: Collector, around: Surroundings, page: int, progress: Callable[[str], None]
+) -> tuple[Machine, ...]:
     attributes = _attribute_names(session, collector)
     found: dict[str, Machine] = {}
     for record in collector.everything(machines.PATHS, page):
@@ -102,7 +101,7 @@ def _vms(
         if len(found) % page == 0:
             progress(f"{len(found)} VMs")
     progress(f"{len(found)} VMs")
-    return _sorted(name_shared_disks(found.values(), source))
+    return tuple(found.values())
 
 
 def _sorted(vms: Iterable[VirtualMachine]) -> tuple[VirtualMachine, ...]:

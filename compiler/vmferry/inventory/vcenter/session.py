@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from xml.parsers.expat import ExpatError
 
 from msgspec import Struct
 from pyVim.connect import SmartStubAdapter
@@ -163,7 +164,24 @@ def open_session(address: Address, login: Login, trust: Trust) -> Iterator[Sessi
         probe.connect()  # pyVmomi would wait minutes for an address that drops packets
     calls = [0]
     with _explained(address):
-        stub = _stub_adapter(
+        stub = _adapter(address, trust)
+        stub.requestModifierList.append(lambda request: _counted(calls, request))
+        try:
+            content: Any = _service("ServiceInstance", stub).RetrieveContent()
+            _log_in(content, login)
+            try:
+                yield Session(stub, content, calls)
+            finally:
+                with suppress(vmodl.MethodFault, OSError, http.client.HTTPException):
+                    content.sessionManager.Logout()
+        finally:
+            stub.DropConnections()
+
+
+def _adapter(address: Address, trust: Trust) -> Any:
+    """Return what speaks SOAP in the newest version that both sides know."""
+    try:
+        return _stub_adapter(
             host=address.host,
             port=address.port,
             path="/sdk",
@@ -171,15 +189,10 @@ def open_session(address: Address, login: Login, trust: Trust) -> Iterator[Sessi
             thumbprint=trust.digest,
             httpConnectionTimeout=ANSWER_TIMEOUT,
         )
-        stub.requestModifierList.append(lambda request: _counted(calls, request))
-        content: Any = _service("ServiceInstance", stub).RetrieveContent()
-        _log_in(content, login)
-        try:
-            yield Session(stub, content, calls)
-        finally:
-            with suppress(vmodl.MethodFault, OSError, http.client.HTTPException):
-                content.sessionManager.Logout()
-            stub.DropConnections()
+    except OSError:
+        raise
+    except Exception as error:  # pyVmomi raises a bare Exception for a server that is none
+        raise VCenterError(f"{address.authority} does not answer as a vCenter does") from error
 
 
 def _counted(calls: list[int], request: Any) -> Any:
@@ -206,8 +219,7 @@ def _explained(address: Address) -> Iterator[None]:
         raise VCenterError(f"{address.authority} returned a fault: {what}") from fault
     except OSError as error:
         raise VCenterError(_unreachable(address, error)) from error
-    except (http.client.HTTPException, SyntaxError) as error:
-        # ParseError of ElementTree, which pyVmomi lets through, is a SyntaxError
+    except (http.client.HTTPException, ExpatError) as error:
         raise VCenterError(f"{address.authority} does not answer as a vCenter does: {error}") from error
 
 

@@ -3,12 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from pyVmomi import vim
 
-from vmferry.inventory.vcenter.collect import Paths, Record, key
-from vmferry.inventory.vcenter.words import text
+from vmferry.inventory.cells import fits
+from vmferry.inventory.vcenter.collect import Paths, Record, key, unescape
 from vmferry.model.inventory import (
     InventoryCluster,
     InventoryDatastore,
@@ -152,10 +151,10 @@ class Surroundings:
                 name=_name(record),
                 id=record.id,
                 cluster=self.cluster(record.get("parent"), None),
-                cpu_model=text(" ".join((record.get("summary.hardware.cpuModel") or "").split())),
+                cpu_model=fits(" ".join((record.get("summary.hardware.cpuModel") or "").split())),
                 cores=record.get("summary.hardware.numCpuCores"),
                 memory=record.get("summary.hardware.memorySize"),
-                version=text(record.get("summary.config.product.version")),
+                version=fits(record.get("summary.config.product.version")),
             )
             for record in self._of("HostSystem")
         )
@@ -167,7 +166,7 @@ class Surroundings:
             InventoryDatastore(
                 name=_name(record),
                 id=record.id,
-                kind=text(record.get("summary.type")),
+                kind=fits(record.get("summary.type")),
                 capacity=record.get("summary.capacity"),
                 free=record.get("summary.freeSpace"),
             )
@@ -220,7 +219,7 @@ class Surroundings:
                 name=_name(record),
                 id=record.id,
                 kind="nsx-t",
-                segment_id=text(getattr(summary, "opaqueNetworkId", None)),
+                segment_id=fits(getattr(summary, "opaqueNetworkId", None)),
             )
         if record.kind == "DistributedVirtualPortgroup":
             return self._port_group(record)
@@ -242,8 +241,8 @@ class Surroundings:
             switch=_name(switches) if switches else None,
             vlan=vlan,
             trunk=trunk,
-            segment_id=text(segment),
-            transport_zone=text(zone),
+            segment_id=fits(segment),
+            transport_zone=fits(zone),
             mtu=_mtu(switches.get("config.maxMtu")) if switches else None,
             uplink=bool(record.get("config.uplink")) or record.id in self._uplinks,
         )
@@ -259,9 +258,9 @@ class Surroundings:
             name=_name(record),
             id=record.id,
             kind="standard",
-            switch=text(switches.pop()) if len(switches) == 1 else None,
+            switch=fits(switches.pop()) if len(switches) == 1 else None,
             vlan=vlan if vlan and vlan < _ALL_VLANS else None,
-            trunk=("1-4094",) if vlan == _ALL_VLANS else (),
+            trunk=("0-4094",) if vlan == _ALL_VLANS else (),
             mtu=_mtu(mtus.pop()) if len(mtus) == 1 else None,
         )
 
@@ -298,8 +297,7 @@ class Surroundings:
 
 
 def _name(record: Record) -> str:
-    """Return a name as people see it: the API escapes slashes and percent signs (ManagedEntity.name)."""
-    return text(unquote(record.get("name") or "")) or record.id
+    return fits(unescape(record.get("name") or "")) or record.id
 
 
 def _switch(config: Any, part: str) -> bool | None:
@@ -346,7 +344,7 @@ def _rules(config: Any) -> Iterator[InventoryRule]:
     for rule in getattr(config, "rule", None) or ():
         kind, vms = _rule(rule, groups)
         yield InventoryRule(
-            name=text(rule.name) or "?",
+            name=fits(rule.name) or "?",
             kind=kind,
             vms=tuple(sorted(key(vm) for vm in vms or ())),
             enabled=bool(rule.enabled),

@@ -13,8 +13,8 @@ from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import quote
 
+from vmferry.inventory.cells import fits
 from vmferry.inventory.vcenter.session import Address, Connection, Login, Trust, VCenterError
-from vmferry.inventory.vcenter.words import text
 
 _SESSION = "vmware-api-session-id"
 _AT_ONCE = 500  # tags in one question
@@ -41,11 +41,11 @@ def _attached(api: "_Api") -> Mapping[str, tuple[str, ...]]:
     found: dict[str, set[str]] = defaultdict(set)
     categories: dict[str, str] = {}
     for tag, vms in _uses(api, list(api.get("tag") or ())):
-        about = api.get(f"tag/{quote(tag, safe='')}")
+        about = api.get("tag", tag)
         category = about["category_id"]
         if category not in categories:
-            categories[category] = api.get(f"category/{quote(category, safe='')}")["name"]
-        name = text(f"{categories[category]}/{about['name']}") or "?"
+            categories[category] = api.get("category", category)["name"]
+        name = fits(f"{categories[category]}/{about['name']}") or "?"
         for vm in vms:
             found[vm].add(name)
     return {vm: tuple(sorted(names)) for vm, names in found.items()}
@@ -79,9 +79,12 @@ class _Api:
             raise TagsError(f"no session: HTTP {status}")
         self._headers = {_SESSION: token, "Content-Type": "application/json"}
 
-    def get(self, what: str) -> Any:
-        """Return what the tagging service has at a path."""
-        return self._must("GET", f"{self._base}/{what}")
+    def get(self, what: str, identity: str | None = None) -> Any:
+        """Return the ids of tags or categories, or one of them."""
+        if identity is None:
+            return self._must("GET", f"{self._base}/{what}")
+        mark = "" if self._modern else "id:"
+        return self._must("GET", f"{self._base}/{what}/{mark}{quote(identity, safe=':')}")
 
     def ask(self, what: str, action: str, question: Mapping[str, Any]) -> Any:
         """Return the answer of an action. Every one vmferry uses only reads."""

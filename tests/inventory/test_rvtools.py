@@ -333,15 +333,15 @@ def test_raw_device_mappings_and_controllers_are_told_apart(tmp_path: Path) -> N
     ]
     found = only_vm({"vInfo": [info("a", 1, Disks=6)], "vDisk": rows}, tmp_path)
     assert [(each.unit, each.rdm, each.size) for each in found.disks or ()] == [
-        ("ide0:0", None, "40Gi"),
         ("sata0:0", None, "40Gi"),
+        ("ide0:0", None, "40Gi"),
         ("scsi0:0", "physical", "40Gi"),
         ("scsi0:1", "virtual", "40Gi"),
         ("scsi1:0", None, "1536Ki"),
         ("nvme0:0", None, "40Gi"),
     ]
     assert found.disks is not None
-    assert (found.disks[1].iops_limit, found.disks[5].mode) == (500, "independent_persistent")
+    assert (found.disks[0].iops_limit, found.disks[5].mode) == (500, "independent_persistent")
 
 
 def test_disks_that_vdisk_lacks_are_reported_and_not_taken_for_none(tmp_path: Path) -> None:

@@ -83,11 +83,12 @@ def dependencies(
             if name is not None:
                 by_name[name].append(candidate.key)
     moving = {candidate.key for candidate in candidates}
+    templates: dict[tuple[str, str | None], str] = {(c.source, c.vm.name): c.key for c in candidates if c.vm.template}
     result: dict[str, frozenset[str]] = {}
     for candidate in candidates:
         found: set[str] = set()
-        template = (candidate.source, candidate.vm.clone_of)
-        found |= {other.key for other in candidates if other.vm.template and (other.source, other.vm.name) == template}
+        if template := templates.get((candidate.source, candidate.vm.clone_of)):
+            found.add(template)
         for index, wanted in enumerate(candidate.vm.depends_on):
             if not isinstance(wanted, str):
                 continue  # outside the migration

@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n auto
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL = help
-.PHONY: help install tools demo test lint format golden schema bench clean
+.PHONY: help install tools demo test lint format golden schema docs bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -40,7 +40,18 @@ install: $(VENV)/.groups ## vmferry and what developing it takes, into .venv
 	@mkdir -p $(@D)
 	cd tests/vcsim && go build -trimpath -o ../../$@ .
 
-tools: .tools/bin/vcsim ## vcsim, a vSphere API server for the tests; takes Go
+# What SARIF must be, by OASIS; gosec's module has it, and Go checks a module against its checksum database.
+.tools/sarif-schema-2.1.0.json:
+	@mkdir -p $(@D)
+	@module=$$(go mod download -json github.com/securego/gosec/v2@v2.30.0 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && \
+		install -m 644 "$$module/report/sarif/testdata/$(@F)" $@
+
+# Open Policy Agent runs Forklift's policies; the version needs no newer Go than vcsim.
+.tools/bin/opa:
+	@mkdir -p $(@D)
+	GOBIN=$(CURDIR)/$(@D) go install -trimpath github.com/open-policy-agent/opa@v1.10.1
+
+tools: .tools/bin/vcsim .tools/bin/opa .tools/sarif-schema-2.1.0.json ## what tests need: vcsim (a vSphere API server), opa and the schema of SARIF; takes Go
 
 demo: $(VENV)/.vmferry ## compile an example into build/demo and explain one VM
 	@rm -rf build/demo
@@ -74,6 +85,9 @@ golden: $(VENV)/.groups ## compile every example over its golden output: review 
 
 schema: $(VENV)/.vmferry ## write the JSON Schemas of the spec's files to schemas/
 	$(BIN)/vmferry schema --out schemas
+
+docs: $(VENV)/.vmferry ## write the page of every rule to docs/rules/
+	$(BIN)/vmferry rules --out docs/rules
 
 bench: $(VENV)/.groups ## seconds, memory and growth for 100, 1,000 and 10,000 VMs
 	$(BIN)/python tests/bench/bench.py $(BENCH_ARGS)

@@ -7,10 +7,11 @@ import msgspec
 from msgspec import Struct
 
 from vmferry import backends
-from vmferry.check import Checked, check, is_error
+from vmferry.check import Checked, check
 from vmferry.load.project import ASSIGNMENTS
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint
+from vmferry.model.catalog import is_error
 from vmferry.model.finding import SpecError
 from vmferry.model.manifest import INFRA_LOCK
 from vmferry.output import tree

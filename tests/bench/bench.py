@@ -45,15 +45,25 @@ class Row(NamedTuple):
     files: int
     growth: float | None  # time a VM, relative to the size before; 1.0 is linear
     edit: float  # seconds to compile again after one VM was edited
+    check: float  # seconds of `vmferry check`, rules and all
+    check_growth: float | None
 
 
 def estate(count: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the files of a spec of ``count`` VMs, by name: the decisions, and the facts of each vSphere cluster."""
+    """Yield the files of a spec of ``count`` VMs, by name: decisions, and the inventory of each vSphere cluster."""
     yield "spec.yaml", _spec(count)
     for number in range(_CLUSTERS):
         vms = [_machine(index) for index in range(number, count, _CLUSTERS)]
-        facts = {"apiVersion": _API, "kind": "VirtualMachineSet", "metadata": {"name": f"cluster-{number}"}}
-        yield f"vms/cluster-{number}.yaml", facts | {"vms": vms}
+        facts = [{key: value for key, value in vm.items() if key not in _STATED} for vm in vms]
+        stated = [{key: vm[key] for key in ("name", "id", *_STATED) if key in vm} for vm in vms if _STATED & vm.keys()]
+        head = {"apiVersion": _API, "metadata": {"name": f"vc1-cluster{number}"}}
+        source = {"source": {"name": "vc1", "kind": "vcenter"}}
+        yield f"vms/cluster-{number}.yaml", head | {"kind": "Inventory", **source, "vms": facts}
+        yield f"vms/stated-{number}.yaml", head | {"kind": "VirtualMachineSet", "vms": stated}
+
+
+_STATED = {"application", "dependsOn"}
+"""What the spec says of a VM; the rest are facts, and stand in the inventory."""
 
 
 def _spec(count: int) -> dict[str, Any]:
@@ -199,7 +209,7 @@ def measure(sizes: Sequence[int]) -> Iterator[Row]:
 
     Nothing is removed before the end: ext4 is many times as slow with new files while it remembers deleted ones.
     """
-    before: float | None = None
+    before: tuple[float, float] | None = None
     with tempfile.TemporaryDirectory(prefix="vmferry-bench-") as name:
         for size in sizes:
             spec, out = Path(name, f"spec-{size}"), Path(name, f"out-{size}")
@@ -209,8 +219,10 @@ def measure(sizes: Sequence[int]) -> Iterator[Row]:
             edited = spec / "vms/cluster-0.yaml"
             edited.write_text(edited.read_text().replace("memory: 4Gi", "memory: 5Gi", 1))
             again = run("compile", spec, "--out", out)
-            each = cold.seconds / size
-            yield Row(size, cold.seconds, cold.mebibytes, files, each / before if before else None, again.seconds)
+            check = run("check", spec)
+            each = (cold.seconds / size, check.seconds / size)
+            growth = tuple(now / then for now, then in zip(each, before, strict=True)) if before else (None, None)
+            yield Row(size, cold.seconds, cold.mebibytes, files, growth[0], again.seconds, check.seconds, growth[1])
             before = each
 
 
@@ -234,11 +246,12 @@ def main() -> None:
         rows = [row._asdict() for row in measure(options.sizes)]
         print(json.dumps({"compile": rows, "checkMinimalSeconds": start_up()}, indent=2))
         return
-    print(f"{'VMs':>7} {'seconds':>8} {'peak MiB':>9} {'files':>7} {'growth':>7} {'edit s':>7}", flush=True)
+    head = f"{'VMs':>7} {'seconds':>8} {'peak MiB':>9} {'files':>7} {'growth':>7} {'edit s':>7}"
+    print(f"{head} {'check s':>8} {'growth':>7}", flush=True)
     for row in measure(options.sizes):
-        growth = f"{row.growth:.2f}" if row.growth is not None else "-"
+        growth, check_growth = (f"{each:.2f}" if each else "-" for each in (row.growth, row.check_growth))
         numbers = f"{row.vms:>7} {row.seconds:>8.2f} {row.mebibytes:>9.0f} {row.files:>7} {growth:>7} {row.edit:>7.2f}"
-        print(numbers, flush=True)
+        print(f"{numbers} {row.check:>8.2f} {check_growth:>7}", flush=True)
     print("growth: time a VM relative to the line above, 1.00 is linear")
     print(f"vmferry check of the minimal spec: {start_up():.2f} s")
 

@@ -28,10 +28,26 @@ def test_a_change_that_blocks_gives_exit_code_1_and_can_be_read_by_programs(tmp_
     moved = today(tmp_path / "today", INVENTORY.replace("datastore: ds1", "datastore: ds2", 1))
     result = vmferry("diff", str(spec), "--inventory", moved)
     assert result.code == 1
-    assert "blocks   web-01 [first-01, prepared]: disk #0 moved to ds2" in result.out
+    assert "blocks   web-01 [first-01, prepared]: disk 1 moved from ds1 to ds2" in result.out
     [change] = vmferry("diff", str(spec), "--inventory", moved, "--format", "json").data
     assert (change["vm"], change["verdict"]) == ("web-01", "blocks")
     assert vmferry("diff", str(spec), "--inventory", moved, "--only", "harmless").out == ""
+
+
+def test_a_vcenter_of_the_spec_that_is_not_in_the_new_inventory_is_said_to_be_left_out(tmp_path: Path) -> None:
+    spec = project(tmp_path)
+    result = vmferry("diff", str(spec), "--inventory", today(tmp_path / "today", INVENTORY.replace("vc1", "fra")))
+    assert result.code == 0
+    assert "decision vcenter fra: new vCenter with 2 VMs" in result.out
+    assert "not compared: vc1" in result.err
+
+
+def test_a_file_that_cannot_be_read_is_reported_in_the_format_asked_for(tmp_path: Path) -> None:
+    spec = project(tmp_path)
+    (tmp_path / "broken.yaml").write_text("a: [")
+    result = vmferry("diff", str(spec), "--inventory", str(tmp_path / "broken.yaml"), "--format", "json")
+    assert (result.code, result.data["findings"][0]["code"]) == (1, "VMF001")
+    assert vmferry("diff", str(spec), "--inventory", str(tmp_path / "none")).code == 2
 
 
 def test_a_file_that_is_no_inventory_is_refused(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_check_shows_it_as_text(name: str, project: Path) -> None:
     assert harmless(result.text)
     assert not re.search(r"(?m)^spec\.yaml:1:1", result.text)
     for finding in vmferry("check", project, "--format", "json").data["findings"]:
-        assert (finding["code"], finding["vms"]) == ("VMF111", [name])  # read by a script, the name is as it was
+        assert finding["vms"] == [name]  # read by a script, the name is as it was
 
 
 def test_findings_show_it_as_text(name: str, tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_findings_show_it_as_text(name: str, tmp_path: Path) -> None:
 def test_explain_shows_it_as_text(name: str, project: Path) -> None:
     for args in (("--", name), ("--all",)):
         result = vmferry("explain", project, *args)
-        assert (result.code, result.err) == (0, "")
-        assert harmless(result.out)
+        assert result.code == 0
+        assert harmless(result.text)
         assert not re.search(r"(?m)^\s*spec\.yaml:1:1", result.out)
     [found] = vmferry("explain", project, "--all", "--format", "json").data
     assert found["vm"] == name

@@ -52,20 +52,15 @@ def test_draft_compiles_once_a_person_has_decided(tmp_path: Path) -> None:
     drafted = vmferry("init", "--from", save(tmp_path / "inventory", acme()), "--out", spec)
     assert (drafted.code, drafted.err) == (0, "")
 
-    # what the schema cannot do without comes first
-    first = vmferry("check", spec, "--format", "json")
-    assert findings(first) == {("VMF013", "spec.yaml", "")}
-    assert "repoURL" in first.data["findings"][0]["message"]
-    replace(spec / "spec.yaml", ("repoURL: TODO", "repoURL: https://git.example.com/gitops"))
-
-    second = findings(vmferry("check", spec, "--format", "json"))
-    assert {(code, file) for code, file, _ in second} == {
+    # one run names all of it
+    found = findings(vmferry("check", spec, "--format", "json"))
+    assert {(code, file) for code, file, _ in found} == {
+        ("VMF013", "spec.yaml"),  # the repository
         ("VMF102", "spec.yaml"),  # no StorageClass has the tier
-        ("VMF301", "spec.yaml"),  # so none fits
         ("VMF202", "spec.yaml"),  # the overlay segment
         ("VMF108", "exceptions.yaml"),  # facts nobody knows
     }
-    assert {vms for code, _, vms in second if code == "VMF108"} == {"web-dev-01"}
+    assert {vms for code, _, vms in found if code == "VMF108"} == {"web-dev-01"}
 
     # all of it was listed
     listed = re.findall(r"^  (\S+):(\d+): (.*)$", drafted.out, re.MULTILINE)
@@ -75,12 +70,15 @@ def test_draft_compiles_once_a_person_has_decided(tmp_path: Path) -> None:
 
     replace(
         spec / "spec.yaml",
+        ("repoURL: TODO", "repoURL: https://git.example.com/gitops"),
         ("classes: []", "classes:"),
         ("  #  - {name:", "    - {name:"),
         ("{type: bridge, bridge: br-vm} # TODO", "{type: bridge, bridge: br-vm, vlan: 130} # TODO"),
     )
     replace(spec / "vms/exceptions.yaml", ('# vtpm: "TODO true or false"', "vtpm: false"))
-    assert vmferry("check", spec) == (0, "", "no findings; 66 VMs in 10 groups\n")
+    result = vmferry("check", spec)
+    assert result.code == 0
+    assert result.err.endswith("; 66 VMs in 10 groups\n")
     out = tmp_path / "out"
     assert vmferry("compile", spec, "--out", out).code == 0
     if shutil.which("kustomize") or shutil.which("kubectl"):
@@ -116,7 +114,9 @@ def test_facts_an_export_does_not_have_are_completed_where_they_are_marked(tmp_p
         assert wanted in text
         text = text.replace(wanted, value)
     path.write_text(text)
-    assert vmferry("check", spec) == (0, "", "no findings; 2 VMs in 2 groups\n")
+    result = vmferry("check", spec)
+    assert result.code == 0
+    assert result.err.endswith("; 2 VMs in 2 groups\n")
 
 
 def test_drafts_of_one_inventory_are_equal(tmp_path: Path) -> None:
@@ -179,3 +179,66 @@ def test_long_lists_of_decisions_are_cut(tmp_path: Path) -> None:
     result = vmferry("init", "--from", inventory, "--out", tmp_path / "spec")
     assert "32 to decide" in result.out
     assert "… and 12 more: grep -rn TODO" in result.out
+
+
+def test_placeholders_are_findings_that_hide_nothing_else(tmp_path: Path) -> None:
+    part = estate(vm(1, "web-01", os=None, datacenter=None), vm(2, "web-02"))
+    spec = tmp_path / "spec"
+    assert vmferry("init", "--from", save(tmp_path / "inventory", part), "--out", spec).code == 0
+    path = spec / "vms/exceptions.yaml"
+    path.write_text(re.sub(r"^    # (?!TODO)", "    ", path.read_text(), flags=re.MULTILINE))
+    result = vmferry("check", spec, "--format", "json")
+    left = {f["message"]: f["help"] for f in result.data["findings"] if "left to decide" in f["message"]}
+    assert list(left) == [
+        "`target.gitops.repoURL` is left to decide: TODO",
+        "`vms[0].datacenter` is left to decide: TODO",
+        "`vms[0].os` is left to decide: TODO linux, windows or other",
+    ]
+    assert "Repository that holds the tree" in left["`target.gitops.repoURL` is left to decide: TODO"]
+    assert "VMF102" in {f["code"] for f in result.data["findings"]}
+    assert vmferry("compile", spec, "--out", tmp_path / "out").code == 1
+    assert not (tmp_path / "out").exists()
+    assert "left to decide" in vmferry("diff", spec, "--inventory", tmp_path / "inventory").text
+
+
+def test_tier_without_a_class_is_reported_once(tmp_path: Path) -> None:
+    stores = tuple(InventoryDatastore(name=f"ds-{i}", kind="VMFS") for i in range(1, 4))
+    vms = (vm(i, f"web-{i:02}", disks=(disk(datastore=f"ds-{i % 3 + 1}"), disk())) for i in range(1, 9))
+    part = estate(*vms, vm(20, "lost", disks=(disk(datastore=None), disk(datastore=None))), datastores=stores)
+    spec = tmp_path / "spec"
+    assert vmferry("init", "--from", save(tmp_path / "inventory", part), "--out", spec).code == 0
+    found = vmferry("check", spec, "--format", "json").data["findings"]
+    storage = [(f["code"], f["message"]) for f in found if f["code"] in ("VMF102", "VMF301")]
+    assert storage == [("VMF102", "no StorageClass has tier 'silver' (3 datastores)")]
+
+
+def test_what_is_called_todo_is_no_placeholder(tmp_path: Path) -> None:
+    network = InventoryNetwork(name="TODO", id="dvportgroup-7", kind="distributed", vlan=7)
+    store = InventoryDatastore(name="TODO list", kind="VMFS")
+    todo = vm(1, "TODO", nics=(nic(1, "TODO"),), disks=(disk(datastore="TODO list"),), folder="/TODO")
+    spec = tmp_path / "spec"
+    inventory = save(tmp_path / "inventory", estate(todo, networks=(network,), datastores=(store,)))
+    assert vmferry("init", "--from", inventory, "--out", spec).code == 0
+    result = vmferry("check", spec, "--format", "json")
+    assert {message for _, file, message in findings(result) if file != "vc1.yaml"} == {""}
+    messages = [f["message"] for f in result.data["findings"] if f["severity"] == "error"]
+    assert len(messages) == 2
+    assert "no StorageClass has tier 'silver'" in messages
+    assert "`target.gitops.repoURL` is left to decide: TODO" in messages
+
+
+def test_unknown_field_stays_an_error_whatever_its_value(tmp_path: Path) -> None:
+    spec = tmp_path / "spec"
+    assert vmferry("init", "--from", save(tmp_path / "inventory", estate(vm(1, "web-01"))), "--out", spec).code == 0
+    replace(spec / "spec.yaml", ("repoURL: TODO", "repoURL: TODO\n    password: TODO\n    brnach: TODO"))
+    codes = [f["code"] for f in vmferry("check", spec, "--format", "json").data["findings"]]
+    assert codes == ["VMF014", "VMF015", "VMF013"]
+
+
+def test_placeholder_cannot_be_suppressed(tmp_path: Path) -> None:
+    spec = tmp_path / "spec"
+    assert vmferry("init", "--from", save(tmp_path / "inventory", estate(vm(1, "web-01"))), "--out", spec).code == 0
+    path = spec / "spec.yaml"
+    path.write_text(path.read_text() + "suppress: [{rule: VMF013, reason: the repository is not there yet}]\n")
+    assert "`target.gitops.repoURL` is left to decide: TODO" in vmferry("check", spec).text
+    assert vmferry("compile", spec, "--out", tmp_path / "out").code == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 from tests.invocation import process, vmferry
+from tests.load.test_history import commit, git
 
 from vmferry import __version__, cli
 from vmferry.cli import VERBS
@@ -186,6 +187,8 @@ def test_help_has_examples_a_line_each(verb: str) -> None:
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("init", "verify", "import", "diff")])
 def test_examples_in_help_run_as_they_stand(verb: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.parent)
+    commit(project)
+    git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
     for line in examples(verb):
         call = re.search(r"vmferry ([^|>)#]*)", line)
         assert call is not None

@@ -1,7 +1,7 @@
 """Writes exports as RVTools would: workbooks, and folders of .csv files."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -21,7 +21,7 @@ def headers(rows: Tab) -> list[str]:
 
 def workbook(path: Path, tabs: Mapping[str, Tab]) -> Path:
     book = openpyxl.Workbook()
-    book.remove(book.active)
+    book.remove(book.worksheets[0])
     for name, rows in tabs.items():
         sheet = book.create_sheet(name)
         names = headers(rows)
@@ -69,6 +69,16 @@ def raw(path: Path, sheet: Iterable[str], doctype: str = "", strings: str | None
                 stream.write(part.encode())
             stream.write(b"</sheetData></worksheet>")
     return path
+
+
+def rewrite(path: Path, part: str, change: Callable[[str], str]) -> None:
+    """Change one part of a workbook."""
+    with ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts[part] = change(parts[part].decode()).encode()
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
 
 
 def line(number: int, *texts: str) -> str:

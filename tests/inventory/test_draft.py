@@ -183,7 +183,8 @@ def test_storage_map_has_a_row_a_datastore_with_a_guessed_tier() -> None:
 
 def test_namespaces_come_from_pools_where_most_vms_are_in_one() -> None:
     pool = "/DC1/C1/Resources"
-    part = estate(vm(1, "a", resource_pool=f"{pool}/Prod/Web"), vm(2, "b", resource_pool=f"{pool}/kube-x"), vm(3, "c"))
+    part = estate(vm(1, "a", resource_pool=f"{pool}/Prod/Web"), vm(2, "b", resource_pool=f"{pool}/kube-x"))
+    part = msgspec.structs.replace(part, vms=(*part.vms, vm(3, "c", folder=None)))
     result = drafted(part)
     spec = spec_of(result)
     assert {n.name: n.source.resource_pool if n.source else None for n in spec.namespaces} == {
@@ -298,7 +299,7 @@ def test_dependencies_are_proposed_and_never_written() -> None:
         "# proposed: app-01, db-01: rule keep of cluster C1 keeps them on one host: do they depend on each other?",
         (
             '# proposed: {name: app-01, dependsOn: [db-01, {external: "smtp.acme:25"}]}: a note says '
-            "'db-01, smtp.acme:25, gone'; no VM is called 'gone'"
+            "'dependsOn: db-01, smtp.acme:25, gone'; no VM is called 'gone'"
         ),
         "# proposed: {name: db-01, dependsOn: [app-01]}: custom attribute DependsOn says 'app-01'",
     ]
@@ -389,3 +390,59 @@ def test_any_name_gives_a_draft_that_every_reader_reads_alike(names: list[str]) 
         [document] = read(text.encode(), name)
         assert yaml.safe_load(text) == document.data
     _one_line(result.files.values())
+
+
+def test_vms_in_no_resource_pool_go_by_their_folder() -> None:
+    part = estate(
+        *(vm(i, f"web-{i}", resource_pool="/DC1/C1/Resources/Prod/Web") for i in range(1, 6)),
+        vm(6, "shop-a", folder="/DC1/vm/Prod/Shop"),
+        vm(7, "stray", folder="/DC1/vm/Prod/Web"),
+        vm(8, "lone", folder="/DC1/vm"),
+    )
+    result = drafted(part)
+    named = {name: decisions.namespace for name, decisions in decisions_of(result, part).items()}
+    assert (named["shop-a"], named["stray"], named["lone"]) == ("prod-shop", "prod-web", "vc1")
+    assert [row.name for row in spec_of(result).namespaces] == ["prod-web", "prod-shop", "vc1"]
+    assert "# in folder /DC1/vm/Prod/Shop: 1 VM" in result.files["spec.yaml"]
+
+
+def test_classes_are_proposed_best_first() -> None:
+    names = ("nfs-1", "vsan-1", "lun-1")
+    stores = tuple(InventoryDatastore(name=n, kind=k) for n, k in zip(names, ("NFS", "vsan", "VMFS"), strict=True))
+    part = estate(vm(1, "a", disks=tuple(disk(datastore=name) for name in names)), datastores=stores)
+    text = drafted(part).files["spec.yaml"]
+    assert "one for each tier in use: gold, silver, bronze" in text
+    assert re.findall(r"#  - \{name: (\w+)-class", text) == ["gold", "silver", "bronze"]
+
+
+def test_an_answer_for_all_vms_can_be_written_at_once() -> None:
+    part = estate(*(vm(i, f"a{i}", firmware="efi", secure_boot=True) for i in range(3)))
+    text = drafted(part).files["vms/exceptions.yaml"]
+    [old, new] = re.findall(r"^# sed -i 's/(.*)/(.*)/'", text, re.MULTILINE)[0]
+    [document] = read(text.replace(old, new).encode(), "x")
+    assert [entry["vtpm"] for entry in document.data["vms"]] == [False] * 3
+
+
+def test_note_is_quoted_with_what_it_says_of_the_other_vm() -> None:
+    text = drafted(estate(vm(1, "a", annotation="depends on: b"), vm(2, "b"))).files["spec.yaml"]
+    assert "proposed: {name: a, dependsOn: [b]}: a note says 'depends on: b'" in text
+
+
+def test_trunk_of_every_vlan_goes_without_vlan_0() -> None:
+    networks = tuple(
+        InventoryNetwork(name=name, kind="distributed", trunk=trunk)
+        for name, trunk in (("all", ("0-4094",)), ("native", ("0", "7")), ("none", ("0",)))
+    )
+    part = estate(vm(1, "a", nics=tuple(nic(i, network.name) for i, network in enumerate(networks))), networks=networks)
+    result = drafted(part)
+    assert [row.source.trunk for row in spec_of(result).networks] == [("1-4094",), ("7",), ()]
+    assert [str(decision).partition(": network ")[2][:4] for decision in result.decisions][1:2] == ["none"]
+
+
+def test_passed_through_devices_need_a_name_in_the_target() -> None:
+    part = estate(vm(1, "render", passthrough=("vgpu grid_t4-4q", "pci 8086:37c8")))
+    result = drafted(part)
+    assert "what vgpu grid_t4-4q, pci 8086:37c8 is called on the target's nodes" in str(result.decisions[-1])
+    text = result.files["vms/exceptions.yaml"]
+    assert '# gpus: [{deviceName: "TODO as in nvidia.com/GRID_T4-4Q"}]' in text
+    assert '# hostDevices: [{deviceName: "TODO as in intel.com/qat"}]' in text

@@ -178,3 +178,47 @@ def test_what_is_written_is_read_back_the_same(
     write(split(whole), out, dump)
     assert restore(out) == whole
     assert write(split(whole), out, dump) == []
+
+
+def test_files_of_a_cluster_with_a_long_odd_name_are_known_again(tmp_path: Path) -> None:
+    for name in ("💾" * 1000, "\U000e0041" * 1000):
+        assert write(split(inventory(machine("a", name))), tmp_path, dump)
+        assert write(split(inventory(machine("a", name))), tmp_path, dump) == []
+
+
+def test_another_vcenter_of_the_same_name_replaces_nothing(tmp_path: Path) -> None:
+    def of(uuid: str) -> Inventory:
+        whole = inventory(machine("a"))
+        return msgspec.structs.replace(whole, source=msgspec.structs.replace(whole.source, instance_uuid=uuid))
+
+    write(split(of("5f1e8a34-0000-4000-8000-000000000001")), tmp_path, dump)
+    before = tree(tmp_path)
+    with pytest.raises(NotOurs, match="another vCenter"):
+        write(split(of("5f1e8a34-0000-4000-8000-000000000002")), tmp_path, dump)
+    assert tree(tmp_path) == before
+
+
+def test_parts_of_a_large_cluster_never_meet_the_file_of_another() -> None:
+    vms = [machine(f"vm-{number}", id=f"vm-{number}") for number in range(4001)]
+    small = [machine(f"small-{digit}", f"prod.{digit}") for digit in "0123456789abcdef"]
+    files = split(inventory(*vms, *small))
+    assert sum(len(part.vms) for part in files.values()) == 4017
+
+
+@pytest.mark.parametrize("name", ["CON", "nul", "com1", "LPT9", "aux.old"])
+def test_no_file_has_a_name_that_windows_keeps_for_devices(name: str) -> None:
+    stems = [Path(path).name.partition(".")[0] for path in split(inventory(machine("a", name)))]
+    assert name.lower().partition(".")[0] not in stems
+
+
+def test_one_vcenter_is_not_written_under_two_names(tmp_path: Path) -> None:
+    def called(name: str) -> dict[str, Inventory]:
+        whole = inventory(machine("a"), name=name)
+        uuid = "5f1e8a34-0000-4000-8000-000000000001"
+        return split(msgspec.structs.replace(whole, source=msgspec.structs.replace(whole.source, instance_uuid=uuid)))
+
+    write(called("vc1-berlin"), tmp_path, dump)
+    before = tree(tmp_path)
+    with pytest.raises(NotOurs, match="--source vc1-berlin"):
+        write(called("vc1"), tmp_path, dump)
+    assert tree(tmp_path) == before

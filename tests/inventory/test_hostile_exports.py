@@ -1,13 +1,15 @@
 """Exports that are damaged, or that somebody made to do harm: a clear error or a faithful value, and never a hang."""
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from zipfile import ZIP_BZIP2, ZIP_LZMA, ZipFile
 
 import openpyxl
 import pytest
-from tests.inventory.exports import estate, folder, info, line, raw, workbook
+from tests.inventory.exports import estate, folder, info, line, raw, rewrite, workbook
 from tests.invocation import process, vmferry
 
 from vmferry.inventory.rvtools import read_rvtools
@@ -133,9 +135,9 @@ def test_a_formula_counts_as_its_cached_value(tmp_path: Path) -> None:
 
 def test_a_formula_without_value_is_blank(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
-    book.active.title = "vInfo"
-    book.active.append(["VM", "CPUs"])
-    book.active.append(["a", "=1+1"])
+    book.worksheets[0].title = "vInfo"
+    book.worksheets[0].append(["VM", "CPUs"])
+    book.worksheets[0].append(["a", "=1+1"])
     book.save(tmp_path / "x.xlsx")
     assert read_rvtools([tmp_path / "x.xlsx"])[0].vms[0].cpu is None
 
@@ -219,3 +221,41 @@ def test_a_refused_export_writes_nothing_and_ends_with_1(tmp_path: Path) -> None
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("vmferry: ")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("method", [ZIP_BZIP2, ZIP_LZMA])
+def test_a_compression_that_no_workbook_has_is_refused(method: int, tmp_path: Path) -> None:
+    with ZipFile(workbook(tmp_path / "x.xlsx", estate())) as whole, ZipFile(tmp_path / "y.xlsx", "w", method) as other:
+        for name in whole.namelist():
+            other.writestr(name, whole.read(name))
+    refuse(tmp_path / "y.xlsx", "compress")
+
+
+def test_many_sheets_of_one_huge_part_are_refused_before_they_are_unpacked(tmp_path: Path) -> None:
+    path = raw(tmp_path / "x.xlsx", [line(1, "VM"), line(2, "a"), " " * 100_000_000])
+    more = "".join(f'<sheet name="vInfo {number}" sheetId="{number}" r:id="s"/>' for number in range(2, 60))
+    rewrite(path, "xl/workbook.xml", lambda text: text.replace("</sheets>", f"{more}</sheets>"))
+    started = time.monotonic()
+    refuse(path, "GiB when unpacked")
+    assert time.monotonic() - started < 5
+
+
+def test_a_million_vms_that_no_vcenter_has_are_refused(tmp_path: Path) -> None:
+    rows = (f'<row r="{number}"><c r="A{number}"><v>{number}</v></c></row>' for number in range(2, 1_000_000))
+    refuse(raw(tmp_path / "x.xlsx", [line(1, "VM"), *rows]), "more than 200000 rows")
+
+
+def test_file_names_that_are_no_text_do_no_harm(tmp_path: Path) -> None:
+    paths = [tmp_path / os.fsdecode(b"\xff%d.xlsx" % number) for number in (1, 2)]
+    for path in paths:
+        workbook(path, {"vInfo": [{"VM": "a"}], "vTools": [{"VM": "b", "Tools": "toolsOk"}]})
+    result = vmferry("import", "rvtools", *paths, "--out", tmp_path / "out")
+    assert result.code == 0, result.text
+    assert len(list((tmp_path / "out").rglob("surroundings.yaml"))) == 2
+
+
+def test_thousands_of_rows_are_not_all_listed_on_the_terminal(tmp_path: Path) -> None:
+    rows = [info(f"a{number}", number // 2) for number in range(2000)]
+    result = vmferry("import", "rvtools", folder(tmp_path / "x", {"vInfo": rows}), "--out", tmp_path / "out")
+    assert len(result.text.splitlines()) < 20
+    assert "995 more" in result.text

@@ -1,11 +1,12 @@
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.inventory.exports import CENTER, SERVER, disk, estate, folder, info, nic, vm, workbook
+from tests.inventory.exports import CENTER, SERVER, disk, estate, folder, info, nic, rewrite, vm, workbook
 
 from vmferry.inventory.rvtools import read_rvtools
 from vmferry.inventory.workbook import ExportError
@@ -106,6 +107,7 @@ def test_what_surrounds_the_vms_comes_over(tmp_path: Path) -> None:
     assert networks["trunk"].trunk == ("100-200", "300")
     assert networks["dvs1-DVUplinks-41"].uplink
     assert (networks["VM Network"].vlan, networks["VM Network"].kind) == (None, "standard")
+    assert [name for name, network in networks.items() if network.untagged] == ["VM Network"]
     assert [(each.name, each.kind, each.capacity) for each in found.datastores] == [("ds1", "VMFS", 1000 * 2**20)]
     assert [(each.name, each.cores, each.memory, each.id) for each in found.hosts] == [("esx1", 32, 2**38, "host-1")]
     assert found.resource_pools == (ResourcePool(path="Prod", cluster="Prod", memory_limit="4Gi"),)
@@ -349,7 +351,10 @@ def test_disks_that_vdisk_lacks_are_reported_and_not_taken_for_none(tmp_path: Pa
         workbook(tmp_path / "x.xlsx", {"vInfo": [info("a", 1), info("b", 2, Disks=0)], "vDisk": [disk("z", 9)]})
     )
     assert [each.disks for each in found.vms] == [None, ()]
-    assert "vInfo counts 1 disks, vDisk has 0 that belong to it" in [each.reason for each in found.unjoined]
+    assert [each.reason for each in found.unjoined] == [
+        "vInfo has no VM with this VM ID",
+        "vInfo counts 1 disks, vDisk has 0 that belong to it: its disks are left unknown",
+    ]
 
 
 def test_a_nic_on_no_network_is_reported(tmp_path: Path) -> None:
@@ -412,3 +417,198 @@ def test_the_real_export_is_read_and_says_what_did_not_join() -> None:
     assert [disk.size for disk in by_id["vm-105889"].disks or ()] == ["512Gi"]  # `vm-2` in vDisk, `vm-3` in vInfo
     assert any(each.tab == "vPartition" and "another guest system" in each.reason for each in found.unjoined)
     assert not any("mounts" in (disk.file or "") or disk.file == "/" for each in found.vms for disk in each.disks or ())
+
+
+# --- vCenters that look alike -----------------------------------------------------------------------------------
+
+
+def test_two_exports_that_reach_one_vcenter_by_different_names_are_one(tmp_path: Path) -> None:
+    first = workbook(tmp_path / "1.xlsx", {"vInfo": [info("a", 1)]})
+    second = workbook(tmp_path / "2.xlsx", {"vInfo": [{**info("b", 2), "VI SDK Server": "10.0.0.1"}]})
+    found = read_rvtools([first, second])
+    assert [[each.name for each in inventory.vms] for inventory in found] == [["a", "b"]]
+    assert found == read_rvtools([second, first])
+
+
+def test_the_server_of_vmetadata_names_a_vcenter_that_no_row_names(tmp_path: Path) -> None:
+    tabs = {"vInfo": [{"VM": "a"}], "vMetaData": [{"RVTools version": "4.7.1.4", "Server": "vc7.acme.example"}]}
+    assert read(workbook(tmp_path / "x.xlsx", tabs)).source.url == "https://vc7.acme.example/sdk"
+
+
+def test_surroundings_that_do_not_say_their_vcenter_belong_to_none_of_several(tmp_path: Path) -> None:
+    other = {"VI SDK Server": "vc2.acme.example", "VI SDK UUID": CENTER[:-1] + "2"}
+    tabs = {"vInfo": [info("a", 1), {**info("b", 1), **other}], "vHost": [{"Host": "esx9", "# Cores": 32}]}
+    first, second = read_rvtools([workbook(tmp_path / "x.xlsx", tabs)])
+    assert (first.hosts, second.hosts) == ((), ())
+    assert [(each.tab, each.row, each.reason) for each in first.unjoined] == [
+        ("vHost", 2, "it does not say which of several vCenters it is in")
+    ]
+
+
+def test_csv_exports_side_by_side_do_not_mix(tmp_path: Path) -> None:
+    tabs = {"vInfo": [{"VM": "a", "VM ID": "vm-1"}], "vTools": [{"VM": "a", "VM ID": "vm-1", "Tools": "toolsOk"}]}
+    other = {"vInfo": [{"VM": "b", "VM ID": "vm-1"}], "vTools": [{"VM": "b", "VM ID": "vm-1", "Tools": "toolsOld"}]}
+    single = [*folder(tmp_path / "berlin", tabs).iterdir(), *folder(tmp_path / "paris", other).iterdir()]
+    (tmp_path / "both").mkdir()
+    for path in single:
+        (tmp_path / "both" / f"{path.parent.name}_{path.name}").write_bytes(path.read_bytes())
+    for paths in (single, [tmp_path / "both"]):
+        found = read_rvtools(paths)
+        assert [[(vm.name, vm.tools) for vm in each.vms] for each in found] == [
+            [("a", "running")],
+            [("b", "running")],
+        ]
+        assert [each.source.name for each in found] == ["berlin", "paris"]
+        assert [each.unjoined for each in found] == [(), ()]
+
+
+def test_of_exports_with_and_without_ids_a_vm_is_taken_once(tmp_path: Path) -> None:
+    with_ids = {"vInfo": [info("a", 1), info("b", 2)]}
+    bare = {"vInfo": [{**row, "VM ID": "", "VM UUID": "", "SMBIOS UUID": ""} for row in with_ids["vInfo"]]}
+    paths = [folder(tmp_path / "old", with_ids), folder(tmp_path / "new", bare)]
+    for old in paths:
+        for path in paths:
+            os.utime(path / "RVTools_tabvInfo.csv", (1, 1) if path is old else (2, 2))
+        assert [each.name for each in read_rvtools(paths)[0].vms] == ["a", "b"]
+
+
+def test_pools_of_one_path_in_two_clusters_are_both_kept(tmp_path: Path) -> None:
+    paths = []
+    for number, cluster in enumerate(("A", "B")):
+        pool = {"Resource Pool path": f"/DC1/{cluster}/Resources/Prod", "VI SDK Server": SERVER, "VI SDK UUID": CENTER}
+        paths.append(workbook(tmp_path / f"{number}.xlsx", {"vInfo": [info(cluster, number)], "vRP": [pool]}))
+    assert [(each.path, each.cluster) for each in read_rvtools(paths)[0].resource_pools] == [
+        ("Prod", "A"),
+        ("Prod", "B"),
+    ]
+
+
+def test_a_name_made_from_a_number_is_a_name_that_a_spec_can_hold(tmp_path: Path) -> None:
+    path = workbook(tmp_path / f"{'1' * 59}-{'2' * 20}.xlsx", {"vInfo": [{"VM": "a"}]})
+    assert re.fullmatch("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", read(path).source.name)
+
+
+def test_the_newest_of_two_exports_is_told_by_the_time_and_not_by_its_spelling(tmp_path: Path) -> None:
+    paths = []
+    for cpus, created in ((1, "2026-01-01T23:30:00+02:00"), (2, "2026-01-01T22:00:00.5Z")):
+        path = workbook(tmp_path / f"{cpus}.xlsx", {"vInfo": [info("a", 1, CPUs=cpus)]})
+        when = rf"\g<1>{created}"
+        rewrite(path, "docProps/core.xml", partial(re.sub, r"(<dcterms:created[^>]*>)[^<]*", when))
+        paths.append(path)
+    [found] = read_rvtools(paths)
+    assert found.vms[0].cpu == Cpu(count=2)
+    assert found.source.taken == "2026-01-01T22:00:00Z"
+
+
+# --- what is not whole ------------------------------------------------------------------------------------------
+
+
+def test_disks_of_which_some_are_missing_stay_unknown(tmp_path: Path) -> None:
+    tabs = {
+        "vInfo": [info("a", 1, Disks=2), info("b", 2, Disks=2)],
+        "vDisk": [
+            disk("a", 1),
+            disk("b", 2),
+            disk("b", 2, **{"Disk Key": 2001, "Unit #": 1, "Path": "[ds1] b/b_1.vmdk", "Capacity MiB": ""}),
+        ],
+    }
+    found = read(workbook(tmp_path / "x.xlsx", tabs))
+    assert [each.disks for each in found.vms] == [None, None]
+    assert [(each.tab, each.row) for each in found.unjoined] == [("vDisk", 4), ("vInfo", 2)]
+
+
+def test_nics_of_which_some_are_missing_stay_unknown(tmp_path: Path) -> None:
+    second = {"NIC label": "Network adapter 2", "Mac Address": "00:50:56:9a:00:99"}
+    tabs = {
+        "vInfo": [info("a", 1, NICs=2), info("b", 2, NICs=2), info("c", 3, NICs=9, **{"Network #1": "web"})],
+        "vNetwork": [nic("a", 1), nic("b", 2), nic("b", 2, **second, Network="")],
+    }
+    found = read(workbook(tmp_path / "x.xlsx", tabs))
+    assert [each.nics for each in found.vms] == [None, None, None]
+    assert [(each.tab, each.row) for each in found.unjoined] == [("vInfo", 2), ("vInfo", 4), ("vNetwork", 4)]
+
+
+def test_rows_that_stand_there_twice_count_once(tmp_path: Path) -> None:
+    tabs = estate()
+    twice = {tab: [*rows, *rows] for tab, rows in tabs.items() if tab != "vMetaData"}
+    found = read(workbook(tmp_path / "x.xlsx", twice))
+    assert found.vms == read(workbook(tmp_path / "y.xlsx", tabs)).vms
+    assert {each.tab for each in found.unjoined} == {"vInfo", "vDisk", "vNetwork", "vPartition", "vSnapshot"}
+
+
+def test_snapshots_stay_unknown_where_a_row_may_belong_to_the_vm(tmp_path: Path) -> None:
+    bare = {"VM ID": "", "VM UUID": "", "SMBIOS UUID": ""}
+    tabs = {
+        "vInfo": [{**info("twin", 2), **bare}, {**info("twin", 3), **bare}, info("sure", 4)],
+        "vSnapshot": [{**vm("twin", 0, Name="s"), **bare}],
+    }
+    assert [each.snapshots for each in read(workbook(tmp_path / "x.xlsx", tabs)).vms] == [0, None, None]
+
+
+def test_a_tab_that_could_not_be_read_says_nothing_of_snapshots(tmp_path: Path) -> None:
+    found = read(workbook(tmp_path / "x.xlsx", {"vInfo": [info("a", 1)], "vSnapshot": [{"Foo": 1}, {"Foo": 2}]}))
+    assert found.vms[0].snapshots is None
+
+
+def test_thousands_of_rows_that_join_to_nothing_are_counted_and_not_all_listed(tmp_path: Path) -> None:
+    rows = [{"VM": f"z{number}", "Disk": "/"} for number in range(5000)]
+    found = read(folder(tmp_path / "x", {"vInfo": [{"VM": "a"}], "vPartition": rows}))
+    assert len(found.unjoined) == 1001
+    assert found.unjoined[-1].row == 1002
+    assert found.unjoined[-1].reason == "and 4000 more rows from here on: vInfo has no VM of this name"
+
+
+# --- headers ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_title_above_the_header_hides_no_delimiter(delimiter: str, tmp_path: Path) -> None:
+    path = folder(tmp_path / "x", estate(), delimiter) / "RVTools_tabvInfo.csv"
+    path.write_text("Export of vCenter vc1, made by Bob\n\n" + path.read_text())
+    assert read(tmp_path / "x").vms == only_vm_of_estate(tmp_path)
+
+
+def only_vm_of_estate(tmp_path: Path) -> tuple[VirtualMachine, ...]:
+    return read(workbook(tmp_path / "y.xlsx", estate())).vms
+
+
+def test_the_line_that_names_the_delimiter_counts_as_a_row(tmp_path: Path) -> None:
+    path = folder(tmp_path / "x", {"vInfo": [info("a", 1), {**info("", 2)}]}, ";") / "RVTools_tabvInfo.csv"
+    path.write_text("sep=;\n" + path.read_text())
+    assert [(each.row, each.reason) for each in read(tmp_path / "x").unjoined] == [(4, "it has no name")]
+
+
+def test_the_first_name_of_a_column_wins_over_its_other_names(tmp_path: Path) -> None:
+    tabs = {
+        "vInfo": [info("a", 1)],
+        "vTools": [{"VM": "a", "VMRef": "VirtualMachine-vm-1", **vm("a", 1, Tools="toolsOk")}],
+    }
+    assert only_vm(tabs, tmp_path).tools == "running"
+
+
+def test_a_tab_that_names_its_vms_by_id_alone_is_read(tmp_path: Path) -> None:
+    tabs = {"vInfo": [info("a", 1)], "vTools": [{"VM ID": "vm-1", "Tools": "toolsOk"}]}
+    assert only_vm(tabs, tmp_path).tools == "running"
+
+
+def test_a_folder_below_a_datacenter_that_is_in_a_folder_is_found(tmp_path: Path) -> None:
+    row = info("a", 1, Folder="/Europe/DC1/vm/Prod/Web")
+    assert only_vm({"vInfo": [row]}, tmp_path).folder == "/Prod/Web"
+
+
+def test_the_controller_of_exports_before_4_0_tells_the_unit(tmp_path: Path) -> None:
+    row = disk("a", 1, Controller="SCSI controller 1", Label="", **{"Unit #": 3})
+    found = only_vm({"vInfo": [info("a", 1)], "vDisk": [row]}, tmp_path)
+    assert [(each.controller, each.unit) for each in found.disks or ()] == [("scsi", "scsi1:3")]
+
+
+def test_a_snapshot_of_a_vm_that_is_not_listed_casts_no_doubt_on_others(tmp_path: Path) -> None:
+    rows = [vm("a", 99, Name="s"), {"VM ID": "vm-98", "Name": "s"}]
+    found = read(workbook(tmp_path / "x.xlsx", {"vInfo": [info("a", 1), info("b", 2)], "vSnapshot": rows}))
+    assert [each.snapshots for each in found.vms] == [0, 0]
+    assert len(found.unjoined) == 2
+
+
+def test_a_snapshot_that_names_no_vm_may_be_of_any(tmp_path: Path) -> None:
+    tabs = {"vInfo": [info("a", 1), info("b", 2)], "vSnapshot": [vm("a", 1, Name="s"), {"VM": "", "Name": "s"}]}
+    assert [each.snapshots for each in read(workbook(tmp_path / "x.xlsx", tabs)).vms] == [None, None]

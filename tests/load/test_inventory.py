@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from vmferry.compile import check
+from vmferry.load.project import load
 from vmferry.model.finding import SpecError
 
 SPEC = """\
@@ -89,3 +90,35 @@ def test_a_decision_in_an_inventory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         check(project(tmp_path, inventory=INVENTORY.replace("id: vm-2,", "id: vm-2, phase: first,")))
     assert [finding.code for finding in caught.value.findings] == ["VMF116"]
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        'annotation: "${HOME} is not set"',
+        'annotation: "see https://admin:geheim@10.0.0.1/ for more"',
+        'annotation: "a \\uFFFE b \\x7F"',
+        'customAttributes: {"Password policy": 90 days, Token: "${x}"}',
+        'folder: "/a\\x7Fb"',
+    ],
+)
+def test_what_vcenter_says_is_never_refused_while_no_manifest_states_it(tmp_path: Path, fact: str) -> None:
+    checked = check(project(tmp_path, inventory=INVENTORY.replace("id: vm-1,", f"id: vm-1, {fact},")))
+    assert checked.findings == ()
+
+
+def test_a_name_that_no_manifest_can_carry_is_refused_where_one_would_state_it(tmp_path: Path) -> None:
+    odd = INVENTORY.replace("name: web-01", 'name: "web\\x7F01"')
+    [finding] = [f for f in check(project(tmp_path, inventory=odd)).findings if f.code == "VMF019"]
+    assert "kustomize cannot read" in finding.message
+    assert finding.where is not None
+    assert Path(finding.where.file).name == "c1.yaml"
+
+
+def test_the_entry_of_a_vm_remembers_what_the_inventory_says_of_it(tmp_path: Path) -> None:
+    entries = load(project(tmp_path, "  - {name: web-01, memory: 6Gi, cpu: {count: 2}}")).entries
+    [first, second] = entries
+    assert first.imported is not None
+    assert (first.vm.memory, first.imported.memory) == ("6Gi", "4Gi")
+    assert (first.overrides, first.stated) == (("memory",), ("cpu", "memory", "name"))
+    assert (second.imported, second.stated) == (second.vm, ())

@@ -610,6 +610,69 @@ def test_files_of_the_users_own_are_no_business_of_ours(check: Callable[[], Repo
     assert codes(check()) == []
 
 
+def test_a_manifest_in_a_folder_of_its_own_is_read_by_nobody(check: Callable[[], Report], sketch: Sketch) -> None:
+    for name in ("one", "two"):
+        sketch.extra[f"{NAMESPACE}/more/{name}.yaml"] = yaml.dump(config_map(name))
+    message = only(check(), "VMF613").message
+    assert message == f"`{NAMESPACE}/more/one.yaml` and 1 more there is not vmferry's, and nothing in the tree reads it"
+
+
+def test_flux_bootstrapped_into_the_entry_point_would_prune_itself(check: Callable[[], Report], sketch: Sketch) -> None:
+    sketch.extra = {
+        f"{CLUSTER}/flux-system/gotk-sync.yaml": yaml.dump(config_map("gotk-sync")),
+        f"{CLUSTER}/flux-system/kustomization.yaml": kustomization(resources=["gotk-sync.yaml"]),
+    }
+    assert "Flux itself is bootstrapped with another --path" in only(check(), "VMF613").help
+
+
+def test_what_a_component_of_the_users_own_refers_to_is_read(check: Callable[[], Report], sketch: Sketch) -> None:
+    up = "../../../../../"
+    shared = {"path": f"{up}infra/shared/patch.yaml", "target": {"kind": "VirtualMachine"}}
+    sketch.extra = {
+        "infra/shared/patch.yaml": b"- op: add\n  path: /spec/template/spec/hostname\n  value: web\n",
+        "infra/shared/more/kustomization.yaml": kustomization(resources=["deeper"]),
+        "infra/shared/more/deeper/kustomization.yaml": kustomization(resources=["mine.yaml"]),
+        "infra/shared/more/deeper/mine.yaml": yaml.dump(config_map("mine")),
+        f"{OVERLAY}/local/kustomization.yaml": kustomization(
+            "Component", resources=[f"{up}infra/shared/more"], patches=[shared, patch("/spec/runStrategy", "Always")]
+        ),
+    }
+    assert [code for code in codes(check()) if code == "VMF613"] == []
+
+
+KEEP = {
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+    "argocd.argoproj.io/sync-options": "Delete=false, Prune=false",
+}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "lacks"),
+    [
+        (KEEP, ""),
+        (KEEP | {"kustomize.toolkit.fluxcd.io/prune": "enabled"}, "kustomize.toolkit.fluxcd.io/prune: disabled"),
+        (KEEP | {"argocd.argoproj.io/sync-options": "Prune=false"}, "argocd.argoproj.io/sync-options: Delete=false"),
+    ],
+)
+def test_a_vm_that_an_engine_may_delete_is_reported(
+    check: Callable[[], Report], sketch: Sketch, annotations: dict[str, str], lacks: str
+) -> None:
+    labels = {"app.kubernetes.io/managed-by": "vmferry", "vmferry.dev/group": "web-01"}
+    sketch.machine["metadata"] |= {"labels": labels, "annotations": annotations}
+    found = [finding for finding in check().findings if finding.code == "VMF614"]
+    assert {finding.message.partition(" lacks ")[2] for finding in found} == ({lacks} if lacks else set())
+
+
+def test_a_vm_that_proves_a_network_may_be_deleted(check: Callable[[], Report], sketch: Sketch) -> None:
+    sketch.machine["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "vmferry"}
+    assert codes(check()) == []
+
+
+def test_a_namespace_without_any_annotation_is_reported(check: Callable[[], Report], sketch: Sketch) -> None:
+    sketch.objects[NAMESPACE][0]["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "vmferry"}
+    assert "Namespace web lacks kustomize.toolkit.fluxcd.io/prune: disabled and" in only(check(), "VMF614").message
+
+
 def test_a_lock_with_a_merge_conflict_is_reported(check: Callable[[], Report], sketch: Sketch) -> None:
     sketch.extra["locks/second.lock"] = b"# vmferry lock v1\n<<<<<<< HEAD\n"
     assert "merge conflict" in only(check(), "VMF603").message

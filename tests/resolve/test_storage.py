@@ -144,3 +144,25 @@ def test_forklift_has_to_know_the_datastore_whatever_class_was_asked_for() -> No
     disks = [{"size": "1Gi", "storageClass": "ceph-block"}]
     assert codes(resolved(vm(disks=disks))) == []
     assert "VMF108" in codes(resolved(vm(path="forklift", method="cold", disks=disks)))
+
+
+def test_what_is_missing_is_said_once_and_not_again_for_every_disk() -> None:
+    disks = [{"size": "1Gi", "datastore": "ds1"}] * 3
+    for row, said in (
+        ({"tier": "silver"}, "no StorageClass has tier 'silver'"),
+        ({"storageClass": "x"}, "x is not defined"),
+    ):
+        part = {"classes": [LOCAL], "map": [{"source": {"datastore": "ds1"}} | row]}
+        findings = resolved(vm("a", disks=disks), vm("b", disks=disks), storage=part).findings
+        assert [said in each.message for each in findings if each.code in ("VMF102", "VMF301")] == [True]
+
+
+def test_disks_that_no_class_fits_for_one_reason_are_one_finding() -> None:
+    disks = [{"size": "1Gi", "datastore": "ds1"}] * 2
+    found = resolved(*(vm(name, disks=disks, tier="platinum") for name in ("a", "b")), storage=storage(CEPH))
+    assert [each.vms for each in found.findings if each.code == "VMF301"] == [("a",), ("b",)]  # each in its own entry
+    rule = [{"match": {"name": "*"}, "set": {"tier": "platinum"}}]
+    found = resolved(*(vm(name, disks=disks) for name in ("a", "b")), storage=storage(CEPH), assign=rule)
+    [each] = [each for each in found.findings if each.code == "VMF301"]
+    assert each.vms == ("a", "b")
+    assert each.message == "4 disks of a, b: no StorageClass fits: the VM asks for tier platinum"

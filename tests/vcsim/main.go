@@ -1,7 +1,7 @@
 // Serves the vSphere API for the tests of `vmferry import vcenter`, from govmomi's simulator.
 //
 // govmomi's own vcsim program is a Go module of its own that the Go module proxy does not have;
-// the simulator it runs is in the library. The flags here are a subset of vcsim's, and -clones.
+// the simulator it runs is in the library. The flags here are a subset of vcsim's, and -clones and -port-group.
 package main
 
 import (
@@ -13,11 +13,14 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/google/uuid"
 	"github.com/vmware/govmomi/simulator"
 	_ "github.com/vmware/govmomi/vapi/simulator" // tags, over REST
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -41,6 +44,18 @@ func main() {
 	flag.IntVar(&model.Folder, "folder", model.Folder, "datacenters in a folder")
 	flag.BoolVar(&model.Autostart, "autostart", model.Autostart, "power VMs on")
 	clones := flag.Int("clones", 0, "further VMs, copies of one of the model's: vcsim takes minutes to make thousands")
+	groups := map[string][]int32{}
+	flag.Func("port-group", "NAME=VLAN,...: a standard port group, with a VLAN for each host in turn", func(text string) error {
+		name, list, _ := strings.Cut(text, "=")
+		for _, part := range strings.Split(list, ",") {
+			vlan, err := strconv.ParseInt(part, 10, 32)
+			if err != nil {
+				return err
+			}
+			groups[name] = append(groups[name], int32(vlan))
+		}
+		return nil
+	})
 	flag.StringVar(&model.ServiceContent.About.ApiVersion, "api-version", "8.0.2.0", "version of the API to claim")
 	flag.Parse()
 
@@ -56,6 +71,9 @@ func main() {
 	defer server.Close()
 	if err := clone(model, *clones); err != nil {
 		log.Fatal(err)
+	}
+	for name, vlans := range groups {
+		addPortGroup(model, name, vlans)
 	}
 	fmt.Printf("https://%s/sdk\n", server.URL.Host) // one line: it is ready
 
@@ -94,4 +112,33 @@ func clone(model *simulator.Model, count int) error {
 		folder.ChildEntity = append(folder.ChildEntity, copied.Self)
 	}
 	return nil
+}
+
+// addPortGroup puts a standard port group on the hosts: vcsim's AddPortGroup changes no host's config.network.
+func addPortGroup(model *simulator.Model, name string, vlans []int32) {
+	registry := model.Map()
+	known := registry.Any("Network").(*mo.Network)
+	folder := registry.Get(*known.Parent).(*simulator.Folder)
+	network := &mo.Network{}
+	network.Self = types.ManagedObjectReference{Type: "Network", Value: "network-of-" + strings.ReplaceAll(name, " ", "-")}
+	network.Name = name
+	network.Summary = &types.NetworkSummary{Network: &network.Self, Name: name, Accessible: true}
+	hosts := registry.All("HostSystem")
+	slices.SortFunc(hosts, func(a, b mo.Entity) int {
+		return strings.Compare(a.Entity().Name, b.Entity().Name)
+	})
+	for index, entity := range hosts {
+		host := entity.(*simulator.HostSystem)
+		config, on := *host.Config, *host.Config.Network // hosts share them
+		group := types.HostPortGroup{Spec: types.HostPortGroupSpec{Name: name, VswitchName: "vSwitch0"}}
+		group.Spec.VlanId = vlans[index%len(vlans)]
+		on.Portgroup = append(slices.Clone(on.Portgroup), group)
+		config.Network = &on
+		host.Config = &config
+		network.Host = append(network.Host, host.Self)
+	}
+	registry.PutEntity(folder, network)
+	folder.ChildEntity = append(folder.ChildEntity, network.Self)
+	center := registry.Get(*folder.Parent).(*simulator.Datacenter)
+	center.Network = append(center.Network, network.Self)
 }

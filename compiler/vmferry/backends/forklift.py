@@ -8,6 +8,7 @@ from vmferry.backends import credentials
 from vmferry.backends.metadata import APART_LABEL, GROUP_LABEL, MIGRATION_LABEL, PHASE_LABEL, base, metadata
 from vmferry.model.blueprint import Blueprint, Group, HookPlan, Host, Machine, SourcePlan
 from vmferry.model.manifest import Item, KubeObject, Resource
+from vmferry.model.quantity import version
 
 API = "forklift.konveyor.io/v1beta1"
 SHARED = "infra/forklift"
@@ -230,12 +231,12 @@ def plan(blueprint: Blueprint, group: Group) -> KubeObject:
         "transferNetwork": _nad_reference(group.transfer_network),
         "vms": [_machine(blueprint, machine) for machine in group.machines],
     }
-    version = _version(blueprint)
+    since = version(blueprint.cluster.versions.forklift)
     return {
         "apiVersion": API,
         "kind": "Plan",
         "metadata": metadata(blueprint, group.full_name, namespace, group=group, layer="plan", keep=True),
-        "spec": _known(spec, _SINCE, version),
+        "spec": _known(spec, _SINCE, since),
     }
 
 
@@ -274,7 +275,7 @@ def _machine(blueprint: Blueprint, machine: Machine) -> dict[str, Any]:
         "nbdeClevis": machine.nbde_clevis or None,
         "hooks": [{"step": use.step, "hook": _reference(namespace, hooks[use.name])} for use in machine.hooks],
     }
-    return _known(entry, _SINCE, _version(blueprint))
+    return _known(entry, _SINCE, version(blueprint.cluster.versions.forklift))
 
 
 def claim_template(machine: Machine) -> str:
@@ -336,16 +337,12 @@ def _found(id_: str | None, name: str) -> dict[str, str]:
     return {"id": id_, "name": name} if id_ is not None else {"name": name}
 
 
-def _version(blueprint: Blueprint) -> tuple[int, ...]:
-    return tuple(int(part) for part in blueprint.cluster.versions.forklift.split("."))
-
-
-def _known(fields: dict[str, Any], since: dict[str, tuple[int, ...]], version: tuple[int, ...]) -> dict[str, Any]:
+def _known(fields: dict[str, Any], since: dict[str, tuple[int, ...]], has: tuple[int, ...]) -> dict[str, Any]:
     """Return the fields that say something and that this version of Forklift has."""
     return {
         key: value
         for key, value in fields.items()
-        if value is not None and value not in ({}, []) and version >= since.get(key, ())
+        if value is not None and value not in ({}, []) and has >= since.get(key, ())
     }
 
 

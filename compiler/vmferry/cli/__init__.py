@@ -11,13 +11,15 @@ import click
 from vmferry import __version__
 
 VERBS = {
-    "init": "Write a first spec, with editor support.",
+    "init": "Write a first spec, or with --from INVENTORY a draft of one.",
     "import": "Write what RVTools or a vCenter says into inventory files.",
     "check": "Find everything that is wrong with a spec.",
     "compile": "Compile a spec into Kustomize bases and overlays.",
     "diff": "Say what changed in vCenter, and what it breaks.",
     "explain": "Say why a VM goes where it goes.",
     "verify": "Build compiled output with kustomize and check it.",
+    "report": "Count what stands in the way of a migration.",
+    "rules": "List the rules, or explain one.",
     "schema": "Print the JSON Schemas of the spec files.",
     "completion": "Print the completion script of a shell.",
 }
@@ -53,7 +55,7 @@ class _Verbs(click.Group):
         try:
             return super().invoke(ctx)
         except SpecError as error:
-            from vmferry.cli.report import show_errors
+            from vmferry.cli.findings import show_errors
 
             show_errors(
                 error, style=ctx.meta.get("vmferry.style", "text"), everything=bool(ctx.meta.get("vmferry.everything"))
@@ -81,6 +83,7 @@ def main() -> None:
     \b
     Examples:
       vmferry init migration/                     a first spec, to be edited
+      vmferry init migration/ --from inventory/   a draft, from what `vmferry import` wrote
       vmferry check migration/                    what is wrong with it
       vmferry compile migration/ --out .          write gitops/, for Flux or Argo CD
       vmferry explain migration/ web-01           why web-01 goes where it goes
@@ -112,7 +115,7 @@ def _guarded() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINDINGS
     except OSError as error:
-        from vmferry.cli.report import printable
+        from vmferry.cli.findings import printable
 
         name = f"{error.filename}: " if error.filename else ""
         click.echo(f"vmferry: {printable(name)}{error.strerror or error}", err=True)

@@ -1,36 +1,121 @@
 """`vmferry check`: everything that is wrong with a spec, and nothing written."""
 
+import difflib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from vmferry.check import check
+from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS
-from vmferry.cli.options import all_option, assignments_option, format_option, spec_argument
-from vmferry.cli.report import counted, printable, show, summary
+from vmferry.cli.findings import counted, printable, show, summary
+from vmferry.cli.fix import findings_of, fix
+from vmferry.cli.options import all_option, assignments_option, findings_option, now_option, spec_argument
+from vmferry.model.catalog import CATALOG, is_error, severity
+from vmferry.model.finding import Finding
+
+
+class Prefix(click.ParamType[str]):
+    """What codes of rules begin with."""
+
+    name = "code"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the prefix as it stands in codes. Fails as click does for one that no code begins with."""
+        prefix = str(value).upper()
+        if not prefix or not any(code.startswith(prefix) for code in CATALOG):
+            close = difflib.get_close_matches(prefix, CATALOG, n=1)
+            hint = f"Did you mean {close[0]}?" if close else "`vmferry rules` lists them."
+            self.fail(f"no rule's code begins with {value!r}. {hint}", param, ctx)
+        return prefix
 
 
 @click.command("check")
 @spec_argument
 @assignments_option
-@format_option
+@click.option("--select", multiple=True, type=Prefix(), help="Only rules whose code begins so. May be given again.")
+@click.option("--ignore", multiple=True, type=Prefix(), help="No rules whose code begins so. May be given again.")
+@click.option("--max-warnings", type=click.IntRange(min=0), help="Fail if there are more warnings than this.")
+@click.option("--against", metavar="REV", help="Compare with a git commit: what must not change while groups move?")
+@click.option("--fix", "correct", is_flag=True, help="Correct in the files what has one right answer; show the rest.")
+@now_option
+@findings_option
 @all_option
-def command(spec: Path, assignments: Path | None, style: str, everything: bool) -> int:
+def command(
+    spec: Path,
+    assignments: Path | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    max_warnings: int | None,
+    against: str | None,
+    correct: bool,
+    now: datetime,
+    style: str,
+    everything: bool,
+) -> int:
     """Find everything that is wrong with a spec.
 
     SPEC is a file, a directory, or - for standard input. Nothing is written, no cluster or vCenter is asked.
+    `vmferry rules CODE` explains a rule. The spec itself sets severities (`rules`) and accepts findings (`suppress`).
 
     \b
     Examples:
       vmferry check migration/
+      vmferry check migration/ --select VMF2 --select VMF3     # networks and storage only
+      vmferry check migration/ --format sarif > vmferry.sarif  # for code scanning
       vmferry check --format json migration/ | jq '.findings[].code'
+      vmferry check migration/ --fix
+      vmferry check migration/ --against origin/main           # in a pull request
       cat spec.yaml | vmferry check -
     """  # noqa: D301 - click wants the character
-    checked = check(spec, assignments)
-    show(checked.findings, checked.project.texts, style=style, everything=everything)
+    if against is not None and str(spec) == "-":
+        raise click.UsageError("--against needs a spec in a git repository, not standard input.")
+    if correct:
+        if str(spec) == "-":
+            raise click.UsageError("--fix needs files, not standard input.")
+        _correct(
+            lambda: check(spec, assignments, now=now, against=against),
+            lambda finding: _chosen(finding, select, ignore),
+        )
+    checked = check(spec, assignments, now=now, against=against)
+    findings = tuple(finding for finding in checked.findings if _chosen(finding, select, ignore))
+    show(findings, checked.project.texts, style=style, everything=everything)
+    _talk(checked, findings)
+    counts = Counter(map(severity, findings))
+    too_many = max_warnings is not None and counts["warning"] > max_warnings
+    if too_many:
+        click.echo(f"{counted(counts['warning'], 'warning')}, of which {max_warnings} are accepted", err=True)
+    return FINDINGS if counts["error"] or too_many else 0
+
+
+def _correct(run: Callable[[], Checked], chosen: Callable[[Finding], bool]) -> None:
+    def read() -> tuple[Iterable[Finding], Mapping[str, str]]:
+        checked = run()
+        return checked.findings, checked.project.texts
+
+    def read_chosen() -> tuple[Iterable[Finding], Mapping[str, str]]:
+        found, texts = findings_of(read)
+        return filter(chosen, found), texts
+
+    findings, files = fix(read_chosen)
+    click.echo(f"corrected {counted(findings, 'finding')} in {counted(files, 'file')}", err=True)
+
+
+def _chosen(finding: Finding, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool:
+    return (not select or finding.code.startswith(select)) and not finding.code.startswith(ignore)
+
+
+def _talk(checked: Checked, findings: tuple[Finding, ...]) -> None:
     for skipped in checked.project.skipped:
         click.echo(f"skipped: {printable(skipped)}", err=True)
     groups = checked.resolution.blueprint.groups
     moving = sum(len(group.machines) for group in groups)
-    click.echo(f"{summary(checked.findings)}; {counted(moving, 'VM')} in {counted(len(groups), 'group')}", err=True)
-    return FINDINGS if checked.broken else 0
+    click.echo(f"{summary(findings)}; {counted(moving, 'VM')} in {counted(len(groups), 'group')}", err=True)
+    if hidden := len(checked.findings) - len(findings):
+        errors = sum(map(is_error, checked.findings)) - sum(map(is_error, findings))
+        note = f"; {errors} {'is an error' if errors == 1 else 'are errors'}, which keeps rules from running"
+        partial = errors and not checked.complete
+        click.echo(f"{counted(hidden, 'finding')} of rules that were not asked for{note if partial else ''}", err=True)

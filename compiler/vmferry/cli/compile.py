@@ -6,9 +6,10 @@ from typing import Any
 import click
 
 from vmferry.cli import FINDINGS
+from vmferry.cli.findings import as_data, as_json, interactive, printable, show, summary
 from vmferry.cli.options import all_option, assignments_option, format_option, spec_argument
-from vmferry.cli.report import as_data, as_json, interactive, printable, show, summary
 from vmferry.compile import Checked, Compiled, assignments_path, check, compile_tree, write
+from vmferry.model.catalog import severity
 from vmferry.model.finding import Finding
 from vmferry.output.diff import unified
 
@@ -109,10 +110,10 @@ def _report(checked: Checked, compiled: Compiled, everything: bool, *, compare: 
 
 
 def _warn(checked: Checked, everything: bool) -> None:
-    if not checked.findings:
-        return
-    show(checked.findings, checked.project.texts, everything=everything, err=True)
-    click.echo(summary(checked.findings), err=True)
+    grave = tuple(finding for finding in checked.findings if severity(finding) != "info")
+    show(grave, checked.project.texts, everything=everything, err=True)
+    if grave:
+        click.echo(summary(grave), err=True)
 
 
 def _stale(compiled: Compiled) -> list[Finding]:

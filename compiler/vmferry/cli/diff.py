@@ -7,10 +7,10 @@ import click
 import msgspec
 
 from vmferry.cli import FINDINGS
-from vmferry.cli.options import assignments_option, spec_argument
-from vmferry.cli.report import printable
+from vmferry.cli.findings import printable
+from vmferry.cli.options import assignments_option, format_option, spec_argument
 from vmferry.load.project import load, read_inventories
-from vmferry.resolve.drift import Change, drift
+from vmferry.resolve.drift import Change, drift, uncovered
 
 _COLORS = {"harmless": "green", "decision": "yellow", "blocks": "red"}
 
@@ -24,32 +24,40 @@ _COLORS = {"harmless": "green", "decision": "yellow", "blocks": "red"}
     help="The newer inventory: a file, or a directory that `vmferry import` wrote.",
 )
 @click.option("--only", type=click.Choice(list(_COLORS)), multiple=True, help="Show changes of this verdict only.")
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@format_option
 @assignments_option
 def command(spec: Path, inventory: Path, only: tuple[str, ...], style: str, assignments: Path | None) -> int:
-    """Say what changed in vCenter since the inventory of SPEC was taken.
+    """Say what changed in vCenter since the inventory of SPEC was taken, and since VMs were frozen.
 
-    Each change is harmless (the next compile takes it), needs a decision, or blocks: a manifest that was
-    compiled is wrong now. Exit code 1 if any blocks.
+    Each change is harmless (the next compile or Forklift takes it), needs a decision, or blocks: a manifest
+    that was compiled is wrong now. Exit code 1 if any blocks. A VM that changed after its group was prepared
+    is mended by moving the group back to planned and preparing it again. Compare whole vCenters.
 
     \b
     Examples:
       vmferry diff migration/ --inventory today/
       vmferry diff migration/ --inventory today/ --only blocks --format json
     """  # noqa: D301 - click wants the character
-    changes = drift(load(spec, assignments), read_inventories(inventory))
+    project, newer = load(spec, assignments), read_inventories(inventory)
+    changes = drift(project, newer)
     shown = [change for change in changes if not only or change.verdict in only]
     if style == "json":
         click.echo(json.dumps(msgspec.to_builtins(shown), indent=2, ensure_ascii=False))
     else:
         for change in shown:
             click.echo(_line(change))
+    if missing := uncovered(project, newer):
+        click.echo(f"not compared: {', '.join(missing)}, of which {inventory} has nothing", err=True)
     counts = [f"{sum(c.verdict == verdict for c in changes)} {verdict}" for verdict in _COLORS]
-    click.echo(f"{len(changes)} changes: {', '.join(counts)}", err=True)
+    if any(change.verdict == "blocks" and change.stage == "prepared" for change in changes):
+        click.echo("to take what blocks a prepared group: move it back to planned, import, prepare it again", err=True)
+    noun = "change" if len(changes) == 1 else "changes"
+    click.echo(f"{len(changes)} {noun}: {', '.join(counts)}", err=True)
     return FINDINGS if any(change.verdict == "blocks" for change in changes) else 0
 
 
 def _line(change: Change) -> str:
     verdict = click.style(f"{change.verdict:8}", fg=_COLORS[change.verdict], bold=change.verdict == "blocks")
     place = f" [{change.group}, {change.stage}]" if change.group else ""
-    return f"{verdict} {printable(change.vm)}{place}: {printable(change.what)} ({change.why})"
+    kind = "" if change.kind == "vm" else f"{change.kind} "
+    return f"{verdict} {kind}{printable(change.vm)}{place}: {printable(change.what)} ({printable(change.why)})"

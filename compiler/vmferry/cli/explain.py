@@ -1,56 +1,69 @@
 """`vmferry explain`: every decision on a VM, with its reason and the line of the spec behind it."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS, overview
+from vmferry.cli.findings import as_json, counted, printable, show, spans_of, summary
 from vmferry.cli.options import assignments_option, spec_argument
-from vmferry.cli.report import as_json, printable, show, spans_of, summary
+from vmferry.cli.table import as_csv, as_markdown, as_text
 from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Span, Where
+from vmferry.model.spec import Disposition, Method
+
+Option = Callable[[Callable[..., int]], Callable[..., int]]
+
+
+def _only(subject: str, words: str = "", *, choices: Sequence[str] = (), metavar: str | None = None) -> Option:
+    """Return a filter; it may be given several times."""
+    kind = click.Choice(choices, case_sensitive=False) if choices else None
+    return click.option(
+        f"--{subject}", multiple=True, type=kind, metavar=metavar, help=f"With --all: only this {words or subject}."
+    )
 
 
 @click.command("explain")
 @spec_argument
 @click.argument("vm", required=False)
-@click.option("--all", "everything", is_flag=True, help="Explain every VM.")
-@click.option("--path", "paths", multiple=True, help="With --all: only VMs of this path; forklift, virt-v2v, rebuild.")
-@click.option("--phase", "phases", multiple=True, help="With --all: only VMs of this phase.")
-@click.option("--group", "groups", multiple=True, help="With --all: only VMs of this move group.")
+@click.option("--all", "everything", is_flag=True, help="A table of every VM.")
+@_only("disposition", choices=get_args(Disposition))
+@_only("path", choices=(*overview.LETTERS, *overview.LETTERS.values()), metavar="forklift|A|virt-v2v|B|rebuild|C")
+@_only("method", choices=get_args(Method))
+@_only("namespace")
+@_only("phase")
+@_only("group", "move group")
 @click.option(
     "--format",
     "style",
     type=click.Choice(["text", "json", "csv", "md"]),
     default="text",
     show_default=True,
-    help="text and json have every decision; csv and md are a table, one row a VM.",
+    help="text of one VM and json have every decision; else it is a table, one row a VM.",
 )
 @assignments_option
 def command(
     spec: Path,
     vm: str | None,
     everything: bool,
-    paths: tuple[str, ...],
-    phases: tuple[str, ...],
-    groups: tuple[str, ...],
     style: str,
     assignments: Path | None,
+    **only: tuple[str, ...],
 ) -> int:
     """Say why a VM goes where it goes: path, method, names, storage, networks, phase, group.
 
-    VM is a name, an id, or SOURCE/NAME.
+    VM is a name, an id, or SOURCE/NAME. Filters go with --all; of one filter given twice, either will do.
 
     \b
     Examples:
       vmferry explain migration/ web-01
       vmferry explain migration/ --all
       vmferry explain migration/ --all --format csv > vms.csv
-      vmferry explain migration/ --all --phase first --format md
+      vmferry explain migration/ --all --phase first --path A --format md
       vmferry explain migration/ --all --format json | jq '.[] | select(.path.value == "forklift")'
     """  # noqa: D301 - click wants the character
     if (vm is None) is not everything:
@@ -65,15 +78,19 @@ def command(
         close = difflib.get_close_matches(vm, [*labels.values()], n=1)
         hint = f" Did you mean {close[0]!r}?" if close else " --all shows every VM."
         raise click.UsageError(f"No VM {vm!r} in the spec.{hint}")
-    filters = {"path": paths, "phase": phases, "group": groups}
+    filters = _filters(only, checked)
     chosen = {key: decisions[key] for key in keys if _wanted(decisions[key], filters)}
+    table = overview.rows(chosen, labels, checked.findings)
     if style in ("csv", "md"):
-        table = overview.rows(chosen, labels, checked.findings)
-        click.echo(overview.as_csv(table) if style == "csv" else overview.as_markdown(table), nl=False)
+        render = as_csv if style == "csv" else as_markdown
+        click.echo(render(overview.HEADINGS, table), nl=False)
         return FINDINGS if checked.broken else 0
     spans = spans_of((d.where for found in chosen.values() for d in found if d.where), checked.project.texts)
     if style == "json":
         click.echo(as_json([_data(key, labels[key], found, spans) for key, found in chosen.items()]))
+    elif everything:
+        click.echo(_columns(table), nl=False)
+        click.echo(f"{counted(len(table), 'VM')}; `vmferry explain SPEC NAME` has every decision on one", err=True)
     else:
         _print(chosen, labels, spans)
     if checked.broken:
@@ -83,6 +100,24 @@ def command(
         show(findings, checked.project.texts, err=True)
         return FINDINGS
     return 0
+
+
+def _filters(only: Mapping[str, tuple[str, ...]], checked: Checked) -> dict[str, tuple[str, ...]]:
+    """Return the filters by what they filter. Raises UsageError for a name that nothing has."""
+    blueprint = checked.resolution.blueprint
+    known: dict[str, set[str]] = {
+        "namespace": {namespace.name for namespace in checked.project.spec.namespaces},
+        "phase": {phase.name for phase in checked.project.spec.phases},
+        "group": {group.name for group in blueprint.groups},
+    }
+    for subject, names in known.items():
+        for name in only[subject]:
+            if name not in names:
+                close = difflib.get_close_matches(name, names, n=1)
+                hint = f"Did you mean {close[0]!r}?" if close else f"There is: {', '.join(sorted(names)) or 'none'}."
+                raise click.UsageError(f"No {subject} {name!r} in the spec. {hint}")
+    paths = {letter: path for path, letter in overview.LETTERS.items()}
+    return {**only, "path": tuple(paths.get(path, path) for path in only["path"])}
 
 
 def _wanted(decisions: tuple[Decision, ...], filters: Mapping[str, tuple[str, ...]]) -> bool:
@@ -117,6 +152,13 @@ def _data(key: str, name: str, decisions: tuple[Decision, ...], spans: Mapping[W
             "refused": list(decision.refused),
         }
     return result
+
+
+def _columns(table: list[tuple[str, ...]]) -> str:
+    """Return the table for a terminal: without the keys, which are for programs."""
+    key = overview.HEADINGS.index("key")
+    rows = [tuple(map(printable, (*row[:key], *row[key + 1 :]))) for row in table]
+    return as_text([*overview.HEADINGS[:key], *overview.HEADINGS[key + 1 :]], rows)
 
 
 def _print(chosen: Mapping[str, tuple[Decision, ...]], labels: Mapping[str, str], spans: Mapping[Where, Span]) -> None:

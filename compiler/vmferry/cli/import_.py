@@ -1,35 +1,24 @@
 """`vmferry import`: what vCenter or RVTools says, as inventory files."""
 
-import importlib
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
+
+from vmferry.cli.findings import counted, printable
+from vmferry.cli.lazy import Lazy
+from vmferry.inventory.files import split, write
+from vmferry.inventory.steady import steady
+from vmferry.model.inventory import Inventory
+from vmferry.output.yaml import dump
 
 KINDS = {
     "rvtools": ("vmferry.cli.import_rvtools", "Read RVTools exports: .xlsx files, or folders of .csv files."),
     "vcenter": ("vmferry.cli.import_vcenter", "Read a live vCenter."),
 }
-"""Module and summary of each kind of source; a module is imported when it is called."""
 
 
-class _Kinds(click.Group):
-    """Imports a subcommand's module only when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(KINDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in KINDS:
-            return None
-        command: click.Command = importlib.import_module(KINDS[cmd_name][0]).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the subcommands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in KINDS.items()])
-
-
-@click.group("import", cls=_Kinds)
+@click.group("import", cls=Lazy, modules=KINDS)
 def command() -> None:
     """Write what is in vSphere into inventory files: facts, no decisions.
 
@@ -38,3 +27,28 @@ def command() -> None:
       vmferry import rvtools RVTools_export.xlsx --out inventory/
       vmferry import vcenter https://vc1.acme.example --source vc1 --out inventory/
     """  # noqa: D301 - click wants the character
+
+
+def save(inventories: Sequence[Inventory], out: Path) -> list[Path]:
+    """Write inventories below a directory; return the files that changed. Raises NotOurs and OSError."""
+    parts = {name: part for inventory in inventories for name, part in split(steady(inventory)).items()}
+    return write(parts, out, dump)
+
+
+def summary(inventory: Inventory) -> str:
+    """Return how much of everything an inventory holds."""
+    parts = (
+        counted(len(inventory.vms), "VM"),
+        counted(sum(len(vm.disks or ()) for vm in inventory.vms), "disk"),
+        counted(sum(len(vm.nics or ()) for vm in inventory.vms), "NIC"),
+        counted(len(inventory.networks), "network"),
+        counted(len(inventory.datastores), "datastore"),
+        counted(len(inventory.hosts), "host"),
+    )
+    return f"{inventory.source.name}: {', '.join(parts)}"
+
+
+def tell(changed: Sequence[Path], out: Path) -> None:
+    """Say how many files changed, and what comes next."""
+    where = printable(str(out))
+    click.echo(f"{counted(len(changed), 'file')} changed in {where}; next: vmferry init --from {where}")

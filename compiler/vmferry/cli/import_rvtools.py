@@ -2,19 +2,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from vmferry import __version__
 from vmferry.cli import FINDINGS
-from vmferry.cli.report import counted, printable
-from vmferry.inventory.files import NotOurs, split, write
+from vmferry.cli.findings import counted, printable
+from vmferry.cli.import_ import save, summary, tell
+from vmferry.inventory.files import NotOurs
 from vmferry.inventory.rvtools import read_rvtools
 from vmferry.inventory.workbook import ExportError
 from vmferry.model.inventory import Inventory, Unjoined
-from vmferry.output.yaml import dump
 
 _SHOWN = 5  # rows of one tab that tell the same
 
@@ -45,15 +44,16 @@ def command(files: tuple[Path, ...], out: Path, source: str | None) -> int:
     """  # noqa: D301 - click wants the character
     try:
         inventories = read_rvtools(files, source, by=f"vmferry {__version__}")
-        parts = {name: part for inventory in inventories for name, part in split(inventory).items()}
-        changed = write(parts, out, dump)
+        changed = save(inventories, out)
     except (ExportError, NotOurs) as error:
         click.echo(f"vmferry: {printable(str(error))}", err=True)
         return FINDINGS
     for inventory in inventories:
         _report(inventory)
-        click.echo(_summary(inventory))
-    click.echo(f"{counted(len(changed), 'file')} changed in {out}; next: vmferry init --from {out}")
+        left = len(inventory.unjoined)
+        told = f"; {counted(left, 'row')} not taken over, listed above" if left else ""
+        click.echo(f"{summary(inventory)}{told}")
+    tell(changed, out)
     return 0
 
 
@@ -61,8 +61,9 @@ def _report(inventory: Inventory) -> None:
     """List what was not taken over, a few rows a reason."""
     shown: Counter[tuple[str, str]] = Counter()
     for each in inventory.unjoined:
-        shown[each.tab, each.reason] += 1
-        if shown[each.tab, each.reason] <= _SHOWN:
+        alike = each.tab, re.sub("[0-9]+", "…", each.reason)
+        shown[alike] += 1
+        if shown[alike] <= _SHOWN:
             click.echo(_told(each), err=True)
     for (tab, reason), count in shown.items():
         if count > _SHOWN:
@@ -72,16 +73,3 @@ def _report(inventory: Inventory) -> None:
 def _told(each: Unjoined) -> str:
     name = f" ({printable(each.vm[:60])})" if each.vm else ""
     return f"{printable(each.tab)} row {each.row}{name}: {printable(each.reason)}"
-
-
-def _summary(inventory: Inventory) -> str:
-    parts: Iterable[str] = (
-        counted(len(inventory.vms), "VM"),
-        counted(sum(len(vm.disks or ()) for vm in inventory.vms), "disk"),
-        counted(sum(len(vm.nics or ()) for vm in inventory.vms), "NIC"),
-        counted(len(inventory.networks), "network"),
-        counted(len(inventory.datastores), "datastore"),
-        counted(len(inventory.hosts), "host"),
-    )
-    left = f"; {counted(len(inventory.unjoined), 'row')} not taken over, listed above" if inventory.unjoined else ""
-    return f"{inventory.source.name}: {', '.join(parts)}{left}"

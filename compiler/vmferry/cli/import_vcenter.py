@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 
 from vmferry.cli import FINDINGS
-from vmferry.cli.report import counted, interactive, printable
-from vmferry.inventory.files import NotOurs, split, write
-from vmferry.model.inventory import Inventory
-from vmferry.output.yaml import dump
+from vmferry.cli.findings import counted, interactive, printable
+from vmferry.cli.import_ import save, summary, tell
+from vmferry.inventory.files import NotOurs
 
 USER, PASSWORD = "VMFERRY_VCENTER_USER", "VMFERRY_VCENTER_PASSWORD"
 _MAX_DAYS = 365
@@ -83,14 +82,14 @@ def command(
             baseline=baseline,
             progress=_progress,
         )
-        changed = write(split(reading.inventory), out, dump)
+        changed = save([reading.inventory], out)
     except (VCenterError, NotOurs) as error:
         click.echo(f"vmferry: {printable(str(error))}", err=True)
         return FINDINGS
     for note in reading.notes:
         click.echo(f"note: {printable(note)}", err=True)
-    click.echo(f"{_summary(reading.inventory)}; {counted(reading.calls, 'call')}")
-    click.echo(f"{counted(len(changed), 'file')} changed in {out}; next: vmferry init --from {out}")
+    click.echo(f"{summary(reading.inventory)}; {counted(reading.calls, 'call')}")
+    tell(changed, out)
     return 0
 
 
@@ -115,15 +114,3 @@ def _password(file: Path | None) -> str:
 def _progress(what: str) -> None:
     if interactive():
         click.echo(f"{printable(what)} …", err=True)
-
-
-def _summary(inventory: Inventory) -> str:
-    parts = (
-        counted(len(inventory.vms), "VM"),
-        counted(sum(len(vm.disks or ()) for vm in inventory.vms), "disk"),
-        counted(sum(len(vm.nics or ()) for vm in inventory.vms), "NIC"),
-        counted(len(inventory.networks), "network"),
-        counted(len(inventory.datastores), "datastore"),
-        counted(len(inventory.hosts), "host"),
-    )
-    return f"{inventory.source.name}: {', '.join(parts)}"

@@ -102,6 +102,8 @@ def _draft(directory: Path, inventory: Path, wanted: dict[str, bytes]) -> int:
         click.echo(f"  {decision}")
     if len(decisions) > _SHOWN:
         click.echo(f"  … and {len(decisions) - _SHOWN} more: grep -rn TODO {directory}")
+    if copies:
+        click.echo(f"\nthe inventory was copied to {directory / place}: give later imports that as --out")
     click.echo(f"\nwrote {', '.join(str(directory / each) for each in texts)}; next: vmferry check {directory}")
     return 0
 

@@ -1,6 +1,10 @@
 """Arguments and options that several verbs share."""
 
+import contextlib
+import os
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,20 +19,29 @@ def spec_argument(function: F) -> F:
     return click.argument("spec", type=kind)(function)
 
 
+def findings_option(function: F) -> F:
+    """Add --format with every format of findings."""
+    return _format(("text", "json", "sarif", "github", "junit"))(function)
+
+
 def format_option(function: F) -> F:
-    """Add --format."""
+    """Add --format, for results that are more than findings."""
+    return _format(("text", "json"))(function)
+
+
+def _format(choices: tuple[str, ...]) -> Callable[[F], F]:
     return click.option(
         "--format",
         "style",
-        type=click.Choice(["text", "json"]),
+        type=click.Choice(choices),
         default="text",
         show_default=True,
         help="Output format.",
-        callback=_remember,
-    )(function)
+        callback=remember,
+    )
 
 
-def _remember(context: click.Context, option: click.Parameter, value: Any) -> Any:
+def remember(context: click.Context, option: click.Parameter, value: Any) -> Any:
     """Keep a value where it is still known when the verb has failed."""
     context.meta[f"vmferry.{option.name}"] = value
     return value
@@ -46,4 +59,42 @@ def assignments_option(function: F) -> F:
 def all_option(function: F) -> F:
     """Add --all, for findings."""
     text = "Show every finding, however many are alike."
-    return click.option("--all", "everything", is_flag=True, help=text, callback=_remember)(function)
+    return click.option("--all", "everything", is_flag=True, help=text, callback=remember)(function)
+
+
+class Moment(click.ParamType[datetime]):
+    """A time with its zone (RFC 3339)."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the time. Fails as click does for a text that is none."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time such as 2027-01-11T20:00:00Z", param, ctx)
+        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            self.fail(f"{value!r} is beyond what can be reckoned with", param, ctx)
+
+
+def now_option(function: F) -> F:
+    """Add --now, for rules on time."""
+    text = "Time that rules on time go by. In CI say the commit's, so that an unchanged commit never changes its mind."
+    return click.option("--now", type=Moment(), default=_now, help=f"{text} [default: SOURCE_DATE_EPOCH, or now]")(
+        function
+    )
+
+
+def _now() -> datetime:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
+        return datetime.now(UTC)
+    if re.fullmatch("[0-9]{1,12}", epoch):
+        with contextlib.suppress(ValueError, OverflowError):
+            return datetime.fromtimestamp(int(epoch), UTC)
+    raise click.UsageError(f"SOURCE_DATE_EPOCH is {epoch[:40]!r}, which is no number of seconds since 1970.")

@@ -1,192 +1,20 @@
-"""Findings for people and for programs: text with the offending line, or JSON."""
-
-import contextlib
-import json
-import re
-import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+"""`vmferry report`: what the person who plans wants counted."""
 
 import click
 
-from vmferry.check import ordered
-from vmferry.load.positions import MAX_SHOWN, Wanted, line_text, locate
-from vmferry.load.project import UnreadableError
-from vmferry.load.validate import may_be_secret
-from vmferry.load.yaml import MAX_BYTES
-from vmferry.model.catalog import CATALOG
-from vmferry.model.finding import Finding, Span, SpecError, Where
+from vmferry.cli.lazy import Lazy
 
-_COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
-_SHOWN = 10  # findings of one code, unless all are asked for
+KINDS = {
+    "concerns": ("vmferry.cli.report_concerns", "What stands in the way: by rule and by VM, the worst first."),
+}
 
 
-def place(findings: Iterable[Finding], texts: Mapping[str, str]) -> dict[int, Span]:
-    """Return the span of each finding, by its identity: every file is searched once."""
-    wanted: defaultdict[str, dict[Wanted, list[int]]] = defaultdict(lambda: defaultdict(list))
-    spans: dict[int, Span] = {}
-    for finding in findings:
-        where = finding.where
-        if where is None:
-            continue
-        if where.span is not None:
-            spans[id(finding)] = where.span
-        else:
-            wanted[where.file][where.document, where.path, where.key].append(id(finding))
-    for file, paths in wanted.items():
-        for path, span in locate(texts.get(file, ""), paths).items():
-            spans.update(dict.fromkeys(paths[path], span))
-    return spans
+@click.group("report", cls=Lazy, modules=KINDS)
+def command() -> None:
+    """Report on a migration: results for people, outside the synced tree.
 
-
-def spans_of(places: Iterable[Where], texts: Mapping[str, str]) -> dict[Where, Span]:
-    """Return the span of each place."""
-    wanted: defaultdict[str, dict[Wanted, Where]] = defaultdict(dict)
-    for where in places:
-        wanted[where.file][where.document, where.path, where.key] = where
-    return {
-        paths[path]: span for file, paths in wanted.items() for path, span in locate(texts.get(file, ""), paths).items()
-    }
-
-
-def show(
-    findings: tuple[Finding, ...],
-    texts: Mapping[str, str],
-    *,
-    style: str = "text",
-    everything: bool = False,
-    err: bool = False,
-) -> None:
-    """Print findings to standard output; with ``err``, to standard error."""
-    if style == "json":
-        click.echo(as_json({"findings": as_data(findings, texts)}))
-        return
-    counts: Counter[str] = Counter()
-    shown = []
-    for finding in findings:
-        counts[finding.code] += 1
-        if everything or counts[finding.code] <= _SHOWN:
-            shown.append(finding)
-    spans = place(shown, texts)
-    for finding in shown:
-        click.echo(_text(finding, spans.get(id(finding)), texts), err=err)
-    for code, count in sorted(counts.items()):
-        if not everything and count > _SHOWN:
-            click.echo(f"… and {count - _SHOWN} more {code} ({CATALOG[code].title}); --all shows them", err=err)
-
-
-def show_errors(error: SpecError, *, style: str = "text", everything: bool = False) -> None:
-    """Print the findings of a SpecError that no verb caught."""
-    findings = ordered(error.findings)
-    texts = error.texts if isinstance(error, UnreadableError) else _read({f.where.file for f in findings if f.where})
-    show(findings, texts, style=style, everything=everything)
-    click.echo(summary(findings), err=True)
-
-
-def _read(files: Iterable[str]) -> dict[str, str]:
-    """Return the texts of files in the compiled tree, such as its locks."""
-    texts = {}
-    for file in files:
-        with contextlib.suppress(OSError), Path(file).open(encoding="utf-8-sig", errors="replace") as stream:
-            texts[file] = stream.read(MAX_BYTES)
-    return texts
-
-
-_UNPRINTABLE_IN_JSON = re.compile(r"[^\n -~]")
-
-
-def as_json(data: Any) -> str:
-    """Return JSON in which no character can act on a terminal: those are escaped, letters of any script are not."""
-    text = json.dumps(data, indent=2, ensure_ascii=False)
-    return _UNPRINTABLE_IN_JSON.sub(
-        lambda match: match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1], text
-    )
-
-
-def as_data(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return findings as plain data, every key in every finding."""
-    spans = place(findings, texts)
-    result = []
-    for finding in findings:
-        span = spans.get(id(finding))
-        result.append(
-            {
-                "code": finding.code,
-                "severity": CATALOG[finding.code].severity,
-                "message": finding.message,
-                "help": finding.help,
-                "file": finding.where.file if finding.where else None,
-                "line": span.line if span else None,
-                "column": span.column if span else None,
-                "endLine": span.end_line if span else None,
-                "endColumn": span.end_column if span else None,
-                "vms": list(finding.vms),
-            }
-        )
-    return result
-
-
-def summary(findings: tuple[Finding, ...]) -> str:
-    """Return the count of findings in words."""
-    counts = Counter(CATALOG[finding.code].severity for finding in findings)
-    parts = [counted(counts[name], name) for name in ("error", "warning", "info") if counts[name]]
-    return ", ".join(parts) or "no findings"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _text(finding: Finding, span: Span | None, texts: Mapping[str, str]) -> str:
-    severity = CATALOG[finding.code].severity
-    code = click.style(f"{severity}[{finding.code}]", fg=_COLORS[severity], bold=True)
-    lines = [f"{_place(finding, span)}{code} {_indented(finding.message)}"]
-    if span is not None and finding.where is not None and not finding.secret:
-        lines += _excerpt(line_text(texts.get(finding.where.file, ""), span.line), span)
-    if finding.help:
-        lines.append(f"  = help: {_indented(finding.help)}")
-    return "\n".join(lines)
-
-
-def _place(finding: Finding, span: Span | None) -> str:
-    if finding.where is None:
-        return ""
-    position = f":{span.line}:{span.column}" if span else ""
-    return f"{printable(finding.where.file)}{position}: "
-
-
-def _excerpt(whole: str, span: Span) -> list[str]:
-    """Return the offending line, or the part of a long one around the place, underlined.
-
-    Nothing of a line that may hold a secret, whatever the finding is about.
-    """
-    if not whole.strip() or may_be_secret(whole, span.column):
-        return []
-    first = max(0, span.column - 1 - MAX_SHOWN // 2) if len(whole) > MAX_SHOWN else 0
-    cut = whole[first : first + MAX_SHOWN].replace("\t", " ")
-    start, end = span.column - 1 - first, span.end_column - 1 - first
-    before = ("…" if first else "") + printable(cut[:start])
-    marked, after = printable(cut[start:end]), printable(cut[end:]) + ("…" if first + MAX_SHOWN < len(whole) else "")
-    gutter = " " * len(str(span.line))
-    under = " " * len(before) + click.style("^" * max(1, len(marked)), fg="red", bold=True)
-    return [f"  {span.line} | {before}{marked}{after}", f"  {gutter} | {under}"]
-
-
-def printable(text: str) -> str:
-    """Return text that cannot move a terminal's cursor or hide: names come from other people's vCenters."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
-
-
-def _indented(text: str) -> str:
-    """Return text of several lines so that none of them looks like a finding of its own."""
-    return "\n      ".join(printable(line) for line in text.rstrip("\n").split("\n"))
-
-
-def interactive() -> bool:
-    """Return whether somebody watches standard error."""
-    return sys.stderr.isatty()
+    \b
+    Examples:
+      vmferry report concerns migration/
+      vmferry report concerns migration/ --format md > concerns.md
+    """  # noqa: D301 - click wants the character

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from vmferry.cli import FINDINGS
-from vmferry.cli.options import all_option, format_option
-from vmferry.cli.report import as_data, as_json, interactive, show, summary
+from vmferry.cli.findings import as_data, as_json, interactive, show, summary
+from vmferry.cli.options import all_option, findings_option
+from vmferry.model.catalog import is_error
 from vmferry.output.verify import Report, verify
 
 
@@ -21,7 +22,7 @@ from vmferry.output.verify import Report, verify
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Directory of JSON Schemas, GROUP/KIND_VERSION.json as kubeconform has them. May be given several times.",
 )
-@format_option
+@findings_option
 @all_option
 def command(directory: Path, schemas: tuple[Path, ...], style: str, everything: bool) -> int:
     """Build every root of a compiled tree with kustomize, and check what comes out.
@@ -39,9 +40,10 @@ def command(directory: Path, schemas: tuple[Path, ...], style: str, everything: 
     if style == "json":
         click.echo(as_json(_data(report, texts)))
     else:
-        show(report.findings, texts, everything=everything)
-        _print(report)
-    return FINDINGS if report.findings else 0
+        show(report.findings, texts, style=style, everything=everything)
+        if style == "text":
+            _print(report)
+    return FINDINGS if any(map(is_error, report.findings)) else 0
 
 
 @contextlib.contextmanager

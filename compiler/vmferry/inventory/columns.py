@@ -111,7 +111,8 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "ipv6": ("IPv6 Address",),
         },
         "vUSB": _OF_VM,
-        "vSnapshot": _OF_VM | {"name": ("Name",)},
+        "vSnapshot": _OF_VM
+        | {"name": ("Name",), "description": ("Description",), "time": ("Date / time",), "file": ("Filename",)},
         "vTools": _OF_VM | {"tools": ("Tools",)},
         "vHost": _PLACE
         | _CENTER
@@ -194,7 +195,8 @@ PLACEHOLDERS = frozenset(("vm", "n/a", "#n/a", "null", "<null>", "-", "--", "<un
 
 _IGNORED = (
     "Config status; Guest state; Heartbeat; PowerOn; Suspended To Memory; Suspend time; Suspend Interval; "
-    "Creation date; Change Version; Overall Cpu Readiness; Active Memory; Total disk capacity; Fixed Passthru HotPlug; "
+    "Creation date; Create date; Change Version; Overall Cpu Readiness; Active Memory; Total disk capacity; "
+    "Fixed Passthru HotPlug; "
     "min Required EVC Mode Key; Op Notification Timeout; Num Monitors; Video Ram; Folder ID; DAS protection; "
     "FT Role; "
     "FT Latency; FT Bandwidth; FT Sec. Latency; Vm Failover In Progress; Provisioned; In Use; Unshared; "
@@ -217,6 +219,7 @@ class Column(NamedTuple):
 
     field: str
     factor: int = 1
+    rank: int = 0  # of its header among those of the field
 
 
 @lru_cache(maxsize=4096)
@@ -225,8 +228,10 @@ def plain(header: str) -> str:
     return _NOISE.sub("", unicodedata.normalize("NFKC", header).casefold())
 
 
-def _table(tab: str) -> dict[str, str]:
-    return {plain(header): field for field, headers in FIELDS[tab].items() for header in headers}
+def _table(tab: str) -> dict[str, tuple[str, int]]:
+    return {
+        plain(header): (field, rank) for field, headers in FIELDS[tab].items() for rank, header in enumerate(headers)
+    }
 
 
 _BY_HEADER = {tab: _table(tab) for tab in FIELDS}
@@ -237,13 +242,13 @@ def column(tab: str, header: str) -> Column | None:
     """Return what a header of a tab stands for; None for one that is not read."""
     table = _BY_HEADER[tab]
     for name in _spellings(tab, header):
-        field = table.get(name)
-        if field is not None:
-            return Column(field, 2**20 if field in SIZES else 1)
+        if name in table:
+            field, rank = table[name]
+            return Column(field, 2**20 if field in SIZES else 1, rank)
         unit = _UNIT.search(name)
-        field = table.get(name[: unit.start()]) if unit else None
+        field, rank = table.get(name[: unit.start()] if unit else "", ("", 0))
         if unit is not None and field in SIZES:
-            return Column(field, _FACTORS[unit[0][0]])
+            return Column(field, _FACTORS[unit[0][0]], rank)
     return None
 
 
@@ -272,3 +277,11 @@ def tab_of(name: str) -> str | None:
     """Return the tab that a sheet or a file without its ending is named after, as in RVTools_tabvInfo."""
     match = _TAB_NAME.search(name.strip().lower())
     return _TABS[match[1]] if match else None
+
+
+def around_tab(name: str) -> str:
+    """Return what a file's name says beside its tab: `berlin` of berlin_RVTools_tabvInfo, `` of RVTools_tabvInfo."""
+    match = _TAB_NAME.search(name.lower())
+    rest = f"{name[: match.start(1)]} {name[match.end(1) :]}" if match else name
+    words = re.split(r"[\W_]+", rest.lower())
+    return " ".join(word for word in words if word not in ("", "rvtools", "tab"))

@@ -3,13 +3,14 @@
 import codecs
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from vmferry.inventory.workbook import MAX_COLUMN, MAX_PART_BYTES, MAX_ROW, Cells, ExportError
 
 MAX_HEADER = 2**20  # characters of the first line
 _CHUNK = 2**20
+_TOP, _LINE = 20, 2**16  # lines among which is the header, and characters of each
 _DELIMITERS = ",;\t|^~"
 _HINT = re.compile(r'"?sep=(.)"?\s*')  # Excel's own line on top
 
@@ -29,9 +30,10 @@ def rows(path: Path, known: Callable[[str], bool]) -> Iterator[tuple[int, Cells]
                 raise ExportError(f"{path}: the first line is longer than {MAX_HEADER // 2**20} MiB")
             hint = _HINT.fullmatch(first)
             if not hint:
+                top = [first, *(stream.readline(_LINE) for _ in range(_TOP - 1))]
                 stream.seek(0)
-            delimiter = hint[1] if hint else _delimiter(first, known)
-            for number, fields in enumerate(csv.reader(stream, delimiter=delimiter), 1):
+            delimiter = hint[1] if hint else _delimiter(top, known)
+            for number, fields in enumerate(csv.reader(stream, delimiter=delimiter), 2 if hint else 1):
                 if len(fields) > MAX_COLUMN or number > MAX_ROW:
                     raise ExportError(f"{path} record {number}: more columns or rows than a table can have")
                 cells = {column: text for column, text in enumerate(fields) if text and not text.isspace()}
@@ -66,14 +68,10 @@ def _encoding(path: Path) -> str:
     return "utf-8"
 
 
-def _delimiter(header: str, known: Callable[[str], bool]) -> str:
-    def score(delimiter: str) -> int:
-        return sum(map(known, next(csv.reader([header], delimiter=delimiter), [])))
+def _delimiter(top: Sequence[str], known: Callable[[str], bool]) -> str:
+    """Return the delimiter that makes out the most headers in one of the first lines."""
 
-    best = max(_DELIMITERS, key=score)
-    if score(best):
-        return best
-    try:
-        return csv.Sniffer().sniff(header[:4096]).delimiter
-    except csv.Error:
-        return ","
+    def score(delimiter: str) -> int:
+        return max(sum(map(known, next(csv.reader([line], delimiter=delimiter), []))) for line in top)
+
+    return max(_DELIMITERS, key=score)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vmferry.inventory.cover import Member, literal, selects
-from vmferry.inventory.guesses import Leave, leave
+from vmferry.inventory.guesses import TIERS, Leave, leave
 from vmferry.inventory.page import Decision, Page, Quote
 from vmferry.inventory.places import (
     DatastoreRow,
@@ -235,8 +235,10 @@ def _networks(page: Page, rows: Sequence[NetworkRow]) -> None:
             page.write(f"{lead}name: {page.value(row.name)}")
             lead = "    "
         page.write(f"{lead}source: {page.value(row.source)}")
-        target = page.value({"type": "bridge", "bridge": "br-vm"})
-        if row.undecided is None:
+        target = page.value({"type": "bridge", "bridge": "br-vm"} | ({"untagged": True} if row.untagged else {}))
+        if row.untagged:
+            page.write(f"    target: {target}", "VLAN 0 in vSphere: is the native VLAN of the nodes' port the same?")
+        elif row.undecided is None:
             page.write(f"    target: {target}", "the VLAN is the source's")
         else:
             fix = "add vlan, trunk or untagged: true, or use another type (pod, ovn-layer2, nad)"
@@ -248,7 +250,8 @@ def _storage(page: Page, estate: _Estate) -> None:
     tiers = sorted(
         {row.tier for row in estate.datastores}
         | {rule.set["tier"] for rule in estate.proposal.rules if "tier" in rule.set}
-        | {fields["tier"][0] for fields in estate.proposal.entries.values() if "tier" in fields}
+        | {fields["tier"][0] for fields in estate.proposal.entries.values() if "tier" in fields},
+        key=TIERS.index,
     )
     page.write("storage:")
     listed = ", ".join(tiers) or "none yet"
@@ -395,6 +398,9 @@ def _exceptions(page: Page, estate: _Estate, schemas: str) -> None:
         "vCenter knows more than one from RVTools. A VM that goes by Forklift (`path: forklift`) needs no MAC, UUID,"
     )
     page.note("firmware or vTPM stated: Forklift reads them from vCenter.")
+    if sum("vtpm" in missing.example for found in estate.unknown.values() for missing in found) > 1:
+        page.note("Where the answer is one for all VMs, a line of shell writes it, as in:")
+        page.note("""sed -i 's/# vtpm: "TODO true or false"/vtpm: false/' vms/exceptions.yaml""")
     for name in dict.fromkeys(estate.twice):
         page.todo(f"several VMs are called {name} and have no id: import them with ids, or rename all but one")
     said = estate.proposal.entries

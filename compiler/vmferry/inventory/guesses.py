@@ -31,6 +31,9 @@ Dimension = Literal["tags", "customAttributes", "folder", "resourcePool", "clust
 LARGE = 500 << 30
 """Bytes on disk that a VM without data of its own rarely has."""
 
+TIERS = ("gold", "silver", "bronze")
+"""What tiers are guessed, the best first."""
+
 _IMAGE_ROOM = 100 << 30  # a system disk that holds no data to speak of
 
 

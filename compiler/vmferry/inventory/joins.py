@@ -7,6 +7,10 @@ from typing import NamedTuple
 from vmferry.inventory.cells import uuid
 from vmferry.inventory.tables import Row
 
+_NO_SUCH_ID, _NO_SUCH_NAME = "vInfo has no VM with this VM ID", "vInfo has no VM of this name"
+OF_NO_VM = frozenset((_NO_SUCH_ID, _NO_SUCH_NAME))
+"""Reasons that say for sure that a row is about none of the VMs; all others leave it in doubt."""
+
 
 class Keys(NamedTuple):
     """What a row says of the VM it belongs to."""
@@ -94,5 +98,5 @@ class Register:
 
 def _missing(row: Keys) -> str:
     if row.id:
-        return "vInfo has no VM with this VM ID"
-    return "vInfo has no VM of this name" if row.name else "it names no VM"
+        return _NO_SUCH_ID
+    return _NO_SUCH_NAME if row.name else "it names no VM"

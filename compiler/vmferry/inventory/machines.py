@@ -39,6 +39,22 @@ class Record:
         """Return a cell of another tab, of which a VM has one row."""
         return next((row.cells[field] for row in self.rows[tab] if field in row.cells), None)
 
+    def once(self, tab: str, *fields: str) -> list[Row]:
+        """Return the rows of a tab that differ in these fields; what stands there again is a problem.
+
+        Rows that say nothing in any of them are all taken.
+        """
+        seen: dict[tuple[str | None, ...], int] = {}
+        result = []
+        for row in self.rows[tab]:
+            key = tuple(row.cells.get(field) for field in fields)
+            first = seen.setdefault(key, row.number) if any(key) else row.number
+            if first == row.number:
+                result.append(row)
+            else:
+                self.problem(row, f"it says again what row {first} says of this VM")
+        return result
+
     def problem(self, row: Row, reason: str) -> None:
         """Remember what could not be taken over."""
         self.problems.append(Problem(row, reason))
@@ -51,6 +67,7 @@ class Around(NamedTuple):
     tabs: Collection[str]  # that were exported
     networks: Mapping[str, str]  # ids by name, where only one network has it
     shared_files: Collection[str]  # VMDKs that several VMs have
+    doubtful: Collection[str]  # names of VMs that may have snapshots which joined to none
 
 
 def machine(record: Record, around: Around) -> VirtualMachine | None:
@@ -115,8 +132,10 @@ def _uuids(cells: Mapping[str, str]) -> tuple[str | None, str | None]:
 def folder(text: str | None, datacenter: str | None) -> str | None:
     """Return a folder as `/Prod/Web`: below the datacenter's root folder `vm`; `/` is that root itself."""
     parts = [part for part in (text or "").split("/") if part]
-    if parts and parts[0] == datacenter:
-        parts = parts[1:]
+    if datacenter in parts:  # which may be in folders itself
+        place = parts.index(datacenter)
+        if place == 0 or parts[place + 1 : place + 2] == ["vm"]:
+            parts = parts[place + 1 :]
     if parts and parts[0] == "vm":
         parts = parts[1:]
     return fits("/" + "/".join(parts)) if text else None
@@ -200,9 +219,15 @@ def _hardware(record: Record, around: Around) -> dict[str, Any]:
         "disks": _disks(record, around),
         "nics": _nics(record, around),
         "guest_disks": tuple(sorted(_guest_disks(record), key=lambda each: each.path)) or None,
-        "snapshots": len(record.rows["vSnapshot"]) if "vSnapshot" in around.tabs else None,
+        "snapshots": _snapshots(record, around),
         "usb": True if record.rows["vUSB"] else None,  # no device says nothing of the controller
     }
+
+
+def _snapshots(record: Record, around: Around) -> int | None:
+    if "vSnapshot" not in around.tabs or record.row.cells.get("vm") in around.doubtful:
+        return None
+    return len(record.once("vSnapshot", "name", "description", "time", "file"))
 
 
 def _cpu(record: Record) -> Cpu | None:
@@ -236,15 +261,34 @@ _RDM = {"physicalmode": "physical", "virtualmode": "virtual", "physical": "physi
 
 def _disks(record: Record, around: Around) -> tuple[Disk, ...] | None:
     wanted = count(record.row.cells.get("disks"))
-    rows = record.rows["vDisk"]
+    rows = record.once("vDisk", "label", "key", "file", "serial", "controller", "controller_label", "unit")
     if "vDisk" in around.tabs and wanted is not None and wanted != len(rows):
-        record.problem(record.row, f"vInfo counts {wanted} disks, vDisk has {len(rows)} that belong to it")
+        record.problem(record.row, _miscounted("disks", wanted, "vDisk", len(rows)))
+    if len(rows) < (wanted or 0):
+        return None
     if not rows:
         return () if wanted == 0 else None
     places = {row.number: place for row in rows if (place := _position(row.cells)) is not None}
     if len(places) == len(rows):  # else the tab's own order
         rows = sorted(rows, key=lambda row: places[row.number])
-    return tuple(disk for row in rows if (disk := _disk(record, row, around)) is not None) or None
+    return _whole(_disk(record, row, around) for row in rows)
+
+
+def _miscounted(what: str, wanted: int, tab: str, found: int) -> str:
+    left = f": its {what} are left unknown" if found < wanted else ""
+    return f"vInfo counts {wanted} {what}, {tab} has {found} that belong to it{left}"
+
+
+def _whole(parts: Iterable[V | None]) -> tuple[V, ...] | None:
+    """Return parts of a VM; None, unknown, if one of them is: a list with gaps would pass for all there is."""
+    result: list[V] = []
+    gap = False
+    for part in parts:  # to the end: each part tells its own problem
+        if part is None:
+            gap = True
+        else:
+            result.append(part)
+    return None if gap or not result else tuple(result)
 
 
 _ORDER: Mapping[str, int] = {"sata": 0, "ide": 1, "scsi": 2, "nvme": 3}
@@ -253,7 +297,8 @@ _ORDER: Mapping[str, int] = {"sata": 0, "ide": 1, "scsi": 2, "nvme": 3}
 def _position(cells: Mapping[str, str]) -> tuple[int, int, int] | None:
     """Return what sorts disks as the guest meets them: by kind of controller, its number, and unit."""
     kind, unit = _controller(cells), count(cells.get("unit"))
-    bus = re.search(r"([0-9]{1,4})\s*\Z", cells.get("controller_label", ""))
+    label = cells.get("controller_label") or cells.get("controller", "")  # the latter has the label before 4.0
+    bus = re.search(r"([0-9]{1,4})\s*\Z", label)
     return (_ORDER[kind], int(bus[1]), unit) if kind and bus and unit is not None else None
 
 
@@ -317,14 +362,16 @@ def _rdm(cells: Mapping[str, str]) -> str | None:
 def _nics(record: Record, around: Around) -> tuple[Nic, ...] | None:
     cells = record.row.cells
     wanted = count(cells.get("nics"))
-    rows = record.rows["vNetwork"]
+    rows = record.once("vNetwork", "label", "mac", "network", "adapter")
     if "vNetwork" in around.tabs and wanted is not None and wanted != len(rows):
-        record.problem(record.row, f"vInfo counts {wanted} NICs, vNetwork has {len(rows)} that belong to it")
+        record.problem(record.row, _miscounted("NICs", wanted, "vNetwork", len(rows)))
     if rows:
-        return tuple(nic for row in rows if (nic := _nic(record, row, around)) is not None) or None
+        return _whole(_nic(record, row, around) for row in rows) if len(rows) >= (wanted or 0) else None
     if wanted == 0:
         return ()
     names = [name for number in range(1, 9) if (name := fits(cells.get(f"network_{number}"))) is not None]
+    if names and len(names) < (wanted or 0):
+        return None
     alone = addresses(cells.get("address")) if len(names) == 1 and wanted in (1, None) else ()
     return tuple(_of_network(name, around, addresses=alone) for name in names) or None
 
@@ -352,7 +399,7 @@ def _of_network(network: str, around: Around, **facts: Any) -> Nic:
 
 
 def _guest_disks(record: Record) -> Iterator[GuestDisk]:
-    for row in record.rows["vPartition"]:
+    for row in record.once("vPartition", "path"):
         path = fits(row.cells.get("path"))
         if path is None:
             record.problem(row, "the partition has no path, or too long a one")

@@ -46,6 +46,7 @@ class NetworkRow(NamedTuple):
     vms: int
     nics: int
     about: tuple[str, ...]  # what is known of it beside the row
+    untagged: bool  # it has no VLAN in vSphere
     undecided: str | None
 
 
@@ -114,7 +115,7 @@ def _network(
     undecided = "its VLAN is not known"
     if network is not None:
         zone = _zone(network.transport_zone)
-        fields = {"kind": network.kind, "transportZone": zone, "vlan": network.vlan, "trunk": list(network.trunk)}
+        fields = {"kind": network.kind, "transportZone": zone, "vlan": network.vlan, "trunk": _trunk(network.trunk)}
         data |= {field: value for field, value in fields.items() if value}
         about += [f"NSX id {network.segment_id}"] * bool(network.segment_id and network.segment_id != identity)
         about += [f"transport zone {network.transport_zone}"] * bool(network.transport_zone and not zone)
@@ -122,7 +123,8 @@ def _network(
         about += [f"MTU {network.mtu}"] * bool(network.mtu)
         if segment and zone != "vlan":
             undecided = "an overlay segment: which VLAN takes its place"
-    decided = "vlan" in data or "trunk" in data
+    untagged = network is not None and network.untagged and not segment
+    decided = "vlan" in data or "trunk" in data or untagged
     own = label(name)
     stated = None if own and called == name and own not in taken else _free(own or "network", taken)
     taken.add(stated or own)
@@ -133,8 +135,19 @@ def _network(
         vms=len(used.vms),
         nics=used.parts,
         about=tuple(about),
+        untagged=untagged,
         undecided=None if decided else undecided,
     )
+
+
+def _trunk(ranges: Iterable[str]) -> list[str]:
+    """Return the ranges of a trunk without VLAN 0, which stands for untagged frames: vSphere's own is 0-4094."""
+    result = []
+    for text in ranges:
+        first, _, last = text.partition("-")
+        if int(last or first) > 0:
+            result.append(f"{max(1, int(first))}-{last}" if last else first)
+    return result
 
 
 def _zone(text: str | None) -> Literal["overlay", "vlan"] | None:
@@ -212,13 +225,18 @@ class NamespacePlan(NamedTuple):
     rows: list[NamespaceRow]
     of: dict[str, str]
     by_place: frozenset[str]  # keys of VMs that the namespace's pool or folder brings there
+    whys: dict[str, str]  # of the others: the reason in words, by key
 
 
 def plan_namespaces(members: Sequence[Member], *, several: bool) -> NamespacePlan:
-    """Return namespaces from resource pools where most VMs are in one, else from folders, else one a vCenter."""
+    """Return namespaces from resource pools where most VMs are in one, else from folders, else one a vCenter.
+
+    VMs that are not in what most are in go by the other of the two, with a rule that names them.
+    """
     rows: list[NamespaceRow] = []
     of: dict[str, str] = {}
     by_place: set[str] = set()
+    whys: dict[str, str] = {}
     taken: set[str] = {GOLDEN}
     templates = [member for member in members if member.vm.template]
     for source in sorted({member.source for member in members}):
@@ -226,31 +244,59 @@ def plan_namespaces(members: Sequence[Member], *, several: bool) -> NamespacePla
         field: Literal["resourcePool", "folder"] | None = next(
             (f for f in _FIELDS if sum(bool(_meaning(_path(member, f))) for member in here) * 2 >= len(here) > 0), None
         )
-        groups: defaultdict[str, list[Member]] = defaultdict(list)
-        depth = _depth([_path(member, field) for member in here]) if field else 0
-        for member in here:
-            groups[_cut(_path(member, field), depth) if field else ""].append(member)
-        for path, found in sorted(groups.items()):
-            wish = label(_meaning(path) or source, 50) or label(source)
-            name = _free(f"vms-{wish}" if _RESERVED.match(wish) else wish, taken)
-            taken.add(name)
+        named: dict[str, str] = {}
+        for path, found in _by_path(here, field):
+            wish = _wish(path, source)
+            name = named[wish] = _name(wish, taken)
             of |= {member.key: name for member in found}
-            if field and path:
-                by_place |= {member.key for member in found}
-                data = {field: path, **({"source": source} if several else {})}
-                rows.append(NamespaceRow(name, data, len(found), "resource pool" if field != "folder" else "folder"))
-            else:
-                rows.append(NamespaceRow(name, None, len(found), "no resource pool or folder says more"))
+            by_place |= {member.key for member in found}
+            data = {field or "": path, **({"source": source} if several else {})}
+            rows.append(NamespaceRow(name, data, len(found), _KINDS[field or ""]))
+        rest = [member for member in here if member.key not in by_place]
+        other = next((f for f in _FIELDS if f != field), None)
+        placed = _by_path(rest, other)
+        lost = [member for member in rest if not any(member in found for _, found in placed)]
+        for path, found in [*placed, *([("", lost)] if lost else [])]:
+            wish = _wish(path, source)
+            what = f"in {_KINDS[other or '']} {path}" if path else "in no resource pool or folder that says more"
+            joined = path and wish in named
+            name = named[wish] if joined else _name(wish, taken)
+            of |= {member.key: name for member in found}
+            whys |= {member.key: what for member in found}
+            if not joined:
+                rows.append(NamespaceRow(name, None, len(found), what))
     if templates:
         rows.append(NamespaceRow(GOLDEN, None, len(templates), "templates, as golden images"))
         of |= {member.key: GOLDEN for member in templates}
-    return NamespacePlan(rows, of, frozenset(by_place))
+    return NamespacePlan(rows, of, frozenset(by_place), whys)
 
 
+def _by_path(members: Sequence[Member], field: str | None) -> list[tuple[str, list[Member]]]:
+    """Return the VMs that are in a pool or folder that says something, by its path as far as it tells them apart."""
+    inside = [(path, member) for member in members if field and (path := _path(member, field))]
+    depth = _depth(path for path, _ in inside)
+    groups: defaultdict[str, list[Member]] = defaultdict(list)
+    for path, member in inside:
+        groups[_cut(path, depth)].append(member)
+    return sorted(groups.items())
+
+
+def _wish(path: str, source: str) -> str:
+    wish = label(_meaning(path) or source, 50) or label(source)
+    return f"vms-{wish}" if _RESERVED.match(wish) else wish
+
+
+def _name(wish: str, taken: set[str]) -> str:
+    name = _free(wish, taken)
+    taken.add(name)
+    return name
+
+
+_KINDS = {"resourcePool": "resource pool", "folder": "folder"}
 _FIELDS: tuple[Literal["resourcePool", "folder"], ...] = ("resourcePool", "folder")
 
 
-def _path(member: Member, field: str | None) -> str:
+def _path(member: Member, field: str) -> str:
     path = member.vm.resource_pool if field == "resourcePool" else member.vm.folder
     return path if path and _meaning(path) else ""
 

@@ -200,7 +200,7 @@ def _namespace_claims(
     members: Sequence[Member], namespaces: NamespacePlan, wanted: Mapping[tuple[str, str], tuple[str, str]]
 ) -> Iterable[_Claim]:
     whole = _whole_sources(members, namespaces)
-    claims: defaultdict[str, list[Member]] = defaultdict(list)
+    claims: defaultdict[tuple[str, str], list[Member]] = defaultdict(list)
     for member in members:
         own = namespaces.of[member.key]
         if (
@@ -208,9 +208,9 @@ def _namespace_claims(
             and member.source not in whole
             and wanted["namespace", member.key][0] == own
         ):
-            claims[own].append(member)
-    for name, found in sorted(claims.items()):
-        yield _Claim("namespace", name, "in no resource pool or folder that says more", found)
+            claims[own, namespaces.whys[member.key]].append(member)
+    for (name, why), found in sorted(claims.items()):
+        yield _Claim("namespace", name, why, found)
 
 
 def _copy_claims(members: Sequence[Member], ways: Mapping[str, Way]) -> Iterable[_Claim]:

@@ -3,23 +3,25 @@
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from vmferry.inventory.cells import fits, uuid
 from vmferry.inventory.columns import OF_A_VM
-from vmferry.inventory.joins import Keys, Register, keys_of
+from vmferry.inventory.joins import OF_NO_VM, Keys, Register, keys_of
 from vmferry.inventory.machines import Around, Record, file_of, machine
 from vmferry.inventory.surroundings import TABS, Surroundings, ids_by_name, surroundings
 from vmferry.inventory.tables import Export, Row, open_exports
 from vmferry.inventory.workbook import ExportError
-from vmferry.model.inventory import Inventory, InventoryMetadata, Origin, Unjoined
+from vmferry.model.inventory import Inventory, InventoryMetadata, Origin, ResourcePool, Unjoined
 from vmferry.model.spec import VirtualMachine
 
 _LONGEST_SHOWN = 400
+_MOST_LISTED = 1000  # rows of one tab that join to nothing for one reason
+_NO_CENTER = "it does not say which of several vCenters it is in"
 _NO_HEADER = "the tab has no header row that RVTools could have written: nothing of it was read"
 
 
@@ -39,6 +41,7 @@ class _Part(NamedTuple):
     records: list[Record]
     rows: dict[str, list[Row]]
     unjoined: list[Unjoined]
+    doubtful: frozenset[str | None] = frozenset()  # names in rows of snapshots that joined to no VM; None: any
 
 
 def read_rvtools(paths: Sequence[Path], name: str | None = None, by: str | None = None) -> tuple[Inventory, ...]:
@@ -51,7 +54,7 @@ def read_rvtools(paths: Sequence[Path], name: str | None = None, by: str | None 
     exports = open_exports(paths)
     parts = [part for number, export in enumerate(exports) for part in _parts(export, number, several=len(exports) > 1)]
     merged: dict[_Center, list[_Part]] = defaultdict(list)
-    for part in parts:
+    for part in sorted(parts, key=lambda part: part.export.taken or "", reverse=True):
         merged[_same(part.center, parts)].append(part)
     if not any(part.records for part in parts):
         raise ExportError("vInfo lists no VM")
@@ -68,23 +71,31 @@ def _center(row: Row) -> tuple[str | None, str | None]:
 
 
 def _same(center: _Center, parts: Iterable[_Part]) -> _Center:
-    """Return the vCenter by its UUID, if another export says which one the server has."""
-    if center.uuid is not None or center.server is None:
+    """Return the vCenter under one name: its UUID, if another export says which one the server has, makes it one.
+
+    A server may be reached by several names: the first of them in the alphabet, names before addresses, is taken.
+    """
+    if center.uuid is None and center.server is not None:
+        known = {part.center.uuid for part in parts if part.center.server == center.server} - {None}
+        center = center._replace(uuid=known.pop() if len(known) == 1 else None)
+    if center.uuid is None:
         return center
-    known = {part.center for part in parts if part.center.server == center.server and part.center.uuid is not None}
-    return known.pop() if len(known) == 1 else center
+    servers = {part.center.server for part in parts if part.center.uuid == center.uuid and part.center.server}
+    return center._replace(server=min(servers, key=lambda server: (_is_address(server), server), default=None))
 
 
 class _Centers:
     """The vCenters of one export, by whatever a row says of its own."""
 
-    def __init__(self, rows: Iterable[Row], export: int) -> None:
+    def __init__(self, rows: Iterable[Row], meta: Iterable[Row], export: int) -> None:
+        """``meta``: the rows of vMetaData, which name the vCenter where no other row does."""
         said = {_center(row) for row in rows} - {(None, None)}
         uuids: defaultdict[str, set[str]] = defaultdict(set)
         for each, server in said:
             if each and server:
                 uuids[server].add(each)
         servers = {each: server for server, all_of_it in uuids.items() for each in all_of_it}
+        said = said or {_center(row) for row in meta} - {(None, None)}
         self._uuids = {server: next(iter(found)) for server, found in uuids.items() if len(found) == 1}
         self._servers = servers
         self.all = sorted({self._known(*each) for each in said}, key=str) or [_Center(None, None, export)]
@@ -127,12 +138,16 @@ def _names(merged: Mapping[_Center, str], name: str | None) -> dict[_Center, str
 
 
 def _first(server: str) -> str:
-    return server if re.fullmatch(r"[0-9a-f.:\[\]]+", server) else server.partition(".")[0]
+    return server if _is_address(server) else server.partition(".")[0]
+
+
+def _is_address(server: str) -> bool:
+    return re.fullmatch(r"[0-9.]+(?::[0-9]+)?|\[?[0-9a-f]*:[0-9a-f:.]*\]?", server) is not None
 
 
 def _label(text: str) -> str:
     label = re.sub("[^a-z0-9]+", "-", text.lower())[:63].strip("-")
-    return f"vc-{label}"[:63] if label[:1].isdigit() else label
+    return f"vc-{label}"[:63].rstrip("-") if label[:1].isdigit() else label
 
 
 def _digest(center: _Center) -> str:
@@ -146,17 +161,20 @@ def _parts(export: Export, number: int, *, several: bool) -> list[_Part]:
     """Return what an export says of each of its vCenters, every row with the VM it belongs to."""
     rows = list(export.of("vInfo"))
     around = {tab: list(export.of(tab)) for tab in TABS}
-    centers = _Centers([*rows, *(row for found in around.values() for row in found)], number)
+    centers = _Centers([*rows, *(row for found in around.values() for row in found)], export.of("vMetaData"), number)
     parts = {center: _Part(center, export, [], {tab: [] for tab in TABS}, []) for center in centers.all}
     label = f"{export.name}:" if several else ""
     first = parts[centers.all[0]]
     records, keys = _machines(rows, centers, parts, first, label)
     for tab, found in around.items():
         for row in found:
-            if not row.cells:
-                first.unjoined.append(_unjoined(row, label, _NO_HEADER))
-            parts.get(centers.of(row) or first.center, first).rows[tab].append(row)
+            center = centers.of(row)
+            if not row.cells or center is None:
+                first.unjoined.append(_unjoined(row, label, _NO_CENTER if row.cells else _NO_HEADER))
+            else:
+                parts[center].rows[tab].append(row)
     register = Register(keys)
+    doubtful: set[str | None] = set()
     for tab in OF_A_VM:
         for row in export.of(tab):
             center = centers.of(row)
@@ -165,7 +183,9 @@ def _parts(export: Export, number: int, *, several: bool) -> list[_Part]:
                 records[found_at].rows[tab].append(row)
             else:
                 parts.get(center or first.center, first).unjoined.append(_unjoined(row, label, found_at))
-    return list(parts.values())
+                if row.tab == "vSnapshot" and found_at not in OF_NO_VM:
+                    doubtful.add(row.cells.get("vm"))
+    return [part._replace(doubtful=frozenset(doubtful)) for part in parts.values()]
 
 
 def _machines(
@@ -179,7 +199,7 @@ def _machines(
         center = centers.of(row)
         part = parts[center] if center else first
         key = keys_of(row, str(center) if center else None)
-        reason = "it does not say which of several vCenters it is in" if center is None else ""
+        reason = _NO_CENTER if center is None else ""
         if not key.name:
             reason = "it has no name"
         if key.id and (str(center), key.id) in seen:
@@ -197,8 +217,9 @@ def _machines(
 
 
 def _unjoined(row: Row, label: str, reason: str) -> Unjoined:
+    label = label[:200].encode(errors="replace").decode()  # a file's name may be no text
     return Unjoined(
-        tab=f"{label[:200]}{row.tab}",
+        tab=f"{label}{row.tab}",
         row=row.number,
         vm=(row.cells.get("vm") or row.cells.get("id") or "")[:_LONGEST_SHOWN],
         reason=reason[:1000],
@@ -209,10 +230,9 @@ def _unjoined(row: Row, label: str, reason: str) -> Unjoined:
 
 
 def _inventory(name: str, center: _Center, parts: Sequence[_Part], by: str | None) -> Inventory:
-    """Return what several exports say of one vCenter; the newest wins."""
-    newest = sorted(parts, key=lambda part: part.export.taken or "", reverse=True)
+    """Return what several exports, the newest first, say of one vCenter; the newest wins."""
     result: Inventory | None = None
-    for part in newest:
+    for part in parts:
         label = f"{part.export.name}:" if len(parts) > 1 else ""
         inventory = _of_part(name, center, part, by, label)
         result = inventory if result is None else _joined(result, inventory)
@@ -221,14 +241,15 @@ def _inventory(name: str, center: _Center, parts: Sequence[_Part], by: str | Non
     return replace(
         result,
         vms=tuple(sorted(result.vms, key=lambda vm: (vm.name, vm.id or "", vm.cluster or ""))),
-        unjoined=tuple(sorted(result.unjoined, key=lambda each: (each.tab, each.row, each.reason))),
+        unjoined=tuple(sorted(_listed(result.unjoined), key=lambda each: (each.tab, each.row, each.reason))),
     )
 
 
 def _of_part(name: str, center: _Center, part: _Part, by: str | None, label: str) -> Inventory:
     around: Surroundings = surroundings(part.rows, part.records)
-    tabs = {table.tab for table in part.export.tables}
-    known = Around(name, tabs, ids_by_name(around.networks), _shared_files(part.records))
+    tabs = {table.tab for table in part.export.tables} - ({"vSnapshot"} if None in part.doubtful else set())
+    doubtful = {each for each in part.doubtful if each is not None}
+    known = Around(name, tabs, ids_by_name(around.networks), _shared_files(part.records), doubtful)
     vms: list[VirtualMachine] = []
     unjoined = list(part.unjoined)
     for record in part.records:
@@ -269,19 +290,28 @@ def _shared_files(records: Iterable[Record]) -> frozenset[str]:
     return frozenset(file for file, vms in holders.items() if len(vms) > 1)
 
 
+def _listed(unjoined: Iterable[Unjoined]) -> Iterator[Unjoined]:
+    """Yield the first thousand rows of a tab that tell the same, and how many more there are."""
+    alike: defaultdict[tuple[str, str], list[Unjoined]] = defaultdict(list)
+    for each in unjoined:
+        alike[each.tab, each.reason].append(each)
+    for (_, reason), rows in alike.items():
+        rows.sort(key=lambda each: each.row)
+        yield from rows[:_MOST_LISTED]
+        if len(rows) > _MOST_LISTED:
+            more = f"and {len(rows) - _MOST_LISTED} more rows from here on: {reason}"
+            yield replace(rows[_MOST_LISTED], vm="", reason=more[:1000])
+
+
 def _joined(newer: Inventory, older: Inventory) -> Inventory:
     """Return two exports of one vCenter as one: of a VM that both have, the newer facts."""
-    ids = {vm.id for vm in newer.vms if vm.id}
-    bare = {(vm.name, vm.cluster) for vm in newer.vms}
-    more = tuple(vm for vm in older.vms if (vm.id not in ids if vm.id else (vm.name, vm.cluster) not in bare))
+    have = _Known(newer.vms)
+    more = tuple(vm for vm in older.vms if not have.has(vm))
 
-    def both(field: str) -> tuple[object, ...]:
-        mine, theirs = getattr(newer, field), getattr(older, field)
-        have = {(getattr(each, "name", None) or each.path, getattr(each, "id", None)) for each in mine}
-        rest = [
-            each for each in theirs if (getattr(each, "name", None) or each.path, getattr(each, "id", None)) not in have
-        ]
-        return tuple(sorted((*mine, *rest), key=lambda each: getattr(each, "name", None) or each.path))
+    def both(field: str) -> tuple[Any, ...]:
+        mine = getattr(newer, field)
+        keys = {_key(each) for each in mine}
+        return tuple(sorted((*mine, *(each for each in getattr(older, field) if _key(each) not in keys)), key=_key))
 
     return replace(
         newer,
@@ -289,3 +319,31 @@ def _joined(newer: Inventory, older: Inventory) -> Inventory:
         unjoined=(*newer.unjoined, *older.unjoined),
         **{field: both(field) for field in Surroundings._fields},
     )
+
+
+def _key(each: Any) -> tuple[str, str, str]:
+    """Return what tells a pool, network, or other thing around VMs from others of its kind."""
+    if isinstance(each, ResourcePool):
+        return each.path, each.cluster or "", ""
+    return each.name, getattr(each, "switch", None) or "", each.id or ""
+
+
+class _Known:
+    """VMs of a newer export, to be found by ID, else by UUID, else by name and cluster."""
+
+    def __init__(self, vms: Iterable[VirtualMachine]) -> None:
+        self._ids: set[str] = set()
+        self._uuids: set[str] = set()
+        self._names: dict[tuple[str, str | None], bool] = {}  # whether one of them has no ID
+        for vm in vms:
+            self._ids.update([vm.id] if vm.id else [])
+            self._uuids.update(each for each in (vm.instance_uuid,) if each and not vm.id)
+            place = vm.name, vm.cluster
+            self._names[place] = self._names.get(place, False) or not vm.id
+
+    def has(self, vm: VirtualMachine) -> bool:
+        """Return whether this VM is among them; of two with IDs that differ, no other key counts."""
+        bare = self._names.get((vm.name, vm.cluster))
+        if not vm.id:
+            return bare is not None
+        return vm.id in self._ids or vm.instance_uuid in self._uuids or bare is True

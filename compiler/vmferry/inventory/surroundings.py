@@ -132,7 +132,9 @@ def _vlan(rows: Sequence[Row]) -> dict[str, Any]:
     if number is not None and "," not in text:
         if number == 4095:  # a standard port group that passes tags on to the guest
             return {"trunk": _EVERY_VLAN}
-        return {"vlan": number} if 1 <= number <= 4094 else {}
+        if number == 0:
+            return {"untagged": True}
+        return {"vlan": number} if number <= 4094 else {}
     parts = re.split(r"[,;]", text)
     return {"trunk": tuple(parts)} if all(re.fullmatch(r"[0-9]{1,4}(-[0-9]{1,4})?", part) for part in parts) else {}
 

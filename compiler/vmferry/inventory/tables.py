@@ -11,9 +11,11 @@ from vmferry.inventory.columns import (
     FIELDS,
     KEYS,
     NAMES,
+    OF_A_VM,
     PLACEHOLDERS,
     SIZES,
     Column,
+    around_tab,
     column,
     is_attribute,
     plain,
@@ -21,7 +23,8 @@ from vmferry.inventory.columns import (
 )
 from vmferry.inventory.workbook import Cells, ExportError, open_workbook
 
-MAX_ROWS = 1_000_000  # that are not blank, of one tab
+MAX_ROWS = 500_000  # that are not blank, of one tab
+MAX_VMS = 200_000  # rows of vInfo; a vCenter has 45,000 VMs at most
 _HEADER_WITHIN = 20  # rows; some people put a title on top
 _CSV = (".csv", ".txt", ".tsv")
 
@@ -59,8 +62,8 @@ class Table(NamedTuple):
                     break
                 continue
             kept += 1
-            if kept > MAX_ROWS:
-                raise ExportError(f"{self.file}: {self.tab} has more than {MAX_ROWS} rows")
+            if kept > (most := MAX_VMS if self.tab == "vInfo" else MAX_ROWS):
+                raise ExportError(f"{self.file}: {self.tab} has more than {most} rows")
             row = headers.row(number, cells, texts)
             if row is not None:
                 yield row
@@ -102,7 +105,7 @@ def open_exports(paths: Sequence[Path]) -> list[Export]:
         elif path not in single:
             found.append(_workbook(path))
     if single:
-        found.append(_delimited(single, single[0].resolve().parent.name))
+        found += _exports(single)
     return _completed(found)
 
 
@@ -113,9 +116,22 @@ def _folder(path: Path) -> Iterator[Export]:
     if not tables and not workbooks:
         raise ExportError(f"{path} holds no RVTools export: neither .xlsx files nor .csv files named after tabs")
     if tables:
-        yield _delimited(tables, path.resolve().name)
+        yield from _exports(tables)
     for item in workbooks:
         yield _workbook(item)
+
+
+def _exports(files: Sequence[Path]) -> list[Export]:
+    """Return .csv files as exports: one, unless files of one tab in several folders or with several names say more."""
+    groups: dict[tuple[Path, str], list[Path]] = {}
+    for path in files:
+        groups.setdefault((path.resolve().parent, around_tab(path.stem)), []).append(path)
+    if sum(any(tab_of(path.stem) == "vInfo" for path in some) for some in groups.values()) < 2:
+        return [_delimited(files, files[0].resolve().parent.name)]
+    folders = {parent for parent, _ in groups}
+    return [
+        _delimited(some, name if len(folders) == 1 and name else parent.name) for (parent, name), some in groups.items()
+    ]
 
 
 def _delimited(files: Sequence[Path], name: str) -> Export:
@@ -170,23 +186,25 @@ class _Headers(NamedTuple):
 
     tab: str
     names: Cells
-    columns: dict[int, Column]
+    columns: dict[int, Column]  # of two for one field the better comes first
     attributes: dict[int, str]
 
     def row(self, number: int, cells: Cells, texts: dict[str, str]) -> Row | None:
         """Return a row by field; None for one that says nothing or repeats the header."""
-        repeated = sum(self.names.get(index) == text for index, text in cells.items())
-        if repeated > 1 and repeated * 2 > len(cells):
-            return None
+        first = next(iter(cells))
+        if self.names.get(first) == cells[first]:
+            repeated = sum(self.names.get(index) == text for index, text in cells.items())
+            if repeated > 1 and repeated * 2 > len(cells):
+                return None
         known: dict[str, str] = {}
         attributes: dict[str, str] = {}
-        for index, text in cells.items():
-            what = self.columns.get(index)
-            if what is not None:
-                value = _value(what, text)
-                if value and what.field not in known:  # of two columns for one field, the first that says something
-                    known[what.field] = texts.setdefault(value, value)
-            elif index in self.attributes and not text.isspace():
+        for index, what in self.columns.items():
+            text = cells.get(index)
+            if text is not None and what.field not in known and (value := _value(what, text)):
+                known[what.field] = texts.setdefault(value, value)
+        for index in self.attributes:
+            text = cells.get(index)
+            if text is not None and not text.isspace():
                 attributes.setdefault(texts.setdefault(self.attributes[index], self.attributes[index]), text.strip())
         return Row(self.tab, number, known, attributes) if known else None
 
@@ -206,9 +224,10 @@ _WITH_ATTRIBUTES = frozenset(("vInfo", "vCPU", "vMemory", "vTools"))
 
 def _headers(tab: str, cells: Cells) -> _Headers | None:
     """Return the columns of a header row; None if it is none."""
-    columns = {index: what for index, text in cells.items() if (what := column(tab, text)) is not None}
+    found = [(index, what) for index, text in cells.items() if (what := column(tab, text)) is not None]
+    columns = dict(sorted(found, key=lambda item: item[1].rank))
     fields = {what.field for what in columns.values()}
-    if KEYS[tab] not in fields:
+    if KEYS[tab] not in fields and not (tab in OF_A_VM and len(fields) > 1 and fields & {"id", "uuid"}):
         return None
     attributes: dict[int, str] = {}
     if tab in _WITH_ATTRIBUTES:

@@ -73,14 +73,14 @@ def _notes(members: Sequence[Member]) -> Iterable[Tie]:
         for name, text in sorted(member.vm.custom_attributes.items()):
             if _ATTRIBUTE.search(name) and text.strip():
                 said.append((f"custom attribute {name}", text))
-        said += [("a note", found[1]) for found in _NOTE.finditer(member.vm.annotation or "")]
-        for place, text in said:
+        notes = [(found[0], found[1]) for found in _NOTE.finditer(member.vm.annotation or "")]
+        for place, quote, text in [*((place, text, text) for place, text in said), *(("a note", *n) for n in notes)]:
             wanted = [part.strip().strip("\"'[]") for part in re.split(r"[,;]|\s+and\s+", text)]
             wanted = [part for part in wanted if part]
             entry: list[Any] = [part for part in wanted if names[member.source, part] == 1 and part != member.vm.name]
             entry += [{"external": p} for p in wanted if p not in entry and _EXTERNAL.fullmatch(p)]
             missing = [p for p in wanted if p not in entry and {"external": p} not in entry]
-            why = f"{place} says {text.strip()[:200]!r}"
+            why = f"{place} says {quote.strip()[:200]!r}"
             why += f"; no VM is called {', '.join(map(repr, missing[:5]))}" if missing else ""
             yield Tie({"dependsOn": entry} if entry else None, (member.vm.name,), why)
 

@@ -1,6 +1,6 @@
 """What an inventory does not know of a VM and its way into the target needs: RVTools has no vTPM, for one."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -38,7 +38,14 @@ def _way(member: Member, alike: int) -> Way:
     disks = vm.disks or ()
     if vm.template or any(disk.shared for disk in disks) or image_reason(vm):
         return "image"
-    special = vm.gpus or vm.host_devices or vm.os == "other" or any(disk.rdm for disk in disks)
+    special = (
+        vm.gpus
+        or vm.host_devices
+        or vm.passthrough
+        or vm.clone_of
+        or vm.os == "other"
+        or any(disk.rdm for disk in disks)
+    )
     return "forklift" if alike >= SimilarVms().threshold and not special else "job"
 
 
@@ -54,7 +61,7 @@ def image_reason(vm: VirtualMachine) -> str | None:
 
 _COPIED: tuple[tuple[str, str, Any], ...] = (
     ("os", "its operating system", "TODO linux, windows or other"),
-    ("firmware", "its firmware", "TODO bios or efi"),
+    ("firmware", "its firmware (with efi, secureBoot and vtpm have to be stated too)", "TODO bios or efi"),
     ("uuid", "its SMBIOS UUID", "TODO config.uuid"),
 )
 _EFI: tuple[tuple[str, str, Any], ...] = (
@@ -81,7 +88,7 @@ def unknown(member: Member, way: Way) -> list[Unknown]:
     ]
     if vm.power_state is None and not vm.template:
         found.append(Unknown("whether it runs is unknown", {"powerState": "TODO poweredOn or poweredOff"}))
-    return [*found, *_topology(vm), *_disks(vm, way), *_nics(vm, way)]
+    return [*found, *_topology(vm), *_devices(vm, way), *_disks(vm, way), *_nics(vm, way)]
 
 
 def _needed(vm: VirtualMachine, way: Way) -> Iterable[tuple[str, str, Any]]:
@@ -104,6 +111,17 @@ def _topology(vm: VirtualMachine) -> Iterable[Unknown]:
     if vm.cpu is not None and vm.cpu.count % (vm.cpu.cores_per_socket * vm.cpu.threads_per_core):
         what = f"its {vm.cpu.count} CPUs do not divide into sockets of {vm.cpu.cores_per_socket}"
         yield Unknown(what, {"cpu": {"count": vm.cpu.count, "coresPerSocket": "TODO"}})
+
+
+def _devices(vm: VirtualMachine, way: Way) -> Iterable[Unknown]:
+    if way == "forklift" or not vm.passthrough or vm.gpus or vm.host_devices:
+        return
+    rows: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
+    for device in vm.passthrough:
+        graphics = device.startswith(("vgpu", "pci 10de:"))  # 10de is NVIDIA
+        field, example = ("gpus", "nvidia.com/GRID_T4-4Q") if graphics else ("hostDevices", "intel.com/qat")
+        rows[field].append({"deviceName": f"TODO as in {example}"})
+    yield Unknown(f"what {', '.join(vm.passthrough)} is called on the target's nodes is unknown", dict(rows))
 
 
 def _disks(vm: VirtualMachine, way: Way) -> Iterable[Unknown]:

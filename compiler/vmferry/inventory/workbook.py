@@ -8,16 +8,19 @@ as this module on a full sheet). Formats and formulas are not needed: a formula 
 
 import posixpath
 import re
+import struct
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, NamedTuple
 from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 MAX_ROW, MAX_COLUMN = 1_048_576, 16_384  # of a worksheet, by Excel's specification
 MAX_PART_BYTES = 512 * 2**20
+MAX_SHEETS_BYTES = 2 * 2**30  # of all sheets
 MAX_STRINGS_BYTES = 256 * 2**20
 MAX_CELL = 2**20  # characters; Excel stops at 32,767
 MAX_TOKEN = 4 * 2**20  # bytes of one tag or comment: expat holds it in memory as a whole
@@ -62,6 +65,8 @@ def open_workbook(path: Path) -> Workbook:
     with _guarded(path), ZipFile(path) as archive:
         if len(archive.namelist()) > MAX_MEMBERS:
             raise ExportError(f"{path} has more than {MAX_MEMBERS} parts: it is no workbook")
+        if any(part.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for part in archive.infolist()):
+            raise ExportError(f"{path} is compressed as no .xlsx file is: save it as .xlsx again")
         main = next((part for kind, part in _relations(archive, "") if kind == "officeDocument"), "xl/workbook.xml")
         if main not in archive.namelist():
             raise ExportError(f"{path} is a ZIP archive, but no .xlsx workbook")
@@ -75,6 +80,9 @@ def open_workbook(path: Path) -> Workbook:
         sheets = tuple(
             Sheet(name, path, ids[key], strings) for name, key in _sheet_names(archive, main) if ids.get(key) in names
         )
+        # a sheet may be there under many names; what zipfile unpacks is never more than an entry declares
+        if sum(archive.getinfo(sheet.part).file_size for sheet in sheets) > MAX_SHEETS_BYTES:
+            raise ExportError(f"the sheets of {path} are larger than {MAX_SHEETS_BYTES // 2**30} GiB when unpacked")
         return Workbook(sheets, _created(archive))
 
 
@@ -85,7 +93,7 @@ def _guarded(path: Path) -> Iterator[None]:
         yield
     except BadZipFile as error:
         raise ExportError(f"{path} is not a complete .xlsx file ({error}): export or copy it again") from None
-    except (zlib.error, EOFError) as error:
+    except (zlib.error, struct.error, EOFError) as error:
         raise ExportError(f"{path} is damaged ({error or 'it ends early'}): export or copy it again") from None
     except ExpatError as error:
         raise ExportError(f"{path} holds XML that cannot be read ({error}): export it again") from None
@@ -188,7 +196,7 @@ def _sheet_names(archive: ZipFile, part: str) -> Iterator[tuple[str, str]]:
 
 
 def _created(archive: ZipFile) -> str | None:
-    """Return the time in docProps/core.xml, which has a zone; that of the tab vMetaData has none."""
+    """Return the time in docProps/core.xml, in UTC: it has a zone; that of the tab vMetaData has none."""
     if "docProps/core.xml" not in archive.namelist():
         return None
     texts: list[str] = []
@@ -206,7 +214,11 @@ def _created(archive: ZipFile) -> str | None:
         for _ in _feed(_parser(start, lambda _: start("", {}), data), stream):
             pass
     text = "".join(texts).strip()
-    return text if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", text, re.ASCII) else None
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", text, re.ASCII):
+        return None
+    with suppress(ValueError, OverflowError):  # the 31st of February
+        return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None
 
 
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -301,8 +313,10 @@ class _Reader:
         self._columns: dict[str, int] = {}  # a sheet has few: those of one row
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        tag = _local(name)
-        if tag == "c":
+        tag = _local(name) if ":" in name else name  # spares a call for every tag
+        if tag in ("v", "t"):
+            self._inside = not self._phonetic
+        elif tag == "c":
             self._kind = attributes.get("t", "n")
             reference = attributes.get("r", "").rstrip("0123456789")
             self._column = self._column_of(reference) if reference else self._column + 1
@@ -310,8 +324,6 @@ class _Reader:
                 raise ExportError(f"{self._what}: a row has more columns than a worksheet can have")
             self._parts.clear()
             self._length = 0
-        elif tag in ("v", "t"):
-            self._inside = not self._phonetic
         elif tag == "rPh":
             self._phonetic = True
         elif tag == "row":
@@ -337,7 +349,7 @@ class _Reader:
             self._parts.append(text)
 
     def end(self, name: str) -> None:
-        tag = _local(name)
+        tag = _local(name) if ":" in name else name  # spares a call for every tag
         if tag in ("v", "t"):
             self._inside = False
         elif tag == "rPh":

@@ -32,7 +32,7 @@ def merge(
             findings += _decided(vm, place)
             known = replace(vm, source=inventory.source.name)
             stated.offer(known)
-            result.append(Entry(vm=known, where=place))
+            result.append(Entry(vm=known, where=place, imported=known))
     merged = [stated.join(entry) for entry in result]
     return [*merged, *stated.rest()], [*findings, *stated.findings]
 
@@ -99,7 +99,13 @@ def _joined(found: Entry, entry: Entry) -> Entry:
         for name in own
         if name in FACTS and getattr(found.vm, name) not in (getattr(_BLANK, name), getattr(entry.vm, name))
     )
-    return Entry(vm=replace(found.vm, **own), where=entry.where, overrides=overrides)
+    return Entry(
+        vm=replace(found.vm, **own),
+        where=entry.where,
+        overrides=overrides,
+        imported=found.vm,
+        stated=(*own, "name" if entry.vm.id is None else "id"),
+    )
 
 
 def _decided(vm: VirtualMachine, where: Where) -> Iterable[Finding]:

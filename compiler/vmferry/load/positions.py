@@ -1,11 +1,13 @@
 """Finds the lines and columns of values in a YAML text, for the few places that a finding names."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from vmferry.model.finding import Path, Span
 
 MAX_SHOWN = 200
+_LINE_END = re.compile(r"\r\n?|[\n\x85\u2028\u2029]")  # as PyYAML counts lines
 
 Wanted = tuple[int, Path, bool]
 """Document number (from 0), path, and whether the key is meant instead of its value."""
@@ -30,7 +32,8 @@ def locate(text: str, wanted: Iterable[Wanted]) -> dict[Wanted, Span]:
     if roots:
         _Search(text.removeprefix("\ufeff"), roots).run()
     found = ((item, _resolve(target, item[2])) for item, target in targets.items())
-    return {item: span for item, span in found if span is not None}
+    last = len(_LINE_END.findall(text)) + 1  # the value of `---` without a line after it stands below the end
+    return {item: span for item, span in found if span is not None and span.line <= last}
 
 
 def line_of(text: str, line: int) -> str:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from vmferry.load.inventory import merge
 from vmferry.load.positions import line_text
-from vmferry.load.validate import convert, may_be_secret
+from vmferry.load.validate import convert, may_be_secret, settle
 from vmferry.load.yaml import MAX_BYTES, Document, read
 from vmferry.model.assignments import Assignments
 from vmferry.model.base import API_VERSION
@@ -29,12 +29,13 @@ _TYPES: dict[str, type[MigrationSpec | VirtualMachineSet | Inventory]] = {
 }
 
 
-def load(spec: Path, assignments: Path | None = None) -> Project:
+def load(spec: Path, assignments: Path | None = None, *, undecided: bool = False) -> Project:
     """Return the project at ``spec``: a file, a directory, or ``-`` for standard input.
 
     A directory stands for the YAML files right in it; ``include`` names others below it.
-    ``assignments`` defaults to assignments.yaml beside the spec. Raises SpecError with every
-    finding when anything cannot be read or does not fit its schema.
+    ``assignments`` defaults to assignments.yaml beside the spec. ``undecided``: `TODO` in the place of a
+    value is not raised but among the project's findings, and something that fits stands in for it.
+    Raises SpecError with every finding when anything cannot be read or does not fit its schema.
     """
     reading = _Reading(root=spec if spec.is_dir() else spec.parent)
     if str(spec) == "-":
@@ -48,7 +49,10 @@ def load(spec: Path, assignments: Path | None = None) -> Project:
     reading.includes()
     if assignments is None and str(spec) != "-":
         assignments = reading.root / ASSIGNMENTS
-    return reading.project(assignments)
+    project = reading.project(assignments)
+    if project.findings and not undecided:
+        raise UnreadableError(project.findings, project.texts)
+    return project
 
 
 def read_inventories(path: Path) -> tuple[Inventory, ...]:
@@ -84,6 +88,7 @@ class _Reading:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.findings: list[Finding] = []
+        self.undecided: list[Finding] = []
         self.texts: dict[str, str] = {}
         self.skipped: list[str] = []
         self.seen: set[Path] = set()
@@ -156,6 +161,7 @@ class _Reading:
                 self.failed_spec = True
             return
         text = self.texts[document.file]
+        self.undecided += settle(data, _TYPES[kind], where, text)
         value, findings = convert(data, _TYPES[kind], where, text)
         self.findings += findings
         if isinstance(value, MigrationSpec):
@@ -223,21 +229,23 @@ class _Reading:
             )
         attachments = self._attachments()
         if self.findings:
-            raise UnreadableError(self.findings, self.texts)
+            raise UnreadableError([*self.undecided, *self.findings], self.texts)
         spec, where = self.specs[0]
         entries = self._entries(spec, where)
         if self.findings:
-            raise UnreadableError(self.findings, self.texts)
+            raise UnreadableError([*self.undecided, *self.findings], self.texts)
         # by content, not by file: where an entry stands must not matter
         entries.sort(key=lambda entry: (entry.vm.source or "", entry.vm.name, entry.vm.id or ""))
         return Project(
             spec=spec,
             where=where,
             entries=tuple(entries),
+            inventories=tuple(inventory for inventory, _ in self.inventories),
             assignments=written,
             attachments=attachments,
             texts=self.texts,
             skipped=tuple(self.skipped),
+            findings=tuple(self.undecided),
         )
 
     def _entries(self, spec: MigrationSpec, where: Where) -> list[Entry]:
@@ -275,7 +283,7 @@ class _Reading:
         except ValueError:
             _, found = convert(data, Assignments, where, self.texts[str(path)])
             self.findings += [
-                replace(f, code="VMF411", message=f"assignments: {f.message}", help=broken) for f in found
+                replace(f, code="VMF411", message=f"assignments: {f.message}", help=broken, fix=None) for f in found
             ]
         return None
 

@@ -39,7 +39,9 @@ _USE_REFERENCE = "refer to a Secret instead (credentials.secretRef, externalSecr
 
 def convert(data: Any, kind: type[T], where: Where, text: str) -> tuple[T | None, list[Finding]]:
     """Return the typed document, or what is wrong with it. ``text`` is the file's, for cheap tests."""
-    findings = [*_secrets(data, where, text), *_hygiene(data, where, text, stated=kind is not Inventory)]
+    findings = _empty(data, where)
+    if kind is not Inventory:  # names and notes in vCenter are what they are: facts, until a manifest states one
+        findings = [*_secrets(data, where, text), *findings, *_hygiene(data, where, text)]
     hidden = {finding.where.path for finding in findings if finding.where is not None}
     try:
         value = msgspec.convert(data, kind, strict=True)
@@ -47,6 +49,54 @@ def convert(data: Any, kind: type[T], where: Where, text: str) -> tuple[T | None
         findings += [f for f in _explain(data, kind, where, error) if f.where is None or f.where.path not in hidden]
         return None, findings
     return (value if not findings else None), findings
+
+
+_PLACEHOLDER = re.compile(r"TODO(?: .*)?", re.DOTALL)
+_NAMES = frozenset(("name", "id", "source", "match", "reason", "annotation", "customAttributes", "tags", "namespace"))
+"""Keys below which TODO is what something is called in vSphere, or words."""
+_STAND_INS: dict[Path, str] = {
+    ("vcenter", "url"): "https://vcenter.invalid/sdk",
+    ("gitops", "repoURL"): "https://git.invalid/gitops",
+}
+"""Values for what cannot be absent, so that the rest of a draft can be checked; nothing is compiled from them."""
+
+
+def settle(data: Any, kind: type[Any], where: Where, text: str) -> list[Finding]:
+    """Report what is left to decide, `TODO` or `TODO …`, and make it fit, so that the rest can be checked.
+
+    Changes ``data``: what does not fit its type is taken away or gets a stand-in, and so do facts of a VM.
+    The findings are errors.
+    """
+    if kind is Inventory or "TODO" not in text:
+        return []
+    places = {
+        path: value for path, value in _strings(data) if _PLACEHOLDER.fullmatch(value) and _NAMES.isdisjoint(path)
+    }
+    if not places:
+        return []
+    misfits = {found.where.path: found for found in _misfits(data, kind, where) if found.where is not None}
+    result = []
+    for path, value in places.items():
+        misfit = misfits.get(path)
+        if misfit is not None and misfit.code != "VMF013":
+            continue  # the key is wrong, whatever its value
+        help_text = "replace TODO by a value" + (f": {misfit.help}" if misfit is not None and misfit.help else "")
+        message = f"{_name(path)} is left to decide: {value.splitlines()[0][:80]}"
+        result.append(Finding(code="VMF013", message=message, help=help_text, where=where.at(*path)))
+        if misfit is not None:
+            _stand_in(data, path)
+    return result
+
+
+def _stand_in(data: Any, path: Path) -> None:
+    """Put something that fits in place of a value, where there is such a thing."""
+    node = data
+    for step in path[:-1]:
+        node = node[step]
+    if path[-2:] in _STAND_INS:
+        node[path[-1]] = _STAND_INS[path[-2:]]
+    elif path[0] == "vms" and len(path) > 2:  # a fact: unknown, or as the inventory says
+        data["vms"][path[1]].pop(path[2], None)
 
 
 _AROUND = 1000  # characters; a line may have a million
@@ -79,18 +129,21 @@ def _strings(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from _strings(value, (*path, index))
 
 
-def _hygiene(data: Any, where: Where, text: str, *, stated: bool) -> Iterator[Finding]:
-    """Yield keys without a value, and values that Flux would substitute.
-
-    Not ``stated`` by a person but imported: names in vCenter are what they are, and vmferry emits no postBuild.
-    """
-    for path in _nulls(data):
-        yield Finding(
+def _empty(data: Any, where: Where) -> list[Finding]:
+    """Return the keys without a value."""
+    return [
+        Finding(
             code="VMF017",
             message=f"{_name(path)} has no value",
             help="give it one, or remove the key: an absent fact is unknown, not empty",
             where=where.at(*path, key=isinstance(path[-1], str)),
         )
+        for path in _nulls(data)
+    ]
+
+
+def _hygiene(data: Any, where: Where, text: str) -> Iterator[Finding]:
+    """Yield values that kustomize cannot read, and values that Flux would substitute."""
     if _HIDDEN.search(text):
         for path, value in _strings(data):
             if _UNFIT.search(value):
@@ -100,7 +153,7 @@ def _hygiene(data: Any, where: Where, text: str, *, stated: bool) -> Iterator[Fi
                     help="take it out of the name; vCenter shows it as nothing, or as a box",
                     where=where.at(*path),
                 )
-    if stated and "${" in text:
+    if "${" in text:
         for path, value in _strings(data):
             if "${" in value:
                 yield Finding(
@@ -163,14 +216,19 @@ def _secret(where: Where, what: str) -> Finding:
 
 def _explain(data: Any, kind: type[Any], where: Where, error: msgspec.ValidationError) -> list[Finding]:
     """Say what does not fit in words for people: by the JSON Schema, which finds everything at once."""
+    found = _misfits(data, kind, where)
+    if found or next(_nulls(data), None) is not None:  # keys without a value are reported by _hygiene
+        return found
+    return [_as_msgspec_says(error, where)]
+
+
+def _misfits(data: Any, kind: type[Any], where: Where) -> list[Finding]:
+    """Return everything that the JSON Schema of a kind refuses."""
     import jsonschema  # slow to import, and only needed here
 
     schema = json.loads((shipped("schemas") / file_name(kind.__name__)).read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
-    found = [f for problem in validator.iter_errors(data) for f in _translate(problem, (), where)]
-    if found or next(_nulls(data), None) is not None:  # keys without a value are reported by _hygiene
-        return found
-    return [_as_msgspec_says(error, where)]
+    return [f for problem in validator.iter_errors(data) for f in _translate(problem, (), where)]
 
 
 _SAYS = re.compile(r"(?P<what>.*?) - at (?:`key` in )?`\$(?P<path>[^`]*)`", re.DOTALL)
@@ -195,7 +253,7 @@ def _translate(problem: Any, above: Path, where: Where) -> Iterator[Finding]:
         known = problem.schema.get("properties", {})
         for key in value:
             if key not in known:
-                yield _unknown(key, known, name, where.at(*path, key, key=True))
+                yield _unknown(key, value, known, name, where.at(*path, key, key=True))
     elif rule == "required":
         missing = [key for key in wanted if key not in value]
         if problem.message.startswith(f"{missing[0]!r}"):  # one problem a key; report all at the first
@@ -222,7 +280,32 @@ def _translate(problem: Any, above: Path, where: Where) -> Iterator[Finding]:
             help=_help(rule, wanted, "" if private else value, problem.schema),
             where=where.at(*path),
             secret=private,
+            fix=None if private else _right(rule, wanted, value, problem.schema),
         )
+
+
+_DOTTED_MAC = re.compile(r"([0-9A-Fa-f]{4})\.([0-9A-Fa-f]{4})\.([0-9A-Fa-f]{4})")
+
+
+def _right(rule: str, wanted: Any, value: Any, schema: dict[str, Any]) -> str | None:
+    """Return what would be right in place of a value, where there is one right answer; `{}` is what stands there."""
+    if rule == "type" and wanted == "string" and isinstance(value, int | float) and not isinstance(value, bool):
+        return '"{}"' if _fits_quoted(value, schema) else None
+    if rule == "type" and wanted == "integer" and isinstance(value, str) and re.fullmatch("0|[1-9][0-9]*", value):
+        return value
+    if rule == "enum" and isinstance(value, str):
+        same = [word for word in wanted if isinstance(word, str) and word.lower() == value.lower().replace("_", "")]
+        return same[0] if len(same) == 1 else None
+    if rule == "pattern" and _forms().get(wanted) == "A MAC address." and (match := _DOTTED_MAC.fullmatch(value)):
+        digits = "".join(match.groups())
+        return '"' + ":".join(digits[i : i + 2] for i in range(0, 12, 2)) + '"'
+    return None
+
+
+def _fits_quoted(value: float, schema: dict[str, Any]) -> bool:
+    """Return whether a number is what was meant, and only lacks quotes: `memory: 8` is hardly eight bytes."""
+    pattern = schema.get("pattern", "")
+    return not _forms().get(pattern, "").startswith("Bytes") and re.search(pattern, str(value)) is not None
 
 
 def _may_hold_secret(path: Path, value: Any) -> bool:
@@ -282,7 +365,7 @@ def _tag_words(sub: Any) -> list[Any]:
     return list(tag.get("enum", ()))
 
 
-def _unknown(key: str, known: dict[str, Any], parent: str, where: Where) -> Finding:
+def _unknown(key: str, present: dict[str, Any], known: dict[str, Any], parent: str, where: Where) -> Finding:
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
     if _SECRET_KEY.search(key) and not close:
         return _secret(where, f"`{key}`")
@@ -295,6 +378,7 @@ def _unknown(key: str, known: dict[str, Any], parent: str, where: Where) -> Find
         help=_describe(known[guess[0]]) if guess else f"known fields: {', '.join(sorted(known))}",
         where=where,
         secret=bool(_SECRET_KEY.search(key)),
+        fix=folded[0] if len(folded) == 1 and folded[0] not in present else None,
     )
 
 
@@ -336,7 +420,8 @@ def _help(rule: str, wanted: Any, value: Any, schema: dict[str, Any]) -> str:
     if rule == "enum" and isinstance(value, str):
         return _describe(schema) + _mean(value, [str(word) for word in wanted])
     if rule == "type" and wanted == "string":
-        return f'quote it: "{value}"' if isinstance(value, int | float) else _describe(schema)
+        quoted = isinstance(value, int | float) and _fits_quoted(value, schema)
+        return f'quote it: "{value}"' if quoted else _describe(schema)
     if rule == "type" and wanted == "boolean":
         return "only true and false, without quotes, are booleans in YAML 1.2"
     if rule == "type" and wanted == "integer" and isinstance(value, str) and value.isdecimal():

@@ -57,6 +57,8 @@ Timestamp = Annotated[
         example="2027-01-11T20:00:00Z",
     ),
 ]
+Day = Annotated[str, text("[0-9]{4}-[0-9]{2}-[0-9]{2}", "A day (UTC).", example="2027-03-31")]
+RuleCode = Annotated[str, text("VMF[0-9]{3}", "Code of a rule; `vmferry rules` lists them.", example="VMF701")]
 Mac = Annotated[str, text("[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}", "A MAC address.", example="00:50:56:9a:10:01")]
 Uuid = Annotated[str, text("[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}", "A UUID.")]
 Version = Annotated[str, text(r"[0-9]+\.[0-9]+(\.[0-9]+)?", "A version, quoted.", example="1.6")]

@@ -9,6 +9,7 @@ from vmferry.model.finding import Where
 from vmferry.model.spec import (
     AccessMode,
     Cluster,
+    Disposition,
     EsxiHost,
     ExternalSecret,
     Forklift,
@@ -295,7 +296,7 @@ class Left(Model, frozen=True, kw_only=True):
 
     key: str
     name: str
-    disposition: str
+    disposition: Disposition
     reason: str
 
 

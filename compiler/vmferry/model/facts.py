@@ -91,6 +91,7 @@ class Disk(Model, frozen=True, kw_only=True):
     unit: Annotated[Text, Meta(description="Controller and unit, as in scsi0:1.")] | None = None
     thin: Annotated[bool, Meta(description="Thin provisioned.")] | None = None
     mode: Annotated[DiskMode, Meta(description="Disk mode.")] | None = None
+    change_tracking: Annotated[bool, Meta(description="Changed blocks are tracked (scsi0:1.ctkEnabled).")] | None = None
     shared: (
         Annotated[
             Name,
@@ -140,8 +141,11 @@ class GuestDisk(Model, frozen=True, kw_only=True):
     """A file system in the guest, as VMware Tools reports it."""
 
     path: Annotated[Text, Meta(description="Mount point or drive, as in / or C:\\.")]
+    key: Annotated[int, Meta(ge=0, description="Device key of the disk it is on; 0: Tools could not tell.")] | None = (
+        None
+    )
     capacity: Annotated[int, Meta(ge=0, description="Capacity in bytes.")] | None = None
-    free: Annotated[int, Meta(ge=0, description="Free space in bytes.")] | None = None
+    free: Annotated[int, Meta(ge=0, description="Free space in bytes, rounded down.")] | None = None
 
 
 class Rate(Model, frozen=True, kw_only=True):

@@ -1,8 +1,10 @@
 """What is wrong with a spec, and where: the one type that every check reports with."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
+
+Severity = Literal["error", "warning", "info"]
 
 Path = tuple[str | int, ...]
 """Keys and indices from the top of one YAML document down to a value."""
@@ -40,7 +42,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     """One thing that is wrong: the rule's code, what, where, and how to fix it.
 
     ``vms`` names every VM it concerns, so that a report can count them. ``secret`` says that the
-    offending line holds secret material, which must then be shown to nobody.
+    offending line holds secret material, which must then be shown to nobody. ``severity`` is set where it
+    is not the rule's own. ``fix`` is the text that would be right in place of what stands at ``where``, if
+    there is one right answer; `{}` in it is what stands there.
     """
 
     code: str
@@ -49,6 +53,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     where: Where | None = None
     vms: tuple[str, ...] = ()
     secret: bool = False
+    severity: Severity | None = None
+    fix: str | None = None
 
 
 class SpecError(Exception):

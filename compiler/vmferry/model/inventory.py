@@ -11,7 +11,7 @@ FACTS = tuple(
     name
     for name in VirtualMachine.__struct_fields__
     if name not in Decisions.__struct_fields__
-    and name not in ("depends_on", "application", "clone_of", "readdress", "target_name")
+    and name not in ("depends_on", "application", "clone_of", "readdress", "target_name", "suppress")
 )
 """Fields of a VM that an inventory may state: facts, no decisions."""
 
@@ -43,6 +43,7 @@ class InventoryNetwork(Model, frozen=True, kw_only=True):
     switch: Annotated[Text, Meta(description="Its switch.")] | None = None
     vlan: Annotated[Vlan, Meta(description="VLAN.")] | None = None
     trunk: Annotated[Trunk, Meta(description="VLANs of a trunk.")] = ()
+    untagged: Annotated[bool, Meta(description="It has VLAN 0: frames without a tag.")] = False
     segment_id: Annotated[Text, Meta(description="NSX segment or opaque network id.")] | None = None
     transport_zone: Annotated[Text, Meta(description="NSX transport zone.")] | None = None
     mtu: Annotated[Mtu, Meta(description="MTU of its switch.")] | None = None
@@ -56,7 +57,7 @@ class InventoryDatastore(Model, frozen=True, kw_only=True):
     id: Annotated[Text, Meta(description="Managed object id.")] | None = None
     kind: Annotated[Text, Meta(description="VMFS, NFS, vsan, …")] | None = None
     capacity: Annotated[int, Meta(ge=0, description="Capacity in bytes.")] | None = None
-    free: Annotated[int, Meta(ge=0, description="Free space in bytes.")] | None = None
+    free: Annotated[int, Meta(ge=0, description="Free space in bytes, rounded down.")] | None = None
 
 
 class InventoryHost(Model, frozen=True, kw_only=True):

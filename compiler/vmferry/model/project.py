@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from vmferry.model.assignments import Assignments
-from vmferry.model.finding import Where
+from vmferry.model.finding import Finding, Where
+from vmferry.model.inventory import Inventory
 from vmferry.model.spec import MigrationSpec, VirtualMachine
 
 
@@ -15,6 +16,8 @@ class Entry(Struct, frozen=True, kw_only=True):
     vm: VirtualMachine
     where: Where
     overrides: tuple[str, ...] = ()  # facts that it states otherwise than the inventory
+    imported: VirtualMachine | None = None  # what the inventory says of it; None: only the spec knows it
+    stated: tuple[str, ...] = ()  # where there is an inventory: what the spec states itself, `name` or `id` too
 
 
 class Project(Struct, frozen=True, kw_only=True):
@@ -23,7 +26,9 @@ class Project(Struct, frozen=True, kw_only=True):
     spec: MigrationSpec
     where: Where  # of the MigrationSpec
     entries: tuple[Entry, ...]
+    inventories: tuple[Inventory, ...] = ()
     assignments: Assignments | None = None
     attachments: Mapping[str, bytes] = {}  # files the spec names: opaque secrets, playbooks
     texts: Mapping[str, str] = {}  # every file read, for showing places in it
     skipped: tuple[str, ...] = ()  # files of other tools in the spec's directory
+    findings: tuple[Finding, ...] = ()  # what is left to decide; stand-ins are in its place

@@ -9,6 +9,7 @@ from vmferry.model.base import (
     API_VERSION,
     Address,
     Cidr,
+    Day,
     Duration,
     Image,
     InterfaceName,
@@ -19,6 +20,7 @@ from vmferry.model.base import (
     Mtu,
     Name,
     Reason,
+    RuleCode,
     ShortName,
     Size,
     Subdomain,
@@ -187,6 +189,13 @@ class Cluster(Model, frozen=True, kw_only=True):
     cni: Annotated[Cni, Meta(description="CNI of the pod network.")] | None = None
     nodes: Annotated[tuple[NodePool, ...], Meta(description="Its nodes.")] = ()
     bridges: Annotated[tuple[NodeBridge, ...], Meta(description="Bridges for vmferry to make with nmstate.")] = ()
+    feature_gates: (
+        Annotated[
+            tuple[Text, ...],
+            Meta(description="Feature gates that are on in KubeVirt, every one. Absent: unknown."),
+        ]
+        | None
+    ) = None
     cpu_allocation_ratio: Annotated[
         int, Meta(ge=1, le=100, description="vCPUs a CPU (KubeVirt's cpuAllocationRatio).")
     ] = 10
@@ -672,6 +681,23 @@ class ExternalDependency(Model, frozen=True, kw_only=True):
     external: Annotated[str, Meta(pattern=r"^[^\s:]+(:[0-9]{1,5})?$(?!\n)", description="HOST:PORT.")]
 
 
+class Suppression(Model, frozen=True, kw_only=True):
+    """A finding that was looked at and accepted."""
+
+    rule: Annotated[RuleCode, Meta(description="The rule that says nothing of it.")]
+    reason: Annotated[Reason, Meta(description="Why it is accepted.")]
+    until: (
+        Annotated[Day, Meta(description="Last day it is accepted; then it is an error that it still stands here.")]
+        | None
+    ) = None
+
+
+class VmSuppression(Suppression, frozen=True, kw_only=True):
+    """Findings on many VMs, or on none, that were looked at and accepted."""
+
+    vms: Annotated[tuple[Text, ...], Meta(description="Names or globs of VMs. Default: whatever the rule finds.")] = ()
+
+
 class VirtualMachine(Decisions, frozen=True, kw_only=True):
     """A VM: what is decided of it, and its facts. An absent fact is unknown; nothing stands in."""
 
@@ -755,7 +781,9 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
     memory_limit: Annotated[int, Meta(ge=0, description="Memory limit, in bytes. Absent: none, or unknown.")] | None = (
         None
     )
-    used_storage: Annotated[int, Meta(ge=0, description="Bytes its files take on datastores.")] | None = None
+    used_storage: Annotated[int, Meta(ge=0, description="Bytes its files take on datastores, rounded up.")] | None = (
+        None
+    )
     managed_by: Annotated[Text, Meta(description="Extension that manages it.")] | None = None
     srm_placeholder: Annotated[bool, Meta(description="Placeholder of Site Recovery Manager.")] | None = None
     annotation: Annotated[str, Meta(max_length=16384, description="Notes in vCenter.")] | None = None
@@ -773,6 +801,7 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
         dict[str, ReadAddress], Meta(description="New addresses for cloud-init, by network name.")
     ] = {}
     target_name: Annotated[Name, Meta(description="Name in the target. Default: its own, made to fit.")] | None = None
+    suppress: Annotated[tuple[Suppression, ...], Meta(description="Findings on it that are accepted.")] = ()
 
 
 class SimilarVms(Model, frozen=True, kw_only=True):
@@ -796,6 +825,13 @@ class Settings(Model, frozen=True, kw_only=True):
 
     auto: Annotated[SimilarVms, Meta(description="How path auto decides.")] = SimilarVms()
     grouping: Annotated[Grouping, Meta(description="Move groups.")] = Grouping()
+    parallel_windows: (
+        Annotated[
+            int,
+            Meta(ge=1, le=100, description="Phases whose windows may be open at once (VMF424). Default: any number."),
+        ]
+        | None
+    ) = None
 
 
 class MigrationSpec(Model, frozen=True, kw_only=True):
@@ -817,6 +853,11 @@ class MigrationSpec(Model, frozen=True, kw_only=True):
     assign: Annotated[tuple[Assign, ...], Meta(description="Bulk decisions in order; later ones win.")] = ()
     vms: Annotated[tuple[VirtualMachine, ...], Meta(description="VMs.")] = ()
     settings: Annotated[Settings, Meta(description="Settings.")] = Settings()
+    rules: Annotated[
+        dict[RuleCode, Literal["error", "warning", "info", "off"]],
+        Meta(description="Severity of rules, over their own."),
+    ] = {}
+    suppress: Annotated[tuple[VmSuppression, ...], Meta(description="Findings that are accepted.")] = ()
 
 
 class VirtualMachineSet(Model, frozen=True, kw_only=True):

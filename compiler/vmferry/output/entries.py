@@ -51,12 +51,12 @@ def check_entries(tree: Tree, found: Sequence[Entry], contents: Mapping[str, Seq
         )
         problem = "has no kustomization.yaml" if exists else "does not exist"
         message = f"{entry.key}: `{shown(entry.field)}` leads to `{entry.path}`, which {problem}"
-        yield Issue("VMF607", message, key=entry.key, path=entry.field)
+        yield Issue("VMF607", message, "correct the path, or add the directory", key=entry.key, path=entry.field)
     for directory, several in synced.items():
         if len(several) > 1:
             names = " and ".join(str(entry.key) for entry in several)
             message = f"`{directory}` is synced twice, by {names}"
-            yield Issue("VMF610", message, key=several[1].key, path=several[1].field)
+            yield Issue("VMF610", message, "remove one of the two", key=several[1].key, path=several[1].field)
     yield from _twice({*synced, *_top_of_clusters(tree)}, contents)
 
 

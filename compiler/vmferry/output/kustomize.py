@@ -169,4 +169,5 @@ def _version(command: tuple[str, ...]) -> str:
 def _failure(directory: Path, message: str) -> Finding:
     names = [name for name in KUSTOMIZATION_FILES if (directory / name).is_file()]
     where = Where(file=str(directory / (names[0] if names else KUSTOMIZATION_FILES[0])))
-    return Finding(code="VMF605", message=f"kustomize build fails: {message}", where=where)
+    remedy = "correct the file that the message names; most often it is one of a local/ component"
+    return Finding(code="VMF605", message=f"kustomize build fails: {message}", help=remedy, where=where)

@@ -18,7 +18,8 @@ def check_files(tree: Tree) -> Iterator[Finding]:
     """Yield a finding for each file that is not as its lock says.
 
     VMF601: edited; VMF604: missing; VMF602: a YAML file of somebody else's beside those of a kustomization
-    that is vmferry's, and not in `local/`; VMF603 and VMF611: a lock that cannot be used.
+    that is vmferry's, and not in `local/`; VMF613: one elsewhere in vmferry's folders that nothing in the
+    tree reads; VMF603 and VMF611: a lock that cannot be used.
     """
     owned: dict[str, set[str]] = {}
     seeds: set[str] = set()
@@ -42,11 +43,57 @@ def check_files(tree: Tree) -> Iterator[Finding]:
             remedy = "undo the edit, or move it to the group's local/ component"
             yield tree.locate(Issue("VMF601", message, remedy, file=path))
     directories = {posixpath.dirname(path) for path in owned if posixpath.basename(path) in KUSTOMIZATION_FILES}
-    for path in tree.files:
-        foreign = path not in owned and path not in seeds and path.endswith(YAML_SUFFIXES)
-        if foreign and posixpath.dirname(path) in directories:
+    foreign = [path for path in tree.files if path.endswith(YAML_SUFFIXES) and path not in owned and path not in seeds]
+    for path in foreign:
+        if posixpath.dirname(path) in directories:
             message = f"`{path}` is not vmferry's and lies among its manifests, where nothing reads it"
             yield tree.locate(Issue("VMF602", message, "move it to the group's local/ component", file=path))
+    tops = {path.partition("/")[0] for path in owned}  # other folders of the tree are the user's
+    elsewhere = [
+        path for path in foreign if path.partition("/")[0] in tops and posixpath.dirname(path) not in directories
+    ]
+    yield from map(tree.locate, _unread(tree, elsewhere))
+
+
+_LOCAL = "local"
+_CLUSTERS = "clusters/"
+
+
+def _unread(tree: Tree, foreign: list[str]) -> Iterator[Issue]:
+    """Yield an issue for each folder with files of somebody else's that no component of the user's reads."""
+    unread: dict[str, list[str]] = {}
+    read = _read_by_users(tree) if foreign else set()
+    for path in foreign:
+        folder = posixpath.dirname(path)
+        if _LOCAL not in folder.split("/") and path not in read and folder not in read:
+            unread.setdefault(folder, []).append(path)
+    for folder, paths in unread.items():
+        more = f" and {len(paths) - 1} more there" if len(paths) > 1 else ""
+        remedy = "move it out of the tree, or into the local/ component of the group it is for"
+        if folder.startswith(_CLUSTERS):
+            remedy = "move it out of the tree; Flux itself is bootstrapped with another --path, that points here"
+        message = f"`{paths[0]}`{more} is not vmferry's, and nothing in the tree reads it"
+        yield Issue("VMF613", message, remedy, file=paths[0])
+
+
+def _read_by_users(tree: Tree) -> set[str]:
+    """Return the files and folders that the users' components refer to, and what those refer to in turn."""
+    waiting = [folder for folder in tree.kustomizations if _LOCAL in folder.split("/")]
+    read = set(waiting)
+    while waiting:
+        each = tree.kustomizations.get(waiting.pop())
+        if each is None:
+            continue  # a file
+        found = {path for field in ("resources", "components") for _, path in each.below(field)}
+        found |= {path for patch in each.data.get("patches") or () for path in _path_of(each.directory, patch)}
+        waiting += sorted(found - read)
+        read |= found
+    return read
+
+
+def _path_of(directory: str, patch: object) -> Iterator[str]:
+    if isinstance(patch, dict) and isinstance(patch.get("path"), str):
+        yield posixpath.normpath(posixpath.join(directory, patch["path"]))
 
 
 def _digest(tree: Tree, path: str) -> str:

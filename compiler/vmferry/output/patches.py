@@ -205,6 +205,6 @@ def _pointer(text: str) -> Pointer:
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in text.split("/")[1:])
 
 
-def _issue(patch: Patch, message: str, remedy: str = "") -> Issue:
+def _issue(patch: Patch, message: str, remedy: str = "correct the patch: something after it undoes it") -> Issue:
     path = ("patches", patch.number)
     return Issue("VMF608", message, remedy, file=patch.kustomization.file, path=path)

@@ -30,6 +30,8 @@ from vmferry.output.fields import (
 )
 from vmferry.output.objects import Issue, Key, key_of, select, shown
 
+_REMEDY = "correct the name, or add what it should lead to; a reference into nothing is accepted, and fails later"
+
 
 class Reference(NamedTuple):
     """One reference of an object: the field, and the keys that would satisfy it."""
@@ -144,7 +146,7 @@ class Graph:
             if not any(selector <= labels for labels in rarest):
                 wanted = ", ".join(f"{name}={value}" for name, value in sorted(selector))
                 message = f"{key} selects `{wanted}`, which no VM and no pod in its namespace has"
-                yield Issue("VMF607", message, key=key, path=("spec", "selector"))
+                yield Issue("VMF607", message, _REMEDY, key=key, path=("spec", "selector"))
 
     def _homeless(self, external: frozenset[tuple[str, str]], provided: dict[str, set[str]]) -> Iterator[Issue]:
         """Yield an issue for each namespace that objects are in and nothing creates."""
@@ -159,7 +161,7 @@ class Graph:
                 provided["Namespace"].add(namespace)
                 continue
             message = f"{key} is in namespace {namespace}, which nothing in the tree creates"
-            yield Issue("VMF607", message, key=key, path=("metadata", "namespace"))
+            yield Issue("VMF607", message, _REMEDY, key=key, path=("metadata", "namespace"))
 
 
 def references(obj: KubeObject) -> Iterator[Reference]:
@@ -270,4 +272,4 @@ def _claim_name(template: str, values: dict[str, str | None]) -> tuple[str, bool
 def _dangling(reference: Reference) -> Issue:
     names = " or ".join(str(target) for target in reference.targets)
     message = f"{reference.source}: `{shown(reference.path)}` refers to {names}, which the tree does not have"
-    return Issue("VMF607", message, key=reference.source, path=reference.path)
+    return Issue("VMF607", message, _REMEDY, key=reference.source, path=reference.path)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MOST = 5  # findings of one object
 _LONGEST = 300
+_REMEDY = "correct it where it is written; of what vmferry wrote, see whether target.cluster.versions are the cluster's"
 _DEFINITIONS = "https://kubernetes.io/api/_definitions.json"  # what the schemas' $ref resolves to
 
 
@@ -56,7 +57,7 @@ class Schemas:
             path = tuple(error.instance_path)
             place = f" at `{shown(path)}`" if path else ""
             message = f"{key} does not fit its schema{place}: {_short(error.message)}"
-            issues.append(Issue("VMF606", message, key=key, path=path))
+            issues.append(Issue("VMF606", message, _REMEDY, key=key, path=path))
         return sorted(issues, key=lambda issue: (shown(issue.path), issue.message))[:_MOST]
 
     def _load(self, api_version: str, kind: str) -> Any:

@@ -43,7 +43,7 @@ class Sharing:
             for key, name in holders[1:]:
                 other = f"{holders[0][0]} ({holders[0][1]})"
                 message = f"MAC address {mac} of {key} ({name}) is already that of {other}"
-                yield Issue("VMF206", message, key=key, path=interfaces[key, name])
+                yield Issue("VMF206", message, "give one of them another address", key=key, path=interfaces[key, name])
         for (namespace, claim), mounts in sorted(self._claims.items()):
             if len(mounts) > 1 and any(alone for alone, _ in mounts.values()):
                 names = ", ".join(key.name for key in sorted(mounts))

@@ -263,6 +263,7 @@ class _Comparison:
 _EDITED = "undo the edit, or move it to the group's local/ component; --force gives it up"
 _IN_THE_WAY = "move or remove it; --force replaces it"
 _MOVE = "move or remove it"
+_RENAME = "the names of phases, namespaces, VMs and files of the spec make the paths: change one of them"
 
 
 def _conflict(code: str, path: Path, message: str, remedy: str) -> Finding:
@@ -299,7 +300,10 @@ def _check_paths(paths: list[str], locks: list[str]) -> None:
         files[key] = path
     if problems:
         raise SpecError(
-            *(Finding(code="VMF611", message=f"output path {path!r}: {problem}") for path, problem in problems)
+            *(
+                Finding(code="VMF611", message=f"output path {path!r}: {problem}", help=_RENAME)
+                for path, problem in problems
+            )
         )
 
 

@@ -15,6 +15,7 @@ from vmferry.output.layout import Tree, open_tree
 from vmferry.output.objects import Issue, Key, is_object, key_of, parse
 from vmferry.output.owned import EXTERNAL, check_files
 from vmferry.output.patches import check_patches
+from vmferry.output.protection import check_protection
 from vmferry.output.references import Graph, qualified
 from vmferry.output.schemas import Schemas
 from vmferry.output.sharing import Sharing
@@ -97,17 +98,22 @@ class _Verification:
             documents = parse(build.output)
         except ValueError as error:
             self.broken = True
-            self._of_root(build, "VMF605", f"the output of kustomize is not YAML: {error}")
+            remedy = "look for text that only looks like YAML in the root's local/ component"
+            self._of_root(build, "VMF605", f"the output of kustomize is not YAML: {error}", remedy)
             return
         objects = [document for document in documents if is_object(document)]
         if len(objects) < len(documents):
-            self._of_root(build, "VMF606", "the root holds a document that is no object with a name")
+            remedy = "give every document apiVersion, kind and metadata.name"
+            self._of_root(build, "VMF606", "the root holds a document that is no object with a name", remedy)
         if len(objects) > MAX_RESOURCES:
             message = f"the root holds {len(objects)} resources; at most {MAX_RESOURCES} build in good time"
-            self._of_root(build, "VMF609", message)
+            self._of_root(
+                build, "VMF609", message, "take resources out of its local/ component into a root of their own"
+            )
         self.contents[build.directory] = [key_of(obj) for obj in objects]
         for obj in objects:
             self._look_at(obj)
+            self._report(check_protection(obj, build.directory, self.tree.kustomizations[build.directory].file))
         self._report(check_patches(self.tree, build.directory, objects))
 
     def finish(self) -> dict[str, tuple[str, ...]]:
@@ -143,9 +149,9 @@ class _Verification:
     def _report(self, issues: Iterable[Issue]) -> None:
         self.issues.update(dict.fromkeys(issues))
 
-    def _of_root(self, build: Build, code: str, message: str) -> None:
+    def _of_root(self, build: Build, code: str, message: str, remedy: str) -> None:
         file = self.tree.kustomizations[build.directory].file
-        self._report([Issue(code, f"`{build.directory}`: {message}", file=file)])
+        self._report([Issue(code, f"`{build.directory}`: {message}", remedy, file=file)])
 
     def _external(self) -> frozenset[tuple[str, str]]:
         """Return kind and name of what locks/external.txt lists, a line each: ``Kind namespace/name``."""
@@ -159,14 +165,14 @@ class _Verification:
                 listed.add((words[0], words[1]))
             elif words and not line.startswith("#"):
                 message = f"line {number} of `{EXTERNAL}` is not `Kind namespace/name`"
-                self._report([Issue("VMF603", message, file=EXTERNAL)])
+                self._report([Issue("VMF603", message, "run vmferry compile", file=EXTERNAL)])
         return frozenset(listed)
 
 
 def _check_network(nad: KubeObject, key: Key) -> Iterator[Issue]:
     config = (nad.get("spec") or {}).get("config")
     for problem in check_config(config if isinstance(config, str) else "", qualified(key)):
-        yield Issue("VMF204", f"{key}: {problem}", key=key, path=("spec", "config"))
+        yield Issue("VMF204", f"{key}: {problem}", "correct spec.config, a JSON text", key=key, path=("spec", "config"))
 
 
 def _order(finding: Finding) -> tuple[str, int, str, str, str]:

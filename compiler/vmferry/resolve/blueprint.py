@@ -7,9 +7,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vmferry.model.assignments import Assignments
-from vmferry.model.blueprint import Blueprint, Group, Machine, NetworkPair, PhasePlan, StoragePair
+from vmferry.model.blueprint import Blueprint, Group, Left, Machine, NetworkPair, PhasePlan, StoragePair
 from vmferry.model.finding import Finding, Where
 from vmferry.model.project import Project
+from vmferry.model.review import Subject
 from vmferry.model.spec import GroupState, Phase
 from vmferry.resolve import order, stages
 from vmferry.resolve.claims import check_claims
@@ -35,6 +36,7 @@ class Resolution(Struct, frozen=True, kw_only=True):
     blueprint: Blueprint
     assignments: Assignments
     findings: tuple[Finding, ...]
+    subjects: tuple[Subject, ...] = ()  # every VM, for the rules
 
 
 def resolve(project: Project) -> Resolution:
@@ -92,7 +94,38 @@ def resolve(project: Project) -> Resolution:
         places=places,
     )
     _check_references(project, groups, journal)
-    return Resolution(blueprint=blueprint, assignments=assignments_of(spec, groups), findings=tuple(journal.findings))
+    return Resolution(
+        blueprint=blueprint,
+        assignments=assignments_of(spec, groups),
+        findings=tuple(journal.findings),
+        subjects=_subjects(candidates, left, groups, was),
+    )
+
+
+def _subjects(
+    candidates: tuple[Candidate, ...], left: tuple[Left, ...], groups: tuple[Group, ...], was: Frozen
+) -> tuple[Subject, ...]:
+    """Return every VM with its facts and what became of it."""
+    moving = {machine.key: (group, machine) for group in groups for machine in group.machines}
+    stays = {item.key: item.disposition for item in left}
+    result = []
+    for candidate in candidates:
+        group, machine = moving.get(was.key(candidate) or candidate.key, (None, None))
+        disposition = stays.get(candidate.key) or candidate.decisions.disposition
+        result.append(
+            Subject(
+                key=candidate.key,
+                source=candidate.source,
+                vm=candidate.vm,
+                decisions=candidate.decisions,
+                where=candidate.where,
+                origins=candidate.origins,
+                disposition=disposition or ("migrate" if machine is not None else None),
+                group=group,
+                machine=machine,
+            )
+        )
+    return tuple(result)
 
 
 def _machines(

@@ -1,100 +1,492 @@
-"""What changed in vCenter since the spec's inventory was taken, and what that does to compiled manifests."""
+"""What changed in vCenter since the spec's inventory was taken or VMs were frozen, and what that does to manifests."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from vmferry.model.assignments import Assignment
-from vmferry.model.facts import Disk, Nic
+from vmferry.model.blueprint import Machine
 from vmferry.model.inventory import Inventory
-from vmferry.model.project import Project
-from vmferry.model.quantity import parse_size
-from vmferry.model.spec import GroupState, Method, Stage, VirtualMachine
-from vmferry.resolve.stages import STAGES
+from vmferry.model.project import Entry, Project
+from vmferry.model.spec import GroupState, Stage, VirtualMachine
+from vmferry.resolve.changes import Found, Pair, Places, Verdict, as_frozen, compare
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.namespaces import place
+from vmferry.resolve.networks import MappedNetwork, NetworkMap, map_networks
+from vmferry.resolve.selection import Candidate, select
+from vmferry.resolve.stages import is_time
+from vmferry.resolve.storage import StorageMap
 
-Verdict = Literal["harmless", "decision", "blocks"]
-"""harmless: the next compile takes it. decision: a person must decide. blocks: a compiled manifest is wrong now."""
+_SEVERITY: dict[Verdict, int] = {"blocks": 0, "decision": 1, "harmless": 2}
+_LEFT = ("exclude", "retain", "retire")
+_CORRECTED = frozenset(("cpu", "memory", "firmware", "secure_boot", "vtpm", "disks", "nics", "template", "uuid", "os"))
+"""Facts that manifests are made of: where the spec states them, the next compile does not see vCenter's."""
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """One thing that changed about one VM."""
+    """One thing that changed."""
 
-    vm: str
+    vm: str  # its name in vCenter; of the network, datastore or vCenter where ``kind`` says so
     key: str
     what: str
     verdict: Verdict
     why: str
     group: str = ""
     stage: Stage = "planned"
+    kind: Literal["vm", "network", "datastore", "vcenter"] = "vm"
 
 
-class _Vm(Struct, frozen=True, kw_only=True):
-    """A VM before and after, with where it stands."""
+class _Known(Struct, frozen=True, kw_only=True):
+    """A VM that the spec, or the record of frozen VMs, has."""
 
-    before: VirtualMachine
-    after: VirtualMachine
-    method: Method | None  # None while its group is planned
-    stage: Stage
+    key: str
+    vm: VirtualMachine  # as compiled
+    entry: Entry | None  # None: frozen, and in the spec no more
+    group: str = ""
+    stage: Stage = "planned"
+    machine: Machine | None = None  # only where it is frozen
+    left: bool = False  # it does not move
 
-    @property
-    def prepared(self) -> bool:
-        """Whether its manifests are fixed already."""
-        return self.stage != "planned"
-
-    @property
-    def over(self) -> bool:
-        """Whether the target runs, so that the source is a fallback only."""
-        return self.stage not in ("planned", "prepared", "migrating")
-
-
-_Found = tuple[str, Verdict, str]
+    def change(self, found: Found) -> Change:
+        """Return a difference as a change of this VM."""
+        return Change(
+            vm=self.vm.name,
+            key=self.key,
+            what=found.what,
+            verdict=found.verdict,
+            why=found.why,
+            group=self.group,
+            stage=self.stage,
+        )
 
 
 def drift(project: Project, newer: Iterable[Inventory]) -> tuple[Change, ...]:
-    """Return what is different in ``newer``, sorted by VM. Only the sources that it covers are compared."""
-    parts = tuple(newer)
-    covered = {part.source.name for part in parts}
-    default = project.spec.sources[0].name
-    before = {_key(e.vm, e.vm.source or default): e.vm for e in project.entries if (e.vm.source or default) in covered}
-    after = {_key(vm, part.source.name): vm for part in parts for vm in part.vms}
-    pairs = dict(_pair(before, after))
-    changes: list[Change] = []
-    for key, vm in sorted(before.items()):
-        assignment = _assignment(project, key, vm)
-        stage = project.spec.groups.get(assignment.group, GroupState()).stage if assignment else "planned"
-        group = assignment.group if assignment else ""
-        method = assignment.machine.method if assignment and assignment.machine else None
-        other = pairs.get(key)
-        found: Iterable[_Found] = (
-            _compare(_Vm(before=vm, after=after[other], method=method, stage=stage)) if other else [_vanished(stage)]
-        )
-        changes += [
-            Change(vm=vm.name, key=key, what=what, verdict=verdict, why=why, group=group, stage=stage)
-            for what, verdict, why in found
+    """Return what is different in ``newer``, worst first, then by VM. Only the vCenters in it are compared.
+
+    A VM that is frozen is compared as it was frozen, any other as the spec's inventory has it. A fact that the
+    spec states otherwise than its inventory is no change as long as vCenter says what it said then.
+    """
+    comparison = _Comparison(project, tuple(newer))
+    changes = [*comparison.vcenters(), *comparison.maps(), *comparison.vms()]
+    return tuple(sorted(changes, key=lambda change: (_SEVERITY[change.verdict], change.kind == "vm", change.key)))
+
+
+def uncovered(project: Project, newer: Iterable[Inventory]) -> tuple[str, ...]:
+    """Return the vCenters of the spec of which the newer inventory has nothing: they are not compared."""
+    covered = {part.source.name for part in newer}
+    return tuple(source.name for source in project.spec.sources if source.name not in covered)
+
+
+class _Comparison:
+    """Everything that is asked for again and again, looked up once."""
+
+    def __init__(self, project: Project, parts: tuple[Inventory, ...]) -> None:
+        spec = project.spec
+        self.project, self.parts = project, parts
+        self.sources = {source.name for source in spec.sources}
+        self.default = spec.sources[0].name if len(spec.sources) == 1 else None
+        self.covered = {part.source.name for part in parts} & self.sources
+        self.partial = _partial(parts)
+        self.taken = {part.source.name: part.source.taken for part in parts if part.source.taken}
+        self.networks = map_networks(spec.networks, project.where, Journal())
+        self.storage = StorageMap(spec.storage, project.where, Journal())
+        self.names = _Names(self.networks, project, parts)
+        self.after = {
+            _key(vm, part.source.name): replace(vm, source=part.source.name)
+            for part in parts
+            if part.source.name in self.sources
+            for vm in part.vms
+        }
+        self.decided = _decided(project, [entry.vm for entry in project.entries])
+        self.before = {known.key: known for known in self._known() if known.key.partition("/")[0] in self.covered}
+        self.attached = {
+            nic.nad.rpartition("/")[2]
+            for known in self.before.values()
+            if known.machine is not None
+            for nic in known.machine.nics
+            if nic.nad is not None
+        }
+        self.plans = _plans(known.machine for known in self.before.values() if known.machine)
+        self.parallel = {
+            phase.name for phase in spec.phases if phase.dual_run and phase.dual_run.mode in ("parallel", "replica")
+        }
+
+    def vcenters(self) -> Iterator[Change]:
+        """Yield vCenters that the spec does not have."""
+        counts: Counter[str] = Counter()
+        for part in self.parts:
+            counts[part.source.name] += len(part.vms)
+        for name, count in sorted(counts.items()):
+            if name not in self.sources:
+                why = f"the spec has {', '.join(sorted(self.sources))}: add it, or import again with --name"
+                what = f"new vCenter with {count} VMs"
+                yield Change(vm=name, key=name, what=what, verdict="decision", why=why, kind="vcenter")
+
+    # --- networks and datastores ----------------------------------------------------------------
+
+    def maps(self) -> Iterator[Change]:
+        """Yield what changed of networks and datastores that the spec maps."""
+        for part in self.parts:
+            if part.source.name not in self.sources:
+                continue
+            for network in part.networks:
+                name = network.name
+                row = self.networks.find(part.source.name, network.id or name) or self.networks.find(
+                    part.source.name, name
+                )
+                if row is not None:
+                    key = f"{part.source.name}/{name}"
+                    for found in self._network(row, network.vlan, network.trunk):
+                        yield _of("network", name, key, found)
+                    original = row.network.source.segment or row.network.source.port_group
+                    if network.id is not None and row.network.source.id == network.id and name != original:
+                        yield _of("network", name, key, _renamed(original or ""))
+            for datastore in part.datastores:
+                index = self.storage.row(part.source.name, datastore.id or datastore.name)
+                if index is None:
+                    continue
+                ref = self.project.spec.storage.map[index].source
+                if ref.id is not None and ref.id == datastore.id and ref.datastore != datastore.name:
+                    key = f"{part.source.name}/{datastore.name}"
+                    yield _of("datastore", datastore.name, key, _renamed(ref.datastore))
+
+    def _network(self, row: MappedNetwork, vlan: int | None, trunk: tuple[str, ...]) -> Iterator[Found]:
+        source = row.network.source
+        verdict: Verdict = "blocks" if row.name in self.attached and row.emitted() else "decision"
+        why = "VMs would be on the old VLAN: correct its row in `networks`"
+        if source.vlan is not None and (trunk or (vlan is not None and vlan != source.vlan)):
+            yield Found("", f"VLAN {source.vlan} → {'trunk ' + ', '.join(trunk) if trunk else vlan}", verdict, why)
+        if source.trunk and ((trunk and _ids(trunk) != _ids(source.trunk)) or (vlan is not None and not trunk)):
+            now = f"trunk {', '.join(trunk)}" if trunk else f"VLAN {vlan}"
+            yield Found("", f"trunk {', '.join(source.trunk)} → {now}", verdict, why)
+
+    # --- VMs ------------------------------------------------------------------------------------
+
+    def vms(self) -> Iterator[Change]:
+        """Yield what changed of VMs."""
+        pairs = dict(_pair({key: known.vm for key, known in self.before.items()}, self.after))
+        again = self._decided_anew(pairs)
+        for key, known in sorted(self.before.items()):
+            other = pairs.get(key)
+            if other is None:
+                yield from self._vanished(known)
+            elif other.partition("/")[0] != key.partition("/")[0]:
+                yield known.change(self._other_vcenter(known, other))
+            else:
+                yield from self._both(known, self.after[other], again.get(other))
+        taken = set(pairs.values())
+        for key, vm in sorted(self.after.items()):
+            if key not in taken:
+                yield self._new(key, vm, again.get(key))
+
+    def _known(self) -> Iterator[_Known]:
+        vms = self.project.assignments.vms if self.project.assignments else {}
+        stages = self.project.spec.groups
+        index = _index(vms)
+        used: set[str] = set()
+        entries = [
+            (entry, source) for entry in self.project.entries if (source := entry.vm.source or self.default) is not None
         ]
-    taken = set(pairs.values())
-    changes += [
-        Change(vm=vm.name, key=key, what="new VM", verdict="decision", why="nobody decided on it, or a rule did unseen")
-        for key, vm in sorted(after.items())
-        if key not in taken
-    ]
-    return tuple(changes)
+        names = Counter((source, entry.vm.name) for entry, source in entries)
+        for entry, source in entries:
+            key = _key(entry.vm, source)
+            marks = [key, f"{source}/{entry.vm.uuid.lower()}" if entry.vm.uuid else ""]
+            marks += [f"{source}/{entry.vm.name}"] if names[source, entry.vm.name] == 1 else []
+            record = next((index[mark] for mark in marks if mark in index and index[mark] not in used), None)
+            item = vms[record] if record is not None else None
+            if record is not None:
+                used.add(record)
+            stage = stages.get(item.group, GroupState()).stage if item else "planned"
+            machine = item.machine if item and stage not in ("planned", "rolled-back") else None
+            decisions = self.decided.get(key)
+            yield _Known(
+                key=key,
+                vm=as_frozen(entry.vm, machine) if machine else entry.vm,
+                entry=entry,
+                group=item.group if item else "",
+                stage=stage,
+                machine=machine,
+                left=machine is None and decisions is not None and decisions.get("disposition") in _LEFT,
+            )
+        for key, item in vms.items():
+            stage = stages.get(item.group, GroupState()).stage
+            if key not in used and item.machine is not None and stage not in ("planned", "rolled-back"):
+                vm = as_frozen(VirtualMachine(name=item.machine.name, source=item.machine.source), item.machine)
+                yield _Known(key=key, vm=vm, entry=None, group=item.group, stage=stage, machine=item.machine)
+
+    def _decided_anew(self, pairs: Mapping[str, str]) -> dict[str, dict[str, str]]:
+        """Return what would be decided of each VM as it is now, by its key now."""
+        before = {other: self.before[key] for key, other in pairs.items()}
+        vms = []
+        for key, vm in self.after.items():
+            known = before.get(key)
+            vms.append(_restated(vm, known.entry) if known is not None and known.entry is not None else vm)
+        return _decided(self.project, vms)
+
+    def _both(self, known: _Known, after: VirtualMachine, again: dict[str, str] | None) -> Iterator[Change]:
+        was = self.decided.get(known.key)
+        moved = () if known.machine is not None or was is None or again is None else _redecided(was, again)
+        if known.left:
+            yield from map(known.change, (found for found in moved if found.field == "disposition"))
+            return
+        if self._over(known):
+            yield from map(known.change, self._after_cutover(known, after))
+            return
+        pair = Pair(
+            before=known.vm,
+            after=after,
+            machine=known.machine,
+            stage=known.stage,
+            places=self._places(known, after.source or ""),
+        )
+        old = self._overridden(pair, known)
+        for found in compare(pair):
+            if found.loses or found.what not in old:
+                yield known.change(_stated(found, known))
+        yield from map(known.change, moved)
+
+    def _overridden(self, pair: Pair, known: _Known) -> frozenset[str]:
+        """Return the differences there were when the spec stated something else than its inventory."""
+        entry = known.entry
+        if entry is None or entry.imported is None or not entry.overrides:
+            return frozenset()
+        as_imported = {name: getattr(entry.imported, name) for name in entry.overrides}
+        return frozenset(found.what for found in compare(replace(pair, after=replace(pair.before, **as_imported))))
+
+    def _places(self, known: _Known, source: str) -> Places:
+        networks, classes = self.plans.get(known.group, (frozenset(), {}))
+        return Places(
+            network=lambda name: self.names.network(source, name),
+            datastore=lambda name: self.names.datastore(source, name),
+            mapped_network=lambda name: self.networks.find(source, name) is not None,
+            mapped_datastore=lambda name: self.storage.row(source, name) is not None,
+            plan_networks=networks,
+            plan_classes=classes,
+        )
+
+    def _over(self, known: _Known) -> bool:
+        """Return whether the target runs, so that the source is a fallback only."""
+        if known.machine is None or known.stage in ("planned", "prepared", "migrating", "rolled-back"):
+            return False
+        return self._appointment(known) != "ahead"
+
+    def _appointment(self, known: _Known) -> Literal["ahead", "unknown", "past"]:
+        """Return whether a warm group had its cutover when the newer inventory was taken."""
+        cutover = self.project.spec.groups.get(known.group, GroupState()).cutover
+        if known.stage != "cutover" or known.machine is None or known.machine.method != "warm" or cutover is None:
+            return "past"
+        taken = self.taken.get(known.key.partition("/")[0])
+        if taken is None or not is_time(taken) or not is_time(cutover):
+            return "unknown"
+        return "ahead" if datetime.fromisoformat(taken) < datetime.fromisoformat(cutover) else "past"
+
+    def _after_cutover(self, known: _Known, after: VirtualMachine) -> Iterator[Found]:
+        machine = known.machine
+        if machine is None or after.power_state != "poweredOn" or known.stage == "retired":
+            return
+        if machine.method == "rebuild" or machine.phase in self.parallel or machine.golden:
+            return
+        why = "source and target would run with the same addresses, and what it writes is not in the target"
+        if self._appointment(known) == "unknown":
+            cutover = self.project.spec.groups[known.group].cutover
+            yield Found("power_state", "the source is on", "decision", f"right until {cutover}; from then on {why}")
+        else:
+            yield Found("power_state", "the source is on after cutover", "blocks", why)
+
+    def _vanished(self, known: _Known) -> Iterator[Change]:
+        source = known.key.partition("/")[0]
+        if source in self.partial and known.vm.cluster not in self.partial[source]:
+            return  # another part of the inventory has it, or nobody looked
+        what = "gone from vCenter"
+        if known.left or known.stage == "retired":
+            found = Found("", what, "harmless", "it was not to move" if known.left else "it has moved")
+        elif known.machine is None:
+            found = Found("", what, "decision", "say what became of it, or drop its entry")
+        elif not self._over(known) and known.machine.method != "rebuild":
+            found = Found("", what, "blocks", f"its group is {known.stage}, and there is nothing to copy any more")
+        else:
+            found = Found("", what, "decision", "there is nothing to fall back to any more")
+        yield known.change(found)
+
+    def _other_vcenter(self, known: _Known, other: str) -> Found:
+        vm = self.after[other]
+        what = f"moved to vCenter {vm.source}" + (f", as {vm.id}" if vm.id else "")
+        if known.left:
+            return Found("source", what, "harmless", "it was not to move")
+        if known.machine is None:
+            return Found("source", what, "decision", "correct the `source` of its entry and what rules say of it")
+        if self._over(known) or known.machine.method == "rebuild":
+            return Found("source", what, "harmless", "it has moved; its source is a fallback only")
+        return Found("source", what, "blocks", "its manifests read it from the old vCenter")
+
+    def _new(self, key: str, vm: VirtualMachine, decisions: dict[str, str] | None) -> Change:
+        verdict: Verdict = "decision"
+        disposition, phase = (decisions or {}).get("disposition"), (decisions or {}).get("phase")
+        if disposition in _LEFT:
+            verdict, why = "harmless", f"a rule says {disposition}"
+        elif phase is not None:
+            why = f"rules put it into phase {phase} unseen: see whether that is right"
+        else:
+            why = "nothing decides what becomes of it"
+        return Change(vm=vm.name, key=key, what="new VM", verdict=verdict, why=why)
+
+
+def _of(kind: Literal["network", "datastore"], name: str, key: str, found: Found) -> Change:
+    return Change(vm=name, key=key, what=found.what, verdict=found.verdict, why=found.why, kind=kind)
+
+
+def _renamed(old: str) -> Found:
+    return Found("", f"was called {old}", "decision", "the maps find it by its id; correct the name in its row")
+
+
+def _stated(found: Found, known: _Known) -> Found:
+    """Return a difference as it counts where the spec states the fact itself: nothing of it comes by compiling."""
+    entry = known.entry
+    if found.verdict != "harmless" or known.machine is not None or entry is None:
+        return found
+    if entry.imported is None:
+        stated: Iterable[str] = ("name" if entry.vm.id is None else "id", *_CORRECTED)
+    else:
+        stated = entry.stated
+    if found.field == "name" and "name" in stated:
+        why = f"its entry is about {entry.vm.name}: correct the name there, or add the id"
+        return Found(found.field, found.what, "decision", why)
+    if found.field in _CORRECTED and found.field in stated:
+        return Found(found.field, found.what, "decision", "the spec states it itself: correct it there")
+    return found
 
 
 def _key(vm: VirtualMachine, source: str) -> str:
     return f"{source}/{vm.id or vm.name}"
 
 
+def _ids(trunk: tuple[str, ...]) -> frozenset[int]:
+    ranges = [(int(low), int(high or low)) for low, _, high in (text.partition("-") for text in trunk)]
+    return frozenset(vlan for low, high in ranges for vlan in range(low, high + 1))
+
+
+def _partial(parts: Iterable[Inventory]) -> dict[str, set[str]]:
+    """Return the clusters of vCenters of which only some were given: a whole import says so by its name."""
+    names: defaultdict[str, list[Inventory]] = defaultdict(list)
+    for part in parts:
+        names[part.source.name].append(part)
+    return {
+        source: {vm.cluster for part in found for vm in part.vms if vm.cluster is not None}
+        for source, found in names.items()
+        if all(part.metadata.name.startswith(f"{source}/") for part in found)
+    }
+
+
+class _Names:
+    """Networks and datastores by what stays the same when they are renamed: their id, where it is known."""
+
+    def __init__(self, networks: NetworkMap, project: Project, parts: Iterable[Inventory]) -> None:
+        self._networks: dict[tuple[str | None, str], str] = {}
+        self._datastores: dict[tuple[str | None, str], str] = {}
+        for row in networks.rows:
+            source = row.network.source
+            name = source.segment or source.port_group
+            if source.id is not None and name is not None:
+                self._networks[source.source, name] = source.id
+        for item in project.spec.storage.map:
+            if item.source.id is not None:
+                self._datastores[item.source.source, item.source.datastore] = item.source.id
+        for part in parts:
+            for network in part.networks:
+                if network.id is not None:
+                    self._networks.setdefault((part.source.name, network.name), network.id)
+            for datastore in part.datastores:
+                if datastore.id is not None:
+                    self._datastores.setdefault((part.source.name, datastore.name), datastore.id)
+
+    def network(self, source: str, name: str) -> str:
+        """Return the id of a network, or its name."""
+        return self._networks.get((source, name)) or self._networks.get((None, name)) or name
+
+    def datastore(self, source: str, name: str) -> str:
+        """Return the id of a datastore, or its name."""
+        return self._datastores.get((source, name)) or self._datastores.get((None, name)) or name
+
+
+def _plans(machines: Iterable[Machine]) -> dict[str, tuple[frozenset[str], dict[str, str]]]:
+    """Return by group what the maps of its Plan hold: networks, and the class of each datastore."""
+    networks: defaultdict[str, set[str]] = defaultdict(set)
+    classes: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for machine in machines:
+        for nic in machine.nics:
+            networks[machine.group] |= {nic.network.name} | ({nic.network.id} if nic.network.id else set())
+        for disk in machine.disks:
+            if disk.datastore is not None:
+                for name in (disk.datastore.name, disk.datastore.id):
+                    if name:
+                        classes[machine.group][name] = disk.storage_class
+    return {group: (frozenset(networks[group]), classes[group]) for group in networks.keys() | classes.keys()}
+
+
+def _index(vms: Mapping[str, Assignment]) -> dict[str, str]:
+    """Return the key in the record by every mark of a VM: its key, else its UUID or name where only one has it."""
+    marks: defaultdict[str, list[str]] = defaultdict(list)
+    for key, item in vms.items():
+        if item.machine is not None:
+            marks[f"{item.machine.source}/{item.machine.name}"].append(key)
+            if item.machine.uuid:
+                marks[f"{item.machine.source}/{item.machine.uuid}"].append(key)
+    return {mark: keys[0] for mark, keys in marks.items() if len(keys) == 1} | {key: key for key in vms}
+
+
+def _restated(vm: VirtualMachine, entry: Entry) -> VirtualMachine:
+    """Return a VM as it is now, with what the spec states of it."""
+    if entry.imported is None:
+        own = {name: value for name in VirtualMachine.__struct_fields__ if (value := getattr(entry.vm, name))}
+        return replace(vm, **{name: value for name, value in own.items() if name not in ("id", "source")})
+    return replace(vm, **{name: getattr(entry.vm, name) for name in entry.stated if name not in ("name", "id")})
+
+
+_DECIDED = ("disposition", "phase", "path", "method")
+
+
+def _decided(project: Project, vms: Iterable[VirtualMachine]) -> dict[str, dict[str, str]]:
+    """Return by key what rules and entries decide of VMs: disposition, phase, path, method, namespace."""
+    journal = Journal()
+    entries = tuple(Entry(vm=vm, where=project.where) for vm in vms)
+    candidates = select(replace(project, entries=entries), journal)
+    moving = tuple(each for each in candidates if each.decisions.disposition not in _LEFT)
+    namespaces = place(moving, project.spec.namespaces, project.where, journal)
+    return {each.key: _summary(each, namespaces.get(each.key)) for each in candidates}
+
+
+def _summary(candidate: Candidate, namespace: str | None) -> dict[str, str]:
+    found = {name: getattr(candidate.decisions, name) for name in _DECIDED} | {"namespace": namespace}
+    return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def _redecided(was: dict[str, str], now: dict[str, str]) -> Iterator[Found]:
+    # one that is left has neither phase nor namespace to speak of
+    for name in ("disposition",) if now.get("disposition") in _LEFT else (*_DECIDED, "namespace"):
+        if was.get(name) != now.get(name):
+            what = f"{name}: {was.get(name, 'none')} → {now.get(name, 'none')}"
+            yield Found(name, what, "decision", "rules decide otherwise of it where it is now")
+
+
 def _pair(before: Mapping[str, VirtualMachine], after: Mapping[str, VirtualMachine]) -> Iterator[tuple[str, str]]:
-    """Yield which VM is which: by id, else by UUID, else by a name that is there once on both sides."""
+    """Yield which VM is which: by id, else by UUID, else by a name that is there once on both sides.
+
+    An id that another VM has now (its name and UUID both differ) says nothing: a vCenter that was built anew
+    counts from the beginning. What is left is sought in other vCenters, by the UUID alone.
+    """
     left, right = dict(before), dict(after)
     for key in sorted(left.keys() & right.keys()):
-        yield key, key
-        del left[key], right[key]
-    identities: tuple[Callable[[VirtualMachine], str | None], ...] = (
-        lambda vm: vm.uuid.lower() if vm.uuid else None,
-        lambda vm: vm.name,
+        if not _another(left[key], right[key]):
+            yield key, key
+            del left[key], right[key]
+    identities: tuple[Callable[[str, VirtualMachine], str | None], ...] = (
+        lambda key, vm: f"{key.partition('/')[0]}/{vm.uuid.lower()}" if vm.uuid else None,
+        lambda key, vm: f"{key.partition('/')[0]}/{vm.name}",
+        lambda _, vm: vm.uuid.lower() if vm.uuid else None,
     )
     for identity in identities:
         mine, theirs = _unique(left, identity), _unique(right, identity)
@@ -103,147 +495,18 @@ def _pair(before: Mapping[str, VirtualMachine], after: Mapping[str, VirtualMachi
             del left[mine[value]], right[theirs[value]]
 
 
-def _unique(
-    vms: Mapping[str, VirtualMachine], identity: Callable[[VirtualMachine], str | None]
-) -> dict[tuple[str, str], str]:
-    found: dict[tuple[str, str], list[str]] = {}
+def _another(was: VirtualMachine, now: VirtualMachine) -> bool:
+    if was.name == now.name:
+        return False
+    for one, other in ((was.instance_uuid, now.instance_uuid), (was.uuid, now.uuid)):
+        if one and other:
+            return one.lower() != other.lower()
+    return False
+
+
+def _unique(vms: Mapping[str, VirtualMachine], identity: Callable[[str, VirtualMachine], str | None]) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
     for key, vm in vms.items():
-        if (value := identity(vm)) is not None:
-            found.setdefault((key.partition("/")[0], value), []).append(key)
+        if (value := identity(key, vm)) is not None:
+            found.setdefault(value, []).append(key)
     return {value: keys[0] for value, keys in found.items() if len(keys) == 1}
-
-
-def _assignment(project: Project, key: str, vm: VirtualMachine) -> Assignment | None:
-    known = project.assignments.vms if project.assignments else {}
-    return known.get(key) or known.get(f"{key.partition('/')[0]}/{vm.name}")
-
-
-def _vanished(stage: Stage) -> _Found:
-    if stage == "planned":
-        return "gone from vCenter", "decision", "say what became of it, or drop its entry"
-    if stage in STAGES and STAGES.index(stage) < STAGES.index("cutover"):
-        return "gone from vCenter", "blocks", "its group is prepared, and there is nothing to copy any more"
-    return "gone from vCenter", "decision", "the fallback of the dual run is gone"
-
-
-def _compare(vm: _Vm) -> Iterator[_Found]:
-    """Yield what differs between two states of one VM. What is unknown on either side is no difference."""
-    if vm.over:
-        yield from _after_cutover(vm)
-        return
-    yield from _identity(vm)
-    yield from _hardware(vm)
-    yield from _disks(vm)
-    yield from _nics(vm)
-    yield from _state(vm)
-
-
-def _after_cutover(vm: _Vm) -> Iterator[_Found]:
-    if vm.before.power_state != "poweredOn" and vm.after.power_state == "poweredOn":
-        yield "source was powered on", "blocks", "source and target run with the same addresses"
-
-
-def _differ(before: object, after: object) -> bool:
-    return before is not None and after is not None and before != after
-
-
-def _identity(vm: _Vm) -> Iterator[_Found]:
-    if vm.before.name != vm.after.name:
-        by_name = vm.method == "job" or (vm.prepared and vm.before.id is None)
-        why = "virt-v2v looks for the old name" if by_name else "it is found by its id"
-        yield f"renamed to {vm.after.name}", "blocks" if by_name else "harmless", why
-    if _differ(vm.before.id, vm.after.id):
-        verdict: Verdict = "blocks" if vm.prepared else "decision"
-        yield f"id is {vm.after.id} now", verdict, "it was registered again; Plans refer to the old id"
-    if _differ(vm.before.host, vm.after.host):
-        job = vm.method == "job"
-        why = "the conversion Job reads it from the old host" if job else "no manifest names its host"
-        yield f"moved to host {vm.after.host}", "blocks" if job else "harmless", why
-
-
-def _hardware(vm: _Vm) -> Iterator[_Found]:
-    copied = vm.method in ("job", "image")
-    verdict: Verdict = "blocks" if copied else "harmless"
-    why = "the VirtualMachine in git has the old value" if copied else "the next compile, or Forklift, takes it"
-    for field, name in (
-        ("cpu", "CPUs"),
-        ("memory", "memory"),
-        ("firmware", "firmware"),
-        ("secure_boot", "secure boot"),
-    ):
-        before, after = getattr(vm.before, field), getattr(vm.after, field)
-        if _differ(before, after):
-            yield f"{name}: {_short(before)} → {_short(after)}", verdict, why
-
-
-def _short(value: object) -> str:
-    count = getattr(value, "count", None)
-    return str(count) if isinstance(count, int) else str(value)
-
-
-def _disks(vm: _Vm) -> Iterator[_Found]:
-    if vm.before.disks is None or vm.after.disks is None:
-        return
-    before, after = _by_key(vm.before.disks), _by_key(vm.after.disks)
-    fixed: Verdict = "blocks" if vm.prepared else "harmless"
-    for key in sorted(after.keys() - before.keys()):
-        why = "no manifest has it: it would be left behind" if vm.prepared else "the next compile takes it"
-        yield f"new disk of {after[key].size} ({key})", fixed, why
-    for key in sorted(before.keys() - after.keys()):
-        why = "its volume would stay empty" if vm.prepared else "the next compile leaves it out"
-        yield f"disk {key} is gone", fixed, why
-    for key in sorted(before.keys() & after.keys()):
-        yield from _disk(vm, key, before[key], after[key])
-
-
-def _by_key(disks: Sequence[Disk]) -> dict[str, Disk]:
-    """Return disks by what stays the same: device key, else the place in the list."""
-    return {str(disk.key) if disk.key is not None else f"#{index}": disk for index, disk in enumerate(disks)}
-
-
-def _disk(vm: _Vm, key: str, before: Disk, after: Disk) -> Iterator[_Found]:
-    if parse_size(before.size) != parse_size(after.size):
-        copied = vm.method in ("job", "image")
-        why = "the volume in git has the old size" if copied else "Forklift, or the next compile, takes the new size"
-        yield f"disk {key}: {before.size} → {after.size}", "blocks" if copied else "harmless", why
-    if _differ(before.datastore, after.datastore):
-        mapped = vm.method in ("warm", "cold")
-        why = "its Plan's StorageMap may lack that datastore" if mapped else "the storage map must have that datastore"
-        verdict: Verdict = "blocks" if mapped else "harmless" if vm.prepared else "decision"
-        yield f"disk {key} moved to {after.datastore}", verdict, why
-    if after.mode != before.mode and (after.mode or "").startswith("independent"):
-        yield f"disk {key} is independent now", "blocks" if vm.prepared else "decision", "VDDK cannot read it"
-
-
-def _nics(vm: _Vm) -> Iterator[_Found]:
-    if vm.before.nics is None or vm.after.nics is None:
-        return
-    before, after = list(vm.before.nics), list(vm.after.nics)
-    fixed: Verdict = "blocks" if vm.prepared else "harmless"
-    for nic in after[len(before) :]:
-        yield f"new NIC on {nic.network}", fixed, "no manifest has it" if vm.prepared else "the next compile takes it"
-    for nic in before[len(after) :]:
-        yield f"NIC on {nic.network} is gone", fixed, "manifests have it still" if vm.prepared else "next compile"
-    for index, (was, now) in enumerate(zip(before, after, strict=False)):
-        yield from _nic(index, was, now, vm.prepared)
-
-
-def _nic(index: int, was: Nic, now: Nic, prepared: bool) -> Iterator[_Found]:
-    if was.network != now.network:
-        verdict: Verdict = "blocks" if prepared else "decision"
-        yield f"NIC {index}: {was.network} → {now.network}", verdict, "the network map must have it"
-    if was.mac and now.mac and was.mac.lower() != now.mac.lower():
-        verdict = "blocks" if prepared else "harmless"
-        yield f"NIC {index}: MAC {was.mac} → {now.mac}", verdict, "the guest's addresses are bound to it"
-
-
-def _state(vm: _Vm) -> Iterator[_Found]:
-    if _differ(vm.before.power_state, vm.after.power_state):
-        what = f"{vm.before.power_state} → {vm.after.power_state}"
-        yield what, "harmless", "what runs after cutover was decided from its state then"
-    warm = vm.method == "warm"
-    if (vm.after.snapshots or 0) > (vm.before.snapshots or 0):
-        why = "Forklift copies no VM with snapshots warm" if warm else "copies read the current state"
-        yield f"{vm.after.snapshots} snapshots", "blocks" if warm else "harmless", why
-    if vm.before.change_tracking and vm.after.change_tracking is False:
-        yield "changed block tracking is off", "blocks" if warm else "harmless", "warm copies need it"

@@ -186,7 +186,7 @@ def report_drift(
     differing = ["it could not be resolved today"] if now is None else differences(was, now)
     if differing:
         more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
-        back = "; to take the change, move the group back to planned, and prepare it again"
+        back = "; to take the change, move the group back to planned (accept VMF851 for it), and prepare it again"
         journal.find(
             "VMF409",
             f"VM {was.name} is frozen in group {was.group} and differs: {', '.join(differing[:_SHOWN])}{more}",

@@ -39,6 +39,7 @@ def order_phases(phases: tuple[Phase, ...], where: Where, journal: Journal) -> t
         journal.find(
             "VMF403",
             f"phases come after each other in a circle: {cycle}",
+            "remove one of these from `after`",
             where=where.at("phases", first, "after"),
         )
         return phases

@@ -82,7 +82,8 @@ def check_state(name: str, state: GroupState, method: Method, phase: Phase, wher
             where=where.at("stage"),
         )
     if state.cutover is not None and not is_time(state.cutover):
-        journal.find("VMF406", f"group {name}: cutover {state.cutover} is no time", where=where.at("cutover"))
+        fix = "there is no such day or hour; correct it"
+        journal.find("VMF406", f"group {name}: cutover {state.cutover} is no time", fix, where=where.at("cutover"))
         return
     if state.cutover is None:
         if method == "warm" and state.stage == "cutover":

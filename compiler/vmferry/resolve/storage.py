@@ -1,7 +1,7 @@
 """Which StorageClass each disk gets: by need, with the refused ones and why."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from vmferry.model.blueprint import SourceRef
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Where
+from vmferry.model.provisioners import Claim, claims, needs_modes
 from vmferry.model.spec import AccessMode, LiveMigration, Storage, StorageClass, VolumeMode
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import digest
 from vmferry.resolve.paths import Route
-from vmferry.resolve.provisioners import Claim, claims, needs_modes
 from vmferry.resolve.selection import Candidate
 
 
@@ -25,6 +25,14 @@ class Volume(Struct, frozen=True, kw_only=True):
     volume_mode: VolumeMode
     bind_immediately: bool
     datastore: SourceRef | None = None  # as the storage map calls it
+
+
+class Unfit(Struct, frozen=True, kw_only=True):
+    """Why no class fits a disk; equal for all disks that ask for the same at the same place."""
+
+    where: Where
+    what: str
+    refused: tuple[str, ...]
 
 
 class Need(Struct, frozen=True, kw_only=True):
@@ -48,11 +56,14 @@ class StorageMap:
         self.classes = {item.name: item for item in storage.classes}
         self.claims = {item.name: claims(item) for item in storage.classes}
         self.rows: dict[tuple[str | None, str], int] = {}
+        self.empty_tiers: frozenset[str] = frozenset()  # of rows; reported once, not again for every disk
+        self.empty_rows: set[int] = set()  # their class does not exist; reported likewise
         self.storage = storage
         self._check(journal)
 
     def _check(self, journal: Journal) -> None:
         tiers = {item.tier for item in self.storage.classes if item.tier is not None}
+        without: defaultdict[str, list[Where]] = defaultdict(list)
         seen: set[str] = set()
         for index, item in enumerate(self.storage.classes):
             self._check_class(item, self.where.at("classes", index), item.name in seen, journal)
@@ -62,13 +73,9 @@ class StorageMap:
             if (row.tier is None) == (row.storage_class is None):
                 journal.find("VMF116", f"datastore {row.source.datastore}: give tier or storageClass", where=where)
             if row.tier is not None and row.tier not in tiers:
-                journal.find(
-                    "VMF102",
-                    f"no StorageClass has tier {row.tier!r}",
-                    f"known tiers: {', '.join(sorted(tiers)) or 'none'}",
-                    where=where.at("tier"),
-                )
+                without[row.tier].append(where.at("tier"))
             if row.storage_class is not None and row.storage_class not in self.classes:
+                self.empty_rows.add(index)
                 journal.find(
                     "VMF102",
                     f"StorageClass {row.storage_class} is not defined",
@@ -80,6 +87,14 @@ class StorageMap:
                     continue
                 if self.rows.setdefault((row.source.source, name), index) != index:
                     journal.find("VMF101", f"datastore {name!r} is mapped twice", where=where.at("source"))
+        self.empty_tiers = frozenset(without)
+        for tier, places in without.items():
+            journal.find(
+                "VMF102",
+                f"no StorageClass has tier {tier!r}" + (f" ({len(places)} datastores)" if len(places) > 1 else ""),
+                f"add one to `storage.classes`; known tiers: {', '.join(sorted(tiers)) or 'none'}",
+                where=places[0],
+            )
 
     def _check_class(self, item: StorageClass, where: Where, twice: bool, journal: Journal) -> None:
         if twice:
@@ -163,6 +178,7 @@ def allocate(
 ) -> dict[str, tuple[Volume | None, ...]]:
     """Return a volume for each disk of each VM; None where there is none, which is a finding."""
     unmapped: defaultdict[tuple[str, str], list[tuple[str, Where]]] = defaultdict(list)
+    unfit: defaultdict[Unfit, list[tuple[str, str]]] = defaultdict(list)
     result: dict[str, tuple[Volume | None, ...]] = {}
     for candidate in candidates:
         if routes[candidate.key].path == "rebuild":
@@ -177,8 +193,13 @@ def allocate(
                 unmapped[candidate.source, disk.datastore or ""].append((candidate.vm.name, where))
                 volumes.append(None)
                 continue
-            volumes.append(_volume(candidate, f"disk-{index}", need, row, table, journal))
+            volume = _volume(candidate, f"disk-{index}", need, row, table, journal)
+            if isinstance(volume, Unfit):
+                unfit[volume].append((candidate.vm.name, f"disk-{index}"))
+            volumes.append(volume if isinstance(volume, Volume) else None)
         result[candidate.key] = tuple(volumes)
+    for why, disks in unfit.items():
+        _report_unfit(why, disks, journal)
     for (vcenter, datastore), found in sorted(unmapped.items()):
         _report_unmapped(vcenter, datastore, found, journal)
     return result
@@ -223,25 +244,36 @@ def _need(candidate: Candidate, disk: Disk, where: Where, table: StorageMap) -> 
 
 def _volume(
     candidate: Candidate, name: str, need: Need, row: int | None, table: StorageMap, journal: Journal
-) -> Volume | None:
+) -> Volume | Unfit | None:
+    """Return the volume of a disk, or why there is none; None where that was reported before."""
     volume, reason, refused = table.choose(need)
-    vm = candidate.vm.name
     if volume is None:
+        by_row = row is not None and need.where == table.where.at("map", row)
+        if need.tier in table.empty_tiers or (by_row and row in table.empty_rows):
+            return None
         wish = "ReadWriteMany Block (shared disk)" if need.shared else "ReadWriteMany (live migration is required)"
         what = f" with {wish}" if need.shared or need.live_migration == "required" else ""
-        journal.find(
-            "VMF301",
-            f"VM {vm}, {name}: no StorageClass fits: {need.source}{what}",
-            "refused: " + ("; ".join(refused) or "no class is defined"),
-            where=need.where,
-            vms=(vm,),
-        )
-        return None
+        return Unfit(where=need.where, what=f"{need.source}{what}", refused=refused)
     journal.decide(candidate.key, name, volume.storage_class, reason, where=need.where, refused=refused)
     if row is None:
         return volume
     source = table.storage.map[row].source
     return replace(volume, datastore=SourceRef(name=source.datastore, id=source.id))
+
+
+def _report_unfit(why: Unfit, disks: Sequence[tuple[str, str]], journal: Journal) -> None:
+    """Report the disks that no class fits, all that ask for the same at one place together."""
+    vms = tuple(sorted({vm for vm, _ in disks}))
+    vm, name = disks[0]
+    who = f"VM {vm}, {name}" if len(disks) == 1 else f"{len(disks)} disks of {', '.join(vms[:20])}"
+    who += f" and {len(vms) - 20} more VMs" if len(vms) > 20 else ""
+    journal.find(
+        "VMF301",
+        f"{who}: no StorageClass fits: {why.what}",
+        "refused: " + ("; ".join(why.refused) or "no class is defined: add one to `storage.classes`"),
+        where=why.where,
+        vms=vms,
+    )
 
 
 def _report_unmapped(vcenter: str, datastore: str, found: Iterable[tuple[str, Where]], journal: Journal) -> None:

@@ -8,10 +8,10 @@ from vmferry.model.blueprint import BridgePlan, Credential, Group, Machine, Nad,
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.quantity import parse_size
+from vmferry.model.sizing import Load, quota, smoke_load, total
 from vmferry.model.spec import BridgeNetwork, Cluster, ExistingNad, Namespace, Phase, Quota, VirtualMachine
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.networks import MappedNetwork, NetworkMap, stranded
-from vmferry.resolve.sizing import Load, quota, smoke_load, total
 from vmferry.resolve.sources import conversion_credentials
 
 POLICY_CNIS = frozenset(("cilium", "calico", "ovn-kubernetes", "antrea", "kube-router", "weave"))
@@ -223,7 +223,8 @@ def plan_bridges(cluster: Cluster, networks: NetworkMap, where: Where, journal: 
     for index, bridge in enumerate(cluster.bridges):
         if any(done.bridge.name == bridge.name for done in result):
             place = where.at("target", "cluster", "bridges", index, "name")
-            journal.find("VMF211", f"bridge {bridge.name} is defined twice", where=place)
+            fix = "keep one of the two, or give the other another name"
+            journal.find("VMF211", f"bridge {bridge.name} is defined twice", fix, where=place)
             continue
         ranges: set[tuple[int, int]] = set()
         for row in networks.rows:

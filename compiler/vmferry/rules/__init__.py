@@ -1,21 +1,22 @@
-"""Lint rules: functions over the Blueprint that yield findings, one family a module."""
+"""The lint rules: one family a module; a rule is a function over the Review that yields problems.
 
-from collections.abc import Callable, Iterator
+A new rule is one function under `@rule`, and its two examples in `examples/CODE/`. A new family is a module here.
+"""
 
-from vmferry.model.blueprint import Blueprint
+import pkgutil
+from importlib import import_module
+
+from vmferry.model.catalog import CATALOG
 from vmferry.model.finding import Finding
-from vmferry.rules import admission, collisions, fields, transfer, versions
+from vmferry.model.review import Review
+from vmferry.rules.registry import CHECKS, run
 
-FAMILIES: dict[str, Callable[[Blueprint], Iterator[Finding]]] = {
-    "admission": admission.check,
-    "collisions": collisions.check,
-    "fields": fields.check,
-    "transfer": transfer.check,
-    "versions": versions.check,
-}
-"""Every family by name; a new one is a module and a line here."""
+__all__ = ["CATALOG", "CHECKS", "check"]
+
+for _module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
+    import_module(f"{__name__}.{_module}")
 
 
-def check(blueprint: Blueprint) -> tuple[Finding, ...]:
-    """Return what the rules say of a Blueprint."""
-    return tuple(finding for family in FAMILIES.values() for finding in family(blueprint))
+def check(review: Review) -> tuple[Finding, ...]:
+    """Return what the rules say of a migration."""
+    return tuple(finding for code in sorted(CHECKS) for finding in run(code, review))

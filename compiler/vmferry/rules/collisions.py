@@ -3,35 +3,48 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from vmferry.model.blueprint import Blueprint, Machine
-from vmferry.model.finding import Finding
+from vmferry.model.blueprint import Machine
+from vmferry.model.review import Problem, Review
+from vmferry.rules.registry import also
 
 
-def check(blueprint: Blueprint) -> Iterator[Finding]:
-    """Yield a finding for each name, Service or MAC that two VMs would have; claims are checked where they are made."""
-    owners: defaultdict[tuple[str, str, str], dict[str, Machine]] = defaultdict(dict)
-    for group in blueprint.groups:
+@also("VMF110")
+def names(review: Review) -> Iterator[Problem]:
+    """Yield a problem for each name or Service that two VMs would have; claims are checked where they are made."""
+    owners: _Owners = defaultdict(dict)
+    for group in review.blueprint.groups:
         for machine in group.machines:
             for kind, name in _objects(machine):
-                owners[kind, machine.namespace, name][machine.key] = machine
-            for nic in machine.nics if machine.path != "rebuild" else ():
+                owners[kind, f"{machine.namespace}/{name}"][machine.key] = machine
+    yield from _problems(review, owners, "state another targetName for one of them")
+
+
+@also("VMF206")
+def addresses(review: Review) -> Iterator[Problem]:
+    """Yield a problem for each MAC address that two VMs would have."""
+    owners: _Owners = defaultdict(dict)
+    for group in review.blueprint.groups:
+        for machine in group.machines if group.path != "rebuild" else ():
+            for nic in machine.nics:
                 if nic.mac is not None:
-                    owners["MAC address", "", nic.mac][machine.key] = machine
-    for (kind, namespace, name), machines in sorted(owners.items()):
+                    owners["MAC address", nic.mac][machine.key] = machine
+    yield from _problems(review, owners, "give one of them another address")
+
+
+_Owners = defaultdict[tuple[str, str], dict[str, Machine]]
+
+
+def _problems(review: Review, owners: _Owners, fix: str) -> Iterator[Problem]:
+    places = review.blueprint.places
+    for (kind, name), machines in sorted(owners.items()):
         if len(machines) > 1:
-            yield _finding(blueprint, kind, f"{namespace}/{name}" if namespace else name, machines)
-
-
-def _finding(blueprint: Blueprint, kind: str, name: str, machines: dict[str, Machine]) -> Finding:
-    keys = sorted(machines)
-    fix = "give one of them another address" if kind == "MAC address" else "state another targetName for one of them"
-    return Finding(
-        code="VMF206" if kind == "MAC address" else "VMF110",
-        message=f"{kind} {name} would belong to {' and '.join(f'{machines[key].name} ({key})' for key in keys)}",
-        help=fix,
-        where=next((blueprint.places[key] for key in reversed(keys) if key in blueprint.places), None),
-        vms=tuple(sorted({machine.name for machine in machines.values()})),
-    )
+            keys = sorted(machines)
+            yield Problem(
+                f"{kind} {name} would belong to {' and '.join(f'{machines[key].name} ({key})' for key in keys)}",
+                fix,
+                next((places[key] for key in reversed(keys) if key in places), None),
+                tuple(sorted({machine.name for machine in machines.values()})),
+            )
 
 
 def _objects(machine: Machine) -> Iterator[tuple[str, str]]:

@@ -2,29 +2,41 @@
 
 from collections.abc import Callable, Iterator
 
-from vmferry.model.blueprint import Blueprint, Machine, Path
-from vmferry.model.finding import Finding
+from vmferry.model.blueprint import Machine, Path
+from vmferry.model.review import Problem, Review
+from vmferry.rules.registry import rule
+
+_PLAN = "kubev2v/forklift operator/config/crd/bases (Plan, spec and spec.vms)"
 
 
-def check(blueprint: Blueprint) -> Iterator[Finding]:
-    """Yield what the path of a VM cannot say of it; a Plan of Forklift has the fewest fields."""
-    for group in blueprint.groups:
+@rule("VMF507", "error", "the path has no field for it", source=_PLAN, essential=True)
+def lost(review: Review) -> Iterator[Problem]:
+    """Each path writes other manifests: of them a Forklift Plan, which stands for many VMs, can say the least.
+
+    A decision that the path cannot express would be lost without a word, so it has to be dropped by hand.
+    """
+    for group in review.blueprint.groups:
         for machine in group.machines:
-            if lost := sorted(_LOST[group.path](machine)):
-                yield _finding(blueprint, machine, "VMF507", lost, "use another path, or drop the decision")
-            if group.path == "forklift" and (later := sorted(_later(machine))):
+            if fields := sorted(_LOST[group.path](machine)):
+                yield _problem(review, machine, fields, "use another path, or drop the decision")
+
+
+@rule("VMF508", "warning", "a Plan has no field for it, it takes effect later", source=_PLAN)
+def later(review: Review) -> Iterator[Problem]:
+    """Forklift makes the VM, with defaults of its own: until vmferry's manifest takes it over, it runs without this.
+
+    Whether that matters for some days is for somebody to decide who knows the VM.
+    """
+    for group in review.blueprint.groups:
+        for machine in group.machines if group.path == "forklift" else ():
+            if fields := sorted(_later(machine)):
                 fix = "it is set once vmferry owns the VM; until then Forklift's defaults hold"
-                yield _finding(blueprint, machine, "VMF508", later, fix)
+                yield _problem(review, machine, fields, fix)
 
 
-def _finding(blueprint: Blueprint, machine: Machine, code: str, fields: list[str], fix: str) -> Finding:
-    return Finding(
-        code=code,
-        message=f"VM {machine.name}: path {machine.path} ({machine.method}) has no field for {', '.join(fields)}",
-        help=fix,
-        where=blueprint.places.get(machine.key),
-        vms=(machine.name,),
-    )
+def _problem(review: Review, machine: Machine, fields: list[str], fix: str) -> Problem:
+    message = f"VM {machine.name}: path {machine.path} ({machine.method}) has no field for {', '.join(fields)}"
+    return Problem(message, fix, review.blueprint.places.get(machine.key), (machine.name,))
 
 
 def _forklift(machine: Machine) -> Iterator[str]:

@@ -174,7 +174,7 @@ def _answering(plain: socket.socket) -> threading.Thread:
             connection.recv(1024)
             connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    thread = threading.Thread(target=answer)
+    thread = threading.Thread(target=answer, daemon=True)
     thread.start()
     return thread
 

@@ -1,23 +1,27 @@
 """Reads properties of many managed objects in pages: the one way vmferry reads a vCenter.
 
-A container view holds every object of some types, and RetrievePropertiesEx returns `maxObjects` of them a
-call (vSphere API, PropertyCollector). Attributes of pyVmomi's managed objects are never read: each would be a
-round trip.
+A container view lists every object of some types, and RetrievePropertiesEx returns what is asked of a page of them
+(vSphere API, PropertyCollector): a page is a question of its own, so that vCenter need not collect all before it
+answers the first. Attributes of pyVmomi's managed objects are never read: each would be a
+round trip, and those that come from here have no connection to make it.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.client import HTTPException
 from typing import Any, NamedTuple
+from xml.etree.ElementTree import Element
 
-from pyVmomi import vim, vmodl
+from pyVmomi import vmodl
 
+from vmferry.inventory.vcenter.exchange import Exchange
 from vmferry.inventory.vcenter.session import Session
+from vmferry.inventory.vcenter.values import VIM, value
 
 Paths = Mapping[Any, Sequence[str]]  # pyVmomi type -> property paths
 _query: Any = vmodl.query.PropertyCollector  # its stubs do not type constructors
-_RESTARTS = 2  # when an object vanishes while its page is read
 
 
 class Record(NamedTuple):
@@ -38,57 +42,55 @@ class Collector:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._property_collector = session.content.propertyCollector
         self.unknown: set[str] = set()
 
     def everything(self, paths: Paths, page: int) -> Iterator[Record]:
-        """Yield every object of the types in the inventory, ``page`` objects a call.
-
-        An object may come twice where the traversal had to start again; the later record counts.
-        """
+        """Yield every object of the types in the inventory, ``page`` objects a call."""
         content = self._session.content
         view = content.viewManager.CreateContainerView(content.rootFolder, list(paths), True)
         try:
-            yield from self._restarted(view, paths, page)
+            members = self.one(view, "view").get("view") or []
         finally:
             with suppress(vmodl.MethodFault, OSError, HTTPException):  # it ends with the session anyway
                 view.DestroyView()
+        return self._read(members, paths, page)
 
     def one(self, obj: Any, *paths: str) -> Record:
         """Return properties of one object, in one call."""
-        spec = _filter(_query.ObjectSpec(obj=obj), {type(obj): paths}, self.unknown)
-        return next(self._pages(spec, 1))
+        return next(self._read([obj], {type(obj): paths}, 1), Record(key(obj), "", {}, frozenset()))
 
-    def _restarted(self, view: Any, paths: Paths, page: int) -> Iterator[Record]:
-        restarts = 0
-        while True:
-            try:
-                yield from self._pages(_filter(_members(view), paths, self.unknown), page)
-            except vmodl.query.InvalidProperty as fault:
-                if not fault.name or fault.name in self.unknown:
-                    raise
-                self.unknown.add(fault.name)
-            except vmodl.fault.ManagedObjectNotFound:
-                restarts += 1
-                if restarts > _RESTARTS:
-                    raise
-            else:
-                return
-
-    def _pages(self, spec: Any, page: int) -> Iterator[Record]:
-        options = _query.RetrieveOptions(maxObjects=page)
-        result = self._property_collector.RetrievePropertiesEx([spec], options)
-        while result is not None:
-            token = result.token
-            try:
-                for content in result.objects:
+    def _read(self, objects: Sequence[Any], paths: Paths, page: int) -> Iterator[Record]:
+        """Yield objects; one that vanished since it was listed does not come."""
+        waiting = deque(objects[start : start + page] for start in range(0, len(objects), page))
+        with closing(Exchange(self._session)) as exchange:
+            while waiting or exchange.asked:
+                if not exchange.asked:
+                    self._ask(exchange, waiting[0], paths)
+                try:
+                    result = exchange.answer()
+                except vmodl.query.InvalidProperty as fault:
+                    if fault.name in self.unknown or not any(fault.name in wanted for wanted in paths.values()):
+                        raise
+                    self.unknown.add(fault.name)
+                    continue
+                token = result.findtext(f"{VIM}token") if result is not None else None
+                if token:  # vCenter made the page smaller
+                    exchange.ask("ContinueRetrievePropertiesEx", token)
+                else:
+                    waiting.popleft()
+                    if waiting:
+                        self._ask(exchange, waiting[0], paths)
+                for content in result.iterfind(f"{VIM}objects") if result is not None else ():
                     yield _record(content)
-            except GeneratorExit:
-                if token:
-                    with suppress(vmodl.MethodFault, OSError, HTTPException):
-                        self._property_collector.CancelRetrievePropertiesEx(token)
-                raise
-            result = self._property_collector.ContinueRetrievePropertiesEx(token) if token else None
+
+    def _ask(self, exchange: Exchange, objects: Sequence[Any], paths: Paths) -> None:
+        wanted = {kind: [path for path in those if path not in self.unknown] for kind, those in paths.items()}
+        question = _query.FilterSpec(
+            objectSet=[_query.ObjectSpec(obj=obj) for obj in objects],
+            propSet=[_query.PropertySpec(type=kind, all=False, pathSet=those) for kind, those in wanted.items()],
+            reportMissingObjectsInResults=True,  # leaves them out
+        )
+        exchange.ask("RetrievePropertiesEx", [question], _query.RetrieveOptions(maxObjects=len(objects)))
 
 
 def key(obj: Any) -> str:
@@ -101,35 +103,20 @@ def unescape(name: str) -> str:
     return re.sub("%(2f|5c|25)", lambda found: chr(int(found[1], 16)), name, flags=re.IGNORECASE)
 
 
-def _record(content: Any) -> Record:
+def _record(content: Element) -> Record:
+    obj = content.find(f"{VIM}obj")
+    if obj is None or not obj.text:
+        raise HTTPException("an object without its id")
+    try:
+        properties = {
+            prop.findtext(f"{VIM}name", ""): value(found) if (found := prop.find(f"{VIM}val")) is not None else None
+            for prop in content.iterfind(f"{VIM}propSet")
+        }
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise HTTPException(f"a value of {obj.text} cannot be read") from error
     return Record(
-        id=key(content.obj),
-        kind=content.obj._wsdlName,
-        properties={prop.name: _plain(prop.val) for prop in content.propSet},
-        missing=frozenset(prop.path for prop in content.missingSet),
-    )
-
-
-def _plain(value: Any) -> Any:
-    """Return a scalar as Python's own: pyVmomi has subclasses of int and str that no encoder knows."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return int(value)
-    return str(value) if isinstance(value, str) else value
-
-
-def _members(view: Any) -> Any:
-    """Return the start of a traversal that visits what the view holds, and not the view."""
-    members = _query.TraversalSpec(type=vim.view.ContainerView, path="view", skip=False)
-    return _query.ObjectSpec(obj=view, skip=True, selectSet=[members])
-
-
-def _filter(start: Any, paths: Paths, without: set[str]) -> Any:
-    return _query.FilterSpec(
-        objectSet=[start],
-        propSet=[
-            _query.PropertySpec(type=kind, all=False, pathSet=[path for path in wanted if path not in without])
-            for kind, wanted in paths.items()
-        ],
+        id=obj.text,
+        kind=obj.get("type", ""),
+        properties=properties,
+        missing=frozenset(item.findtext(f"{VIM}path", "") for item in content.iterfind(f"{VIM}missingSet")),
     )

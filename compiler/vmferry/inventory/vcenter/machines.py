@@ -240,16 +240,19 @@ def _special(record: Record) -> dict[str, Any]:
         "numa": {name: value for name, value in sorted(settings.items()) if name.startswith("numa.")},
         "latency_sensitivity": sensitivity if sensitivity in _SENSITIVITIES else None,
         "nested_hv": record.get("config.nestedHVEnabled"),
-        "encrypted": _known(record, "config.keyId") if whole else None,
+        "encrypted": _encrypted(record),
         "change_tracking": tracking if tracking is not None else _flag(settings.get("ctkenabled")),
         "disk_enable_uuid": _flag(visible) if visible else record.get("config.flags.diskUuidEnabled"),
         "snapshots": _count(record.get("snapshot.rootSnapshotList")) if whole else None,
     }
 
 
-def _known(record: Record, path: str) -> bool | None:
-    """Return whether a property is set; None where vCenter would not show it."""
-    return None if path in record.missing else record.get(path) is not None
+def _encrypted(record: Record) -> bool | None:
+    """Return whether a VM or one of its disks has a key; None where vCenter would not show it."""
+    devices = record.get("config.hardware.device")
+    if record.get("config.keyId") or any(getattr(device.backing, "keyId", None) for device in devices or ()):
+        return True
+    return None if devices is None or "config.keyId" in record.missing else False
 
 
 def _settings(options: Iterable[Any] | None) -> Mapping[str, str]:

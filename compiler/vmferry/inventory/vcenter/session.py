@@ -138,8 +138,8 @@ def parse_address(url: str) -> Address:
 class Connection(http.client.HTTPSConnection):
     """An HTTPS connection that also verifies a thumbprint, before anything is sent."""
 
-    def __init__(self, address: Address, trust: Trust) -> None:
-        super().__init__(address.host, address.port, timeout=CONNECT_TIMEOUT, context=trust.context())
+    def __init__(self, address: Address, trust: Trust, timeout: float = CONNECT_TIMEOUT) -> None:
+        super().__init__(address.host, address.port, timeout=timeout, context=trust.context())
         self._address = address
         self._trust = trust
 
@@ -150,7 +150,11 @@ class Connection(http.client.HTTPSConnection):
         except (OSError, UnicodeError) as error:
             raise VCenterError(_unreachable(self._address, error)) from error
         certificate: Any = self.sock.getpeercert(binary_form=True)
-        self._trust.verify(certificate, self._address)
+        try:
+            self._trust.verify(certificate, self._address)
+        except VCenterError:
+            self.close()
+            raise
 
 
 @contextmanager
@@ -181,18 +185,20 @@ def open_session(address: Address, login: Login, trust: Trust) -> Iterator[Sessi
 def _adapter(address: Address, trust: Trust) -> Any:
     """Return what speaks SOAP in the newest version that both sides know."""
     try:
-        return _stub_adapter(
+        stub = _stub_adapter(
             host=address.host,
             port=address.port,
             path="/sdk",
             sslContext=trust.context(),
-            thumbprint=trust.digest,
             httpConnectionTimeout=ANSWER_TIMEOUT,
         )
     except OSError:
         raise
     except Exception as error:  # pyVmomi raises a bare Exception for a server that is none
         raise VCenterError(f"{address.authority} does not answer as a vCenter does") from error
+    # pyVmomi 9.1 compares a thumbprint only where the certificate failed verification before, which is off then
+    stub.scheme = lambda **_: Connection(address, trust, ANSWER_TIMEOUT)
+    return stub
 
 
 def _counted(calls: list[int], request: Any) -> Any:

@@ -231,7 +231,8 @@ class Surroundings:
         switches = self._records.get(key(switch)) if switch is not None else None
         nsx = record.get("config.backingType") == "nsx"
         wire = name[name.index(_NSX_V) + 1 :].split("-sid-")[0] if name.startswith("vxw-") and _NSX_V in name else None
-        vlan, trunk = _vlans(getattr(record.get("config.defaultPortConfig"), "vlan", None))
+        spec = getattr(record.get("config.defaultPortConfig"), "vlan", None)
+        vlan, trunk = _vlans(spec)
         segment = record.get("config.segmentId") or record.get("config.logicalSwitchUuid") if nsx else wire
         zone = record.get("config.transportZoneName") or record.get("config.transportZoneUuid")
         return InventoryNetwork(
@@ -241,6 +242,7 @@ class Surroundings:
             switch=_name(switches) if switches else None,
             vlan=vlan,
             trunk=trunk,
+            untagged=not nsx and wire is None and _untagged(spec),
             segment_id=fits(segment),
             transport_zone=fits(zone),
             mtu=_mtu(switches.get("config.maxMtu")) if switches else None,
@@ -261,6 +263,7 @@ class Surroundings:
             switch=fits(switches.pop()) if len(switches) == 1 else None,
             vlan=vlan if vlan and vlan < _ALL_VLANS else None,
             trunk=("0-4094",) if vlan == _ALL_VLANS else (),
+            untagged=vlan == 0,
             mtu=_mtu(mtus.pop()) if len(mtus) == 1 else None,
         )
 
@@ -321,6 +324,10 @@ def _vlans(spec: Any) -> tuple[int | None, tuple[str, ...]]:
     if isinstance(spec, vmware.VlanIdSpec) and 0 < spec.vlanId < _ALL_VLANS:
         return spec.vlanId, ()
     return None, ()
+
+
+def _untagged(spec: Any) -> bool:
+    return isinstance(spec, vim.dvs.VmwareDistributedVirtualSwitch.VlanIdSpec) and spec.vlanId == 0
 
 
 def _standard_groups(hosts: Iterable[Record]) -> Mapping[tuple[str, str], dict[str, Any]]:

@@ -1,0 +1,108 @@
+"""`vmferry check --fix`: what has one right answer is corrected in the file, and nothing else in it changes."""
+
+import errno
+import os
+import re
+import stat
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from vmferry.cli.findings import place
+from vmferry.compile import replace_file
+from vmferry.load.project import UnreadableError
+from vmferry.model.finding import Finding, Span, SpecError
+
+Found = tuple[Iterable[Finding], Mapping[str, str]]
+"""Findings, and the texts they were found in."""
+
+_ROUNDS = 10  # a correction may bring the next to light
+_LINE_END = re.compile("(\r\n|\r|\n)")
+_SCALAR = re.compile(r"""[^&*!|>?"'\[\]{}\s].*|"[^"\\]*"|'[^']*'""")
+"""A scalar that ends in its line, and has neither anchor nor tag; an alias stands for what is elsewhere."""
+
+
+def fix(findings: Callable[[], Found]) -> tuple[int, int]:
+    """Correct files until nothing is left that can be corrected; return how many findings in how many files.
+
+    ``findings`` reads everything anew and returns what it found, with the texts it found it in. Raises OSError
+    for a file that cannot be written; then none of that round is.
+    """
+    corrected = 0
+    files: set[Path] = set()
+    for _ in range(_ROUNDS):
+        found, texts = findings()
+        done = {
+            Path(file).resolve(): new
+            for file, edits in _edits(found, texts).items()
+            if (new := _applied(Path(file), texts[file], edits))
+        }
+        if not done:
+            break
+        for path in done:
+            _check_writable(path)
+        for path, (content, count) in done.items():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            replace_file(path, content)
+            path.chmod(mode)
+            corrected += count
+        files.update(done)
+    return corrected, len(files)
+
+
+def findings_of(check: Callable[[], Found]) -> Found:
+    """Return what a check finds, whether it could read the spec or not."""
+    try:
+        return check()
+    except UnreadableError as error:
+        return error.findings, error.texts
+    except SpecError as error:
+        return error.findings, {}
+
+
+def _edits(findings: Iterable[Finding], texts: Mapping[str, str]) -> dict[str, dict[Span, str]]:
+    """Return the new texts by file and place."""
+    wanted = [finding for finding in findings if finding.fix is not None and finding.where is not None]
+    names = Counter(map(_name, wanted))
+    spans = place(wanted, texts)
+    result: defaultdict[str, dict[Span, str]] = defaultdict(dict)
+    for finding in wanted:
+        span = spans.get(id(finding))
+        if span is not None and finding.where is not None and finding.fix is not None and names[_name(finding)] == 1:
+            result[finding.where.file][span] = finding.fix
+    return result
+
+
+def _name(finding: Finding) -> object:
+    """Return what must be there once: a key, by the mapping it is in and its right name."""
+    where = finding.where
+    if where is None or not where.key:
+        return id(finding)
+    return where.file, where.document, where.path[:-1], finding.fix
+
+
+def _applied(path: Path, text: str, edits: Mapping[Span, str]) -> tuple[bytes, int] | None:
+    """Return a file with what is right at each place, and at how many; None where nothing is to be changed.
+
+    ``text`` is what the places were found in. A place that holds no plain scalar is left alone.
+    """
+    raw = path.read_bytes()
+    if raw.decode("utf-8-sig", errors="replace") != text:
+        return None  # somebody writes it at this moment
+    parts = _LINE_END.split(text)  # lines, and between them their ends
+    count = 0
+    for span, new in sorted(edits.items(), reverse=True):  # from the end on: columns before it stay
+        line = parts[2 * span.line - 2]
+        old = line[span.column - 1 : span.end_column - 1]
+        right = new.replace("{}", old)
+        if _SCALAR.fullmatch(old) and right != old:
+            parts[2 * span.line - 2] = line[: span.column - 1] + right + line[span.end_column - 1 :]
+            count += 1
+    mark = b"\xef\xbb\xbf" if raw.startswith(b"\xef\xbb\xbf") else b""
+    return (mark + "".join(parts).encode(), count) if count else None
+
+
+def _check_writable(path: Path) -> None:
+    """Raise PermissionError for a file that is not to be written: replacing one does not ask for that."""
+    if not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK)):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))

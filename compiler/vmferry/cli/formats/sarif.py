@@ -1,0 +1,102 @@
+"""Findings as SARIF 2.1.0, for code scanning.
+
+Source: OASIS, Static Analysis Results Interchange Format Version 2.1.0. A result keeps its fingerprint while lines
+move: it is made of the rule, the file, the VMs and the message, and a number where several are equal.
+"""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from vmferry import __version__
+from vmferry.cli.findings import as_data, as_json
+from vmferry.model.catalog import CATALOG, Rule
+from vmferry.model.finding import Finding
+
+_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_HOME = "https://github.com/vmferry/vmferry"
+_MOVING = re.compile(r"\[\d+\]|\bline \d+")  # numbers in a message that change when something is inserted above
+_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
+
+
+def render(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> str:
+    """Return one run with every finding."""
+    data = as_data(findings, texts)
+    codes = sorted({finding["code"] for finding in data})
+    numbers: Counter[str] = Counter()
+    results = []
+    for finding in data:
+        fingerprint = _fingerprint(finding)
+        numbers[fingerprint] += 1
+        results.append(_result(finding, codes.index(finding["code"]), f"{fingerprint}:{numbers[fingerprint]}"))
+    driver = {
+        "name": "vmferry",
+        "version": __version__,
+        "informationUri": _HOME,
+        "rules": [_rule(CATALOG[code]) for code in codes],
+    }
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    return as_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.code,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.why or rule.title},
+        "helpUri": f"{_HOME}/blob/main/docs/rules/{rule.code}.md",
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+        "properties": {"tags": [rule.family]},
+    }
+
+
+def _result(finding: dict[str, Any], index: int, fingerprint: str) -> dict[str, Any]:
+    text = _plain("\n".join(finding[key] for key in ("message", "help") if finding[key]))
+    result: dict[str, Any] = {
+        "ruleId": finding["code"],
+        "ruleIndex": index,
+        "level": _LEVELS[finding["severity"]],
+        "message": {"text": text},
+        "partialFingerprints": {"vmferry/v1": fingerprint},
+    }
+    if finding["file"] is not None:
+        result["locations"] = [{"physicalLocation": _location(finding)}]
+    return result
+
+
+def _plain(text: str) -> str:
+    """Return text in which nothing is a link (section 3.11.6): names come from other people's vCenters."""
+    return re.sub(r"[\\\[\]]", r"\\\g<0>", text) if "](" in text else text
+
+
+def _location(finding: dict[str, Any]) -> dict[str, Any]:
+    location: dict[str, Any] = {"artifactLocation": {"uri": _uri(finding["file"])}}
+    if finding["line"] is not None:
+        location["region"] = {
+            "startLine": finding["line"],
+            "startColumn": finding["column"],
+            "endLine": finding["endLine"],
+            "endColumn": finding["endColumn"],
+        }
+    return location
+
+
+def _uri(file: str) -> str:
+    """Return a file as code scanning finds it: relative to the working directory where it lies below."""
+    path = Path(file)
+    if path.is_absolute():
+        if not path.is_relative_to(Path.cwd()):
+            return "file://" + quote(os.fsencode(path))
+        path = path.relative_to(Path.cwd())
+    return quote(os.fsencode(path))
+
+
+def _fingerprint(finding: dict[str, Any]) -> str:
+    message = _MOVING.sub("", finding["message"])
+    parts = (finding["code"], _uri(finding["file"] or ""), *finding["vms"], message)
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:32]

@@ -1,0 +1,85 @@
+"""`vmferry rules`: every rule, or the page of one."""
+
+import difflib
+from pathlib import Path
+
+import click
+
+from vmferry.cli.findings import as_json
+from vmferry.model.catalog import Rule
+from vmferry.rules import CATALOG
+from vmferry.rules.page import example, index, page
+
+_COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
+
+
+@click.command("rules")
+@click.argument("code", required=False)
+@click.option(
+    "--format", "style", type=click.Choice(["text", "json", "md"]), default="text", show_default=True, help="Format."
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write every page there, with an index, instead of printing; pages of rules that are gone are removed.",
+)
+def command(code: str | None, style: str, out: Path | None) -> None:
+    """List the rules, or explain one: why it is there, what fires it, what does not.
+
+    \b
+    Examples:
+      vmferry rules
+      vmferry rules VMF201
+      vmferry rules --format json | jq '.[] | select(.family == "network")'
+    """  # noqa: D301 - click wants the character
+    known = [CATALOG[each] for each in sorted(CATALOG)]
+    if code is not None:
+        known = [_named(code)]
+    if out is not None:
+        _write(known, out)
+    elif style == "json":
+        click.echo(as_json([_data(rule) for rule in known]))
+    elif code is not None:
+        click.echo(page(known[0]), nl=False)
+    elif style == "md":
+        click.echo(index(known), nl=False)
+    else:
+        for rule in known:
+            click.echo(f"{rule.code}  {click.style(f'{rule.severity:7}', fg=_COLORS[rule.severity])}  {rule.title}")
+
+
+def _named(code: str) -> Rule:
+    rule = CATALOG.get(code.upper())
+    if rule is None:
+        begins = [each for each in sorted(CATALOG) if each.startswith(code.upper())]
+        close = begins or difflib.get_close_matches(code.upper(), CATALOG, n=1)
+        hint = f" Did you mean {close[0]}?" if close else " `vmferry rules` lists them."
+        raise click.UsageError(f"There is no rule {code!r}.{hint}")
+    return rule
+
+
+def _data(rule: Rule) -> dict[str, object]:
+    return {
+        "code": rule.code,
+        "severity": rule.severity,
+        "family": rule.family,
+        "title": rule.title,
+        "why": rule.why,
+        "source": rule.source,
+        "essential": rule.essential,
+        "fires": example(rule.code, "fires"),
+        "passes": example(rule.code, "passes"),
+    }
+
+
+def _write(known: list[Rule], out: Path) -> None:
+    pages = {f"{rule.code}.md": page(rule) for rule in known}
+    if len(known) > 1:
+        pages["README.md"] = index(known)
+        for path in out.glob("VMF[0-9][0-9][0-9].md"):
+            if path.name not in pages:
+                path.unlink()
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in pages.items():
+        (out / name).write_text(text, encoding="utf-8")
+    click.echo(f"{out}: {len(pages)} files", err=True)

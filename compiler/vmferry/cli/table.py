@@ -1,0 +1,46 @@
+"""A table for people, for spreadsheets and for pull requests: text, CSV, Markdown."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+
+from vmferry.cli.findings import printable
+
+Rows = Sequence[tuple[str, ...]]
+
+_FORMULA = ("=", "+", "-", "@")
+_MARKUP = re.compile(r"[\\|`*_\[\]<>#&~$:@]|(?<=www)\.", re.IGNORECASE)
+"""What ends a cell or is more than text; `:`, `@` and the dot because GitHub makes links of what looks like one."""
+
+
+def as_text(headings: Sequence[str], rows: Rows) -> str:
+    """Return a table in columns, without those that no row has. Cells must be printable already."""
+    columns = list(zip(headings, *rows, strict=True)) if rows else []
+    shown = [column for column in columns if any(column[1:])]
+    widths = [max(map(len, column)) for column in shown]
+    lines = (zip(row, widths, strict=True) for row in zip(*shown, strict=True))
+    return "".join("  ".join(cell.ljust(width) for cell, width in line).rstrip() + "\n" for line in lines)
+
+
+def as_csv(headings: Sequence[str], rows: Rows) -> str:
+    """Return a table as CSV, one line a row. A cell that a spreadsheet would take for a formula gets an apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows(
+        [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in map(printable, row)] for row in rows
+    )
+    return text.getvalue()
+
+
+def as_markdown(headings: Sequence[str], rows: Rows) -> str:
+    """Return a table as Markdown; names cannot end a cell, or become a link or HTML."""
+    lines = [" | ".join(headings), " | ".join("---" for _ in headings)]
+    lines += [" | ".join(map(escaped, row)) for row in rows]
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def escaped(text: str) -> str:
+    """Return text that is nothing but text in Markdown, on one line."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(printable(text).split()))

@@ -1,0 +1,134 @@
+"""What CSI drivers can do: access and volume modes by provisioner, best first.
+
+Source: CDI pkg/storagecapabilities/storagecapabilities.go (v1.66); a claim outside these sets is
+refused by the driver, so the pairs matter and not the two lists alone (Ceph RBD has ReadWriteMany
+as Block only).
+"""
+
+from collections.abc import Mapping
+
+from vmferry.model.spec import AccessMode, StorageClass, VolumeMode
+
+Claim = tuple[AccessMode, VolumeMode]
+
+_RWX_B: Claim = ("ReadWriteMany", "Block")
+_RWX_F: Claim = ("ReadWriteMany", "Filesystem")
+_RWO_B: Claim = ("ReadWriteOnce", "Block")
+_RWO_F: Claim = ("ReadWriteOnce", "Filesystem")
+
+_RBD = (_RWX_B, _RWO_B, _RWO_F)
+_FILE = (_RWX_F, _RWO_F)
+_LOCAL = (_RWO_B, _RWO_F)
+_SHARED_BLOCK = (_RWX_B, _RWO_B, _RWO_F)
+
+_CLAIMS: dict[str, tuple[Claim, ...]] = {
+    "rbd.csi.ceph.com": _RBD,
+    "kubernetes.io/rbd": _RBD,
+    "cephfs.csi.ceph.com": _FILE,
+    "driver.longhorn.io": (_RWO_B,),
+    "topolvm.io": _LOCAL,
+    "topolvm.cybozu.com": _LOCAL,
+    "kubevirt.io.hostpath-provisioner": (_RWO_F,),
+    "kubevirt.io/hostpath-provisioner": (_RWO_F,),
+    "k8s.io/minikube-hostpath": (_RWO_F,),
+    "nfs.csi.k8s.io": (_RWX_F,),
+    "k8s-sigs.io/nfs-subdir-external-provisioner": (_RWX_F,),
+    "ebs.csi.aws.com": (_RWO_B,),
+    "efs.csi.aws.com": (_RWX_F,),
+    "pd.csi.storage.gke.io": _LOCAL,
+    "disk.csi.azure.com": (_RWO_B,),
+    "file.csi.azure.com": (_RWX_F,),
+    "csi.vsphere.vmware.com": _LOCAL,
+    "pxd.portworx.com": (_RWX_B, _RWX_F, _RWO_B, _RWO_F),
+    "kubernetes.io/portworx-volume": (_RWX_B, _RWX_F, _RWO_B, _RWO_F),
+    "cinder.csi.openstack.org": _LOCAL,
+    "csi.ovirt.org": _LOCAL,
+    "manila.csi.openstack.org": (_RWX_F,),
+    "linstor.csi.linbit.com": _SHARED_BLOCK,
+    "csi-unity.dellemc.com": _SHARED_BLOCK,
+    "csi-vxflexos.dellemc.com": _SHARED_BLOCK,
+    "csi-powermax.dellemc.com": (_RWX_B, _RWO_B, _RWO_F),
+    "csi-powerstore.dellemc.com": (_RWX_B, _RWO_B, _RWO_F),
+    "csi-isilon.dellemc.com": _FILE,
+    "csi.hpe.com": _SHARED_BLOCK,
+    "hspc.csi.hitachi.com": _SHARED_BLOCK,
+    "block.csi.ibm.com": _SHARED_BLOCK,
+    "infinibox-csi-driver": _SHARED_BLOCK,
+    "csi.san.synology.com": _SHARED_BLOCK,
+    "blockvolume.csi.oraclecloud.com": _SHARED_BLOCK,
+    "spectrumscale.csi.ibm.com": _FILE,
+    "directpv-min-io": (_RWO_F,),
+    "kubesan.gitlab.io": (_RWX_B, _RWO_B, _RWO_F),
+}
+
+# A parameter of the class that changes what it can do: (provisioner, parameter, value prefix) -> claims.
+_BY_PARAMETER: tuple[tuple[str, str, str, tuple[Claim, ...]], ...] = (
+    ("driver.longhorn.io", "migratable", "true", (_RWX_B, _RWO_B)),
+    ("driver.longhorn.io", "nfsOptions", "", _FILE),
+    ("driver.longhorn.io", "fsType", "", (_RWO_F,)),
+    ("kubevirt.io.hostpath-provisioner", "overlayCSI", "", (_RWX_F,)),
+    ("ebs.csi.aws.com", "type", "io2", _SHARED_BLOCK),
+    ("pd.csi.storage.gke.io", "type", "hyperdisk-balanced", _SHARED_BLOCK),
+    ("csi.vsphere.vmware.com", "csi.storage.k8s.io/fstype", "nfs", (_RWX_F, _RWO_B, _RWO_F)),
+    ("pxd.portworx.com", "backend", "pure_block", _SHARED_BLOCK),
+    ("pxd.portworx.com", "backend", "pure_fa_file", _FILE),
+    ("csi.trident.netapp.io", "backendType", "ontap-nas", _FILE),
+    ("csi.trident.netapp.io", "backendType", "ontap-san", (_RWX_B,)),
+)
+
+
+_ON_ONE_NODE = frozenset(
+    (
+        "topolvm.io",
+        "topolvm.cybozu.com",
+        "kubevirt.io.hostpath-provisioner",
+        "kubevirt.io/hostpath-provisioner",
+        "k8s.io/minikube-hostpath",
+        "directpv-min-io",
+        "rancher.io/local-path",
+        "kubernetes.io/no-provisioner",
+        "local.csi.openebs.io",
+        "openebs.io/local",
+        "zfs.csi.openebs.io",
+    )
+)
+
+
+def is_local(storage_class: StorageClass) -> bool:
+    """Return whether a class is known to keep each volume on the disks of one node."""
+    if storage_class.provisioner not in _ON_ONE_NODE:
+        return False
+    return all(access == "ReadWriteOnce" for access, _ in claims(storage_class))
+
+
+def known_claims(provisioner: str, parameters: Mapping[str, str]) -> tuple[Claim, ...]:
+    """Return what a provisioner can do; empty for an unknown one."""
+    for name, parameter, prefix, claims in _BY_PARAMETER:
+        value = parameters.get(parameter, "")  # an empty one counts as absent, to CDI too
+        if provisioner == name and value and value.startswith(prefix):
+            return claims
+    if provisioner in _CLAIMS:
+        return _CLAIMS[provisioner]
+    # Ceph's drivers carry the operator's namespace in front: rook-ceph.rbd.csi.ceph.com
+    for suffix in ("rbd.csi.ceph.com", "cephfs.csi.ceph.com"):
+        if provisioner.endswith("." + suffix):
+            return _CLAIMS[suffix]
+    return ()
+
+
+def claims(storage_class: StorageClass) -> tuple[Claim, ...]:
+    """Return the claims a class can serve: what is known, cut to what the spec says; empty if unknown."""
+    access, modes = storage_class.access_modes, storage_class.volume_modes
+    known = known_claims(storage_class.provisioner, storage_class.parameters)
+    if not known and access and modes:
+        known = tuple((a, m) for a in access for m in modes)
+    return tuple(claim for claim in known if claim[0] in (access or (claim[0],)) and claim[1] in (modes or (claim[1],)))
+
+
+def needs_modes(storage_class: StorageClass) -> tuple[AccessMode | VolumeMode, ...]:
+    """Return the modes the spec states and the provisioner is known not to have."""
+    known = known_claims(storage_class.provisioner, storage_class.parameters)
+    if not known:
+        return ()
+    stated = (*(storage_class.access_modes or ()), *(storage_class.volume_modes or ()))
+    return tuple(mode for mode in stated if all(mode not in claim for claim in known))

@@ -1,0 +1,82 @@
+"""What rules look at: the Blueprint, and beside it what people wrote and what vSphere says."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from vmferry.model.blueprint import Blueprint, Group, Machine
+from vmferry.model.finding import Where
+from vmferry.model.inventory import InventoryCluster, InventoryHost, InventoryNetwork
+from vmferry.model.project import Project
+from vmferry.model.spec import Decisions, Disposition, MigrationSpec, VirtualMachine
+
+
+class Problem(NamedTuple):
+    """What a rule found: what is wrong, how to fix it, where, and on which VMs.
+
+    ``right`` is the text that would be right in place of what stands at ``where``, if there is one right answer.
+    """
+
+    message: str
+    help: str
+    where: Where | None = None
+    vms: tuple[str, ...] = ()
+    right: str | None = None
+    secret: bool = False  # the place holds secret material, which nobody may be shown
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """A VM under review: its facts, and what was decided of it."""
+
+    key: str  # SOURCE/ID, or SOURCE/NAME
+    source: str
+    vm: VirtualMachine  # facts, as the inventory and its entry have them
+    decisions: Decisions  # defaults, `assign` rules and its entry together
+    where: Where  # its entry; in the inventory, where the spec has none
+    origins: Mapping[str, Where]  # where each decision was made, by field
+    disposition: Disposition | None
+    group: Group | None = None  # None where it does not move
+    machine: Machine | None = None  # what it becomes; None where it does not move
+
+    @property
+    def name(self) -> str:
+        """Return its name in vCenter."""
+        return self.vm.name
+
+    def problem(self, message: str, help_: str, *path: str | int, right: str | None = None) -> Problem:
+        """Return a problem of this VM, at ``path`` below its entry."""
+        return Problem(f"VM {self.name}: {message}", help_, self.where.at(*path), (self.name,), right)
+
+    def decided(self, field: str, message: str, help_: str) -> Problem:
+        """Return a problem of a decision on this VM, where the decision was made."""
+        return Problem(f"VM {self.name}: {message}", help_, self.origins.get(field, self.where), (self.name,))
+
+
+class Review(Struct, frozen=True, kw_only=True):
+    """A migration under review."""
+
+    project: Project
+    blueprint: Blueprint
+    subjects: tuple[Subject, ...]  # every VM, sorted by key
+    now: datetime | None = None  # for rules on time; without it they say nothing
+    before: "Review | None" = None  # as it was at another commit; without it transitions say nothing
+    networks: Mapping[tuple[str, str], InventoryNetwork] = {}  # by source and name, and by source and id
+    clusters: Mapping[tuple[str, str], InventoryCluster] = {}  # by source and name
+    hosts: Mapping[tuple[str, str], InventoryHost] = {}  # by source and name
+
+    @property
+    def spec(self) -> MigrationSpec:
+        """Return the spec."""
+        return self.project.spec
+
+    def at(self, *path: str | int) -> Where:
+        """Return a place in the MigrationSpec."""
+        return self.project.where.at(*path)
+
+    def moving(self) -> Iterator[tuple[Subject, Group, Machine]]:
+        """Yield the VMs that move, with their group and what they become."""
+        for subject in self.subjects:
+            if subject.group is not None and subject.machine is not None:
+                yield subject, subject.group, subject.machine

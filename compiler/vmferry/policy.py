@@ -1,0 +1,178 @@
+"""How a spec uses the rules: severities of its own, and findings that were accepted."""
+
+import fnmatch
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+
+from msgspec import Struct, structs
+
+from vmferry.model.catalog import CATALOG, is_error
+from vmferry.model.finding import Finding, Where
+from vmferry.model.project import Project
+from vmferry.model.spec import Suppression
+
+
+class _Accepted(Struct):
+    """A suppression, and whether anything met it."""
+
+    suppression: Suppression
+    where: Where
+    concerns: Callable[[Finding], bool]
+    vm: str | None = None  # the VM whose entry has it
+    used: bool = False
+
+
+_Index = Mapping[tuple[str, str | None], list[_Accepted]]
+"""Suppressions by rule and VM; those of the whole spec under no VM."""
+
+
+_TRANSITION = re.compile("VMF8[5-9]")
+
+
+def apply(
+    findings: Iterable[Finding], project: Project, now: datetime | None, *, compared: bool = False
+) -> tuple[Finding, ...]:
+    """Return the findings that remain, with their severity, and what is wrong with the policy itself.
+
+    A suppression of an essential rule suppresses nothing; neither does one that has expired at ``now``. Whether one
+    is of use shows only when its rule could find something: ``now`` is known, and for rules on transitions the spec
+    was ``compared`` with another commit.
+    """
+    accepted = tuple(_accepted(project))
+    index: defaultdict[tuple[str, str | None], list[_Accepted]] = defaultdict(list)
+    for item in accepted:
+        index[item.suppression.rule, item.vm].append(item)
+    own = [*_unknown(project, accepted), *_too_lax(project, accepted), *_expired(accepted, now)]
+    kept = [finding for finding in _severities(findings, project) if not _suppressed(finding, index, now)]
+    if now is not None and not any(map(is_error, kept)):  # errors may have kept the rules from running
+        own += [_unused(item) for item in accepted if _idle(item, now, compared=compared)]
+    return (*kept, *_severities(own, project))
+
+
+def _accepted(project: Project) -> Iterator[_Accepted]:
+    for index, item in enumerate(project.spec.suppress):
+        yield _Accepted(item, project.where.at("suppress", index), _of_vms(item.vms))
+    names = Counter(entry.vm.name for entry in project.entries)
+    for entry in project.entries:
+        for index, suppression in enumerate(entry.vm.suppress):
+            name = entry.vm.name
+            concerns = _only(name, entry.where if names[name] > 1 else None)
+            yield _Accepted(suppression, entry.where.at("suppress", index), concerns, name)
+
+
+def _only(name: str, entry: Where | None) -> Callable[[Finding], bool]:
+    """Return whether a finding concerns one VM alone; where others have its name, by the place in its ``entry``."""
+    return lambda finding: finding.vms == (name,) and (entry is None or _within(finding.where, entry))
+
+
+def _within(place: Where | None, entry: Where) -> bool:
+    return (
+        place is not None
+        and (place.file, place.document) == (entry.file, entry.document)
+        and place.path[: len(entry.path)] == entry.path
+    )
+
+
+def _of_vms(globs: tuple[str, ...]) -> Callable[[Finding], bool]:
+    """Return whether a finding concerns only VMs that a glob, or their own name, is for; no globs are for all."""
+    if not globs:
+        return lambda _: True
+    pattern = re.compile("|".join(fnmatch.translate(glob) for glob in globs))
+    return lambda finding: bool(finding.vms) and all(vm in globs or pattern.match(vm) for vm in finding.vms)
+
+
+def _severities(findings: Iterable[Finding], project: Project) -> Iterator[Finding]:
+    """Yield findings with the severity the spec gives their rule; those of rules that are off are gone."""
+    own = {code: level for code, level in project.spec.rules.items() if code in CATALOG and not _lax(code, level)}
+    for finding in findings:
+        level = own.get(finding.code)
+        if level is None:
+            yield finding
+        elif level != "off":
+            yield structs.replace(finding, severity=level)
+
+
+def _suppressed(finding: Finding, index: _Index, now: datetime | None) -> bool:
+    if CATALOG[finding.code].essential:
+        return False
+    met = [item for vm in (None, *finding.vms) for item in index.get((finding.code, vm), ()) if item.concerns(finding)]
+    for item in met:
+        item.used = True
+    return any(not _over(item, now) for item in met)
+
+
+def _over(item: _Accepted, now: datetime | None) -> bool:
+    until = item.suppression.until
+    return now is not None and until is not None and now.astimezone(UTC).date() > _day(until)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return date.min  # a day that does not exist is over
+
+
+def _lax(code: str, level: str) -> bool:
+    """Return whether a severity would let something wrong be written."""
+    return CATALOG[code].essential and CATALOG[code].severity == "error" and level != "error"
+
+
+def _unknown(project: Project, accepted: Iterable[_Accepted]) -> Iterator[Finding]:
+    named = [(code, project.where.at("rules", code)) for code in project.spec.rules]
+    named += [(item.suppression.rule, item.where.at("rule")) for item in accepted]
+    for code, where in named:
+        if code not in CATALOG:
+            yield Finding(code="VMF901", message=f"there is no rule {code}", help=_LIST, where=where)
+
+
+_LIST = "`vmferry rules` lists them"
+
+
+def _too_lax(project: Project, accepted: Iterable[_Accepted]) -> Iterator[Finding]:
+    for code, level in project.spec.rules.items():
+        if code in CATALOG and _lax(code, level):
+            yield _essential(code, f"cannot be {level}", project.where.at("rules", code))
+    for item in accepted:
+        code = item.suppression.rule
+        if code in CATALOG and CATALOG[code].essential:
+            yield _essential(code, "cannot be suppressed", item.where.at("rule"))
+
+
+def _essential(code: str, what: str, where: Where) -> Finding:
+    return Finding(
+        code="VMF902",
+        message=f"{code} ({CATALOG[code].title}) {what}",
+        help="correct what it finds: without that, what is compiled would be wrong",
+        where=where,
+    )
+
+
+def _expired(accepted: Iterable[_Accepted], now: datetime | None) -> Iterator[Finding]:
+    for item in accepted:
+        if _over(item, now):
+            yield Finding(
+                code="VMF904",
+                message=f"suppression of {item.suppression.rule} expired after {item.suppression.until}",
+                help="mend what it accepts, or decide anew and set a later day",
+                where=item.where.at("until"),
+            )
+
+
+def _idle(item: _Accepted, now: datetime, *, compared: bool) -> bool:
+    """Return whether a suppression is of no use."""
+    rule = CATALOG.get(item.suppression.rule)
+    if rule is None or rule.essential or (_TRANSITION.match(rule.code) and not compared):
+        return False
+    return not item.used and not _over(item, now)
+
+
+def _unused(item: _Accepted) -> Finding:
+    return Finding(
+        code="VMF903",
+        message=f"nothing is found that this suppression of {item.suppression.rule} accepts",
+        help="remove it",
+        where=item.where,
+    )

@@ -1,0 +1,110 @@
+"""What stands in the way of a migration: by rule, with the VMs it strands, and by VM."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from vmferry.model.catalog import CATALOG, severity
+from vmferry.model.finding import Finding, Path, Severity
+from vmferry.model.review import Subject
+
+_RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
+
+
+class RuleConcern(Struct, frozen=True, kw_only=True):
+    """What one rule finds."""
+
+    code: str
+    severity: Severity
+    title: str
+    vms: tuple[str, ...]  # names; none where it is about no VM
+    findings: int
+
+
+class VmConcern(Struct, frozen=True, kw_only=True):
+    """What is found of one VM."""
+
+    name: str
+    key: str
+    disposition: str
+    path: str
+    method: str
+    group: str
+    errors: tuple[str, ...]  # codes
+    warnings: tuple[str, ...]
+    infos: tuple[str, ...]
+
+
+class Concerns(Struct, frozen=True, kw_only=True):
+    """Everything that is found, counted; the worst first, then what concerns most VMs."""
+
+    rules: tuple[RuleConcern, ...]
+    vms: tuple[VmConcern, ...]
+
+    @property
+    def blocked(self) -> int:
+        """Return how many VMs have an error."""
+        return sum(bool(vm.errors) for vm in self.vms)
+
+    @property
+    def clean(self) -> int:
+        """Return how many VMs nothing is found of."""
+        return sum(not (vm.errors or vm.warnings or vm.infos) for vm in self.vms)
+
+
+def concerns(findings: Iterable[Finding], subjects: Iterable[Subject]) -> Concerns:
+    """Return what is found, by rule and by VM."""
+    by_rule: defaultdict[str, list[Finding]] = defaultdict(list)
+    by_vm: defaultdict[str, defaultdict[Severity, set[str]]] = defaultdict(lambda: defaultdict(set))
+    subjects = tuple(subjects)
+    named: defaultdict[str, list[str]] = defaultdict(list)
+    for subject in subjects:
+        named[subject.name].append(subject.key)
+    entries = {(subject.where.file, subject.where.document, subject.where.path): subject for subject in subjects}
+    for finding in findings:
+        by_rule[finding.code].append(finding)
+        for vm in finding.vms:
+            keys = named[vm] if len(named[vm]) < 2 else _meant(finding, vm, entries) or named[vm]
+            for key in keys:
+                by_vm[key][severity(finding)].add(finding.code)
+    rules = [_rule(code, found) for code, found in by_rule.items()]
+    vms = [_vm(subject, by_vm[subject.key]) for subject in subjects]
+    return Concerns(
+        rules=tuple(sorted(rules, key=lambda rule: (_RANK[rule.severity], -len(rule.vms), rule.code))),
+        vms=tuple(sorted(vms, key=lambda vm: (-len(vm.errors), -len(vm.warnings), vm.name, vm.key))),
+    )
+
+
+def _meant(finding: Finding, name: str, entries: Mapping[tuple[str, int, Path], Subject]) -> list[str]:
+    """Return which of several VMs of one name a finding is on: the one in whose entry it is; none if in no entry."""
+    where = finding.where
+    if where is None:
+        return []
+    around = (entries.get((where.file, where.document, where.path[:steps])) for steps in range(len(where.path) + 1))
+    return [subject.key for subject in around if subject is not None and subject.name == name]
+
+
+def _rule(code: str, found: list[Finding]) -> RuleConcern:
+    return RuleConcern(
+        code=code,
+        severity=min(map(severity, found), key=_RANK.__getitem__),
+        title=CATALOG[code].title,
+        vms=tuple(sorted({vm for finding in found for vm in finding.vms})),
+        findings=len(found),
+    )
+
+
+def _vm(subject: Subject, found: defaultdict[Severity, set[str]]) -> VmConcern:
+    machine = subject.machine
+    return VmConcern(
+        name=subject.name,
+        key=subject.key,
+        disposition=subject.disposition or "",
+        path=machine.path if machine else "",
+        method=machine.method if machine else "",
+        group=machine.group if machine else "",
+        errors=tuple(sorted(found["error"])),
+        warnings=tuple(sorted(found["warning"])),
+        infos=tuple(sorted(found["info"])),
+    )

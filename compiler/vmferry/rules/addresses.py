@@ -1,0 +1,230 @@
+"""Whether the VMs' addresses work where they move to: subnets, gateways, duplicates, DHCP, MAC addresses."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from vmferry.model.finding import Where
+from vmferry.model.review import Problem, Review
+from vmferry.model.spec import OvnLayer2, OvnLocalnet, PodNetwork
+from vmferry.rules.registry import rule
+from vmferry.rules.segments import Address, Attached, Domain, Row, Rows, address, attached, parsed, subnet
+
+
+@rule("VMF229", "warning", "address outside of its network's subnet")
+def outside(review: Review) -> Iterator[Problem]:
+    """The VM's address does not lie in the subnet of the network it is mapped to.
+
+    The row of the network map is the wrong one, its subnet is, or the new address has a typo: in each case nobody
+    answers. A NIC with several addresses is in place if any of those it has today lies in the subnet.
+    """
+    for item in attached(review, Rows(review)):
+        net = subnet(item.row.network)
+        mine = [ip.ip for ip in item.addresses if net is not None and ip.version == net.version]
+        out = [ip for ip in mine if net is not None and ip not in net]
+        new = item.made.readdress is not None
+        if out and (new or len(out) == len(mine)):
+            yield item.subject.problem(
+                f"its {'new ' if new else ''}address {out[0]} is outside of {net}, the subnet of {item.row.original!r}",
+                f"correct the address, or networks[{item.row.index}].subnet, or the network of the NIC",
+                *_place(item),
+            )
+
+
+@rule("VMF231", "warning", "default gateway does not fit its network")
+def gateway_differs(review: Review) -> Iterator[Problem]:
+    """A guest that keeps a static address keeps its gateway too, and the network is to have another one.
+
+    It is then reachable in its own subnet and from nowhere else. A new gateway must lie in the subnet of a new address.
+    """
+    for item in attached(review, Rows(review)):
+        new, network = item.made.readdress, item.row.network
+        if new is not None:
+            gateway = address(new.gateway)
+            if gateway is not None and not any(gateway in ip.network for ip in item.addresses):
+                yield item.subject.problem(
+                    f"its new gateway {gateway} is in the subnet of none of its new addresses",
+                    "correct the gateway, or the prefix of the address",
+                    "readdress",
+                    item.fact.network,
+                    "gateway",
+                )
+        elif item.static:
+            mine, theirs = address(item.fact.gateway), address(network.gateway)
+            if mine is not None and theirs is not None and mine.version == theirs.version and mine != theirs:
+                yield item.subject.problem(
+                    f"its gateway is {mine}, and that of network {item.row.original!r} will be {theirs}",
+                    f"give the network gateway {mine} too, readdress the VM (staticIP: cloud-init), or correct "
+                    f"networks[{item.row.index}].gateway",
+                    "nics",
+                    item.made.index,
+                )
+
+
+class _Holder(NamedTuple):
+    """Who has an address on a network."""
+
+    owner: str
+    what: str
+    where: Where
+    vm: str | None = None
+    new: bool = False  # nobody has it yet: it is this spec that gives it
+
+
+@rule("VMF232", "warning", "one IP address is used twice")
+def twice(review: Review) -> Iterator[Problem]:
+    """Two VMs of one network have one address, or a new address or a smoke test takes one that is in use.
+
+    The one that answers ARP last gets the traffic of both. VMs that stay in vSphere on the same network count, and so
+    does the gateway. An address that floats between the members of a cluster is worth a suppression.
+    """
+    rows = Rows(review)
+    holders: defaultdict[tuple[Domain, Address], dict[str, _Holder]] = defaultdict(dict)
+    for segment, ip, holder in (*_infrastructure(rows), *_vms(review, rows)):
+        holders[segment, ip].setdefault(holder.owner, holder)
+    shared = [(key, owners) for key, owners in holders.items() if len(owners) > 1]
+    for (_, ip), owners in sorted(shared, key=lambda entry: str(entry[0])):
+        found = sorted(owners.values(), key=lambda holder: holder.new)  # new ones last: they can be changed
+        vms = [holder.vm for holder in found if holder.vm is not None]
+        if len(vms) > 1 or found[-1].new:
+            yield Problem(
+                f"address {ip} belongs to {' and '.join(sorted(holder.what for holder in found))}",
+                "give one of them another address, or suppress this if the address floats between them",
+                found[-1].where,
+                tuple(sorted(set(vms))),
+            )
+
+
+def _infrastructure(rows: Rows) -> Iterator[tuple[Domain, Address, _Holder]]:
+    """Yield what the networks themselves take: gateways and smoke tests."""
+    for row in rows.rows:
+        network, where = row.network, row.where
+        if (ip := address(network.gateway)) is not None:
+            yield _segment(row), ip, _Holder("gateway", "the gateway", where.at("gateway"))
+        for index, text in enumerate(network.smoke_test.addresses if network.smoke_test is not None else ()):
+            if (ip := address(text)) is not None:
+                place = where.at("smokeTest", "addresses", index)
+                what = f"smoke-test VM {index + 1} of {row.original!r}"
+                yield _segment(row), ip, _Holder(what, what, place, new=True)
+
+
+def _vms(review: Review, rows: Rows) -> Iterator[tuple[Domain, Address, _Holder]]:
+    """Yield the addresses of VMs, of those too that stay in vSphere."""
+    segments = [_segment(row) for row in rows.rows]
+    for item in attached(review, rows):
+        subject, new = item.subject, item.made.readdress is not None
+        where = subject.where.at(*_place(item))
+        for ip in item.addresses:
+            yield segments[item.row.index], ip.ip, _Holder(subject.key, f"VM {subject.name}", where, subject.name, new)
+    for subject in review.subjects:
+        for index, nic in enumerate(subject.vm.nics or ()) if subject.disposition == "retain" else ():
+            row = rows.find(subject.source, nic.network, nic.network_id)
+            if row is None or nic.origin == "dhcp" or isinstance(row.network.target, PodNetwork):
+                continue
+            where = subject.where.at("nics", index)
+            for ip in parsed(nic.addresses):
+                yield segments[row.index], ip.ip, _Holder(subject.key, f"VM {subject.name}", where, subject.name)
+
+
+def _segment(row: Row) -> Domain:
+    """Return what two NICs have in common that hear each other."""
+    return row.domain or ("row", row.index)
+
+
+@rule(
+    "VMF233",
+    "warning",
+    "MAC address in KubeMacPool's range",
+    source="k8snetworkplumbingwg/kubemacpool config/default/manager/manager.yaml: RANGE_START, RANGE_END",
+)
+def pool_mac(review: Review) -> Iterator[Problem]:
+    """KubeMacPool gives out addresses from 02:00:00:00:00:00 to 02:FF:FF:FF:FF:FF unless it is configured otherwise.
+
+    It may give this one to another VM before this VM is created, which its webhook then refuses ("failed to allocate
+    requested mac address").
+    """
+    for subject, _, machine in review.moving():
+        for nic in machine.nics if machine.path != "rebuild" and not machine.golden else ():
+            if nic.mac is not None and nic.mac.startswith("02:"):
+                yield subject.problem(
+                    f"its MAC {nic.mac} is one that KubeMacPool gives out",
+                    "set RANGE_START and RANGE_END in ConfigMap kubemacpool-mac-range-config to a range without it, or "
+                    "suppress this if the cluster has no KubeMacPool",
+                    "nics",
+                    nic.index,
+                    "mac",
+                )
+
+
+@rule(
+    "VMF234",
+    "error",
+    "static address where OVN assigns addresses",
+    source="ovn-kubernetes docs/features/multiple-networks/multi-homing.md: subnets, port security",
+)
+def two_masters(review: Review) -> Iterator[Problem]:
+    """On a network with `subnets`, OVN-Kubernetes assigns each VM an address and drops frames from any other.
+
+    A guest that keeps or brings its own address is cut off as soon as it starts.
+    """
+    for item in attached(review, Rows(review)):
+        target = item.row.network.target
+        if not isinstance(target, OvnLocalnet | OvnLayer2) or not target.subnets:
+            continue
+        if item.static or item.made.readdress is not None:
+            yield item.subject.problem(
+                f"it has an address of its own on {item.row.original!r}, where OVN assigns them from "
+                f"{', '.join(target.subnets)}",
+                f"remove networks[{item.row.index}].target.subnets, or set staticIP: none and the guest to DHCP",
+                *_place(item),
+            )
+
+
+@rule("VMF235", "warning", "guest on DHCP in a network without a DHCP server")
+def no_dhcp(review: Review) -> Iterator[Problem]:
+    """The guest asks for its address by DHCP, and the network says that nobody answers (`dhcp: false`).
+
+    In vSphere that was often NSX's own DHCP server, which does not come along.
+    """
+    for item in attached(review, Rows(review)):
+        target = item.row.network.target
+        assigned = isinstance(target, PodNetwork) or (
+            isinstance(target, OvnLocalnet | OvnLayer2) and bool(target.subnets)
+        )
+        asks = item.fact.origin == "dhcp" and item.made.readdress is None
+        if asks and item.row.network.dhcp is False and not assigned:
+            yield item.subject.problem(
+                f"it gets its address on {item.row.original!r} by DHCP, and nobody will answer there",
+                "provide a DHCP server or relay and say dhcp: true, give it an address (readdress, staticIP: "
+                "cloud-init), or let OVN assign them (target.subnets)",
+                "nics",
+                item.made.index,
+            )
+
+
+@rule("VMF236", "warning", "VM is the gateway of a network")
+def router(review: Review) -> Iterator[Problem]:
+    """The VM has the address that others send everything through: a firewall or router.
+
+    While it moves they are cut off, and where it is in another phase than they are, their traffic crosses between
+    vSphere and the cluster until the last of them has moved.
+    """
+    items = list(attached(review, Rows(review)))
+    gateways: defaultdict[int, set[Address | None]] = defaultdict(set)
+    for item in items:
+        gateways[item.row.index] |= {address(item.row.network.gateway)}
+        gateways[item.row.index] |= {address(item.fact.gateway)} if item.keeps else set()
+    for item in items:
+        mine = [ip.ip for ip in item.addresses if ip.ip in gateways[item.row.index]]
+        if mine and item.made.readdress is None:
+            yield item.subject.problem(
+                f"its address {mine[0]} is the gateway of network {item.row.original!r}",
+                "move it in one window with the VMs behind it, or put the gateway on a physical router before; "
+                "suppress this with the plan",
+                "nics",
+                item.made.index,
+            )
+
+
+def _place(item: Attached) -> tuple[str | int, ...]:
+    return ("readdress", item.fact.network) if item.made.readdress is not None else ("nics", item.made.index)

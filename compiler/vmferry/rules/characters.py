@@ -1,0 +1,40 @@
+"""Characters of vCenter's names that no manifest can carry; as mere facts of an inventory they do no harm."""
+
+import re
+from collections.abc import Iterator
+
+from vmferry.model.blueprint import Machine
+from vmferry.model.review import Problem, Review
+from vmferry.rules.registry import also
+
+_UNFIT = re.compile("[\x7f\ufffe\uffff]")  # go-yaml, and so kustomize, reads none of them
+
+
+@also("VMF019")
+def written(review: Review) -> Iterator[Problem]:
+    """Yield the facts that would be written into manifests and could not be read again."""
+    for group in review.blueprint.groups:
+        for machine in group.machines:
+            for what, value in _written(machine):
+                if _UNFIT.search(value):
+                    yield Problem(
+                        f"VM {machine.target_name}: {what} has a character that kustomize cannot read "
+                        "(U+007F, U+FFFE or U+FFFF), and its manifests state it",
+                        "rename it in vCenter, where it shows as nothing or as a box, and import again",
+                        review.blueprint.places.get(machine.key),
+                        (machine.name,),
+                    )
+
+
+def _written(machine: Machine) -> Iterator[tuple[str, str]]:
+    """Yield the facts of vSphere that the manifests of a path state as they are."""
+    if machine.path == "rebuild":
+        return
+    yield "its name", machine.name
+    if machine.timezone is not None and machine.path == "virt-v2v":
+        yield "its time zone", machine.timezone
+    for disk in machine.disks:
+        if disk.datastore is not None and machine.path == "forklift":
+            yield f"the datastore of {disk.name}", disk.datastore.name
+        if disk.file is not None and disk.source.vddk is not None:
+            yield f"the file of {disk.name}", disk.file

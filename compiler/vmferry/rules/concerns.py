@@ -1,0 +1,126 @@
+"""How a rule on the source is made: what a VM is like in vSphere, apart from whether that matters for its path."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from inspect import cleandoc
+from typing import NamedTuple
+
+from vmferry.model.blueprint import Group, Machine
+from vmferry.model.finding import Severity
+from vmferry.model.inventory import InventoryCluster
+from vmferry.model.review import Problem, Review, Subject
+from vmferry.model.spec import Stage, VirtualMachine
+from vmferry.rules.registry import rule
+
+POLICIES = "kubev2v/forklift validation/policies/io/konveyor/forklift/vmware"
+
+_SOURCE_RUNS: tuple[Stage, ...] = ("planned", "prepared", "migrating", "rolled-back")
+
+
+class Seen(NamedTuple):
+    """A VM as vSphere has it."""
+
+    vm: VirtualMachine
+    cluster: InventoryCluster | None = None  # None: unknown, or none
+
+
+class Detected(NamedTuple):
+    """What is the case with a VM, what to do about it, and the field that says so."""
+
+    what: str
+    fix: str
+    path: tuple[str | int, ...] = ()
+
+
+Detect = Callable[[Seen], Iterator[Detected]]
+Matters = Callable[[Subject, Group, Machine], bool]
+
+
+class Concern(NamedTuple):
+    """A rule on the source: what it detects in any VM, and where that matters."""
+
+    code: str
+    forklift: str  # id of Forklift's concern; empty where it has none
+    detect: Detect
+    matters: Matters
+
+
+CONCERNS: dict[str, Concern] = {}
+"""Every rule on the source by its code."""
+
+
+def copied(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG001
+    """Return whether the VM's own disks are copied: it is neither rebuilt nor cloned from an image."""
+    return machine.path != "rebuild" and machine.clone_of is None
+
+
+def warm(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG001
+    """Return whether the VM is copied while it runs."""
+    return machine.method == "warm"
+
+
+def by_forklift(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG001
+    """Return whether Forklift moves the VM."""
+    return machine.path == "forklift"
+
+
+def concern(
+    code: str,
+    severity: Severity,
+    title: str,
+    *,
+    forklift: str = "",
+    source: str = "",
+    matters: Matters = copied,
+    by_cluster: bool = False,
+    essential: bool = False,
+) -> Callable[[Detect], Detect]:
+    """Register what a function detects as the rule ``code``, where it ``matters``; its docstring is the page.
+
+    ``source`` is the upstream file or page, a bare name one of Forklift's policies. ``by_cluster`` reports
+    all VMs of a cluster together.
+    """
+
+    def add(detect: Detect) -> Detect:
+        found = CONCERNS[code] = Concern(code, forklift, detect, matters)
+
+        def check(review: Review) -> Iterator[Problem]:
+            return _of_clusters(review, found) if by_cluster else _of_vms(review, found)
+
+        check.__doc__ = cleandoc(detect.__doc__ or "")
+        origin = f"{POLICIES}/{source}" if source.endswith(".rego") else source
+        rule(code, severity, title, source=origin, essential=essential)(check)
+        return detect
+
+    return add
+
+
+def seen(review: Review, subject: Subject) -> Seen:
+    """Return a VM with its cluster: the one it names, else its host's."""
+    host = review.hosts.get((subject.source, subject.vm.host or ""))
+    name = subject.vm.cluster or (host.cluster if host else None)
+    return Seen(subject.vm, review.clusters.get((subject.source, name or "")))
+
+
+def _detected(review: Review, concern: Concern) -> Iterator[tuple[Subject, Seen, Detected]]:
+    for subject, group, machine in review.moving():
+        if group.stage in _SOURCE_RUNS and concern.matters(subject, group, machine):
+            facts = seen(review, subject)
+            for found in concern.detect(facts):
+                yield subject, facts, found
+
+
+def _of_vms(review: Review, concern: Concern) -> Iterator[Problem]:
+    for subject, _, found in _detected(review, concern):
+        yield subject.problem(found.what, found.fix, *found.path)
+
+
+def _of_clusters(review: Review, concern: Concern) -> Iterator[Problem]:
+    clusters: defaultdict[tuple[str, str], list[tuple[Subject, Detected]]] = defaultdict(list)
+    for subject, facts, found in _detected(review, concern):
+        name = facts.cluster.name if facts.cluster else ""  # without a cluster nothing of it is detected
+        clusters[subject.source, name].append((subject, found))
+    for (source, name), members in sorted(clusters.items()):
+        first, found = members[0]
+        vms = tuple(subject.name for subject, _ in members)
+        yield Problem(f"cluster {name} of {source}: {found.what}", found.fix, first.where, vms)

@@ -1,0 +1,346 @@
+"""How the tree reaches the cluster: what Flux, Argo CD or the API server would refuse, or do otherwise than meant."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from urllib.parse import parse_qsl, urlsplit
+
+from vmferry.model.blueprint import Blueprint, Credential, Group, Machine
+from vmferry.model.finding import Where
+from vmferry.model.quantity import parse_duration
+from vmferry.model.review import Problem, Review
+from vmferry.rules.registry import also, rule
+
+_GITOPS = ("target", "gitops")
+
+# --- the repository --------------------------------------------------------------------------
+
+
+@rule("VMF801", "error", "the repository's URL carries a credential", essential=True)
+def credential_in_url(review: Review) -> Iterator[Problem]:
+    """It would be in every clone of the repository, in the cluster, and in whatever prints the URL.
+
+    A token needs no password beside it: `https://TOKEN@host/…` opens the repository. A plain user name is none.
+    """
+    url = review.spec.target.gitops.repo_url
+    if not url.startswith("https://"):
+        return
+    parts = urlsplit(url)
+    user = parts.netloc.rpartition("@")[0]
+    names = {name.lower() for name, _ in parse_qsl(parts.query)}
+    if _TOKEN.search(user) or any(_TOKEN_NAME.search(name) for name in names):
+        yield Problem(
+            "repoURL carries a credential (not shown)",
+            "take it out and revoke it; put another into a Secret, and name that in gitSecret",
+            review.at(*_GITOPS, "repoURL"),
+            secret=True,
+        )
+
+
+_TOKEN = re.compile(r"^(gh[a-z]_|github_pat_|gl[a-z]{2,4}-|ATBB|ATCTT)|[A-Za-z0-9_-]{30,}")
+_TOKEN_NAME = re.compile(r"token|passw|secret|(api|private|access)[_-]?key")
+
+
+@rule(
+    "VMF802",
+    "error",
+    "the repository has no key",
+    source="fluxcd/source-controller docs/spec/v1/gitrepositories.md, SSH authentication",
+)
+def no_key(review: Review) -> Iterator[Problem]:
+    """By SSH Flux needs a private key and the server's host key, from a Secret; without one it fetches nothing."""
+    gitops = review.spec.target.gitops
+    if gitops.engine == "flux" and gitops.git_secret is None and not gitops.repo_url.startswith("https://"):
+        yield Problem(
+            f"repoURL {gitops.repo_url} is read by SSH, and no gitSecret says which key Flux has",
+            "make one with `flux create secret git NAME --url=…`, and set gitSecret: NAME; or use https://",
+            review.at(*_GITOPS, "repoURL"),
+        )
+
+
+@rule("VMF803", "warning", "a field is for Flux only")
+def for_flux_only(review: Review) -> Iterator[Problem]:
+    """Nothing comes of it under Argo CD: repositories have their credentials in Secrets that Argo CD finds by label.
+
+    It cannot decrypt SOPS files either.
+    """
+    gitops = review.spec.target.gitops
+    if gitops.engine != "argocd":
+        return
+    if gitops.git_secret is not None:
+        yield Problem(
+            f"gitSecret {gitops.git_secret} is for Flux, and the engine is argocd",
+            "remove it; label a Secret argocd.argoproj.io/secret-type: repository, or run `argocd repo add`",
+            review.at(*_GITOPS, "gitSecret"),
+        )
+    if gitops.sops_secret is not None:
+        yield Problem(
+            f"sopsSecret {gitops.sops_secret} is for Flux, and the engine is argocd",
+            "remove it, and use externalSecret or a SealedSecret for credentials",
+            review.at(*_GITOPS, "sopsSecret"),
+        )
+
+
+# --- what is applied, and by whom ------------------------------------------------------------
+
+
+@rule(
+    "VMF804",
+    "error",
+    "nothing decrypts a SOPS file",
+    source="fluxcd/kustomize-controller: `is SOPS encrypted, configuring decryption is required`; fluxcd/flux2 #2206",
+)
+def undecrypted(review: Review) -> Iterator[Problem]:
+    """Flux refuses the whole root that holds it: no Provider, no namespace, and all that waits for them.
+
+    Argo CD has no decryption of its own: it would apply the file as it is, and the API server refuses its field
+    `sops`. With a plugin that decrypts, suppress this with that reason.
+    """
+    blueprint = review.blueprint
+    gitops = blueprint.gitops
+    if gitops.engine == "flux" and gitops.sops_secret is not None:
+        return
+    for credential, path in _applied(blueprint):
+        if credential.content is not None and b"ENC[" in credential.content:
+            if gitops.engine == "flux":
+                why, fix = "sopsSecret is not set", "set gitops.sopsSecret: the Secret that holds the age or PGP key"
+            else:
+                why, fix = "Argo CD decrypts nothing", "use a SealedSecret (kubeseal), externalSecret or secretRef"
+            yield Problem(
+                f"credentials of {credential.source} for namespace {credential.namespace} are a SOPS file, and {why}",
+                fix,
+                _place(review, credential.source, *path, "file"),
+            )
+
+
+def _applied(blueprint: Blueprint) -> Iterator[tuple[Credential, tuple[str | int, ...]]]:
+    """Yield the credentials that are in the output, with their place below `vcenter`."""
+    used = {group.source for group in blueprint.groups if group.path == "forklift"}
+    for source in blueprint.sources:
+        if source.name in used:
+            yield source.credential, ("credentials",)
+            for index, host in enumerate(source.hosts):
+                yield host.credential, ("hosts", index, "credentials")
+    for plan in blueprint.namespaces:
+        for credential in plan.credentials:
+            yield credential, ("conversionCredentials",)
+
+
+def _place(review: Review, source: str, *path: str | int) -> Where:
+    index = next(index for index, each in enumerate(review.spec.sources) if each.name == source)
+    return review.at("sources", index, "vcenter", *path)
+
+
+@rule(
+    "VMF805",
+    "error",
+    "the applier is looked for in another namespace",
+    source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md, spec.serviceAccountName",
+)
+def applier_elsewhere(review: Review) -> Iterator[Problem]:
+    """A Kustomization names the ServiceAccount it acts as without a namespace: it is one beside the Kustomization.
+
+    The rights that are compiled go to the one that is stated; Flux would act as another, or as none.
+    """
+    gitops = review.spec.target.gitops
+    beside = gitops.namespace or "flux-system"
+    if gitops.engine == "flux" and gitops.applier is not None and gitops.applier.namespace != beside:
+        yield Problem(
+            f"applier {gitops.applier.name} is in namespace {gitops.applier.namespace}, Flux looks for it in {beside}",
+            f"create it in {beside}, and set applier.namespace: {beside}",
+            review.at(*_GITOPS, "applier", "namespace"),
+        )
+
+
+@rule(
+    "VMF806",
+    "info",
+    "impersonation has to be switched on",
+    source="https://argo-cd.readthedocs.io/en/stable/operator-manual/app-sync-using-impersonation/",
+)
+def impersonation(review: Review) -> Iterator[Problem]:
+    """An AppProject's destinationServiceAccounts are read only with impersonation switched on (Argo CD 2.13, alpha).
+
+    Without it Argo CD applies with the rights of its own controller, which may be more than was meant.
+    """
+    gitops = review.spec.target.gitops
+    if gitops.engine == "argocd" and gitops.applier is not None:
+        yield Problem(
+            f"applier {gitops.applier.name} takes effect only where Argo CD impersonates",
+            'set application.sync.impersonation.enabled: "true" in ConfigMap argocd-cm',
+            review.at(*_GITOPS, "applier"),
+        )
+
+
+@rule("VMF807", "warning", "the interval is too short")
+def too_often(review: Review) -> Iterator[Problem]:
+    """Every root is built and held against the cluster at each interval; a migration has hundreds of roots.
+
+    What is pushed can be had at once all the same: with a webhook (Receiver) or `flux reconcile`.
+    """
+    gitops = review.spec.target.gitops
+    if gitops.engine == "flux" and parse_duration(gitops.interval) < 60:
+        yield Problem(
+            f"interval {gitops.interval} is less than a minute, for every root",
+            "set interval: 10m, and a Receiver for what must not wait",
+            review.at(*_GITOPS, "interval"),
+        )
+
+
+@rule("VMF808", "warning", "the interval may outlast a window")
+def too_seldom(review: Review) -> Iterator[Problem]:
+    """A cutover is a commit, and Flux sees it at the next interval: by then the window it was for may be closed."""
+    gitops = review.spec.target.gitops
+    windows = [(parse_duration(each.duration), phase.name) for phase in review.spec.phases for each in phase.windows]
+    if gitops.engine != "flux" or not windows:
+        return
+    shortest, phase = min(windows)
+    if parse_duration(gitops.interval) >= shortest > 0:
+        yield Problem(
+            f"interval {gitops.interval} is as long as the shortest window of phase {phase}, or longer",
+            "set interval: 10m, or a longer window",
+            review.at(*_GITOPS, "interval"),
+        )
+
+
+# --- how much an object or a root holds ------------------------------------------------------
+
+
+_PLAN_DISKS = 500
+_REQUEST = 3 << 19  # bytes, 1.5 MiB: etcd's --max-request-bytes
+_STEPS = 3000  # bytes a VM has in the status of a Plan: seven steps, its phases and conditions
+_STEP_DISK = 500  # bytes a disk has in them
+_PRECOPY, _DELTA = 200, 130  # bytes of a precopy of a VM, and of a disk in it
+_ENTRY, _ENTRY_HOOK = 300, 120  # bytes of a VM in the spec, and of each of its hooks; the status repeats them
+_PRECOPY_INTERVAL = 3600  # seconds; controller_precopy_interval of the ForkliftController
+
+
+@rule(
+    "VMF809",
+    "warning",
+    "a Plan grows too large",
+    source="kubev2v/forklift pkg/apis/forklift/v1beta1/plan/vm.go (Warm.Precopies), pkg/controller/plan/migration.go; "
+    "Migration Toolkit for Virtualization, creating a plan (500 VMs or 500 disks)",
+)
+def large_plan(review: Review) -> Iterator[Problem]:
+    """A Plan keeps its history in its status: of every VM, and by method warm of every hourly copy of it.
+
+    At 1.5 MiB etcd refuses to write it (`etcdserver: request is too large`): the Plan stands still, its VMs with it.
+    How long a warm group is copied is known from `--now` and its `cutover`; the size is an estimate. Forklift
+    supports at most 500 disks a Plan.
+    """
+    for group in review.blueprint.groups:
+        if group.path != "forklift" or group.stage not in ("planned", "prepared", "migrating"):
+            continue
+        disks = sum(len(machine.disks) for machine in group.machines)
+        copies = _precopies(review, group)
+        size = sum(_plan_bytes(machine, copies) for machine in group.machines)
+        if disks > _PLAN_DISKS:
+            what = f"its Plan has {disks} disks, and Forklift supports {_PLAN_DISKS}"
+            yield _of_plan(review, group, what, "")
+        elif size > _REQUEST:
+            what = f"its Plan grows to about {size / (1 << 20):.1f} MiB, and etcd takes 1.5"
+            early = copies > 1
+            after = f" after {copies} hourly copies of {len(group.machines)} VMs" if early else ""
+            yield _of_plan(review, group, what + after, "start the copy nearer to its cutover, or " if early else "")
+
+
+def _of_plan(review: Review, group: Group, what: str, fix: str) -> Problem:
+    index = next(index for index, phase in enumerate(review.spec.phases) if phase.name == group.phase)
+    return Problem(
+        f"group {group.name}: {what}",
+        f"{fix}make smaller groups: set maxVms of phase {group.phase} lower (what is prepared stays as it is)",
+        review.at("phases", index),
+        tuple(machine.name for machine in group.machines),
+    )
+
+
+def _precopies(review: Review, group: Group) -> int:
+    """Return how often the disks of a warm group are still copied before its cutover; once, if that is unknown."""
+    if group.method != "warm" or group.cutover is None or review.now is None:
+        return 1
+    left = datetime.fromisoformat(group.cutover).timestamp() - review.now.timestamp()
+    return max(1, int(left // _PRECOPY_INTERVAL))
+
+
+def _plan_bytes(machine: Machine, copies: int) -> int:
+    entry = _ENTRY + 2 * len(machine.name) + _ENTRY_HOOK * len(machine.hooks)
+    paths = sum(_DELTA + len(disk.file or "") for disk in machine.disks)
+    warm = copies * (_PRECOPY + paths) if machine.method == "warm" else 0
+    return 2 * entry + _STEPS + _STEP_DISK * len(machine.disks) + warm
+
+
+_MAX_RESOURCES = 300  # as `vmferry verify` has it (VMF609)
+
+
+@also("VMF609")
+def large_root(review: Review) -> Iterator[Problem]:
+    """Yield what will not fit into one root: the networks of a namespace, and the ESXi hosts of a vCenter.
+
+    Groups are cut to fit; these are not. Only what is in the root for certain is counted.
+    """
+    places = {space.name: review.at("namespaces", index) for index, space in enumerate(review.spec.namespaces)}
+    for plan in review.blueprint.namespaces:
+        if len(plan.nads) > _MAX_RESOURCES:
+            yield Problem(
+                f"namespace {plan.name} has {len(plan.nads)} networks, and a root holds {_MAX_RESOURCES} resources",
+                "spread its VMs over several namespaces, or map networks to NADs that exist (type: nad)",
+                places.get(plan.name, review.at("networks")),
+            )
+    for source in review.blueprint.sources:
+        objects = len(source.hosts) + len({host.credential.name for host in source.hosts if _made(host.credential)})
+        if objects > _MAX_RESOURCES and any(group.source == source.name for group in _by_forklift(review.blueprint)):
+            yield Problem(
+                f"vCenter {source.name} has {len(source.hosts)} hosts ({objects} objects), "
+                f"and a root holds {_MAX_RESOURCES} resources",
+                "list only the hosts that disks are copied from, and let them share one secretRef",
+                _place(review, source.name, "hosts"),
+            )
+
+
+def _made(credential: Credential) -> bool:
+    """Return whether vmferry makes the Secret, or what makes it."""
+    return credential.external is not None or credential.content is not None
+
+
+def _by_forklift(blueprint: Blueprint) -> list[Group]:
+    return [group for group in blueprint.groups if group.path == "forklift"]
+
+
+# --- names -----------------------------------------------------------------------------------
+
+
+@rule("VMF810", "error", "two objects of Forklift would have one name", essential=True)
+def one_name(review: Review) -> Iterator[Problem]:
+    """Names in Forklift's namespace are MIGRATION-SOURCE and MIGRATION-SOURCE-HOST: dashes in both can meet.
+
+    One would overwrite the other, and with it the vCenter or the credentials that VMs are copied with.
+    """
+    blueprint = review.blueprint
+    used = {group.source for group in _by_forklift(blueprint)}
+    owners: defaultdict[tuple[str, str], dict[str, Where]] = defaultdict(dict)
+    if blueprint.forklift.provider is not None and used:
+        where = review.at("target", "forklift", "provider")
+        owners["Provider", blueprint.forklift.provider]["the target's provider"] = where
+    for source in blueprint.sources:
+        if source.name not in used:
+            continue
+        vcenter = f"vCenter {source.name}"
+        place = _place(review, source.name)
+        owners["Provider", source.provider][vcenter] = place
+        if _made(source.credential) and source.credential.content is None:
+            owners["Secret", source.credential.name][vcenter] = place
+        for index, host in enumerate(source.hosts):
+            where, name = _place(review, source.name, "hosts", index), f"host {host.host.name} of {source.name}"
+            owners["Host", host.name][name] = where
+            if host.credential.external is not None:
+                owners["Secret", host.credential.name][name] = where
+    for (kind, name), who in sorted(owners.items()):
+        if len(who) > 1:
+            first, second = list(who)[:2]
+            yield Problem(
+                f"{kind} {name} would be that of {first} and of {second}",
+                "call a source otherwise, so that their names tell them apart",
+                who[second],
+            )

@@ -1,0 +1,289 @@
+"""Whether the networks of the target are those the VMs come from: MTU, VLANs, segments."""
+
+import difflib
+from collections import defaultdict
+from collections.abc import Iterator
+
+from vmferry.model.finding import Path
+from vmferry.model.review import Problem, Review
+from vmferry.model.spec import (
+    BridgeNetwork,
+    ExistingNad,
+    MacvtapNetwork,
+    Network,
+    OvnLayer2,
+    OvnLocalnet,
+    PodNetwork,
+)
+from vmferry.rules.registry import rule
+from vmferry.rules.segments import Domain, Row, Rows, address, attached, spelled, subnet, vlans
+
+_ETHERNET = 1500
+_EVERY_VLAN = 4094
+_GLOBAL_NAMESPACES = frozenset(("default", "openshift-multus", "openshift-sriov-network-operator", "openshift-cnv"))
+
+
+@rule(
+    "VMF220",
+    "warning",
+    "MTU differs from the vSphere switch's",
+    source="containernetworking/plugins plugins/main/bridge (mtu); KubeVirt passes the pod interface's MTU to virtio",
+)
+def mtu_differs(review: Review) -> Iterator[Problem]:
+    """Frames that the guests may send today are dropped without a word where the new network's MTU is smaller.
+
+    Small packets pass, so that logins work and copies hang. Where it is larger, a virtio guest takes it up and sends
+    frames that the rest of the segment drops. NSX segments are left out: there, the switch's MTU is the tunnel's.
+    """
+    for row in Rows(review).rows:
+        target = row.network.target
+        if row.nsx or not isinstance(target, BridgeNetwork | OvnLocalnet | OvnLayer2 | MacvtapNetwork):
+            continue
+        own = target.mtu
+        if own is None and isinstance(target, BridgeNetwork):
+            own = _ETHERNET  # what the kernel gives the plugin's interfaces, whatever the bridge has
+        switch = next((known.mtu for _, known in row.known if known.mtu is not None), None)
+        if own is None or switch is None or own == switch:
+            continue
+        stated = f"MTU {own}" if target.mtu is not None else f"no mtu, which means {own}"
+        fix = f"set mtu: {switch} in its target, or raise it on the whole segment first"
+        if own < switch:
+            fix = f"add mtu: {switch} to its target (and its bridge), or suppress this if no guest uses jumbo frames"
+        where = row.where.at("target", "mtu") if target.mtu is not None else row.where.at("target")
+        yield Problem(f"network {row.original!r} has {stated}; its switch in vSphere has {switch}", fix, where)
+
+
+@rule("VMF221", "warning", "jumbo frames on a bridge without an MTU", source="nmstate.io/v1 linux-bridge: mtu")
+def bridge_without_mtu(review: Review) -> Iterator[Problem]:
+    """A bridge that vmferry makes without an MTU takes that of its port, usually 1500.
+
+    A network on it that states more gets interfaces whose larger frames the bridge drops.
+    """
+    unstated = {
+        bridge.name: index for index, bridge in enumerate(review.spec.target.cluster.bridges) if bridge.mtu is None
+    }
+    for row in Rows(review).rows:
+        target = row.network.target
+        if isinstance(target, BridgeNetwork) and (target.mtu or 0) > _ETHERNET and target.bridge in unstated:
+            yield Problem(
+                f"network {row.original!r} has MTU {target.mtu}, and bridge {target.bridge} states none",
+                f"add mtu: {target.mtu} to target.cluster.bridges[{unstated[target.bridge]}], if its port carries it",
+                row.where.at("target", "mtu"),
+            )
+
+
+@rule("VMF222", "warning", "VLAN differs from vSphere's")
+def vlan_differs(review: Review) -> Iterator[Problem]:
+    """The VMs would wake up in another VLAN than the one they left, with the addresses and gateway of the old one.
+
+    A VLAN that is renumbered on purpose is worth a suppression with its reason. An overlay segment has none to differ.
+    """
+    for row in Rows(review).rows:
+        theirs = row.vsphere_vlan
+        if theirs is None:
+            continue
+        if row.trunk:
+            yield Problem(
+                f"network {row.original!r} is VLAN {theirs} in vSphere, and its target carries VLANs tagged",
+                f"say vlan: {theirs} instead of trunk: guests on an access port group do not tag",
+                row.where.at("target"),
+            )
+        elif row.vlan is not None and row.vlan != theirs:
+            stated = getattr(row.network.target, "vlan", None) is not None
+            yield Problem(
+                f"network {row.original!r} is VLAN {theirs} in vSphere, and VLAN {row.vlan} in the target",
+                f"set vlan: {theirs}, or suppress this with the reason for the move to {row.vlan}",
+                row.where.at("target", "vlan") if stated else row.where.at("source", "vlan"),
+            )
+
+
+@rule("VMF223", "warning", "target does not carry the VLANs of the trunk")
+def trunk_not_covered(review: Review) -> Iterator[Problem]:
+    """On a trunk port group the guests tag their frames themselves, as firewalls and hypervisors in VMs do.
+
+    What the target does not list is dropped. A port group for all VLANs says nothing of those in use: there, any
+    trunk of the target is taken for a decision.
+    """
+    for row in Rows(review).rows:
+        theirs, target = vlans(row.vsphere_trunk), row.network.target
+        if theirs and row.vlan is not None:
+            fix = "say trunk instead of vlan" if isinstance(target, BridgeNetwork) else "use type bridge with a trunk"
+            yield Problem(
+                f"network {row.original!r} is a trunk in vSphere, and access VLAN {row.vlan} in the target",
+                f"{fix}, with the VLANs that the guests tag, of {spelled(theirs)}",
+                row.where.at("target"),
+            )
+        elif row.trunk and len(theirs) < _EVERY_VLAN and (missing := theirs - vlans(row.trunk)):
+            yield Problem(
+                f"network {row.original!r}: VLANs {spelled(missing)} of the trunk in vSphere are not in the target's",
+                f"add them to trunk, each in quotes: {spelled(missing)}",
+                row.where.at("target", "trunk"),
+            )
+
+
+@rule("VMF224", "warning", "bridge that nothing here makes")
+def foreign_bridge(review: Review) -> Iterator[Problem]:
+    """The spec has bridges made on the nodes, and a network uses another one: often a slip of the pen.
+
+    On a node without the bridge, a VM stays in ContainerCreating.
+    """
+    made = [bridge.name for bridge in review.spec.target.cluster.bridges]
+    for row in Rows(review).rows:
+        target = row.network.target
+        if made and isinstance(target, BridgeNetwork) and target.bridge not in made:
+            close = difflib.get_close_matches(target.bridge, made, n=1)
+            yield Problem(
+                f"network {row.original!r} uses bridge {target.bridge}, which target.cluster.bridges does not make"
+                + (f"; did you mean {close[0]}?" if close else ""),
+                f"say bridge: {close[0] if close else made[0]}, add {target.bridge} to target.cluster.bridges, or "
+                "suppress this if the nodes have it already",
+                row.where.at("target", "bridge"),
+            )
+
+
+@rule(
+    "VMF225",
+    "error",
+    "definition of a network out of a namespace's reach",
+    source="OpenShift's Multus: namespaceIsolation with globalNamespaces default, openshift-multus, "
+    "openshift-sriov-network-operator, openshift-cnv",
+)
+def unreachable_nad(review: Review) -> Iterator[Problem]:
+    """OpenShift's Multus lets a pod use the definitions of its own namespace and of a few global ones.
+
+    A VM on any other stays in ContainerCreating. What a Forklift Plan reaches is narrower still; VMF204 sees to that.
+    """
+    if review.spec.target.cluster.distribution != "openshift":
+        return
+    for item in attached(review, Rows(review)):
+        namespace, _, name = (item.made.nad or "").partition("/")
+        if item.machine.path == "forklift" or namespace in ("", item.machine.namespace, *_GLOBAL_NAMESPACES):
+            continue
+        yield item.subject.problem(
+            f"NetworkAttachmentDefinition {namespace}/{name} is out of reach of namespace {item.machine.namespace}",
+            f"create {name} in {item.machine.namespace} or in default, and say so in networks[{item.row.index}].target",
+            "nics",
+            item.made.index,
+        )
+
+
+@rule("VMF226", "warning", "one segment is split over several networks")
+def split(review: Review) -> Iterator[Problem]:
+    """Rows of one vSphere segment lead to different networks of the target: its VMs would not find each other.
+
+    One segment they are by the same subnet, the same NSX segment, or the same VLAN of the same switch. Broadcasts,
+    VRRP and ARP do not cross from a VLAN to an overlay or to the pod network.
+    """
+    alike: defaultdict[Domain, list[Row]] = defaultdict(list)
+    for row in Rows(review).rows:
+        for identity in row.identities if _lands(row) is not None else ():
+            alike[identity].append(row)
+    told: set[tuple[int, ...]] = set()
+    for identity, (first, *rest) in sorted(alike.items(), key=lambda item: str(item[0])):
+        others = [row for row in rest if _lands(row) != _lands(first)]
+        members = (first.index, *(row.index for row in others))
+        if others and members not in told:
+            told.add(members)
+            places = ", ".join(f"{row.original!r} to {_lands(row)}" for row in (first, *others))
+            yield Problem(
+                f"{_named(identity)} is split: {places}",
+                f"map networks[{others[0].index}] to the same network as networks[{first.index}], "
+                "or correct what makes them look like one segment",
+                others[0].where.at("target"),
+            )
+
+
+def _lands(row: Row) -> str | None:
+    """Return the layer 2 network a row leads to, in words; None where that is not known."""
+    match row.network.target:
+        case PodNetwork():
+            return "the pod network"
+        case OvnLayer2():
+            return f"overlay {row.network.name or row.original}"
+    return f"VLAN {row.vlan}" if row.vlan is not None else None
+
+
+def _named(identity: Domain) -> str:
+    kind, *rest = identity
+    return f"VLAN {rest[2]} of switch {rest[1]} in {rest[0]}" if kind == "VLAN" else f"{kind} {rest[-1]}"
+
+
+@rule("VMF227", "warning", "two segments become one")
+def merged(review: Review) -> Iterator[Problem]:
+    """Networks that were apart in vSphere share one broadcast domain in the target, often for a copied line.
+
+    The firewall between them is gone, two DHCP servers answer, and equal addresses meet.
+    """
+    for first, row in _together(review):
+        if _apart(first, row):
+            yield Problem(
+                f"networks {first.original!r} and {row.original!r}, apart in vSphere, are one network in the target",
+                f"give networks[{row.index}] a target of its own: it has that of networks[{first.index}]",
+                row.where.at("target"),
+            )
+
+
+@rule("VMF228", "info", "one segment in two NetworkAttachmentDefinitions")
+def twins(review: Review) -> Iterator[Problem]:
+    """Two rows for one segment make two definitions with the same content: VMs that are neighbours look unrelated.
+
+    It works, and whatever is bound to one of the definitions (a smoke test, a policy) misses half of the VMs.
+    """
+    for first, row in _together(review):
+        same_vlan = first.vsphere_vlan is not None and first.vsphere_vlan == row.vsphere_vlan
+        if isinstance(row.network.target, ExistingNad) or _apart(first, row):
+            continue
+        if same_vlan or first.identities & row.identities:
+            yield Problem(
+                f"networks {first.original!r} and {row.original!r} are one segment, in two definitions",
+                "make one definition by hand and map both to it (type: nad), or leave it",
+                row.where.at("target"),
+            )
+
+
+def _together(review: Review) -> Iterator[tuple[Row, Row]]:
+    """Yield rows that share a broadcast domain with an earlier one, behind that."""
+    first: dict[Domain, Row] = {}
+    for row in Rows(review).rows:
+        if row.domain is not None and (known := first.setdefault(row.domain, row)) is not row:
+            yield known, row
+
+
+def _apart(one: Row, other: Row) -> bool:
+    """Return whether two rows are known to be different segments in vSphere."""
+    if one.identities & other.identities:
+        return False
+    if one.vsphere_vlan is not None and other.vsphere_vlan is not None:
+        return one.vsphere_vlan != other.vsphere_vlan
+    if subnet(one.network) is not None and subnet(other.network) is not None:
+        return True
+    return one.network.source.segment is not None and other.network.source.segment is not None
+
+
+@rule("VMF230", "warning", "address of a network is outside of its subnet")
+def outside(review: Review) -> Iterator[Problem]:
+    """The gateway, the smoke test's addresses or OVN's subnets do not lie in the subnet the network states.
+
+    One of the two is wrong, and whoever plans by it, or the smoke test, finds out late.
+    """
+    for row in Rows(review).rows:
+        net = subnet(row.network)
+        for what, text, path in _stated(row.network):
+            ip = address(text)
+            if net is not None and ip is not None and ip.version == net.version and ip not in net:
+                yield Problem(
+                    f"network {row.original!r}: {what} {text} is outside of its subnet {net}",
+                    f"correct it, or networks[{row.index}].subnet",
+                    row.where.at(*path),
+                )
+
+
+def _stated(network: Network) -> Iterator[tuple[str, str, Path]]:
+    """Yield the addresses of a network, with what they are and where they stand."""
+    if network.gateway is not None:
+        yield "gateway", network.gateway, ("gateway",)
+    for index, text in enumerate(network.smoke_test.addresses if network.smoke_test is not None else ()):
+        yield "smoke-test address", text, ("smokeTest", "addresses", index)
+    target = network.target
+    for index, text in enumerate(target.subnets if isinstance(target, OvnLocalnet | OvnLayer2) else ()):
+        yield "OVN's subnet", text, ("target", "subnets", index)

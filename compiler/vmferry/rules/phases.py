@@ -1,0 +1,581 @@
+"""Phases and their windows: what moves too early, at the wrong time, or before what it needs.
+
+What makes an order impossible is refused while it is resolved (VMF401 to VMF411). These rules are about an order
+that compiles, and fails or hurts on the night.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from vmferry.model.blueprint import Group, Machine, PhasePlan
+from vmferry.model.quantity import format_size, parse_duration
+from vmferry.model.review import Problem, Review, Subject
+from vmferry.model.spec import DualRun, Stage, Window
+from vmferry.rules.registry import rule
+
+_STAGES: tuple[Stage, ...] = ("planned", "prepared", "migrating", "cutover", "adopted", "validated", "retired")
+_RANKS = {stage: rank for rank, stage in enumerate(_STAGES)}
+_MIGRATING, _CUTOVER, _VALIDATED = _RANKS["migrating"], _RANKS["cutover"], _RANKS["validated"]
+
+_TWO_WEEKS = 14 * 86400  # seconds
+_TEN_GIGABIT = 1_250_000_000  # bytes a second: what a 10 Gbit/s link carries at its very best
+_SHOWN = 3  # groups a message names
+
+
+class _Span(NamedTuple):
+    """A window as seconds since 1970, and where it stands: at the end of time a datetime would overflow."""
+
+    start: float
+    end: float
+    text: str
+    phase: str
+    place: tuple[str | int, ...]
+
+    def overlaps(self, other: "_Span") -> bool:
+        """Return whether both are open at some time."""
+        return self.start < other.end and other.start < self.end
+
+
+# --- who moves when --------------------------------------------------------------------------
+
+
+@rule("VMF420", "warning", "a production VM moves in the first phase")
+def production_first(review: Review) -> Iterator[Problem]:
+    """The first phase is where a migration learns: its networks, drivers and runbooks are tried for the first time.
+
+    What it breaks should be missed by nobody. Folder, resource pool, tags, custom attributes and the name of a VM
+    are read for `prod`, `prd` and `production`, unless they speak of test or development too.
+    """
+    if len(review.blueprint.phases) < 2:
+        return
+    first = review.blueprint.phases[0]
+    for subject, group, machine in review.moving():
+        if group.phase != first.name or _done(group) or machine.golden:
+            continue
+        if evidence := _production(subject):
+            yield subject.decided(
+                "phase",
+                f"{evidence} says production, and it moves in {first.name}, the first phase",
+                "put it into a later phase: `assign: [{match: {…}, set: {phase: …}}]`, or `phase` in its entry",
+            )
+
+
+def _any(words: str) -> re.Pattern[str]:
+    """Return what finds any of these words in a text, whatever but letters is around it."""
+    return re.compile(f"(?<![a-z])(?:{words})(?![a-z])", re.IGNORECASE)
+
+
+_PRODUCTION = _any("prod|prd|production|produktion|produktiv")
+_OTHERWISE = _any("non|not|no|pre|test|tst|dev|development|qa|uat|int|stage|staging|lab|sandbox|demo|training")
+
+
+def _production(subject: Subject) -> str | None:
+    """Return what says that a VM is in production; None where nothing does, or something says otherwise."""
+    vm = subject.vm
+    sources = (
+        (f"its folder {vm.folder}", (vm.folder,)),
+        (f"its resource pool {vm.resource_pool}", (vm.resource_pool,)),
+        ("a tag of it", vm.tags),
+        ("a custom attribute of it", tuple(vm.custom_attributes.values())),
+        ("its name", (vm.name,)),
+    )
+    if any(_says(_OTHERWISE, texts) for _, texts in sources):
+        return None
+    return next((evidence for evidence, texts in sources if _says(_PRODUCTION, texts)), None)
+
+
+def _says(pattern: re.Pattern[str], texts: Iterable[str | None]) -> bool:
+    return any(text is not None and pattern.search(text) for text in texts)
+
+
+@rule("VMF421", "warning", "a database moves without a maintenance window")
+def database_without_window(review: Review) -> Iterator[Problem]:
+    """A database is down while it cuts over, and everything that uses it with it: somebody has to know when.
+
+    The windows of a phase are also what a cutover time is held against (VMF406); without them any time is right.
+    Names, tags, custom attributes and ports are read for known databases; in a phase of kind `stateful` every VM is
+    taken for one.
+    """
+    phases = {phase.name: phase for phase in review.blueprint.phases}
+    places = _places(review)
+    for subject, group, machine in review.moving():
+        if phases[group.phase].windows or _done(group) or machine.golden:
+            continue
+        if evidence := _database(subject, machine, phases[group.phase]):
+            yield Problem(
+                f"VM {subject.name}: {evidence}, and phase {group.phase} has no maintenance window",
+                f'add `windows: [{{start: "2027-02-06T20:00:00Z", duration: 8h}}]` to phase {group.phase}',
+                review.at(*places[group.phase]),
+                (subject.name,),
+            )
+
+
+_DATABASES = _any(
+    "db|databases?|sql|mssql|sqlserver|mysql|mariadb|postgres|postgresql|pg|pgsql|oracle|ora|mongo|mongodb|cassandra|"
+    "hana|sybase|informix|couchdb"
+)
+_DATABASE_PORTS = {1433: "SQL Server", 1521: "Oracle", 3306: "MySQL", 5432: "PostgreSQL", 9042: "Cassandra"}
+_DATABASE_PORTS |= {27017: "MongoDB", 50000: "Db2"}
+
+
+def _database(subject: Subject, machine: Machine, phase: PhasePlan) -> str | None:
+    """Return what says that a VM is a database; None where nothing does."""
+    vm = subject.vm
+    if _says(_DATABASES, (vm.name,)):
+        return "its name says database"
+    if _says(_DATABASES, (*vm.tags, *vm.custom_attributes.values())):
+        return "a tag or custom attribute of it says database"
+    ports = (*machine.ports, *(machine.application.ports if machine.application is not None else ()))
+    served = sorted({port.target_port or port.port for port in ports} & _DATABASE_PORTS.keys())
+    if served:
+        return f"port {served[0]} is {_DATABASE_PORTS[served[0]]}'s"
+    return "its phase is of kind stateful" if phase.kind == "stateful" else None
+
+
+# --- windows ---------------------------------------------------------------------------------
+
+
+@rule("VMF422", "warning", "a window overlaps that of a phase which comes first")
+def overlapping(review: Review) -> Iterator[Problem]:
+    """A phase is `after` another so that what that one shows can still change it.
+
+    With both windows open at once, the second cuts over while the first is not known to have worked.
+    """
+    spans, earlier = _spans(review), _ancestors(review)
+    for phase in _waiting(review):
+        if phase.kind == "decommission":
+            continue  # VMF427
+        for span in spans[phase.name]:
+            first = next((each for name in earlier[phase.name] for each in spans[name] if span.overlaps(each)), None)
+            if first is not None:
+                yield Problem(
+                    f"phase {phase.name}: its window {span.text} overlaps {first.text} of {first.phase}, "
+                    f"which comes first",
+                    f"move one of the two, or take {first.phase} out of `after`",
+                    review.at(*span.place),
+                )
+
+
+@rule("VMF423", "warning", "a window closes before the phases that come first have begun")
+def too_early(review: Review) -> Iterator[Problem]:
+    """The phase has to wait for others whose first window opens later: this window can be used for nothing.
+
+    Often a wrong month or year.
+    """
+    spans, earlier = _spans(review), _ancestors(review)
+    for phase in _waiting(review):
+        for span in spans[phase.name]:
+            others = (min(spans[name]) for name in earlier[phase.name] if spans[name])
+            first = next((other for other in others if span.end <= other.start), None)
+            if first is not None:
+                yield Problem(
+                    f"phase {phase.name}: its window {span.text} closes before the first of {first.phase}, "
+                    f"which comes first, opens ({first.text})",
+                    f"set a later `start`, or take {first.phase} out of `after`",
+                    review.at(*span.place, "start"),
+                )
+
+
+@rule("VMF424", "warning", "more windows are open at once than the setting allows")
+def crowded(review: Review) -> Iterator[Problem]:
+    """As many phases can cut over at a time as there are people who watch, and storage that bears it.
+
+    `settings.parallelWindows` says how many; phases whose VMs have all moved do not count.
+    """
+    limit = review.spec.settings.parallel_windows
+    if limit is None:
+        return
+    spans = [span for spans in _spans(review).values() for span in spans]
+    for span in spans:
+        open_ = sorted({other.phase for other in spans if other.start <= span.start < other.end})
+        if len(open_) > limit and span.end > span.start:
+            yield Problem(
+                f"phase {span.phase}: when its window {span.text} opens, those of {len(open_)} phases are open "
+                f"({', '.join(open_)}), and settings.parallelWindows is {limit}",
+                "move windows apart, or raise the setting",
+                review.at(*span.place),
+            )
+
+
+@rule("VMF431", "warning", "a phase has no window left")
+def over(review: Review) -> Iterator[Problem]:
+    """Its windows are over and its VMs have not moved: whatever cuts over now does so outside of any window."""
+    if review.now is None:
+        return
+    now = review.now.timestamp()
+    spans, places = _spans(review), _places(review)
+    for phase in _waiting(review):
+        late = [group for group in review.blueprint.groups if group.phase == phase.name and not _done(group)]
+        if late and spans[phase.name] and all(span.end < now for span in spans[phase.name]):
+            last = max(spans[phase.name], key=lambda span: span.end)
+            yield Problem(
+                f"phase {phase.name}: its last window, {last.text}, is over, "
+                f"and {_groups(late)} {'has' if len(late) == 1 else 'have'} not cut over",
+                "add a window to `windows`",
+                review.at(*places[phase.name], "windows"),
+                tuple(sorted(machine.name for group in late for machine in group.machines)),
+            )
+
+
+@rule("VMF432", "warning", "a window is too short for the data")
+def too_short(review: Review) -> Iterator[Problem]:
+    """By methods cold and job a VM is off while its disks are copied: the whole copy has to fit into the window.
+
+    It fires only where the longest window of the phase would take more than a 10 Gbit/s link can carry. What counts
+    is the storage in use as the inventory has it, at most the capacity of the disks; where that is unknown, nothing.
+    """
+    sizes: defaultdict[str, int] = defaultdict(int)
+    for subject, group, machine in review.moving():
+        used = subject.vm.used_storage
+        if group.method in ("cold", "job") and not _done(group) and used is not None and machine.clone_of is None:
+            sizes[group.name] += min(used, sum(disk.size for disk in machine.disks))
+    spans = _spans(review)
+    for group in review.blueprint.groups:
+        longest = max(spans[group.phase], key=lambda span: span.end - span.start, default=None)
+        if longest is None or sizes[group.name] <= _TEN_GIGABIT * (longest.end - longest.start):
+            continue
+        hours = sizes[group.name] / _TEN_GIGABIT / 3600
+        yield Problem(
+            f"group {group.name}: {_rounded(sizes[group.name])} are copied while its VMs are off, at least "
+            f"{hours:.1f} h over 10 Gbit/s, and the longest window of phase {group.phase} is {longest.text}",
+            "use method warm, a longer window, or smaller groups (maxVms of the phase)",
+            review.at(*longest.place),
+            tuple(machine.name for machine in group.machines),
+        )
+
+
+def _rounded(size: int) -> str:
+    """Return bytes in whole GiB, or exactly where that would be nothing."""
+    gib = 1 << 30
+    return format_size(size // gib * gib or size)
+
+
+# --- order of groups -------------------------------------------------------------------------
+
+
+@rule("VMF426", "warning", "a group goes ahead of the phases that come first")
+def ahead(review: Review) -> Iterator[Problem]:
+    """A phase is `after` others so that they try out what it needs. Nothing in the cluster enforces that.
+
+    Flux and Argo CD apply each group by itself, so that a VM that is stuck in one phase keeps no other from being
+    rolled back. A group that is copied waits for all earlier ones to be copied, one that cuts over for their cutover.
+    """
+    earlier = _ancestors(review)
+    by_phase = _by_phase(review)
+    for group in review.blueprint.groups:
+        needed = min(_RANKS[group.stage], _CUTOVER)
+        if needed < _MIGRATING or group.phase_kind == "decommission":
+            continue
+        behind = [each for name in earlier[group.phase] for each in by_phase[name] if _RANKS[each.stage] < needed]
+        if behind:
+            yield Problem(
+                f"group {group.name} is at {group.stage}, and {_groups(behind)} of "
+                f"{_list(sorted({each.phase for each in behind}))}, which comes first, "
+                f"{'is' if len(behind) == 1 else 'are'} not",
+                "move those on first, or take the phase out of `after`",
+                review.at("groups", group.name, "stage"),
+                tuple(machine.name for machine in group.machines),
+            )
+
+
+@rule("VMF430", "warning", "a cutover time has passed")
+def missed(review: Review) -> Iterator[Problem]:
+    """A time that is over is no appointment: Forklift cuts over as soon as it sees it, at whatever hour that is."""
+    if review.now is None:
+        return
+    was = {group.name: group for group in review.before.blueprint.groups} if review.before else {}
+    for group in review.blueprint.groups:
+        new = group.name in was and not _done(was[group.name])  # at cutover since the other commit
+        if group.cutover is None or (_done(group) and not new):
+            continue
+        if (moment := datetime.fromisoformat(group.cutover)) < review.now:
+            yield Problem(
+                f"group {group.name} is at {group.stage}, and its cutover {group.cutover} has passed "
+                f"({_text(moment.timestamp())})",
+                "set a later `cutover`, inside one of the phase's windows",
+                review.at("groups", group.name, "cutover"),
+                tuple(machine.name for machine in group.machines),
+            )
+
+
+# --- the source after cutover ----------------------------------------------------------------
+
+
+@rule("VMF425", "warning", "the dual run is shorter than two weeks")
+def short_dual_run(review: Review) -> Iterator[Problem]:
+    """What runs once a week or at the end of the month shows its fault after days: backups, batch jobs, licences.
+
+    Until then the source is the only way back.
+    """
+    for index, phase in enumerate(review.spec.phases):
+        if phase.dual_run is not None and parse_duration(phase.dual_run.at_least) < _TWO_WEEKS:
+            yield Problem(
+                f"phase {phase.name}: its dual run is {phase.dual_run.at_least}, less than two weeks",
+                "set dualRun.atLeast: 14d, or longer for what runs once a month",
+                review.at("phases", index, "dualRun", "atLeast"),
+            )
+
+
+@rule("VMF433", "error", "the source runs beside its target")
+def both_run(review: Review) -> Iterator[Problem]:
+    """Both have the same MAC and IP address, and both write: the guest's data is in two places from now on.
+
+    Rolling back to the source loses what the target took, and the other way round. It fires where the inventory was
+    read after the cutover: after the time the group states, or, with `--against`, after an inventory that was read
+    when the group had cut over already.
+    """
+    taken = _taken(review)
+    was_done = {group.name for group in review.before.blueprint.groups if _done(group)} if review.before else set()
+    was_taken = _taken(review.before) if review.before else {}
+    modes = _dual_runs(review)
+    for subject, group, machine in review.moving():
+        read = taken.get(subject.source)
+        if subject.vm.power_state != "poweredOn" or not _done(group) or read is None or machine.golden:
+            continue
+        if (run := modes.get(group.phase)) is not None and run.mode != "fallback":
+            continue  # both are meant to run, under other addresses
+        since = datetime.fromisoformat(group.cutover).timestamp() if group.cutover is not None else None
+        if since is None and group.name in was_done:
+            since = was_taken.get(subject.source)
+        if since is not None and read > since:
+            yield subject.problem(
+                f"it runs in vSphere ({_text(read)}), and group {group.name} has cut over",
+                "power the source off; if it was powered on to roll back, stop the VM in the target first",
+                "powerState",
+            )
+
+
+@rule("VMF427", "warning", "sources are decommissioned while others cut over")
+def decommission_at_cutover(review: Review) -> Iterator[Problem]:
+    """A cutover changes DNS and routes, and its way back is vSphere: nobody should take hosts and datastores apart.
+
+    If something fails that night, two changes are suspects, and one of them cannot be undone.
+    """
+    spans = _spans(review)
+    kinds = {phase.name: phase.kind for phase in review.blueprint.phases}
+    cutovers = [span for name, each in spans.items() if kinds[name] != "decommission" for span in each]
+    for phase in review.blueprint.phases:
+        for span in spans[phase.name] if phase.kind == "decommission" else ():
+            other = next((each for each in cutovers if span.overlaps(each)), None)
+            if other is not None:
+                yield Problem(
+                    f"phase {phase.name}: its window {span.text} is open while {other.phase} cuts over ({other.text})",
+                    f"move it behind the last window of {other.phase}",
+                    review.at(*span.place),
+                )
+
+
+@rule("VMF428", "warning", "decommissioning starts before everything is validated")
+def decommission_unvalidated(review: Review) -> Iterator[Problem]:
+    """A VM is validated once it has been through a business cycle; until then its source is the way back."""
+    by_phase = _by_phase(review)
+    for phase, first in _decommissions(review):
+        started = [group for group in by_phase[phase.name] if _RANKS[group.stage] > 0]
+        open_ = [group for name in first for group in by_phase[name] if _RANKS[group.stage] < _VALIDATED]
+        for group in started if open_ else ():
+            yield Problem(
+                f"group {group.name} of decommission phase {phase.name} is at {group.stage}, "
+                f"and {_groups(open_)} {'is' if len(open_) == 1 else 'are'} not validated",
+                "set it back to planned until they are",
+                review.at("groups", group.name, "stage"),
+                tuple(machine.name for machine in group.machines),
+            )
+
+
+@rule("VMF429", "warning", "decommissioning starts before a dual run is over")
+def decommission_in_dual_run(review: Review) -> Iterator[Problem]:
+    """`dualRun.atLeast` promises that the source is kept for so long after the last cutover of the phase."""
+    spans, modes = _spans(review), _dual_runs(review)
+    ends = {name: end for name in modes if (end := _last_cutover(review, name)) is not None}
+    for phase, first in _decommissions(review):
+        for span in spans[phase.name]:
+            for name in first:
+                if name not in ends:
+                    continue
+                over_at = ends[name] + parse_duration(modes[name].at_least)
+                if span.start < over_at:
+                    yield Problem(
+                        f"phase {phase.name}: its window {span.text} opens before the dual run of {name} is over "
+                        f"({modes[name].at_least} after its last cutover, {_text(over_at)})",
+                        "set a later `start`, or a shorter dualRun.atLeast",
+                        review.at(*span.place, "start"),
+                    )
+
+
+def _decommissions(review: Review) -> Iterator[tuple[PhasePlan, tuple[str, ...]]]:
+    """Yield the decommission phases, each with those that come first: all others where it names none."""
+    earlier = _ancestors(review)
+    others = tuple(phase.name for phase in review.blueprint.phases if phase.kind != "decommission")
+    for phase in review.blueprint.phases:
+        if phase.kind == "decommission":
+            yield phase, earlier[phase.name] or others
+
+
+def _last_cutover(review: Review, name: str) -> float | None:
+    """Return when the last VM of a phase cuts over at the latest, as far as that is known."""
+    groups = [group for group in review.blueprint.groups if group.phase == name]
+    stated = [datetime.fromisoformat(group.cutover).timestamp() for group in groups if group.cutover is not None]
+    spans = _spans(review)[name] if any(group.cutover is None for group in groups) else []
+    return max([*stated, *(span.end for span in spans)], default=None)
+
+
+# --- dependencies ----------------------------------------------------------------------------
+
+
+@rule("VMF434", "warning", "a VM cuts over before one that it depends on")
+def before_its_dependency(review: Review) -> Iterator[Problem]:
+    """It would start in the target and look for a service that is still at the old address, or off.
+
+    Phases that come after each other are held against dependencies by VMF402; this is about the times of those that
+    do not: cutovers that groups state, else the windows of their phases.
+    """
+    earlier = _ancestors(review)
+    times = {group.name: _times(review, group) for group in review.blueprint.groups if not _done(group)}
+    for subject, index, other in _dependencies(review):
+        mine, its = subject.group, other.group
+        if mine is None or its is None or mine.name == its.name:
+            continue
+        if mine.cutover is None and its.cutover is None and its.phase in earlier[mine.phase]:
+            continue  # VMF423
+        own, needed = times.get(mine.name), times.get(its.name)
+        if own is not None and needed is not None and own[1] < needed[0]:
+            yield subject.problem(
+                f"it cuts over by {_text(own[1])}, and {other.name}, which it needs, from {_text(needed[0])} on",
+                f"let {other.name} ({its.name}) cut over first, or both at one time",
+                "dependsOn",
+                index,
+            )
+
+
+def _dependencies(review: Review) -> Iterator[tuple[Subject, int, Subject]]:
+    """Yield each VM that moves with each VM it depends on, and the dependency's number; those outside are left out.
+
+    As in `vmferry.resolve.order`: a name that several have is of the same vCenter.
+    """
+    named: defaultdict[str, list[Subject]] = defaultdict(list)
+    for subject in review.subjects:
+        for name in {subject.name, subject.vm.id, subject.key} - {None}:
+            named[str(name)].append(subject)
+    for subject, _, _ in review.moving():
+        for index, wanted in enumerate(subject.vm.depends_on):
+            if not isinstance(wanted, str):
+                continue
+            found = named[wanted]
+            same = [other for other in found if other.source == subject.source]
+            for other in (same or found)[:1]:
+                yield subject, index, other
+
+
+def _times(review: Review, group: Group) -> tuple[float, float] | None:
+    """Return from when to when a group may cut over; None where nothing says so."""
+    if group.cutover is not None:
+        moment = datetime.fromisoformat(group.cutover).timestamp()
+        return moment, moment
+    spans = _spans_of(review.blueprint.phases, group.phase)
+    return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
+
+
+# --- shared ----------------------------------------------------------------------------------
+
+
+def _done(group: Group) -> bool:
+    """Return whether a group has cut over."""
+    return _RANKS[group.stage] >= _CUTOVER
+
+
+def _waiting(review: Review) -> list[PhasePlan]:
+    """Return the phases with something to cut over; of decommission phases those that are empty too."""
+    waiting = {group.phase for group in review.blueprint.groups if not _done(group)}
+    empty = {phase.name for phase in review.blueprint.phases} - {group.phase for group in review.blueprint.groups}
+    return [
+        phase
+        for phase in review.blueprint.phases
+        if phase.name in waiting or (phase.kind == "decommission" and phase.name in empty)
+    ]
+
+
+def _spans(review: Review) -> dict[str, list[_Span]]:
+    """Return the windows of every phase by its name; none for phases that are through."""
+    places = _places(review)
+    waiting = {phase.name for phase in _waiting(review)}
+    return {
+        phase.name: [
+            _Span(
+                *_bounds(window),
+                text=f"{window.start} for {window.duration}",
+                phase=phase.name,
+                place=(*places[phase.name], "windows", number),
+            )
+            for number, window in enumerate(phase.windows if phase.name in waiting else ())
+        ]
+        for phase in review.blueprint.phases
+    }
+
+
+def _spans_of(phases: Iterable[PhasePlan], name: str) -> list[tuple[float, float]]:
+    return [_bounds(window) for phase in phases if phase.name == name for window in phase.windows]
+
+
+def _bounds(window: Window) -> tuple[float, float]:
+    start = datetime.fromisoformat(window.start).timestamp()
+    return start, start + parse_duration(window.duration)
+
+
+def _places(review: Review) -> dict[str, tuple[str | int, ...]]:
+    """Return where each phase stands in the spec."""
+    return {phase.name: ("phases", index) for index, phase in enumerate(review.spec.phases)}
+
+
+def _ancestors(review: Review) -> dict[str, tuple[str, ...]]:
+    """Return the phases that come before each phase, directly or not, in their order."""
+    order = {phase.name: rank for rank, phase in enumerate(review.blueprint.phases)}
+    result: dict[str, tuple[str, ...]] = {}
+    for phase in review.blueprint.phases:
+        found = {*phase.after, *(name for other in phase.after for name in result[other])}
+        result[phase.name] = tuple(sorted(found, key=order.__getitem__))
+    return result
+
+
+def _by_phase(review: Review) -> Mapping[str, list[Group]]:
+    result: defaultdict[str, list[Group]] = defaultdict(list)
+    for group in review.blueprint.groups:
+        result[group.phase].append(group)
+    return result
+
+
+def _dual_runs(review: Review) -> dict[str, DualRun]:
+    return {phase.name: phase.dual_run for phase in review.spec.phases if phase.dual_run is not None}
+
+
+def _taken(review: Review) -> dict[str, float]:
+    """Return when the inventory of each source was read, where it says so."""
+    result: dict[str, float] = {}
+    for part in review.project.inventories:
+        try:
+            moment = datetime.fromisoformat(part.source.taken or "")
+        except ValueError:
+            continue
+        if moment.tzinfo is not None:
+            taken = moment.timestamp()
+            result[part.source.name] = min(taken, result.get(part.source.name, taken))
+    return result
+
+
+def _groups(groups: list[Group]) -> str:
+    names = [f"{group.name} ({group.stage})" for group in groups[:_SHOWN]]
+    more = len(groups) - len(names)
+    return f"group {names[0]}" if len(groups) == 1 else f"groups {', '.join(names)}{f' and {more} more' * bool(more)}"
+
+
+def _list(names: list[str]) -> str:
+    return f"phase {names[0]}" if len(names) == 1 else f"phases {', '.join(names)}"
+
+
+def _text(moment: float) -> str:
+    try:
+        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%MZ")
+    except (ValueError, OverflowError):
+        return "after the year 9999"

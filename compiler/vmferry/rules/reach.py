@@ -1,0 +1,133 @@
+"""Whether the VMs reach what they need: a way out of an overlay, and ports through network policies."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from vmferry.model.blueprint import Machine
+from vmferry.model.review import Problem, Review, Subject
+from vmferry.model.spec import ExternalDependency, OvnLayer2
+from vmferry.rules.registry import rule
+from vmferry.rules.segments import Address, Attached, Rows, address, attached
+
+
+@rule(
+    "VMF237",
+    "warning",
+    "overlay without a way out",
+    source="ovn-kubernetes docs/features/multiple-networks/multi-homing.md: layer2 is for east-west traffic only",
+)
+def no_way_out(review: Review) -> Iterator[Problem]:
+    """An OVN layer 2 network carries traffic between its VMs and nowhere else: NSX's router stays behind.
+
+    What lies beyond (other subnets, DNS, the internet) is out of reach, unless a VM on it is the router, or the VM has
+    another NIC that leads there.
+    """
+    by_vm: defaultdict[str, list[Attached]] = defaultdict(list)
+    for item in attached(review, Rows(review)):
+        by_vm[item.subject.key].append(item)
+    holders = {(item.row.index, ip.ip) for items in by_vm.values() for item in items for ip in item.addresses}
+    for items in by_vm.values():
+        if all(isinstance(item.row.network.target, OvnLayer2) for item in items):
+            yield from _cut_off(items, holders)
+
+
+def _cut_off(items: list[Attached], holders: set[tuple[int, Address]]) -> Iterator[Problem]:
+    subject = items[0].subject
+    gateways = [(item, ip) for item in items if (ip := _gateway(item)) is not None]
+    if any((item.row.index, ip) in holders for item, ip in gateways):
+        return
+    external = [need.external for need in subject.vm.depends_on if isinstance(need, ExternalDependency)]
+    if external:
+        yield subject.problem(
+            f"it needs {', '.join(external)}, and all its networks are overlays without a way out",
+            "map one of its networks to a bridge or localnet, or add a router VM to the overlay",
+            "dependsOn",
+        )
+    elif gateways:
+        item, ip = gateways[0]
+        yield subject.problem(
+            f"its gateway {ip} is no VM on {item.row.original!r}, an overlay without a way out",
+            "map the network to a bridge or localnet that has the gateway, or move the router along",
+            "nics",
+            item.made.index,
+        )
+
+
+def _gateway(item: Attached) -> Address | None:
+    if item.made.readdress is not None:
+        return address(item.made.readdress.gateway)
+    return address(item.fact.gateway) if item.keeps else None
+
+
+@rule(
+    "VMF238",
+    "warning",
+    "network policy does not hold on secondary networks",
+    source="Kubernetes NetworkPolicy is for the pod network; what Multus attaches passes it by",
+)
+def unguarded(review: Review) -> Iterator[Problem]:
+    """`networkPolicy: isolate` guards the pod network. A VM on a bridge, on OVN or on SR-IOV is open there.
+
+    Whoever reads the spec takes the namespace for isolated, and the VMs are as reachable as in vSphere.
+    """
+    isolated = _isolated(review)
+    bare: defaultdict[str, set[str]] = defaultdict(set)
+    for _, _, machine in review.moving():
+        if machine.namespace in isolated and machine.path != "rebuild" and any(nic.nad for nic in machine.nics):
+            bare[machine.namespace].add(machine.name)
+    for index, namespace in enumerate(review.spec.namespaces):
+        if names := tuple(sorted(bare[namespace.name])):
+            yield Problem(
+                f"namespace {namespace.name} is to be isolated, and VMs of it are on secondary networks: "
+                f"{', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}",
+                "filter there by the VLAN's firewall or in the guests, and suppress this with where that is done; or "
+                "map the network to type: pod",
+                review.at("namespaces", index, "networkPolicy"),
+                names,
+            )
+
+
+@rule("VMF239", "warning", "needs a VM in an isolated namespace that offers no port")
+def closed(review: Review) -> Iterator[Problem]:
+    """In an isolated namespace only declared ports are open to other namespaces.
+
+    A VM that others need from outside of it, and that declares none, is out of their reach on the pod network.
+    """
+    isolated = _isolated(review)
+    machines: defaultdict[str, dict[str, Machine]] = defaultdict(dict)
+    for subject, _, machine in review.moving() if isolated else ():
+        for name in {subject.key, subject.name, subject.vm.id or subject.name}:
+            machines[name][subject.key] = machine
+    for subject, _, machine in review.moving() if isolated else ():
+        for index, need in enumerate(subject.vm.depends_on):
+            needed = _needed(subject, need, machines)
+            if needed is None or needed.namespace == machine.namespace or needed.namespace not in isolated:
+                continue
+            if _hidden(needed):
+                ports = "application.ports" if needed.path == "rebuild" else "ports"
+                yield subject.problem(
+                    f"it needs {needed.name}, which offers no port outside of isolated namespace {needed.namespace}",
+                    f"add {ports} to VM {needed.name}, as in [{{name: http, port: 80}}]",
+                    "dependsOn",
+                    index,
+                )
+
+
+def _isolated(review: Review) -> frozenset[str]:
+    return frozenset(plan.name for plan in review.blueprint.namespaces if plan.isolate)
+
+
+def _needed(
+    subject: Subject, need: str | ExternalDependency, machines: dict[str, dict[str, Machine]]
+) -> Machine | None:
+    """Return the machine a dependency names; one of the same vCenter goes first."""
+    found = machines.get(need, {}) if isinstance(need, str) else {}
+    own = [machine for machine in found.values() if machine.source == subject.source]
+    return next(iter(own or found.values()), None)
+
+
+def _hidden(machine: Machine) -> bool:
+    """Return whether a machine is reached by the pod network alone, and offers nothing there."""
+    if machine.application is not None:
+        return not machine.application.ports
+    return not machine.ports and all(nic.nad is None for nic in machine.nics)

@@ -1,0 +1,34 @@
+"""The repository that Flux or Argo CD reads: an address that begins well and leads nowhere."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from vmferry.model.review import Problem, Review
+from vmferry.rules.registry import also
+
+_HELP = "as in https://git.example.com/team/gitops, or ssh://git@git.example.com/team/gitops"
+
+
+@also("VMF612")
+def addresses(review: Review) -> Iterator[Problem]:
+    """Yield what is wrong with the repository's address; credentials in it are found when it is read."""
+    url = review.spec.target.gitops.repo_url
+    if problem := _problem(url):
+        yield Problem(f"repoURL: {problem}", _HELP, review.at("target", "gitops", "repoURL"))
+
+
+def _problem(url: str) -> str | None:
+    if url.startswith("git@"):
+        host, _, path = url.removeprefix("git@").partition(":")
+        return None if host and path and "/" not in host else "in git's short form a colon ends the host"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "it is no URL"
+    try:
+        _ = parts.port
+    except ValueError:
+        return "what follows the host's colon is no port; in a URL the path begins with a slash"
+    if not parts.hostname:
+        return "it names no host"
+    return None if parts.path.strip("/") else "it names a host and no repository on it"

@@ -1,0 +1,221 @@
+"""The rows of the network map with what vSphere says of their networks, and which of them share a broadcast domain."""
+
+import ipaddress
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from vmferry.model.blueprint import Group, Machine, MachineNic
+from vmferry.model.facts import Nic
+from vmferry.model.finding import Where
+from vmferry.model.inventory import InventoryNetwork
+from vmferry.model.review import Review, Subject
+from vmferry.model.spec import BridgeNetwork, ExistingNad, Network, OvnLayer2, OvnLocalnet, PodNetwork, SriovNetwork
+
+Ip = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Domain = tuple[str | int | None, ...]
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """A row of the network map."""
+
+    index: int
+    network: Network
+    where: Where
+    known: tuple[tuple[str, InventoryNetwork], ...]  # the networks it is for, each with its vCenter
+
+    @property
+    def original(self) -> str:
+        """Return the network's name in vSphere."""
+        return self.network.source.segment or self.network.source.port_group or ""
+
+    @property
+    def nsx(self) -> bool:
+        """Return whether it is an NSX segment: the MTU of its switch is that of the tunnel, not of the guests."""
+        kinds = {self.network.source.kind, *(known.kind for _, known in self.known)}
+        return self.network.source.segment is not None or bool(kinds & {"nsx-t", "nsx-v"})
+
+    @property
+    def overlay(self) -> bool:
+        """Return whether it is an overlay, whose VLAN is a decision and no fact."""
+        return self.network.source.transport_zone == "overlay"
+
+    @property
+    def vsphere_vlan(self) -> int | None:
+        """Return the VLAN the network has in vSphere, by the inventory if it knows; None if nobody does."""
+        found = next((known.vlan for _, known in self.known if known.vlan is not None), self.network.source.vlan)
+        return None if self.overlay else found
+
+    @property
+    def vsphere_trunk(self) -> tuple[str, ...]:
+        """Return the VLANs the guests tag themselves in vSphere, as ranges."""
+        return next((known.trunk for _, known in self.known if known.trunk), self.network.source.trunk)
+
+    @property
+    def vlan(self) -> int | None:
+        """Return the VLAN in the target: the target's own, else the source's, which fills it in."""
+        target = self.network.target
+        if not isinstance(target, BridgeNetwork | OvnLocalnet | SriovNetwork) or target.untagged or self.trunk:
+            return None
+        return target.vlan or self.network.source.vlan
+
+    @property
+    def trunk(self) -> tuple[str, ...]:
+        """Return the VLANs the target carries tagged, filled in likewise."""
+        source, target = self.network.source, self.network.target
+        if not isinstance(target, BridgeNetwork):
+            return ()
+        return target.trunk or (() if target.vlan or target.untagged or source.vlan else source.trunk)
+
+    @property
+    def domain(self) -> Domain | None:
+        """Return what two rows have in common if they are one broadcast domain in the target; None if unknown."""
+        target = self.network.target
+        match target:
+            case BridgeNetwork():
+                return None if self.trunk else ("bridge", target.bridge, self.vlan)
+            case OvnLocalnet():
+                return ("localnet", target.physical_network, self.vlan)
+            case OvnLayer2():
+                return ("overlay", self.network.name or self.original)
+            case SriovNetwork():
+                return ("sriov", target.resource_name, self.vlan)
+            case ExistingNad():
+                return ("nad", target.namespace, target.name)
+        return None
+
+    @property
+    def identities(self) -> frozenset[Domain]:
+        """Return what two rows have in common if they are one segment in vSphere."""
+        found: set[Domain] = set()
+        if (net := subnet(self.network)) is not None:
+            found.add(("subnet", str(net)))
+        if self.network.source.segment is not None:
+            found.add(("segment", self.network.source.segment))
+        for vcenter, known in self.known:
+            if known.segment_id is not None:
+                found.add(("segment id", known.segment_id))
+            if known.switch is not None and known.vlan is not None:
+                found.add(("VLAN", vcenter, known.switch, known.vlan))
+        return frozenset(found)
+
+
+class Rows:
+    """Every row, found by vCenter and by the network's name or id."""
+
+    def __init__(self, review: Review) -> None:
+        self.rows = tuple(_rows(review))
+        self._by_name: dict[tuple[str | None, str], Row] = {}
+        for row in self.rows:
+            for name in (row.original, row.network.source.id):
+                if name:
+                    self._by_name.setdefault((row.network.source.source, name), row)
+
+    def find(self, vcenter: str, *names: str | None) -> Row | None:
+        """Return the row of a network by the first name or id that has one; a row for the vCenter goes first."""
+        for name in names:
+            for source in (vcenter, None):
+                if name is not None and (row := self._by_name.get((source, name))) is not None:
+                    return row
+        return None
+
+
+class Attached(NamedTuple):
+    """A NIC of a VM that becomes a NIC in the target, and its row."""
+
+    subject: Subject
+    group: Group
+    machine: Machine
+    fact: Nic
+    made: MachineNic
+    row: Row
+
+    @property
+    def keeps(self) -> bool:
+        """Return whether the guest is to keep the addresses it has, on a network that lets it."""
+        wanted = self.subject.decisions.static_ip in (None, "preserve")
+        return wanted and self.fact.origin != "dhcp" and not isinstance(self.row.network.target, PodNetwork)
+
+    @property
+    def static(self) -> bool:
+        """Return whether it is known to keep addresses of its own."""
+        return self.keeps and self.fact.origin == "static"
+
+    @property
+    def addresses(self) -> tuple[Ip, ...]:
+        """Return the addresses it will have, as far as they are known."""
+        if self.made.readdress is not None:
+            return parsed(self.made.readdress.addresses)
+        return parsed(self.fact.addresses) if self.keeps else ()
+
+
+def attached(review: Review, rows: Rows) -> Iterator[Attached]:
+    """Yield every NIC of the VMs that stay VMs; one that is no longer in the network map is frozen, and left out."""
+    for subject, group, machine in review.moving():
+        facts = subject.vm.nics or ()
+        for made in machine.nics if machine.path != "rebuild" and not machine.golden else ():
+            row = rows.find(subject.source, made.network.name, made.network.id)
+            if row is not None and made.index < len(facts):
+                yield Attached(subject, group, machine, facts[made.index], made, row)
+
+
+def subnet(network: Network) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """Return the subnet a row states, without its host bits."""
+    found = interface(network.subnet)
+    return found.network if found is not None else None
+
+
+@lru_cache(maxsize=1 << 16)
+def parsed(texts: tuple[str, ...]) -> tuple[Ip, ...]:
+    """Return addresses of a NIC, without those that mean nothing outside of the guest."""
+    found = [ip for text in texts if (ip := interface(text)) is not None]
+    return tuple(ip for ip in found if not (ip.ip.is_link_local or ip.ip.is_loopback or ip.ip.is_unspecified))
+
+
+@lru_cache(maxsize=1 << 16)
+def interface(text: str | None) -> Ip | None:
+    """Return an address with its prefix; None for none, and for a text that is none (VMF116 and VMF204 tell)."""
+    try:
+        return ipaddress.ip_interface(text or "")
+    except ValueError:
+        return None
+
+
+def address(text: str | None) -> Address | None:
+    """Return an address, without its prefix if it has one; None likewise."""
+    found = interface(text)
+    return found.ip if found is not None else None
+
+
+def vlans(ranges: tuple[str, ...]) -> frozenset[int]:
+    """Return the VLANs in ranges; 0 stands for frames without a tag, and is none."""
+    found: set[int] = set()
+    for low, _, high in (text.partition("-") for text in ranges):
+        found |= set(range(max(1, int(low)), min(4094, int(high or low)) + 1))
+    return frozenset(found)
+
+
+def spelled(numbers: frozenset[int]) -> str:
+    """Return VLANs as ranges: ``7, 100-200``."""
+    parts: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][1] + 1:
+            parts[-1] = (parts[-1][0], number)
+        else:
+            parts.append((number, number))
+    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in parts)
+
+
+def _rows(review: Review) -> Iterator[Row]:
+    vcenters = [source.name for source in review.spec.sources]
+    for index, network in enumerate(review.spec.networks):
+        source = network.source
+        names = [name for name in (source.id, source.segment, source.port_group) if name is not None]
+        known: list[tuple[str, InventoryNetwork]] = []
+        for vcenter in [source.source] if source.source is not None else vcenters:
+            found = next((net for name in names if (net := review.networks.get((vcenter, name)))), None)
+            known += [(vcenter, found)] if found is not None else []
+        yield Row(index=index, network=network, where=review.at("networks", index), known=tuple(known))

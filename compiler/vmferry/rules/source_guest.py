@@ -1,0 +1,149 @@
+"""What Forklift's concerns know of the guest: its system, its names and addresses, and what it sealed in its vTPM."""
+
+import re
+from collections.abc import Iterator
+
+from vmferry.model.blueprint import Group, Machine
+from vmferry.model.review import Subject
+from vmferry.rules.concerns import Detected, Seen, by_forklift, concern, copied
+
+_LONGEST_NAME = 63
+_DNS_NAME = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9.]*)?[A-Za-z0-9])?")
+
+_SUPPORTED_ID = re.compile(r"rhel(?:[789]|10)(?:_64)?guest|windows(?:10|11|2016|2019|2022|2025).*guest")
+_SUPPORTED_NAMES = (
+    *(f"red hat enterprise linux {release}" for release in (7, 8, 9, 10)),
+    *(f"windows {release}" for release in (10, 11)),
+    *(f"windows server {release}" for release in (2016, 2019, 2022, 2025)),
+)
+
+
+def _reported(subject: Subject) -> bool:
+    """Return whether the facts are from an import, which says what VMware Tools do; nobody states that by hand."""
+    return subject.vm.tools is not None
+
+
+def _named_by_dhcp(subject: Subject, group: Group, machine: Machine) -> bool:
+    """Return whether KubeVirt's own DHCP server, that of the pod network, tells the guest a host name."""
+    return copied(subject, group, machine) and any(nic.binding == "masquerade" for nic in machine.nics)
+
+
+def _unnamed(subject: Subject, group: Group, machine: Machine) -> bool:
+    return _named_by_dhcp(subject, group, machine) and _reported(subject)
+
+
+@concern(
+    "VMF717",
+    "warning",
+    "host name is not known",
+    forklift="vmware.hostname.empty",
+    source="hostname.rego",
+    matters=_unnamed,
+)
+def no_hostname(seen: Seen) -> Iterator[Detected]:
+    """On the pod network KubeVirt's DHCP server gives the guest a host name.
+
+    Where VMware Tools reported none, that is the name of the VM, and a guest that takes its name from DHCP is
+    renamed.
+    """
+    if seen.vm.hostname is None:
+        yield Detected("no host name is known, so DHCP gives it the VM's name", "add `hostname`", ("hostname",))
+
+
+@concern(
+    "VMF718",
+    "warning",
+    "host name is localhost.localdomain",
+    forklift="vmware.hostname.default",
+    source="hostname.rego",
+    matters=_named_by_dhcp,
+)
+def default_hostname(seen: Seen) -> Iterator[Detected]:
+    """A guest called localhost.localdomain has no name of its own, and takes the one DHCP gives it.
+
+    On the pod network that is KubeVirt's DHCP server: the guest is renamed.
+    """
+    if seen.vm.hostname == "localhost.localdomain":
+        fix = "name the guest before the copy (hostnamectl set-hostname), and correct `hostname`"
+        yield Detected("its host name is localhost.localdomain, so DHCP renames it", fix, ("hostname",))
+
+
+def _keeps_addresses(subject: Subject, group: Group, machine: Machine) -> bool:
+    """Return whether Forklift is to keep the addresses of a VM that has NICs."""
+    keeps = machine.preserve_static_ips and bool(machine.nics)
+    return by_forklift(subject, group, machine) and keeps and _reported(subject)
+
+
+@concern(
+    "VMF719",
+    "warning",
+    "static addresses are to be kept, and none is known",
+    forklift="vmware.vm_missing_ip.detected",
+    source="ip_state.rego",
+    matters=_keeps_addresses,
+)
+def no_addresses(seen: Seen) -> Iterator[Detected]:
+    """Forklift keeps the addresses that VMware Tools reports, and writes them into the converted guest.
+
+    Tools report them while the VM runs. Without any the guest may come up without its static addresses.
+    """
+    if seen.vm.nics is not None and not any(nic.addresses for nic in seen.vm.nics):
+        fix = "start the VM with VMware Tools running and import again; or staticIP: none, if it uses DHCP"
+        yield Detected("its addresses are to be kept, and none is known", fix, ("nics",))
+
+
+def _found_by_name(subject: Subject, group: Group, machine: Machine) -> bool:
+    """Return whether Forklift is told the VM's name and no id."""
+    return by_forklift(subject, group, machine) and machine.id is None
+
+
+@concern(
+    "VMF720",
+    "warning",
+    "VM is told to Forklift by a name that is no DNS name",
+    forklift="vmware.vm.name.invalid",
+    source="name.rego",
+    matters=_found_by_name,
+)
+def odd_name(seen: Seen) -> Iterator[Detected]:
+    """A VM's name in vSphere may hold anything; Forklift's inventory looks names up as paths, separated by `/`.
+
+    An id has no such difficulty. (What the VM is called in the target is another matter: see VMF111.)
+    """
+    name = seen.vm.name
+    if len(name) > _LONGEST_NAME or not _DNS_NAME.fullmatch(name):
+        fix = "add `id` (vCenter: the moRef, as in vm-4711; RVTools: VM ID)"
+        yield Detected("its name is no DNS name, and Forklift is told no id", fix, ("name",))
+
+
+@concern("VMF727", "warning", "content of the vTPM is lost", forklift="vmware.tpm.detected", source="tpm_enabled.rego")
+def tpm(seen: Seen) -> Iterator[Detected]:
+    """What a guest sealed in its virtual TPM is not copied: the copy has an empty one.
+
+    BitLocker asks for its recovery key at the first start, and LUKS bound to the TPM for its passphrase.
+    """
+    if seen.vm.vtpm:
+        fix = "suspend BitLocker or add a passphrase before cutover, have the recovery keys at hand, seal again after"
+        yield Detected("what its vTPM holds is not copied", fix, ("vtpm",))
+
+
+@concern(
+    "VMF729",
+    "warning",
+    "guest system is not on the list of supported ones",
+    forklift="vmware.os.unsupported",
+    source="vm_os.rego",
+)
+def guest_system(seen: Seen) -> Iterator[Detected]:
+    """virt-v2v puts drivers and a boot configuration into the guest, for systems that it knows.
+
+    Red Hat supports RHEL 7 to 10, Windows 10 and 11, and Windows Server 2016 to 2025. Many more work, and
+    whether this one does, a test migration shows.
+    """
+    vm = seen.vm
+    named = vm.guest_tools_name or vm.guest_name  # what Tools report comes first
+    by_id = vm.guest_id is not None and _SUPPORTED_ID.search(vm.guest_id.lower())
+    by_name = named is not None and any(name in named.lower() for name in _SUPPORTED_NAMES)
+    if (vm.guest_id or named) and not (by_id or by_name):
+        what = f"its guest system is not on Red Hat's list for virt-v2v: {named or vm.guest_id}"
+        yield Detected(what, "migrate a copy of it first; or rebuild it, or upgrade it before", ("guestId",))

@@ -1,0 +1,332 @@
+"""What stands in a spec and comes to nothing: entries nobody uses, decisions that are always overridden."""
+
+import fnmatch
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+
+from vmferry.model.facts import Disk
+from vmferry.model.finding import Path, Where
+from vmferry.model.inventory import FACTS
+from vmferry.model.review import Problem, Review
+from vmferry.model.spec import BridgeNetwork, Decisions, ExistingNad, Match, NetworkSource, VirtualMachine
+from vmferry.rules.registry import rule
+from vmferry.rules.segments import Rows
+
+_DECISIONS = dict(zip(Decisions.__struct_fields__, Decisions.__struct_encode_fields__, strict=True))
+_SPELLED = dict(zip(VirtualMachine.__struct_fields__, VirtualMachine.__struct_encode_fields__, strict=True))
+
+
+# --- entries that nothing uses ---------------------------------------------------------------
+
+
+@rule("VMF120", "info", "network row that no VM uses")
+def unused_networks(review: Review) -> Iterator[Problem]:
+    """No VM that moves has a NIC on the network, no smoke test proves it, and nothing is copied over it.
+
+    Either its VMs stay, or the row has another name than the VMs' networks have.
+    """
+    rows = Rows(review)
+    used: set[int] = set()
+    for subject, _, machine in review.moving():
+        found = [rows.find(subject.source, nic.network.name, nic.network.id) for nic in machine.nics]
+        found += [rows.find(subject.source, nic.network, nic.network_id) for nic in subject.vm.nics or ()]
+        used |= {row.index for row in found if row is not None}
+    carriers = _carriers(review)
+    for row in rows.rows:
+        target = row.network.target
+        carries = row.network.source in carriers or (isinstance(target, ExistingNad) and target.name in carriers)
+        if row.index not in used and row.network.smoke_test is None and not carries:
+            yield Problem(f"no VM that moves is on network {row.original!r}", _FIX, row.where.at("source"))
+
+
+def _carriers(review: Review) -> set[NetworkSource | str]:
+    """Return the networks that disks are copied over: those made here by their source, the others by their name."""
+    used = {group.transfer_network for group in review.blueprint.groups if group.transfer_network}
+    made = {
+        nad.network.source
+        for plan in review.blueprint.namespaces
+        for nad in plan.nads
+        if f"{plan.name}/{nad.name}" in used
+    }
+    return made | {reference.partition("/")[2] for reference in used}
+
+
+_FIX = "remove it, or correct its name if VMs should be on it"
+
+
+@rule("VMF121", "info", "datastore row that no disk uses")
+def unused_datastores(review: Review) -> Iterator[Problem]:
+    """No disk of a VM that moves lies on the datastore. The row may have another name than the disks' datastore."""
+    used: set[tuple[str, str]] = set()
+    for subject, _, machine in review.moving():
+        names = {ref for disk in machine.disks if disk.datastore for ref in (disk.datastore.name, disk.datastore.id)}
+        facts: tuple[Disk, ...] = () if machine.path == "rebuild" else subject.vm.disks or ()
+        names |= {disk.datastore for disk in facts}
+        used |= {(subject.source, name) for name in names if name is not None}
+    everywhere = {name for _, name in used}
+    for index, row in enumerate(review.spec.storage.map):
+        names = {row.source.datastore, row.source.id} - {None}
+        source = row.source.source
+        if not (any((source, name) in used for name in names) if source is not None else names & everywhere):
+            place = review.at("storage", "map", index, "source")
+            yield Problem(f"no disk that moves is on datastore {row.source.datastore!r}", _FIX, place)
+
+
+@rule("VMF122", "info", "class that no disk gets")
+def unused_classes(review: Review) -> Iterator[Problem]:
+    """The class is offered and chosen for no disk: by its tier or what it can do, another one always fits better.
+
+    `vmferry explain` shows for each disk why a class was refused.
+    """
+    used = {disk.storage_class for _, _, machine in review.moving() for disk in machine.disks}
+    used |= {volume.storage_class for _, _, machine in review.moving() for volume in machine.state}
+    for index, item in enumerate(review.spec.storage.classes):
+        if item.name not in used:
+            place = review.at("storage", "classes", index, "name")
+            fix = "remove it, or give a datastore or a VM its tier"
+            yield Problem(f"no disk gets StorageClass {item.name}", fix, place)
+
+
+@rule("VMF123", "info", "namespace without VMs")
+def empty_namespaces(review: Review) -> Iterator[Problem]:
+    """The namespace is created with its policies and rights, and nothing moves into it."""
+    used = {machine.namespace for _, _, machine in review.moving()}
+    used |= {net.smoke_test.namespace for net in review.spec.networks if net.smoke_test is not None}
+    used |= {(group.transfer_network or "").partition("/")[0] for group in review.blueprint.groups}
+    used.add(review.spec.target.forklift.namespace)
+    for index, namespace in enumerate(review.spec.namespaces):
+        if namespace.name not in used:
+            where = review.at("namespaces", index, "name")
+            fix = "remove it, or correct its `source` or the VMs' `namespace`"
+            yield Problem(f"no VM moves into namespace {namespace.name}", fix, where)
+
+
+@rule("VMF124", "info", "phase without VMs")
+def empty_phases(review: Review) -> Iterator[Problem]:
+    """No VM moves in the phase: what others wait for, with `after`, is nothing."""
+    used = {machine.phase for _, _, machine in review.moving()}
+    for index, phase in enumerate(review.spec.phases):
+        if phase.name not in used:
+            where = review.at("phases", index, "name")
+            yield Problem(f"no VM moves in phase {phase.name}", "assign VMs to it, or remove it", where)
+
+
+@rule("VMF125", "warning", "hook that no VM uses")
+def unused_hooks(review: Review) -> Iterator[Problem]:
+    """A hook runs for the VMs that name it under `hooks`. Nobody does: it was written, and will not run."""
+    used = {use.name for _, _, machine in review.moving() for use in machine.hooks}
+    for index, hook in enumerate(review.spec.hooks):
+        if hook.name not in used:
+            fix = f"add hooks: [{{name: {hook.name}, step: PreHook}}] to its VMs, an `assign` rule or `defaults`"
+            yield Problem(f"hook {hook.name} runs for no VM", fix, review.at("hooks", index, "name"))
+
+
+@rule("VMF126", "warning", "vCenter without VMs")
+def empty_sources(review: Review) -> Iterator[Problem]:
+    """Neither the spec nor an inventory has a VM of the vCenter: its import, or an include, may be missing."""
+    used = {subject.source for subject in review.subjects}
+    for index, source in enumerate(review.spec.sources):
+        if source.name not in used:
+            fix = f"`vmferry import` its inventory, include it, say source: {source.name} in its VMs, or remove it"
+            yield Problem(f"no VM is of source {source.name}", fix, review.at("sources", index, "name"))
+
+
+@rule("VMF133", "info", "host that no VM is copied from")
+def unused_hosts(review: Review) -> Iterator[Problem]:
+    """Forklift copies directly from a listed host. No VM that takes that path is on this one, by its name or id.
+
+    Its name may be another than vCenter's, and the copies go through vCenter instead.
+    """
+    on: defaultdict[str, set[str | None]] = defaultdict(set)
+    for subject, _, machine in review.moving():
+        if machine.path == "forklift":
+            known = review.hosts.get((subject.source, subject.vm.host or ""))
+            on[subject.source] |= {subject.vm.host, machine.host, known.id if known is not None else None}
+    for number, source in enumerate(review.spec.sources):
+        for index, host in enumerate(source.vcenter.hosts):
+            unknown = None in on[source.name] and on[source.name] == {None}
+            if not unknown and not {host.name, host.id} - {None} & on[source.name]:
+                where = review.at("sources", number, "vcenter", "hosts", index, "name")
+                yield Problem(f"no VM that Forklift copies is on host {host.name}", _FIX, where)
+
+
+@rule("VMF134", "warning", "bridge that no network uses")
+def unused_bridges(review: Review) -> Iterator[Problem]:
+    """A bridge takes its port from whatever uses it on the nodes, and here without a network in return."""
+    used = {net.target.bridge for net in review.spec.networks if isinstance(net.target, BridgeNetwork)}
+    for index, bridge in enumerate(review.spec.target.cluster.bridges):
+        if bridge.name not in used:
+            where = review.at("target", "cluster", "bridges", index, "name")
+            fix = f"remove it, or say bridge: {bridge.name} in a network's target"
+            yield Problem(f"no network uses bridge {bridge.name} with port {bridge.port}", fix, where)
+
+
+# --- decisions that come to nothing ----------------------------------------------------------
+
+
+@rule("VMF127", "warning", "decision of an `assign` rule is always overridden")
+def overridden_rules(review: Review) -> Iterator[Problem]:
+    """Later rules win over earlier ones, and a VM's entry over all. For every VM it matches, another one wins.
+
+    The rule reads as if it decided something. Often it is the general one, and stands behind the special ones.
+    """
+    effective = _effective(review)
+    for index, assign in enumerate(review.spec.assign):
+        stated = [name for field, name in _DECISIONS.items() if getattr(assign.set, field) is not None]
+        place = review.at("assign", index)
+        lost = [name for name in stated if _place(place.at("set", name)) not in effective]
+        if not lost or (lost == stated and not _matches_any(assign.match, review)):
+            continue  # that it matches nothing is VMF109
+        yield Problem(
+            f"{', '.join(lost)} of this `assign` rule {'is' if len(lost) == 1 else 'are'} overridden for every VM",
+            "put the rule behind those that override it, or remove it",
+            place.at("set", lost[0]),
+        )
+
+
+@rule("VMF128", "info", "default that every VM overrides")
+def overridden_defaults(review: Review) -> Iterator[Problem]:
+    """No VM is decided by the default: an `assign` rule or an entry wins for each. A new VM would still get it."""
+    effective = _effective(review)
+    for field, name in _DECISIONS.items():
+        place = review.at("defaults", name)
+        stated = getattr(review.spec.defaults, field) is not None
+        if stated and review.subjects and _place(place) not in effective:
+            yield Problem(f"default {name} holds for no VM", "remove it, or keep it for VMs to come", place)
+
+
+def _effective(review: Review) -> set[tuple[str, int, Path]]:
+    """Return every place in the spec that a decision of some VM comes from."""
+    origins = (where for subject in review.subjects for where in subject.origins.values())
+    return {_place(where) for where in origins}
+
+
+def _place(where: Where) -> tuple[str, int, Path]:
+    return where.file, where.document, where.path
+
+
+@rule("VMF129", "info", "entry repeats what the inventory says")
+def repeated(review: Review) -> Iterator[Problem]:
+    """The entry states a fact that the inventory has already. It wins over the inventory, and so hides its next change.
+
+    Say in the entry what is decided, and what the inventory does not know or has wrong.
+    """
+    for entry in review.project.entries:
+        if entry.imported is None:
+            continue
+        again = [f for f in entry.stated if f in FACTS and f not in ("name", "id", "source", *entry.overrides)]
+        names = [_SPELLED[f] for f in again if getattr(entry.imported, f) == getattr(entry.vm, f)]
+        if names:
+            yield Problem(
+                f"VM {entry.vm.name}: its entry repeats {', '.join(names)} from the inventory",
+                f"remove {'it' if len(names) == 1 else 'them'} from the entry",
+                entry.where.at(names[0]),
+                (entry.vm.name,),
+            )
+
+
+@rule("VMF130", "warning", "decision on a VM that does not move")
+def idle(review: Review) -> Iterator[Problem]:
+    """The entry says that the VM stays or goes, and how it is to move: one of the two is left over.
+
+    What `assign` rules and `defaults` say of it beside others is not meant here.
+    """
+    for subject in review.subjects:
+        if subject.disposition not in ("retire", "retain", "exclude"):
+            continue
+        own = [
+            name
+            for field, name in _DECISIONS.items()
+            if field not in ("disposition", "reason") and subject.origins.get(field) == subject.where.at(name)
+        ]
+        if own:
+            yield subject.problem(
+                f"it is to {subject.disposition}, and its entry states {', '.join(own)}",
+                f"remove {', '.join(own)}, or the disposition",
+                own[0],
+            )
+
+
+@rule("VMF131", "warning", "needs a VM that is retired")
+def needs_retired(review: Review) -> Iterator[Problem]:
+    """The VM moves, and depends on one that is switched off for good."""
+    retired: defaultdict[str, list[str]] = defaultdict(list)
+    for subject in review.subjects:
+        for name in {subject.name, subject.vm.id or subject.name, subject.key}:
+            retired[name].append(subject.disposition or "")
+    for subject, _, _ in review.moving():
+        for index, need in enumerate(subject.vm.depends_on):
+            if isinstance(need, str) and set(retired[need]) == {"retire"}:
+                yield subject.problem(
+                    f"it needs {need}, which is to retire",
+                    f"move or retain {need}, or remove it from dependsOn with whatever uses it",
+                    "dependsOn",
+                    index,
+                )
+
+
+@rule("VMF132", "warning", "anti-affinity set with one member")
+def alone(review: Review) -> Iterator[Problem]:
+    """VMs with one name under `apartFrom` prefer different nodes. A set with one member keeps nothing apart.
+
+    Often its name is spelled otherwise in the other VMs, or they go to another namespace: a set ends with it.
+    """
+    sizes = Counter((machine.namespace, machine.placement.apart_from) for _, _, machine in review.moving())
+    for subject, _, machine in review.moving():
+        name = machine.placement.apart_from
+        if name is not None and machine.path != "rebuild" and sizes[machine.namespace, name] == 1:
+            yield subject.decided(
+                "apart_from",
+                f"it is the only one apart from {name!r} in namespace {machine.namespace}",
+                "give the VMs it must not meet the same name, in the same namespace, or remove it",
+            )
+
+
+@rule("VMF135", "warning", "application of a VM that is not rebuilt")
+def ignored_application(review: Review) -> Iterator[Problem]:
+    """The entry describes the containers that take the VM's place, and its path copies the VM instead.
+
+    Nothing is made of the description.
+    """
+    for subject, group, _ in review.moving():
+        if subject.vm.application is not None and group.path != "rebuild":
+            yield subject.problem(
+                f"its application is described, and it moves by path {group.path}",
+                "say path: rebuild (or disposition: rebuild, with a reason), or remove application",
+                "application",
+            )
+
+
+# --- which VMs a rule is for -----------------------------------------------------------------
+
+
+def _matches_any(match: Match, review: Review) -> bool:
+    """Return whether an `assign` rule is for any VM at all."""
+    stated = [field for field in Match.__struct_fields__ if getattr(match, field) not in (None, {})]
+    tests = [_test(match, field) for field in stated]
+    return any(all(test(subject.vm, subject.source) for test in tests) for subject in review.subjects)
+
+
+_Read = Callable[[VirtualMachine, str], Iterable[str | None]]
+
+_READERS: dict[str, _Read] = {
+    "source": lambda _, source: (source,),
+    "folder": lambda vm, _: (vm.folder, f"{vm.folder}/{vm.name}"),
+    "network": lambda vm, _: (nic.network for nic in vm.nics or ()),
+    "datastore": lambda vm, _: (disk.datastore for disk in vm.disks or ()),
+    "tags": lambda vm, _: vm.tags,
+}
+
+
+def _test(match: Match, field: str) -> Callable[[VirtualMachine, str], bool]:
+    """Return the test of one field of a `match`."""
+    if field == "template":
+        return lambda vm, _: bool(vm.template) is match.template
+    if field == "custom_attributes":
+        globs = match.custom_attributes
+        return lambda vm, _: all(fnmatch.fnmatchcase(vm.custom_attributes.get(k, ""), v) for k, v in globs.items())
+    wanted = getattr(match, field)
+    pattern = re.compile("|".join(map(fnmatch.translate, (wanted,) if isinstance(wanted, str) else wanted)))
+    read: _Read = _READERS.get(field, lambda vm, _: (getattr(vm, field),))
+    return lambda vm, source: any(value is not None and pattern.match(value) for value in read(vm, source))

@@ -1,0 +1,485 @@
+"""Storage that would hold the disks and fail them later: bound to a node or zone, too small, too slow, single."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from vmferry.model.blueprint import Group, Machine
+from vmferry.model.facts import Disk, DiskBaseline
+from vmferry.model.provisioners import is_local
+from vmferry.model.quantity import format_size, parse_size
+from vmferry.model.review import Problem, Review, Subject
+from vmferry.model.sizing import disk_storage, machine_load, peak, total
+from vmferry.model.spec import Quota, StorageClass
+from vmferry.rules.registry import rule
+
+_GI = 1 << 30
+_ZONE = "topology.kubernetes.io/zone"
+
+
+class _Volume(NamedTuple):
+    """A volume of a machine: its name there, its class, what it claims in bytes, and how often it exists."""
+
+    name: str
+    storage_class: str
+    claim: int
+    copies: int = 1
+
+
+@rule(
+    "VMF320",
+    "warning",
+    "local storage under a VM that has to survive its node",
+    source="kubernetes PersistentVolume.spec.nodeAffinity of local volumes",
+)
+def local(review: Review) -> Iterator[Problem]:
+    """A local volume exists on one node. When that node is down or drained, no other can run the VM.
+
+    In vSphere a datastore is shared, so HA restarts the VM on another host; here it waits until the node is back, and
+    if the node's disk is lost, so is the data. A node cannot be drained for an update without stopping the VM.
+    """
+    bad = _named(review, is_local)
+    for subject, group, machine in review.moving() if bad else ():
+        names = sorted(_used(machine) & bad)
+        why = _must_survive(review, subject, group)
+        if names and why is not None and not machine.golden:
+            yield subject.problem(
+                f"{_class(names)} keeps its volumes on one node, and {why}",
+                "give it a class of shared storage (`tier` or `storageClass`); accept it with `suppress` where the "
+                "application itself keeps copies elsewhere",
+                *_at(machine),
+            )
+
+
+@rule(
+    "VMF321",
+    "warning",
+    "volumes of one VM may be bound to different nodes or zones",
+    source="CDI doc/waitforfirstconsumer-storage-handling.md; forklift pkg/controller/plan/kubevirt.go",
+)
+def apart(review: Review) -> Iterator[Problem]:
+    """Each volume is bound before the VM runs, and on its own: nothing makes two of them land at the same place.
+
+    A VM whose disks are on two nodes, or in two zones, can be scheduled nowhere. Only a pod that mounts all disks at
+    once binds them together: that of a conversion Job or of a cold Forklift migration, with WaitForFirstConsumer.
+    """
+    placed = {item.name: item for item in review.spec.storage.classes if is_local(item) or len(item.zones) > 1}
+    alone = sum(pool.count for pool in review.spec.target.cluster.nodes) == 1
+    for subject, _, machine in review.moving() if placed and not alone else ():
+        items = [placed[disk.storage_class] for disk in machine.disks if disk.owner and disk.storage_class in placed]
+        together = machine.method not in ("warm", "image")  # one pod mounts them all, if they wait for it
+        scattered = [item for item in items if not (together and item.wait_for_first_consumer)]
+        if len(scattered) > 1 and not machine.golden:
+            places = "node" if any(map(is_local, scattered)) else "zone"
+            yield subject.problem(
+                f"{len(scattered)} disks on {_class(sorted({item.name for item in scattered}))} are bound one by one, "
+                f"each maybe to another {places}; then it can run nowhere",
+                "use method job or cold with a class that has waitForFirstConsumer: true, a class of shared storage, "
+                "or a class of one zone",
+                "disks",
+            )
+
+
+@rule(
+    "VMF322",
+    "error",
+    "no zone has all volumes of a VM and nodes",
+    source="kubernetes PersistentVolume.spec.nodeAffinity, topology.kubernetes.io/zone",
+)
+def no_zone(review: Review) -> Iterator[Problem]:
+    """A volume that is bound to a zone can be mounted there only.
+
+    A VM whose volumes are in different zones, or in one without nodes, stays unscheduled for good.
+    """
+    zonal, nodes = {item.name: item.zones for item in review.spec.storage.classes if item.zones}, _node_zones(review)
+    for subject, _, machine in review.moving() if zonal else ():
+        bound = {name: zonal[name] for name in _used(machine) & zonal.keys()}
+        if not bound or machine.golden:
+            continue
+        common = frozenset.intersection(*map(frozenset, bound.values()))
+        chosen = machine.placement.node_selector.get(_ZONE)
+        where = "; ".join(f"{name}: {', '.join(zones)}" for name, zones in sorted(bound.items()))
+        if not common:
+            message, fix = f"its classes share no zone ({where})", "give its disks classes of one zone"
+        elif nodes and not common & nodes:
+            message = f"its volumes are in zones without nodes ({where}); nodes are in {', '.join(sorted(nodes))}"
+            fix = "correct the `zones` of the class or of target.cluster.nodes, or choose another class"
+        elif chosen is not None and chosen not in common:
+            message = f"nodeSelector asks for zone {chosen}, and its volumes are elsewhere ({where})"
+            fix = "choose a class of that zone, or drop the nodeSelector"
+        else:
+            continue
+        yield subject.problem(message, fix, *_at(machine))
+
+
+@rule(
+    "VMF323",
+    "warning",
+    "volumes of one zone under a VM that has to survive it",
+    source="kubernetes PersistentVolume.spec.nodeAffinity, topology.kubernetes.io/zone",
+)
+def single_zone(review: Review) -> Iterator[Problem]:
+    """The nodes span several zones, the VM's volumes do not: each is bound to the zone it was made in.
+
+    When that zone fails, the VM cannot start in another, and anti-affinity spreads its set within one zone only.
+    """
+    nodes, bad = _node_zones(review), _named(review, lambda item: bool(item.zones) and not is_local(item))
+    for subject, group, machine in review.moving() if bad and len(nodes) > 1 else ():
+        names = sorted(_used(machine) & bad)
+        why = _must_survive(review, subject, group)
+        if names and why is not None and not machine.golden:
+            yield subject.problem(
+                f"{_class(names)} binds each volume to one zone, nodes are in {len(nodes)}, and {why}",
+                "choose a class that is replicated over the zones (one without `zones`), or accept that the VM waits "
+                "for its zone",
+                *_at(machine),
+            )
+
+
+@rule("VMF324", "warning", "class without snapshots where the way back needs them")
+def no_snapshots(review: Review) -> Iterator[Problem]:
+    """Once the guest writes in the target, the disks left in vSphere are old: going back to them loses those writes.
+
+    A snapshot before a risky step is the way back that keeps them. In a stateful phase, and where source and target
+    run side by side (`dualRun`), a class that cannot snapshot leaves none.
+    """
+    bad = _named(review, lambda item: item.snapshots is False)
+    dual = {phase.name for phase in review.spec.phases if phase.dual_run is not None}
+    for subject, group, machine in review.moving() if bad else ():
+        names = sorted(_used(machine) & bad)
+        if names and (group.phase_kind == "stateful" or group.phase in dual):
+            because = "is stateful" if group.phase_kind == "stateful" else "has a dual run"
+            yield subject.problem(
+                f"{_class(names)} cannot snapshot, and phase {group.phase} {because}",
+                "choose a class with snapshots: true (the driver needs a VolumeSnapshotClass), or plan backups of it",
+                *_at(machine),
+            )
+
+
+class _Demand:
+    """What is asked of one class, in bytes."""
+
+    def __init__(self) -> None:
+        self.claimed = 0  # every claim in full
+        self.certain = 0  # without what thin disks do not use yet
+        self.vms: set[str] = set()
+
+
+@rule(
+    "VMF325",
+    "error",
+    "class holds less than what is claimed of it",
+    source="CDI pkg/util/util.go GetRequiredSpace: 6 % more for a Filesystem volume",
+)
+def capacity(review: Review) -> Iterator[Problem]:
+    """The volumes of a class add up to more than it holds, thin disks counted at what they use today only.
+
+    What is copied when it is full fails; on thinly provisioned storage all VMs on it stop at once. Filesystem volumes
+    claim 6 % more than the disk, which CDI adds for the file system.
+    """
+    for index, item, demand in _demands(review):
+        if demand.certain > parse_size(item.capacity or ""):
+            yield Problem(
+                f"StorageClass {item.name}: {_vms(demand.vms)} need {_size(demand.certain)}, its capacity is "
+                f"{item.capacity}",
+                "add storage and correct `capacity`, or send VMs to another tier",
+                review.at("storage", "classes", index, "capacity"),
+                tuple(sorted(demand.vms)),
+            )
+
+
+@rule("VMF326", "warning", "thin disks can outgrow their class")
+def thin_growth(review: Review) -> Iterator[Problem]:
+    """What thin disks use today fits, what they may grow to does not: claims are as large as the disks.
+
+    vSphere warns of overcommitted datastores; most CSI drivers do not. A class that runs full stops every VM on it.
+    """
+    for index, item, demand in _demands(review):
+        if demand.certain <= parse_size(item.capacity or "") < demand.claimed:
+            yield Problem(
+                f"StorageClass {item.name}: {_vms(demand.vms)} may grow to {_size(demand.claimed)}, its capacity is "
+                f"{item.capacity}",
+                "add storage, send VMs to another tier, or watch how full it is and accept it with `suppress`",
+                review.at("storage", "classes", index, "capacity"),
+                tuple(sorted(demand.vms)),
+            )
+
+
+def _demands(review: Review) -> Iterator[tuple[int, StorageClass, _Demand]]:
+    """Yield the classes whose capacity is stated, with what is asked of them."""
+    demands: defaultdict[str, _Demand] = defaultdict(_Demand)
+    for subject, _, machine in review.moving():
+        thin: defaultdict[str, int] = defaultdict(int)
+        facts = _facts(subject, machine)
+        for volume in _volumes(machine):
+            demand = demands[volume.storage_class]
+            claimed = volume.claim * volume.copies
+            demand.claimed += claimed
+            demand.vms.add(machine.name)
+            fact = facts.get(volume.name)
+            if machine.clone_of is not None or (fact is not None and fact.thin):
+                thin[volume.storage_class] += claimed
+            else:
+                demand.certain += claimed
+        if len(thin) == 1 and machine.clone_of is None:  # else what it uses cannot be told apart by class
+            [(name, grown)] = thin.items()
+            demands[name].certain += min(grown, _used_by_thin(subject))
+    for index, item in enumerate(review.spec.storage.classes):
+        if item.capacity is not None and item.name in demands:
+            yield index, item, demands[item.name]
+
+
+def _used_by_thin(subject: Subject) -> int:
+    """Return the bytes that a VM's thin disks use at least; 0 where that is unknown."""
+    thick = sum(parse_size(disk.size) for disk in subject.vm.disks or () if not disk.thin)
+    return max(0, (subject.vm.used_storage or 0) - thick)
+
+
+@rule(
+    "VMF327",
+    "warning",
+    "class is slower than what the disk did in vSphere",
+    source="vSphere PerformanceManager: virtualDisk.numberReadAveraged, numberWriteAveraged",
+)
+def slow(review: Review) -> Iterator[Problem]:
+    """The baseline measured in vSphere has peaks above what the class gives a volume.
+
+    The VM will wait for its disk at the same hours. State `iops` on the disk, and a class that cannot is not chosen.
+    """
+    fast = {item.name: item.iops for item in review.spec.storage.classes if item.iops is not None}
+    for subject, _, machine in review.moving() if fast else ():
+        baseline = subject.vm.baseline
+        measured = {each.label: _peak(each) for each in baseline.disks} if baseline is not None else {}
+        facts = _facts(subject, machine) if measured else {}
+        for disk in machine.disks:
+            fact, limit = facts.get(disk.name), fast.get(disk.storage_class)
+            iops = measured.get(fact.unit or "", 0) if fact is not None else 0
+            if limit is not None and iops > limit:
+                yield subject.problem(
+                    f"{disk.name} peaked at {iops} IOPS, StorageClass {disk.storage_class} gives {limit}",
+                    f"add `iops: {iops}` to the disk to have a faster class chosen, or name one by `storageClass`",
+                    "disks",
+                )
+
+
+def _peak(measured: DiskBaseline) -> int:
+    return round(sum(rate.peak for rate in (measured.read_iops, measured.write_iops) if rate is not None))
+
+
+@rule("VMF328", "warning", "one copy only under data that must not be lost")
+def single_copy(review: Review) -> Iterator[Problem]:
+    """The class keeps one copy of each block: when its disk or node is lost, the volume is.
+
+    A vSphere datastore stands on RAID or vSAN. For a stateful phase the target should be no worse.
+    """
+    bad = _named(review, lambda item: item.replication == 1)
+    for subject, group, machine in review.moving() if bad else ():
+        names = sorted(_used(machine) & bad)
+        if names and group.phase_kind == "stateful":
+            yield subject.problem(
+                f"{_class(names)} keeps one copy, and phase {group.phase} is stateful",
+                "choose a class with replication of 2 or more, or accept it with `suppress` where the array below it "
+                "keeps copies",
+                *_at(machine),
+            )
+
+
+@rule(
+    "VMF329",
+    "error",
+    "stated quota is smaller than the disks",
+    source="kubernetes ResourceQuota requests.storage: claims count at the size they request",
+)
+def small_quota(review: Review) -> Iterator[Problem]:
+    """A quota counts what volume claims request: thin disks in full, however little they use.
+
+    The claim that would exceed it is refused, and the copy of that VM does not start.
+    """
+    for place in _quotas(review):
+        if place.disks > place.limit:
+            yield place.problem(
+                f"namespace {place.name}: quota states storage {place.stated}, its volumes have {_size(place.disks)}",
+                f"state at least {_size(place.claims)}, or say quota: auto; thin disks count in full",
+            )
+
+
+@rule(
+    "VMF330",
+    "error",
+    "stated quota leaves out the file systems' overhead",
+    source="CDI pkg/util/util.go GetRequiredSpace: 6 % on Filesystem volumes; KubeVirt pkg/storage/backend-storage",
+)
+def overhead(review: Review) -> Iterator[Problem]:
+    """The disks fit into the quota, their claims do not.
+
+    CDI adds 6 % to a claim that is a file system, so that the disk image fits on it, and KubeVirt adds a small claim to
+    each VM with EFI variables or a vTPM. The last disks would be refused.
+    """
+    for place in _quotas(review):
+        if place.disks <= place.limit < place.claims:
+            yield place.problem(
+                f"namespace {place.name}: quota states storage {place.stated}, with CDI's and KubeVirt's overhead "
+                f"its claims need {_size(place.claims)}",
+                f"state at least {_size(place.claims)}, or say quota: auto",
+            )
+
+
+@rule(
+    "VMF331",
+    "warning",
+    "stated quota leaves no room to fill the volumes",
+    source="CDI pkg/controller/populators createPVCPrime; doc/scratch-space.md",
+)
+def no_room_to_copy(review: Review) -> Iterator[Problem]:
+    """While CDI fills a volume, it holds a second claim of the same size (and for images a scratch claim as well).
+
+    Both count in the quota. With room for the finished VMs only, a group's last disks wait for ever.
+    """
+    for place in _quotas(review):
+        if place.claims <= place.limit < place.peak:
+            yield place.problem(
+                f"namespace {place.name}: quota states storage {place.stated}, while its VMs are copied their claims "
+                f"need up to {_size(place.peak)}",
+                f"state {_size(place.peak)} until its last phase is over, or say quota: auto",
+            )
+
+
+class _StatedQuota(NamedTuple):
+    """A namespace whose storage quota is stated, and what its VMs need; in bytes."""
+
+    name: str
+    stated: str
+    limit: int
+    disks: int  # without any overhead
+    claims: int
+    peak: int  # while they are copied
+    place: Problem  # where the quota stands, and its VMs
+
+    def problem(self, message: str, fix: str) -> Problem:
+        """Return a problem of this quota."""
+        return self.place._replace(message=message, help=fix)
+
+
+def _quotas(review: Review) -> Iterator[_StatedQuota]:
+    """Yield the namespaces whose storage quota is stated and that hold anything."""
+    cluster = review.spec.target.cluster
+    ranks = {phase.name: rank for rank, phase in enumerate(review.blueprint.phases)}
+    groups: defaultdict[str, list[Group]] = defaultdict(list)
+    for group in review.blueprint.groups:
+        groups[group.namespace].append(group)
+    for index, namespace in enumerate(review.spec.namespaces):
+        here, quota = groups.get(namespace.name), namespace.quota
+        if here is None or not isinstance(quota, Quota) or quota.storage is None:
+            continue
+        machines = [machine for group in here for machine in group.machines]
+        vms = tuple(sorted(machine.name for machine in machines))
+        yield _StatedQuota(
+            name=namespace.name,
+            stated=quota.storage,
+            limit=parse_size(quota.storage),
+            disks=sum(map(_without_overhead, machines)),
+            claims=total(machine_load(machine, cluster) for machine in machines).storage,
+            peak=peak(here, ranks, cluster)[0].storage,
+            place=Problem("", "", review.at("namespaces", index, "quota", "storage"), vms),
+        )
+
+
+def _without_overhead(machine: Machine) -> int:
+    if machine.application is not None:
+        return sum(volume.claim * volume.copies for volume in _volumes(machine))
+    return sum(disk.size for disk in machine.disks if disk.owner)
+
+
+@rule("VMF332", "warning", "encrypted VM on a class that does not say it encrypts")
+def not_encrypted(review: Review) -> Iterator[Problem]:
+    """VM encryption ends in vSphere: the copy is written in clear, and is only as safe as the target's storage.
+
+    Whoever asked for encryption at rest asked for it there too.
+    """
+    bad = _named(review, lambda item: not _encrypts(item))
+    for subject, _, machine in review.moving():
+        names = sorted(_used(machine) & bad) if subject.vm.encrypted else []
+        if names:
+            yield subject.problem(
+                f"it is encrypted in vSphere, and nothing says that {_class(names)} encrypts",
+                "choose a class that does and state so in its `parameters` (Ceph, Longhorn, EBS: encrypted: "
+                '"true"), or suppress this with the reason, as where the disks below encrypt themselves',
+                *_at(machine),
+            )
+
+
+def _encrypts(item: StorageClass) -> bool:
+    """Return whether a parameter of the class asks for encryption (Portworx calls it `secure`)."""
+    return any(
+        ("encrypt" in key.lower() or key == "secure") and value.lower() not in ("", "false")
+        for key, value in item.parameters.items()
+    )
+
+
+# --- what a machine has -----------------------------------------------------------------------
+
+
+def _named(review: Review, test: Callable[[StorageClass], bool]) -> frozenset[str]:
+    """Return the names of the classes that a test holds for."""
+    return frozenset(item.name for item in review.spec.storage.classes if test(item))
+
+
+def _used(machine: Machine) -> set[str]:
+    """Return the names of the classes that a machine's volumes are of; the spec may not define all any more."""
+    return {disk.storage_class for disk in machine.disks} | {state.storage_class for state in machine.state}
+
+
+def _volumes(machine: Machine) -> Iterator[_Volume]:
+    """Yield the volumes that a machine's base creates; those of a shared disk once, with their owner."""
+    for disk in machine.disks:
+        if disk.owner:
+            yield _Volume(disk.name, disk.storage_class, disk_storage(disk))
+    application = machine.application
+    for state in machine.state:  # a StatefulSet has one volume a replica, unless all mount the same
+        each = application is not None and application.kind == "StatefulSet" and state.access_mode != "ReadWriteMany"
+        copies = application.replicas if application is not None and each else 1
+        yield _Volume(state.name, state.storage_class, state.size, copies)
+
+
+def _facts(subject: Subject, machine: Machine) -> dict[str, Disk]:
+    """Return what vSphere says of each disk, by its name in the target; by its VMDK, since they are sorted anew."""
+    given = subject.vm.disks or ()
+    if len(given) == 1 == len(machine.disks):
+        return {machine.disks[0].name: given[0]}
+    files = {disk.file: disk for disk in given if disk.file is not None}
+    return {disk.name: files[disk.file] for disk in machine.disks if disk.file in files}
+
+
+def _must_survive(review: Review, subject: Subject, group: Group) -> str | None:
+    """Return why a VM must not depend on one node or zone; None where nothing says so."""
+    cluster = review.clusters.get((subject.source, subject.vm.cluster or ""))
+    if group.phase_kind == "stateful":
+        return f"phase {group.phase} is stateful"
+    if subject.decisions.apart_from is not None:
+        return f"set {subject.decisions.apart_from} is to survive a failure"
+    if cluster is not None and cluster.ha:
+        return f"HA of cluster {cluster.name} restarts it elsewhere today"
+    return None
+
+
+def _node_zones(review: Review) -> frozenset[str]:
+    """Return the zones of the nodes; none where that of a pool is unknown."""
+    zones = [pool.zone for pool in review.spec.target.cluster.nodes]
+    return frozenset(zone for zone in zones if zone is not None) if all(zones) else frozenset()
+
+
+def _at(machine: Machine) -> tuple[str, ...]:
+    return ("application", "state") if machine.application is not None else ("disks",)
+
+
+def _class(names: Iterable[str]) -> str:
+    return f"StorageClass {', '.join(names)}"
+
+
+def _vms(names: set[str]) -> str:
+    return "1 VM" if len(names) == 1 else f"{len(names)} VMs"
+
+
+def _size(size: int) -> str:
+    """Return bytes as people read them: rounded up to Gi."""
+    return format_size(-(-size // _GI) * _GI)

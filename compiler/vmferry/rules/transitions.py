@@ -1,0 +1,293 @@
+"""What changed between two commits and must not: a pull request moves groups on, and rewrites nothing that has run."""
+
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+
+from vmferry.model.blueprint import Group, Machine, NamespacePlan
+from vmferry.model.quantity import format_size
+from vmferry.model.review import Problem, Review
+from vmferry.model.spec import Stage
+from vmferry.rules.registry import rule
+
+_ORDER: tuple[Stage, ...] = ("planned", "prepared", "migrating", "cutover", "adopted", "validated", "retired")
+_RESTORE = "restore it, as it was at the other commit"
+
+
+@rule("VMF850", "error", "a stage was skipped")
+def skipped(review: Review) -> Iterator[Problem]:
+    """Each stage leaves something in the cluster that the next one needs, and shows in time what is wrong.
+
+    A group that goes from `planned` to `migrating` in one commit starts a Migration whose Plan nobody saw Ready; one
+    that goes to `cutover` in the commit that starts the copy has its downtime before anybody looked.
+    """
+    for before, after in _stages(review):
+        if after.stage in _ORDER and _rank(after.stage) > _rank(before) + 1:
+            missed = _ORDER[_rank(before) + 1 : _rank(after.stage)]
+            yield _problem(
+                review,
+                after,
+                f"goes from {before} to {after.stage} and skips {' and '.join(missed)}",
+                f"set stage: {missed[0]}, let it be synced, and go on in another commit",
+                "stage",
+            )
+
+
+@rule("VMF851", "error", "a stage was moved back")
+def moved_back(review: Review) -> Iterator[Problem]:
+    """What the later stage brought would be pruned or stay behind without an owner, and the source may be off by now.
+
+    The way back is the stage `rolled-back`, which says what becomes of the target.
+    """
+    for before, after in _stages(review):
+        if after.stage in _ORDER and _rank(after.stage) < _rank(before):
+            yield _problem(
+                review,
+                after,
+                f"goes back from {before} to {after.stage}",
+                f"keep stage: {before}, or set rolled-back where that is meant",
+                "stage",
+            )
+
+
+@rule("VMF852", "error", "a VM was removed before it was retired")
+def removed(review: Review) -> Iterator[Problem]:
+    """The VM runs in the target, or is being copied; its manifests would lose their owner, and nobody would miss it.
+
+    A VM leaves the spec when its group is retired.
+    """
+    staying = [subject for subject in review.subjects if subject.disposition in ("migrate", "rebuild")]
+    keys = {subject.key for subject in staying}
+    names = {(subject.source, subject.name) for subject in staying}
+    for group, machine in _machines(review.before):
+        if _has_moved(group) and machine.key not in keys and (machine.source, machine.name) not in names:
+            yield Problem(
+                f"VM {machine.name}: was removed while its group {group.name} is at {group.stage}",
+                f"restore its entry; it may leave once the group is retired ({machine.key})",
+                review.project.where,
+                (machine.name,),
+            )
+
+
+@rule("VMF853", "error", "a volume was shrunk, renamed or given another class")
+def volumes(review: Review) -> Iterator[Problem]:
+    """A PersistentVolumeClaim cannot shrink or change its class, and under another name it is another, empty disk."""
+    for group, before, after in _pairs(review):
+        changes = [
+            change
+            for old, new in zip_longest(_volumes(before), _volumes(after))
+            if old is not None
+            for change in _volume(old, new)
+        ]
+        if group.frozen and changes:
+            yield _of_vm(review, after, f"{'; '.join(changes)}, while group {group.name} is at {group.stage}", _RESTORE)
+
+
+_Volume = tuple[str, int, str]  # claim, bytes, StorageClass
+
+
+def _volumes(machine: Machine) -> list[_Volume]:
+    disks = [(disk.claim, disk.size, disk.storage_class) for disk in machine.disks]
+    return disks + [(volume.claim, volume.size, volume.storage_class) for volume in machine.state]
+
+
+def _volume(before: _Volume, after: _Volume | None) -> Iterator[str]:
+    if after is None:
+        yield f"volume {before[0]} is gone"
+    elif after[0] != before[0]:
+        yield f"volume {before[0]} became {after[0]}"
+    elif after[1] < before[1]:
+        yield f"volume {before[0]} shrank from {format_size(before[1])} to {format_size(after[1])}"
+    elif after[2] != before[2]:
+        yield f"volume {before[0]} went from class {before[2]} to {after[2]}"
+
+
+@rule("VMF854", "error", "an identity changed after the VM moved")
+def identity(review: Review) -> Iterator[Problem]:
+    """With another MAC address a guest loses its network configuration, with another UUID its licences."""
+    for group, before, after in _pairs(review):
+        if not _has_moved(group):
+            continue
+        values = [
+            ("firmware.uuid", before.uuid, after.uuid),
+            ("the serial number", before.serial, after.serial),
+            ("the name in the target", before.target_name, after.target_name),
+            ("the namespace", before.namespace, after.namespace),
+        ]
+        nics = zip(before.nics, after.nics, strict=False)
+        values += [(f"the MAC address of {old.name}", old.mac, new.mac) for old, new in nics]
+        changes = [f"{name} from {old} to {new}" for name, old, new in values if old is not None and old != new]
+        if changes:
+            yield _of_vm(review, after, f"changes {', '.join(changes)}, while group {group.name} has moved", _RESTORE)
+
+
+@rule(
+    "VMF855",
+    "error",
+    "a running Migration or Job was renamed",
+    source="kubev2v/forklift pkg/controller/plan, pendingMigrations",
+)
+def renamed(review: Review) -> Iterator[Problem]:
+    """Forklift takes a Migration of another name for another run, and the deletion of the old one for a cancellation.
+
+    Raising `attempt` is the way to retry a run that failed; lowering it names a run that is over.
+    """
+    for before, after in _groups(review):
+        if before.stage == "migrating" and after.attempt < before.attempt:
+            what = f"goes back from attempt {before.attempt} to {after.attempt}"
+            yield _problem(review, after, what, f"keep attempt: {before.attempt}, or raise it to retry", "attempt")
+
+
+@rule("VMF856", "warning", "a run is retried")
+def retried(review: Review) -> Iterator[Problem]:
+    """A higher `attempt` is another Migration, or another Job that converts into the same volumes.
+
+    That is right after a failure. While the first still runs, both write, or Forklift cancels it.
+    """
+    for before, after in _groups(review):
+        if before.stage == "migrating" and after.attempt > before.attempt:
+            what = f"starts attempt {after.attempt}, after attempt {before.attempt}"
+            yield _problem(review, after, what, "merge it only if the attempt before has failed", "attempt")
+
+
+_PLAN = ("namespace", "networks", "storage", "transfer_network", "preserve_static_ips", "placement", "source")
+
+
+@rule(
+    "VMF857",
+    "error",
+    "a Plan was edited after it ran",
+    source="kubev2v/forklift pkg/controller/plan: a Plan that succeeded is only reconciled to be archived",
+)
+def edited(review: Review) -> Iterator[Problem]:
+    """A Plan that succeeded is never reconciled again: a VM or a setting added to it does nothing, without a word."""
+    for before, after in _groups(review):
+        if after.path != "forklift" or before.stage not in ("cutover", "adopted", "validated"):
+            continue
+        changed = [field for field in _PLAN if getattr(before, field) != getattr(after, field)]
+        if _keys(before.machines) != _keys(after.machines):
+            changed.append("vms")
+        if changed:
+            what = f"has a Plan that ran, and {', '.join(changed)} changed"
+            yield _problem(review, after, what, "restore it; what is new goes into a group of its own")
+
+
+def _keys(machines: Iterable[Machine]) -> list[str]:
+    return sorted(machine.key for machine in machines)
+
+
+@rule("VMF858", "error", "an assignment changed after it was frozen")
+def assignments(review: Review) -> Iterator[Problem]:
+    """assignments.yaml says what is in the cluster. Without its record a prepared VM would be decided anew.
+
+    It is written by `vmferry compile` and only grows; a merge that drops a line drops what is known of a VM.
+    """
+    before = review.before.project.assignments if review.before else None
+    after = review.project.assignments.vms if review.project.assignments else {}
+    for key, was in before.vms.items() if before else ():
+        now = after.get(key)
+        if was.machine is None or (now is not None and (now.group, now.facts) == (was.group, was.facts)):
+            continue
+        what = "is gone" if now is None else "changed"
+        yield Problem(
+            f"VM {was.machine.name}: its frozen assignment {what}",
+            "restore assignments.yaml from the other commit, and run `vmferry compile`",
+            review.at("groups", was.group),
+            (was.machine.name,),
+        )
+
+
+@rule("VMF859", "error", "a network changed under VMs that run on it")
+def networks(review: Review) -> Iterator[Problem]:
+    """The NetworkAttachmentDefinition is applied at once, and each VM is on the new network at its next start."""
+    users: dict[str, set[str]] = {}
+    for group, machine in _machines(review):
+        if group.path != "rebuild" and _has_moved(group):
+            for nic in machine.nics:
+                users.setdefault(nic.nad or "", set()).add(machine.name)
+    was = _nads(review.before.blueprint.namespaces) if review.before else {}
+    for name, target in _nads(review.blueprint.namespaces).items():
+        if name in users and was.get(name, target) != target:
+            vms = tuple(sorted(users[name]))
+            more = ", …" if len(vms) > 5 else ""
+            yield Problem(
+                f"network {name} changed under VMs that have moved: {', '.join(vms[:5])}{more}",
+                "restore its target; to move VMs to another network, map it under another name",
+                review.at("networks"),
+                vms,
+            )
+
+
+def _nads(namespaces: Iterable[NamespacePlan]) -> dict[str, object]:
+    return {f"{plan.name}/{nad.name}": nad.network.target for plan in namespaces for nad in plan.nads}
+
+
+@rule("VMF860", "error", "the synced tree moved away from under what runs")
+def moved_away(review: Review) -> Iterator[Problem]:
+    """Flux and Argo CD prune what they find no more: under another path, entry point or engine that is everything.
+
+    What holds data is kept, but nobody owns it any more, and the new entry point applies it a second time.
+    """
+    if review.before is None or not any(group.frozen for group in review.before.blueprint.groups):
+        return
+    before, after = review.before.blueprint, review.blueprint
+    for path, old, new in (
+        (("target", "gitops", "path"), before.gitops.path, after.gitops.path),
+        (("target", "gitops", "engine"), before.gitops.engine, after.gitops.engine),
+        (("target", "cluster", "name"), before.cluster.name, after.cluster.name),
+    ):
+        if old != new:
+            yield Problem(
+                f"{'.'.join(path)} changed from {old} to {new} while groups are past `planned`",
+                "restore it; a migration keeps its place until the last group is retired",
+                review.at(*path),
+            )
+
+
+def _rank(stage: Stage) -> int:
+    return _ORDER.index(stage) if stage in _ORDER else len(_ORDER)
+
+
+def _has_moved(group: Group) -> bool:
+    """Return whether something of the group is in the target: copied, being copied, or running."""
+    return group.stage not in ("planned", "prepared", "retired")
+
+
+def _stages(review: Review) -> Iterator[tuple[Stage, Group]]:
+    """Yield each group with the stage it had; a new one was planned."""
+    if review.before is None:
+        return
+    was = {group.name: group.stage for group in review.before.blueprint.groups}
+    for group in review.blueprint.groups:
+        yield was.get(group.name, "planned"), group
+
+
+def _groups(review: Review) -> Iterator[tuple[Group, Group]]:
+    """Yield each group that was there before, as it was and as it is."""
+    was = {group.name: group for group in review.before.blueprint.groups} if review.before else {}
+    for group in review.blueprint.groups:
+        if group.name in was:
+            yield was[group.name], group
+
+
+def _machines(review: Review | None) -> Iterator[tuple[Group, Machine]]:
+    for group in review.blueprint.groups if review else ():
+        for machine in group.machines:
+            yield group, machine
+
+
+def _pairs(review: Review) -> Iterator[tuple[Group, Machine, Machine]]:
+    """Yield each VM that was there before, with the group it was in, as it was and as it is."""
+    now = {machine.key: machine for _, machine in _machines(review)}
+    for group, before in _machines(review.before):
+        if before.key in now:
+            yield group, before, now[before.key]
+
+
+def _problem(review: Review, group: Group, what: str, fix: str, *path: str) -> Problem:
+    names = tuple(machine.name for machine in group.machines)
+    return Problem(f"group {group.name} {what}", fix, review.at("groups", group.name, *path), names)
+
+
+def _of_vm(review: Review, machine: Machine, what: str, fix: str) -> Problem:
+    where = review.blueprint.places.get(machine.key, review.project.where)
+    return Problem(f"VM {machine.name}: {what}", fix, where, (machine.name,))

@@ -1,0 +1,212 @@
+"""Tests of `vmferry check --against REV`: what is compared, with what, and what is said where that cannot be."""
+
+from pathlib import Path
+
+import pytest
+from tests.cli.test_check import SPEC, vm
+from tests.invocation import Result, vmferry
+from tests.load.test_history import commit, git, write
+
+PLANNED = f"{SPEC}vms:\n{vm('web-01')}"
+PREPARED = f"{PLANNED}groups: {{first-01: {{stage: prepared}}}}\n"
+BACK = f"{PLANNED}groups: {{first-01: {{stage: planned}}}}\n"
+
+
+def against(spec: Path, revision: str = "HEAD", *options: str) -> Result:
+    return vmferry("check", spec, "--against", revision, "--format", "json", *options)
+
+
+def transitions(result: Result) -> list[str]:
+    """Return the codes of what is found of a transition, and that something could not be compared."""
+    return [finding["code"] for finding in result.data["findings"] if "VMF850" <= finding["code"] < "VMF900"]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    root = tmp_path / "repository"
+    write(root / "spec.yaml", PREPARED)
+    commit(root)
+    return root
+
+
+def test_a_stage_that_was_moved_back_is_found(repository: Path) -> None:
+    write(repository / "spec.yaml", BACK)
+    result = against(repository)
+    assert transitions(result) == ["VMF851"]
+    assert result.code == 1
+    assert transitions(vmferry("check", repository, "--format", "json")) == []
+
+
+def test_uncommitted_changes_are_what_is_checked(repository: Path) -> None:
+    assert transitions(against(repository)) == []
+    write(repository / "spec.yaml", BACK)
+    assert transitions(against(repository)) == ["VMF851"]
+    commit(repository)
+    assert transitions(against(repository)) == []
+    assert transitions(against(repository, "HEAD~1")) == ["VMF851"]
+
+
+def test_a_stage_that_follows_is_fine(repository: Path) -> None:
+    write(repository / "spec.yaml", PLANNED)
+    commit(repository)
+    write(repository / "spec.yaml", PREPARED)
+    assert transitions(against(repository)) == []
+
+
+def test_findings_are_placed_in_the_spec_as_it_is(repository: Path) -> None:
+    write(repository / "spec.yaml", "# a line\n# and another\n" + BACK)
+    [finding] = [f for f in against(repository).data["findings"] if f["code"] == "VMF851"]
+    assert finding["file"] == str(repository / "spec.yaml")
+    line = (repository / "spec.yaml").read_text().splitlines()[finding["line"] - 1]
+    assert line.startswith("groups:")
+
+
+def test_a_spec_that_is_a_file(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(repository / "other.yaml", "kind: Other\napiVersion: v1\n")
+    write(repository / "spec.yaml", BACK)
+    assert transitions(against(repository / "spec.yaml")) == ["VMF851"]
+    monkeypatch.chdir(repository)
+    assert transitions(against(Path("spec.yaml"))) == ["VMF851"]
+    assert transitions(against(Path())) == ["VMF851"]
+
+
+def test_a_spec_in_a_subdirectory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = write(tmp_path / "migrations/acme/spec.yaml", PREPARED)
+    write(tmp_path / "migrations/other/spec.yaml", "a: [")
+    commit(tmp_path)
+    spec.write_text(BACK)
+    assert transitions(against(spec.parent)) == ["VMF851"]
+    monkeypatch.chdir(spec.parent)
+    assert transitions(against(Path())) == ["VMF851"]
+    monkeypatch.chdir(tmp_path)
+    assert transitions(against(Path("migrations/acme"))) == ["VMF851"]
+
+
+def test_a_spec_at_the_top_with_its_tree_beside_it(repository: Path, tmp_path: Path) -> None:
+    assert vmferry("compile", repository, "--out", repository, "--assignments", tmp_path / "a.yaml").code == 0
+    write(repository / "gitops/broken.yaml", "a: [")
+    commit(repository)
+    write(repository / "spec.yaml", BACK)
+    assert transitions(against(repository)) == ["VMF851"]
+
+
+@pytest.mark.parametrize("spec", ["new", "new/spec.yaml"])
+def test_a_spec_that_was_not_there_is_compared_with_nothing(repository: Path, spec: str) -> None:
+    write(repository / "new/spec.yaml", BACK.replace("demo", "other"))
+    assert transitions(against(repository / spec)) == []
+    commit(repository)
+    assert transitions(against(repository / spec, "HEAD~1")) == []
+
+
+def test_a_directory_that_had_no_spec_is_compared_with_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "README.md", "soon\n")
+    commit(tmp_path)
+    write(tmp_path / "spec.yaml", BACK)
+    assert transitions(against(tmp_path)) == []
+
+
+@pytest.mark.parametrize("spec", ["", "spec.yaml"])
+def test_a_spec_that_was_broken_is_not_compared_and_that_is_said(repository: Path, spec: str) -> None:
+    write(repository / "spec.yaml", PLANNED.replace("engine: flux", "engine: fluks"))
+    commit(repository)
+    write(repository / "spec.yaml", BACK)
+    result = against(repository / spec)
+    assert transitions(result) == ["VMF861"]
+    [finding] = [f for f in result.data["findings"] if f["code"] == "VMF861"]
+    assert finding["severity"] == "warning"
+    assert finding["message"].startswith("the spec at HEAD has an error (as `target.gitops.engine` must be ")
+    assert result.code == 0
+
+
+def test_several_errors_are_counted(repository: Path) -> None:
+    write(repository / "spec.yaml", PLANNED.replace("engine: flux", "engine: fluks").replace("vlan: 7", "vlan: 0"))
+    commit(repository)
+    write(repository / "spec.yaml", PLANNED)
+    assert "the spec at HEAD has 2 errors (as " in against(repository).out
+
+
+def test_what_is_said_of_a_broken_spec_names_no_temporary_file(repository: Path) -> None:
+    write(repository / "spec.yaml", f"{PLANNED}include: [teams/*.yaml]\n")
+    commit(repository)
+    write(repository / "spec.yaml", PLANNED)
+    out = against(repository).out
+    assert transitions(against(repository)) == ["VMF861"]
+    assert "vmferry-" not in out
+
+
+def test_a_secret_in_a_broken_spec_is_not_shown(repository: Path) -> None:
+    secret = PLANNED.replace("{name: vc1}", "{name: vc1, password: hunter2}")
+    for text in (secret, PLANNED + "a: [password: hunter2", PLANNED + "x: https://u:hunter2@h\n"):
+        write(repository / "spec.yaml", text)
+        commit(repository)
+        write(repository / "spec.yaml", PLANNED)
+        for style in ("text", "json", "sarif", "github", "junit"):
+            result = vmferry("check", repository, "--against", "HEAD", "--format", style)
+            assert "VMF861" in result.out
+            assert "hunter2" not in result.text
+
+
+@pytest.mark.parametrize("revision", ["nowhere", "", "-x", "--help", "HEAD:spec.yaml", "\x1b[2J"])
+def test_a_commit_that_is_not_there_is_an_error(repository: Path, revision: str) -> None:
+    for style in ("text", "json", "sarif", "github", "junit"):
+        result = vmferry("check", repository, f"--against={revision}", "--format", style)
+        assert result.code == 1
+        assert "VMF009" in result.out
+        assert "there is no commit" in result.out
+        assert "\x1b" not in result.text
+
+
+def test_no_repository_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    write(tmp_path / "spec.yaml", PLANNED)
+    result = against(tmp_path)
+    assert (result.code, [finding["code"] for finding in result.data["findings"]]) == (1, ["VMF009"])
+    assert "not a git repository" in result.out
+
+
+def test_standard_input_has_no_history() -> None:
+    result = vmferry("check", "-", "--against", "HEAD", stdin=PLANNED.encode())
+    assert (result.code, result.out) == (2, "")
+    assert "--against needs a spec in a git repository, not standard input" in result.err
+
+
+def test_what_was_written_beyond_a_link_is_not_read(repository: Path, tmp_path: Path) -> None:
+    write(tmp_path / "team.yaml", f"password: hunter2\n{'x' * 10}: [")
+    (repository / "team.yaml").symlink_to(tmp_path / "team.yaml")
+    commit(repository)
+    (repository / "team.yaml").unlink()
+    write(repository / "spec.yaml", BACK)
+    result = against(repository)
+    assert transitions(result) == ["VMF851"]
+    assert "hunter2" not in result.text
+
+
+# --- assignments ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["assignments.yaml", "state/acme.yaml"])
+def test_an_assignment_that_is_gone_is_found_wherever_they_are(repository: Path, where: str) -> None:
+    path = repository / where
+    path.parent.mkdir(exist_ok=True)
+    write(repository / "spec.yaml", PREPARED)
+    assert vmferry("compile", repository, "--out", repository, "--assignments", path).code == 0
+    commit(repository)
+    assert transitions(against(repository, "HEAD", "--assignments", str(path))) == []
+    path.unlink()
+    assert transitions(against(repository, "HEAD", "--assignments", str(path))) == ["VMF858"]
+
+
+def test_assignments_beside_the_spec_do_not_count_where_others_are_named(repository: Path) -> None:
+    elsewhere = repository / "state/acme.yaml"
+    elsewhere.parent.mkdir()
+    write(repository / "spec.yaml", PREPARED)
+    assert vmferry("compile", repository, "--out", repository).code == 0
+    commit(repository)
+    assert transitions(against(repository, "HEAD", "--assignments", str(elsewhere))) == []
+
+
+def test_the_repository_is_left_as_it_was(repository: Path) -> None:
+    write(repository / "spec.yaml", BACK)
+    before = git(repository, "status", "--porcelain=v2", "--branch")
+    against(repository)
+    assert git(repository, "status", "--porcelain=v2", "--branch") == before

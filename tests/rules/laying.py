@@ -1,0 +1,133 @@
+"""Examples of rules, laid out as the projects they stand for.
+
+An example is a file below compiler/vmferry/rules/examples/CODE: `fires.yaml` or `passes.yaml`. Its document without a
+`kind` is laid over the MigrationSpec of `_base.yaml` as a JSON merge patch (RFC 7386: lists are replaced, null
+removes); documents with a kind are files of their own. `before.yaml`, likewise, is what was compiled and committed
+before. Comments on top say more:
+
+    # now: 2027-01-01T00:00:00Z     the time it is checked at
+    # whole                         the file is the spec as it stands, not laid over anything
+    # beside                        the file as it stands, whatever bytes it is of, lies beside the inventory
+    # before: {phases: null}        what was laid over the spec, and committed without being compiled
+    # anew                          assignments.yaml was lost since, and the groups were taken through their stages anew
+    # tree                          its last document maps files of the compiled tree to their new text (null: removed)
+    # times: 300                    such a text that says NUMBER is written so many times
+"""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tests.invocation import Result, vmferry
+
+from vmferry.output.yaml import dump
+from vmferry.resolve.stages import STAGES
+from vmferry.rules.page import EXAMPLES
+
+_TRANSITIONS = range(850, 900)
+
+
+def directive(text: str, name: str) -> str | None:
+    """Return what a comment on top says; an empty text where it says only its name."""
+    match = re.search(rf"^# {name}(?:: (?P<value>.*))?$", text, re.MULTILINE)
+    return (match["value"] or "") if match else None
+
+
+def lay_out(example: Path, project: Path) -> None:
+    """Write the files of an example below ``project``."""
+    _write(example.read_bytes(), project)
+
+
+def _write(raw: bytes, project: Path) -> None:
+    text = raw.decode("utf-8", errors="replace")
+    (project / "inventory").mkdir(parents=True, exist_ok=True)
+    if directive(text, "whole") is not None:
+        (project / "spec.yaml").write_bytes(raw)
+        return
+    beside = directive(text, "beside") is not None
+    if beside:
+        (project / "inventory" / "example.yaml").write_bytes(raw)
+    spec, *parts = yaml.safe_load_all((EXAMPLES / "_base.yaml").read_text(encoding="utf-8"))
+    documents = list(yaml.safe_load_all("" if beside else text))
+    for document in documents[:-1] if directive(text, "tree") is not None else documents:
+        if document is None:
+            continue
+        if "kind" in document:
+            parts.append(document)
+        else:
+            spec = merge(spec, document)
+    (project / "spec.yaml").write_bytes(dump(spec))
+    for number, part in enumerate(parts):
+        (project / "inventory" / f"{number}.yaml").write_bytes(dump(part))
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """Return ``target`` with a JSON merge patch applied."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge(result.get(key), value)
+    return result
+
+
+def run(example: Path, directory: Path) -> Result:
+    """Return what vmferry says of an example."""
+    text = example.read_text(encoding="utf-8", errors="replace")
+    project, arguments = directory / "project", ["--format", "json"]
+    if (moment := directive(text, "now")) is not None:
+        arguments += ["--now", moment]
+    before, broken = example.with_name("before.yaml"), directive(text, "before")
+    if before.exists():
+        walk(before, project)
+    elif broken is not None:
+        _write(broken.encode(), project)
+    if project.exists():
+        commit(project)
+        if int(example.parent.name[3:]) in _TRANSITIONS:
+            arguments += ["--against", "HEAD"]
+    if directive(text, "anew") is not None:
+        (project / "assignments.yaml").unlink()
+        walk(example, project)
+    lay_out(example, project)
+    if directive(text, "tree") is None:
+        return vmferry("check", project, *arguments)
+    walk(example, project)
+    *_, files = yaml.safe_load_all(text)
+    for name, content in files.items():
+        path = project / "gitops" / name
+        if content is None:
+            path.unlink()
+            continue
+        times = int(directive(text, "times") or 1) if "NUMBER" in content else 1
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(content.replace("NUMBER", str(n)) for n in range(times)), encoding="utf-8")
+    return vmferry("verify", project / "gitops", *arguments)
+
+
+def walk(example: Path, project: Path) -> None:
+    """Compile an example stage by stage, up to the stages its groups are at."""
+    lay_out(example, project)
+    spec = yaml.safe_load((project / "spec.yaml").read_text(encoding="utf-8"))
+    wanted = {name: STAGES.index(group["stage"]) for name, group in spec.get("groups", {}).items()}
+    for stage in range(max(wanted.values(), default=0) + 1):
+        groups = {
+            name: group if wanted[name] <= stage else {"stage": STAGES[stage]}
+            for name, group in spec.get("groups", {}).items()
+        }
+        (project / "spec.yaml").write_bytes(dump(spec | {"groups": groups}))
+        result = vmferry("compile", project, "--out", project)
+        assert result.code == 0, result.text
+
+
+def commit(project: Path) -> None:
+    """Commit everything in a repository of its own."""
+    git = ("git", "-C", str(project), "-c", "user.name=t", "-c", "user.email=t@example.com")
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", "--all"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message", "before"], check=True)

@@ -1,0 +1,83 @@
+"""What admission would refuse, beyond the rule's own example."""
+
+import pytest
+from tests.resolve.projects import Data, vm
+from tests.rules.ruling import app, only, silent
+
+PORT = {"name": "http", "port": 80}
+HTTPS = {"name": "https", "port": 443}
+STATE = {"name": "data", "mountPath": "/data", "size": "1Gi", "tier": "gold"}
+LOGS = {"name": "logs", "mountPath": "/logs", "size": "1Gi", "tier": "gold"}
+SRIOV = [{"source": {"portGroup": "vlan-7", "vlan": 7}, "target": {"type": "sriov", "resourceName": "intel.com/vf"}}]
+NIC = {"network": "vlan-7", "mac": "00:50:56:00:00:01"}
+
+
+def disks(count: int) -> list[Data]:
+    return [{"size": "1Gi", "datastore": "ds1"}] * count
+
+
+def readdressed(count: int) -> Data:
+    addresses = [f"10.0.{number}.11/24" for number in range(count)]
+    return vm("a", staticIP="cloud-init", readdress={"vlan-7": {"addresses": addresses, "gateway": "10.0.0.1"}})
+
+
+@pytest.mark.parametrize(
+    ("fires", "near_miss", "says"),
+    [
+        (app("1-app", ports=[PORT]), app("app-1", ports=[PORT]), "would not begin with a letter"),
+        (app("1-app", ports=[PORT]), app("1-app"), "would not begin with a letter"),
+        (app("app", replicas=2, state=[STATE]), app("app", state=[STATE]), "2 replicas cannot mount volume data"),
+        (
+            app("app", replicas=2, state=[STATE]),
+            app("app", replicas=2, state=[STATE], kind="StatefulSet"),
+            "2 replicas cannot mount volume data",
+        ),
+        (app("app", config={"a/b": "x"}), app("app", config={"a.b": "x"}), "config 'a/b'"),
+        (app("app", config={"..": "x"}), app("app", config={"...": "x"}), "config '..'"),
+        (app("a" * 53, kind="StatefulSet"), app("a" * 52, kind="StatefulSet"), "longer than 52"),
+        (app("a" * 53, kind="StatefulSet"), app("a" * 53), "longer than 52"),
+        (app("app", ports=[PORT, PORT]), app("app", ports=[PORT, HTTPS]), "two ports have one name"),
+        (app("app", state=[STATE, STATE]), app("app", state=[STATE, LOGS]), "two volumes have one name"),
+        (readdressed(150), readdressed(10), "network data would exceed 2048 bytes"),
+        (vm("a", memory="512"), vm("a", memory="512Mi"), "memory is 512 bytes"),
+        (
+            vm("a", disks=[{"size": "40", "datastore": "ds1"}]),
+            vm("a", disks=[{"size": "40Mi", "datastore": "ds1"}]),
+            "disk-0 has 40 bytes",
+        ),
+        (
+            vm("a", tolerations=[{"key": "gpu", "value": "yes"}]),
+            vm("a", tolerations=[{"key": "gpu", "value": "yes", "operator": "Equal"}]),
+            "toleration of gpu has a value",
+        ),
+        (
+            vm("a", nodeSelector={f"example.com/{'n' * 64}": "yes"}),
+            vm("a", nodeSelector={f"example.com/{'n' * 63}": "yes"}),
+            "is no label key",
+        ),
+        (
+            vm("a", labels={"kubevirt.io/nodeName": "node-1"}),
+            vm("a", labels={"example.com/nodeName": "node-1"}),
+            "label kubevirt.io/nodeName is KubeVirt's own",
+        ),
+    ],
+)
+def test_what_admission_refuses_is_found_and_its_near_miss_is_not(fires: Data, near_miss: Data, says: str) -> None:
+    assert says in only("VMF505", fires).message
+    assert silent("VMF505", near_miss)
+
+
+def test_a_vm_has_as_many_disks_as_kubevirt_takes() -> None:
+    assert "257 disks, KubeVirt takes 256" in only("VMF505", vm("a", disks=disks(257))).message
+
+
+def test_a_nic_on_sr_iov_has_no_link_to_take_away() -> None:
+    off, on = ({**NIC, "connected": connected} for connected in (False, True))
+    assert "SR-IOV has no link state" in only("VMF505", vm("a", nics=[off]), networks=SRIOV).message
+    assert silent("VMF505", vm("a", nics=[on]), networks=SRIOV)
+
+
+def test_the_finding_is_at_the_field_that_is_wrong() -> None:
+    where = only("VMF505", app("1-app", ports=[PORT])).where
+    assert where is not None
+    assert where.path == ("vms", 0, "application")

@@ -1,0 +1,41 @@
+"""What an older Forklift or KubeVirt has no field for."""
+
+import pytest
+from tests.resolve.projects import Data, vm
+from tests.rules.ruling import only, silent
+
+
+def target(forklift: str = "2.12", kubevirt: str = "1.6") -> Data:
+    return {
+        "cluster": {"name": "prod-a", "versions": {"forklift": forklift, "kubevirt": kubevirt}},
+        "gitops": {"engine": "flux", "repoURL": "https://git.example.com/platform/gitops"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"labels": {"team": "shop"}}, "labels"),
+        ({"nodeSelector": {"disk": "fast"}}, "nodeSelector"),
+        ({"apartFrom": "shop"}, "apartFrom"),
+        ({"nbdeClevis": True}, "nbdeClevis"),
+    ],
+)
+def test_forklift_has_the_field_since_2_10(fields: Data, name: str) -> None:
+    plan = vm("a", path="forklift", method="cold", **fields)
+    assert f"has no field for {name} of group first-01" in only("VMF506", plan, target=target("2.9")).message
+    assert silent("VMF506", plan, target=target("2.10"))
+
+
+def test_an_old_forklift_matters_only_to_what_it_moves() -> None:
+    old = target("2.9")
+    assert silent("VMF506", vm("a", labels={"team": "shop"}), target=old)
+    assert silent("VMF506", vm("a", path="forklift", method="cold"), target=old)
+
+
+def test_kubevirt_unplugs_a_nic_since_1_5() -> None:
+    unplugged = {"network": "vlan-7", "mac": "00:50:56:00:00:01", "connected": False}
+    message = only("VMF506", vm("a", nics=[unplugged]), target=target(kubevirt="1.4")).message
+    assert "nic-0 is not connected, and KubeVirt 1.4 has no link state" in message
+    assert silent("VMF506", vm("a", nics=[unplugged]), target=target(kubevirt="1.5"))
+    assert silent("VMF506", vm("a"), target=target(kubevirt="1.4"))

@@ -6,7 +6,6 @@ from pathlib import Path
 from msgspec import Struct
 
 from vmferry import policy, rules
-from vmferry.load.history import at_revision
 from vmferry.load.project import load
 from vmferry.model.catalog import is_error
 from vmferry.model.finding import Finding, SpecError, Where
@@ -66,6 +65,8 @@ def _earlier(
     spec: Path, assignments: Path | None, revision: str, project: Project
 ) -> tuple[Review | None, tuple[Finding, ...]]:
     """Return the migration at another commit; None where it was not there, or does not compile, which is a finding."""
+    from vmferry.load.history import at_revision  # few runs compare
+
     with at_revision(spec, revision, project.spec.target.gitops.path, assignments) as earlier:
         if earlier is None:
             return None, ()

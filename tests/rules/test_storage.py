@@ -191,7 +191,7 @@ def test_a_frozen_vm_on_a_class_that_is_gone_is_not_judged_by_it() -> None:
         storage=storage({**CEPH, "name": "other", "snapshots": False, "iops": 1, "zones": ["a"]}),
         phases=STATEFUL,
     )
-    assert [disk.storage_class for _, _, machine in review_.moving() for disk in machine.disks] == ["ceph-block"]
+    assert [disk.storage_class for _, _, machine in review_.moving for disk in machine.disks] == ["ceph-block"]
     assert [each.code for each in rules.check(review_) if each.code.startswith("VMF32")] == []
 
 

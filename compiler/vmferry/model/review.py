@@ -1,7 +1,8 @@
 """What rules look at: the Blueprint, and beside it what people wrote and what vSphere says."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -54,8 +55,8 @@ class Subject(Struct, frozen=True, kw_only=True):
         return Problem(f"VM {self.name}: {message}", help_, self.origins.get(field, self.where), (self.name,))
 
 
-class Review(Struct, frozen=True, kw_only=True):
-    """A migration under review."""
+class Review(Struct, frozen=True, kw_only=True, eq=False, dict=True):
+    """A migration under review; equal to itself only, so that what is worked out of it can be remembered."""
 
     project: Project
     blueprint: Blueprint
@@ -75,8 +76,11 @@ class Review(Struct, frozen=True, kw_only=True):
         """Return a place in the MigrationSpec."""
         return self.project.where.at(*path)
 
-    def moving(self) -> Iterator[tuple[Subject, Group, Machine]]:
-        """Yield the VMs that move, with their group and what they become."""
-        for subject in self.subjects:
-            if subject.group is not None and subject.machine is not None:
-                yield subject, subject.group, subject.machine
+    @cached_property
+    def moving(self) -> tuple[tuple[Subject, Group, Machine], ...]:
+        """Return the VMs that move, with their group and what they become."""
+        return tuple(
+            (subject, subject.group, subject.machine)
+            for subject in self.subjects
+            if subject.group is not None and subject.machine is not None
+        )

@@ -18,7 +18,7 @@ def outside(review: Review) -> Iterator[Problem]:
     The row of the network map is the wrong one, its subnet is, or the new address has a typo: in each case nobody
     answers. A NIC with several addresses is in place if any of those it has today lies in the subnet.
     """
-    for item in attached(review, Rows(review)):
+    for item in attached(review):
         net = subnet(item.row.network)
         mine = [ip.ip for ip in item.addresses if net is not None and ip.version == net.version]
         out = [ip for ip in mine if net is not None and ip not in net]
@@ -37,7 +37,7 @@ def gateway_differs(review: Review) -> Iterator[Problem]:
 
     It is then reachable in its own subnet and from nowhere else. A new gateway must lie in the subnet of a new address.
     """
-    for item in attached(review, Rows(review)):
+    for item in attached(review):
         new, network = item.made.readdress, item.row.network
         if new is not None:
             gateway = address(new.gateway)
@@ -111,7 +111,7 @@ def _infrastructure(rows: Rows) -> Iterator[tuple[Domain, Address, _Holder]]:
 def _vms(review: Review, rows: Rows) -> Iterator[tuple[Domain, Address, _Holder]]:
     """Yield the addresses of VMs, of those too that stay in vSphere."""
     segments = [_segment(row) for row in rows.rows]
-    for item in attached(review, rows):
+    for item in attached(review):
         subject, new = item.subject, item.made.readdress is not None
         where = subject.where.at(*_place(item))
         for ip in item.addresses:
@@ -143,7 +143,7 @@ def pool_mac(review: Review) -> Iterator[Problem]:
     It may give this one to another VM before this VM is created, which its webhook then refuses ("failed to allocate
     requested mac address").
     """
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         for nic in machine.nics if machine.path != "rebuild" and not machine.golden else ():
             if nic.mac is not None and nic.mac.startswith("02:"):
                 yield subject.problem(
@@ -167,7 +167,7 @@ def two_masters(review: Review) -> Iterator[Problem]:
 
     A guest that keeps or brings its own address is cut off as soon as it starts.
     """
-    for item in attached(review, Rows(review)):
+    for item in attached(review):
         target = item.row.network.target
         if not isinstance(target, OvnLocalnet | OvnLayer2) or not target.subnets:
             continue
@@ -186,7 +186,7 @@ def no_dhcp(review: Review) -> Iterator[Problem]:
 
     In vSphere that was often NSX's own DHCP server, which does not come along.
     """
-    for item in attached(review, Rows(review)):
+    for item in attached(review):
         target = item.row.network.target
         assigned = isinstance(target, PodNetwork) or (
             isinstance(target, OvnLocalnet | OvnLayer2) and bool(target.subnets)
@@ -209,7 +209,7 @@ def router(review: Review) -> Iterator[Problem]:
     While it moves they are cut off, and where it is in another phase than they are, their traffic crosses between
     vSphere and the cluster until the last of them has moved.
     """
-    items = list(attached(review, Rows(review)))
+    items = list(attached(review))
     gateways: defaultdict[int, set[Address | None]] = defaultdict(set)
     for item in items:
         gateways[item.row.index] |= {address(item.row.network.gateway)}

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from inspect import cleandoc
 from typing import NamedTuple
 
@@ -102,10 +103,19 @@ def seen(review: Review, subject: Subject) -> Seen:
     return Seen(subject.vm, review.clusters.get((subject.source, name or "")))
 
 
+@lru_cache(maxsize=1)  # every concern asks
+def _sources(review: Review) -> tuple[tuple[Subject, Group, Machine, Seen], ...]:
+    """Return the VMs that still run in vSphere, as vSphere has them."""
+    return tuple(
+        (subject, group, machine, seen(review, subject))
+        for subject, group, machine in review.moving
+        if group.stage in _SOURCE_RUNS
+    )
+
+
 def _detected(review: Review, concern: Concern) -> Iterator[tuple[Subject, Seen, Detected]]:
-    for subject, group, machine in review.moving():
-        if group.stage in _SOURCE_RUNS and concern.matters(subject, group, machine):
-            facts = seen(review, subject)
+    for subject, group, machine, facts in _sources(review):
+        if concern.matters(subject, group, machine):
             for found in concern.detect(facts):
                 yield subject, facts, found
 

@@ -30,7 +30,7 @@ def unconverted(review: Review) -> Iterator[Problem]:
     Windows stops with INACCESSIBLE_BOOT_DEVICE, and a Linux whose initramfs was built for VMware's controllers finds no
     root disk. That is fine only where the drivers were put in beforehand.
     """
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         if any(disk.source.vddk is not None and _needs_driver(disk) for disk in machine.disks):
             fix = _DRIVERLESS[machine.os]
             yield subject.problem("its boot disk is copied unconverted (source: vddk) onto a virtio bus", fix, "disks")
@@ -57,7 +57,7 @@ def strange_guest(review: Review) -> Iterator[Problem]:
 
     KubeVirt has neither of those controllers; SATA is what most systems know.
     """
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         raw = any(_needs_driver(disk) and disk.source.vddk is None for disk in machine.disks)
         if machine.os == "other" and machine.path == "virt-v2v" and raw:
             controllers = sorted({disk.controller.upper() for disk in subject.vm.disks or () if disk.controller})
@@ -84,7 +84,7 @@ def old_windows(review: Review) -> Iterator[Problem]:
 
     It then converts the guest for IDE, which KubeVirt does not have: on a virtio bus Windows stops with a blue screen.
     """
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         old = (machine.guest_id or "").startswith(_NO_DRIVERS)
         converted = any(_needs_driver(disk) and disk.source.vddk is None for disk in machine.disks)
         if old and machine.path == "virt-v2v" and converted:
@@ -114,7 +114,7 @@ def too_large(review: Review) -> Iterator[Problem]:
     No node has as much: the VM stays unscheduled. KubeVirt does not spread a VM over nodes or swap it out.
     """
     cluster = review.spec.target.cluster
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         need, pools = _pod(machine, cluster), _offering(machine, cluster)
         if need is None or not pools or _fitting(need, pools):
             continue
@@ -140,7 +140,7 @@ def too_wide(review: Review) -> Iterator[Problem]:
     A guest that spins on a lock held by a vCPU that is not running gets slower with each vCPU it has.
     """
     cluster = review.spec.target.cluster
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         need = _guest(machine, cluster)
         fitting = _fitting(need, _offering(machine, cluster)) if need is not None else ()
         widest = max((pool.cpu for pool in fitting), default=0)
@@ -164,7 +164,7 @@ def no_device(review: Review) -> Iterator[Problem]:
     With no node that offers as many under that name, the VM stays unscheduled.
     """
     cluster = review.spec.target.cluster
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         wanted = _devices(machine)
         if not wanted or not cluster.nodes or _offering(machine, cluster):
             continue
@@ -189,7 +189,7 @@ def too_few_devices(review: Review) -> Iterator[Problem]:
     cluster = review.spec.target.cluster
     wanted: Counter[str] = Counter()
     vms: defaultdict[str, set[str]] = defaultdict(set)
-    for _, _, machine in review.moving():
+    for _, _, machine in review.moving:
         if _runs(machine) and _offering(machine, cluster):
             for name, count in _devices(machine).items():
                 wanted[name] += count
@@ -214,7 +214,7 @@ def too_many(review: Review) -> Iterator[Problem]:
     cluster = review.spec.target.cluster
     if not cluster.nodes:
         return
-    machines = [machine for _, _, machine in review.moving() if _runs(machine)]
+    machines = [machine for _, _, machine in review.moving if _runs(machine)]
     need = total(machine_load(machine, cluster) for machine in machines)
     memory = sum(pool.count * parse_size(pool.memory) for pool in cluster.nodes)
     cpu = sum(pool.count * pool.cpu for pool in cluster.nodes)
@@ -243,7 +243,7 @@ def unlike_nodes(review: Review) -> Iterator[Problem]:
     """
     pools = review.spec.target.cluster.nodes
     models = sorted({pool.cpu_model for pool in pools if pool.cpu_model is not None})
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         follows = machine.cpu_model in (None, "host-model", "host-passthrough") and machine.instancetype is None
         pinned = bool(machine.placement.node_selector)
         if len(models) > 1 and follows and not pinned and machine.eviction_strategy == "LiveMigrate":
@@ -266,7 +266,7 @@ def one_node(review: Review) -> Iterator[Problem]:
     The drain then waits for ever, and with it the update of the node.
     """
     cluster = review.spec.target.cluster
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         need = _guest(machine, cluster)
         if need is None or machine.eviction_strategy != "LiveMigrate":
             continue
@@ -329,7 +329,7 @@ def too_many_hotplug_vcpus(review: Review) -> Iterator[Problem]:
 def _of_old_kubevirt(review: Review) -> Iterator[tuple[Subject, Machine]]:
     """Yield the VMs that start on a KubeVirt whose libvirt is older than 10.10."""
     if version(_kubevirt(review)) < (1, 5):
-        for subject, _, machine in review.moving():
+        for subject, _, machine in review.moving:
             if machine.instancetype is None and not machine.golden:
                 yield subject, machine
 
@@ -341,7 +341,7 @@ def _kubevirt(review: Review) -> str:
 @also("VMF507")
 def two_cpus(review: Review) -> Iterator[Problem]:
     """Yield CPU models that an instance type hides: a VM that has one may not state a CPU of its own."""
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         if machine.instancetype is not None and machine.cpu_model is not None and machine.path == "virt-v2v":
             yield subject.decided(
                 "cpu_model",
@@ -361,7 +361,7 @@ def nested(review: Review) -> Iterator[Problem]:
 
     Without it the hypervisor in the guest (Hyper-V, WSL, an appliance) does not start, or is very slow.
     """
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         if subject.vm.nested_hv and machine.application is None and not machine.golden:
             yield subject.problem(
                 "hardware virtualization is exposed to the guest, and here only if its node does so",
@@ -385,7 +385,7 @@ def prepare_devices(review: Review) -> Iterator[Problem]:
     device in configuration.permittedHostDevices under the very name the VM asks for; without it the VM's pod is never
     made. Such a VM does not live-migrate.
     """
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         if wanted := sorted(_devices(machine)):
             yield subject.problem(
                 f"{', '.join(wanted)} has to be in the KubeVirt resource's permittedHostDevices, on nodes with IOMMU",
@@ -434,7 +434,7 @@ def gate_unknown(review: Review) -> Iterator[Problem]:
 def _gated(review: Review) -> Iterator[tuple[Subject, str, str]]:
     """Yield what VMs need of KubeVirt's feature gates: the VM, the gate, and what for."""
     here = version(_kubevirt(review))
-    for subject, group, machine in review.moving():
+    for subject, group, machine in review.moving:
         needs = {
             "HostDevices": bool(machine.host_devices),
             "PersistentReservation": any(disk.lun for disk in machine.disks),

@@ -155,7 +155,7 @@ def unreachable_nad(review: Review) -> Iterator[Problem]:
     """
     if review.spec.target.cluster.distribution != "openshift":
         return
-    for item in attached(review, Rows(review)):
+    for item in attached(review):
         namespace, _, name = (item.made.nad or "").partition("/")
         if item.machine.path == "forklift" or namespace in ("", item.machine.namespace, *_GLOBAL_NAMESPACES):
             continue

@@ -52,7 +52,7 @@ def production_first(review: Review) -> Iterator[Problem]:
     if len(review.blueprint.phases) < 2:
         return
     first = review.blueprint.phases[0]
-    for subject, group, machine in review.moving():
+    for subject, group, machine in review.moving:
         if group.phase != first.name or _done(group) or machine.golden:
             continue
         if evidence := _production(subject):
@@ -101,7 +101,7 @@ def database_without_window(review: Review) -> Iterator[Problem]:
     """
     phases = {phase.name: phase for phase in review.blueprint.phases}
     places = _places(review)
-    for subject, group, machine in review.moving():
+    for subject, group, machine in review.moving:
         if phases[group.phase].windows or _done(group) or machine.golden:
             continue
         if evidence := _database(subject, machine, phases[group.phase]):
@@ -228,7 +228,7 @@ def too_short(review: Review) -> Iterator[Problem]:
     is the storage in use as the inventory has it, at most the capacity of the disks; where that is unknown, nothing.
     """
     sizes: defaultdict[str, int] = defaultdict(int)
-    for subject, group, machine in review.moving():
+    for subject, group, machine in review.moving:
         used = subject.vm.used_storage
         if group.method in ("cold", "job") and not _done(group) and used is not None and machine.clone_of is None:
             sizes[group.name] += min(used, sum(disk.size for disk in machine.disks))
@@ -331,7 +331,7 @@ def both_run(review: Review) -> Iterator[Problem]:
     was_done = {group.name for group in review.before.blueprint.groups if _done(group)} if review.before else set()
     was_taken = _taken(review.before) if review.before else {}
     modes = _dual_runs(review)
-    for subject, group, machine in review.moving():
+    for subject, group, machine in review.moving:
         read = taken.get(subject.source)
         if subject.vm.power_state != "poweredOn" or not _done(group) or read is None or machine.golden:
             continue
@@ -459,7 +459,7 @@ def _dependencies(review: Review) -> Iterator[tuple[Subject, int, Subject]]:
     for subject in review.subjects:
         for name in {subject.name, subject.vm.id, subject.key} - {None}:
             named[str(name)].append(subject)
-    for subject, _, _ in review.moving():
+    for subject, _, _ in review.moving:
         for index, wanted in enumerate(subject.vm.depends_on):
             if not isinstance(wanted, str):
                 continue

@@ -7,7 +7,7 @@ from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.model.spec import ExternalDependency, OvnLayer2
 from vmferry.rules.registry import rule
-from vmferry.rules.segments import Address, Attached, Rows, address, attached
+from vmferry.rules.segments import Address, Attached, address, attached
 
 
 @rule(
@@ -23,7 +23,7 @@ def no_way_out(review: Review) -> Iterator[Problem]:
     another NIC that leads there.
     """
     by_vm: defaultdict[str, list[Attached]] = defaultdict(list)
-    for item in attached(review, Rows(review)):
+    for item in attached(review):
         by_vm[item.subject.key].append(item)
     holders = {(item.row.index, ip.ip) for items in by_vm.values() for item in items for ip in item.addresses}
     for items in by_vm.values():
@@ -72,7 +72,7 @@ def unguarded(review: Review) -> Iterator[Problem]:
     """
     isolated = _isolated(review)
     bare: defaultdict[str, set[str]] = defaultdict(set)
-    for _, _, machine in review.moving():
+    for _, _, machine in review.moving:
         if machine.namespace in isolated and machine.path != "rebuild" and any(nic.nad for nic in machine.nics):
             bare[machine.namespace].add(machine.name)
     for index, namespace in enumerate(review.spec.namespaces):
@@ -95,10 +95,10 @@ def closed(review: Review) -> Iterator[Problem]:
     """
     isolated = _isolated(review)
     machines: defaultdict[str, dict[str, Machine]] = defaultdict(dict)
-    for subject, _, machine in review.moving() if isolated else ():
+    for subject, _, machine in review.moving if isolated else ():
         for name in {subject.key, subject.name, subject.vm.id or subject.name}:
             machines[name][subject.key] = machine
-    for subject, _, machine in review.moving() if isolated else ():
+    for subject, _, machine in review.moving if isolated else ():
         for index, need in enumerate(subject.vm.depends_on):
             needed = _needed(subject, need, machines)
             if needed is None or needed.namespace == machine.namespace or needed.namespace not in isolated:

@@ -152,9 +152,14 @@ class Attached(NamedTuple):
         return parsed(self.fact.addresses) if self.keeps else ()
 
 
-def attached(review: Review, rows: Rows) -> Iterator[Attached]:
-    """Yield every NIC of the VMs that stay VMs; one that is no longer in the network map is frozen, and left out."""
-    for subject, group, machine in review.moving():
+@lru_cache(maxsize=1)  # many rules ask
+def attached(review: Review) -> tuple[Attached, ...]:
+    """Return every NIC of the VMs that stay VMs; one that is no longer in the network map is frozen, and left out."""
+    return tuple(_attached(review, Rows(review)))
+
+
+def _attached(review: Review, rows: Rows) -> Iterator[Attached]:
+    for subject, group, machine in review.moving:
         facts = subject.vm.nics or ()
         for made in machine.nics if machine.path != "rebuild" and not machine.golden else ():
             row = rows.find(subject.source, made.network.name, made.network.id)

@@ -191,7 +191,7 @@ def ambiguous(review: Review) -> Iterator[Problem]:
     for subject in review.subjects:
         if subject.vm.host is not None:
             alike[subject.source, subject.vm.host, subject.name].append(subject)
-    for subject, group, machine in review.moving():
+    for subject, group, machine in review.moving:
         same = alike[subject.source, subject.vm.host or "", subject.name]
         if machine.path == "virt-v2v" and copied(subject, group, machine) and len(same) > 1:
             fix = "rename one of them in vSphere and import again; or use path forklift, which goes by id"

@@ -28,7 +28,7 @@ def unused_networks(review: Review) -> Iterator[Problem]:
     """
     rows = Rows(review)
     used: set[int] = set()
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         found = [rows.find(subject.source, nic.network.name, nic.network.id) for nic in machine.nics]
         found += [rows.find(subject.source, nic.network, nic.network_id) for nic in subject.vm.nics or ()]
         used |= {row.index for row in found if row is not None}
@@ -59,7 +59,7 @@ _FIX = "remove it, or correct its name if VMs should be on it"
 def unused_datastores(review: Review) -> Iterator[Problem]:
     """No disk of a VM that moves lies on the datastore. The row may have another name than the disks' datastore."""
     used: set[tuple[str, str]] = set()
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         names = {ref for disk in machine.disks if disk.datastore for ref in (disk.datastore.name, disk.datastore.id)}
         facts: tuple[Disk, ...] = () if machine.path == "rebuild" else subject.vm.disks or ()
         names |= {disk.datastore for disk in facts}
@@ -79,8 +79,8 @@ def unused_classes(review: Review) -> Iterator[Problem]:
 
     `vmferry explain` shows for each disk why a class was refused.
     """
-    used = {disk.storage_class for _, _, machine in review.moving() for disk in machine.disks}
-    used |= {volume.storage_class for _, _, machine in review.moving() for volume in machine.state}
+    used = {disk.storage_class for _, _, machine in review.moving for disk in machine.disks}
+    used |= {volume.storage_class for _, _, machine in review.moving for volume in machine.state}
     for index, item in enumerate(review.spec.storage.classes):
         if item.name not in used:
             place = review.at("storage", "classes", index, "name")
@@ -91,7 +91,7 @@ def unused_classes(review: Review) -> Iterator[Problem]:
 @rule("VMF123", "info", "namespace without VMs")
 def empty_namespaces(review: Review) -> Iterator[Problem]:
     """The namespace is created with its policies and rights, and nothing moves into it."""
-    used = {machine.namespace for _, _, machine in review.moving()}
+    used = {machine.namespace for _, _, machine in review.moving}
     used |= {net.smoke_test.namespace for net in review.spec.networks if net.smoke_test is not None}
     used |= {(group.transfer_network or "").partition("/")[0] for group in review.blueprint.groups}
     used.add(review.spec.target.forklift.namespace)
@@ -105,7 +105,7 @@ def empty_namespaces(review: Review) -> Iterator[Problem]:
 @rule("VMF124", "info", "phase without VMs")
 def empty_phases(review: Review) -> Iterator[Problem]:
     """No VM moves in the phase: what others wait for, with `after`, is nothing."""
-    used = {machine.phase for _, _, machine in review.moving()}
+    used = {machine.phase for _, _, machine in review.moving}
     for index, phase in enumerate(review.spec.phases):
         if phase.name not in used:
             where = review.at("phases", index, "name")
@@ -115,7 +115,7 @@ def empty_phases(review: Review) -> Iterator[Problem]:
 @rule("VMF125", "warning", "hook that no VM uses")
 def unused_hooks(review: Review) -> Iterator[Problem]:
     """A hook runs for the VMs that name it under `hooks`. Nobody does: it was written, and will not run."""
-    used = {use.name for _, _, machine in review.moving() for use in machine.hooks}
+    used = {use.name for _, _, machine in review.moving for use in machine.hooks}
     for index, hook in enumerate(review.spec.hooks):
         if hook.name not in used:
             fix = f"add hooks: [{{name: {hook.name}, step: PreHook}}] to its VMs, an `assign` rule or `defaults`"
@@ -139,7 +139,7 @@ def unused_hosts(review: Review) -> Iterator[Problem]:
     Its name may be another than vCenter's, and the copies go through vCenter instead.
     """
     on: defaultdict[str, set[str | None]] = defaultdict(set)
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         if machine.path == "forklift":
             known = review.hosts.get((subject.source, subject.vm.host or ""))
             on[subject.source] |= {subject.vm.host, machine.host, known.id if known is not None else None}
@@ -255,7 +255,7 @@ def needs_retired(review: Review) -> Iterator[Problem]:
     for subject in review.subjects:
         for name in {subject.name, subject.vm.id or subject.name, subject.key}:
             retired[name].append(subject.disposition or "")
-    for subject, _, _ in review.moving():
+    for subject, _, _ in review.moving:
         for index, need in enumerate(subject.vm.depends_on):
             if isinstance(need, str) and set(retired[need]) == {"retire"}:
                 yield subject.problem(
@@ -272,8 +272,8 @@ def alone(review: Review) -> Iterator[Problem]:
 
     Often its name is spelled otherwise in the other VMs, or they go to another namespace: a set ends with it.
     """
-    sizes = Counter((machine.namespace, machine.placement.apart_from) for _, _, machine in review.moving())
-    for subject, _, machine in review.moving():
+    sizes = Counter((machine.namespace, machine.placement.apart_from) for _, _, machine in review.moving)
+    for subject, _, machine in review.moving:
         name = machine.placement.apart_from
         if name is not None and machine.path != "rebuild" and sizes[machine.namespace, name] == 1:
             yield subject.decided(
@@ -289,7 +289,7 @@ def ignored_application(review: Review) -> Iterator[Problem]:
 
     Nothing is made of the description.
     """
-    for subject, group, _ in review.moving():
+    for subject, group, _ in review.moving:
         if subject.vm.application is not None and group.path != "rebuild":
             yield subject.problem(
                 f"its application is described, and it moves by path {group.path}",

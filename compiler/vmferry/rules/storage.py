@@ -39,7 +39,7 @@ def local(review: Review) -> Iterator[Problem]:
     if the node's disk is lost, so is the data. A node cannot be drained for an update without stopping the VM.
     """
     bad = _named(review, is_local)
-    for subject, group, machine in review.moving() if bad else ():
+    for subject, group, machine in review.moving if bad else ():
         names = sorted(_used(machine) & bad)
         why = _must_survive(review, subject, group)
         if names and why is not None and not machine.golden:
@@ -65,7 +65,7 @@ def apart(review: Review) -> Iterator[Problem]:
     """
     placed = {item.name: item for item in review.spec.storage.classes if is_local(item) or len(item.zones) > 1}
     alone = sum(pool.count for pool in review.spec.target.cluster.nodes) == 1
-    for subject, _, machine in review.moving() if placed and not alone else ():
+    for subject, _, machine in review.moving if placed and not alone else ():
         items = [placed[disk.storage_class] for disk in machine.disks if disk.owner and disk.storage_class in placed]
         together = machine.method not in ("warm", "image")  # one pod mounts them all, if they wait for it
         scattered = [item for item in items if not (together and item.wait_for_first_consumer)]
@@ -92,7 +92,7 @@ def no_zone(review: Review) -> Iterator[Problem]:
     A VM whose volumes are in different zones, or in one without nodes, stays unscheduled for good.
     """
     zonal, nodes = {item.name: item.zones for item in review.spec.storage.classes if item.zones}, _node_zones(review)
-    for subject, _, machine in review.moving() if zonal else ():
+    for subject, _, machine in review.moving if zonal else ():
         bound = {name: zonal[name] for name in _used(machine) & zonal.keys()}
         if not bound or machine.golden:
             continue
@@ -124,7 +124,7 @@ def single_zone(review: Review) -> Iterator[Problem]:
     When that zone fails, the VM cannot start in another, and anti-affinity spreads its set within one zone only.
     """
     nodes, bad = _node_zones(review), _named(review, lambda item: bool(item.zones) and not is_local(item))
-    for subject, group, machine in review.moving() if bad and len(nodes) > 1 else ():
+    for subject, group, machine in review.moving if bad and len(nodes) > 1 else ():
         names = sorted(_used(machine) & bad)
         why = _must_survive(review, subject, group)
         if names and why is not None and not machine.golden:
@@ -145,7 +145,7 @@ def no_snapshots(review: Review) -> Iterator[Problem]:
     """
     bad = _named(review, lambda item: item.snapshots is False)
     dual = {phase.name for phase in review.spec.phases if phase.dual_run is not None}
-    for subject, group, machine in review.moving() if bad else ():
+    for subject, group, machine in review.moving if bad else ():
         names = sorted(_used(machine) & bad)
         if names and (group.phase_kind == "stateful" or group.phase in dual):
             because = "is stateful" if group.phase_kind == "stateful" else "has a dual run"
@@ -208,7 +208,7 @@ def thin_growth(review: Review) -> Iterator[Problem]:
 def _demands(review: Review) -> Iterator[tuple[int, StorageClass, _Demand]]:
     """Yield the classes whose capacity is stated, with what is asked of them."""
     demands: defaultdict[str, _Demand] = defaultdict(_Demand)
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         thin: defaultdict[str, int] = defaultdict(int)
         facts = _facts(subject, machine)
         for volume in _volumes(machine):
@@ -247,7 +247,7 @@ def slow(review: Review) -> Iterator[Problem]:
     The VM will wait for its disk at the same hours. State `iops` on the disk, and a class that cannot is not chosen.
     """
     fast = {item.name: item.iops for item in review.spec.storage.classes if item.iops is not None}
-    for subject, _, machine in review.moving() if fast else ():
+    for subject, _, machine in review.moving if fast else ():
         baseline = subject.vm.baseline
         measured = {each.label: _peak(each) for each in baseline.disks} if baseline is not None else {}
         facts = _facts(subject, machine) if measured else {}
@@ -273,7 +273,7 @@ def single_copy(review: Review) -> Iterator[Problem]:
     A vSphere datastore stands on RAID or vSAN. For a stateful phase the target should be no worse.
     """
     bad = _named(review, lambda item: item.replication == 1)
-    for subject, group, machine in review.moving() if bad else ():
+    for subject, group, machine in review.moving if bad else ():
         names = sorted(_used(machine) & bad)
         if names and group.phase_kind == "stateful":
             yield subject.problem(
@@ -397,7 +397,7 @@ def not_encrypted(review: Review) -> Iterator[Problem]:
     Whoever asked for encryption at rest asked for it there too.
     """
     bad = _named(review, lambda item: not _encrypts(item))
-    for subject, _, machine in review.moving():
+    for subject, _, machine in review.moving:
         names = sorted(_used(machine) & bad) if subject.vm.encrypted else []
         if names:
             yield subject.problem(

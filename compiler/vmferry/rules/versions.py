@@ -41,7 +41,7 @@ def link_state(review: Review) -> Iterator[Problem]:
     kubevirt = review.blueprint.cluster.versions.kubevirt
     if version(kubevirt) >= _LINK_STATE:
         return
-    for subject, group, machine in review.moving():
+    for subject, group, machine in review.moving:
         down = [nic.name for nic in machine.nics if not nic.connected and nic.binding != "sriov"]
         if down and group.path == "virt-v2v" and not machine.golden:
             yield subject.problem(

@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -286,7 +285,7 @@ def test_assignments_are_read_as_they_were_written_and_every_vm_is_explained(est
             {"path", "method", "phase", "group", "namespace", "target name"} if "phase" in vm else set()
         )
         assert subjects
-    assert msgspec.json.decode(msgspec.json.encode(output.checked.resolution.blueprint.groups))
+    assert bool(output.checked.resolution.blueprint.groups) == any("phase" in vm for vm in estate.vms)
 
 
 @pytest.mark.kustomize

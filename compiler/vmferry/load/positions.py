@@ -30,7 +30,7 @@ def locate(text: str, wanted: Iterable[Wanted]) -> dict[Wanted, Span]:
             target = target.child(step)
         targets[item] = target
     if roots:
-        _Search(text.removeprefix("\ufeff"), roots).run()
+        _Search(text.removeprefix("\ufeff"), roots, set(targets.values())).run()
     found = ((item, _resolve(target, item[2])) for item, target in targets.items())
     last = len(_LINE_END.findall(text)) + 1  # the value of `---` without a line after it stands below the end
     return {item: span for item, span in found if span is not None and span.line <= last}
@@ -112,9 +112,10 @@ class _Frame:
 class _Search:
     """The state of one pass: where it is, and which values still have their first line open."""
 
-    def __init__(self, text: str, roots: dict[int, _Target]) -> None:
+    def __init__(self, text: str, roots: dict[int, _Target], wanted: set[_Target]) -> None:
         self._text = text
         self._roots = roots
+        self._pending = wanted  # what may still come; the text is read no further than it takes
         self._document = -1
         self._frames: list[_Frame] = []
         self._skipped = 0  # collections around the current event that no wanted path leads into
@@ -139,17 +140,27 @@ class _Search:
                 if self._skipped:
                     self._skipped += step
                 elif kind is yaml.ScalarEvent or kind is yaml.AliasEvent:
-                    self._enter(event)
+                    target = self._enter(event)
+                    if target is not None:
+                        self._give_up(target)
                 elif kind in starts:
                     self._start(event, kind is yaml.MappingStartEvent)
                 elif kind in ends:
-                    self._frames.pop()
+                    self._give_up(self._frames.pop().target)
                 elif kind is yaml.DocumentStartEvent:
                     self._document += 1
                     if self._document > last:
                         return
+                if not self._pending and not self._open:
+                    return
         except yaml.YAMLError:
             return
+
+    def _give_up(self, target: _Target) -> None:
+        """Expect nothing below a target any more: its collection is over, or it is none."""
+        for child in target.children.values():
+            self._pending.discard(child)
+            self._give_up(child)
 
     def _nest(self, step: int) -> None:
         """Go into a collection (1) or out of one (-1), which ends its value."""
@@ -192,6 +203,7 @@ class _Search:
         target.key = key
         empty = event.start_mark.index == event.end_mark.index and getattr(event, "value", None) == ""
         target.value = key if empty and key is not None else self._span(event)
+        self._pending.discard(target)
         return target
 
     def _span(self, event: Any) -> Span:

@@ -131,6 +131,8 @@ def _strings(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 def _empty(data: Any, where: Where) -> list[Finding]:
     """Return the keys without a value."""
+    if b"null" not in msgspec.json.encode(data):  # a tenth of the time that looking at every value takes
+        return []
     return [
         Finding(
             code="VMF017",

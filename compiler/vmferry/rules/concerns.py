@@ -113,11 +113,18 @@ def _sources(review: Review) -> tuple[tuple[Subject, Group, Machine, Seen], ...]
     )
 
 
+@lru_cache(maxsize=16)  # few answers to what matters serve many concerns
+def _concerned(review: Review, matters: Matters) -> tuple[tuple[Subject, Seen], ...]:
+    """Return the VMs in vSphere for which a concern matters."""
+    return tuple(
+        (subject, facts) for subject, group, machine, facts in _sources(review) if matters(subject, group, machine)
+    )
+
+
 def _detected(review: Review, concern: Concern) -> Iterator[tuple[Subject, Seen, Detected]]:
-    for subject, group, machine, facts in _sources(review):
-        if concern.matters(subject, group, machine):
-            for found in concern.detect(facts):
-                yield subject, facts, found
+    for subject, facts in _concerned(review, concern.matters):
+        for found in concern.detect(facts):
+            yield subject, facts, found
 
 
 def _of_vms(review: Review, concern: Concern) -> Iterator[Problem]:

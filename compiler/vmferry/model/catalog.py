@@ -25,8 +25,8 @@ class Rule(Struct, frozen=True):
 
     @property
     def family(self) -> str:
-        """Return the name of the rule's family, by the first digit of its code."""
-        return FAMILIES[self.code[3]]
+        """Return the name of the rule's family, by the first digit of its code; VMF85x and up are transitions."""
+        return "transition" if "VMF850" <= self.code < "VMF900" else FAMILIES[self.code[3]]
 
 
 FAMILIES = {
@@ -41,7 +41,7 @@ FAMILIES = {
     "8": "gitops",
     "9": "policy",
 }
-"""Families by the first digit of a code. Transitions between two commits are VMF85x and up, in family gitops."""
+"""Families by the first digit of a code."""
 
 _RULES = (
     # 0xx: reading files

@@ -53,8 +53,8 @@ install: $(VENV)/.groups ## vmferry and what developing it takes, into .venv
 
 tools: .tools/bin/vcsim .tools/bin/opa .tools/sarif-schema-2.1.0.json ## what tests need: vcsim (a vSphere API server), opa and the schema of SARIF; takes Go
 
-# etcd and kube-apiserver in one program (107 MB), and kubectl (79 MB). The first build takes ten minutes on two busy
-# processors, 1.7 GB of module and build cache; with the cache, half a minute.
+# etcd and kube-apiserver in one program (107 MB), and kubectl (79 MB). The first build takes twelve minutes on two
+# busy processors; with Go's cache, half a minute.
 APISERVER = tests/e2e/apiserver
 .tools/bin/apiserver: $(APISERVER)/main.go $(APISERVER)/go.mod $(APISERVER)/go.sum
 	@mkdir -p $(@D)

@@ -72,3 +72,10 @@ def test_a_broken_spec_is_explained_as_far_as_possible(project: Path) -> None:
     by_id = vmferry("explain", project, "vm-101")
     assert "error[VMF201]" in by_id.err
     assert "error[VMF201]" not in vmferry("explain", project, "web-02").err
+
+
+def test_what_cannot_be_read_is_said_in_the_format_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text("a: [")
+    result = vmferry("explain", tmp_path, "--all", "--format", "json")
+    assert result.code == 1
+    assert [finding["code"] for finding in result.data["findings"]] == ["VMF001"]

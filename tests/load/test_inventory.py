@@ -122,3 +122,28 @@ def test_the_entry_of_a_vm_remembers_what_the_inventory_says_of_it(tmp_path: Pat
     assert (first.vm.memory, first.imported.memory) == ("6Gi", "4Gi")
     assert (first.overrides, first.stated) == (("memory",), ("cpu", "memory", "name"))
     assert (second.imported, second.stated) == (second.vm, ())
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        "  - {name: web-01, id: vm-1}\n  - {name: web-01, id: vm-1, memory: 2Gi}",
+        "  - {name: web-01}\n  - {name: web-01, memory: 2Gi}",
+        "  - {name: web-01, id: vm-1}\n  - {name: web-01, memory: 2Gi}",
+    ],
+)
+def test_a_second_entry_for_a_vm_of_the_inventory_is_a_finding(tmp_path: Path, entries: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load(project(tmp_path, entries))
+    [finding] = caught.value.findings
+    assert (finding.code, finding.vms) == ("VMF101", ("web-01",))
+    assert finding.where is not None
+    assert finding.where.path == ("vms", 1, "name")
+
+
+def test_links_in_a_circle_beside_the_spec_are_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").symlink_to("b.yaml")
+    (tmp_path / "b.yaml").symlink_to("a.yaml")
+    with pytest.raises(SpecError) as caught:
+        load(project(tmp_path))
+    assert {finding.code for finding in caught.value.findings} == {"VMF008"}

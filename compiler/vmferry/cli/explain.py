@@ -10,7 +10,7 @@ import click
 from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS, overview
 from vmferry.cli.findings import as_json, counted, printable, show, spans_of, summary
-from vmferry.cli.options import assignments_option, spec_argument
+from vmferry.cli.options import assignments_option, remember, spec_argument
 from vmferry.cli.table import as_csv, as_markdown, as_text
 from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Span, Where
@@ -43,6 +43,7 @@ def _only(subject: str, words: str = "", *, choices: Sequence[str] = (), metavar
     type=click.Choice(["text", "json", "csv", "md"]),
     default="text",
     show_default=True,
+    callback=remember,
     help="text of one VM and json have every decision; else it is a table, one row a VM.",
 )
 @assignments_option

@@ -50,10 +50,10 @@ class _Stated:
         self.offers: dict[tuple[str | None, str], int] = defaultdict(int)
         for index, entry in enumerate(entries):
             source = entry.vm.source or self.default
-            if entry.vm.id is not None:
-                self.by_id.setdefault((source, entry.vm.id), index)
-            else:
-                self.by_name.setdefault((source, entry.vm.name), index)
+            table = self.by_name if entry.vm.id is None else self.by_id
+            first = table.setdefault((source, entry.vm.id or entry.vm.name), index)
+            if first != index:
+                self._double(index, first)
 
     def offer(self, vm: VirtualMachine) -> None:
         """Count the VMs of each name: a name that two have names none."""
@@ -68,10 +68,26 @@ class _Stated:
             if index is not None and self.offers[vm.source, vm.name] > 1:
                 self._ambiguous(index)
                 return found
+        elif self.offers[vm.source, vm.name] == 1 and (vm.source, vm.name) in self.by_name:
+            self._double(self.by_name[vm.source, vm.name], index)
         if index is None:
             return found
         self.used[index] += 1
         return _joined(found, self.entries[index])
+
+    def _double(self, index: int, first: int) -> None:
+        """Report an entry for a VM that another entry is about."""
+        entry = self.entries[index]
+        self.used[index] += 1
+        self.findings.append(
+            Finding(
+                code="VMF101",
+                message=f"VM {entry.vm.name} has a second entry; the other is in {self.entries[first].where.file}",
+                help="keep one of the two; VMs of one name in one vCenter need their `id`",
+                where=entry.where.at("name"),
+                vms=(entry.vm.name,),
+            )
+        )
 
     def _ambiguous(self, index: int) -> None:
         entry = self.entries[index]

@@ -205,7 +205,11 @@ class _Reading:
         return paths
 
     def _inside(self, path: Path, text: str, where: Where) -> None:
-        if not path.resolve().is_relative_to(self.root.resolve()):
+        try:
+            inside = path.resolve().is_relative_to(self.root.resolve())
+        except (OSError, RuntimeError):  # links in a circle
+            inside = False
+        if not inside:
             raise SpecError(_leaves(text, where))
 
     def project(self, assignments: Path | None) -> Project:

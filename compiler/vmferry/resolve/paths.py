@@ -90,7 +90,8 @@ def _path(candidate: Candidate, alike: int, settings: SimilarVms) -> tuple[Path,
             return "virt-v2v", f"it is special: {', '.join(special)}", where
         if question == "similar" and alike >= settings.threshold:
             return "forklift", f"{alike} VMs are like it (threshold {settings.threshold})", where
-    return "virt-v2v", f"only {alike} VMs are like it (threshold {settings.threshold})", where
+    few = "1 VM is" if alike == 1 else f"{alike} VMs are"
+    return "virt-v2v", f"only {few} like it (threshold {settings.threshold})", where
 
 
 def specialities(vm: VirtualMachine) -> list[str]:

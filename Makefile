@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n auto
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL = help
-.PHONY: help install tools demo test e2e lint format golden schema docs bench clean
+.PHONY: help install tools demo test coverage e2e lint format golden schema docs bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -83,6 +83,10 @@ test: $(VENV)/.groups ## run the tests
 
 e2e: $(VENV)/.groups .tools/bin/apiserver .tools/bin/kubectl ## every example on a real API server; takes Go
 	VMFERRY_E2E=1 $(BIN)/python -m pytest -n 0 tests/e2e/cluster
+
+coverage: $(VENV)/.groups ## every rule is tried both ways: at least 95 % of the branches of rules/
+	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/rules tests/cli/test_rules.py --cov=vmferry.rules --cov-branch \
+		--cov-config=/dev/null --cov-report=term --cov-fail-under=95
 
 lint: $(VENV)/.groups ## ruff, mypy and import-linter
 	$(BIN)/ruff check .

@@ -1,0 +1,99 @@
+"""Makes CustomResourceDefinitions of the schemas of the real resources (GROUP/KIND_VERSION.json)."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+Object = dict[str, Any]
+_CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+class Kind(NamedTuple):
+    """What a schema does not tell of a kind."""
+
+    api_version: str
+    name: str
+    plural: str = ""  # default: the name with an s
+    scope: str = "Namespaced"
+
+
+KINDS = (
+    Kind("argoproj.io/v1alpha1", "Application"),
+    Kind("argoproj.io/v1alpha1", "AppProject"),
+    Kind("bitnami.com/v1alpha1", "SealedSecret"),
+    Kind("cdi.kubevirt.io/v1beta1", "DataSource"),
+    Kind("cdi.kubevirt.io/v1beta1", "DataVolume"),
+    Kind("external-secrets.io/v1", "ExternalSecret"),
+    Kind("forklift.konveyor.io/v1beta1", "Hook"),
+    Kind("forklift.konveyor.io/v1beta1", "Host"),
+    Kind("forklift.konveyor.io/v1beta1", "Migration"),
+    Kind("forklift.konveyor.io/v1beta1", "NetworkMap"),
+    Kind("forklift.konveyor.io/v1beta1", "Plan"),
+    Kind("forklift.konveyor.io/v1beta1", "Provider"),
+    Kind("forklift.konveyor.io/v1beta1", "StorageMap"),
+    Kind("k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition", "network-attachment-definitions"),
+    Kind("kubevirt.io/v1", "VirtualMachine"),
+    Kind("kustomize.toolkit.fluxcd.io/v1", "Kustomization"),
+    Kind("nmstate.io/v1", "NodeNetworkConfigurationPolicy", "nodenetworkconfigurationpolicies", "Cluster"),
+    Kind("source.toolkit.fluxcd.io/v1", "GitRepository", "gitrepositories"),
+)
+"""The custom resources that vmferry emits. The server refuses any other."""
+
+
+def definitions() -> list[Object]:
+    """Return a definition for each of KINDS; skip the test where the schemas are not at hand."""
+    folder = Path(os.environ.get("VMFERRY_SCHEMAS", _CHECKOUT.parent / "shared" / "crds"))
+    if not folder.is_dir():
+        pytest.skip(f"no schemas of custom resources in {folder}; set VMFERRY_SCHEMAS")
+    return [definition(kind, folder) for kind in KINDS]
+
+
+def definition(kind: Kind, folder: Path) -> Object:
+    """Return the definition of one kind, from its schema in a folder."""
+    group, _, version = kind.api_version.partition("/")
+    schema = structural(json.loads((folder / group / f"{kind.name.lower()}_{version}.json").read_text()))
+    schema["properties"]["metadata"] = {"type": "object"}  # the server knows better
+    served: Object = {"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    if "status" in schema["properties"]:
+        served["subresources"] = {"status": {}}
+        # A default is stored with the second write only, as if that had changed something; controllers write theirs.
+        schema["properties"]["status"].pop("default", None)
+    plural = kind.plural or f"{kind.name.lower()}s"
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": f"{plural}.{group}",
+            # groups below k8s.io are refused without it
+            "annotations": {"api-approved.kubernetes.io": "unapproved, of a test"},
+        },
+        "spec": {
+            "group": group,
+            "scope": kind.scope,
+            "names": {"kind": kind.name, "plural": plural, "singular": kind.name.lower()},
+            "versions": [served],
+        },
+    }
+
+
+def structural(schema: Object) -> Object:
+    """Return a schema as a definition takes it.
+
+    The published schemas were made from definitions. Two things were changed for validators that know plain JSON
+    Schema: fields that are not named were forbidden, which the server does unasked, and a number or text is either.
+    """
+    result = {key: value for key, value in schema.items() if key != "additionalProperties" or value is not False}
+    either = {branch.get("type") for branch in schema.get("anyOf", schema.get("oneOf", []))}
+    if either == {"integer", "string"}:
+        result.pop("oneOf", None)
+        result["x-kubernetes-int-or-string"] = True
+        result["anyOf"] = [{"type": "integer"}, {"type": "string"}]
+    if "properties" in schema:
+        result["properties"] = {name: structural(value) for name, value in schema["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(result.get(key), dict):
+            result[key] = structural(result[key])
+    return result

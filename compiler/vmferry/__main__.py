@@ -1,5 +1,5 @@
 """`python -m vmferry`."""
 
-from vmferry.cli import run
+from vmferry.cli import program
 
-run()
+program()

@@ -190,7 +190,7 @@ def run(*arguments: str | Path) -> Run:
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-c", "from vmferry.cli import run; run()", *map(str, arguments)],
+            [sys.executable, "-c", "from vmferry.cli import program; program()", *map(str, arguments)],
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -220,3 +220,10 @@ def test_hosts_of_two_vcenters_meet_by_their_dashes() -> None:
     ]
     assert named("vc2") == []
     assert named("vc1-a", used=False) == []
+
+
+def test_a_password_in_a_note_is_found_and_shown_nowhere() -> None:
+    [finding] = only("VMF811", reviewed(vm(annotation="PWD=hunter2222")))
+    assert finding.secret
+    assert "hunter" not in finding.message
+    assert only("VMF811", reviewed(vm(annotation="password policy: 90 days; password: <vault>"))) == []

@@ -1,10 +1,11 @@
 """The command line: one module a verb, thin; verbs are imported when they are called."""
 
+import contextlib
 import gc
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -94,10 +95,22 @@ def main() -> None:
     """  # noqa: D301 - click wants the character
 
 
-def run() -> None:
+def run() -> NoReturn:
     """Run the command line and exit with its code."""
     gc.disable()  # a short life with much data and hardly a cycle: collecting costs a third of the time
     sys.exit(_guarded())
+
+
+def program() -> NoReturn:
+    """Run as the program `vmferry`: end without taking apart what was read, which takes a tenth of the time."""
+    try:
+        run()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # the reader went away, and knows
+            stream.flush()
+    os._exit(code)
 
 
 def _guarded() -> int:

@@ -344,3 +344,24 @@ def one_name(review: Review) -> Iterator[Problem]:
                 "call a source otherwise, so that their names tell them apart",
                 who[second],
             )
+
+
+_TOLD = re.compile(
+    r"(?:passw(?:or)?d|passwort|passphrase|kennwort|pwd)[\"']?\s{0,4}[:=]\s{0,4}(?!see\b|in\b|\$|<)\S{4,}",
+    re.IGNORECASE,
+)
+
+
+@rule("VMF811", "warning", "a note seems to tell a password")
+def password_in_a_note(review: Review) -> Iterator[Problem]:
+    """Notes of vCenter are where passwords end up, and a spec in git is read by many and kept for ever.
+
+    The importers leave such notes out; this one stands in a file that people write.
+    """
+    for subject in review.subjects:
+        if _TOLD.search(subject.vm.annotation or ""):
+            problem = subject.problem("its annotation seems to tell a password (not shown)", _CHANGE, "annotation")
+            yield problem._replace(secret=True)
+
+
+_CHANGE = "take it out and change the password; a note may say where it is kept"

@@ -1,11 +1,13 @@
 """Kubernetes quantities and durations, to and from numbers."""
 
 import re
+from functools import lru_cache
 
 _UNITS = {"": 0, "Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5}
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
+@lru_cache(maxsize=4096)  # an estate has few sizes, and many disks
 def parse_size(text: str) -> int:
     """Return the bytes of a size such as ``40Gi``. Raises ValueError for anything else."""
     match = re.fullmatch(r"([0-9]+)(Ki|Mi|Gi|Ti|Pi)?", text)

@@ -52,6 +52,7 @@ class StorageMap:
     """The classes of the target and where datastores go."""
 
     def __init__(self, storage: Storage, where: Where, journal: Journal) -> None:
+        self._chosen: dict[Need, _Chosen] = {}
         self.where = where.at("storage")
         self.classes = {item.name: item for item in storage.classes}
         self.claims = {item.name: claims(item) for item in storage.classes}
@@ -119,8 +120,14 @@ class StorageMap:
         found = self.rows.get((vcenter, datastore))
         return found if found is not None else self.rows.get((None, datastore))
 
-    def choose(self, need: Need) -> tuple[Volume | None, str, tuple[str, ...]]:
+    def choose(self, need: Need) -> "_Chosen":
         """Return the volume for a need, the reason, and the refused classes, each with why."""
+        chosen = self._chosen.get(need)
+        if chosen is None:  # thousands of disks ask for the same
+            chosen = self._chosen[need] = self._choose(need)
+        return chosen
+
+    def _choose(self, need: Need) -> "_Chosen":
         refused: list[str] = []
         fitting: list[tuple[tuple[int, ...], StorageClass, Claim]] = []
         for order, item in enumerate(self.storage.classes):
@@ -164,6 +171,10 @@ class StorageMap:
                 or "no ReadWriteMany" + " Filesystem" * need.filesystem
             )
         return tuple(c for c in possible if c[0] != "ReadOnlyMany") or "no writable access mode"
+
+
+_Chosen = tuple[Volume | None, str, tuple[str, ...]]
+"""The volume if there is one, the reason, and the refused classes, each with why."""
 
 
 def _rank(claim: Claim, live_migration: LiveMigration) -> tuple[int, int]:

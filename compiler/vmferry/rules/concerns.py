@@ -103,38 +103,29 @@ def seen(review: Review, subject: Subject) -> Seen:
     return Seen(subject.vm, review.clusters.get((subject.source, name or "")))
 
 
-@lru_cache(maxsize=1)  # every concern asks
-def _sources(review: Review) -> tuple[tuple[Subject, Group, Machine, Seen], ...]:
-    """Return the VMs that still run in vSphere, as vSphere has them."""
-    return tuple(
-        (subject, group, machine, seen(review, subject))
-        for subject, group, machine in review.moving
-        if group.stage in _SOURCE_RUNS
-    )
-
-
-@lru_cache(maxsize=16)  # few answers to what matters serve many concerns
-def _concerned(review: Review, matters: Matters) -> tuple[tuple[Subject, Seen], ...]:
-    """Return the VMs in vSphere for which a concern matters."""
-    return tuple(
-        (subject, facts) for subject, group, machine, facts in _sources(review) if matters(subject, group, machine)
-    )
-
-
-def _detected(review: Review, concern: Concern) -> Iterator[tuple[Subject, Seen, Detected]]:
-    for subject, facts in _concerned(review, concern.matters):
-        for found in concern.detect(facts):
-            yield subject, facts, found
+@lru_cache(maxsize=1)
+def _all(review: Review) -> dict[str, list[tuple[Subject, Seen, Detected]]]:
+    """Return what every concern detects where it matters, by code: each VM that still runs in vSphere is met once."""
+    result: dict[str, list[tuple[Subject, Seen, Detected]]] = {code: [] for code in CONCERNS}
+    concerns = tuple(CONCERNS.values())
+    for subject, group, machine in review.moving:
+        if group.stage in _SOURCE_RUNS:
+            facts = seen(review, subject)
+            for concern in concerns:
+                if concern.matters(subject, group, machine):
+                    for found in concern.detect(facts):
+                        result[concern.code].append((subject, facts, found))
+    return result
 
 
 def _of_vms(review: Review, concern: Concern) -> Iterator[Problem]:
-    for subject, _, found in _detected(review, concern):
+    for subject, _, found in _all(review)[concern.code]:
         yield subject.problem(found.what, found.fix, *found.path)
 
 
 def _of_clusters(review: Review, concern: Concern) -> Iterator[Problem]:
     clusters: defaultdict[tuple[str, str], list[tuple[Subject, Detected]]] = defaultdict(list)
-    for subject, facts, found in _detected(review, concern):
+    for subject, facts, found in _all(review)[concern.code]:
         name = facts.cluster.name if facts.cluster else ""  # without a cluster nothing of it is detected
         clusters[subject.source, name].append((subject, found))
     for (source, name), members in sorted(clusters.items()):

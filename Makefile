@@ -12,11 +12,11 @@ PYTEST_ARGS ?= -n auto
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL = help
-.PHONY: help install tools demo test coverage e2e lint format golden schema docs bench clean
+.PHONY: help install testtools tools demo test coverage e2e e2e-flux lint format golden schema docs bench clean
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
-		printf '  make %-8s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
+		printf '  make %-10s %s\n' "$$target" "$$text"; done
 
 # pip before 25.1 does not know --group.
 $(VENV)/.pip:
@@ -35,34 +35,52 @@ $(VENV)/.groups: $(VENV)/.vmferry
 
 install: $(VENV)/.groups ## vmferry and what developing it takes, into .venv
 
-# vcsim is built from govmomi's simulator, pinned in tests/vcsim/go.mod.
-.tools/bin/vcsim: tests/vcsim/main.go tests/vcsim/go.mod tests/vcsim/go.sum
-	@mkdir -p $(@D)
-	cd tests/vcsim && go build -trimpath -o ../../$@ .
+# Programs that are a module on the Go module proxy; Go checks each against its checksum database.
+KUSTOMIZE = sigs.k8s.io/kustomize/kustomize/v5@v5.5.0
+KUBECONFORM = github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
+OPA = github.com/open-policy-agent/opa@v1.10.1
+# Programs with a go.mod of their own below tests/, which says what they are built from.
+VCSIM = tests/vcsim
+APISERVER = tests/e2e/apiserver
+FLUX = tests/e2e/flux
 
-# What SARIF must be, by OASIS; gosec's module has it, and Go checks a module against its checksum database.
+BUILD = go build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@
+
+.tools/bin/kustomize .tools/bin/kubeconform .tools/bin/opa: Makefile
+	@mkdir -p $(@D)
+	GOBIN=$(CURDIR)/$(@D) go install -trimpath $($(shell echo $(@F) | tr a-z A-Z))
+	@touch $@
+
+.tools/bin/vcsim .tools/bin/govc: $(VCSIM)/main.go $(VCSIM)/govc/main.go $(VCSIM)/go.mod $(VCSIM)/go.sum
+	@mkdir -p $(@D)
+	cd $(VCSIM) && $(BUILD) $(if $(filter govc,$(@F)),./govc,.)
+
+# What SARIF must be, by OASIS; gosec's module has it.
 .tools/sarif-schema-2.1.0.json:
 	@mkdir -p $(@D)
 	@module=$$(go mod download -json github.com/securego/gosec/v2@v2.30.0 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && \
 		install -m 644 "$$module/report/sarif/testdata/$(@F)" $@
 
-# Open Policy Agent runs Forklift's policies; the version needs no newer Go than vcsim.
-.tools/bin/opa:
-	@mkdir -p $(@D)
-	GOBIN=$(CURDIR)/$(@D) go install -trimpath github.com/open-policy-agent/opa@v1.10.1
-
-tools: .tools/bin/vcsim .tools/bin/opa .tools/sarif-schema-2.1.0.json ## what tests need: vcsim (a vSphere API server), opa and the schema of SARIF; takes Go
-
 # etcd and kube-apiserver in one program (107 MB), and kubectl (79 MB). The first build takes twelve minutes on two
 # busy processors; with Go's cache, half a minute.
-APISERVER = tests/e2e/apiserver
 .tools/bin/apiserver: $(APISERVER)/main.go $(APISERVER)/go.mod $(APISERVER)/go.sum
 	@mkdir -p $(@D)
-	cd $(APISERVER) && go build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ .
+	cd $(APISERVER) && $(BUILD) .
 
 .tools/bin/kubectl: $(APISERVER)/go.mod $(APISERVER)/go.sum
 	@mkdir -p $(@D)
-	cd $(APISERVER) && go build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ k8s.io/kubernetes/cmd/kubectl
+	cd $(APISERVER) && $(BUILD) k8s.io/kubernetes/cmd/kubectl
+
+.tools/bin/kustomize-controller: $(FLUX)/go.mod $(FLUX)/go.sum
+	@mkdir -p $(@D)
+	cd $(FLUX) && $(BUILD) github.com/fluxcd/kustomize-controller
+
+TEST_TOOLS = $(addprefix .tools/bin/,kustomize kubeconform vcsim govc opa) .tools/sarif-schema-2.1.0.json
+E2E_TOOLS = $(addprefix .tools/bin/,apiserver kubectl)
+
+testtools: $(TEST_TOOLS) ## what no test is skipped for: kustomize, kubeconform, vcsim (a vSphere API server), govc, opa; takes Go
+
+tools: $(TEST_TOOLS) $(E2E_TOOLS) ## the same, and a Kubernetes API server for make e2e
 
 demo: $(VENV)/.vmferry ## compile an example into build/demo and explain one VM
 	@rm -rf build/demo
@@ -81,8 +99,11 @@ demo: $(VENV)/.vmferry ## compile an example into build/demo and explain one VM
 test: $(VENV)/.groups ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-e2e: $(VENV)/.groups .tools/bin/apiserver .tools/bin/kubectl ## every example on a real API server; takes Go
-	VMFERRY_E2E=1 $(BIN)/python -m pytest -n 0 tests/e2e/cluster
+e2e: $(VENV)/.groups $(E2E_TOOLS) ## every example on a real API server, through all stages; takes Go
+	VMFERRY_E2E=1 $(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_examples.py
+
+e2e-flux: $(VENV)/.groups $(E2E_TOOLS) .tools/bin/kustomize-controller ## the same with Flux's kustomize-controller
+	VMFERRY_E2E_FLUX=1 $(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_flux.py
 
 coverage: $(VENV)/.groups ## every rule is tried both ways: at least 95 % of the branches of rules/
 	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/rules tests/cli/test_rules.py --cov=vmferry.rules --cov-branch \

@@ -61,9 +61,15 @@ def test_there_is_an_application_for_every_root_and_part() -> None:
     }
 
 
-def test_what_an_application_applied_outlives_it() -> None:
-    for obj in applications(emitted()):
-        assert "finalizers" not in obj["metadata"]
+def test_nothing_but_applications_is_deleted_with_an_application() -> None:
+    items = emitted()
+    kinds: dict[str, set[str]] = {}
+    for item in items:
+        assert isinstance(item, Resource)
+        kinds.setdefault(f"gitops/{item.directory}", set()).add(item.object["kind"])
+    for obj in applications(items):
+        only_roots = kinds.get(obj["spec"]["source"]["path"]) == {"Application"}
+        assert ("finalizers" in obj["metadata"]) == only_roots
 
 
 def test_the_cutover_is_not_ignored() -> None:

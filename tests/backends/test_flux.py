@@ -79,10 +79,21 @@ def test_objects_of_a_phase_are_in_its_part_and_lock() -> None:
             assert (item.directory, item.lock) == ("clusters/prod-a/stateful", "stateful")
 
 
-def test_nothing_is_deleted_with_a_kustomization() -> None:
+def test_nothing_but_kustomizations_is_deleted_with_a_kustomization() -> None:
+    items = list(emitted())
+    kinds: dict[str, set[str]] = {}
+    for item in items:
+        assert isinstance(item, Resource)
+        kinds.setdefault(f"./gitops/{item.directory}", set()).add(item.object["kind"])
+    for obj in schemas.objects(items):
+        if obj["kind"] == "Kustomization":
+            only_roots = kinds.get(obj["spec"]["path"]) == {"Kustomization"}
+            assert obj["spec"]["deletionPolicy"] == ("Delete" if only_roots else "Orphan")
+
+
+def test_a_kustomization_neither_replaces_nor_waits_for_everything() -> None:
     for obj in schemas.objects(emitted()):
         if obj["kind"] == "Kustomization":
-            assert obj["spec"]["deletionPolicy"] == "Orphan"
             assert (obj["spec"]["force"], obj["spec"]["wait"]) == (False, False)
             assert {"targetNamespace", "postBuild"}.isdisjoint(obj["spec"])
 

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends import entry_points
-from vmferry.backends.entry_points import EntryPoint
+from vmferry.backends.entry_points import EntryPoint, Part
 from vmferry.backends.metadata import base, metadata
 from vmferry.model.blueprint import Blueprint, Group
 from vmferry.model.manifest import INFRA_LOCK, Item, KubeObject, Resource
 
 API = "argoproj.io/v1alpha1"
 SERVER = "https://kubernetes.default.svc"
+FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
+"""Has Argo CD delete what an Application applied before the Application goes (user-guide/app_deletion.md)."""
 
 _IGNORED = [
     # What controllers write into objects that git declares. Not runStrategy: the cutover is a change of it.
@@ -45,7 +47,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
     yield Resource(directory=entry, object=_parent(blueprint, blueprint.name, entry, 0))
     for part in entry_points.parts(blueprint):
         rank = 0 if part.lock == INFRA_LOCK else 1
-        yield Resource(directory=entry, object=_parent(blueprint, part.name, part.directory, rank))
+        yield Resource(directory=entry, object=_part(blueprint, part, rank))
         for point in part.points:
             yield Resource(directory=part.directory, object=_root(blueprint, point), lock=part.lock)
 
@@ -85,6 +87,17 @@ def _parent(blueprint: Blueprint, name: str, directory: str, rank: int) -> KubeO
     return _application(blueprint, name, directory, rank=rank, target=namespace(blueprint), inputs=(directory,))
 
 
+def _part(blueprint: Blueprint, part: Part, rank: int) -> KubeObject:
+    """Return the Application of a part.
+
+    When it goes, its Applications go with it, or they would be left to fail for want of their directories;
+    what those applied stays.
+    """
+    result = _parent(blueprint, part.name, part.directory, rank)
+    result["metadata"]["finalizers"] = [FINALIZER]
+    return result
+
+
 def _root(blueprint: Blueprint, point: EntryPoint) -> KubeObject:
     """Return the Application of one root."""
     inputs: tuple[str, ...] = (point.directory,)
@@ -114,8 +127,8 @@ def _application(
 ) -> KubeObject:
     """Return an Application.
 
-    It prunes, for what holds data says Prune=false itself. It has no finalizer: when the Application goes,
-    what it applied stays. ``inputs`` are the directories whose changes concern it.
+    It prunes, for what holds data says Prune=false itself. It gets no finalizer here: when the Application
+    goes, what it applied stays. ``inputs`` are the directories whose changes concern it.
     """
     gitops = blueprint.gitops
     annotations = {

@@ -48,7 +48,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
     yield Resource(directory=entry, object=_repository(blueprint))
     yield Resource(directory=entry, object=_kustomization(blueprint, blueprint.name, entry))
     for part in entry_points.parts(blueprint):
-        yield Resource(directory=entry, object=_kustomization(blueprint, part.name, part.directory))
+        yield Resource(directory=entry, object=_kustomization(blueprint, part.name, part.directory, holds_roots=True))
         yield from _part(blueprint, part)
 
 
@@ -110,9 +110,14 @@ def _kustomization(
     after: tuple[str, ...] = (),
     timeout: str = _TIMEOUT,
     health: dict[str, Any] | None = None,
+    holds_roots: bool = False,
     decrypts: bool = False,
 ) -> KubeObject:
-    """Return a Kustomization; when it goes, what it applied stays (Orphan)."""
+    """Return a Kustomization; when it goes, what it applied stays (Orphan).
+
+    Only one that holds nothing but Kustomizations takes them along, else they would be left to fail for
+    want of their directories; what those applied stays.
+    """
     gitops = blueprint.gitops
     spec: dict[str, Any] = {
         "interval": go_duration(gitops.interval),
@@ -121,7 +126,7 @@ def _kustomization(
         "path": f"./{gitops.path}/{directory}",
         "sourceRef": {"kind": "GitRepository", "name": blueprint.name},
         "prune": True,
-        "deletionPolicy": "Orphan",
+        "deletionPolicy": "Delete" if holds_roots else "Orphan",
         # force would delete and recreate what cannot be changed: volumes, Jobs.
         "force": False,
         # A VM that is halted is never healthy for Flux; what matters is named in healthChecks.

@@ -128,10 +128,10 @@ class Engine(ABC):
             entry = self._entries.pop(self.entry(obj).name)
             self._synced.pop(entry.name, None)
             held = self._inventory.pop(entry.name, set())
-            for each in sorted(held):
+            for each in sorted(each for each in held if self._owner.get(each) == entry.name):
                 if entry.takes_along:
                     self._prune(each, report)
-                elif self._owner.get(each) == entry.name:
+                else:
                     del self._owner[each]
 
     def _digest(self, path: str) -> str:

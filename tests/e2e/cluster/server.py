@@ -68,7 +68,7 @@ def running(scratch: Path) -> Iterator["Cluster"]:
     try:
         kubeconfig = process.stdout.readline().strip() if process.stdout else ""
         assert kubeconfig, "the API server did not start"
-        cluster = Cluster(kubeconfig)
+        cluster = Cluster(Path(kubeconfig))
         cluster.install()
         yield cluster
     finally:
@@ -79,8 +79,9 @@ def running(scratch: Path) -> Iterator["Cluster"]:
 class Cluster:
     """A running API server."""
 
-    def __init__(self, kubeconfig: str) -> None:
-        self._environment = {**os.environ, "KUBECONFIG": kubeconfig, "HOME": str(Path(kubeconfig).parent)}
+    def __init__(self, kubeconfig: Path) -> None:
+        self.kubeconfig = kubeconfig
+        self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "HOME": str(kubeconfig.parent)}
 
     def kubectl(self, *arguments: str, text: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run kubectl; its standard input is ``text``."""

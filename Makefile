@@ -44,11 +44,15 @@ VCSIM = tests/vcsim
 APISERVER = tests/e2e/apiserver
 FLUX = tests/e2e/flux
 
+# Built without it, kustomize says it is version (devel).
+TELL = -X sigs.k8s.io/kustomize/api/provenance.version=$(lastword $(subst @, ,$(KUSTOMIZE)))
+
 BUILD = go build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@
 
 .tools/bin/kustomize .tools/bin/kubeconform .tools/bin/opa: Makefile
 	@mkdir -p $(@D)
-	GOBIN=$(CURDIR)/$(@D) go install -trimpath $($(shell echo $(@F) | tr a-z A-Z))
+	GOBIN=$(CURDIR)/$(@D) go install -trimpath $(if $(filter kustomize,$(@F)),-ldflags '$(TELL)') \
+		$($(shell echo $(@F) | tr a-z A-Z))
 	@touch $@
 
 .tools/bin/vcsim .tools/bin/govc: $(VCSIM)/main.go $(VCSIM)/govc/main.go $(VCSIM)/go.mod $(VCSIM)/go.sum

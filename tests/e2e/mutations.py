@@ -1,0 +1,638 @@
+"""Faults that could be in a backend, one at a time: which part of vmferry's net catches each.
+
+Each fault is an exact replacement in a copy of the sources. Every layer then runs as it would for a change of that
+kind: the unit tests, `vmferry compile` with its rules, `vmferry verify` over what it wrote, and the API server of
+`make e2e`. The golden outputs are left out: they find every change, right or wrong.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SCHEMAS = Path(os.environ.get("VMFERRY_SCHEMAS", CHECKOUT.parent / "shared" / "crds")).absolute()
+TABLE = CHECKOUT / "docs" / "mutations.md"
+EXAMPLES = ("acme", "acme-argocd", "minimal")
+LEFT_OUT = (".git", ".venv", ".tools", "build", "*.egg-info", "__pycache__", ".*_cache")
+
+
+class Mutation(NamedTuple):
+    """A fault: in one file of compiler/vmferry, a text that is there once becomes another."""
+
+    what: str
+    file: str
+    before: str
+    after: str
+
+
+KUBEVIRT, CDI, FORKLIFT = "backends/kubevirt.py", "backends/cdi.py", "backends/forklift.py"
+NETWORKS, NAMESPACES, REBUILD = "backends/networks.py", "backends/namespaces.py", "backends/rebuild.py"
+VIRT_V2V, FLUX, ARGOCD = "backends/virt_v2v.py", "backends/flux.py", "backends/argocd.py"
+OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py", "backends/credentials.py"
+ENTRY_POINTS = "backends/entry_points.py"
+
+MUTATIONS = (
+    # VirtualMachines and their Services
+    Mutation(
+        "a volume names its claim in a field that does not exist",
+        KUBEVIRT,
+        '"persistentVolumeClaim": {"claimName": disk.claim}}',
+        '"persistentVolumeClaim": {"claim": disk.claim}}',
+    ),
+    Mutation(
+        "a volume names a claim that nothing makes",
+        KUBEVIRT,
+        '{"claimName": disk.claim}}',
+        '{"claimName": f"{disk.claim}-0"}}',
+    ),
+    Mutation(
+        "two disks have the same boot order",
+        KUBEVIRT,
+        "    if disk.boot_order is not None:\n        result[\"bootOrder\"] = disk.boot_order",
+        "    result[\"bootOrder\"] = 1",
+    ),
+    Mutation(
+        "the last NIC of a VM is dropped",
+        KUBEVIRT,
+        "return sorted(machine.nics, key=lambda nic: nic.index)",
+        "return sorted(machine.nics, key=lambda nic: nic.index)[:1]",
+    ),
+    Mutation(
+        "an interface has no network",
+        KUBEVIRT,
+        'spec["networks"] = [_network(nic) for nic in _nics(machine)]',
+        'spec["networks"] = [_network(nic) for nic in _nics(machine)][:1]',
+    ),
+    Mutation(
+        "a disk has no volume",
+        KUBEVIRT,
+        "volumes = [_volume(machine, disk) for disk in machine.disks]",
+        "volumes = [_volume(machine, disk) for disk in machine.disks[:1]]",
+    ),
+    Mutation(
+        "a disk and its volume are dropped",
+        KUBEVIRT,
+        "_virtual_machine(blueprint, group, machine))",
+        "_virtual_machine(blueprint, group, __import__('msgspec').structs.replace(machine, disks=machine.disks[:1])))",
+    ),
+    Mutation(
+        "a MAC address without its colons",
+        KUBEVIRT,
+        'result["macAddress"] = nic.mac',
+        'result["macAddress"] = nic.mac.replace(":", "")',
+    ),
+    Mutation(
+        "a MAC address is not kept",
+        KUBEVIRT,
+        "if nic.mac is not None:\n        result",
+        "if nic.mac is None:\n        result",
+    ),
+    Mutation(
+        "a VM names a NAD of another namespace as if it were in its own",
+        KUBEVIRT,
+        '{"networkName": nic.nad}',
+        '{"networkName": nic.nad.partition("/")[2]}',
+    ),
+    Mutation(
+        "a VM runs before its disks are converted",
+        KUBEVIRT,
+        '{"runStrategy": "Halted"}',
+        '{"runStrategy": "Always"}',
+    ),
+    Mutation(
+        "memory is no quantity",
+        KUBEVIRT,
+        '{"guest": format_size(machine.memory)}',
+        '{"guest": f"{machine.memory // 2**20}MB RAM"}',
+    ),
+    Mutation(
+        "secure boot is left to KubeVirt's default, which is on",
+        KUBEVIRT,
+        '{"persistent": True, "secureBoot": machine.secure_boot}',
+        '{"persistent": True}',
+    ),
+    Mutation(
+        "a shared disk is not shareable",
+        KUBEVIRT,
+        '{"cache": "none", "shareable": True}',
+        '{"cache": "none"}',
+    ),
+    Mutation(
+        "a VM without NICs gets one",
+        KUBEVIRT,
+        '"autoattachPodInterface": False,',
+        '"autoattachPodInterface": True,',
+    ),
+    Mutation(
+        "a VM with a ReadWriteOnce disk is to be live-migrated",
+        KUBEVIRT,
+        '"evictionStrategy": machine.eviction_strategy,',
+        '"evictionStrategy": "LiveMigrate",',
+    ),
+    Mutation(
+        "two disks of a VM have one serial number",
+        KUBEVIRT,
+        "if not serial or serial in used:",
+        "if not serial:",
+    ),
+    Mutation(
+        "a VM can be pruned",
+        KUBEVIRT,
+        "labels=own | by_phase,\n            keep=True,",
+        "labels=own | by_phase,",
+    ),
+    Mutation(
+        "a Service selects no pod of a VM that Forklift makes",
+        KUBEVIRT,
+        'selector = {"app" if group.path == "forklift" else VM_LABEL: machine.target_name}',
+        "selector = {VM_LABEL: machine.target_name}",
+    ),
+    Mutation(
+        "an interface lists its ports, and KubeVirt drops all others",
+        KUBEVIRT,
+        'result: dict[str, Any] = {"name": nic.name}\n    if nic.binding',
+        'result: dict[str, Any] = {"name": nic.name, "ports": [{"port": 22}]}\n    if nic.binding',
+    ),
+    # DataVolumes
+    Mutation(
+        "a DataVolume names its StorageClass in a field that does not exist",
+        CDI,
+        '"storageClassName": disk.storage_class,',
+        '"storageClass": disk.storage_class,',
+    ),
+    Mutation(
+        "a DataVolume leaves the StorageClass to the cluster",
+        CDI,
+        '        "storageClassName": disk.storage_class,\n',
+        "",
+    ),
+    Mutation(
+        "access modes are no list",
+        CDI,
+        '"accessModes": [disk.access_mode],',
+        '"accessModes": disk.access_mode,',
+    ),
+    Mutation(
+        "every volume is ReadWriteOnce",
+        CDI,
+        '"accessModes": [disk.access_mode],',
+        '"accessModes": ["ReadWriteOnce"],',
+    ),
+    Mutation(
+        "a volume is smaller than the disk",
+        CDI,
+        "format_size(disk.size)",
+        "format_size(disk.size // 2)",
+    ),
+    Mutation(
+        "a size in bytes with a unit of its own",
+        CDI,
+        "format_size(disk.size)",
+        'f"{disk.size}B"',
+    ),
+    Mutation(
+        "a volume that holds data can be pruned",
+        CDI,
+        "annotations=_ADOPT | APPLY_ONCE | _binding(group, disk),\n            keep=True,",
+        "annotations=_ADOPT | APPLY_ONCE | _binding(group, disk),",
+    ),
+    Mutation(
+        "every disk of a VM comes from its first VMDK",
+        CDI,
+        "backingFile=disk.file,",
+        "backingFile=machine.disks[0].file,",
+    ),
+    # Plans
+    Mutation(
+        "a Plan has no storage map",
+        FORKLIFT,
+        '"map": {"network": itself, "storage": dict(itself)},',
+        '"map": {"network": itself},',
+    ),
+    Mutation(
+        "a Plan refers to a map that nothing makes",
+        FORKLIFT,
+        '"map": {"network": itself, "storage": dict(itself)},',
+        '"map": {"network": itself, "storage": _reference(namespace, f"{group.full_name}-storage")},',
+    ),
+    Mutation(
+        "a network map sends NICs to a NAD without its namespace",
+        FORKLIFT,
+        'destination = {"type": "multus", "namespace": namespace, "name": name}',
+        'destination = {"type": "multus", "name": name}',
+    ),
+    Mutation(
+        "a network map has no row for the last network",
+        FORKLIFT,
+        "for pair in group.networks:",
+        "for pair in group.networks[:-1]:",
+    ),
+    Mutation(
+        "a Plan leaves its last VM out",
+        FORKLIFT,
+        "[_machine(blueprint, machine) for machine in group.machines]",
+        "[_machine(blueprint, machine) for machine in group.machines[:-1]]",
+    ),
+    Mutation(
+        "a VM that served is deleted when its PostHook fails",
+        FORKLIFT,
+        '"deleteVmOnFailMigration": None if post else True,',
+        '"deleteVmOnFailMigration": True,',
+    ),
+    Mutation(
+        "a Plan is archived, and never runs",
+        FORKLIFT,
+        '"archived": False,',
+        '"archived": True,',
+    ),
+    Mutation(
+        "the volumes of a VM all get one name",
+        FORKLIFT,
+        "{{{{.DiskIndex}}}}",
+        "0",
+    ),
+    Mutation(
+        "a running migration can be pruned",
+        FORKLIFT,
+        'group=group, layer="migration", keep=True)',
+        'group=group, layer="migration")',
+    ),
+    Mutation(
+        "every group migrates cold",
+        FORKLIFT,
+        '"warm": group.method == "warm",\n        "type": group.method,',
+        '"warm": False,\n        "type": "cold",',
+    ),
+    Mutation(
+        "a field of Plan that an older Forklift lacks",
+        FORKLIFT,
+        '"runPreflightInspection": (2, 10),',
+        '"runPreflightInspection": (2, 0),',
+    ),
+    # Networks
+    Mutation(
+        "a NAD is in the next VLAN",
+        NETWORKS,
+        'vlan["vlan"] = target.vlan\n',
+        'vlan["vlan"] = target.vlan + 1\n',
+    ),
+    Mutation(
+        "a NAD's configuration is no text",
+        NETWORKS,
+        "json.dumps(nad_config(nad, namespace, blueprint.name))",
+        "nad_config(nad, namespace, blueprint.name)",
+    ),
+    Mutation(
+        "a NAD is missing",
+        NETWORKS,
+        "for nad in plan.nads:\n            if not isinstance",
+        "for nad in plan.nads[1:]:\n            if not isinstance",
+    ),
+    Mutation(
+        "a NAD hands out addresses to guests that have theirs",
+        NETWORKS,
+        '**_mtu(target.mtu),\n        "ipam": {},',
+        '**_mtu(target.mtu),\n        "ipam": {"type": "dhcp"},',
+    ),
+    # Namespaces and rights
+    Mutation(
+        "a namespace can be pruned with all that is in it",
+        NAMESPACES,
+        "metadata(blueprint, plan.name, labels=labels, keep=True)",
+        "metadata(blueprint, plan.name, labels=labels)",
+    ),
+    Mutation(
+        "the applier may not patch what it applies",
+        NAMESPACES,
+        '_APPLY = ("get", "list", "watch", "create", "patch")',
+        '_APPLY = ("get", "list", "watch", "create")',
+    ),
+    Mutation(
+        "a role binding refers to no role",
+        NAMESPACES,
+        '"kind": "Role", "name": name},',
+        '"kind": "Role", "name": f"{name}-role"},',
+    ),
+    # Applications rebuilt as containers
+    Mutation(
+        "a workload runs before its cutover",
+        REBUILD,
+        '"replicas": 0,',
+        '"replicas": self.application.replicas,',
+    ),
+    Mutation(
+        "a selector that is not the pods' label",
+        REBUILD,
+        "return {VM_LABEL: self.name}",
+        'return {"app": self.name}',
+    ),
+    Mutation(
+        "a container lists a port twice",
+        REBUILD,
+        "in sorted({(port.target_port or port.port, port.protocol) for port in ports})",
+        "in [(port.target_port or port.port, port.protocol) for port in ports] * 2",
+    ),
+    Mutation(
+        "a mount has no volume",
+        REBUILD,
+        'volumes.append({"name": SCRATCH_VOLUME, "emptyDir": {}})',
+        "pass",
+    ),
+    # Conversions
+    Mutation(
+        "a Job restarts its pods for ever",
+        VIRT_V2V,
+        '"restartPolicy": "Never",',
+        '"restartPolicy": "Always",',
+    ),
+    Mutation(
+        "a conversion writes all disks into the first volume",
+        VIRT_V2V,
+        '{"name": f"disk-{index}", "persistentVolumeClaim": {"claimName": disk.claim}}',
+        '{"name": f"disk-{index}", "persistentVolumeClaim": {"claimName": machine.disks[0].claim}}',
+    ),
+    Mutation(
+        "names from vCenter are commands of the bastion's shell",
+        VIRT_V2V,
+        "{' '.join(map(quote, command))}",
+        "{' '.join(command)}",
+    ),
+    Mutation(
+        "a Job's pods are not told apart from the VM's",
+        VIRT_V2V,
+        "if name not in labels}",
+        "}",
+    ),
+    # Engines
+    Mutation(
+        "what a Kustomization applied goes with it",
+        FLUX,
+        '"deletionPolicy": "Delete" if holds_roots else "Orphan",',
+        '"deletionPolicy": "Delete",',
+    ),
+    Mutation(
+        "Flux makes anew what it cannot change",
+        FLUX,
+        '"force": False,',
+        '"force": True,',
+    ),
+    Mutation(
+        "Flux is sent to a directory that is not there",
+        FLUX,
+        '"path": f"./{gitops.path}/{directory}",',
+        '"path": f"./{directory}",',
+    ),
+    Mutation(
+        "Flux waits for a Job that nothing makes",
+        FLUX,
+        "_object(_JOB, virt_v2v.job_name(each, group.attempt), group.namespace)",
+        "_object(_JOB, each.target_name, group.namespace)",
+    ),
+    Mutation(
+        "steps of a group come in no order",
+        ENTRY_POINTS,
+        "after=tuple(called[other] for other in step.after) or ground,",
+        "after=ground,",
+    ),
+    Mutation(
+        "Argo CD deletes what an Application applied when that goes",
+        ARGOCD,
+        "annotations=annotations, wave=rank),",
+        'annotations=annotations, wave=rank) | {"finalizers": [FINALIZER]},',
+    ),
+    Mutation(
+        "an Application belongs to a project that nothing makes",
+        ARGOCD,
+        '"project": blueprint.name,',
+        '"project": f"{blueprint.name}-project",',
+    ),
+    Mutation(
+        "Argo CD may delete what holds data, if not prune it",
+        METADATA,
+        '"Prune=false,Delete=false"',
+        '"Prune=false"',
+    ),
+    Mutation(
+        "what holds data can be pruned by Flux",
+        METADATA,
+        '{"kustomize.toolkit.fluxcd.io/prune": "disabled"}',
+        '{"kustomize.toolkit.fluxcd.io/prune": "false"}',
+    ),
+    # Stages
+    Mutation(
+        "a cutover starts a VM in a field that is not there",
+        OVERLAYS,
+        'path="/spec/runStrategy",',
+        'path="/spec/running",',
+    ),
+    Mutation(
+        "a cutover starts no VM",
+        OVERLAYS,
+        "yield _start(machine)",
+        "pass",
+    ),
+    Mutation(
+        "the time of a cutover is not in UTC",
+        OVERLAYS,
+        "value=_utc(group.cutover),",
+        "value=group.cutover,",
+    ),
+    Mutation(
+        "VMs start as soon as a group migrates",
+        OVERLAYS,
+        "if not group.running:\n        return",
+        "if not group.steps:\n        return",
+    ),
+    # Credentials
+    Mutation(
+        "a Secret goes with its ExternalSecret",
+        CREDENTIALS,
+        '"creationPolicy": "Orphan",',
+        '"creationPolicy": "Owner",',
+    ),
+)
+
+
+class Layer(NamedTuple):
+    """A part of the net: tells what it caught in a mutated copy, or nothing."""
+
+    name: str
+    title: str
+    catches: Callable[[Path], str]
+
+
+def unit(copy: Path) -> str:
+    """Run the unit tests and the properties; return the name of the first test that fails."""
+    return _pytest(copy, "tests/backends", "tests/properties", "tests/resolve", "tests/output")
+
+
+def rules(copy: Path) -> str:
+    """Compile the examples; return the code of the first finding that stops one."""
+    for name in EXAMPLES:
+        done = _vmferry(copy, "compile", f"examples/{name}", "--out", f"examples/{name}", "--format", "json")
+        if done.returncode:
+            return _codes(done.stdout) or f"exit code {done.returncode}"
+    return ""
+
+
+def verify(copy: Path) -> str:
+    """Verify what the examples were compiled to, by sources without the fault; return the codes of what is found."""
+    found = set()
+    for name in EXAMPLES:
+        schemas = ("--schemas", str(SCHEMAS)) if SCHEMAS.is_dir() else ()
+        done = _vmferry(CHECKOUT, "verify", str(copy / "examples" / name), *schemas, "--format", "json")
+        if done.returncode:
+            found.add(_codes(done.stdout) or f"exit code {done.returncode}")
+    return ", ".join(sorted({code for codes in found for code in codes.split(", ")}))
+
+
+def e2e(copy: Path) -> str:
+    """Apply what was compiled to a real API server, again, and through the stages of the smallest example."""
+    suite = "tests/e2e/cluster/test_examples.py"
+    return _pytest(copy, suite, "-k", "((accepted or again) and acme) or (stages and minimal)", VMFERRY_E2E="1")
+
+
+LAYERS = (
+    Layer("rules", "rules", rules),  # compiles: what comes after it reads what it wrote
+    Layer("verify", "verify", verify),
+    Layer("unit", "unit tests", unit),
+    Layer("e2e", "API server", e2e),
+)
+
+
+def _pytest(copy: Path, *arguments: str, **environment: str) -> str:
+    command = (sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments)
+    done = _run(command, copy, copy, environment)
+    if done.returncode == 0:
+        return ""
+    failed = [line.split(" ")[1] for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if not failed:
+        raise RuntimeError(f"pytest did not run: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return failed[0].rpartition("/")[2]
+
+
+def _vmferry(sources: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    where = sources if sources != CHECKOUT else CHECKOUT
+    return _run((sys.executable, "-m", "vmferry", *arguments), where, sources, {})
+
+
+def _run(
+    command: Iterable[str], where: Path, sources: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    inherited = {
+        **os.environ,
+        "PATH": f"{CHECKOUT / '.tools' / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(sources / "compiler"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "VMFERRY_SCHEMAS": str(SCHEMAS),
+    }
+    return subprocess.run(
+        [*command], cwd=where, env=inherited | environment, capture_output=True, text=True, check=False
+    )
+
+
+def _codes(output: str) -> str:
+    """Return the codes of the errors in vmferry's JSON, or nothing where it is none."""
+    try:
+        findings = json.loads(output)["findings"]
+    except (ValueError, KeyError):
+        return ""
+    return ", ".join(sorted({each["code"] for each in findings if each["severity"] == "error"}))
+
+
+# --- running ---------------------------------------------------------------------------------
+
+
+def copied(folder: Path, mutation: Mutation | None = None) -> Path:
+    """Return a copy of this checkout in a folder, with a fault in it. Raises ValueError where its text is not once."""
+    copy = folder / "vmferry"
+    shutil.copytree(CHECKOUT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT), symlinks=True)
+    (copy / ".tools").symlink_to(CHECKOUT / ".tools")
+    if mutation is not None:
+        path = copy / "compiler" / "vmferry" / mutation.file
+        path.write_text(mutated(mutation, path.read_text()))
+    return copy
+
+
+def mutated(mutation: Mutation, text: str) -> str:
+    """Return a source with a fault in it. Raises ValueError where what it replaces is not there once."""
+    if text.count(mutation.before) != 1:
+        raise ValueError(f"{mutation.what}: {mutation.before!r} is {text.count(mutation.before)} times in {mutation.file}")
+    return text.replace(mutation.before, mutation.after)
+
+
+def judge(mutation: Mutation | None, layers: Iterable[Layer], *, first: bool) -> dict[str, str]:
+    """Return what each layer says of a fault; with ``first``, up to the first that catches it."""
+    told: dict[str, str] = {}
+    with TemporaryDirectory() as folder:
+        copy = copied(Path(folder), mutation)
+        for layer in layers:
+            told[layer.name] = layer.catches(copy)
+            if told[layer.name] and (first or layer.name == "rules"):
+                break  # what does not compile cannot be looked at
+    return told
+
+
+def table(judged: dict[Mutation, dict[str, str]]) -> str:
+    """Return the page of docs/ that says which layer catches which fault."""
+    head = ["Fault", "Where", *(layer.title for layer in LAYERS)]
+    rows = [head, ["---"] * len(head)]
+    for mutation, told in judged.items():
+        cells = [f"`{said}`" if said else "" for said in (told.get(layer.name, "") for layer in LAYERS)]
+        rows.append([mutation.what, f"`{mutation.file}`", *cells])
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([HEAD, *lines, ""])
+
+
+HEAD = """\
+# What catches a fault in a backend
+
+`make mutations` puts each of these faults into a copy of the sources, one at a time, and lets every part of the
+net look for it: the rules, as `vmferry compile` runs them over the examples; `vmferry verify`, with the schemas of
+the real resources, over what that wrote; the unit tests and properties (golden outputs left out: they find every change); and
+a real API server, which is given the examples twice and the smallest one through all stages. A cell names the first
+test or the codes that told. This page is written by it.
+"""
+
+
+def main() -> int:
+    """Judge every fault; exit with 1 if nothing catches one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="only faults with this in their description or file")
+    parser.add_argument("--layers", default=",".join(layer.name for layer in LAYERS), help="layers to run (%(default)s)")
+    parser.add_argument("--first", action="store_true", help="stop at the first layer that catches a fault")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="faults at a time (%(default)s)")
+    parser.add_argument("--write", action="store_true", help=f"write {TABLE.relative_to(CHECKOUT)}")
+    options = parser.parse_args()
+    layers = [layer for layer in LAYERS if layer.name in options.layers.split(",")]
+    chosen = [each for each in MUTATIONS if options.only in each.what or options.only in each.file]
+    sound = judge(None, layers, first=False)
+    if any(sound.values()):
+        print(f"the sources have a fault of their own: {sound}", file=sys.stderr)
+        return 1
+
+    def look(mutation: Mutation) -> dict[str, str]:
+        told = judge(mutation, layers, first=options.first)
+        said = "; ".join(f"{name}: {what}" for name, what in told.items() if what)
+        print(f"{mutation.what} ({mutation.file}): {said or 'NOT CAUGHT'}", file=sys.stderr, flush=True)
+        return told
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        judged = dict(zip(chosen, pool.map(look, chosen), strict=True))
+    caught = sum(any(told.values()) for told in judged.values())
+    print(f"mutations: {len(judged)} faults, {caught} caught")
+    if options.write:
+        TABLE.write_text(table(judged))
+    return 0 if caught == len(judged) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -71,6 +71,13 @@ def test_blank_volumes_of_a_conversion_wait_for_its_pod_and_bind_where_it_runs()
     assert "cdi.kubevirt.io/storage.bind.immediate.requested" not in annotations
 
 
+def test_every_disk_comes_from_its_own_vmdk() -> None:
+    files = ("[ds1] web-01/web-01.vmdk", "[ds2] web-01/web-01_1.vmdk")
+    disks = tuple(disk("web-01", index, source=VDDK, file=file) for index, file in enumerate(files))
+    volumes = emitted(machine(disks=disks))
+    assert [each["spec"]["source"]["vddk"]["backingFile"] for each in volumes] == [*files]
+
+
 def test_vddk_source_is_complete() -> None:
     assert volume(VDDK)["spec"]["source"]["vddk"] == {
         "backingFile": "[ds1] web-01/web-01_0.vmdk",

@@ -91,6 +91,11 @@ def test_vm_is_halted_and_never_pruned() -> None:
     assert found["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/prune"] == "disabled"
 
 
+@pytest.mark.parametrize("strategy", ["LiveMigrate", "None"])
+def test_a_vm_that_cannot_live_migrate_is_not_evicted_as_if_it_could(strategy: Any) -> None:
+    assert instance(machine(eviction_strategy=strategy))["evictionStrategy"] == strategy
+
+
 def test_what_the_webhook_would_default_is_written() -> None:
     spec = instance(machine())
     assert spec["architecture"] == "amd64"

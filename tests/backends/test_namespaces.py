@@ -195,6 +195,12 @@ def test_applier_cannot_delete_what_holds_data() -> None:
     assert "delete" in held["jobs"]
 
 
+def test_applier_may_do_what_a_server_side_apply_takes() -> None:
+    held = rights(compile_(group(machine("a", "image")), group(machine("b", "rebuild"))))
+    for verbs in held.values():
+        assert set(verbs) >= {"get", "list", "watch", "create", "patch"}
+
+
 def test_applier_has_no_rights_on_kinds_the_namespace_does_not_get() -> None:
     held = rights(compile_(group(machine("a", "rebuild"))))
     assert not {"virtualmachines", "datavolumes", "jobs", "resourcequotas", "secrets"} & held.keys()

@@ -186,6 +186,17 @@ def test_stateful_set_has_its_headless_service_even_without_ports() -> None:
     assert ("Service", "shop") not in kinds(items)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_mount_has_its_volume(variant: str) -> None:
+    application, machine = VARIANTS[variant]
+    items = compile_(application, **machine)
+    workload = schemas.named(items, application.kind, "shop")["spec"]
+    spec, claims = workload["template"]["spec"], workload.get("volumeClaimTemplates", ())
+    volumes = {volume["name"] for volume in spec.get("volumes", ())} | {each["metadata"]["name"] for each in claims}
+    [container] = spec["containers"]
+    assert {mount["name"] for mount in container.get("volumeMounts", ())} == volumes
+
+
 def test_pod_keeps_to_the_restricted_standard() -> None:
     spec = pod(compile_())
     [container] = spec["containers"]

@@ -159,6 +159,19 @@ def test_every_mount_has_its_volume() -> None:
     assert {"mountPath": "/mnt/disks/disk1", "name": "disk-1"} in container["volumeMounts"]
 
 
+def test_every_disk_is_converted_into_its_own_volume() -> None:
+    claims = {
+        volume["name"]: volume["persistentVolumeClaim"]["claimName"]
+        for volume in pod(machine(disks=TWO_DISKS))["volumes"]
+        if "persistentVolumeClaim" in volume
+    }
+    assert claims == {f"disk-{index}": each.claim for index, each in enumerate(TWO_DISKS)}
+
+
+def test_a_pod_that_failed_is_replaced_by_the_job_and_not_restarted() -> None:
+    assert pod(machine())["restartPolicy"] == "Never"
+
+
 def test_without_vddk_there_is_no_init_container() -> None:
     source = vcenter(vddk_image=None)
     assert "initContainers" not in pod(machine(), source)

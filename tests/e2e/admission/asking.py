@@ -84,9 +84,7 @@ def _ask(name: str, lines: Iterable[Object]) -> list[Verdict]:
     assert done.returncode == 0, done.stderr
     told = map(json.loads, done.stdout.splitlines())
     return [
-        Verdict(
-            f"{each['namespace']}/{each['name']}", each["refused"] or [], each["warned"] or [], each.get("stored")
-        )
+        Verdict(f"{each['namespace']}/{each['name']}", each["refused"] or [], each["warned"] or [], each.get("stored"))
         for each in told
     ]
 

@@ -153,6 +153,7 @@ STATUSES: dict[str, Callable[[Object], Object]] = {
     "storagemap.forklift.konveyor.io": _ready,
     "plan.forklift.konveyor.io": _ready,
     "externalsecret.external-secrets.io": _says_ready,
+    "sealedsecret.bitnami.com": lambda _: {"conditions": [_condition("Synced")], "observedGeneration": 1},
     "nodenetworkconfigurationpolicy.nmstate.io": lambda _: {"conditions": [_condition("Available", reason="Played")]},
 }
 """What each operator writes, by resource, as kubectl names it."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.backends import schemas
 from tests.backends.blueprints import (
     BLANK,
@@ -15,12 +16,14 @@ from tests.backends.blueprints import (
     http,
     machine,
     registry,
+    vcenter,
 )
 
 from vmferry.backends import cdi
-from vmferry.model.blueprint import Machine
+from vmferry.model.blueprint import Machine, conversion
 from vmferry.model.facts import DiskSource
 from vmferry.model.manifest import KubeObject
+from vmferry.model.spec import Cluster, Versions
 
 CHECKSUM = "sha256:" + "0" * 64
 
@@ -96,6 +99,16 @@ def test_checksum_is_emitted_where_cdi_has_it(version: str, *, checked: bool) ->
     source = found["spec"]["source"]["http"]
     assert (source.get("checksum") == CHECKSUM) is checked
     assert (source["secretRef"], source["certConfigMap"]) == ("web", "web-ca")
+
+
+@pytest.mark.parametrize("source", [VDDK, http("https://i/a.qcow2", CHECKSUM)])
+def test_a_volume_that_is_being_filled_is_as_it_was_whatever_the_spec_says_by_now(source: DiskSource) -> None:
+    subject = machine(disks=(disk("web-01", source=source),))
+    began = replace(subject, conversion=conversion(Cluster(name="prod-a", versions=Versions(cdi="1.63")), vcenter(), 1))
+    now = vcenter(url="https://vc2.acme.example/sdk", vddk_image="registry.acme.example/vddk:next")
+    group_now, group_then = (blueprint(group(each), source=now, cdi="1.66") for each in (subject, began))
+    assert list(cdi.emit(group_then)) == list(cdi.emit(blueprint(group(subject))))
+    assert list(cdi.emit(group_now)) != list(cdi.emit(group_then))
 
 
 def test_shared_disk_has_one_volume() -> None:

@@ -30,9 +30,9 @@ from tests.backends.blueprints import (
 
 from vmferry.backends import cdi, virt_v2v
 from vmferry.backends.metadata import VM_LABEL
-from vmferry.model.blueprint import Blueprint, Machine, Placement
+from vmferry.model.blueprint import Blueprint, Machine, Placement, conversion
 from vmferry.model.manifest import File, KubeObject, Resource
-from vmferry.model.spec import GitOps, ReadAddress, Toleration, VCenter
+from vmferry.model.spec import Cluster, GitOps, ReadAddress, Toleration, VCenter
 
 HOSTILE = "db'; touch pwned; echo $(id) `id` \"\\ ${HOME} #\n-x"
 USER = "ACME\\svc migrate@vsphere.local"
@@ -176,6 +176,14 @@ def test_without_vddk_there_is_no_init_container() -> None:
     source = vcenter(vddk_image=None)
     assert "initContainers" not in pod(machine(), source)
     assert "VDDK_LIBDIR" not in environment(machine(), source)
+
+
+def test_a_job_that_has_begun_is_as_it_was_whatever_the_spec_says_by_now() -> None:
+    began = machine(conversion=conversion(Cluster(name="prod-a", v2v_image="v2v:first"), vcenter(), 1))
+    now = vcenter(url="https://vc2.acme.example/sdk", thumbprint=":".join(["00"] * 20), vddk_image=None)
+    assert pod(began, now) == pod(began)
+    assert pod(began)["containers"][0]["image"] == "v2v:first"
+    assert pod(machine(), now) != pod(machine())
 
 
 def test_conversion_runs_where_the_vm_may_run() -> None:

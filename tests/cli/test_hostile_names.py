@@ -47,7 +47,9 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def project(name: str, tmp_path: Path) -> Path:
-    (tmp_path / "spec.yaml").write_text(f"{SPEC}vms:\n{vm(name)}")
+    # Forklift takes a name with a slash for a path (VMF741): there the id tells it the VM
+    entry = vm(name).replace("os: linux", "id: vm-7, os: linux") if "/" in name else vm(name)
+    (tmp_path / "spec.yaml").write_text(f"{SPEC}vms:\n{entry}")
     return tmp_path
 
 

@@ -33,7 +33,7 @@ NETWORKS: dict[str, Data] = {
         "target": {"type": "bridge", "bridge": "br-vm", "mtu": 9000},
     },
     "web/overlay": {
-        "source": {"segment": "web/overlay", "transportZone": "overlay"},
+        "source": {"segment": "web/overlay", "id": "dvportgroup-43", "transportZone": "overlay"},
         "target": {"type": "ovn-layer2"},
     },
     "dmz": {
@@ -210,7 +210,8 @@ def machines(draw: st.DrawFn, index: int, kind: str, *, phase: int = 0, namespac
         "cpu": {"count": 4, "coresPerSocket": draw(st.sampled_from((1, 2, 4)))},
         "memory": draw(st.sampled_from(("512Mi", "8Gi", "1536Mi"))),
     }
-    if draw(st.booleans()):
+    told_by_name = kind in ("warm", "cold") and "/" in vm["name"]  # Forklift would take the name for a path
+    if told_by_name or draw(st.booleans()):
         vm["id"] = f"vm-{1000 + index}"
     if draw(st.booleans()):
         vm["namespace"] = home

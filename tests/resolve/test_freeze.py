@@ -155,3 +155,53 @@ def test_a_vm_does_not_join_a_disk_that_frozen_vms_share() -> None:
     pair = [vm(name, method="image", disks=disks) for name in ("a", "b")]
     found = again(*pair, vm("c", method="image", disks=disks), assignments=prepared(*pair))
     assert "shares disk quorum" in finding(found, "VMF306").message
+
+
+# --- attempts ---------------------------------------------------------------------------------
+
+
+def attempt(number: int, stage: str = "migrating", *, image: str = "first") -> Data:
+    """Return the sections of a spec whose group makes an attempt with an image."""
+    gitops = {"engine": "argocd", "repoURL": "https://git.example.com/platform/gitops"}
+    cluster = {"name": "prod-a", "v2vImage": f"registry.example.com/v2v:{image}"}
+    groups_ = {"first-01": {"stage": stage, "attempt": number}}
+    return {"groups": groups_, "target": {"cluster": cluster, "gitops": gitops}}
+
+
+def images(found: Resolution) -> list[str | None]:
+    """Return the images that VMs are converted with, of those whose attempt has begun."""
+    return [each.conversion.image.rpartition(":")[2] if each.conversion else None for each in machines(found).values()]
+
+
+def test_an_attempt_goes_on_with_what_it_began_with() -> None:
+    before = resolved(vm(), assignments=prepared(vm()), **attempt(1))
+    assert images(before) == ["first"]
+    for stage in ("migrating", "cutover"):
+        later = resolved(vm(), assignments=before.assignments, **attempt(1, stage, image="next"))
+        assert images(later) == ["first"]
+        assert "VMF409" not in codes(later)
+
+
+def test_the_next_attempt_begins_with_what_is_said_by_then() -> None:
+    before = resolved(vm(), assignments=prepared(vm()), **attempt(1))
+    assert images(resolved(vm(), assignments=before.assignments, **attempt(2, image="next"))) == ["next"]
+
+
+def test_what_has_not_begun_takes_what_is_said_now() -> None:
+    assert images(resolved(vm(), **attempt(1, "prepared"))) == [None]
+    assert images(resolved(vm(), assignments=prepared(vm()), **attempt(1, image="next"))) == ["next"]
+
+
+def test_forklift_converts_with_an_image_of_its_own() -> None:
+    warm = vm(path="forklift", method="warm", changeTracking=True)
+    assert images(resolved(warm, assignments=prepared(warm), **attempt(1))) == [None]
+
+
+def test_a_vcenter_that_moved_is_for_attempts_to_come() -> None:
+    before = resolved(vm(), assignments=prepared(vm()), **attempt(1))
+    [source] = before.blueprint.sources
+    moved = msgspec.to_builtins(source.vcenter) | {"url": "https://vc2.example.com/sdk", "thumbprint": None}
+    found = resolved(vm(), assignments=before.assignments, sources=[{"name": "vc1", "vcenter": moved}], **attempt(1))
+    [machine] = machines(found).values()
+    assert machine.conversion is not None
+    assert machine.conversion.url == source.vcenter.url != found.blueprint.sources[0].vcenter.url

@@ -235,6 +235,36 @@ def test_a_nic_is_found_by_its_id_where_its_name_is_not_mapped() -> None:
     assert (nics["vc1/web-01"][0].nad, findings) == ("web/new-name", [])
 
 
+def test_a_nic_on_a_network_of_the_same_name_and_another_id_is_refused() -> None:
+    table, _ = mapped(row({"portGroup": "lan", "id": "network-1"}, BRIDGE | {"vlan": 7}))
+    _, findings = attached(table, vm("web-01", {"network": "lan", "networkId": "network-2"}))
+    assert [(item.code, place(item)[2:], item.vms) for item in findings] == [
+        ("VMF212", ("nics", 0, "networkId"), ("web-01",))
+    ]
+    assert "{portGroup: network-2, id: network-2}" in (findings[0].help or "")
+    # an id of NSX is no id of vCenter: that they differ says nothing
+    for known in ("network-1", "4b1d7a6e-0000-0000-0000-000000000000"):
+        assert attached(table, vm("web-01", {"network": "lan", "networkId": known}))[1] == []
+
+
+def test_a_row_for_several_networks_of_one_name_is_refused() -> None:
+    twins = [vm(name, {"network": "lan", "networkId": f"network-{name}"}) for name in "12"]
+    _, findings = attached(LAN, *twins)
+    assert [(item.code, place(item), item.vms) for item in findings] == [
+        ("VMF212", ("networks", 0, "source"), ("1", "2"))
+    ]
+    assert "network-1, network-2" in findings[0].message
+    assert attached(LAN, twins[0], vm("3", {"network": "lan", "networkId": "network-1"}))[1] == []
+    assert attached(LAN, twins[0], vm("3", {"network": "lan"}))[1] == []
+
+
+def test_an_nsx_segment_on_two_switches_is_one_network_but_for_forklift() -> None:
+    table, _ = mapped(row({"segment": "web", "transportZone": "overlay"}, BRIDGE | {"vlan": 7}))
+    twins = [vm(n, {"network": "web", "networkId": f"dvportgroup-{n}", "mac": f"00:50:56:00:00:0{n}"}) for n in "12"]
+    assert [item.code for item in attached(table, *twins)[1]] == ["VMF212"]
+    assert attached(table, *twins, route=Route("virt-v2v", "job"))[1] == []
+
+
 # --- MAC addresses ---------------------------------------------------------------------------
 
 MAC = "00:50:56:9a:10:01"

@@ -2,14 +2,20 @@
 
 import pytest
 from tests.resolve.projects import Data, vm
-from tests.rules.ruling import app, only, silent
+from tests.rules.ruling import app, only, ruled, silent
 
 PORT = {"name": "http", "port": 80}
 HTTPS = {"name": "https", "port": 443}
+SAME_PORT = {"name": "also-http", "port": 80, "targetPort": 8080}
+VARIABLE = {"name": "MODE", "value": "fast"}
 STATE = {"name": "data", "mountPath": "/data", "size": "1Gi", "tier": "gold"}
 LOGS = {"name": "logs", "mountPath": "/logs", "size": "1Gi", "tier": "gold"}
 SRIOV = [{"source": {"portGroup": "vlan-7", "vlan": 7}, "target": {"type": "sriov", "resourceName": "intel.com/vf"}}]
 NIC = {"network": "vlan-7", "mac": "00:50:56:00:00:01"}
+
+
+def files(*sizes: int) -> Data:
+    return {f"file-{number}": "x" * size for number, size in enumerate(sizes)}
 
 
 def disks(count: int) -> list[Data]:
@@ -32,12 +38,26 @@ def readdressed(count: int) -> Data:
             app("app", replicas=2, state=[STATE], kind="StatefulSet"),
             "2 replicas cannot mount volume data",
         ),
-        (app("app", config={"a/b": "x"}), app("app", config={"a.b": "x"}), "config 'a/b'"),
-        (app("app", config={"..": "x"}), app("app", config={"...": "x"}), "config '..'"),
+        (app("app", config=files(700_000, 348_577)), app("app", config=files(700_000, 348_576)), "1048577 bytes"),
+        (app("app", config={"a": "ä" * 524_289}), app("app", config={"a": "a" * 524_289}), "1048578 bytes"),
         (app("a" * 53, kind="StatefulSet"), app("a" * 52, kind="StatefulSet"), "longer than 52"),
         (app("a" * 53, kind="StatefulSet"), app("a" * 53), "longer than 52"),
-        (app("app", ports=[PORT, PORT]), app("app", ports=[PORT, HTTPS]), "two ports have one name"),
-        (app("app", state=[STATE, STATE]), app("app", state=[STATE, LOGS]), "two volumes have one name"),
+        (
+            app("app", ports=[PORT, {**HTTPS, "name": "http"}]),
+            app("app", ports=[PORT, HTTPS]),
+            "two ports have one name",
+        ),
+        (app("app", ports=[PORT, SAME_PORT]), app("app", ports=[PORT, {**SAME_PORT, "protocol": "UDP"}]), "80/TCP"),
+        (vm("a", ports=[PORT, SAME_PORT]), vm("a", ports=[PORT, HTTPS]), "port 80/TCP is there twice"),
+        (vm("a", ports=[PORT, {**HTTPS, "name": "http"}]), vm("a", ports=[PORT, HTTPS]), "one name, http"),
+        (app("app", state=[STATE, {**LOGS, "name": "data"}]), app("app", state=[STATE, LOGS]), "one name, data"),
+        (app("app", state=[STATE, {**LOGS, "mountPath": "/data/"}]), app("app", state=[STATE, LOGS]), "at /data"),
+        (
+            app("app", config={"a": "x"}, state=[{**STATE, "mountPath": "/etc/config"}]),
+            app("app", state=[{**STATE, "mountPath": "/etc/config"}]),
+            "two volumes are mounted at /etc/config",
+        ),
+        (app("app", env=[VARIABLE, VARIABLE]), app("app", env=[VARIABLE]), "variable MODE is there twice"),
         (readdressed(150), readdressed(10), "network data would exceed 2048 bytes"),
         (vm("a", memory="512"), vm("a", memory="512Mi"), "memory is 512 bytes"),
         (
@@ -49,11 +69,6 @@ def readdressed(count: int) -> Data:
             vm("a", tolerations=[{"key": "gpu", "value": "yes"}]),
             vm("a", tolerations=[{"key": "gpu", "value": "yes", "operator": "Equal"}]),
             "toleration of gpu has a value",
-        ),
-        (
-            vm("a", nodeSelector={f"example.com/{'n' * 64}": "yes"}),
-            vm("a", nodeSelector={f"example.com/{'n' * 63}": "yes"}),
-            "is no label key",
         ),
         (
             vm("a", labels={"kubevirt.io/nodeName": "node-1"}),
@@ -81,3 +96,26 @@ def test_the_finding_is_at_the_field_that_is_wrong() -> None:
     where = only("VMF505", app("1-app", ports=[PORT])).where
     assert where is not None
     assert where.path == ("vms", 0, "application")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "near_miss"),
+    [
+        ("pod-security.kubernetes.io/enforce", "strict", "restricted"),
+        ("pod-security.kubernetes.io/warn", "", "baseline"),
+        ("pod-security.kubernetes.io/audit-version", "1.32", "v1.32"),
+        ("pod-security.kubernetes.io/enforce-version", "newest", "latest"),
+        ("kubernetes.io/metadata.name", "other", "web"),
+    ],
+)
+def test_a_namespace_has_no_label_that_the_server_reads_otherwise(key: str, value: str, near_miss: str) -> None:
+    [finding] = [
+        each for each in ruled(vm("a"), namespaces=[{"name": "web", "labels": {key: value}}]) if each.code == "VMF505"
+    ]
+    assert finding.where is not None
+    assert finding.where.path == ("namespaces", 0, "labels", key)
+    assert key in finding.message
+    assert silent("VMF505", vm("a"), namespaces=[{"name": "web", "labels": {key: near_miss}}])
+    assert silent(
+        "VMF505", vm("a"), namespaces=[{"name": "web", "labels": {key.replace("kubernetes.io", "k8s.io"): value}}]
+    )

@@ -222,8 +222,6 @@ def test_a_rebuilt_guest_runs_no_vms() -> None:
             vm("a", tolerations=[{"key": "gpu", "value": "true"}]),
             vm("a", tolerations=[{"key": "gpu", "value": "true", "operator": "Equal"}]),
         ),
-        (vm("a", labels={f"acme.example/{'x' * 64}": ""}), vm("a", labels={f"acme.example/{'x' * 63}": ""})),
-        (vm("a", nodeSelector={"x" * 64: ""}), vm("a", nodeSelector={"x" * 63: ""})),
         (
             {**app("a"), "tolerations": [{"key": "gpu", "value": "true"}]},
             {**app("a"), "tolerations": [{"key": "gpu"}]},

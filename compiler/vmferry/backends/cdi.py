@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends.metadata import VM_LABEL, base, metadata
-from vmferry.backends.vcenter import conversion_credential, vcenter
+from vmferry.backends.vcenter import conversion, conversion_credential
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
 from vmferry.model.facts import HttpImage, RegistryImage
 from vmferry.model.manifest import Item, KubeObject, Resource
-from vmferry.model.quantity import format_size
+from vmferry.model.quantity import format_size, version
 
 API_VERSION = "cdi.kubevirt.io/v1beta1"
 
@@ -109,7 +109,7 @@ def _data_source(blueprint: Blueprint, group: Group, machine: Machine, disk: Mac
 def _source(blueprint: Blueprint, machine: Machine, disk: MachineDisk) -> dict[str, Any]:
     source = disk.source
     if source.http is not None:
-        return {"http": _http(blueprint, source.http)}
+        return {"http": _http(blueprint, machine, source.http)}
     if source.registry is not None:
         return {"registry": _registry(source.registry)}
     if source.vddk is not None:
@@ -117,13 +117,12 @@ def _source(blueprint: Blueprint, machine: Machine, disk: MachineDisk) -> dict[s
     return {"upload": {}} if source.upload is not None else {"blank": {}}
 
 
-def _http(blueprint: Blueprint, image: HttpImage) -> dict[str, str]:
-    version = tuple(int(part) for part in blueprint.cluster.versions.cdi.split("."))
+def _http(blueprint: Blueprint, machine: Machine, image: HttpImage) -> dict[str, str]:
     return _present(
         url=image.url,
         secretRef=image.secret_ref,
         certConfigMap=image.cert_config_map,
-        checksum=image.checksum if version >= _CHECKSUM_SINCE else None,
+        checksum=image.checksum if version(conversion(blueprint, machine).cdi) >= _CHECKSUM_SINCE else None,
     )
 
 
@@ -133,7 +132,7 @@ def _registry(image: RegistryImage) -> dict[str, str]:
 
 def _vddk(blueprint: Blueprint, machine: Machine, disk: MachineDisk) -> dict[str, str]:
     """Return the vddk source; CDI refuses it unless all but the image are set (validateVDDKSource)."""
-    source = vcenter(blueprint, machine.source)
+    source = conversion(blueprint, machine)
     return _present(
         backingFile=disk.file,
         url=source.url,

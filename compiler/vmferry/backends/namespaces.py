@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from vmferry.backends import credentials, forklift
 from vmferry.backends.metadata import VM_LABEL, metadata
-from vmferry.backends.vcenter import vcenter
+from vmferry.backends.vcenter import source_plan
 from vmferry.model.application import NamedPort
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, Credential, Group, Machine, NamespacePlan
@@ -98,7 +98,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
         ):
             yield Resource(directory=directory, object=obj)
         for credential in plan.credentials:
-            insecure = vcenter(blueprint, credential.source).insecure_skip_verify
+            insecure = source_plan(blueprint, credential.source).vcenter.insecure_skip_verify
             yield from credentials.resources(blueprint, credential, directory, insecure=insecure)
     if any(group.path == "forklift" for group in blueprint.groups):
         # Not beside the objects they are for: Flux tries a root out as a whole before it applies any of it.

@@ -2,13 +2,18 @@
 
 from urllib.parse import quote, urlsplit
 
-from vmferry.model.blueprint import Blueprint, Credential, Machine, SourcePlan
-from vmferry.model.spec import VCenter
+from vmferry.model.blueprint import Blueprint, Conversion, Credential, Machine, SourcePlan
+from vmferry.model.blueprint import conversion as begins_with
 
 
-def vcenter(blueprint: Blueprint, name: str) -> VCenter:
-    """Return the vCenter of the source called ``name``. Raises LookupError where there is none."""
-    return _source(blueprint, name).vcenter
+def conversion(blueprint: Blueprint, machine: Machine) -> Conversion:
+    """Return what a machine is converted with: as it was when that began, or as of now.
+
+    Raises LookupError where its source is unknown.
+    """
+    if machine.conversion is not None:
+        return machine.conversion
+    return begins_with(blueprint.cluster, source_plan(blueprint, machine.source).vcenter)
 
 
 def conversion_credential(blueprint: Blueprint, machine: Machine) -> Credential:
@@ -29,16 +34,17 @@ def libvirt_location(blueprint: Blueprint, machine: Machine) -> tuple[str, str]:
     The path is ``[folder/]datacenter/[folder/][cluster/]host``, each part percent-encoded; a host that is
     reached directly has none (libvirt docs/drvesx.rst).
     """
-    source = vcenter(blueprint, machine.source)
-    server = urlsplit(source.url).netloc
-    if source.sdk_endpoint == "esxi":
+    origin = conversion(blueprint, machine)
+    server = urlsplit(origin.url).netloc
+    if origin.sdk_endpoint == "esxi":
         return "esx", server
     parts = [part.strip("/") for part in (machine.datacenter, machine.cluster, machine.host) if part]
     return "vpx", "/".join([server, *(quote(part) for part in parts)])
 
 
-def _source(blueprint: Blueprint, name: str) -> SourcePlan:
-    for source in blueprint.sources:
-        if source.name == name:
-            return source
+def source_plan(blueprint: Blueprint, name: str) -> SourcePlan:
+    """Return the source called ``name``, as it is now. Raises LookupError where there is none."""
+    for plan in blueprint.sources:
+        if plan.name == name:
+            return plan
     raise LookupError(f"no source {name}")

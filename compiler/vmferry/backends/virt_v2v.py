@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from vmferry.backends.cdi import APPLY_ONCE
 from vmferry.backends.kubevirt import toleration
 from vmferry.backends.metadata import VM_LABEL, base, metadata
-from vmferry.backends.vcenter import conversion_credential, libvirt_location, vcenter
+from vmferry.backends.vcenter import conversion, conversion_credential, libvirt_location
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic
 from vmferry.model.manifest import File, Item, KubeObject, Resource
 
@@ -187,7 +187,7 @@ def _pod(blueprint: Blueprint, group: Group, machine: Machine) -> dict[str, Any]
 
     A volume that binds to its first consumer binds where this pod runs, so the VM must be able to run there.
     """
-    vddk_image = vcenter(blueprint, machine.source).vddk_image
+    vddk_image = conversion(blueprint, machine).vddk_image
     result: dict[str, Any] = {
         "automountServiceAccountToken": True,
         "containers": [_container(blueprint, machine, group.attempt)],
@@ -217,7 +217,7 @@ def _pod(blueprint: Blueprint, group: Group, machine: Machine) -> dict[str, Any]
 def _container(blueprint: Blueprint, machine: Machine, attempt: int) -> dict[str, Any]:
     disks = list(enumerate(machine.disks))
     kvm = {"devices.kubevirt.io/kvm": "1"}
-    result: dict[str, Any] = _container_basics("convert", blueprint.cluster.v2v_image) | {
+    result: dict[str, Any] = _container_basics("convert", conversion(blueprint, machine).image) | {
         "command": ["/bin/bash", f"{_SCRIPT}/convert.sh"],
         "env": [
             {"name": name, "value": _literal(value)}
@@ -266,7 +266,7 @@ def _container_basics(name: str, image: str) -> dict[str, Any]:
 
 def _environment(blueprint: Blueprint, machine: Machine, attempt: int) -> dict[str, str]:
     """Return what the script is told; names from vCenter are data there, never part of a command."""
-    source = vcenter(blueprint, machine.source)
+    source = conversion(blueprint, machine)
     scheme, location = libvirt_location(blueprint, machine)
     disks = [f"{device(index)}={_path(index, disk)}" for index, disk in enumerate(machine.disks)]
     vddk = source.vddk_image is not None
@@ -329,7 +329,7 @@ def _mounts(blueprint: Blueprint, machine: Machine) -> list[dict[str, Any]]:
         {"mountPath": _PRIVATE, "name": "private"},
         {"mountPath": _SCRATCH, "name": "scratch"},
     ]
-    if vcenter(blueprint, machine.source).vddk_image is not None:
+    if conversion(blueprint, machine).vddk_image is not None:
         mounts.append({"mountPath": _VDDK, "name": "vddk"})
     if machine.luks_secret is not None:
         mounts.append({"mountPath": _LUKS, "name": "luks", "readOnly": True})
@@ -344,7 +344,7 @@ def _volumes(blueprint: Blueprint, group: Group, machine: Machine) -> list[dict[
         {"name": "private", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
         {"name": "scratch", "emptyDir": {}},
     ]
-    if vcenter(blueprint, machine.source).vddk_image is not None:
+    if conversion(blueprint, machine).vddk_image is not None:
         volumes.append({"name": "vddk", "emptyDir": {}})
     if machine.luks_secret is not None:
         volumes.append({"name": "luks", "secret": {"secretName": machine.luks_secret, "defaultMode": 0o440}})
@@ -363,7 +363,7 @@ def _bastion(blueprint: Blueprint, group: Group) -> Iterator[Item]:
     if not machines:
         return
     lines = [script("bastion")]
-    thumbprint = vcenter(blueprint, group.source).thumbprint or ""
+    thumbprint = conversion(blueprint, machines[0]).thumbprint or ""
     lines.append(f"VDDK_THUMBPRINT={quote(thumbprint)}\n")
     lines += [_bastion_machine(blueprint, machine) for machine in machines]
     lines.append("finish\n")
@@ -378,7 +378,7 @@ def _is_image(disk: MachineDisk) -> bool:
 
 def _bastion_machine(blueprint: Blueprint, machine: Machine) -> str:
     """Return the commands for one VM; whatever vCenter or a person supplied is quoted."""
-    source = vcenter(blueprint, machine.source)
+    source = conversion(blueprint, machine)
     scheme, location = libvirt_location(blueprint, machine)
     insecure = "1" if source.insecure_skip_verify else ""
     options = [option for address in _windows_addresses(machine) for option in ("--mac", address)]

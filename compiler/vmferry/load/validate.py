@@ -429,7 +429,7 @@ def _help(rule: str, wanted: Any, value: Any, schema: dict[str, Any]) -> str:
     if rule == "type" and wanted == "integer" and isinstance(value, str) and value.isdecimal():
         return f"without quotes: {value}"
     if rule == "pattern":
-        return f"{_describe(schema)} {_forms().get(wanted, '')}".strip()
+        return _describe(schema, _forms().get(wanted, ""))
     return _describe(schema)
 
 
@@ -445,10 +445,11 @@ def _mean(value: Any, words: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _describe(schema: dict[str, Any]) -> str:
-    examples = schema.get("examples")
+def _describe(schema: dict[str, Any], form: str = "") -> str:
+    """Return what a field is, what form its text has, and an example, each once."""
     described = str(schema.get("description", ""))
-    return f"{described} Example: {examples[0]}" if examples else described
+    example = [f"Example: {each}" for each in schema.get("examples", ())[:1]]
+    return " ".join(dict.fromkeys(part for part in (described, form, *example) if part))
 
 
 def _shown(value: Any) -> str:

@@ -22,6 +22,10 @@ MAX_LINE_BYTES = 2**20
 MAX_DEPTH = 64
 MAX_ALIAS_NODES = 100_000
 MAX_FINDINGS = 50
+_TOO_DEEP = (
+    f"lists and mappings lie more than {MAX_DEPTH} deep in each other",
+    "Check for brackets or indentation gone wrong.",
+)
 
 
 class Document(NamedTuple):
@@ -524,8 +528,7 @@ class _Walk:
             self._anchors[event.anchor] = None
 
     def _refuse_depth(self, event: Any) -> NoReturn:
-        what = f"lists and mappings lie more than {MAX_DEPTH} deep in each other"
-        self._add("VMF006", what, "Check for brackets or indentation gone wrong.", event.start_mark)
+        self._add("VMF006", *_TOO_DEEP, event.start_mark)
         raise _Stop
 
     def _on_end(self, _event: Any) -> None:
@@ -628,7 +631,9 @@ def _syntax_error(error: "yaml.MarkedYAMLError", text: str, file: str, document:
     """Put one of libyaml's errors into words for someone who does not know its terms."""
     problem = error.problem or "the text cannot be read"
     mark = error.problem_mark or error.context_mark
-    message, remedy = problem, "Check quotes, brackets and indentation."
+    code, message, remedy = "VMF001", problem, "Check quotes, brackets and indentation."
+    if "nesting depth" in problem:  # the limit of libyaml 0.2.6, which looks ahead of the events it gives
+        code, (message, remedy) = "VMF006", _TOO_DEEP
     if problem.startswith("found character that cannot start"):
         message, remedy = _bad_start(text, mark)
     for needle, words, how, at_context in _SYNTAX:
@@ -641,7 +646,7 @@ def _syntax_error(error: "yaml.MarkedYAMLError", text: str, file: str, document:
         message, remedy = "a merge conflict is not resolved", "Keep one side, and remove the lines with the markers."
     span = _clamped(text, mark) if mark is not None else Span(1, 1, 1, 2)
     where = Where(file=file, document=document, span=span)
-    return Finding(code="VMF001", message=message, help=remedy, where=where)
+    return Finding(code=code, message=message, help=remedy, where=where)
 
 
 _CONFLICT = re.compile(r"(?:<{7}|>{7}|\|{7}|={7})(?:\s|$)")  # as git writes them

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from vmferry.model.base import Duration, Image, Model, Name, Port, Size, Text
+from vmferry.model.base import ConfigKey, Duration, Image, Model, Name, Port, Size, Text
 
 EnvName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$(?!\n)", max_length=253)]
 CpuQuantity = Annotated[
-    str, Meta(pattern=r"^([0-9]+m|[0-9]+(\.[0-9]{1,3})?)$(?!\n)", description="CPU, as in 500m or 2.")
+    str, Meta(pattern=r"^([0-9]{1,9}m|[0-9]{1,6}(\.[0-9]{1,3})?)$(?!\n)", description="CPU, as in 500m or 2.")
 ]
 
 
@@ -16,7 +16,7 @@ class KeyRef(Model, frozen=True, kw_only=True):
     """A key of a Secret or ConfigMap in the application's namespace."""
 
     name: Annotated[Name, Meta(description="Secret or ConfigMap.")]
-    key: Annotated[Text, Meta(description="Key in it.")]
+    key: Annotated[ConfigKey, Meta(description="The key.")]
 
 
 class EnvVar(Model, frozen=True, kw_only=True):
@@ -79,13 +79,13 @@ class Application(Model, frozen=True, kw_only=True):
     ports: Annotated[tuple[NamedPort, ...], Meta(description="Ports it serves.")] = ()
     env: Annotated[tuple[EnvVar, ...], Meta(description="Environment.")] = ()
     env_from_secrets: Annotated[tuple[Name, ...], Meta(description="Secrets whose keys become variables.")] = ()
-    config: Annotated[dict[str, str], Meta(description="Files mounted at configPath, name to content.")] = {}
+    config: Annotated[dict[ConfigKey, str], Meta(description="Files mounted at configPath, name to content.")] = {}
     config_path: Annotated[str, Meta(pattern="^/", description="Where the files appear.")] = "/etc/config"
     state: Annotated[tuple[State, ...], Meta(description="Volumes that keep data.")] = ()
     resources: Annotated[Resources, Meta(description="Requests.")] = Resources()
     readiness: Annotated[Probe, Meta(description="Ready to serve.")] | None = None
     liveness: Annotated[Probe, Meta(description="Alive.")] | None = None
-    user: Annotated[int, Meta(ge=1, description="User id it runs as; never root.")] = 10001
+    user: Annotated[int, Meta(ge=1, le=2147483647, description="User id it runs as; never root.")] = 10001
     read_only_root: Annotated[bool, Meta(description="Root file system read-only.")] = True
     allow_from: (
         Annotated[

@@ -28,27 +28,43 @@ def text(pattern: str, description: str, *, max_length: int | None = None, examp
     )
 
 
-Name = Annotated[str, text("[a-z0-9]([-a-z0-9]*[a-z0-9])?", "A Kubernetes name (DNS-1123 label).", max_length=63)]
-ShortName = Annotated[
+# apimachinery pkg/api/validate/content: DNS-1123 labels and subdomains, qualified names
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_QUALIFIED = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+
+Name = Annotated[str, text(_LABEL, "A Kubernetes name (DNS-1123 label).", max_length=63)]
+ShortName = Annotated[str, text(_LABEL, "A name that others are made from: at most 30 characters.", max_length=30)]
+Subdomain = Annotated[str, text(_SUBDOMAIN, "A Kubernetes name (DNS-1123 subdomain).", max_length=253)]
+Text = Annotated[str, Meta(min_length=1, max_length=1024)]
+Reason = Annotated[str, Meta(min_length=3, max_length=2048, description="Why, for whoever reads it later.")]
+# apimachinery pkg/util/validation, IsConfigMapKey
+ConfigKey = Annotated[
     str,
     text(
-        "[a-z0-9]([-a-z0-9]*[a-z0-9])?",
-        "A name that others are made from: at most 30 characters.",
-        max_length=30,
-    ),
-]
-Subdomain = Annotated[
-    str,
-    text(
-        r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
-        "A Kubernetes name (DNS-1123 subdomain).",
+        r"(?!\.$|\.\.)[-._a-zA-Z0-9]+",
+        "A key of a ConfigMap or Secret: letters, digits, -, _ and ., and no .. in front.",
         max_length=253,
     ),
 ]
-Text = Annotated[str, Meta(min_length=1, max_length=1024)]
-Reason = Annotated[str, Meta(min_length=3, max_length=2048, description="Why, for whoever reads it later.")]
-Size = Annotated[str, text("[1-9][0-9]{0,18}(Ki|Mi|Gi|Ti|Pi)?", "Bytes, with a binary suffix.", example="40Gi")]
-Duration = Annotated[str, text("([0-9]{1,6}[dhms])+", "A duration in d, h, m and s.", example="6h")]
+# Below 2^60 bytes, so that sums fit into the 63 bits that Kubernetes counts with.
+Size = Annotated[
+    str,
+    text(
+        "[1-9][0-9]{0,17}|[1-9][0-9]{0,14}Ki|[1-9][0-9]{0,11}Mi|[1-9][0-9]{0,8}Gi|[1-9][0-9]{0,5}Ti|[1-9][0-9]{0,2}Pi",
+        "Bytes, with a binary suffix, below 1000Pi.",
+        example="40Gi",
+    ),
+]
+# At most 44 years: what reads it may count seconds in 32 bits (probes), or nanoseconds in 64 (Go).
+Duration = Annotated[
+    str,
+    text(
+        "(?=.)([0-9]{1,4}d)?([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?",
+        "A duration in d, h, m and s, in this order, below 10000d.",
+        example="6h",
+    ),
+]
 Timestamp = Annotated[
     str,
     text(
@@ -72,9 +88,18 @@ Image = Annotated[
 LabelKey = Annotated[
     str,
     text(
-        r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
-        "A label key.",
+        rf"((?=[^/]{{1,253}}/){_SUBDOMAIN}/)?{_QUALIFIED}",
+        "A label key: at most 63 characters, after a DNS name and a slash, if that is there.",
         max_length=317,
+    ),
+]
+ResourceName = Annotated[
+    str,
+    text(
+        rf"{_SUBDOMAIN}/{_QUALIFIED}",
+        "A DNS name, a slash, and a name of at most 63 characters.",
+        max_length=253,
+        example="nvidia.com/TU104GL",
     ),
 ]
 LabelValue = Annotated[str, text("([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?", "A label value.", max_length=63)]

@@ -100,6 +100,33 @@ class Placement(Model, frozen=True, kw_only=True):
     apart_from: str | None = None
 
 
+class Conversion(Model, frozen=True, kw_only=True):
+    """What an attempt to convert a VM began with. Its Job and DataVolumes cannot change once they are there."""
+
+    image: str  # of the conversion Job
+    cdi: str  # version of CDI
+    url: str
+    sdk_endpoint: Literal["vcenter", "esxi"] = "vcenter"
+    thumbprint: str | None = None
+    insecure_skip_verify: bool = False
+    vddk_image: str | None = None
+    attempt: int | None = None  # None: none has begun
+
+
+def conversion(cluster: Cluster, vcenter: VCenter, attempt: int | None = None) -> Conversion:
+    """Return what an attempt that begins now begins with."""
+    return Conversion(
+        image=cluster.v2v_image,
+        cdi=cluster.versions.cdi,
+        url=vcenter.url,
+        sdk_endpoint=vcenter.sdk_endpoint,
+        thumbprint=vcenter.thumbprint,
+        insecure_skip_verify=vcenter.insecure_skip_verify,
+        vddk_image=vcenter.vddk_image,
+        attempt=attempt,
+    )
+
+
 class Machine(Model, frozen=True, kw_only=True):
     """A VM that moves, with every decision made."""
 
@@ -153,6 +180,7 @@ class Machine(Model, frozen=True, kw_only=True):
     clone_of: str | None = None  # target name of the golden image it is cloned from
     application: Application | None = None
     state: tuple[StateVolume, ...] = ()
+    conversion: Conversion | None = None  # once its attempt has begun (virt-v2v)
 
 
 class Step(Model, frozen=True, kw_only=True):

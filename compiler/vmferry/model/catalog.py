@@ -400,6 +400,15 @@ _RULES = (
         "take its port from each other, and with it the network of every VM on the node.",
         source="kubernetes-nmstate docs/examples; test/e2e/handler/states.go",
     ),
+    Rule(
+        "VMF212",
+        "error",
+        "one name stands for several networks",
+        why="A vCenter may have a network of one name in each datacenter, and an NSX segment is a port group on each "
+        "switch it spans. By name alone a VM could land on the wrong one, and Forklift takes neither: its "
+        "NetworkMap says `Source network has ambiguous ref`, or the Plan `VM has unmapped networks`.",
+        source="kubev2v/forklift pkg/controller/map/network, pkg/controller/plan/validation.go",
+    ),
     # 3xx: storage
     Rule(
         "VMF301",

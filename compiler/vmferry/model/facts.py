@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from vmferry.model.base import Address, GuestAddress, Mac, Model, Name, Size, Text
+from vmferry.model.base import Address, GuestAddress, Mac, Model, Name, ResourceName, Size, Text
 
 OsFamily = Literal["linux", "windows", "other"]
 Firmware = Literal["bios", "efi"]
@@ -128,12 +128,8 @@ class Device(Model, frozen=True, kw_only=True):
     """A GPU or other device passed through to the VM."""
 
     device_name: Annotated[
-        str,
-        Meta(
-            pattern=r"^[a-z0-9][-a-z0-9.]*/[A-Za-z0-9][-A-Za-z0-9_.]*$(?!\n)",
-            max_length=253,
-            description="Resource name on the target's nodes, as in nvidia.com/TU104GL_Tesla_T4.",
-        ),
+        ResourceName,
+        Meta(description="Resource name on the target's nodes, as in nvidia.com/TU104GL_Tesla_T4."),
     ]
 
 

@@ -20,6 +20,7 @@ from vmferry.model.base import (
     Mtu,
     Name,
     Reason,
+    ResourceName,
     RuleCode,
     ShortName,
     Size,
@@ -351,13 +352,7 @@ class OvnLayer2(Model, frozen=True, kw_only=True, tag_field="type", tag="ovn-lay
 class SriovNetwork(Model, frozen=True, kw_only=True, tag_field="type", tag="sriov"):
     """SR-IOV virtual functions."""
 
-    resource_name: Annotated[
-        str,
-        Meta(
-            pattern=r"^[a-z0-9][-a-z0-9.]*/[A-Za-z0-9][-A-Za-z0-9_.]*$(?!\n)",
-            description="Resource of the device plugin.",
-        ),
-    ]
+    resource_name: Annotated[ResourceName, Meta(description="Resource of the device plugin.")]
     vlan: Annotated[Vlan, Meta(description="VLAN.")] | None = None
     untagged: Annotated[bool, Meta(description="Deliberately no VLAN.")] = False
     spoofchk: Annotated[bool, Meta(description="Check for spoofed MACs.")] = True

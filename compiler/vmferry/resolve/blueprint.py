@@ -15,7 +15,7 @@ from vmferry.model.spec import GroupState, Phase
 from vmferry.resolve import order, stages
 from vmferry.resolve.claims import check_claims
 from vmferry.resolve.disposition import dispose
-from vmferry.resolve.freeze import Frozen, assignments_of, check_recorded, differences, report_drift, thaw
+from vmferry.resolve.freeze import Frozen, assignments_of, begin, check_recorded, differences, report_drift, thaw
 from vmferry.resolve.groups import cut
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.machines import Parts, build
@@ -72,7 +72,8 @@ def resolve(project: Project) -> Resolution:
     )
     decided = [replace(machine, group=groups_of[key]) for key, machine in machines.items()]
     check_claims((*was.machines.values(), *decided), places, journal)
-    groups = _groups(project, phases, (*decided, *was.machines.values()), journal)
+    begun = tuple(begin(spec, (*decided, *was.machines.values())))
+    groups = _groups(project, phases, begun, journal)
     check_recorded(project, groups, journal)
     order.check_running(needs, groups, {c.key: was.key(c) or c.key for c in moving}, where, journal)
     _explain_groups(groups, journal)

@@ -1,12 +1,12 @@
 """Assignments: VMs past `planned` stay as they were written down, whatever is said of them later."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec import Struct, structs
 
 from vmferry.model.assignments import Assignment, Assignments
-from vmferry.model.blueprint import Group, Machine
+from vmferry.model.blueprint import Group, Machine, conversion
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, MigrationSpec, Stage
@@ -140,6 +140,25 @@ def _check_doubles(machines: Mapping[str, Machine], others: Iterable[Candidate],
             )
 
 
+def begin(spec: MigrationSpec, machines: Iterable[Machine]) -> Iterator[Machine]:
+    """Yield the machines, each with what its attempt began with, if it has begun: as it was written down, or as of now.
+
+    A newer image or another thumbprint is for the attempts that begin after it. Flux would leave a Job as it is
+    (`ssa: IfNotPresent`); Argo CD has no such thing, and one refused object fails the sync of all beside it.
+    """
+    vcenters = {source.name: source.vcenter for source in spec.sources}
+    for machine in machines:
+        state, vcenter = spec.groups.get(machine.group, GroupState()), vcenters.get(machine.source)
+        if machine.path != "virt-v2v" or _rank(state.stage) < _MOVES:
+            yield structs.replace(machine, conversion=None)
+            continue
+        was = machine.conversion
+        if vcenter is None or (was is not None and was.attempt == state.attempt):
+            yield machine
+            continue
+        yield structs.replace(machine, conversion=conversion(spec.target.cluster, vcenter, state.attempt))
+
+
 def check_recorded(project: Project, groups: tuple[Group, ...], journal: Journal) -> None:
     """Report groups that move although nobody wrote down who is in them: the record may be lost."""
     known = project.assignments.vms if project.assignments else {}
@@ -198,5 +217,5 @@ def report_drift(
 
 def differences(was: Machine, now: Machine) -> list[str]:
     """Return the fields in which a machine changed."""
-    ignored = {"group", "key", "id"}
+    ignored = {"group", "key", "id", "conversion"}
     return [name for name in structs.asdict(was) if name not in ignored and getattr(was, name) != getattr(now, name)]

@@ -31,6 +31,7 @@ _BUS_ORDER = {
     # Forklift's DiskIndex: SATA, IDE, SCSI, NVMe (SortedDisksAsVmware)
     "forklift": {"sata": 0, "ide": 1, "scsi": 2, "nvme": 3},
 }
+_SLOT = re.compile(r"[a-z]+(?P<controller>[0-9]{1,3}):(?P<unit>[0-9]{1,3})", re.IGNORECASE)  # as in scsi0:1
 _GRACE = {"windows": 3600, "linux": 180, "other": 180}  # seconds; common-instancetypes and KubeVirt's guide
 
 
@@ -382,12 +383,29 @@ def _check_firmware(candidate: Candidate, journal: Journal) -> bool:
     return not wrong
 
 
+def _ranked(disks: tuple[Disk, ...], order: Mapping[str, int]) -> list[int]:
+    """Return the places of disks in the order they are numbered: by bus, controller and unit; else as they are listed.
+
+    Forklift and libvirt both go by where a disk is attached, not by who was attached first.
+    """
+    buses = [disk.controller or "scsi" for disk in disks]
+    slots = [_SLOT.fullmatch(disk.unit or "") for disk in disks]
+    unknown = {bus for bus, slot in zip(buses, slots, strict=True) if slot is None}
+
+    def rank(place: int) -> tuple[int, int, int]:
+        bus, slot = buses[place], slots[place]
+        if slot is None or bus in unknown:
+            return order[bus], 0, 0
+        return order[bus], int(slot["controller"]), int(slot["unit"])
+
+    return sorted(range(len(disks)), key=rank)
+
+
 def _disks(candidate: Candidate, target_name: str, parts: Parts) -> tuple[MachineDisk, ...]:
     """Return the disks in the order the path numbers them; the claim's name carries that number."""
     vm, route = candidate.vm, parts.routes[candidate.key]
-    order = _BUS_ORDER[route.path]
     given = list(zip(vm.disks or (), parts.volumes[candidate.key], strict=True))
-    ranked = sorted(range(len(given)), key=lambda i: order[given[i][0].controller or "scsi"])
+    ranked = _ranked(vm.disks or (), _BUS_ORDER[route.path])
     boot = next((i for i in ranked if given[i][0].boot), 0)  # vSphere boots the first disk
     prefix = _claim_prefix(target_name)
     result: list[MachineDisk] = []

@@ -2,6 +2,7 @@
 
 import difflib
 import ipaddress
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -311,7 +312,7 @@ def attach(
 ) -> dict[str, tuple[MachineNic, ...]]:
     """Return the NICs of each VM by key. ``taken`` maps the MACs of frozen VMs to their keys and names."""
     result: dict[str, tuple[MachineNic, ...]] = {}
-    users: defaultdict[str, list[str]] = defaultdict(list)
+    users: defaultdict[str, _Users] = defaultdict(_Users)
     unmapped: defaultdict[tuple[str, str], list[tuple[str, Where]]] = defaultdict(list)
     macs = dict(taken)
     for candidate in candidates:
@@ -322,7 +323,7 @@ def attach(
             if row is None:
                 unmapped[candidate.source, nic.network].append((candidate.vm.name, where.at("network")))
                 continue
-            users[_identity(row)].append(candidate.vm.name)
+            users[_identity(row)].add(candidate.vm.name, nic, routes[candidate.key])
             mac = _mac(candidate, nic, where, routes[candidate.key], macs, journal)
             nics.append(_nic(candidate, index, nic, mac, row, namespaces.get(candidate.key, "")))
             _explain(candidate, nics[-1], nic, row, journal)
@@ -338,7 +339,9 @@ def attach(
             where=found[0][1],
             vms=vms,
         )
-    check_networks(table.rows, users, cluster, journal)
+    check_networks(table.rows, {name: each.names for name, each in users.items()}, cluster, journal)
+    for row in table.rows:
+        _check_one_network(row, users[_identity(row)], journal)
     return result
 
 
@@ -354,7 +357,65 @@ def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap, journa
             where=where.at("networkId"),
             vms=(candidate.vm.name,),
         )
+    elif row is not None and by_id is None and _another(row.network.source, nic):
+        journal.find(
+            "VMF212",
+            f"VM {candidate.vm.name}: its NIC is on network {nic.network!r} with id {nic.network_id}, "
+            f"and the network map has another of that name, {row.network.source.id}",
+            _APART.format(kind=_kind(row), id=nic.network_id),
+            where=where.at("networkId"),
+            vms=(candidate.vm.name,),
+        )
     return row or by_id
+
+
+_MOREF = re.compile(r"(dvportgroup|network)-[0-9]+")
+_APART = "give it a row of its own, found by id: source: {{{kind}: {id}, id: {id}}}"
+
+
+def _kind(row: MappedNetwork) -> str:
+    return "portGroup" if row.network.source.port_group is not None else "segment"
+
+
+def _another(source: NetworkSource, nic: Nic) -> bool:
+    """Return whether a NIC is certainly on another network than a row is for: both ids are vCenter's, and differ."""
+    ids = (source.id, nic.network_id)
+    return source.id != nic.network_id and all(text is not None and _MOREF.fullmatch(text) for text in ids)
+
+
+class _Users:
+    """Which VMs use a row, and by which ids their NICs know its network."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.ids: defaultdict[str, list[str]] = defaultdict(list)
+        self.forklift = False
+
+    def add(self, vm: str, nic: Nic, route: Route) -> None:
+        self.names.append(vm)
+        self.forklift = self.forklift or route.path == "forklift"
+        if nic.network_id is not None and _MOREF.fullmatch(nic.network_id):
+            self.ids[nic.network_id].append(vm)
+
+
+def _check_one_network(row: MappedNetwork, users: _Users, journal: Journal) -> None:
+    """Report a row without an id whose name stands for several networks of a vCenter.
+
+    One NSX segment has a distributed port group on each switch it spans; only Forklift must tell those apart.
+    """
+    one_segment = row.network.source.segment is not None and not users.forklift
+    if row.network.source.id is not None or len(users.ids) < 2 or one_segment:
+        return
+    ids = sorted(users.ids)
+    vms = tuple(sorted({vm for each in users.ids.values() for vm in each}))
+    journal.find(
+        "VMF212",
+        f"{len(ids)} networks are called {_original(row.network.source)!r}: {', '.join(ids)}{stranded(vms)}",
+        "give each a row of its own, found by id: "
+        + ", ".join(f"source: {{{_kind(row)}: {each}, id: {each}}}" for each in ids[:3]),
+        where=row.where.at("source"),
+        vms=vms,
+    )
 
 
 def _nic(candidate: Candidate, index: int, nic: Nic, mac: str | None, row: MappedNetwork, namespace: str) -> MachineNic:

@@ -5,8 +5,12 @@ validation of Services (DNS-1035), StatefulSets and ConfigMaps.
 """
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator
+from posixpath import normpath
+from typing import TypeVar
 
+from vmferry.model.application import Application, NamedPort
 from vmferry.model.blueprint import Machine, MachineNic
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import rule
@@ -18,10 +22,14 @@ _SOURCE = (
 _MAX_CLOUD_INIT = 2048  # bytes of networkData inline
 _MAX_STATEFULSET = 52  # its pods carry a label NAME-HASH of at most 63
 _MAX_DISKS = 256  # maxItems of disks and volumes in the CRD
-_MAX_KEY = 63  # of a label key's name
+_MAX_CONFIG = 1 << 20  # bytes of a ConfigMap's values
 _MI = 1 << 20
-_CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_POD_SECURITY = re.compile(r"pod-security\.kubernetes\.io/(enforce|audit|warn)(?P<version>-version)?")
+_LEVEL = re.compile("privileged|baseline|restricted")
+_VERSION = re.compile(r"latest|v1\.(0|[1-9][0-9]*)")
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
+_T = TypeVar("_T", bound=Hashable)
 _Problem = tuple[str, str, str]  # field of the VM's entry, what is wrong, how to fix it
 
 
@@ -37,15 +45,36 @@ def refused(review: Review) -> Iterator[Problem]:
             for field, message, fix in _problems(machine):
                 place = where.at(field) if where is not None else None
                 yield Problem(f"VM {machine.name}: {message}", fix, place, (machine.name,))
+    yield from _namespaces(review)
+
+
+def _namespaces(review: Review) -> Iterator[Problem]:
+    """Yield labels of namespaces that mean something to the API server and do not say it."""
+    for index, namespace in enumerate(review.project.spec.namespaces):
+        for key, value in namespace.labels.items():
+            if message := _namespace_label(namespace.name, key, value):
+                place = review.at("namespaces", index, "labels", key)
+                yield Problem(f"namespace {namespace.name}: {message[0]}", message[1], place)
+
+
+def _namespace_label(name: str, key: str, value: str) -> tuple[str, str] | None:
+    if key == _NAMESPACE_NAME and value != name:
+        return f"label {key} is always the namespace's own name, not {value}", "remove it"
+    match = _POD_SECURITY.fullmatch(key)
+    if match is None:
+        return None
+    form, words = (_VERSION, "latest or a version such as v1.32") if match["version"] else (_LEVEL, _LEVEL.pattern)
+    if form.fullmatch(value):
+        return None
+    return f"label {key} is {value!r}, which is no such level or version", f"write {words.replace('|', ', ')}"
 
 
 def _problems(machine: Machine) -> Iterator[_Problem]:
     yield from _scheduling(machine)
     if machine.application is not None:
-        yield from _application(machine)
+        yield from _application(machine, machine.application)
         return
-    if machine.ports and not machine.target_name[0].isalpha():
-        yield "ports", f"Service {machine.target_name} would not begin with a letter", "state another targetName"
+    yield from _service("ports", machine.target_name, machine.ports)
     if machine.path == "virt-v2v":
         yield from _sizes(machine)
     if len(machine.disks) > _MAX_DISKS:
@@ -82,24 +111,14 @@ def _sizes(machine: Machine) -> Iterator[_Problem]:
 
 
 def _scheduling(machine: Machine) -> Iterator[_Problem]:
-    """Yield what Kubernetes refuses of a pod's labels, node selector and tolerations."""
-    placement = machine.placement
-    for toleration in placement.tolerations:
+    """Yield what Kubernetes refuses of a pod's tolerations."""
+    for toleration in machine.placement.tolerations:
         if toleration.operator == "Exists" and toleration.value is not None:
             yield (
                 "tolerations",
                 f"toleration of {toleration.key} has a value, and operator Exists (the default) takes none",
                 "add operator: Equal, or drop the value",
             )
-    keys = {
-        "labels": placement.labels,
-        "nodeSelector": placement.node_selector,
-        "tolerations": [toleration.key for toleration in placement.tolerations],
-    }
-    for field, names in keys.items():
-        for name in names:
-            if len(name.rpartition("/")[2]) > _MAX_KEY:
-                yield field, f"{name} is no label key", f"at most {_MAX_KEY} characters may come after the slash"
 
 
 def _network_data(nic: MachineNic) -> int:
@@ -110,13 +129,19 @@ def _network_data(nic: MachineNic) -> int:
     return 200 + sum(len(text) + 4 for text in (*new.addresses, *new.nameservers, new.gateway or ""))
 
 
-def _application(machine: Machine) -> Iterator[_Problem]:
-    application = machine.application
-    if application is None:  # pragma: no cover: the caller looked
-        return
+def _service(field: str, name: str, ports: tuple[NamedPort, ...]) -> Iterator[_Problem]:
+    """Yield what is wrong with the Service of a VM or an application."""
+    if ports and not name[0].isalpha():
+        yield field, f"Service {name} would not begin with a letter", "state another targetName"
+    for port in _repeated(port.name for port in ports):
+        yield field, f"two ports have one name, {port}", "rename one"
+    for protocol, number in _repeated((port.protocol, port.port) for port in ports):
+        yield field, f"port {number}/{protocol} is there twice", "a Service offers a port once: remove one"
+
+
+def _application(machine: Machine, application: Application) -> Iterator[_Problem]:
     name = machine.target_name
-    if application.ports and not name[0].isalpha():
-        yield "application", f"Service {name} would not begin with a letter", "state another targetName"
+    yield from _service("application", name, application.ports)
     if application.kind == "StatefulSet" and len(name) > _MAX_STATEFULSET:
         yield "application", f"StatefulSet {name} is longer than {_MAX_STATEFULSET}", "state a shorter targetName"
     single = [volume.name for volume in machine.state if volume.access_mode != "ReadWriteMany"]
@@ -126,9 +151,26 @@ def _application(machine: Machine) -> Iterator[_Problem]:
             f"{application.replicas} replicas cannot mount volume {single[0]}, which one node at a time may write",
             "use kind: StatefulSet, shared: true, or one replica",
         )
-    for key in application.config:
-        if _CONFIG_KEY.fullmatch(key) is None or key in (".", ".."):
-            yield "application", f"config {key!r} is no name of a file in a ConfigMap", "letters, digits, - _ and ."
-    for what, names in (("port", [p.name for p in application.ports]), ("volume", [s.name for s in application.state])):
-        if len(set(names)) != len(names):
-            yield "application", f"two {what}s have one name", "rename one"
+    size = sum(len(content.encode()) for content in application.config.values())
+    if size > _MAX_CONFIG:
+        what = f"config has {size} bytes, and a ConfigMap holds {_MAX_CONFIG}"
+        yield "application", what, "put large files into the image, or on a volume"
+    for volume in _repeated(volume.name for volume in application.state):
+        yield "application", f"two volumes have one name, {volume}", "rename one"
+    for variable in _repeated(variable.name for variable in application.env):
+        yield "application", f"variable {variable} is there twice", "remove one"
+    for path in _repeated(_mounts(application)):
+        yield "application", f"two volumes are mounted at {path}", "mount one of them elsewhere"
+
+
+def _mounts(application: Application) -> Iterator[str]:
+    """Yield where something is mounted, so that equal paths are equal texts."""
+    if application.config:
+        yield normpath(application.config_path)
+    for volume in application.state:
+        yield normpath(volume.mount_path)
+
+
+def _repeated(items: Iterable[_T]) -> list[_T]:
+    """Return what is there more than once, in the order of its first place."""
+    return [item for item, count in Counter(items).items() if count > 1]

@@ -1,11 +1,16 @@
-"""What the copy from vSphere needs: thumbprints, readable disks, an address on the transfer network."""
+"""What the copy from vSphere needs: names Forklift finds, thumbprints, readable disks, a transfer network."""
 
-from collections.abc import Iterator
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from urllib.parse import unquote
 
-from vmferry.model.blueprint import Blueprint, Group, Machine
+from vmferry.model.blueprint import Blueprint, Group, Machine, NetworkPair, StoragePair
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import OvnLayer2, OvnLocalnet
-from vmferry.rules.registry import also
+from vmferry.rules.registry import also, rule
+
+_PATH = re.compile("/|%[0-9A-Fa-f]{2}")
 
 
 @also("VMF108")
@@ -14,6 +19,95 @@ def certificates(review: Review) -> Iterator[Problem]:
     for group in review.blueprint.groups:
         for machine in group.machines if group.path != "rebuild" else ():
             yield from _vddk(review.blueprint, machine)
+
+
+@rule(
+    "VMF741",
+    "error",
+    "name that Forklift takes for a path",
+    source="kubev2v/forklift pkg/controller/provider: web/vsphere/base.go, container/vsphere/model.go (Decoded)",
+    essential=True,
+)
+def found_by_name(review: Review) -> Iterator[Problem]:
+    """Forklift reads a name as a path: it looks for what comes after the last `/`, and takes `%2f` for a slash.
+
+    A network or datastore of such a name is never found, and no Plan that needs it gets ready. Of a VM another one may
+    be found, whose whole name is that last part, and is migrated in its place. An id is looked up as it is.
+    """
+    for group in _not_begun(review):
+        for machine in group.machines:
+            if machine.id is None and _PATH.search(machine.name):
+                yield Problem(
+                    f"VM {machine.name}: Forklift would look for {_looked_for(machine.name)!r} in its place",
+                    "add `id` (vCenter: the moRef, as in vm-4711; RVTools: VM ID)",
+                    review.blueprint.places.get(machine.key),
+                    (machine.name,),
+                )
+    rows = [(each.source.segment or each.source.port_group or "", each.source.id) for each in review.spec.networks]
+    yield from _not_found(review, "network", rows, ("networks",), lambda group: group.networks)
+    stores = [(row.source.datastore, row.source.id) for row in review.spec.storage.map]
+    yield from _not_found(review, "datastore", stores, ("storage", "map"), lambda group: group.storage)
+
+
+def _not_begun(review: Review) -> Iterator[Group]:
+    """Yield the groups that Forklift moves and whose Plan nobody has seen yet."""
+    return (group for group in review.blueprint.groups if group.path == "forklift" and not group.frozen)
+
+
+def _not_found(
+    review: Review,
+    what: str,
+    rows: Sequence[tuple[str, str | None]],  # name and id
+    at: tuple[str, ...],
+    pairs: Callable[[Group], Iterable[NetworkPair | StoragePair]],
+) -> Iterator[Problem]:
+    """Yield each row of the map at ``at`` which has no id, and a name that Forklift takes for a path."""
+    users: defaultdict[str, set[str]] = defaultdict(set)
+    for group in _not_begun(review):
+        for pair in pairs(group):
+            if pair.source.id is None and _PATH.search(pair.source.name):
+                users[pair.source.name].update(machine.name for machine in group.machines)
+    for name, vms in sorted(users.items()):
+        where = review.at(*at, rows.index((name, None)), "source") if (name, None) in rows else review.at(*at)
+        yield Problem(
+            f"{what} {name!r}: Forklift would look for {_looked_for(name)!r} in its place",
+            "add `id` to its row: the managed object id, which vCenter shows in the address of its page",
+            where,
+            tuple(sorted(vms)),
+        )
+
+
+def _looked_for(name: str) -> str:
+    return unquote(name).rpartition("/")[2]
+
+
+@rule(
+    "VMF742",
+    "warning",
+    "a warm copy without a VDDK image",
+    source="kubev2v/forklift pkg/controller/plan/validation.go (VDDKInitImageUnavailable)",
+)
+def vddk_image(review: Review) -> Iterator[Problem]:
+    """Forklift reads changed blocks by VMware's VDDK, which nobody may hand on: each organisation builds its own image.
+
+    Without one on the Provider, or for all Providers on the ForkliftController, the Plan says `VDDK image is required
+    for warm migration` and does not get ready.
+    """
+    for index, source in enumerate(review.spec.sources):
+        vms = [
+            machine.name
+            for group in _not_begun(review)
+            if group.source == source.name and group.method == "warm"
+            for machine in group.machines
+        ]
+        if vms and source.vcenter.vddk_image is None:
+            yield Problem(
+                f"vCenter {source.name} has no vddkImage, and {len(vms)} VM{'s are' if len(vms) > 1 else ' is'} "
+                "copied warm",
+                "add vddkImage; if the ForkliftController has one (vddk_image), suppress this",
+                review.at("sources", index, "vcenter"),
+                tuple(sorted(vms)),
+            )
 
 
 @also("VMF204")

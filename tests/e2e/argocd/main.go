@@ -15,6 +15,7 @@ import (
 	"os"
 	"time"
 
+	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -173,6 +174,9 @@ func (a *argocd) sync(asked *request) ([]synccommon.ResourceSyncResult, error) {
 			return results, err
 		}
 		reconciled := sync.Reconcile(asked.Manifests, live, namespace, a.cache)
+		if err := a.respect(asked, &reconciled); err != nil {
+			return results, err
+		}
 		options := append(a.options(asked), sync.WithInitialState(phase, message, results, metav1.NewTime(started)))
 		step, cleanup, err := sync.NewSyncContext(
 			"revision", reconciled, a.config, a.config, a.kubectl, namespace, a.cache.GetOpenAPISchema(), options...)
@@ -191,6 +195,53 @@ func (a *argocd) sync(asked *request) ([]synccommon.ResourceSyncResult, error) {
 		time.Sleep(pause)
 	}
 	return results, fmt.Errorf("after %s still %s: %s", a.timeout, phase, message)
+}
+
+// respect leaves ignored fields of objects that are there as they are, where the Application says
+// RespectIgnoreDifferences=true. The controller merges lists of built-in kinds by their keys; here they are taken whole.
+func (a *argocd) respect(asked *request, reconciled *sync.ReconciliationResult) error {
+	if !asked.Application.Spec.SyncPolicy.SyncOptions.HasOption("RespectIgnoreDifferences=true") {
+		return nil
+	}
+	config, err := a.diffConfig(asked)
+	if err != nil {
+		return err
+	}
+	without, err := argodiff.Normalize(reconciled.Live, reconciled.Target, config)
+	if err != nil {
+		return err
+	}
+	for i, live := range reconciled.Live {
+		if live == nil || without.Targets[i] == nil {
+			continue
+		}
+		if reconciled.Target[i], err = withIgnored(without.Targets[i], without.Lives[i], live); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withIgnored returns a manifest with what normalizing took out of the live object.
+func withIgnored(target, normalized, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	var documents [3][]byte
+	for i, un := range []*unstructured.Unstructured{target, normalized, live} {
+		document, err := un.MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		documents[i] = document
+	}
+	ignored, err := jsonpatch.CreateMergePatch(documents[1], documents[2])
+	if err != nil {
+		return nil, err
+	}
+	merged, err := jsonpatch.MergePatch(documents[0], ignored)
+	if err != nil {
+		return nil, err
+	}
+	result := &unstructured.Unstructured{}
+	return result, result.UnmarshalJSON(merged)
 }
 
 // options are what the Application's sync policy says, as the controller passes it on (controller/sync.go).
@@ -266,7 +317,15 @@ func (a *argocd) compare(asked *request, told *answer) error {
 }
 
 func (a *argocd) stateDiffs(asked *request, lives, targets []*unstructured.Unstructured) (*diff.DiffResultList, error) {
-	config, err := argodiff.NewDiffConfigBuilder().
+	config, err := a.diffConfig(asked)
+	if err != nil {
+		return nil, err
+	}
+	return argodiff.StateDiffs(lives, targets, config)
+}
+
+func (a *argocd) diffConfig(asked *request) (argodiff.DiffConfig, error) {
+	return argodiff.NewDiffConfigBuilder().
 		WithDiffSettings(asked.Application.Spec.IgnoreDifferences, nil, false, normalizers.IgnoreNormalizerOpts{}).
 		WithTracking(common.LabelKeyAppInstance, string(v1alpha1.TrackingMethodAnnotation)).
 		WithNoCache().
@@ -275,10 +334,6 @@ func (a *argocd) stateDiffs(asked *request, lives, targets []*unstructured.Unstr
 		WithServerSideDiff(true).
 		WithServerSideDryRunner(a.dryRun).
 		Build()
-	if err != nil {
-		return nil, err
-	}
-	return argodiff.StateDiffs(lives, targets, config)
 }
 
 // refresh reads the cluster anew: a watch may be behind what was applied a moment ago.

@@ -20,5 +20,5 @@ def tally(request: pytest.FixtureRequest) -> Counter[str]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     tally = config.stash.get(TALLY, Counter())
     if tally:
-        words = ("applied", "refused", "warned", "drifted", "deleted", "kept", "stranded", "lost", "ready")
+        words = ("offered", "applied", "refused", "warned", "drifted", "deleted", "kept", "stranded", "lost", "ready")
         terminalreporter.write_line("e2e: objects " + ", ".join(f"{word} {tally[word]}" for word in words))

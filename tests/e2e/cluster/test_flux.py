@@ -93,6 +93,7 @@ def test_the_stages_lose_nothing_that_holds_data(name: str, tmp_path: Path, tall
         walk.step({})
         for stage in STAGES:
             walk.step(walk.all_at(stage))
+            walk.renew()
         walk.step({group: state | {"attempt": 2} for group, state in walk.stages.items()})  # everything once more
         walk.revert(walk.all_at("prepared"))
         walk.revert({})

@@ -43,6 +43,7 @@ class Walk:
         self.kept: list[Key] = []
         self.stranded: set[Key] = set()
         self.applied = 0
+        self._release = 0
 
     def groups(self) -> list[str]:
         """Return the names of all groups, in the order of their phases."""
@@ -70,6 +71,16 @@ class Walk:
         write(compiled)
         self._blueprint = compiled.blueprint
         self._sync()
+
+    def renew(self) -> None:
+        """Change what people change while groups are on their way: newer images, another certificate."""
+        self._release += 1
+        images = {name: f"registry.example.com/{name}:{self._release}".lower() for name in ("v2vImage", "smokeImage")}
+        self._spec["target"]["cluster"] |= images
+        for source in self._spec["sources"]:
+            thumbprint = ":".join([f"{self._release:02X}"] * 20)
+            source["vcenter"] |= {"vddkImage": f"registry.example.com/vddk:{self._release}", "thumbprint": thumbprint}
+        self.step(self.stages)
 
     def revert(self, stages: dict[str, Object]) -> None:
         """Set the groups back as if nothing had run: git reverts the assignments too, else vmferry refuses (VMF411)."""

@@ -1,0 +1,33 @@
+"""What a VM looks like in the target."""
+
+import pytest
+from tests.resolve.projects import Data, machines, resolved, vm
+
+
+def disk(size: int, controller: str | None = None, unit: str | None = None) -> Data:
+    """Return a disk that its size tells from others."""
+    given = {"size": f"{size}Gi", "datastore": "ds1", "controller": controller, "unit": unit}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("disks", "forklift", "virt_v2v"),
+    [
+        ([disk(1), disk(2)], [1, 2], [1, 2]),
+        ([disk(1, "scsi"), disk(2, "sata"), disk(3, "ide")], [2, 3, 1], [1, 2, 3]),
+        ([disk(1, "scsi", "scsi0:1"), disk(2, "scsi", "scsi0:0")], [2, 1], [2, 1]),
+        ([disk(1, "scsi", "scsi1:0"), disk(2, "scsi", "scsi0:15"), disk(3, "scsi", "SCSI0:2")], [3, 2, 1], [3, 2, 1]),
+        # where one place is unknown, the list is all there is to go by
+        ([disk(1, "scsi", "scsi0:1"), disk(2, "scsi"), disk(3, "scsi", "scsi0:0")], [1, 2, 3], [1, 2, 3]),
+        ([disk(1, "scsi"), disk(2, "sata", "sata0:1"), disk(3, "sata", "sata0:0")], [3, 2, 1], [1, 3, 2]),
+        ([disk(1, "scsi", "Hard disk 1"), disk(2, "scsi", "scsi0:0")], [1, 2], [1, 2]),
+    ],
+)
+def test_disks_are_numbered_as_the_copier_numbers_them(
+    disks: list[Data], forklift: list[int], virt_v2v: list[int]
+) -> None:
+    """Source: Forklift web/vsphere/vm.go, sortedDisksByBusses; libvirt src/vmx/vmx.c."""
+    for path, method, expected in (("forklift", "cold", forklift), ("virt-v2v", "job", virt_v2v)):
+        machine = machines(resolved(vm(path=path, method=method, disks=disks)))["web-01"]
+        assert [each.size >> 30 for each in machine.disks] == expected
+        assert [each.claim.rpartition("-")[2] for each in machine.disks] == [str(n) for n in range(len(disks))]

@@ -37,7 +37,7 @@ KUBEVIRT, CDI, FORKLIFT = "backends/kubevirt.py", "backends/cdi.py", "backends/f
 NETWORKS, NAMESPACES, REBUILD = "backends/networks.py", "backends/namespaces.py", "backends/rebuild.py"
 VIRT_V2V, FLUX, ARGOCD = "backends/virt_v2v.py", "backends/flux.py", "backends/argocd.py"
 OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py", "backends/credentials.py"
-ENTRY_POINTS = "backends/entry_points.py"
+ENTRY_POINTS, VCENTER = "backends/entry_points.py", "backends/vcenter.py"
 
 MUTATIONS = (
     # VirtualMachines and their Services
@@ -370,6 +370,18 @@ MUTATIONS = (
         VIRT_V2V,
         "if name not in labels}",
         "}",
+    ),
+    Mutation(
+        "a Job that has begun follows what the spec says by now",
+        VCENTER,
+        "if machine.conversion is not None:",
+        "if machine.conversion is None and machine.clone_of:",
+    ),
+    Mutation(
+        "a conversion reads from a host that is in no cluster",
+        VCENTER,
+        "(machine.datacenter, machine.cluster, machine.host)",
+        "(machine.datacenter, machine.host)",
     ),
     # Engines
     Mutation(

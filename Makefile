@@ -10,13 +10,18 @@ DEMO ?= acme
 DEMO_VM ?= db-01
 PYTEST_ARGS ?= -n auto
 BENCH_ARGS ?=
+MUTATIONS_ARGS ?= --first
+COMPATIBILITY_ARGS ?=
+# Where tests write down which programs they ran: see tests/ran.py.
+export VMFERRY_RAN ?= $(CURDIR)/build/ran
 
 .DEFAULT_GOAL = help
-.PHONY: help install testtools tools demo test coverage e2e e2e-flux lint format golden schema docs bench clean
+.PHONY: help install testtools tools demo test coverage e2e e2e-flux e2e-argocd e2e-operators mutations \
+	compatibility lint format golden schema docs bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
-		printf '  make %-10s %s\n' "$$target" "$$text"; done
+		printf '  make %-13s %s\n' "$$target" "$$text"; done
 
 # pip before 25.1 does not know --group.
 $(VENV)/.pip:
@@ -43,6 +48,7 @@ OPA = github.com/open-policy-agent/opa@v1.10.1
 VCSIM = tests/vcsim
 APISERVER = tests/e2e/apiserver
 FLUX = tests/e2e/flux
+ARGOCD = tests/e2e/argocd
 
 # Built without it, kustomize says it is version (devel).
 TELL = -X sigs.k8s.io/kustomize/api/provenance.version=$(lastword $(subst @, ,$(KUSTOMIZE)))
@@ -65,8 +71,8 @@ BUILD = go build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@
 	@module=$$(go mod download -json github.com/securego/gosec/v2@v2.30.0 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && \
 		install -m 644 "$$module/report/sarif/testdata/$(@F)" $@
 
-# etcd and kube-apiserver in one program (107 MB), and kubectl (79 MB). The first build takes twelve minutes on two
-# busy processors; with Go's cache, half a minute.
+# etcd and kube-apiserver in one program (107 MB), and kubectl (79 MB). With the engines below, the first build takes
+# fifteen minutes on two processors; with Go's cache, one.
 .tools/bin/apiserver: $(APISERVER)/main.go $(APISERVER)/go.mod $(APISERVER)/go.sum
 	@mkdir -p $(@D)
 	cd $(APISERVER) && $(BUILD) .
@@ -79,12 +85,17 @@ BUILD = go build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@
 	@mkdir -p $(@D)
 	cd $(FLUX) && $(BUILD) github.com/fluxcd/kustomize-controller
 
+.tools/bin/argocd-sync: $(ARGOCD)/main.go $(ARGOCD)/go.mod $(ARGOCD)/go.sum
+	@mkdir -p $(@D)
+	cd $(ARGOCD) && $(BUILD) .
+
 TEST_TOOLS = $(addprefix .tools/bin/,kustomize kubeconform vcsim govc opa) .tools/sarif-schema-2.1.0.json
 E2E_TOOLS = $(addprefix .tools/bin/,apiserver kubectl)
+ENGINES = $(addprefix .tools/bin/,kustomize-controller argocd-sync)
 
 testtools: $(TEST_TOOLS) ## what no test is skipped for: kustomize, kubeconform, vcsim (a vSphere API server), govc, opa; takes Go
 
-tools: $(TEST_TOOLS) $(E2E_TOOLS) ## the same, and a Kubernetes API server for make e2e
+tools: $(TEST_TOOLS) $(E2E_TOOLS) $(ENGINES) ## the same, and what make e2e runs: a Kubernetes API server, Flux, Argo CD
 
 demo: $(VENV)/.vmferry ## compile an example into build/demo and explain one VM
 	@rm -rf build/demo
@@ -104,10 +115,23 @@ test: $(VENV)/.groups ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 e2e: $(VENV)/.groups $(E2E_TOOLS) ## every example on a real API server, through all stages; takes Go
-	VMFERRY_E2E=1 $(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_examples.py
+	VMFERRY_E2E=1 $(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_examples.py tests/e2e/cluster/test_admission.py
 
 e2e-flux: $(VENV)/.groups $(E2E_TOOLS) .tools/bin/kustomize-controller ## the same with Flux's kustomize-controller
 	VMFERRY_E2E_FLUX=1 $(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_flux.py
+
+e2e-argocd: $(VENV)/.groups $(E2E_TOOLS) .tools/bin/argocd-sync ## the same with Argo CD's sync engine, health and diff
+	VMFERRY_E2E_ARGOCD=1 $(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_argocd.py
+
+e2e-operators: $(VENV)/.groups .tools/bin/kubectl ## every example on the cluster of KUBECONFIG, with its operators
+	VMFERRY_E2E_OPERATORS=$${KUBECONFIG:-$$HOME/.kube/config} \
+		$(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_operators.py
+
+mutations: $(VENV)/.groups $(TEST_TOOLS) $(E2E_TOOLS) ## faults in the backends: each is caught; MUTATIONS_ARGS=--write for docs/
+	PATH="$(CURDIR)/.tools/bin:$$PATH" $(BIN)/python tests/e2e/mutations.py $(MUTATIONS_ARGS)
+
+compatibility: $(VENV)/.groups ## docs/compatibility.md, of the programs that tests ran; COMPATIBILITY_ARGS=--check
+	$(BIN)/python tests/e2e/compatibility.py $(COMPATIBILITY_ARGS)
 
 coverage: $(VENV)/.groups ## every rule is tried both ways: at least 95 % of the branches of rules/
 	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/rules tests/cli/test_rules.py --cov=vmferry.rules --cov-branch \

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+WORKFLOWS = (".github/workflows/ci.yml", ".github/workflows/nightly.yml")
 HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 
 
@@ -33,7 +34,7 @@ def test_hooks_run_for_the_files_that_can_change_their_result(path: str, check: 
     assert [bool(re.search(hook["files"], path)) for hook in HOOKS] == [check, compile_]
 
 
-@pytest.mark.parametrize("path", [".github/workflows/ci.yml", ".github/sample-workflows/migration.yml", "action.yml"])
+@pytest.mark.parametrize("path", [*WORKFLOWS, ".github/sample-workflows/migration.yml", "action.yml"])
 def test_scripts_take_no_text_that_others_write(path: str) -> None:
     document = yaml.safe_load((ROOT / path).read_text())
     jobs = document.get("jobs", {"action": document.get("runs")})
@@ -47,10 +48,30 @@ def test_sample_workflow_uses_inputs_that_the_action_has() -> None:
     assert sample["jobs"]["vmferry"]["steps"][1]["with"].keys() <= action["inputs"].keys()
 
 
-def test_ci_and_workflow_build_the_same_kustomize() -> None:
-    versions = {
-        match
+def test_what_ci_requires_on_one_machine_it_requires_on_the_other() -> None:
+    required = [
+        set(re.findall(r"VMFERRY_REQUIRE_[A-Z_]+", (ROOT / path).read_text()))
         for path in (".ci/run", ".github/workflows/ci.yml")
-        for match in re.findall(r"kustomize/v5@(v[0-9.]+)", (ROOT / path).read_text())
-    }
-    assert len(versions) == 1
+    ]
+    assert required[0] == required[1] != set()
+
+
+def test_workflows_and_ci_call_targets_that_there_are() -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for path in (".ci/run", ".github/workflows/ci.yml", ".github/workflows/nightly.yml"):
+        called = set(re.findall(r"\bmake ([a-z0-9-]+)", (ROOT / path).read_text()))
+        assert called
+        assert called <= targets
+
+
+def test_the_nightly_cluster_runs_versions_of_the_lines_that_the_example_states() -> None:
+    pinned = dict(
+        line.split("=", 1)
+        for line in (ROOT / "tests/e2e/kind/versions.env").read_text().splitlines()
+        if not line.startswith("#")
+    )
+    spec = yaml.safe_load((ROOT / "examples/acme/spec.yaml").read_text())
+    stated = spec["target"]["cluster"]["versions"]
+    assert stated.keys() == {"kubernetes", "kubevirt", "cdi", "forklift"}
+    for program, version in stated.items():
+        assert f"v{version}." in pinned[program.upper()]

@@ -15,6 +15,7 @@ from vmferry.model.catalog import is_error
 from vmferry.model.finding import SpecError
 from vmferry.model.manifest import INFRA_LOCK
 from vmferry.output import tree
+from vmferry.output.complete import Ledger
 from vmferry.output.render import check_owner, render
 from vmferry.output.yaml import dump
 
@@ -43,14 +44,19 @@ class Compiled(Struct, frozen=True, kw_only=True):
 
 
 def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force: bool = False) -> Compiled:
-    """Return what compiling into ``out`` would change. Raises SpecError for errors in the spec."""
+    """Return what compiling into ``out`` would change.
+
+    Raises SpecError for errors in the spec, LostError where a VM, a disk or a NIC would be in no manifest.
+    """
     if checked.broken:
         raise SpecError(*(finding for finding in checked.findings if is_error(finding)))
     blueprint = checked.resolution.blueprint
     root = out / blueprint.gitops.path
     check_owner(root, blueprint.name)
-    files = render(backends.emit(blueprint), blueprint.name, blueprint.external_nads)
+    ledger = Ledger()
+    files = render(ledger.passing(backends.emit(blueprint)), blueprint.name, blueprint.external_nads)
     changes = tree.plan(root, files, _inputs(blueprint), force=force)
+    ledger.check(blueprint)
     content = render_assignments(checked.resolution.assignments)
     changed = assignments is not None and (not assignments.exists() or assignments.read_bytes() != content)
     return Compiled(

@@ -487,11 +487,12 @@ def unit(copy: Path, _file: str) -> str:
 
 
 def rules(copy: Path, _file: str) -> str:
-    """Compile the examples; return the code of the first finding that stops one."""
+    """Compile the examples; return the code of the first finding that stops one, or that something is lost."""
     for name in EXAMPLES:
         done = _vmferry(copy, "compile", f"examples/{name}", "--out", f"examples/{name}", "--format", "json")
         if done.returncode:
-            return _codes(done.stdout) or f"exit code {done.returncode}"
+            lost = "in no manifest" in done.stderr
+            return _codes(done.stdout) or ("nothing written" if lost else f"exit code {done.returncode}")
     return ""
 
 
@@ -519,7 +520,7 @@ def e2e(copy: Path, file: str) -> str:
 
 
 LAYERS = (
-    Layer("rules", "rules", rules),  # compiles: what comes after it reads what it wrote
+    Layer("rules", "compile", rules),  # compiles: what comes after it reads what it wrote
     Layer("verify", "verify", verify),
     Layer("unit", "unit tests", unit),
     Layer("e2e", "API server", e2e),
@@ -615,10 +616,12 @@ HEAD = """\
 # What catches a fault in a backend
 
 `make mutations` puts each of these faults into a copy of the sources, one at a time, and lets every part of the
-net look for it: the rules, as `vmferry compile` runs them over the examples; `vmferry verify`, with the schemas of
+net look for it: `vmferry compile` with its rules, over the examples; `vmferry verify`, with the schemas of
 the real resources, over what that wrote; the unit tests and properties (not the golden outputs, which find every
 change); and a real API server, which is given an example twice, and the smallest one through all stages. A cell names
-the first test or the codes that told. Most rules judge the spec, before a backend runs: there is nothing for them here.
+the first test or the codes that told. `nothing written` is `vmferry compile` itself, which counts again what backends
+emit and found a VM, a disk or a NIC missing. The other rules judge the spec, before a backend runs: there is nothing
+for them here.
 
 This page is written by `make mutations`; a test holds it against the list in `tests/e2e/mutations.py`.
 """

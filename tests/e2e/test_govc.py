@@ -12,6 +12,7 @@ import pytest
 import yaml
 from tests.inventory.vcsim import PASSWORD, USER, Server, running
 from tests.invocation import vmferry
+from tests.ran import module_version, ran
 
 _BUILT = Path(__file__).parents[2] / ".tools" / "bin" / "govc"
 
@@ -44,6 +45,7 @@ def test_no_vm_no_disk_and_no_nic_is_lost_or_made_up(
     result = vmferry("import", "vcenter", server.url, "--source", "vc1", "--out", tmp_path / "out", "--insecure")
     assert result.code == 0, result.text
     imported = _imported(tmp_path / "out")
+    ran("vSphere", govc.version(), "`vmferry import vcenter` against vcsim; govc sees the same VMs, disks and NICs")
     assert imported == govc.machines()
     assert len(imported) == 15
     assert imported["DC0_H0_VM0"][:2] == (6, "3Gi")
@@ -68,6 +70,11 @@ class _Govc:
         done = subprocess.run(command, env=self._environment, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def version(self) -> str:
+        """Return the version of the API that is claimed, and what the simulator is built from."""
+        claimed = json.loads(self("about", "-json"))["about"]["apiVersion"]
+        return f"{claimed} (govmomi {module_version(Path(self._program), 'github.com/vmware/govmomi')})"
 
     def machines(self) -> dict[str, Seen]:
         """Return every VM by name."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tests.inventory import exports
 from tests.invocation import process, vmferry
+from tests.ran import ran
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLE = ROOT.parent / "shared/rvtools/example1.xlsx"
@@ -139,6 +140,8 @@ def test_export_becomes_verified_output_once_the_listed_decisions_are_made(tmp_p
         "no StorageClass has tier 'bronze'",
         "no StorageClass has tier 'silver'",
     ]
+    [facts] = acme()["vMetaData"]
+    ran("RVTools", str(facts["RVTools version"]), "an export as built for the tests, as workbook and as CSV, to output")
 
 
 def test_folder_of_csv_files_gives_the_draft_of_the_workbook(tmp_path: Path) -> None:
@@ -157,6 +160,7 @@ def test_real_export_becomes_verified_output_once_the_listed_decisions_are_made(
     found = travel(EXAMPLE, tmp_path)
     vms = {vm for finding in found if finding["code"] == "VMF108" for vm in finding["vms"]}
     assert vms == {f"vm-{number}" for number in range(1, 10)} - {"vm-2"}  # vm-2 has no disks and stays
+    ran("RVTools, somebody's export", "not told", "a workbook of six tabs, to output that is verified")
 
 
 @pytest.mark.skipif(not EXAMPLE.exists(), reason="the real export is not here")

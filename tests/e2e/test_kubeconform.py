@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.ran import ran
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCHEMAS = Path(os.environ.get("VMFERRY_SCHEMAS", CHECKOUT.parent / "shared" / "crds"))
@@ -72,6 +73,12 @@ def test_kubeconform_finds_nothing_in_an_example(name: str) -> None:
     }
     assert {kind.split(" ")[0] for kind in told["statusSkipped"]} <= own
     assert len(told["statusValid"]) > 10
+    version = subprocess.run([program("kubeconform"), "-v"], capture_output=True, text=True, check=True).stdout
+    ran(
+        "kubeconform",
+        version.strip(),
+        "strict, every root of every example, by the schemas of the custom resources",
+    )
 
 
 def test_kubeconform_finds_a_field_that_does_not_exist() -> None:

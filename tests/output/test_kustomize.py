@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.ran import ran
 
 from vmferry.model.finding import SpecError
 from vmferry.output import kustomize
@@ -43,7 +44,9 @@ def test_a_directory_is_built(root: Path) -> None:
 
 @needs_kustomize
 def test_the_version_is_known() -> None:
-    assert kustomize.version().startswith("v")
+    version = kustomize.version()
+    assert version.startswith("v")
+    ran("kustomize", version, "`vmferry verify` builds every root of every example, and of generated estates")
 
 
 @needs_kustomize

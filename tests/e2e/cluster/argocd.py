@@ -16,6 +16,7 @@ from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.engines import ArgoCD as Imitation
 from tests.e2e.cluster.engines import Report
 from tests.e2e.cluster.server import TOOLS, Cluster, Key
+from tests.ran import module_version, ran
 
 
 class Outcome(NamedTuple):
@@ -76,6 +77,9 @@ def running(cluster: Cluster) -> Iterator[Program]:
     path = TOOLS / "argocd-sync"
     if not path.is_file():
         pytest.fail(f"argocd-sync is not in {TOOLS}: make e2e-argocd builds it")
+    version = module_version(path, "github.com/argoproj/argo-cd/v3")
+    how = "its sync engine, health scripts, normalizers and diff, over every Application, in all stages, with pruning"
+    ran("Argo CD", version, how)
     command = [path, "--kubeconfig", cluster.kubeconfig]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:

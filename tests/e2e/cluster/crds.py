@@ -2,10 +2,12 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tests.ran import ran
 
 Object = dict[str, Any]
 _CHECKOUT = Path(__file__).resolve().parents[3]
@@ -48,7 +50,31 @@ def definitions() -> list[Object]:
     folder = Path(os.environ.get("VMFERRY_SCHEMAS", _CHECKOUT.parent / "shared" / "crds"))
     if not folder.is_dir():
         pytest.skip(f"no schemas of custom resources in {folder}; set VMFERRY_SCHEMAS")
+    for programs, version in provenance(folder):
+        ran(f"Definitions of {programs}", version, "every object of the examples is stored as it was written")
     return [definition(kind, folder) for kind in KINDS]
+
+
+_PROGRAMS = {
+    "forklift.konveyor.io": "Forklift",
+    "kubevirt.io": "KubeVirt and CDI",
+    "k8s.cni.cncf.io": "Multus, Flux, Argo CD and External Secrets",
+    "nmstate.io": "nmstate",
+}
+
+
+def provenance(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield what the schemas in a folder define, and what they were made of, as its README.md has it."""
+    readme, before = folder / "README.md", ""
+    for line in readme.read_text(encoding="utf-8").splitlines() if readme.is_file() else ():
+        groups, *rest = (cell.strip() for cell in line.strip("|").split("|"))
+        programs = _PROGRAMS.get(groups.partition(",")[0])
+        if programs is None or len(rest) != 2:
+            continue
+        source = before if rest[0].startswith("the same") else rest[0]
+        version = rest[1].partition(" (")[0]
+        before = source
+        yield programs, f"{version}, of {source}" if version not in ("", "as there") else source
 
 
 def definition(kind: Kind, folder: Path) -> Object:

@@ -22,6 +22,7 @@ import yaml
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.engines import Report
 from tests.e2e.cluster.server import TOOLS, Cluster, Key
+from tests.ran import module_version, ran
 
 _PATIENCE = 300.0  # seconds without any Kustomization getting on, until a test fails
 _OTHER_SOURCES = {"Bucket": "buckets", "OCIRepository": "ocirepositories"}
@@ -66,6 +67,9 @@ def running(cluster: Cluster, scratch: Path) -> Iterator["Flux"]:
             stdout=said,
             stderr=said,
         )
+        version = module_version(program, "github.com/fluxcd/kustomize-controller")
+        how = "the controller itself, over every Kustomization of the examples, in all stages, with pruning"
+        ran("Flux, kustomize-controller", version, how)
         try:
             yield Flux(cluster, published, f"http://127.0.0.1:{server.server_port}", process, log)
         finally:

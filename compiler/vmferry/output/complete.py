@@ -1,0 +1,146 @@
+"""Whether the manifests hold all that was decided to move: every VM, every disk, every NIC.
+
+Backends are many and small; each could forget something, and what it emitted would be valid all the same. This counts
+again, with none of their code, before anything is written.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from vmferry.model.blueprint import Blueprint, Group, Machine
+from vmferry.model.manifest import Item, KubeObject, Resource
+
+_Key = tuple[str, str, str]  # kind, namespace, name
+
+_COUNTED = frozenset(
+    (
+        *("DataSource", "DataVolume", "Deployment", "NetworkMap", "PersistentVolumeClaim", "Plan", "StatefulSet"),
+        *("StorageMap", "VirtualMachine"),
+    )
+)
+
+
+class LostError(RuntimeError):
+    """Something that was to move is in no manifest: a fault in vmferry, not in the spec."""
+
+
+class Ledger:
+    """What passed by on its way into the tree."""
+
+    def __init__(self) -> None:
+        self._objects: dict[_Key, KubeObject] = {}
+        self._mounted: set[tuple[str, str]] = set()  # namespace and claim, by Jobs
+
+    def passing(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the items, and take down what counts."""
+        for item in items:
+            if isinstance(item, Resource):
+                self._note(item.object)
+            yield item
+
+    def _note(self, obj: KubeObject) -> None:
+        kind = obj.get("kind", "")
+        if kind in _COUNTED:
+            meta = obj["metadata"]
+            self._objects[kind, meta.get("namespace", ""), meta["name"]] = obj
+        elif kind == "Job":
+            namespace = obj["metadata"]["namespace"]
+            self._mounted.update((namespace, claim) for claim in _claims(obj["spec"]["template"]["spec"]))
+
+    def check(self, blueprint: Blueprint) -> None:
+        """Raise LostError where something of the migration is missing."""
+        lost = [line for group in blueprint.groups for line in self._missing(blueprint, group)]
+        if lost:
+            more = f", and {len(lost) - 3} more" if len(lost) > 3 else ""
+            raise LostError(f"in no manifest: {'; '.join(lost[:3])}{more}. Nothing was written; please report this")
+
+    def _missing(self, blueprint: Blueprint, group: Group) -> Iterator[str]:
+        if group.path == "forklift":
+            yield from self._of_plan(blueprint, group)
+        for machine in group.machines:
+            if group.path == "virt-v2v":
+                yield from self._of_machine(group, machine)
+            elif group.path == "rebuild" and machine.application is not None:
+                yield from self._of_application(machine, machine.application.kind)
+
+    # --- Forklift ----------------------------------------------------------------------------
+
+    def _of_plan(self, blueprint: Blueprint, group: Group) -> Iterator[str]:
+        namespace = blueprint.forklift.namespace
+        plan, networks, storage = (
+            self._objects.get((kind, namespace, group.full_name), {}).get("spec", {})
+            for kind in ("Plan", "NetworkMap", "StorageMap")
+        )
+        taken = {(entry.get("id") or entry.get("name"), entry.get("targetName")) for entry in plan.get("vms", ())}
+        on, off = (_sources(rows) for rows in (networks, storage))
+        for machine in group.machines:
+            if (machine.id or machine.name, machine.target_name) not in taken:
+                yield f"VM {machine.name} of Plan {group.full_name}"
+            for nic in machine.nics:
+                if (nic.network.id or nic.network.name) not in on:
+                    yield f"VM {machine.name}, {nic.name}: network {nic.network.name}"
+            for disk in machine.disks:
+                if disk.datastore is not None and (disk.datastore.id or disk.datastore.name) not in off:
+                    yield f"VM {machine.name}, {disk.name}: datastore {disk.datastore.name}"
+
+    # --- virt-v2v ----------------------------------------------------------------------------
+
+    def _of_machine(self, group: Group, machine: Machine) -> Iterator[str]:
+        what, namespace = f"VM {machine.name}", machine.namespace
+        if not machine.golden:
+            obj = self._objects.get(("VirtualMachine", namespace, machine.target_name))
+            if obj is None:
+                yield what
+                return
+            yield from _of_instance(what, machine, obj["spec"]["template"]["spec"])
+        for disk in machine.disks:
+            claim = ("DataVolume", namespace, disk.claim)
+            if disk.owner and machine.clone_of is None and claim not in self._objects:
+                yield f"{what}, {disk.name}: volume {disk.claim}"
+            if machine.golden and ("DataSource", namespace, disk.claim) not in self._objects:
+                yield f"{what}, {disk.name}: DataSource {disk.claim}"
+            if group.method == "job" and (namespace, disk.claim) not in self._mounted:
+                yield f"{what}, {disk.name}: no Job fills volume {disk.claim}"
+
+    # --- containers --------------------------------------------------------------------------
+
+    def _of_application(self, machine: Machine, kind: str) -> Iterator[str]:
+        if (kind, machine.namespace, machine.target_name) not in self._objects:
+            yield f"application {machine.name}"
+        for volume in machine.state:
+            mine = (volume.claim, f"{volume.name}-{machine.target_name}-0")  # a StatefulSet's are numbered
+            if not any(("PersistentVolumeClaim", machine.namespace, name) in self._objects for name in mine):
+                yield f"application {machine.name}: volume {volume.name}"
+
+
+def _of_instance(what: str, machine: Machine, spec: dict[str, Any]) -> Iterator[str]:
+    """Yield what a VM's own manifest lacks; a disk counts if it has both a volume and a device."""
+    devices = spec["domain"]["devices"]
+    shown = {disk["name"] for disk in devices.get("disks", ())}
+    claims = {claim for name, claim in _volumes(spec) if name in shown}
+    yield from (f"{what}, {disk.name}: {disk.claim}" for disk in machine.disks if disk.claim not in claims)
+    networks = {network["name"]: network.get("multus", {}).get("networkName") for network in spec.get("networks", ())}
+    attached = {
+        (each["name"], networks[each["name"]], each.get("macAddress"))
+        for each in devices.get("interfaces", ())
+        if each["name"] in networks
+    }
+    for nic in machine.nics:
+        if (nic.name, nic.nad, nic.mac) not in attached:
+            yield f"{what}, {nic.name}: network {nic.network.name}"
+
+
+def _volumes(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the names of a pod's or VM's volumes, and the claims behind them."""
+    for volume in spec.get("volumes", ()):
+        for kind, field in (("persistentVolumeClaim", "claimName"), ("dataVolume", "name")):
+            if kind in volume:
+                yield volume["name"], volume[kind].get(field, "")
+
+
+def _claims(spec: dict[str, Any]) -> Iterator[str]:
+    return (claim for _, claim in _volumes(spec))
+
+
+def _sources(spec: dict[str, Any]) -> set[str]:
+    return {row["source"].get("id") or row["source"].get("name") for row in spec.get("map", ())}

@@ -1,0 +1,164 @@
+"""What backends forget is noticed before anything is written."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tests.cli.test_check import SPEC
+from tests.cli.test_check import vm as entry
+from tests.invocation import vmferry
+from tests.resolve.projects import Data, resolved, vm
+from tests.rules.ruling import app
+
+from vmferry import backends
+from vmferry.model.blueprint import Blueprint
+from vmferry.model.manifest import Item, KubeObject, Resource
+from vmferry.output.complete import Ledger, LostError
+
+TWO_DISKS = {"disks": [{"size": "40Gi", "datastore": "ds1"}, {"size": "1Gi", "datastore": "ds1"}]}
+STATE = {"name": "data", "mountPath": "/data", "size": "1Gi", "tier": "gold"}
+MACHINES: dict[str, Data] = {
+    "job": vm("web", **TWO_DISKS),
+    "image": vm("web", method="image", **TWO_DISKS),
+    "forklift": vm("web", path="forklift", method="cold", **TWO_DISKS),
+    "forklift by id": vm("web", path="forklift", method="cold", id="vm-7", **TWO_DISKS),
+    "deployment": app("web", state=[STATE]),
+    "statefulset": app("web", state=[STATE], kind="StatefulSet", replicas=2),
+    "golden": vm("web", template=True, method="image", nics=[], **TWO_DISKS),
+}
+
+Fault = Callable[[KubeObject], KubeObject | None]
+
+
+def items(blueprint: Blueprint) -> list[Item]:
+    return list(backends.emit(blueprint))
+
+
+def counted(blueprint: Blueprint, passing: Iterable[Item]) -> None:
+    ledger = Ledger()
+    assert list(ledger.passing(passing))
+    ledger.check(blueprint)
+
+
+def faulty(passing: Iterable[Item], kind: str, fault: Fault) -> Iterator[Item]:
+    """Yield the items with a fault in the first object of a kind, which may vanish by it."""
+    done = False
+    for item in passing:
+        if done or not isinstance(item, Resource) or item.object["kind"] != kind:
+            yield item
+            continue
+        done = True
+        changed = fault(deepcopy(item.object))
+        if changed is not None:
+            yield replace(item, object=changed)
+    assert done, f"there is no {kind}"
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_all_that_backends_emit_is_complete(name: str) -> None:
+    blueprint = resolved(MACHINES[name]).blueprint
+    assert blueprint.groups
+    counted(blueprint, items(blueprint))
+
+
+def gone(_: KubeObject) -> None:
+    """Leave the object out."""
+
+
+def without(*path: Any) -> Fault:
+    """Return a fault that takes something out of an object, by keys and places."""
+
+    def fault(obj: KubeObject) -> KubeObject:
+        parent: Any = obj
+        for key in path[:-1]:
+            parent = parent[key]
+        del parent[path[-1]]
+        return obj
+
+    return fault
+
+
+def with_value(value: Any, *path: Any) -> Fault:
+    """Return a fault that puts another value into an object."""
+
+    def fault(obj: KubeObject) -> KubeObject:
+        parent: Any = obj
+        for key in path[:-1]:
+            parent = parent[key]
+        parent[path[-1]] = value
+        return obj
+
+    return fault
+
+
+POD = ("spec", "template", "spec")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "fault", "says"),
+    [
+        ("job", "VirtualMachine", gone, "VM web"),
+        ("job", "VirtualMachine", without(*POD, "volumes", 1), "VM web, disk-1"),
+        ("job", "VirtualMachine", without(*POD, "domain", "devices", "disks", 0), "VM web, disk-0"),
+        ("job", "VirtualMachine", without(*POD, "domain", "devices", "interfaces", 0), "VM web, nic-0: network vlan-7"),
+        ("job", "VirtualMachine", without(*POD, "networks", 0), "VM web, nic-0: network vlan-7"),
+        (
+            "job",
+            "VirtualMachine",
+            with_value("00:50:56:00:00:99", *POD, "domain", "devices", "interfaces", 0, "macAddress"),
+            "VM web, nic-0",
+        ),
+        (
+            "job",
+            "VirtualMachine",
+            with_value("web/other", *POD, "networks", 0, "multus", "networkName"),
+            "VM web, nic-0",
+        ),
+        ("job", "DataVolume", gone, "VM web, disk-0: volume web-disk-0"),
+        ("job", "Job", gone, "no Job fills volume web-disk-0"),
+        (
+            "job",
+            "Job",
+            with_value([{"name": "disk-1", "persistentVolumeClaim": {"claimName": "web-disk-1"}}], *POD, "volumes"),
+            "no Job fills volume web-disk-0",
+        ),
+        ("image", "DataVolume", gone, "volume web-disk-0"),
+        ("forklift", "Plan", gone, "VM web of Plan"),
+        ("forklift", "Plan", with_value([], "spec", "vms"), "VM web of Plan"),
+        ("forklift", "Plan", with_value("other", "spec", "vms", 0, "name"), "VM web of Plan"),
+        ("forklift by id", "Plan", with_value("vm-8", "spec", "vms", 0, "id"), "VM web of Plan"),
+        ("forklift", "NetworkMap", with_value([], "spec", "map"), "nic-0: network vlan-7"),
+        ("forklift", "StorageMap", gone, "disk-0: datastore ds1"),
+        ("deployment", "Deployment", gone, "application web"),
+        ("deployment", "PersistentVolumeClaim", gone, "application web: volume data"),
+        ("statefulset", "StatefulSet", gone, "application web"),
+        ("statefulset", "PersistentVolumeClaim", gone, "application web: volume data"),
+        ("golden", "DataSource", gone, "DataSource web-disk-0"),
+    ],
+)
+def test_what_a_backend_forgets_is_named(name: str, kind: str, fault: Fault, says: str) -> None:
+    blueprint = resolved(MACHINES[name]).blueprint
+    with pytest.raises(LostError, match=re.escape(says)):
+        counted(blueprint, faulty(items(blueprint), kind, fault))
+
+
+def test_nothing_is_written_when_something_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "spec.yaml").write_text(f"{SPEC}vms:\n{entry('web-01')}")
+    assert vmferry("compile", tmp_path, "--out", tmp_path).code == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "spec.yaml").write_text(f"{SPEC}vms:\n{entry('web-01')}{entry('web-02')}")
+
+    def forgetful(blueprint: Blueprint) -> Iterator[Item]:
+        return faulty(backends.forklift.emit(blueprint), "Plan", gone)
+
+    monkeypatch.setitem(backends.BACKENDS, "forklift", forgetful)
+    result = vmferry("compile", tmp_path, "--out", tmp_path)
+    assert result.code == 3
+    assert "in no manifest: VM web-01 of Plan" in result.err
+    assert {path: path.read_bytes() for path in before if path.name != "spec.yaml"} == {
+        path: content for path, content in before.items() if path.name != "spec.yaml"
+    }

@@ -45,8 +45,8 @@ def findings(text: str) -> list[dict[str, Any]]:
 def validate() -> Callable[[Any], None]:
     if not SCHEMA.is_file():
         if os.environ.get("VMFERRY_REQUIRE_SARIF") == "1":
-            pytest.fail(f"{SCHEMA} is not there: make tools")
-        pytest.skip(f"{SCHEMA} is not there: make tools")
+            pytest.fail(f"{SCHEMA} is not there: make testtools")
+        pytest.skip(f"{SCHEMA} is not there: make testtools")
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     return jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker()).validate
 

@@ -59,8 +59,8 @@ class _Govc:
         program = str(_BUILT) if _BUILT.is_file() else shutil.which("govc")
         if program is None:
             if os.environ.get("VMFERRY_REQUIRE_VCSIM") == "1":
-                pytest.fail("govc is neither in .tools/bin nor on PATH: make tools")
-            pytest.skip("govc is neither in .tools/bin nor on PATH: make tools")
+                pytest.fail("govc is neither in .tools/bin nor on PATH: make testtools")
+            pytest.skip("govc is neither in .tools/bin nor on PATH: make testtools")
         self._program = program
         login = {"GOVC_URL": server.url, "GOVC_USERNAME": USER, "GOVC_PASSWORD": PASSWORD, "GOVC_INSECURE": "true"}
         self._environment = {**os.environ, **login, "HOME": str(home), "GOVMOMI_HOME": str(home)}

@@ -1,4 +1,4 @@
-"""A vSphere API server for tests: vcsim, which `make tools` builds, and a pyVmomi session that may change things."""
+"""A vSphere API server for tests: vcsim, which `make testtools` builds, and a pyVmomi session that may change it."""
 
 import os
 import shutil
@@ -38,8 +38,8 @@ def running(scratch: Path, *flags: str) -> Iterator[Server]:
     program = str(_BUILT) if _BUILT.is_file() else shutil.which("vcsim")
     if program is None:
         if os.environ.get("VMFERRY_REQUIRE_VCSIM") == "1":
-            pytest.fail("vcsim is neither in .tools/bin nor on PATH: make tools")
-        pytest.skip("vcsim is neither in .tools/bin nor on PATH: make tools")
+            pytest.fail("vcsim is neither in .tools/bin nor on PATH: make testtools")
+        pytest.skip("vcsim is neither in .tools/bin nor on PATH: make testtools")
     process = subprocess.Popen(
         [program, "-l", "127.0.0.1:0", "-username", USER, "-password", PASSWORD, *flags],
         stdout=subprocess.PIPE,

@@ -113,3 +113,28 @@ def test_files_with_other_names_change_no_frozen_file(estate: Estate, seed: int)
         after = build(estate, Path(name, "after"), dice=random.Random(seed), assignments=before.assignments)
     assert_frozen_files_stay(before, after)
     assert after.files == before.files
+
+
+@given(estates(), st.integers(0, 2**32))
+@OFTEN
+def test_what_is_new_for_conversions_changes_no_file_of_an_attempt_that_has_begun(estate: Estate, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        estate, before = prepared(estate, Path(name), seed)
+        after = estate.copy()
+        after.spec["target"]["cluster"] |= {"v2vImage": "registry.example.com/v2v:next", "versions": {"cdi": "1.66"}}
+        [source] = after.spec["sources"]
+        source["vcenter"] |= {
+            "url": "https://vc2.example.com/sdk",
+            "thumbprint": ":".join(["0F"] * 20),
+            "vddkImage": "registry.example.com/vddk:next",
+            "conversionCredentials": {"secretRef": {"name": "another"}},
+        }
+        output = build(after, Path(name, "after"), assignments=before.assignments)
+    begun = [
+        f"bases/{group.phase}/{group.name}/"
+        for group in before.checked.resolution.blueprint.groups
+        if group.path == "virt-v2v" and group.stage in ("migrating", "cutover")
+    ]
+    for path, content in before.files.items():
+        if path.startswith(tuple(begun)):
+            assert output.files[path] == content, path

@@ -25,8 +25,8 @@ def opa() -> str:
     program = str(_BUILT) if _BUILT.is_file() else shutil.which("opa")
     if program is None:
         if os.environ.get("VMFERRY_REQUIRE_OPA") == "1":
-            pytest.fail("opa is neither in .tools/bin nor on PATH: make tools")
-        pytest.skip("opa is neither in .tools/bin nor on PATH: make tools")
+            pytest.fail("opa is neither in .tools/bin nor on PATH: make testtools")
+        pytest.skip("opa is neither in .tools/bin nor on PATH: make testtools")
     return program
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends.metadata import VM_LABEL, base, metadata
-from vmferry.backends.vcenter import conversion, conversion_credential
+from vmferry.backends.vcenter import conversion, conversion_secret
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
 from vmferry.model.facts import HttpImage, RegistryImage
 from vmferry.model.manifest import Item, KubeObject, Resource
@@ -138,7 +138,7 @@ def _vddk(blueprint: Blueprint, machine: Machine, disk: MachineDisk) -> dict[str
         url=source.url,
         uuid=machine.uuid,
         thumbprint=source.thumbprint,
-        secretRef=conversion_credential(blueprint, machine).name,
+        secretRef=conversion_secret(blueprint, machine),
         initImageURL=source.vddk_image,
     )
 

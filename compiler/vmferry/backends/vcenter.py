@@ -2,7 +2,7 @@
 
 from urllib.parse import quote, urlsplit
 
-from vmferry.model.blueprint import Blueprint, Conversion, Credential, Machine, SourcePlan
+from vmferry.model.blueprint import Blueprint, Conversion, Machine, SourcePlan
 from vmferry.model.blueprint import conversion as begins_with
 
 
@@ -13,18 +13,20 @@ def conversion(blueprint: Blueprint, machine: Machine) -> Conversion:
     """
     if machine.conversion is not None:
         return machine.conversion
-    return begins_with(blueprint.cluster, source_plan(blueprint, machine.source).vcenter)
+    return begins_with(blueprint.cluster, source_plan(blueprint, machine.source).vcenter, None)
 
 
-def conversion_credential(blueprint: Blueprint, machine: Machine) -> Credential:
-    """Return the credential, in the machine's namespace, that may read the machine's disks.
+def conversion_secret(blueprint: Blueprint, machine: Machine) -> str:
+    """Return the Secret, in the machine's namespace, whose credentials may read the machine's disks.
 
     Raises LookupError where the namespace has none for the machine's vCenter.
     """
+    if machine.conversion is not None and machine.conversion.secret is not None:
+        return machine.conversion.secret
     for plan in blueprint.namespaces:
         for credential in plan.credentials:
             if (plan.name, credential.source, credential.purpose) == (machine.namespace, machine.source, "conversion"):
-                return credential
+                return credential.name
     raise LookupError(f"namespace {machine.namespace} has no conversion credential for {machine.source}")
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from vmferry.backends.cdi import APPLY_ONCE
 from vmferry.backends.kubevirt import toleration
 from vmferry.backends.metadata import VM_LABEL, base, metadata
-from vmferry.backends.vcenter import conversion, conversion_credential, libvirt_location
+from vmferry.backends.vcenter import conversion, conversion_secret, libvirt_location
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic
 from vmferry.model.manifest import File, Item, KubeObject, Resource
 
@@ -337,7 +337,7 @@ def _mounts(blueprint: Blueprint, machine: Machine) -> list[dict[str, Any]]:
 
 
 def _volumes(blueprint: Blueprint, group: Group, machine: Machine) -> list[dict[str, Any]]:
-    credential = conversion_credential(blueprint, machine).name
+    credential = conversion_secret(blueprint, machine)
     volumes: list[dict[str, Any]] = [
         {"name": "script", "configMap": {"name": _access_name(group), "defaultMode": 0o444}},
         {"name": "credentials", "secret": {"secretName": credential, "defaultMode": 0o440}},

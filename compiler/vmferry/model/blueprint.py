@@ -110,10 +110,11 @@ class Conversion(Model, frozen=True, kw_only=True):
     thumbprint: str | None = None
     insecure_skip_verify: bool = False
     vddk_image: str | None = None
+    secret: str | None = None  # with the credentials, in the VM's namespace
     attempt: int | None = None  # None: none has begun
 
 
-def conversion(cluster: Cluster, vcenter: VCenter, attempt: int | None = None) -> Conversion:
+def conversion(cluster: Cluster, vcenter: VCenter, secret: str | None, attempt: int | None = None) -> Conversion:
     """Return what an attempt that begins now begins with."""
     return Conversion(
         image=cluster.v2v_image,
@@ -123,6 +124,7 @@ def conversion(cluster: Cluster, vcenter: VCenter, attempt: int | None = None) -
         thumbprint=vcenter.thumbprint,
         insecure_skip_verify=vcenter.insecure_skip_verify,
         vddk_image=vcenter.vddk_image,
+        secret=secret,
         attempt=attempt,
     )
 

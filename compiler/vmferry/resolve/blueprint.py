@@ -72,7 +72,7 @@ def resolve(project: Project) -> Resolution:
     )
     decided = [replace(machine, group=groups_of[key]) for key, machine in machines.items()]
     check_claims((*was.machines.values(), *decided), places, journal)
-    begun = tuple(begin(spec, (*decided, *was.machines.values())))
+    begun = tuple(begin(project, (*decided, *was.machines.values())))
     groups = _groups(project, phases, begun, journal)
     check_recorded(project, groups, journal)
     order.check_running(needs, groups, {c.key: was.key(c) or c.key for c in moving}, where, journal)

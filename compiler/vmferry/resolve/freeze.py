@@ -13,6 +13,7 @@ from vmferry.model.spec import GroupState, MigrationSpec, Stage
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.machines import facts_digest
 from vmferry.resolve.selection import Candidate
+from vmferry.resolve.sources import conversion_credentials
 from vmferry.resolve.stages import STAGES, frozen
 
 _SHOWN = 5  # differences a finding lists
@@ -140,13 +141,15 @@ def _check_doubles(machines: Mapping[str, Machine], others: Iterable[Candidate],
             )
 
 
-def begin(spec: MigrationSpec, machines: Iterable[Machine]) -> Iterator[Machine]:
+def begin(project: Project, machines: Iterable[Machine]) -> Iterator[Machine]:
     """Yield the machines, each with what its attempt began with, if it has begun: as it was written down, or as of now.
 
     A newer image or another thumbprint is for the attempts that begin after it. Flux would leave a Job as it is
     (`ssa: IfNotPresent`); Argo CD has no such thing, and one refused object fails the sync of all beside it.
     """
+    spec = project.spec
     vcenters = {source.name: source.vcenter for source in spec.sources}
+    secrets: dict[tuple[str, str], str | None] = {}
     for machine in machines:
         state, vcenter = spec.groups.get(machine.group, GroupState()), vcenters.get(machine.source)
         if machine.path != "virt-v2v" or _rank(state.stage) < _MOVES:
@@ -156,7 +159,12 @@ def begin(spec: MigrationSpec, machines: Iterable[Machine]) -> Iterator[Machine]
         if vcenter is None or (was is not None and was.attempt == state.attempt):
             yield machine
             continue
-        yield structs.replace(machine, conversion=conversion(spec.target.cluster, vcenter, state.attempt))
+        place = (machine.source, machine.namespace)
+        if place not in secrets:
+            found = conversion_credentials(project, *place, (), Journal())  # its findings are told with the namespace
+            secrets[place] = found.name if found else None
+        now = conversion(spec.target.cluster, vcenter, secrets[place], state.attempt)
+        yield structs.replace(machine, conversion=now)
 
 
 def check_recorded(project: Project, groups: tuple[Group, ...], journal: Journal) -> None:

@@ -73,13 +73,15 @@ class Walk:
         self._sync()
 
     def renew(self) -> None:
-        """Change what people change while groups are on their way: newer images, another certificate."""
+        """Change what people change while groups are on their way: newer images, another certificate and secret."""
         self._release += 1
         images = {name: f"registry.example.com/{name}:{self._release}".lower() for name in ("v2vImage", "smokeImage")}
         self._spec["target"]["cluster"] |= images
         for source in self._spec["sources"]:
             thumbprint = ":".join([f"{self._release:02X}"] * 20)
             source["vcenter"] |= {"vddkImage": f"registry.example.com/vddk:{self._release}", "thumbprint": thumbprint}
+            if "conversionCredentials" in source["vcenter"]:
+                source["vcenter"]["conversionCredentials"] = {"secretRef": {"name": f"read-{self._release}"}}
         self.step(self.stages)
 
     def revert(self, stages: dict[str, Object]) -> None:

@@ -6,16 +6,20 @@
 import json
 import os
 import re
+import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 
-def ran(program: str, version: str, how: str) -> None:
-    """Write down that a program was run, if VMFERRY_RAN names a directory for that."""
+def ran(program: str, version: str | Callable[[], str], how: str) -> None:
+    """Write down that a program was run, if VMFERRY_RAN names a directory for that; only then ask for its version."""
     directory = os.environ.get("VMFERRY_RAN")
     if not directory:
         return
+    if callable(version):
+        version = version()
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     record = {"program": program, "version": version, "how": how, "when": f"{datetime.now(UTC):%Y-%m-%d}"}
@@ -26,7 +30,9 @@ def ran(program: str, version: str, how: str) -> None:
 
 
 def module_version(program: Path, module: str) -> str:
-    """Return the version of a Go module that a program was built from."""
+    """Return the version of a Go module that a program was built from; without Go, nobody can tell."""
+    if shutil.which("go") is None:
+        return "of an unknown version"
     done = subprocess.run(["go", "version", "-m", program], capture_output=True, text=True, check=True)
     found = re.search(rf"^\s*(?:mod|dep)\s+{re.escape(module)}\s+(\S+)", done.stdout, re.MULTILINE)
     assert found is not None, f"{program} has nothing of {module}"

@@ -302,3 +302,23 @@ def test_service_and_workload_select_the_same_pods() -> None:
     assert selector.items() <= workload["template"]["metadata"]["labels"].items()
     assert schemas.named(items, "Service", "shop")["spec"]["selector"] == selector
     assert schemas.named(items, "PodDisruptionBudget", "shop")["spec"]["selector"]["matchLabels"] == selector
+
+
+@pytest.mark.parametrize(
+    ("application", "path", "scratch"),
+    [
+        (Application(image="a:1"), None, True),
+        (Application(image="a:1"), "/tmp/", False),
+        (Application(image="a:1", config={"a": "b"}, config_path="/tmp"), None, False),
+        (Application(image="a:1", config_path="/tmp"), None, True),  # without a file nothing is mounted there
+        (Application(image="a:1", read_only_root=False), None, False),
+    ],
+)
+def test_the_container_can_write_to_tmp_unless_something_is_mounted_there(
+    application: Application, path: str | None, *, scratch: bool
+) -> None:
+    state = (msgspec.structs.replace(DATA, mount_path=path),) if path else ()
+    [deployment] = [obj for obj in schemas.objects(compile_(application, state=state)) if obj["kind"] == "Deployment"]
+    mounts = deployment["spec"]["template"]["spec"]["containers"][0].get("volumeMounts", [])
+    assert len({mount["mountPath"].rstrip("/") for mount in mounts}) == len(mounts)
+    assert ("vmferry-tmp" in {mount["name"] for mount in mounts}) == scratch

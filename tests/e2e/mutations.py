@@ -638,6 +638,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="faults at a time (%(default)s)")
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.relative_to(CHECKOUT)}")
     options = parser.parse_args()
+    if options.write and (options.only or options.first or options.layers != ",".join(each.name for each in LAYERS)):
+        parser.error("--write is for all faults and all layers")
     layers = [layer for layer in LAYERS if layer.name in options.layers.split(",")]
     chosen = [each for each in MUTATIONS if options.only in each.what or options.only in each.file]
     sound = judge(None, layers, first=False)

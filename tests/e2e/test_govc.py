@@ -45,7 +45,7 @@ def test_no_vm_no_disk_and_no_nic_is_lost_or_made_up(
     result = vmferry("import", "vcenter", server.url, "--source", "vc1", "--out", tmp_path / "out", "--insecure")
     assert result.code == 0, result.text
     imported = _imported(tmp_path / "out")
-    ran("vSphere", govc.version(), "`vmferry import vcenter` against vcsim; govc sees the same VMs, disks and NICs")
+    ran("vSphere", govc.version, "`vmferry import vcenter` against vcsim; govc sees the same VMs, disks and NICs")
     assert imported == govc.machines()
     assert len(imported) == 15
     assert imported["DC0_H0_VM0"][:2] == (6, "3Gi")

@@ -67,7 +67,11 @@ def acme() -> Mapping[str, exports.Tab]:
     tabs["vSnapshot"].append(exports.vm("farm-web-03", 3, Name="before patch"))
     center = {"VI SDK Server": exports.SERVER, "VI SDK UUID": exports.CENTER}
     stores = [{"Name": name, "Type": kind, **center} for name, kind in (("ds1", "VMFS"), ("nfs-1", "NFS"))]
-    return {**{k: around[k] for k in ("vHost", "vCluster", "dvPort", "vPort")}, **tabs, "vDatastore": stores}
+    return {
+        **{k: around[k] for k in ("vHost", "vCluster", "dvPort", "vPort", "vMetaData")},
+        **tabs,
+        "vDatastore": stores,
+    }
 
 
 def decide(spec: Path) -> int:

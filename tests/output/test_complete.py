@@ -28,6 +28,7 @@ MACHINES: dict[str, Data] = {
     "forklift by id": vm("web", path="forklift", method="cold", id="vm-7", **TWO_DISKS),
     "deployment": app("web", state=[STATE]),
     "statefulset": app("web", state=[STATE], kind="StatefulSet", replicas=2),
+    "unmounted": app("web", state=[{**STATE, "mountPath": "/tmp"}]),
     "golden": vm("web", template=True, method="image", nics=[], **TWO_DISKS),
 }
 
@@ -95,6 +96,11 @@ def with_value(value: Any, *path: Any) -> Fault:
     return fault
 
 
+def renamed(name: str) -> Fault:
+    """Return a fault that gives an object another's name."""
+    return with_value(name, "metadata", "name")
+
+
 POD = ("spec", "template", "spec")
 
 
@@ -134,9 +140,19 @@ POD = ("spec", "template", "spec")
         ("forklift", "NetworkMap", with_value([], "spec", "map"), "nic-0: network vlan-7"),
         ("forklift", "StorageMap", gone, "disk-0: datastore ds1"),
         ("deployment", "Deployment", gone, "application web"),
-        ("deployment", "PersistentVolumeClaim", gone, "application web: volume data"),
+        ("deployment", "PersistentVolumeClaim", gone, "application web: volume data, claim web-data"),
+        ("deployment", "Deployment", without(*POD, "containers", 0, "volumeMounts"), "volume data is not mounted"),
+        ("deployment", "Deployment", without(*POD, "volumes"), "volume data is not mounted"),
+        ("unmounted", "Deployment", without(*POD, "volumes"), "volume data is not mounted"),
         ("statefulset", "StatefulSet", gone, "application web"),
-        ("statefulset", "PersistentVolumeClaim", gone, "application web: volume data"),
+        ("statefulset", "StatefulSet", with_value([], "spec", "volumeClaimTemplates"), "volume data is not mounted"),
+        ("statefulset", "PersistentVolumeClaim", gone, "application web: volume data, claim data-web-0"),
+        (
+            "statefulset",
+            "PersistentVolumeClaim",
+            renamed("data-web-1"),
+            "application web: volume data, claim data-web-0",
+        ),
         ("golden", "DataSource", gone, "DataSource web-disk-0"),
     ],
 )
@@ -144,6 +160,38 @@ def test_what_a_backend_forgets_is_named(name: str, kind: str, fault: Fault, say
     blueprint = resolved(MACHINES[name]).blueprint
     with pytest.raises(LostError, match=re.escape(says)):
         counted(blueprint, faulty(items(blueprint), kind, fault))
+
+
+def test_two_datastores_of_one_name_are_two_rows_of_a_storage_map() -> None:
+    """They were one: the first of them was left out."""
+    classes = [{"name": "ceph-block", "provisioner": "rook-ceph.rbd.csi.ceph.com", "tier": "gold"}]
+    rows = [
+        {"source": {"datastore": "ds1", "id": "datastore-1"}, "tier": "gold"},
+        {"source": {"datastore": "ds1", "id": "datastore-2", "source": "vc1"}, "tier": "gold"},
+    ]
+    disks = [{"size": "1Gi", "datastore": name} for name in ("datastore-1", "datastore-2")]
+    moved = vm("web", path="forklift", method="cold", disks=disks)
+    blueprint = resolved(moved, storage={"classes": classes, "map": rows}).blueprint
+    assert [pair.source.id for group in blueprint.groups for pair in group.storage] == ["datastore-1", "datastore-2"]
+    counted(blueprint, items(blueprint))
+
+
+def test_a_clone_without_its_volume_is_noticed() -> None:
+    template = vm("tpl", template=True, method="image", nics=[])
+    clone = vm("web", method="image", cloneOf="tpl", disks=[{"size": "40Gi", "tier": "gold"}])
+    blueprint = resolved(template, clone).blueprint
+    counted(blueprint, items(blueprint))
+    with pytest.raises(LostError, match=re.escape("VM web, disk-0: volume web-disk-0")):
+        counted(blueprint, faulty(items(blueprint), "VirtualMachine", with_value([], "spec", "dataVolumeTemplates")))
+
+
+def test_an_application_that_nobody_described_is_noticed() -> None:
+    blueprint = resolved(MACHINES["deployment"]).blueprint
+    [group] = blueprint.groups
+    [machine] = group.machines
+    silent = replace(blueprint, groups=(replace(group, machines=(replace(machine, application=None),)),))
+    with pytest.raises(LostError, match="application web"):
+        counted(silent, items(silent))
 
 
 def test_nothing_is_written_when_something_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +207,5 @@ def test_nothing_is_written_when_something_is_lost(tmp_path: Path, monkeypatch: 
     result = vmferry("compile", tmp_path, "--out", tmp_path)
     assert result.code == 3
     assert "in no manifest: VM web-01 of Plan" in result.err
-    assert {path: path.read_bytes() for path in before if path.name != "spec.yaml"} == {
-        path: content for path, content in before.items() if path.name != "spec.yaml"
-    }
+    before[tmp_path / "spec.yaml"] = (tmp_path / "spec.yaml").read_bytes()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

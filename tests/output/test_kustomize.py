@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.ran import ran
 
 from vmferry.model.finding import SpecError
 from vmferry.output import kustomize
@@ -44,9 +43,7 @@ def test_a_directory_is_built(root: Path) -> None:
 
 @needs_kustomize
 def test_the_version_is_known() -> None:
-    version = kustomize.version()
-    assert version.startswith("v")
-    ran("kustomize", version, "`vmferry verify` builds every root of every example, and of generated estates")
+    assert kustomize.version().startswith("v")
 
 
 @needs_kustomize

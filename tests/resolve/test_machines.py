@@ -11,6 +11,20 @@ def disk(size: int, controller: str | None = None, unit: str | None = None) -> D
 
 
 @pytest.mark.parametrize(
+    ("disks", "booted"),
+    [
+        ([disk(1), disk(2)], 1),
+        ([disk(1, "scsi", "scsi0:1"), disk(2, "scsi", "scsi0:0")], 2),
+        ([disk(1, "scsi"), disk(2, "scsi"), disk(3, "sata", "sata0:0")], 1),  # of several buses, that of the first disk
+        ([disk(1, "scsi", "scsi0:1"), disk(2, "scsi", "scsi0:0"), disk(3, "scsi") | {"boot": True}], 3),
+    ],
+)
+def test_the_first_disk_is_booted_unless_another_one_is_said_to_be(disks: list[Data], booted: int) -> None:
+    machine = machines(resolved(vm(disks=disks)))["web-01"]
+    assert [each.size >> 30 for each in machine.disks if each.boot_order] == [booted]
+
+
+@pytest.mark.parametrize(
     ("disks", "forklift", "virt_v2v"),
     [
         ([disk(1), disk(2)], [1, 2], [1, 2]),

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from msgspec import convert
+from msgspec.structs import replace
 
 from vmferry.model.blueprint import MachineNic
 from vmferry.model.finding import Finding, Where
@@ -256,6 +257,27 @@ def test_a_row_for_several_networks_of_one_name_is_refused() -> None:
     assert "network-1, network-2" in findings[0].message
     assert attached(LAN, twins[0], vm("3", {"network": "lan", "networkId": "network-1"}))[1] == []
     assert attached(LAN, twins[0], vm("3", {"network": "lan"}))[1] == []
+
+
+def test_a_row_for_any_vcenter_may_stand_for_one_network_in_each() -> None:
+    one, other = (vm(name, {"network": "lan", "networkId": f"network-{name}"}) for name in "12")
+    assert attached(LAN, one, replace(other, source="vc2", key="vc2/2"))[1] == []
+
+
+def test_a_row_found_by_its_id_goes_before_one_that_has_the_name() -> None:
+    """That is how VMF212 says it should be written."""
+    table, findings = mapped(
+        row({"portGroup": "lan", "id": "network-1"}, BRIDGE | {"vlan": 7}),
+        row({"portGroup": "network-2", "id": "network-2"}, BRIDGE | {"vlan": 8}),
+    )
+    assert findings == []
+    nics, findings = attached(
+        table,
+        vm("a", {"network": "lan", "networkId": "network-1", "mac": "00:50:56:00:00:01"}),
+        vm("b", {"network": "lan", "networkId": "network-2", "mac": "00:50:56:00:00:02"}),
+    )
+    assert findings == []
+    assert [nics[f"vc1/{name}"][0].nad for name in "ab"] == ["web/lan", "web/network-2"]
 
 
 def test_an_nsx_segment_on_two_switches_is_one_network_but_for_forklift() -> None:

@@ -48,8 +48,6 @@ def readdressed(count: int) -> Data:
             "two ports have one name",
         ),
         (app("app", ports=[PORT, SAME_PORT]), app("app", ports=[PORT, {**SAME_PORT, "protocol": "UDP"}]), "80/TCP"),
-        (vm("a", ports=[PORT, SAME_PORT]), vm("a", ports=[PORT, HTTPS]), "port 80/TCP is there twice"),
-        (vm("a", ports=[PORT, {**HTTPS, "name": "http"}]), vm("a", ports=[PORT, HTTPS]), "one name, http"),
         (app("app", state=[STATE, {**LOGS, "name": "data"}]), app("app", state=[STATE, LOGS]), "one name, data"),
         (app("app", state=[STATE, {**LOGS, "mountPath": "/data/"}]), app("app", state=[STATE, LOGS]), "at /data"),
         (
@@ -57,6 +55,7 @@ def readdressed(count: int) -> Data:
             app("app", state=[{**STATE, "mountPath": "/etc/config"}]),
             "two volumes are mounted at /etc/config",
         ),
+        (app("app", state=[{**STATE, "name": "vmferry-tmp"}]), app("app", state=[STATE]), "vmferry-tmp is one that"),
         (app("app", env=[VARIABLE, VARIABLE]), app("app", env=[VARIABLE]), "variable MODE is there twice"),
         (readdressed(150), readdressed(10), "network data would exceed 2048 bytes"),
         (vm("a", memory="512"), vm("a", memory="512Mi"), "memory is 512 bytes"),
@@ -96,6 +95,14 @@ def test_the_finding_is_at_the_field_that_is_wrong() -> None:
     where = only("VMF505", app("1-app", ports=[PORT])).where
     assert where is not None
     assert where.path == ("vms", 0, "application")
+
+
+@pytest.mark.parametrize("ports", [[PORT, SAME_PORT], [PORT, {**HTTPS, "name": "http"}]])
+def test_a_vm_has_a_service_on_the_pod_network_only(ports: list[Data]) -> None:
+    pod = [{"source": {"portGroup": "vlan-7", "vlan": 7}, "target": {"type": "pod"}}]
+    assert "there twice" in only("VMF505", vm("a", ports=[PORT, SAME_PORT]), networks=pod).message
+    assert "begin with a letter" in only("VMF505", vm("1", ports=[PORT]), networks=pod).message
+    assert silent("VMF505", vm("1", ports=ports))
 
 
 @pytest.mark.parametrize(

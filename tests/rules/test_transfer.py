@@ -65,7 +65,7 @@ def test_forklift_is_told_the_id_of_a_network_whose_name_is_a_path() -> None:
 
     moved = by_forklift(nics=[{"network": "Web/Prod", "mac": "00:50:56:00:00:01"}])
     found = only("VMF741", moved, networks=networks())
-    assert "network 'Web/Prod': Forklift would look for 'Prod'" in found.message
+    assert "network 'Web/Prod' of vc1: Forklift would look for 'Prod'" in found.message
     assert found.where is not None
     assert found.where.path == ("networks", 0, "source")
     assert silent("VMF741", moved, networks=networks(id="dvportgroup-7"))

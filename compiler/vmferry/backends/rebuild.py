@@ -7,6 +7,7 @@ and pods keep to the restricted Pod Security Standard.
 import hashlib
 from collections.abc import Iterator
 from decimal import Decimal
+from posixpath import normpath
 from typing import Any
 
 from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, base, metadata
@@ -289,8 +290,9 @@ class _Rebuilt:
     @property
     def _scratch(self) -> bool:
         """Whether the container gets a writable /tmp because nothing else of its root can be written."""
-        taken = any(volume.mount_path.rstrip("/") == "/tmp" for volume in self.machine.state)  # noqa: S108
-        return self.application.read_only_root and not taken
+        paths = [volume.mount_path for volume in self.machine.state]
+        paths += [self.application.config_path] if self.application.config else []
+        return self.application.read_only_root and "/tmp" not in map(normpath, paths)  # noqa: S108
 
     # --- what stands around it ---------------------------------------------------------------
 

@@ -7,6 +7,7 @@ again, with none of their code, before anything is written.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from vmferry.model.application import Application
 from vmferry.model.blueprint import Blueprint, Group, Machine
 from vmferry.model.manifest import Item, KubeObject, Resource
 
@@ -60,8 +61,8 @@ class Ledger:
         for machine in group.machines:
             if group.path == "virt-v2v":
                 yield from self._of_machine(group, machine)
-            elif group.path == "rebuild" and machine.application is not None:
-                yield from self._of_application(machine, machine.application.kind)
+            elif group.path == "rebuild":
+                yield from self._of_application(machine, machine.application)
 
     # --- Forklift ----------------------------------------------------------------------------
 
@@ -93,6 +94,11 @@ class Ledger:
                 yield what
                 return
             yield from _of_instance(what, machine, obj["spec"]["template"]["spec"])
+            made = {each["metadata"]["name"] for each in obj["spec"].get("dataVolumeTemplates", ())}
+            if machine.clone_of is not None:
+                yield from (
+                    f"{what}, {disk.name}: volume {disk.claim}" for disk in machine.disks if disk.claim not in made
+                )
         for disk in machine.disks:
             claim = ("DataVolume", namespace, disk.claim)
             if disk.owner and machine.clone_of is None and claim not in self._objects:
@@ -104,13 +110,26 @@ class Ledger:
 
     # --- containers --------------------------------------------------------------------------
 
-    def _of_application(self, machine: Machine, kind: str) -> Iterator[str]:
-        if (kind, machine.namespace, machine.target_name) not in self._objects:
-            yield f"application {machine.name}"
+    def _of_application(self, machine: Machine, application: Application | None) -> Iterator[str]:
+        what, kind = f"application {machine.name}", application.kind if application else ""
+        obj = self._objects.get((kind, machine.namespace, machine.target_name))
+        if obj is None or application is None:
+            yield what
+            return
+        pod = obj["spec"]["template"]["spec"]
+        mounts = {mount["name"] for container in pod["containers"] for mount in container.get("volumeMounts", ())}
+        claims = dict(_volumes(pod))
+        own = {each["metadata"]["name"] for each in obj["spec"].get("volumeClaimTemplates", ())}
         for volume in machine.state:
-            mine = (volume.claim, f"{volume.name}-{machine.target_name}-0")  # a StatefulSet's are numbered
-            if not any(("PersistentVolumeClaim", machine.namespace, name) in self._objects for name in mine):
-                yield f"application {machine.name}: volume {volume.name}"
+            if volume.name not in mounts or not (volume.name in own or claims.get(volume.name) == volume.claim):
+                yield f"{what}: volume {volume.name} is not mounted"
+            numbers = range(application.replicas)
+            names = (
+                [f"{volume.name}-{machine.target_name}-{n}" for n in numbers] if volume.name in own else [volume.claim]
+            )
+            for name in names:
+                if ("PersistentVolumeClaim", machine.namespace, name) not in self._objects:
+                    yield f"{what}: volume {volume.name}, claim {name}"
 
 
 def _of_instance(what: str, machine: Machine, spec: dict[str, Any]) -> Iterator[str]:

@@ -281,7 +281,7 @@ def _network_pairs(machines: tuple[Machine, ...]) -> tuple[NetworkPair, ...]:
 
 def _storage_pairs(machines: tuple[Machine, ...]) -> tuple[StoragePair, ...]:
     pairs = {
-        disk.datastore.name: StoragePair(
+        (disk.datastore.name, disk.datastore.id or ""): StoragePair(
             source=disk.datastore,
             storage_class=disk.storage_class,
             access_mode=disk.access_mode,

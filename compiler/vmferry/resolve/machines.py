@@ -401,12 +401,19 @@ def _ranked(disks: tuple[Disk, ...], order: Mapping[str, int]) -> list[int]:
     return sorted(range(len(disks)), key=rank)
 
 
+def _boot_disk(disks: tuple[Disk, ...], ranked: list[int]) -> int | None:
+    """Return the place of the disk that is booted: what says so, else the first on the bus of the first in the list."""
+    buses = [disk.controller or "scsi" for disk in disks]
+    stated = (place for place in ranked if disks[place].boot)
+    return next(stated, next((place for place in ranked if buses[place] == buses[0]), None))
+
+
 def _disks(candidate: Candidate, target_name: str, parts: Parts) -> tuple[MachineDisk, ...]:
     """Return the disks in the order the path numbers them; the claim's name carries that number."""
     vm, route = candidate.vm, parts.routes[candidate.key]
     given = list(zip(vm.disks or (), parts.volumes[candidate.key], strict=True))
     ranked = _ranked(vm.disks or (), _BUS_ORDER[route.path])
-    boot = next((i for i in ranked if given[i][0].boot), 0)  # vSphere boots the first disk
+    boot = _boot_disk(vm.disks or (), ranked)
     prefix = _claim_prefix(target_name)
     result: list[MachineDisk] = []
     for index, position in enumerate(ranked):

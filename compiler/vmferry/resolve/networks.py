@@ -323,7 +323,7 @@ def attach(
             if row is None:
                 unmapped[candidate.source, nic.network].append((candidate.vm.name, where.at("network")))
                 continue
-            users[_identity(row)].add(candidate.vm.name, nic, routes[candidate.key])
+            users[_identity(row)].add(candidate, nic, routes[candidate.key])
             mac = _mac(candidate, nic, where, routes[candidate.key], macs, journal)
             nics.append(_nic(candidate, index, nic, mac, row, namespaces.get(candidate.key, "")))
             _explain(candidate, nics[-1], nic, row, journal)
@@ -346,9 +346,14 @@ def attach(
 
 
 def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap, journal: Journal) -> MappedNetwork | None:
-    """Return the row of a NIC's network: by its name, or by its id where no row has the name."""
+    """Return the row of a NIC's network: by its name, or by its id where no row has the name.
+
+    A row whose name is its id is for that network alone: it goes before one that only has the name.
+    """
     row = table.find(candidate.source, nic.network)
     by_id = table.find(candidate.source, nic.network_id) if nic.network_id is not None else None
+    if by_id is not None and _original(by_id.network.source) == nic.network_id:
+        return by_id
     if row is not None and by_id is not None and row is not by_id:
         journal.find(
             "VMF210",
@@ -388,14 +393,14 @@ class _Users:
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self.ids: defaultdict[str, list[str]] = defaultdict(list)
+        self.ids: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)  # by vCenter
         self.forklift = False
 
-    def add(self, vm: str, nic: Nic, route: Route) -> None:
-        self.names.append(vm)
+    def add(self, candidate: Candidate, nic: Nic, route: Route) -> None:
+        self.names.append(candidate.vm.name)
         self.forklift = self.forklift or route.path == "forklift"
         if nic.network_id is not None and _MOREF.fullmatch(nic.network_id):
-            self.ids[nic.network_id].append(vm)
+            self.ids[candidate.source].setdefault(nic.network_id, []).append(candidate.vm.name)
 
 
 def _check_one_network(row: MappedNetwork, users: _Users, journal: Journal) -> None:
@@ -404,18 +409,21 @@ def _check_one_network(row: MappedNetwork, users: _Users, journal: Journal) -> N
     One NSX segment has a distributed port group on each switch it spans; only Forklift must tell those apart.
     """
     one_segment = row.network.source.segment is not None and not users.forklift
-    if row.network.source.id is not None or len(users.ids) < 2 or one_segment:
+    if row.network.source.id is not None or one_segment:
         return
-    ids = sorted(users.ids)
-    vms = tuple(sorted({vm for each in users.ids.values() for vm in each}))
-    journal.find(
-        "VMF212",
-        f"{len(ids)} networks are called {_original(row.network.source)!r}: {', '.join(ids)}{stranded(vms)}",
-        "give each a row of its own, found by id: "
-        + ", ".join(f"source: {{{_kind(row)}: {each}, id: {each}}}" for each in ids[:3]),
-        where=row.where.at("source"),
-        vms=vms,
-    )
+    for vcenter, found in sorted(users.ids.items()):
+        if len(found) < 2:
+            continue
+        ids, vms = sorted(found), tuple(sorted({vm for each in found.values() for vm in each}))
+        name = _original(row.network.source)
+        journal.find(
+            "VMF212",
+            f"{len(ids)} networks of {vcenter} are called {name!r}: {', '.join(ids)}{stranded(vms)}",
+            "give each a row of its own, found by id: "
+            + ", ".join(f"source: {{{_kind(row)}: {each}, id: {each}}}" for each in ids[:3]),
+            where=row.where.at("source"),
+            vms=vms,
+        )
 
 
 def _nic(candidate: Candidate, index: int, nic: Nic, mac: str | None, row: MappedNetwork, namespace: str) -> MachineNic:

@@ -24,6 +24,7 @@ _MAX_STATEFULSET = 52  # its pods carry a label NAME-HASH of at most 63
 _MAX_DISKS = 256  # maxItems of disks and volumes in the CRD
 _MAX_CONFIG = 1 << 20  # bytes of a ConfigMap's values
 _MI = 1 << 20
+_OWN_VOLUMES = frozenset(("vmferry-config", "vmferry-tmp"))  # backends/rebuild.py
 _POD_SECURITY = re.compile(r"pod-security\.kubernetes\.io/(enforce|audit|warn)(?P<version>-version)?")
 _LEVEL = re.compile("privileged|baseline|restricted")
 _VERSION = re.compile(r"latest|v1\.(0|[1-9][0-9]*)")
@@ -74,7 +75,8 @@ def _problems(machine: Machine) -> Iterator[_Problem]:
     if machine.application is not None:
         yield from _application(machine, machine.application)
         return
-    yield from _service("ports", machine.target_name, machine.ports)
+    if not machine.golden and any(nic.nad is None for nic in machine.nics):
+        yield from _service("ports", machine.target_name, machine.ports)
     if machine.path == "virt-v2v":
         yield from _sizes(machine)
     if len(machine.disks) > _MAX_DISKS:
@@ -155,6 +157,8 @@ def _application(machine: Machine, application: Application) -> Iterator[_Proble
     if size > _MAX_CONFIG:
         what = f"config has {size} bytes, and a ConfigMap holds {_MAX_CONFIG}"
         yield "application", what, "put large files into the image, or on a volume"
+    for volume in sorted(_OWN_VOLUMES & {volume.name for volume in application.state}):
+        yield "application", f"volume {volume} is one that vmferry adds by itself", "rename it"
     for volume in _repeated(volume.name for volume in application.state):
         yield "application", f"two volumes have one name, {volume}", "rename one"
     for variable in _repeated(variable.name for variable in application.env):

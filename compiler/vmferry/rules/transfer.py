@@ -3,11 +3,12 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from vmferry.model.blueprint import Blueprint, Group, Machine, NetworkPair, StoragePair
 from vmferry.model.review import Problem, Review
-from vmferry.model.spec import OvnLayer2, OvnLocalnet
+from vmferry.model.spec import DatastoreRef, NetworkSource, OvnLayer2, OvnLocalnet
 from vmferry.rules.registry import also, rule
 
 _PATH = re.compile("/|%[0-9A-Fa-f]{2}")
@@ -43,10 +44,21 @@ def found_by_name(review: Review) -> Iterator[Problem]:
                     review.blueprint.places.get(machine.key),
                     (machine.name,),
                 )
-    rows = [(each.source.segment or each.source.port_group or "", each.source.id) for each in review.spec.networks]
-    yield from _not_found(review, "network", rows, ("networks",), lambda group: group.networks)
-    stores = [(row.source.datastore, row.source.id) for row in review.spec.storage.map]
-    yield from _not_found(review, "datastore", stores, ("storage", "map"), lambda group: group.storage)
+    networks = [_Row(each.source.segment or each.source.port_group, each.source) for each in review.spec.networks]
+    yield from _not_found(review, "network", networks, ("networks",), lambda group: group.networks)
+    datastores = [_Row(each.source.datastore, each.source) for each in review.spec.storage.map]
+    yield from _not_found(review, "datastore", datastores, ("storage", "map"), lambda group: group.storage)
+
+
+class _Row(NamedTuple):
+    """A row of the network map or the storage map."""
+
+    name: str | None
+    source: NetworkSource | DatastoreRef
+
+    def leads(self, vcenter: str, name: str) -> bool:
+        """Return whether what a vCenter calls so is found in this row, by its name alone."""
+        return self.name == name and self.source.id is None and self.source.source in (None, vcenter)
 
 
 def _not_begun(review: Review) -> Iterator[Group]:
@@ -57,22 +69,23 @@ def _not_begun(review: Review) -> Iterator[Group]:
 def _not_found(
     review: Review,
     what: str,
-    rows: Sequence[tuple[str, str | None]],  # name and id
+    rows: Sequence[_Row],
     at: tuple[str, ...],
     pairs: Callable[[Group], Iterable[NetworkPair | StoragePair]],
 ) -> Iterator[Problem]:
     """Yield each row of the map at ``at`` which has no id, and a name that Forklift takes for a path."""
-    users: defaultdict[str, set[str]] = defaultdict(set)
+    users: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for group in _not_begun(review):
         for pair in pairs(group):
             if pair.source.id is None and _PATH.search(pair.source.name):
-                users[pair.source.name].update(machine.name for machine in group.machines)
-    for name, vms in sorted(users.items()):
-        where = review.at(*at, rows.index((name, None)), "source") if (name, None) in rows else review.at(*at)
+                users[group.source, pair.source.name].update(machine.name for machine in group.machines)
+    for (vcenter, name), vms in sorted(users.items()):
+        leading = [index for index, row in enumerate(rows) if row.leads(vcenter, name)]
+        own = [index for index in leading if rows[index].source.source is not None]  # goes before one for any vCenter
         yield Problem(
-            f"{what} {name!r}: Forklift would look for {_looked_for(name)!r} in its place",
+            f"{what} {name!r} of {vcenter}: Forklift would look for {_looked_for(name)!r} in its place",
             "add `id` to its row: the managed object id, which vCenter shows in the address of its page",
-            where,
+            review.at(*at, *(own or leading)[:1], "source") if leading else review.at(*at),
             tuple(sorted(vms)),
         )
 

@@ -7,12 +7,14 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
+import yaml
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.server import Cluster
+from tests.e2e.cluster.walk import EXAMPLES
 
 _PAUSE = 0.5  # seconds between two looks at the cluster
-_LATE = ("hostpath", "local-nvme")  # classes of the examples with volumeBindingMode: WaitForFirstConsumer
 _WAITS = {"phase": "WaitForFirstConsumer"}
 _THEN = "2026-01-01T00:00:00Z"  # one time for all, so that a status that is written twice is the same
 
@@ -113,10 +115,18 @@ def _says_ready(_obj: Object) -> Object:
     return {"conditions": [_condition("Ready", reason="Played", message="")]}
 
 
+@cache
+def _late() -> frozenset[str]:
+    """Return the StorageClasses of the examples whose volumes wait for their first consumer."""
+    specs = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in EXAMPLES.glob("*/spec.yaml"))
+    classes = [item for spec in specs for item in spec["storage"]["classes"]]
+    return frozenset(item["name"] for item in classes if item.get("waitForFirstConsumer"))
+
+
 def _data_volume(obj: Object) -> Object:
     """CDI: a volume is worked on first; one that binds to its first consumer waits for it, unless told not to."""
     at_once = "cdi.kubevirt.io/storage.bind.immediate.requested" in obj["metadata"].get("annotations", {})
-    if obj["spec"]["storage"]["storageClassName"] in _LATE and not at_once:
+    if obj["spec"]["storage"]["storageClassName"] in _late() and not at_once:
         return _WAITS
     before = obj.get("status", {}).get("phase")
     return {"phase": "Succeeded" if before in ("ImportInProgress", "Succeeded") else "ImportInProgress"}

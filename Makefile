@@ -115,7 +115,7 @@ test: $(VENV)/.groups ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 e2e: $(VENV)/.groups $(E2E_TOOLS) ## every example on a real API server, through all stages; takes Go
-	VMFERRY_E2E=1 $(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_examples.py tests/e2e/cluster/test_admission.py
+	VMFERRY_E2E=1 $(BIN)/python -m pytest -n 0 $(addprefix tests/e2e/cluster/test_,examples.py admission.py edits.py)
 
 e2e-flux: $(VENV)/.groups $(E2E_TOOLS) .tools/bin/kustomize-controller ## the same with Flux's kustomize-controller
 	VMFERRY_E2E_FLUX=1 $(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_flux.py

@@ -243,33 +243,6 @@ def moved_away(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule(
-    "VMF862",
-    "error",
-    "a phase became another kind under what has moved",
-    source="kubernetes/kubernetes pkg/apis/batch/validation: the pod template of a Job is immutable",
-)
-def phase_kind(review: Review) -> Iterator[Problem]:
-    """The component of a phase's kind gives its Jobs and VMs their PriorityClass.
-
-    The API server refuses it in a Job that is there: Argo CD fails the sync of everything beside it. VMs that run get
-    another priority at their next start only, and nobody expects it then.
-    """
-    changed = {
-        after.phase: (before.phase_kind, after.phase_kind)
-        for before, after in _groups(review)
-        if _has_moved(before) and before.phase_kind != after.phase_kind
-    }
-    for index, phase in enumerate(review.spec.phases):
-        if phase.name in changed:
-            was, now = changed[phase.name]
-            yield Problem(
-                f"phase {phase.name} goes from kind {was} to {now}, and groups of it have moved",
-                f"keep kind: {was}; for what comes later, make another phase",
-                review.at("phases", index, "kind"),
-            )
-
-
 def _rank(stage: Stage) -> int:
     return _ORDER.index(stage) if stage in _ORDER else len(_ORDER)
 

@@ -72,6 +72,11 @@ class Walk:
         self._blueprint = compiled.blueprint
         self._sync()
 
+    def edit(self, change: Callable[[Object], None]) -> None:
+        """Change the spec, compile it with the stages as they are, and sync."""
+        change(self._spec)
+        self.step(self.stages)
+
     def renew(self) -> None:
         """Change what people change while groups are on their way: newer images, another certificate and secret."""
         self._release += 1

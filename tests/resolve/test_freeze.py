@@ -205,3 +205,10 @@ def test_a_vcenter_that_moved_is_for_attempts_to_come() -> None:
     [machine] = machines(found).values()
     assert machine.conversion is not None
     assert machine.conversion.url == source.vcenter.url != found.blueprint.sources[0].vcenter.url
+
+
+def test_it_is_explained_what_an_attempt_goes_on_with() -> None:
+    before = resolved(vm(), assignments=prepared(vm()), **attempt(1))
+    later = resolved(vm(), assignments=before.assignments, **attempt(1, image="next"))
+    found = decision(later, "web-01", "conversion")
+    assert (found.value, found.reason) == ("registry.example.com/v2v:first", "since attempt 1 began (assignments.yaml)")

@@ -300,6 +300,9 @@ def _explain_groups(groups: tuple[Group, ...], journal: Journal) -> None:
         for machine in group.machines:
             journal.decide(machine.key, "phase", group.phase, f"stage of its group: {group.stage}")
             journal.decide(machine.key, "group", group.name, f"{len(group.machines)} VMs share {why}")
+            if group.method == "job" and machine.conversion is not None:
+                since = f"since attempt {machine.conversion.attempt} began (assignments.yaml)"
+                journal.decide(machine.key, "conversion", machine.conversion.image, since)
 
 
 def _explain_frozen(machine: Machine, journal: Journal) -> None:

@@ -11,7 +11,7 @@ from tests.e2e.cluster import argocd, operators, server
 from tests.e2e.cluster.argocd import Follower
 from tests.e2e.cluster.engines import Report
 from tests.e2e.cluster.server import Cluster
-from tests.e2e.cluster.walk import BOOTSTRAP, EXAMPLES, STAGES, Walk
+from tests.e2e.cluster.walk import BOOTSTRAP, EXAMPLES, Walk
 
 NAME = "acme-argocd"
 
@@ -75,15 +75,8 @@ def test_the_stages_lose_nothing_that_holds_data(tmp_path: Path, tally: Counter[
         argocd.running(cluster) as program,
     ):
         walk = Walk(cluster, NAME, tmp_path, lambda repository: Follower(cluster, program, repository, BOOTSTRAP))
-        walk.step({})
-        for stage in STAGES:
-            walk.step(walk.all_at(stage))
-            walk.renew()
-        walk.step({group: state | {"attempt": 2} for group, state in walk.stages.items()})  # everything once more
-        walk.revert(walk.all_at("prepared"))
-        walk.revert({})
-        tally.update(applied=walk.applied, deleted=len(walk.deleted), kept=len(walk.kept))
-        tally.update(refused=len(walk.refused), lost=len(walk.lost()), stranded=len(walk.stranded))
+        walk.all_the_way()
+        walk.count(tally)
         assert walk.refused == []
         assert walk.lost() == []
         assert walk.stranded == set()

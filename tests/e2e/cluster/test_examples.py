@@ -73,8 +73,7 @@ def test_the_stages_lose_nothing_that_holds_data(name: str, tmp_path: Path, tall
         walk.revert(walk.all_at("prepared"))
         walk.revert({})
         walk.drop_roots()
-        tally.update(applied=walk.applied, deleted=len(walk.deleted), kept=len(walk.kept))
-        tally.update(refused=len(walk.refused), lost=len(walk.lost()), stranded=len(walk.stranded))
+        walk.count(tally)
         assert walk.refused == []
         assert walk.lost() == []
         assert walk.stranded == set()

@@ -13,7 +13,7 @@ from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.engines import Report
 from tests.e2e.cluster.flux import Flux, Follower
 from tests.e2e.cluster.server import Cluster, Key, key_of
-from tests.e2e.cluster.walk import BOOTSTRAP, EXAMPLES, STAGES, Walk
+from tests.e2e.cluster.walk import BOOTSTRAP, EXAMPLES, Walk
 
 FOLLOWED = ("acme", "minimal")
 
@@ -90,14 +90,8 @@ def _versions(objects: dict[Key, Object]) -> dict[Key, str]:
 def test_the_stages_lose_nothing_that_holds_data(name: str, tmp_path: Path, tally: Counter[str]) -> None:
     with server.running(tmp_path) as cluster, flux.running(cluster, tmp_path) as controller, operators.playing(cluster):
         walk = Walk(cluster, name, tmp_path, lambda repository: Follower(cluster, controller, repository, BOOTSTRAP))
-        walk.step({})
-        for stage in STAGES:
-            walk.step(walk.all_at(stage))
-            walk.renew()
-        walk.step({group: state | {"attempt": 2} for group, state in walk.stages.items()})  # everything once more
-        walk.revert(walk.all_at("prepared"))
-        walk.revert({})
-        tally.update(applied=walk.applied, deleted=len(walk.deleted), kept=len(walk.kept), lost=len(walk.lost()))
+        walk.all_the_way()
+        walk.count(tally)
         assert walk.lost() == []
         assert walk.precious
         assert walk.kept

@@ -1,6 +1,7 @@
 """Takes an example from stage to stage by changing its spec, as pull requests do, while an engine syncs it."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -98,6 +99,16 @@ class Walk:
         """Return what the spec says when all groups are at one stage."""
         return {group: self.state(group, stage) for group in self.groups()}
 
+    def all_the_way(self) -> None:
+        """Take all groups through every stage together, with what people change meanwhile; once more; and back."""
+        self.step({})
+        for stage in STAGES:
+            self.step(self.all_at(stage))
+            self.renew()
+        self.step({group: state | {"attempt": 2} for group, state in self.stages.items()})
+        self.revert(self.all_at("prepared"))
+        self.revert({})
+
     def drop_roots(self) -> None:
         """Take every root but one out of each part of the entry point, by hand."""
         for path in (self._repository / BOOTSTRAP).glob("*/kustomization.yaml"):
@@ -113,6 +124,11 @@ class Walk:
             for key, uid in self.precious.items()
             if key not in now or now[key]["metadata"]["uid"] != uid or "deletionTimestamp" in now[key]["metadata"]
         ]
+
+    def count(self, tally: Counter[str]) -> None:
+        """Add up what became of objects."""
+        tally.update(applied=self.applied, deleted=len(self.deleted), kept=len(self.kept))
+        tally.update(refused=len(self.refused), lost=len(self.lost()), stranded=len(self.stranded))
 
     def _sync(self) -> None:
         report = self._engine.sync()

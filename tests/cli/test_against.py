@@ -210,3 +210,40 @@ def test_the_repository_is_left_as_it_was(repository: Path) -> None:
     before = git(repository, "status", "--porcelain=v2", "--branch")
     against(repository)
     assert git(repository, "status", "--porcelain=v2", "--branch") == before
+
+
+JOB = SPEC.replace("path: forklift, method: cold", "path: virt-v2v, method: job").replace(
+    "credentials: {secretRef: {name: vc1}}",
+    "credentials: {secretRef: {name: vc1}}\n      conversionCredentials: {secretRef: {name: read}}\n"
+    f"      thumbprint: {':'.join(['5A'] * 20)}",
+)
+ENTRY = (
+    "vms:\n  - {name: web-01, os: linux, powerState: poweredOff, firmware: bios, cpu: {count: 1}, memory: 1Gi,\n"
+    "     uuid: 42301f6e-1c5d-4c6e-9d3a-000000000001, datacenter: DC1, host: esx1,\n"
+    '     disks: [{size: 1Gi, datastore: ds1}], nics: [{network: lan, mac: "00:50:56:00:00:01"}]}\n'
+)
+
+
+@pytest.mark.parametrize("state", ["stage: migrating", "stage: migrating, attempt: 2", "stage: cutover"])
+def test_what_an_attempt_begins_with_is_no_change_of_a_frozen_vm(tmp_path: Path, state: str) -> None:
+    """It is written into assignments.yaml when the attempt begins, and replaced by the next one's."""
+    before = "stage: prepared" if state == "stage: migrating" else "stage: migrating"
+    for number, stage in enumerate(("stage: planned", "stage: prepared", before, state)):
+        spec = f"{JOB}{ENTRY}groups: {{first-01: {{{stage}}}}}\n".replace("vddk:8.0.3", f"vddk:8.0.{number}")
+        write(tmp_path / "spec.yaml", spec)
+        result = vmferry("compile", tmp_path, "--out", tmp_path)
+        assert result.code == 0, result.text
+        if stage is not state:
+            commit(tmp_path)
+    assert set(transitions(against(tmp_path))) <= {"VMF856"}  # a run is retried
+
+
+def test_what_an_attempt_began_with_cannot_be_rewritten(tmp_path: Path) -> None:
+    for stage in ("planned", "prepared", "migrating"):
+        write(tmp_path / "spec.yaml", f"{JOB}{ENTRY}groups: {{first-01: {{stage: {stage}}}}}\n")
+        assert vmferry("compile", tmp_path, "--out", tmp_path).code == 0
+        commit(tmp_path)
+    assert transitions(against(tmp_path)) == []
+    record = tmp_path / "assignments.yaml"
+    record.write_text(record.read_text().replace("vddk:8.0.3", "vddk:9"))
+    assert transitions(against(tmp_path)) == ["VMF858"]

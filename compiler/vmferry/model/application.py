@@ -6,6 +6,9 @@ from msgspec import Meta
 
 from vmferry.model.base import ConfigKey, Duration, Image, Model, Name, Port, Size, Text
 
+CONFIG_VOLUME, SCRATCH_VOLUME = "vmferry-config", "vmferry-tmp"
+"""Volumes that vmferry adds to an application; its state may be called anything else."""
+
 EnvName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$(?!\n)", max_length=253)]
 CpuQuantity = Annotated[
     str, Meta(pattern=r"^([0-9]{1,9}m|[0-9]{1,6}(\.[0-9]{1,3})?)$(?!\n)", description="CPU, as in 500m or 2.")

@@ -610,7 +610,11 @@ def _state(
 
 
 def facts_digest(machine: Machine) -> str:
-    """Return a digest of a machine, for telling whether anything about it changed."""
+    """Return a digest of a machine, for telling whether anything about it changed.
+
+    What an attempt began with is no part of it: that is another with every attempt.
+    """
     import msgspec
 
-    return "sha256:" + digest(msgspec.json.encode(machine, order="sorted").decode(), 64)
+    lasting = replace(machine, conversion=None)
+    return "sha256:" + digest(msgspec.json.encode(lasting, order="sorted").decode(), 64)

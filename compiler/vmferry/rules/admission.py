@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from posixpath import normpath
 from typing import TypeVar
 
-from vmferry.model.application import Application, NamedPort
+from vmferry.model.application import CONFIG_VOLUME, SCRATCH_VOLUME, Application, NamedPort
 from vmferry.model.blueprint import Machine, MachineNic
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import rule
@@ -24,7 +24,7 @@ _MAX_STATEFULSET = 52  # its pods carry a label NAME-HASH of at most 63
 _MAX_DISKS = 256  # maxItems of disks and volumes in the CRD
 _MAX_CONFIG = 1 << 20  # bytes of a ConfigMap's values
 _MI = 1 << 20
-_OWN_VOLUMES = frozenset(("vmferry-config", "vmferry-tmp"))  # backends/rebuild.py
+_OWN_VOLUMES = frozenset((CONFIG_VOLUME, SCRATCH_VOLUME))
 _POD_SECURITY = re.compile(r"pod-security\.kubernetes\.io/(enforce|audit|warn)(?P<version>-version)?")
 _LEVEL = re.compile("privileged|baseline|restricted")
 _VERSION = re.compile(r"latest|v1\.(0|[1-9][0-9]*)")

@@ -185,7 +185,8 @@ def assignments(review: Review) -> Iterator[Problem]:
     after = review.project.assignments.vms if review.project.assignments else {}
     for key, was in before.vms.items() if before else ():
         now = after.get(key)
-        if was.machine is None or (now is not None and (now.group, now.facts) == (was.group, was.facts)):
+        same = now is not None and (now.group, now.facts) == (was.group, was.facts)
+        if was.machine is None or (same and not _began_otherwise(was.machine, now.machine if now else None)):
             continue
         what = "is gone" if now is None else "changed"
         yield Problem(
@@ -194,6 +195,12 @@ def assignments(review: Review) -> Iterator[Problem]:
             review.at("groups", was.group),
             (was.machine.name,),
         )
+
+
+def _began_otherwise(was: Machine, now: Machine | None) -> bool:
+    """Return whether an attempt that goes on is said to have begun with something else."""
+    before, after = was.conversion, now.conversion if now else None
+    return before is not None and after is not None and before.attempt == after.attempt and before != after
 
 
 @rule("VMF859", "error", "a network changed under VMs that run on it")

@@ -247,3 +247,26 @@ def test_what_an_attempt_began_with_cannot_be_rewritten(tmp_path: Path) -> None:
     record = tmp_path / "assignments.yaml"
     record.write_text(record.read_text().replace("vddk:8.0.3", "vddk:9"))
     assert transitions(against(tmp_path)) == ["VMF858"]
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["forklift, method: cold", "forklift, method: warm", "virt-v2v, method: job", "virt-v2v, method: image", "rebuild"],
+)
+def test_a_group_that_goes_through_its_stages_is_fine(tmp_path: Path, way: str) -> None:
+    spec = JOB.replace("path: virt-v2v, method: job", f"path: {way}").replace(
+        "phases: [{name: first}]", 'phases: [{name: first, windows: [{start: "2027-01-11T20:00:00Z", duration: 6h}]}]'
+    )
+    entry = ENTRY.replace("name: web-01,", "name: web-01, changeTracking: true, tools: running,")
+    if way == "rebuild":
+        entry = entry.replace(
+            "os: linux,", 'application: {image: "registry.example.com/web:1"}, reason: it is small, os: linux,'
+        )
+    appointment = ', cutover: "2027-01-11T21:00:00Z"' if "warm" in way else ""
+    for stage in ("planned", "prepared", "migrating", f"cutover{appointment}"):
+        write(tmp_path / "spec.yaml", f"{spec}{entry}groups: {{first-01: {{stage: {stage}}}}}\n")
+        result = vmferry("compile", tmp_path, "--out", tmp_path)
+        assert result.code == 0, result.text
+        if stage != "planned":
+            assert transitions(against(tmp_path)) == [], stage
+        commit(tmp_path)

@@ -20,7 +20,7 @@ from tests.backends.blueprints import (
 )
 
 from vmferry.backends import cdi
-from vmferry.model.blueprint import Machine, conversion
+from vmferry.model.blueprint import Machine, conversion_now
 from vmferry.model.facts import DiskSource
 from vmferry.model.manifest import KubeObject
 from vmferry.model.spec import Cluster, Versions
@@ -105,7 +105,8 @@ def test_checksum_is_emitted_where_cdi_has_it(version: str, *, checked: bool) ->
 def test_a_volume_that_is_being_filled_is_as_it_was_whatever_the_spec_says_by_now(source: DiskSource) -> None:
     subject = machine(disks=(disk("web-01", source=source),))
     began = replace(
-        subject, conversion=conversion(Cluster(name="prod-a", versions=Versions(cdi="1.63")), vcenter(), "vc1-read", 1)
+        subject,
+        conversion=conversion_now(Cluster(name="prod-a", versions=Versions(cdi="1.63")), vcenter(), "vc1-read", 1),
     )
     now = vcenter(url="https://vc2.acme.example/sdk", vddk_image="registry.acme.example/vddk:next")
     group_now, group_then = (blueprint(group(each), source=now, cdi="1.66") for each in (subject, began))

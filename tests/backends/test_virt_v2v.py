@@ -30,7 +30,7 @@ from tests.backends.blueprints import (
 
 from vmferry.backends import cdi, virt_v2v
 from vmferry.backends.metadata import VM_LABEL
-from vmferry.model.blueprint import Blueprint, Machine, Placement, conversion
+from vmferry.model.blueprint import Blueprint, Machine, Placement, conversion_now
 from vmferry.model.manifest import File, KubeObject, Resource
 from vmferry.model.spec import Cluster, GitOps, ReadAddress, Toleration, VCenter
 
@@ -179,7 +179,7 @@ def test_without_vddk_there_is_no_init_container() -> None:
 
 
 def test_a_job_that_has_begun_is_as_it_was_whatever_the_spec_says_by_now() -> None:
-    began = machine(conversion=conversion(Cluster(name="prod-a", v2v_image="v2v:first"), vcenter(), "vc1-read", 1))
+    began = machine(conversion=conversion_now(Cluster(name="prod-a", v2v_image="v2v:first"), vcenter(), "vc1-read", 1))
     now = vcenter(url="https://vc2.acme.example/sdk", thumbprint=":".join(["00"] * 20), vddk_image=None)
     assert pod(began, now) == pod(began)
     assert pod(began)["containers"][0]["image"] == "v2v:first"

@@ -2,8 +2,7 @@
 
 from urllib.parse import quote, urlsplit
 
-from vmferry.model.blueprint import Blueprint, Conversion, Machine, SourcePlan
-from vmferry.model.blueprint import conversion as begins_with
+from vmferry.model.blueprint import Blueprint, Conversion, Machine, SourcePlan, conversion_now
 
 
 def conversion(blueprint: Blueprint, machine: Machine) -> Conversion:
@@ -13,7 +12,7 @@ def conversion(blueprint: Blueprint, machine: Machine) -> Conversion:
     """
     if machine.conversion is not None:
         return machine.conversion
-    return begins_with(blueprint.cluster, source_plan(blueprint, machine.source).vcenter, None)
+    return conversion_now(blueprint.cluster, source_plan(blueprint, machine.source).vcenter, None)
 
 
 def conversion_secret(blueprint: Blueprint, machine: Machine) -> str:

@@ -114,7 +114,7 @@ class Conversion(Model, frozen=True, kw_only=True):
     attempt: int | None = None  # None: none has begun
 
 
-def conversion(cluster: Cluster, vcenter: VCenter, secret: str | None, attempt: int | None = None) -> Conversion:
+def conversion_now(cluster: Cluster, vcenter: VCenter, secret: str | None, attempt: int | None = None) -> Conversion:
     """Return what an attempt that begins now begins with."""
     return Conversion(
         image=cluster.v2v_image,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from msgspec import Struct, structs
 
 from vmferry.model.assignments import Assignment, Assignments
-from vmferry.model.blueprint import Group, Machine, conversion
+from vmferry.model.blueprint import Group, Machine, conversion_now
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, MigrationSpec, Stage
@@ -163,7 +163,7 @@ def begin(project: Project, machines: Iterable[Machine]) -> Iterator[Machine]:
         if place not in secrets:
             found = conversion_credentials(project, *place, (), Journal())  # its findings are told with the namespace
             secrets[place] = found.name if found else None
-        now = conversion(spec.target.cluster, vcenter, secrets[place], state.attempt)
+        now = conversion_now(spec.target.cluster, vcenter, secrets[place], state.attempt)
         yield structs.replace(machine, conversion=now)
 
 

@@ -367,7 +367,7 @@ def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap, journa
             "VMF212",
             f"VM {candidate.vm.name}: its NIC is on network {nic.network!r} with id {nic.network_id}, "
             f"and the network map has another of that name, {row.network.source.id}",
-            _APART.format(kind=_kind(row), id=nic.network_id),
+            _apart(row, nic.network_id or ""),
             where=where.at("networkId"),
             vms=(candidate.vm.name,),
         )
@@ -375,11 +375,13 @@ def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap, journa
 
 
 _MOREF = re.compile(r"(dvportgroup|network)-[0-9]+")
-_APART = "give it a row of its own, found by id: source: {{{kind}: {id}, id: {id}}}"
 
 
-def _kind(row: MappedNetwork) -> str:
-    return "portGroup" if row.network.source.port_group is not None else "segment"
+def _apart(row: MappedNetwork, *ids: str) -> str:
+    """Return how networks that share a name are told apart: each has a row whose name is its id (see `_row`)."""
+    kind = "portGroup" if row.network.source.port_group is not None else "segment"
+    sources = ", ".join(f"source: {{{kind}: {each}, id: {each}}}" for each in ids)
+    return f"give {'it' if len(ids) == 1 else 'each'} a row of its own, found by id: {sources}"
 
 
 def _another(source: NetworkSource, nic: Nic) -> bool:
@@ -419,8 +421,7 @@ def _check_one_network(row: MappedNetwork, users: _Users, journal: Journal) -> N
         journal.find(
             "VMF212",
             f"{len(ids)} networks of {vcenter} are called {name!r}: {', '.join(ids)}{stranded(vms)}",
-            "give each a row of its own, found by id: "
-            + ", ".join(f"source: {{{_kind(row)}: {each}, id: {each}}}" for each in ids[:3]),
+            _apart(row, *ids[:3]),
             where=row.where.at("source"),
             vms=vms,
         )

@@ -189,7 +189,8 @@ def test_old_kubevirt_keeps_efi_variables_with_a_feature_gate_only() -> None:
 def test_luns_with_reservations_have_a_feature_gate_until_1_9() -> None:
     lun = {"size": "40Gi", "datastore": "ds1", "rdm": "virtual", "shared": "quorum"}
     nodes = [vm(name, method="image", disks=[{"size": "40Gi", "datastore": "ds1"}, lun]) for name in ("a", "b")]
-    [first, _] = found("VMF531", *nodes, target=target(featureGates=["HostDevices"]))
+    before = target(featureGates=["HostDevices"], versions={"kubevirt": "1.8"})
+    [first, _] = found("VMF531", *nodes, target=before)
     assert "PersistentReservation" in first.message
     assert found("VMF531", *nodes, target=target(featureGates=[], versions={"kubevirt": "1.9"})) == []
 

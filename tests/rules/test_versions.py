@@ -2,10 +2,12 @@
 
 import pytest
 from tests.resolve.projects import Data, vm
-from tests.rules.ruling import only, silent
+from tests.rules.ruling import only, ruled, silent
+
+from vmferry.model.finding import Finding
 
 
-def target(forklift: str = "2.12", kubevirt: str = "1.6") -> Data:
+def target(forklift: str = "2.12", kubevirt: str = "1.9") -> Data:
     return {
         "cluster": {"name": "prod-a", "versions": {"forklift": forklift, "kubevirt": kubevirt}},
         "gitops": {"engine": "flux", "repoURL": "https://git.example.com/platform/gitops"},
@@ -39,3 +41,32 @@ def test_kubevirt_unplugs_a_nic_since_1_5() -> None:
     assert "nic-0 is not connected, and KubeVirt 1.4 has no link state" in message
     assert silent("VMF506", vm("a", nics=[unplugged]), target=target(kubevirt="1.5"))
     assert silent("VMF506", vm("a"), target=target(kubevirt="1.4"))
+
+
+def told(code: str, *vms: Data, target: Data) -> Finding:
+    """Return the one finding of a rule about the cluster."""
+    [finding] = [each for each in ruled(*vms, target=target) if each.code == code]
+    assert finding.where is not None
+    assert finding.where.path[:3] == ("target", "cluster", "versions")
+    return finding
+
+
+def test_a_release_below_the_floor_is_refused_only_where_it_is_used() -> None:
+    plan = vm("a", path="forklift", method="cold")
+    assert "Forklift 2.6 is too old" in told("VMF509", plan, target=target("2.6")).message
+    assert silent("VMF509", plan, target=target("2.9"))
+    assert silent("VMF509", plan, target=target("main"))
+    assert silent("VMF509", vm("a"), target=target("2.6"))
+    assert "KubeVirt 1.2 is too old" in told("VMF509", vm("a"), target=target(kubevirt="1.2")).message
+
+
+def test_a_release_that_is_not_known_yet_is_told_and_its_patches_are_not() -> None:
+    plan = vm("a", path="forklift", method="cold")
+    assert "Forklift 2.99 is newer than 2.12" in told("VMF510", plan, target=target("2.99")).message
+    for known in ("2.12", "2.12.99", "main"):
+        assert silent("VMF510", plan, target=target(known))
+
+
+def test_what_upstream_looks_after_no_more_is_told() -> None:
+    assert "KubeVirt 1.6 is past its end" in told("VMF511", vm("a"), target=target(kubevirt="1.6")).message
+    assert silent("VMF511", vm("a"), target=target(kubevirt="1.7"))

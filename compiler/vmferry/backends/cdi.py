@@ -5,10 +5,11 @@ from typing import Any
 
 from vmferry.backends.metadata import VM_LABEL, base, metadata
 from vmferry.backends.vcenter import conversion, conversion_secret
+from vmferry.kube import versions
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
 from vmferry.model.facts import HttpImage, RegistryImage
 from vmferry.model.manifest import Item, KubeObject, Resource
-from vmferry.model.quantity import format_size, version
+from vmferry.model.quantity import format_size
 
 API_VERSION = "cdi.kubevirt.io/v1beta1"
 
@@ -23,7 +24,6 @@ APPLY_ONCE = {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}
 """Keeps Flux from applying again what cannot change: one refused object would block all beside it."""
 
 _ADOPT = {"cdi.kubevirt.io/allowClaimAdoption": "true"}
-_CHECKSUM_SINCE = (1, 66)
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
@@ -118,11 +118,12 @@ def _source(blueprint: Blueprint, machine: Machine, disk: MachineDisk) -> dict[s
 
 
 def _http(blueprint: Blueprint, machine: Machine, image: HttpImage) -> dict[str, str]:
+    origin = conversion(blueprint, machine)
     return _present(
         url=image.url,
         secretRef=image.secret_ref,
         certConfigMap=image.cert_config_map,
-        checksum=image.checksum if version(conversion(blueprint, machine).cdi) >= _CHECKSUM_SINCE else None,
+        checksum=image.checksum if versions.certain_in(origin.cdi, versions.HTTP_CHECKSUM) else None,
     )
 
 

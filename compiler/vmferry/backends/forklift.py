@@ -6,27 +6,25 @@ from typing import Any
 
 from vmferry.backends import credentials
 from vmferry.backends.metadata import APART_LABEL, GROUP_LABEL, MIGRATION_LABEL, PHASE_LABEL, base, metadata
+from vmferry.kube import versions
 from vmferry.model.blueprint import Blueprint, Group, HookPlan, Host, Machine, SourcePlan
 from vmferry.model.manifest import Item, KubeObject, Resource
-from vmferry.model.quantity import version
 
 API = "forklift.konveyor.io/v1beta1"
 SHARED = "infra/forklift"
 """Root of what all sources share; no vCenter's root can be there."""
 
 
-_SINCE = {
-    "useCompatibilityMode": (2, 9, 1),
-    "type": (2, 10),
-    "runPreflightInspection": (2, 10),
-    "deleteVmOnFailMigration": (2, 10),
-    "targetLabels": (2, 10),
-    "targetNodeSelector": (2, 10),
-    "targetAffinity": (2, 10),
-    "targetPowerState": (2, 10),
-    "nbdeClevis": (2, 10),
-}
-"""Releases that brought fields of Plan, from the CRDs of the tags v2.9.0 to v2.12.5.
+_GATED = (
+    versions.COMPATIBILITY_MODE,
+    versions.PLAN_TYPE,
+    versions.DELETE_FAILED_VM,
+    versions.TARGET_PLACEMENT,
+    versions.TARGET_POWER_STATE,
+    versions.NBDE_CLEVIS,
+)
+_FEATURES = {path.rpartition(".")[2]: feature for feature in _GATED for path in feature.fields}
+"""Features by the field of a Plan, or of a VM in it, that needs them.
 
 Server-side apply refuses a whole object for one field that its CRD lacks.
 """
@@ -231,12 +229,11 @@ def plan(blueprint: Blueprint, group: Group) -> KubeObject:
         "transferNetwork": _nad_reference(group.transfer_network),
         "vms": [_machine(blueprint, machine) for machine in group.machines],
     }
-    since = version(blueprint.cluster.versions.forklift)
     return {
         "apiVersion": API,
         "kind": "Plan",
         "metadata": metadata(blueprint, group.full_name, namespace, group=group, layer="plan", keep=True),
-        "spec": _known(spec, _SINCE, since),
+        "spec": _known(blueprint, spec),
     }
 
 
@@ -275,7 +272,7 @@ def _machine(blueprint: Blueprint, machine: Machine) -> dict[str, Any]:
         "nbdeClevis": machine.nbde_clevis or None,
         "hooks": [{"step": use.step, "hook": _reference(namespace, hooks[use.name])} for use in machine.hooks],
     }
-    return _known(entry, _SINCE, version(blueprint.cluster.versions.forklift))
+    return _known(blueprint, entry)
 
 
 def claim_template(machine: Machine) -> str:
@@ -337,12 +334,14 @@ def _found(id_: str | None, name: str) -> dict[str, str]:
     return {"id": id_, "name": name} if id_ is not None else {"name": name}
 
 
-def _known(fields: dict[str, Any], since: dict[str, tuple[int, ...]], has: tuple[int, ...]) -> dict[str, Any]:
+def _known(blueprint: Blueprint, fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that say something and that this version of Forklift has."""
     return {
         key: value
         for key, value in fields.items()
-        if value is not None and value not in ({}, []) and has >= since.get(key, ())
+        if value is not None
+        and value not in ({}, [])
+        and (key not in _FEATURES or versions.certain(blueprint.cluster.versions, _FEATURES[key]))
     }
 
 

@@ -78,6 +78,9 @@ RuleCode = Annotated[str, text("VMF[0-9]{3}", "Code of a rule; `vmferry rules` l
 Mac = Annotated[str, text("[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}", "A MAC address.", example="00:50:56:9a:10:01")]
 Uuid = Annotated[str, text("[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}", "A UUID.")]
 Version = Annotated[str, text(r"[0-9]+\.[0-9]+(\.[0-9]+)?", "A version, quoted.", example="1.6")]
+BranchOrVersion = Annotated[
+    str, text(r"[0-9]+\.[0-9]+(\.[0-9]+)?|main", "A version, quoted, or main: the branch.", example="2.12.5")
+]
 Vlan = Annotated[int, Meta(ge=1, le=4094, description="A VLAN id.")]
 Trunk = tuple[Annotated[str, text("[0-9]{1,4}(-[0-9]{1,4})?", "A VLAN id or a range.", example="100-200")], ...]
 Mtu = Annotated[int, Meta(ge=576, le=65535, description="MTU in bytes.")]

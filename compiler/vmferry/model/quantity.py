@@ -30,8 +30,3 @@ def parse_duration(text: str) -> int:
     if re.fullmatch(r"([0-9]+[dhms])+", text) is None:
         raise ValueError(f"not a duration: {text!r}")
     return sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"([0-9]+)([dhms])", text))
-
-
-def version(text: str) -> tuple[int, ...]:
-    """Return a version such as 2.10 as numbers that compare."""
-    return tuple(int(part) for part in text.split("."))

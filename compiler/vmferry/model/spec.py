@@ -8,6 +8,7 @@ from vmferry.model.application import Application, CpuQuantity, NamedPort
 from vmferry.model.base import (
     API_VERSION,
     Address,
+    BranchOrVersion,
     Cidr,
     Day,
     Duration,
@@ -147,12 +148,17 @@ class Source(Model, frozen=True, kw_only=True):
 
 
 class Versions(Model, frozen=True, kw_only=True):
-    """Versions of what runs in the target; they decide which fields may be emitted."""
+    """Releases of what runs in the target: they decide which fields may be emitted. Each defaults to the newest.
 
-    kubernetes: Annotated[Version, Meta(description="Kubernetes.")] = "1.32"
-    kubevirt: Annotated[Version, Meta(description="KubeVirt.")] = "1.6"
-    cdi: Annotated[Version, Meta(description="Containerized Data Importer.")] = "1.63"
-    forklift: Annotated[Version, Meta(description="Forklift.")] = "2.12"
+    A version without a patch stands for every patch of it.
+    """
+
+    kubernetes: Annotated[Version, Meta(description="Kubernetes.")] = "1.37"
+    kubevirt: Annotated[Version, Meta(description="KubeVirt.")] = "1.9"
+    cdi: Annotated[Version, Meta(description="Containerized Data Importer.")] = "1.66"
+    forklift: Annotated[BranchOrVersion, Meta(description="Forklift.")] = "2.12"
+    flux: Annotated[Version, Meta(description="Flux, where it is the engine.")] = "2.10"
+    argocd: Annotated[Version, Meta(description="Argo CD, where it is the engine.")] = "3.6"
 
 
 class NodePool(Model, frozen=True, kw_only=True):

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from vmferry.kube import versions
 from vmferry.model.blueprint import Group, Machine, MachineDisk
-from vmferry.model.quantity import format_size, parse_size, version
+from vmferry.model.quantity import format_size, parse_size
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.model.sizing import Load, machine_load, millicores, peak, total
 from vmferry.model.spec import Cluster, NodePool, Quota
@@ -328,7 +329,7 @@ def too_many_hotplug_vcpus(review: Review) -> Iterator[Problem]:
 
 def _of_old_kubevirt(review: Review) -> Iterator[tuple[Subject, Machine]]:
     """Yield the VMs that start on a KubeVirt whose libvirt is older than 10.10."""
-    if version(_kubevirt(review)) < (1, 5):
+    if not versions.certain(review.spec.target.cluster.versions, versions.MANY_VCPUS):
         for subject, _, machine in review.moving:
             if machine.instancetype is None and not machine.golden:
                 yield subject, machine
@@ -394,12 +395,12 @@ def prepare_devices(review: Review) -> Iterator[Problem]:
             )
 
 
-_GATES: tuple[tuple[str, tuple[int, ...] | None, str], ...] = (
+_GATES: tuple[tuple[str, versions.Feature | None, str], ...] = (
     ("HostDevices", None, "a host device"),
-    ("PersistentReservation", (1, 9), "a LUN with reservations"),
-    ("VMPersistentState", (1, 6), "a vTPM or EFI variables"),
+    ("PersistentReservation", versions.PERSISTENT_RESERVATION_GATED, "a LUN with reservations"),
+    ("VMPersistentState", versions.PERSISTENT_STATE_GATED, "a vTPM or EFI variables"),
 )
-"""Feature gates that admission asks for: name, the release from which on it is always on, and what needs it."""
+"""Feature gates that admission asks for: name, the releases with that gate (None: all), and what needs it."""
 
 
 @rule(
@@ -433,15 +434,15 @@ def gate_unknown(review: Review) -> Iterator[Problem]:
 
 def _gated(review: Review) -> Iterator[tuple[Subject, str, str]]:
     """Yield what VMs need of KubeVirt's feature gates: the VM, the gate, and what for."""
-    here = version(_kubevirt(review))
+    here = review.spec.target.cluster.versions
     for subject, group, machine in review.moving:
         needs = {
             "HostDevices": bool(machine.host_devices),
             "PersistentReservation": any(disk.lun for disk in machine.disks),
             "VMPersistentState": group.path == "virt-v2v" and machine.firmware == "efi" and not machine.golden,
         }
-        for name, since, what in _GATES:
-            if needs[name] and (since is None or here < since):
+        for name, gated, what in _GATES:
+            if needs[name] and (gated is None or versions.possible(here, gated)):
                 yield subject, name, what
 
 

@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator
 
+from vmferry.kube import versions
+from vmferry.kube.versions import Component, Support
 from vmferry.model.blueprint import Group
-from vmferry.model.quantity import version
 from vmferry.model.review import Problem, Review
+from vmferry.model.spec import Versions
 from vmferry.rules.registry import also, rule
 
 _SOURCE = "kubev2v/forklift operator/config/crd/bases (Plan); issue 2053"
-_PLAN_FIELDS = (2, 10)
-"""Forklift release that brought targetLabels, targetNodeSelector, targetAffinity, targetPowerState and nbdeClevis."""
-
-_LINK_STATE = (1, 5)
-"""KubeVirt release that brought an interface's state `up` and `down`."""
 
 
 @rule("VMF506", "error", "the target's version cannot do it", source=_SOURCE, essential=True)
@@ -22,13 +19,11 @@ def too_old(review: Review) -> Iterator[Problem]:
     With them go the network policies, Services and placement that select by label.
     """
     blueprint = review.blueprint
-    if version(blueprint.cluster.versions.forklift) >= _PLAN_FIELDS:
-        return
+    here = blueprint.cluster.versions
     for group in blueprint.groups:
-        if group.path == "forklift" and (wishes := sorted(_wishes(group))):
+        if group.path == "forklift" and (lost := sorted(_lost(group, here))):
             yield Problem(
-                f"Forklift {blueprint.cluster.versions.forklift} has no field for {', '.join(wishes)} "
-                f"of group {group.name}",
+                f"Forklift {here.forklift} has no field for {', '.join(lost)} of group {group.name}",
                 "2.10 has: update Forklift and target.cluster.versions.forklift, or drop the decision",
                 blueprint.places.get(group.machines[0].key),
                 tuple(machine.name for machine in group.machines),
@@ -38,26 +33,97 @@ def too_old(review: Review) -> Iterator[Problem]:
 @also("VMF506")
 def link_state(review: Review) -> Iterator[Problem]:
     """Yield NICs that are to be unplugged: KubeVirt before 1.5 refuses them (VEP 3, pkg/network/admitter/admit.go)."""
-    kubevirt = review.blueprint.cluster.versions.kubevirt
-    if version(kubevirt) >= _LINK_STATE:
+    here = review.blueprint.cluster.versions
+    if versions.certain(here, versions.LINK_STATE):
         return
     for subject, group, machine in review.moving:
         down = [nic.name for nic in machine.nics if not nic.connected and nic.binding != "sriov"]
         if down and group.path == "virt-v2v" and not machine.golden:
             yield subject.problem(
-                f"{', '.join(down)} is not connected, and KubeVirt {kubevirt} has no link state",
+                f"{', '.join(down)} is not connected, and KubeVirt {here.kubevirt} has no link state",
                 "1.5 has: update KubeVirt and target.cluster.versions.kubevirt, or connect or remove the NIC",
                 "nics",
             )
 
 
-def _wishes(group: Group) -> Iterator[str]:
+def _lost(group: Group, here: Versions) -> Iterator[str]:
     placement = group.placement
-    if placement.labels:
-        yield "labels"
-    if placement.node_selector:
-        yield "nodeSelector"
-    if placement.apart_from is not None:
-        yield "apartFrom"
-    if any(machine.nbde_clevis for machine in group.machines):
+    if not versions.certain(here, versions.TARGET_PLACEMENT):
+        if placement.labels:
+            yield "labels"
+        if placement.node_selector:
+            yield "nodeSelector"
+        if placement.apart_from is not None:
+            yield "apartFrom"
+    if any(machine.nbde_clevis for machine in group.machines) and not versions.certain(here, versions.NBDE_CLEVIS):
         yield "nbdeClevis"
+
+
+@rule(
+    "VMF509",
+    "error",
+    "version is older than any the manifests fit",
+    source="vmferry.kube.versions; kubev2v/forklift v2.7.0: a Plan has no name templates",
+    essential=True,
+)
+def below_floor(review: Review) -> Iterator[Problem]:
+    """Fields that vmferry always writes are missing from this release's definitions, or work differently in it.
+
+    Server-side apply refuses an object for one field that its definition lacks. A Plan whose fields are dropped
+    instead gives its volumes other names than the rest of the output expects.
+    """
+    for support, version in _used(review):
+        if versions.too_old(version, support):
+            name = support.component.title
+            yield Problem(
+                f"{name} {version} is too old: the manifests fit {name} {support.oldest} and later",
+                f"update {name} before the migration, and state its version in target.cluster.versions",
+                review.at("target", "cluster", "versions", support.component.value),
+            )
+
+
+@rule("VMF510", "warning", "version is newer than this vmferry knows", source="vmferry.kube.versions")
+def beyond_known(review: Review) -> Iterator[Problem]:
+    """What a later release changed is not in vmferry's tables: it may refuse a manifest, or do something else with it.
+
+    The manifests are those for the newest release that is known.
+    """
+    for support, version in _used(review):
+        if versions.unknown(version, support):
+            yield Problem(
+                f"{support.component.title} {version} is newer than {support.newest}, the newest this vmferry knows",
+                "update vmferry, or try one group first and suppress this; if it is a typing error, correct it",
+                review.at("target", "cluster", "versions", support.component.value),
+            )
+
+
+@rule("VMF511", "info", "upstream no longer maintains this version", source="vmferry.kube.versions")
+def past_its_end(review: Review) -> Iterator[Problem]:
+    """Its faults are no longer mended upstream. A vendor's build of it may well be maintained still.
+
+    An update in the middle of a migration is a risk of its own: it belongs before the first phase or after the last.
+    """
+    for support, version in _used(review):
+        if versions.ended(version, support) and not versions.too_old(version, support):
+            yield Problem(
+                f"{support.component.title} {version} is past its end upstream ({support.newest} is the newest)",
+                "plan its update before the first phase or after the last; suppress this where a vendor maintains it",
+                review.at("target", "cluster", "versions", support.component.value),
+            )
+
+
+def _used(review: Review) -> Iterator[tuple[Support, str]]:
+    """Yield the components that this migration uses, each with the version the spec names."""
+    blueprint = review.blueprint
+    paths = {group.path for group in blueprint.groups}
+    used = {
+        Component.KUBERNETES: True,
+        Component.KUBEVIRT: bool(paths & {"forklift", "virt-v2v"}),
+        Component.CDI: bool(paths & {"forklift", "virt-v2v"}),
+        Component.FORKLIFT: "forklift" in paths,
+        Component.FLUX: blueprint.gitops.engine == "flux",
+        Component.ARGOCD: blueprint.gitops.engine == "argocd",
+    }
+    for support in versions.SUPPORT:
+        if used[support.component]:
+            yield support, versions.stated(blueprint.cluster.versions, support.component)

@@ -1,0 +1,286 @@
+"""What each release of the target's components can do: the one table behind every gate, floor and version finding.
+
+A spec names a release (``2.12.5``) or a whole line of them (``2.12``, every patch of it), or Forklift's ``main``. A
+field may be emitted only if *every* patch it may stand for has it (`certain`); a defect is told if *some* patch has it
+(`possible`).
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from vmferry.model.spec import Versions
+
+Release = tuple[int, int, int]
+MAIN = "main"
+_MAIN: Release = (9999, 0, 0)
+"""Comes after every release: what is on a branch is in the next one."""
+
+
+class Component(StrEnum):
+    """A program of the target whose release a spec may name, by its field in ``target.cluster.versions``."""
+
+    KUBERNETES = "kubernetes"
+    KUBEVIRT = "kubevirt"
+    CDI = "cdi"
+    FORKLIFT = "forklift"
+    FLUX = "flux"
+    ARGOCD = "argocd"
+
+    @property
+    def title(self) -> str:  # type: ignore[override]  # str.title() is of no use here
+        """Return the component's name as its project writes it."""
+        return _TITLES[self]
+
+
+_TITLES = {
+    Component.KUBERNETES: "Kubernetes",
+    Component.KUBEVIRT: "KubeVirt",
+    Component.CDI: "CDI",
+    Component.FORKLIFT: "Forklift",
+    Component.FLUX: "Flux",
+    Component.ARGOCD: "Argo CD",
+}
+
+
+class Span(NamedTuple):
+    """The releases that a version in a spec may stand for: from ``first`` to before ``end``."""
+
+    first: Release
+    end: Release
+
+
+class Feature(NamedTuple):
+    """Something that releases of a component have from ``since`` to before ``until``; None: from the floor, or still.
+
+    ``fields`` are the fields of custom resources that it is, as in ``Plan.spec.vms[].nbdeClevis``: a test holds them
+    against the definitions of each release. Where a release has the field before it works, say so in ``what``.
+    """
+
+    component: Component
+    what: str
+    since: str | None = None
+    until: str | None = None
+    source: str = ""
+    fields: tuple[str, ...] = ()
+
+    @property
+    def releases(self) -> str:
+        """Return the releases that have it, for a message: ``2.10 and later``, ``2.11.1 to before main``."""
+        if self.until is None:
+            return f"{self.since} and later" if self.since else "every release"
+        return f"{self.since} to before {self.until}" if self.since else f"before {self.until}"
+
+
+class Support(NamedTuple):
+    """Which releases of a component the compiler is made for.
+
+    ``oldest`` is the floor: below it, what is emitted does not fit. ``newest`` is the newest release whose definitions
+    or servers the tests use, and the default of a spec. ``maintained`` is how many minor releases upstream looks after
+    at a time. ``tested`` are the releases that tests run or hold the output against.
+    """
+
+    component: Component
+    oldest: str
+    newest: str
+    maintained: int
+    tested: tuple[str, ...]
+    source: str
+
+
+def span(text: str) -> Span:
+    """Return the releases a version stands for. ``text`` is as `model.spec` allows it: 2.12, 2.12.5 or main."""
+    if text == MAIN:
+        return Span(_MAIN, (_MAIN[0] + 1, 0, 0))
+    major, minor, *patch = (int(part) for part in text.split("."))
+    if patch:
+        return Span((major, minor, patch[0]), (major, minor, patch[0] + 1))
+    return Span((major, minor, 0), (major, minor + 1, 0))
+
+
+def stated(versions: Versions, component: Component) -> str:
+    """Return the version of a component that the spec names."""
+    text: str = getattr(versions, component.value)
+    return text
+
+
+def certain(versions: Versions, feature: Feature) -> bool:
+    """Return whether every release that the spec's version may stand for has the feature."""
+    return certain_in(stated(versions, feature.component), feature)
+
+
+def certain_in(version: str, feature: Feature) -> bool:
+    """Return the same for one version of the feature's component."""
+    here = span(version)
+    return _since(feature) <= here.first and here.end <= _until(feature)
+
+
+def possible(versions: Versions, feature: Feature) -> bool:
+    """Return whether some release that the spec's version may stand for has the feature."""
+    return possible_in(stated(versions, feature.component), feature)
+
+
+def possible_in(version: str, feature: Feature) -> bool:
+    """Return the same for one version of the feature's component."""
+    here = span(version)
+    return _since(feature) < here.end and here.first < _until(feature)
+
+
+def _since(feature: Feature) -> Release:
+    return span(feature.since).first if feature.since is not None else (0, 0, 0)
+
+
+def _until(feature: Feature) -> Release:
+    return span(feature.until).first if feature.until is not None else (_MAIN[0] + 1, 0, 0)
+
+
+def too_old(version: str, support: Support) -> bool:
+    """Return whether a version is below the floor."""
+    return span(version).end <= span(support.oldest).first
+
+
+def unknown(version: str, support: Support) -> bool:
+    """Return whether a version is newer than any that this vmferry knows; main is read as it was on the day."""
+    return version != MAIN and span(version).first[:2] > span(support.newest).first[:2]
+
+
+def ended(version: str, support: Support) -> bool:
+    """Return whether upstream looks after newer minor releases only."""
+    newest, here = span(support.newest).first, span(version).first
+    return here[0] < newest[0] or (here[0] == newest[0] and here[1] <= newest[1] - support.maintained)
+
+
+# --- which releases the compiler is made for --------------------------------------------------
+
+SUPPORT = (
+    Support(
+        Component.KUBERNETES,
+        oldest="1.29",
+        newest="1.37",
+        maintained=3,
+        tested=("1.34", "1.37"),
+        source="kubernetes.io/releases/version-skew-policy: the three most recent minor releases; podReplacementPolicy "
+        "of conversion Jobs is on by default from 1.29",
+    ),
+    Support(
+        Component.KUBEVIRT,
+        oldest="1.3",
+        newest="1.9",
+        maintained=3,
+        tested=("1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9"),
+        source="github.com/kubevirt/kubevirt docs/release-branch-backporting.md: the three most recent minor releases",
+    ),
+    Support(
+        Component.CDI,
+        oldest="1.57",
+        newest="1.66",
+        maintained=3,
+        tested=("1.57", "1.58", "1.59", "1.60", "1.61", "1.62", "1.63", "1.64", "1.65", "1.66"),
+        source="the definitions of each release; KubeVirt is tested with the newest",
+    ),
+    Support(
+        Component.FORKLIFT,
+        oldest="2.9",
+        newest="2.12",
+        maintained=2,
+        tested=("2.9", "2.10", "2.11", "2.12", MAIN),
+        source="kubev2v/forklift operator/config/crd/bases: v2.7.0 has no name templates in a Plan",
+    ),
+    Support(
+        Component.FLUX,
+        oldest="2.5",
+        newest="2.10",
+        maintained=3,
+        tested=("2.9",),
+        source="fluxcd.io/flux/releases: the three most recent minor releases; healthCheckExprs and deletionPolicy of "
+        "a Kustomization are from 2.5",
+    ),
+    Support(
+        Component.ARGOCD,
+        oldest="2.13",
+        newest="3.6",
+        maintained=3,
+        tested=("3.5",),
+        source="argo-cd.readthedocs.io, release process: the three most recent minor releases",
+    ),
+)
+
+BY_COMPONENT = {support.component: support for support in SUPPORT}
+
+# --- Forklift ---------------------------------------------------------------------------------
+
+_CRDS = "kubev2v/forklift operator/config/crd/bases, tags v2.9.0 to v2.12.5"
+
+COMPATIBILITY_MODE = Feature(
+    Component.FORKLIFT, "useCompatibilityMode", "2.9.1", source=_CRDS, fields=("Plan.spec.useCompatibilityMode",)
+)
+PLAN_TYPE = Feature(
+    Component.FORKLIFT,
+    "a Plan's type and its preflight inspection",
+    "2.10",
+    source=_CRDS,
+    fields=("Plan.spec.type", "Plan.spec.runPreflightInspection"),
+)
+DELETE_FAILED_VM = Feature(
+    Component.FORKLIFT,
+    "deleteVmOnFailMigration",
+    "2.10",
+    source=_CRDS,
+    fields=("Plan.spec.deleteVmOnFailMigration", "Plan.spec.vms[].deleteVmOnFailMigration"),
+)
+TARGET_PLACEMENT = Feature(
+    Component.FORKLIFT,
+    "labels and placement of the VMs",
+    "2.10",
+    source=f"{_CRDS}; issue 2053",
+    fields=("Plan.spec.targetLabels", "Plan.spec.targetNodeSelector", "Plan.spec.targetAffinity"),
+)
+TARGET_POWER_STATE = Feature(
+    Component.FORKLIFT,
+    "targetPowerState",
+    "2.10",
+    source=_CRDS,
+    fields=("Plan.spec.targetPowerState", "Plan.spec.vms[].targetPowerState"),
+)
+NBDE_CLEVIS = Feature(Component.FORKLIFT, "nbdeClevis", "2.10", source=_CRDS, fields=("Plan.spec.vms[].nbdeClevis",))
+
+# --- KubeVirt ---------------------------------------------------------------------------------
+
+LINK_STATE = Feature(
+    Component.KUBEVIRT,
+    "link state of an interface",
+    "1.5",
+    source="kubevirt VEP 3; pkg/network/admitter/admit.go",
+)
+MANY_VCPUS = Feature(
+    Component.KUBEVIRT,
+    "more than 255 vCPUs",
+    "1.5",
+    source="kubevirt issue 13971; libvirt NEWS 10.10.0; kubevirt hack/rpm-deps.sh",
+)
+PERSISTENT_RESERVATION_GATED = Feature(
+    Component.KUBEVIRT,
+    "feature gate PersistentReservation, which has to be switched on",
+    until="1.9",
+    source="kubevirt pkg/virt-config/featuregate/inactive.go",
+)
+PERSISTENT_STATE_GATED = Feature(
+    Component.KUBEVIRT,
+    "feature gate VMPersistentState, which has to be switched on",
+    until="1.6",
+    source="kubevirt pkg/virt-config/featuregate/inactive.go",
+)
+
+# --- CDI --------------------------------------------------------------------------------------
+
+HTTP_CHECKSUM = Feature(
+    Component.CDI,
+    "checksum of an image by HTTP",
+    "1.66",
+    source="CDI staging/src/kubevirt.io/containerized-data-importer-api/pkg/apis/core/v1beta1/types.go",
+    fields=("DataVolume.spec.source.http.checksum",),
+)
+
+
+def features() -> tuple[Feature, ...]:
+    """Return every feature of this table, in the order it stands here."""
+    return tuple(value for value in globals().values() if isinstance(value, Feature))

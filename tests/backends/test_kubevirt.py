@@ -13,7 +13,7 @@ from vmferry.backends import kubevirt
 from vmferry.model.application import NamedPort
 from vmferry.model.blueprint import Machine, Placement
 from vmferry.model.manifest import KubeObject, Resource
-from vmferry.model.spec import InstancetypeRef, ReadAddress, Toleration
+from vmferry.model.spec import InstancetypeRef, Readdressing, Toleration
 
 
 def emitted(*machines: Machine) -> list[KubeObject]:
@@ -65,7 +65,7 @@ WINDOWS = machine(
         pod_nic(connected=False),
         nic(1, binding="sriov", connected=False),
         nic(2, binding="macvtap", model="e1000e"),
-        nic(3, readdress=ReadAddress(addresses=("10.0.0.5/24",))),
+        nic(3, readdress=Readdressing(addresses=("10.0.0.5/24",))),
     ),
     ports=(NamedPort(name="rdp", port=3389), NamedPort(name="web", port=80, target_port=8080)),
 )
@@ -303,7 +303,7 @@ def test_pod_interface_forwards_every_port() -> None:
 
 
 def test_new_addresses_reach_linux_through_cloud_init() -> None:
-    new = ReadAddress(addresses=("10.0.2.14/24", "2001:db8::5/64"), gateway="10.0.2.1", nameservers=("10.0.0.53",))
+    new = Readdressing(addresses=("10.0.2.14/24", "2001:db8::5/64"), gateway="10.0.2.1", nameservers=("10.0.0.53",))
     subject = machine(nics=(nic(readdress=new, mac="10:20:30:40:50:51"), nic(1)))
     spec = instance(subject)
     [seed] = [each["cloudInitNoCloud"] for each in spec["volumes"] if each["name"] == "cloudinit"]
@@ -322,8 +322,17 @@ def test_new_addresses_reach_linux_through_cloud_init() -> None:
     assert spec["domain"]["devices"]["disks"][-1] == {"cdrom": {"bus": "sata"}, "name": "cloudinit"}
 
 
+def test_dual_stack_has_a_route_for_each_family() -> None:
+    new = Readdressing(addresses=("10.0.2.14/24", "2001:db8::5/64"), gateway=("10.0.2.1", "2001:db8::1"))
+    seed = instance(machine(nics=(nic(readdress=new),)))["volumes"][-1]["cloudInitNoCloud"]
+    assert yaml.safe_load(seed["networkData"])["ethernets"]["nic-0"]["routes"] == [
+        {"to": "0.0.0.0/0", "via": "10.0.2.1"},
+        {"to": "::/0", "via": "2001:db8::1"},
+    ]
+
+
 def test_cloud_init_leaves_host_keys_and_users_alone() -> None:
-    seed = instance(machine(nics=(nic(readdress=ReadAddress(addresses=("10.0.2.14/24",))),)))["volumes"][-1]
+    seed = instance(machine(nics=(nic(readdress=Readdressing(addresses=("10.0.2.14/24",))),)))["volumes"][-1]
     data = yaml.safe_load(seed["cloudInitNoCloud"]["userData"])
     assert data["ssh_deletekeys"] is False
     assert data["users"] == []

@@ -32,7 +32,7 @@ from vmferry.backends import cdi, virt_v2v
 from vmferry.backends.metadata import VM_LABEL
 from vmferry.model.blueprint import Blueprint, Machine, Placement, conversion_now
 from vmferry.model.manifest import File, KubeObject, Resource
-from vmferry.model.spec import Cluster, GitOps, ReadAddress, Toleration, VCenter
+from vmferry.model.spec import Cluster, GitOps, Readdressing, Toleration, VCenter
 
 HOSTILE = "db'; touch pwned; echo $(id) `id` \"\\ ${HOME} #\n-x"
 USER = "ACME\\svc migrate@vsphere.local"
@@ -216,11 +216,18 @@ def test_kubernetes_does_not_expand_a_vms_name() -> None:
 
 
 def test_new_addresses_of_windows_are_set_by_virt_v2v() -> None:
-    new = ReadAddress(addresses=("10.0.2.14/24",), gateway="10.0.2.1", nameservers=("10.0.0.53", "10.0.0.54"))
+    new = Readdressing(addresses=("10.0.2.14/24",), gateway="10.0.2.1", nameservers=("10.0.0.53", "10.0.0.54"))
     nics = (nic(readdress=new),)
     found = environment(machine(os="windows", nics=nics))
     assert found["ADDRESSES"] == "00:50:56:9a:10:00:ip:10.0.2.14,10.0.2.1,24,10.0.0.53,10.0.0.54"
     assert "ADDRESSES" not in environment(machine(nics=nics))
+
+
+def test_each_new_address_of_windows_has_the_gateway_of_its_family() -> None:
+    new = Readdressing(addresses=("10.0.2.14/24", "2001:db8::5/64"), gateway=("10.0.2.1", "2001:db8::1"))
+    found = environment(machine(os="windows", nics=(nic(readdress=new),)))["ADDRESSES"]
+    assert ":ip:10.0.2.14,10.0.2.1,24" in found
+    assert ":ip:2001:db8::5,2001:db8::1,64" in found
 
 
 def test_clones_are_not_converted() -> None:

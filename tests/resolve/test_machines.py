@@ -21,7 +21,7 @@ def disk(size: int, controller: str | None = None, unit: str | None = None) -> D
 )
 def test_the_first_disk_is_booted_unless_another_one_is_said_to_be(disks: list[Data], booted: int) -> None:
     machine = machines(resolved(vm(disks=disks)))["web-01"]
-    assert [each.size >> 30 for each in machine.disks if each.boot_order] == [booted]
+    assert [each.size >> 30 for each in machine.disks if each.boot_order == 1] == [booted]
 
 
 @pytest.mark.parametrize(

@@ -378,12 +378,24 @@ def test_addresses_of_a_nic_must_be_addresses() -> None:
         ({"addresses": ["10.0.0.1/33"]}, ("addresses", 0)),
         ({"addresses": ["10.0.0.1/24"], "gateway": "10.0.0"}, ("gateway",)),
         ({"addresses": ["fd00::1/64"], "nameservers": ["10.0.0.1", "10.0.0.1.2"]}, ("nameservers", 1)),
+        ({"addresses": ["10.0.0.1/24"], "gateway": ["10.0.0.254", "fd00:"]}, ("gateway", 1)),
+        ({"addresses": ["10.0.0.1/24"], "gateway": ["10.0.0.254", "10.0.0.253"]}, ("gateway",)),
     ],
 )
 def test_new_addresses_must_be_addresses(new: Data, at: tuple[str | int, ...]) -> None:
     candidate = vm("a", {"network": "lan"}, static_ip="cloud-init", readdress={"lan": new})
     _, findings = attached(LAN, candidate)
     assert [(item.code, place(item)[2:]) for item in findings] == [("VMF116", ("readdress", "lan", *at))]
+
+
+def test_two_families_have_a_gateway_each() -> None:
+    new = {"addresses": ["10.0.0.1/24", "fd00::1/64"], "gateway": ["10.0.0.254", "fd00::ff"]}
+    nics, findings = attached(LAN, vm("a", {"network": "lan"}, static_ip="cloud-init", readdress={"lan": new}))
+    assert findings == []
+    given = nics["vc1/a"][0].readdress
+    assert given is not None
+    assert given.gateways == ("10.0.0.254", "fd00::ff")
+    assert (given.gateway_of("10.0.0.1/24"), given.gateway_of("fd00::1/64")) == given.gateways
 
 
 def test_new_addresses_for_two_nics_on_one_network_are_refused() -> None:

@@ -229,6 +229,9 @@ SUBNET = [row(source={"vlan": 7}, subnet="10.0.7.0/24")]
         (readdressed("10.0.9.5/24"), ["VMF229"]),
         (readdressed("10.0.7.5/24", gateway="10.0.7.1"), []),
         (readdressed("10.0.7.5/24", gateway="10.0.8.1"), ["VMF231"]),
+        (readdressed("10.0.7.5/24", gateway=["10.0.7.1", "10.0.8.1"][:1]), []),
+        (readdressed("10.0.7.5/24", gateway=["10.0.7.1", "fe80::1"]), []),
+        (readdressed("10.0.7.5/24", gateway=["10.0.7.1", "fd00::1"]), ["VMF231"]),
         (vm(path="rebuild", method=None, application={"image": "r/app:1"}, nics=static("10.0.9.5/24")), []),
     ],
 )

@@ -375,12 +375,17 @@ def _ethernet(nic: MachineNic) -> list[str]:
         "    dhcp4: false",
         f"    addresses: {json.dumps(new.addresses)}",
     ]
-    if new.gateway is not None:
-        everywhere = "::/0" if ":" in new.gateway else "0.0.0.0/0"
-        lines.append(f"    routes: [{{to: {json.dumps(everywhere)}, via: {json.dumps(new.gateway)}}}]")
+    if new.gateways:
+        routes = ", ".join(map(_default_route, new.gateways))
+        lines.append(f"    routes: [{routes}]")
     if new.nameservers:
         lines.append(f"    nameservers: {{addresses: {json.dumps(new.nameservers)}}}")
     return lines
+
+
+def _default_route(gateway: str) -> str:
+    everywhere = "::/0" if ":" in gateway else "0.0.0.0/0"
+    return f"{{to: {json.dumps(everywhere)}, via: {json.dumps(gateway)}}}"
 
 
 def _service(blueprint: Blueprint, group: Group, machine: Machine, layer: str) -> KubeObject:

@@ -317,7 +317,7 @@ def _static_addresses(nic: MachineNic) -> list[str]:
     values = []
     for cidr in nic.readdress.addresses:
         address, _, prefix = cidr.partition("/")
-        fields = [address, nic.readdress.gateway or "", prefix, *nic.readdress.nameservers]
+        fields = [address, nic.readdress.gateway_of(address) or "", prefix, *nic.readdress.nameservers]
         values.append(f"{nic.mac}:ip:{','.join(fields)}")
     return values
 

@@ -20,7 +20,7 @@ from vmferry.model.spec import (
     Network,
     NodeBridge,
     PhaseKind,
-    ReadAddress,
+    Readdressing,
     RunStrategy,
     SmokeTest,
     Stage,
@@ -77,7 +77,7 @@ class MachineNic(Model, frozen=True, kw_only=True):
     binding: Binding
     nad: str | None  # namespace/name; None: the pod network
     connected: bool = True
-    readdress: ReadAddress | None = None
+    readdress: Readdressing | None = None
 
 
 class StateVolume(Model, frozen=True, kw_only=True):

@@ -581,12 +581,29 @@ class InstancetypeRef(Model, frozen=True, kw_only=True):
     ) = None
 
 
-class ReadAddress(Model, frozen=True, kw_only=True):
+class Readdressing(Model, frozen=True, kw_only=True):
     """New addresses of one NIC, for cloud-init."""
 
     addresses: Annotated[tuple[Cidr, ...], Meta(min_length=1, description="Addresses.")]
-    gateway: Annotated[Address, Meta(description="Default gateway.")] | None = None
+    gateway: (
+        Annotated[
+            Address | Annotated[tuple[Address, ...], Meta(max_length=2)],
+            Meta(description="Default gateway; with IPv4 and IPv6 addresses, a list with one of each."),
+        ]
+        | None
+    ) = None
     nameservers: Annotated[tuple[Address, ...], Meta(description="DNS servers.")] = ()
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """Return the default gateways, however many were given."""
+        if self.gateway is None:
+            return ()
+        return (self.gateway,) if isinstance(self.gateway, str) else self.gateway
+
+    def gateway_of(self, address: str) -> str | None:
+        """Return the gateway of an address's family, IPv4 or IPv6."""
+        return next((each for each in self.gateways if (":" in each) == (":" in address)), None)
 
 
 class Decisions(Model, frozen=True, kw_only=True):
@@ -636,7 +653,10 @@ class Decisions(Model, frozen=True, kw_only=True):
     root_disk: (
         Annotated[
             str,
-            Meta(pattern=r"^/dev/[a-z0-9]+$(?!\n)", description="Root device, where the guest has several systems."),
+            Meta(
+                pattern=r"^/dev/(?:[A-Za-z0-9_+][-A-Za-z0-9_.+]*/){0,2}[A-Za-z0-9_+][-A-Za-z0-9_.+]*$(?!\n)",
+                description="Root device, as in /dev/sdb2 or /dev/vg/root, where the guest has several systems.",
+            ),
         ]
         | None
     ) = None
@@ -799,7 +819,7 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
         Annotated[Text, Meta(description="Template it is cloned from in the target; its own disks stay behind.")] | None
     ) = None
     readdress: Annotated[
-        dict[str, ReadAddress], Meta(description="New addresses for cloud-init, by network name.")
+        dict[str, Readdressing], Meta(description="New addresses for cloud-init, by network name.")
     ] = {}
     target_name: Annotated[Name, Meta(description="Name in the target. Default: its own, made to fit.")] | None = None
     suppress: Annotated[tuple[Suppression, ...], Meta(description="Findings on it that are accepted.")] = ()

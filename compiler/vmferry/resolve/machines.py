@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.estate.boot import LIBVIRT, VMWARE, boot_disk, ranked, root_device
 from vmferry.model.blueprint import (
     EvictionStrategy,
     Machine,
@@ -25,13 +26,7 @@ from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
 from vmferry.resolve.storage import Need, StorageMap, Volume, shared_claim
 
-_BUS_ORDER = {
-    # virt-v2v and libvirt: SCSI, SATA, IDE, NVMe (forklift web/vsphere/vm.go SortedDisksAsLibvirt)
-    "virt-v2v": {"scsi": 0, "sata": 1, "ide": 2, "nvme": 3},
-    # Forklift's DiskIndex: SATA, IDE, SCSI, NVMe (SortedDisksAsVmware)
-    "forklift": {"sata": 0, "ide": 1, "scsi": 2, "nvme": 3},
-}
-_SLOT = re.compile(r"[a-z]+(?P<controller>[0-9]{1,3}):(?P<unit>[0-9]{1,3})", re.IGNORECASE)  # as in scsi0:1
+_BUS_ORDER = {"virt-v2v": LIBVIRT, "forklift": VMWARE}
 _GRACE = {"windows": 3600, "linux": 180, "other": 180}  # seconds; common-instancetypes and KubeVirt's guide
 
 
@@ -230,7 +225,7 @@ def _copied(
         hooks=decisions.hooks or (),
         luks_secret=decisions.luks_secret,
         nbde_clevis=bool(decisions.nbde_clevis),
-        root_disk=decisions.root_disk,
+        root_disk=root_device(decisions.root_disk),
         golden=bool(vm.template),
         clone_of=template.target_name if template is not None else None,
     )
@@ -383,40 +378,15 @@ def _check_firmware(candidate: Candidate, journal: Journal) -> bool:
     return not wrong
 
 
-def _ranked(disks: tuple[Disk, ...], order: Mapping[str, int]) -> list[int]:
-    """Return the places of disks in the order they are numbered: by bus, controller and unit; else as they are listed.
-
-    Forklift and libvirt both go by where a disk is attached, not by who was attached first.
-    """
-    buses = [disk.controller or "scsi" for disk in disks]
-    slots = [_SLOT.fullmatch(disk.unit or "") for disk in disks]
-    unknown = {bus for bus, slot in zip(buses, slots, strict=True) if slot is None}
-
-    def rank(place: int) -> tuple[int, int, int]:
-        bus, slot = buses[place], slots[place]
-        if slot is None or bus in unknown:
-            return order[bus], 0, 0
-        return order[bus], int(slot["controller"]), int(slot["unit"])
-
-    return sorted(range(len(disks)), key=rank)
-
-
-def _boot_disk(disks: tuple[Disk, ...], ranked: list[int]) -> int | None:
-    """Return the place of the disk that is booted: what says so, else the first on the bus of the first in the list."""
-    buses = [disk.controller or "scsi" for disk in disks]
-    stated = (place for place in ranked if disks[place].boot)
-    return next(stated, next((place for place in ranked if buses[place] == buses[0]), None))
-
-
 def _disks(candidate: Candidate, target_name: str, parts: Parts) -> tuple[MachineDisk, ...]:
     """Return the disks in the order the path numbers them; the claim's name carries that number."""
     vm, route = candidate.vm, parts.routes[candidate.key]
     given = list(zip(vm.disks or (), parts.volumes[candidate.key], strict=True))
-    ranked = _ranked(vm.disks or (), _BUS_ORDER[route.path])
-    boot = _boot_disk(vm.disks or (), ranked)
+    places = ranked(vm.disks or (), _BUS_ORDER[route.path])
+    boot = boot_disk(vm.disks or (), None).place
     prefix = _claim_prefix(target_name)
     result: list[MachineDisk] = []
-    for index, position in enumerate(ranked):
+    for index, position in enumerate(places):
         disk, volume = given[position]
         if volume is None:  # pragma: no cover: such a VM is not complete
             continue

@@ -509,7 +509,15 @@ def _check_addresses(candidate: Candidate, route: Route, journal: Journal) -> No
                 vms=(vm.name,),
             )
     nics = Counter(nic.network for nic in vm.nics or ())
-    for network in sorted(vm.readdress):
+    for network, new in sorted(vm.readdress.items()):
+        if len({":" in gateway for gateway in new.gateways}) < len(new.gateways):
+            journal.find(
+                "VMF116",
+                f"VM {vm.name}: two default gateways of one address family on {network!r}",
+                "give at most one IPv4 and one IPv6 gateway",
+                where=candidate.where.at("readdress", network, "gateway"),
+                vms=(vm.name,),
+            )
         if candidate.decisions.static_ip == "cloud-init" and nics[network] > 1:
             journal.find(
                 "VMF116",
@@ -528,8 +536,9 @@ def _addresses(vm: VirtualMachine) -> Iterable[tuple[Path, Callable[[str], objec
         at = ("readdress", network)
         for number, text in enumerate(new.addresses):
             yield (*at, "addresses", number), ipaddress.ip_interface, text
-        if new.gateway is not None:
-            yield (*at, "gateway"), ipaddress.ip_address, new.gateway
+        for number, text in enumerate(new.gateways):
+            place = () if isinstance(new.gateway, str) else (number,)
+            yield (*at, "gateway", *place), ipaddress.ip_address, text
         for number, text in enumerate(new.nameservers):
             yield (*at, "nameservers", number), ipaddress.ip_address, text
 

@@ -40,8 +40,10 @@ def gateway_differs(review: Review) -> Iterator[Problem]:
     for item in attached(review):
         new, network = item.made.readdress, item.row.network
         if new is not None:
-            gateway = address(new.gateway)
-            if gateway is not None and not any(gateway in ip.network for ip in item.addresses):
+            gateways = [ip for ip in map(address, new.gateways) if ip is not None]
+            for gateway in gateways:
+                if gateway.is_link_local or any(gateway in ip.network for ip in item.addresses):
+                    continue
                 yield item.subject.problem(
                     f"its new gateway {gateway} is in the subnet of none of its new addresses",
                     "correct the gateway, or the prefix of the address",

@@ -128,7 +128,7 @@ def _network_data(nic: MachineNic) -> int:
     new = nic.readdress
     if new is None:
         return 0
-    return 200 + sum(len(text) + 4 for text in (*new.addresses, *new.nameservers, new.gateway or ""))
+    return 200 + sum(len(text) + 4 for text in (*new.addresses, *new.nameservers, *new.gateways))
 
 
 def _service(field: str, name: str, ports: tuple[NamedPort, ...]) -> Iterator[_Problem]:

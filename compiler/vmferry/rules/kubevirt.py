@@ -97,7 +97,7 @@ def old_windows(review: Review) -> Iterator[Problem]:
 
 
 def _needs_driver(disk: MachineDisk) -> bool:
-    return disk.boot_order is not None and disk.bus in ("virtio", "scsi")
+    return disk.boot_order == 1 and disk.bus in ("virtio", "scsi")
 
 
 # --- nodes ------------------------------------------------------------------------------------

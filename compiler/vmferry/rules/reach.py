@@ -33,7 +33,7 @@ def no_way_out(review: Review) -> Iterator[Problem]:
 
 def _cut_off(items: list[Attached], holders: set[tuple[int, Address]]) -> Iterator[Problem]:
     subject = items[0].subject
-    gateways = [(item, ip) for item in items if (ip := _gateway(item)) is not None]
+    gateways = [(item, ip) for item in items for ip in _gateways(item)]
     if any((item.row.index, ip) in holders for item, ip in gateways):
         return
     external = [need.external for need in subject.vm.depends_on if isinstance(need, ExternalDependency)]
@@ -53,10 +53,12 @@ def _cut_off(items: list[Attached], holders: set[tuple[int, Address]]) -> Iterat
         )
 
 
-def _gateway(item: Attached) -> Address | None:
+def _gateways(item: Attached) -> tuple[Address, ...]:
     if item.made.readdress is not None:
-        return address(item.made.readdress.gateway)
-    return address(item.fact.gateway) if item.keeps else None
+        given = item.made.readdress.gateways
+    else:
+        given = (item.fact.gateway,) if item.keeps and item.fact.gateway is not None else ()
+    return tuple(ip for text in given if (ip := address(text)) is not None)
 
 
 @rule(

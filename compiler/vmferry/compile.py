@@ -113,7 +113,7 @@ def _inputs(blueprint: Blueprint) -> dict[str, str]:
         phase.name: _digest((target, phase, [group for group in blueprint.groups if group.phase == phase.name]))
         for phase in blueprint.phases
     }
-    infra = (target, blueprint.sources, blueprint.hooks, blueprint.namespaces, blueprint.bridges)
+    infra = (target, blueprint.sources, (*blueprint.hooks, *blueprint.scripts), blueprint.namespaces, blueprint.bridges)
     return inputs | {INFRA_LOCK: _digest(infra)}
 
 

@@ -4,10 +4,11 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
-from vmferry.backends import credentials
+from vmferry.backends import credentials, forklift_plan
 from vmferry.backends.metadata import APART_LABEL, GROUP_LABEL, MIGRATION_LABEL, PHASE_LABEL, base, metadata
 from vmferry.kube import versions
-from vmferry.model.blueprint import Blueprint, Group, HookPlan, Host, Machine, SourcePlan
+from vmferry.model.blueprint import Blueprint, Group, HookPlan, Host, Machine, PlanOptions, SourcePlan
+from vmferry.model.forklift import AapJob
 from vmferry.model.manifest import Item, KubeObject, Resource
 
 API = "forklift.konveyor.io/v1beta1"
@@ -22,6 +23,16 @@ _GATED = (
     versions.TARGET_PLACEMENT,
     versions.TARGET_POWER_STATE,
     versions.NBDE_CLEVIS,
+    versions.CONVERTOR_PODS,
+    versions.CONVERSION_STORAGE,
+    versions.CUSTOMIZATION_SCRIPTS,
+    versions.SERVICE_ACCOUNT,
+    versions.VIRT_V2V_IMAGE,
+    versions.XFS_COMPATIBILITY,
+    versions.TAG_MAPPING,
+    versions.NESTED_VIRTUALIZATION,
+    versions.RDM_AS_LUN,
+    versions.SCSI_RESERVATION,
 )
 _FEATURES = {path.rpartition(".")[2]: feature for feature in _GATED for path in feature.fields}
 """Features by the field of a Plan, or of a VM in it, that needs them.
@@ -53,7 +64,8 @@ def used_sources(blueprint: Blueprint) -> list[SourcePlan]:
 
 def has_shared(blueprint: Blueprint) -> bool:
     """Tell whether there is a root of what all sources share."""
-    return bool(used_sources(blueprint)) and (blueprint.forklift.provider is None or bool(blueprint.hooks))
+    made = blueprint.forklift.provider is None or blueprint.hooks or any(forklift_plan.made(blueprint))
+    return bool(used_sources(blueprint)) and bool(made)
 
 
 def migration_name(group: Group) -> str:
@@ -87,10 +99,14 @@ def _shared(blueprint: Blueprint) -> Iterator[Item]:
         yield Resource(directory=SHARED, object=provider)
     for hook in sorted(blueprint.hooks, key=lambda each: each.full_name):
         yield Resource(directory=SHARED, object=_hook(blueprint, hook))
+    for scripts in forklift_plan.made(blueprint):
+        yield Resource(directory=SHARED, object=forklift_plan.config_map(blueprint, scripts))
 
 
 def _hook(blueprint: Blueprint, hook: HookPlan) -> KubeObject:
-    spec: dict[str, Any] = {"image": hook.image}
+    spec: dict[str, Any] = {"image": hook.image} if hook.image is not None else {}
+    if hook.aap is not None:
+        spec["aap"] = _aap(blueprint, hook.aap, hook.aap_timeout)
     if hook.service_account is not None:
         spec["serviceAccount"] = hook.service_account
     if hook.playbook is not None:
@@ -103,6 +119,18 @@ def _hook(blueprint: Blueprint, hook: HookPlan) -> KubeObject:
         "metadata": metadata(blueprint, hook.full_name, blueprint.forklift.namespace),
         "spec": spec,
     }
+
+
+def _aap(blueprint: Blueprint, job: AapJob, timeout: int | None) -> dict[str, Any]:
+    """Return a job template of AAP; its token is read from the namespace of the Plan (pkg/controller/plan/hook.go)."""
+    found: dict[str, Any] = {"jobTemplateId": job.job_template_id}
+    if job.url is not None:
+        found["url"] = job.url
+    if job.token_secret is not None:
+        found["tokenSecret"] = _reference(blueprint.forklift.namespace, job.token_secret)
+    if timeout is not None:
+        found["timeout"] = timeout
+    return found
 
 
 def _source(blueprint: Blueprint, source: SourcePlan) -> Iterator[Item]:
@@ -178,6 +206,7 @@ def _storage_map(blueprint: Blueprint, group: Group) -> KubeObject:
                 "volumeMode": pair.volume_mode,
                 "accessMode": pair.access_mode,
             },
+            **forklift_plan.offload(pair.offload),
         }
         for pair in group.storage
     ]
@@ -200,6 +229,7 @@ def plan(blueprint: Blueprint, group: Group) -> KubeObject:
     """Return the group's Plan, with every field explicit that Forklift or its CRD would set itself."""
     namespace = blueprint.forklift.namespace
     itself = _reference(namespace, group.full_name)
+    options = group.forklift or PlanOptions()
     spec: dict[str, Any] = {
         "description": f"{blueprint.name}: {group.name} of phase {group.phase}",
         "targetNamespace": group.namespace,
@@ -216,9 +246,9 @@ def plan(blueprint: Blueprint, group: Group) -> KubeObject:
         "deleteVmOnFailMigration": False,
         # It looks into the disks before any is copied, so that a hopeless migration fails early.
         "runPreflightInspection": True,
-        "skipGuestConversion": False,
+        "skipGuestConversion": options.raw,
         # Only read with skipGuestConversion; its default, devices that any guest can boot from.
-        "useCompatibilityMode": True,
+        "useCompatibilityMode": options.emulated,
         # Exact names, so that what Forklift makes can be taken over by manifests later.
         "pvcNameTemplateUseGenerateName": False,
         "volumeNameTemplate": "disk-{{.VolumeIndex}}",
@@ -227,6 +257,7 @@ def plan(blueprint: Blueprint, group: Group) -> KubeObject:
         "targetNodeSelector": dict(sorted(group.placement.node_selector.items())),
         "targetAffinity": _affinity(group.placement.apart_from),
         "transferNetwork": _nad_reference(group.transfer_network),
+        **forklift_plan.conversion(blueprint, options),
         "vms": [_machine(blueprint, machine) for machine in group.machines],
     }
     return {
@@ -270,6 +301,7 @@ def _machine(blueprint: Blueprint, machine: Machine) -> dict[str, Any]:
         # Forklift looks for the Secret beside the Plan (secretLUKS in pkg/controller/plan/kubevirt.go).
         "luks": _reference(namespace, machine.luks_secret) if machine.luks_secret else None,
         "nbdeClevis": machine.nbde_clevis or None,
+        **forklift_plan.devices(machine),
         "hooks": [{"step": use.step, "hook": _reference(namespace, hooks[use.name])} for use in machine.hooks],
     }
     return _known(blueprint, entry)

@@ -242,6 +242,102 @@ TARGET_POWER_STATE = Feature(
     fields=("Plan.spec.targetPowerState", "Plan.spec.vms[].targetPowerState"),
 )
 NBDE_CLEVIS = Feature(Component.FORKLIFT, "nbdeClevis", "2.10", source=_CRDS, fields=("Plan.spec.vms[].nbdeClevis",))
+CONVERTOR_PODS = Feature(
+    Component.FORKLIFT,
+    "labels and placement of conversion pods",
+    "2.10",
+    source=_CRDS,
+    fields=("Plan.spec.convertorLabels", "Plan.spec.convertorNodeSelector", "Plan.spec.convertorAffinity"),
+)
+CONVERSION_STORAGE = Feature(
+    Component.FORKLIFT,
+    "scratch volumes of conversion pods",
+    "2.11",
+    source=_CRDS,
+    fields=("Plan.spec.conversionTempStorageClass", "Plan.spec.conversionTempStorageSize"),
+)
+CUSTOMIZATION_SCRIPTS = Feature(
+    Component.FORKLIFT, "customization scripts", "2.11", source=_CRDS, fields=("Plan.spec.customizationScripts",)
+)
+# A backport: 2.10.6 has these three, and 2.11.0 does not.
+VIRT_V2V_IMAGE = Feature(
+    Component.FORKLIFT, "a Plan's own virt-v2v image", "2.11.1", source=_CRDS, fields=("Plan.spec.virtV2vImage",)
+)
+XFS_COMPATIBILITY = Feature(
+    Component.FORKLIFT, "xfsCompatibility", "2.11.1", source=_CRDS, fields=("Plan.spec.xfsCompatibility",)
+)
+NESTED_VIRTUALIZATION = Feature(
+    Component.FORKLIFT,
+    "enableNestedVirtualization",
+    "2.11.1",
+    source=_CRDS,
+    fields=("Plan.spec.enableNestedVirtualization", "Plan.spec.vms[].enableNestedVirtualization"),
+)
+SERVICE_ACCOUNT = Feature(
+    Component.FORKLIFT, "a Plan's own ServiceAccount", "2.11.3", source=_CRDS, fields=("Plan.spec.serviceAccount",)
+)
+RDM_AS_LUN = Feature(
+    Component.FORKLIFT,
+    "rdmAsLun",
+    "2.11.3",
+    source=_CRDS,
+    fields=("Plan.spec.rdmAsLun", "Plan.spec.vms[].rdmAsLun"),
+)
+TAG_MAPPING = Feature(Component.FORKLIFT, "tagMapping", "2.12", source=_CRDS, fields=("Plan.spec.tagMapping",))
+AAP_HOOKS = Feature(Component.FORKLIFT, "hooks that start AAP jobs", "2.12", source=_CRDS, fields=("Hook.spec.aap",))
+SCSI_RESERVATION = Feature(
+    Component.FORKLIFT,
+    "scsiReservation",
+    "2.12.2",
+    source=_CRDS,
+    fields=("Plan.spec.scsiReservation", "Plan.spec.vms[].scsiReservation"),
+)
+VM_CUTOVER = Feature(
+    Component.FORKLIFT,
+    "a cutover time for each VM",
+    MAIN,
+    source="kubev2v/forklift #7973",
+    fields=("Migration.spec.vmCutover",),
+)
+CSI_VOLUME_IMPORT = Feature(
+    Component.FORKLIFT,
+    "copy offload by csiVolumeImport",
+    "2.12.2",
+    source=_CRDS,
+    fields=("StorageMap.spec.map[].offloadPlugin.csiVolumeImport",),
+)
+CSI_ONTAP = Feature(Component.FORKLIFT, "csiVolumeImport from ontap", MAIN, source=_CRDS)
+MIGRATION_HOSTS = Feature(
+    Component.FORKLIFT,
+    "dedicatedMigrationHosts",
+    MAIN,
+    source=_CRDS,
+    fields=("StorageMap.spec.map[].offloadPlugin.vsphereXcopyConfig.dedicatedMigrationHosts",),
+)
+OFFLOAD_WARM = Feature(
+    Component.FORKLIFT,
+    "warm migration by copy offload",
+    "2.10",
+    source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go (xcopy-initial-offload), tags",
+)
+OFFLOAD_RDM = Feature(
+    Component.FORKLIFT,
+    "copy offload of raw device mappings",
+    "2.12",
+    source="kubev2v/forklift cmd/vsphere-copy-offload-populator/internal, tags",
+)
+OFFLOAD_SWITCHED_OFF = Feature(
+    Component.FORKLIFT,
+    "copy offload, which has to be switched on",
+    until="2.11",
+    source="kubev2v/forklift operator/roles/forkliftcontroller/defaults/main.yml (feature_copy_offload), tags",
+)
+XCOPY_PURE_POWERFLEX = Feature(
+    Component.FORKLIFT, "copy offload of pureFlashArray and powerflex", "2.9.1", source=_CRDS
+)
+XCOPY_MORE_ARRAYS = Feature(
+    Component.FORKLIFT, "copy offload of flashsystem, infinibox, powermax and powerstore", "2.10", source=_CRDS
+)
 
 # --- KubeVirt ---------------------------------------------------------------------------------
 

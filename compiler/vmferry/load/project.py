@@ -349,6 +349,9 @@ def _named_files(spec: MigrationSpec, where: Where) -> Iterator[tuple[str, Where
     for index, hook in enumerate(spec.hooks):
         if hook.playbook is not None:
             yield hook.playbook, where.at("hooks", index, "playbook")
+    for index, scripts in enumerate(spec.scripts):
+        for number, file in enumerate(scripts.files):
+            yield file, where.at("scripts", index, "files", number)
 
 
 def _meant(version: str, kind: str) -> bool:

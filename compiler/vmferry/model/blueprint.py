@@ -6,6 +6,7 @@ from vmferry.model.application import Application, NamedPort
 from vmferry.model.base import Labels, Model
 from vmferry.model.facts import Bus, DiskSource, Firmware, NicModel, OsFamily
 from vmferry.model.finding import Where
+from vmferry.model.forklift import AapJob, ConversionStorage, ConvertorPods, CsiImport, XcopyProduct
 from vmferry.model.spec import (
     AccessMode,
     Cluster,
@@ -42,6 +43,21 @@ class SourceRef(Model, frozen=True, kw_only=True):
     id: str | None = None
 
 
+class XcopyCopy(Model, frozen=True, kw_only=True):
+    """ESXi tells the storage array to copy a datastore's disks, on hosts by their ids."""
+
+    secret: str
+    product: XcopyProduct
+    hosts: tuple[str, ...] = ()
+
+
+class ArrayCopy(Model, frozen=True, kw_only=True):
+    """How the storage array copies the disks of a datastore; at least one of the two."""
+
+    xcopy: XcopyCopy | None = None
+    csi: CsiImport | None = None
+
+
 class MachineDisk(Model, frozen=True, kw_only=True):
     """A disk of a VM in the target. ``size`` is in bytes."""
 
@@ -63,6 +79,7 @@ class MachineDisk(Model, frozen=True, kw_only=True):
     access_mode: AccessMode
     volume_mode: VolumeMode
     bind_immediately: bool = False  # WaitForFirstConsumer class that must import before a VM runs
+    offload: ArrayCopy | None = None  # None: VDDK or virt-v2v reads it over the network
     source: DiskSource
 
 
@@ -98,6 +115,22 @@ class Placement(Model, frozen=True, kw_only=True):
     node_selector: Labels = {}
     tolerations: tuple[Toleration, ...] = ()
     apart_from: str | None = None
+
+
+class PlanOptions(Model, frozen=True, kw_only=True):
+    """What a Forklift Plan says, once for all its VMs, of how they are copied and converted."""
+
+    offload: bool = False  # the storage array copies the disks of all of them
+    raw: bool = False  # nobody converts the guests
+    emulated: bool = True  # devices of guests that nobody converts: any guest boots from SATA and e1000e
+    conversion_storage: ConversionStorage | None = None
+    convertor: ConvertorPods | None = None
+    service_account: str | None = None
+    virt_v2v_image: str | None = None
+    xfs_compatibility: bool = False
+    scripts: str | None = None  # one of the Blueprint's script sets
+    tags: Literal["all", "none"] | tuple[str, ...] = "all"
+    legacy_drivers: bool | None = None  # None: Forklift decides by the guest
 
 
 class Conversion(Model, frozen=True, kw_only=True):
@@ -174,6 +207,11 @@ class Machine(Model, frozen=True, kw_only=True):
     preserve_static_ips: bool = True
     transfer_network: str | None = None  # namespace/name of a NAD
     hooks: tuple[HookUse, ...] = ()
+    raw: bool = False  # its disks are copied as they are: nobody converts the guest
+    forklift: PlanOptions | None = None  # of its Plan; None: all defaults
+    nested_virtualization: bool | None = None  # Forklift; None: as in vSphere
+    rdm_as_lun: bool = False
+    scsi_reservation: bool = False
     luks_secret: str | None = None
     nbde_clevis: bool = False
     root_disk: str | None = None
@@ -207,6 +245,14 @@ class StoragePair(Model, frozen=True, kw_only=True):
     storage_class: str
     access_mode: AccessMode
     volume_mode: VolumeMode
+    offload: ArrayCopy | None = None
+
+
+class VmCutover(Model, frozen=True, kw_only=True):
+    """When one VM of a warm group cuts over, over the group's time. Forklift takes it by id only."""
+
+    id: str
+    time: str  # RFC 3339
 
 
 class Group(Model, frozen=True, kw_only=True):
@@ -219,6 +265,7 @@ class Group(Model, frozen=True, kw_only=True):
     stage: Stage
     attempt: int = 1
     cutover: str | None = None  # RFC 3339
+    vm_cutover: tuple[VmCutover, ...] = ()
     running: bool = False  # at this stage the target runs
     frozen: bool = False
     path: Path
@@ -228,6 +275,7 @@ class Group(Model, frozen=True, kw_only=True):
     placement: Placement = Placement()
     preserve_static_ips: bool = True
     transfer_network: str | None = None
+    forklift: PlanOptions | None = None  # None: all defaults
     machines: tuple[Machine, ...]
     networks: tuple[NetworkPair, ...] = ()
     storage: tuple[StoragePair, ...] = ()
@@ -269,10 +317,21 @@ class HookPlan(Model, frozen=True, kw_only=True):
 
     name: str  # as the spec calls it
     full_name: str
-    image: str
+    image: str | None  # None: a job of AAP
     playbook: str | None = None  # text of the playbook
     service_account: str | None = None
     deadline: int | None = None  # seconds
+    aap: AapJob | None = None
+    aap_timeout: int | None = None  # seconds
+
+
+class ScriptPlan(Model, frozen=True, kw_only=True):
+    """A ConfigMap with scripts for conversions."""
+
+    name: str  # as the spec calls it
+    config_map: str
+    namespace: str
+    scripts: dict[str, str] | None = None  # text by key; None: the ConfigMap exists already
 
 
 class Nad(Model, frozen=True, kw_only=True):
@@ -349,6 +408,7 @@ class Blueprint(Model, frozen=True, kw_only=True):
     forklift: Forklift
     sources: tuple[SourcePlan, ...]
     hooks: tuple[HookPlan, ...] = ()
+    scripts: tuple[ScriptPlan, ...] = ()
     namespaces: tuple[NamespacePlan, ...] = ()
     bridges: tuple[BridgePlan, ...] = ()
     phases: tuple[PhasePlan, ...] = ()

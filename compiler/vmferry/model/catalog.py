@@ -692,6 +692,15 @@ _RULES = (
         "forbid it, and a patch in a component took them away.",
         source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (prune); argoproj/argo-cd #9853, #12388",
     ),
+    # 7xx: the source, and the way out of it
+    Rule(
+        "VMF760",
+        "error",
+        "script that no conversion would run",
+        why="The pod that converts a guest runs the scripts whose names fit a pattern and passes over the others "
+        "without a message. A ConfigMap holds 1 MiB at most: the API server refuses a larger one.",
+        source="kubev2v/forklift pkg/virt-v2v/customize/customize.go",
+    ),
     # 8xx: GitOps, and what changed between two commits
     Rule(
         "VMF861",

@@ -34,6 +34,7 @@ from vmferry.model.base import (
     Vlan,
 )
 from vmferry.model.facts import Baseline, Cpu, Device, Disk, Firmware, GuestDisk, Nic, OsFamily, PowerState
+from vmferry.model.forklift import AapJob, ForkliftDecisions, Offload, ScriptSet
 
 Disposition = Literal["migrate", "rebuild", "retire", "retain", "exclude"]
 PathChoice = Literal["auto", "forklift", "virt-v2v", "rebuild"]
@@ -456,6 +457,7 @@ class DatastoreMap(Model, frozen=True, kw_only=True):
     source: Annotated[DatastoreRef, Meta(description="The datastore.")]
     tier: Annotated[Text, Meta(description="Tier; the class is chosen by need.")] | None = None
     storage_class: Annotated[Subdomain, Meta(description="The StorageClass, without choice.")] | None = None
+    offload: Annotated[Offload, Meta(description="How the storage array copies them itself (path A).")] | None = None
 
 
 class Storage(Model, frozen=True, kw_only=True):
@@ -532,6 +534,10 @@ class GroupState(Model, frozen=True, kw_only=True):
     stage: Annotated[Stage, Meta(description="Its stage.")] = "planned"
     attempt: Annotated[int, Meta(ge=1, le=99, description="Number of the attempt; raise it to retry a failed run.")] = 1
     cutover: Annotated[Timestamp, Meta(description="When a warm migration cuts over.")] | None = None
+    vm_cutover: Annotated[
+        dict[Text, Timestamp],
+        Meta(description="When single VMs of it cut over instead, by name or id. Needs Forklift's main."),
+    ] = {}
 
 
 # --- decisions -------------------------------------------------------------------------------
@@ -544,14 +550,21 @@ class HookUse(Model, frozen=True, kw_only=True):
     step: Annotated[Literal["PreHook", "PostHook"], Meta(description="When.")]
 
 
+HOOK_RUNNER = "quay.io/konveyor/hook-runner:latest"
+"""Image of a hook that names none and starts no AAP job."""
+
+
 class Hook(Model, frozen=True, kw_only=True):
-    """A Forklift Hook: an image, or an Ansible playbook it runs."""
+    """A Forklift Hook: an image, an Ansible playbook it runs, or a job of the Ansible Automation Platform."""
 
     name: Annotated[Name, Meta(description="Its name.")]
-    image: Annotated[Image, Meta(description="Image of the hook runner.")] = "quay.io/konveyor/hook-runner:latest"
+    image: (
+        Annotated[Image, Meta(description=f"Image of the hook runner, without `aap`. Default: {HOOK_RUNNER}.")] | None
+    ) = None
     playbook: Annotated[Text, Meta(description="Ansible playbook: a file beside the spec.")] | None = None
     service_account: Annotated[Name, Meta(description="ServiceAccount, in the Plan's namespace.")] | None = None
     deadline: Annotated[Duration, Meta(description="How long it may take.")] | None = None
+    aap: Annotated[AapJob, Meta(description="AAP job to start, instead of image and playbook.")] | None = None
 
 
 class Toleration(Model, frozen=True, kw_only=True):
@@ -621,6 +634,27 @@ class Decisions(Model, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    conversion: (
+        Annotated[
+            Literal["virt-v2v", "skip"],
+            Meta(
+                description="virt-v2v: the guest gets drivers and a new boot configuration. skip: its disks are copied "
+                "as they are, for guests that virt-v2v does not know (BSD, Photon, appliances). Default: virt-v2v."
+            ),
+        ]
+        | None
+    ) = None
+    devices: (
+        Annotated[
+            Literal["emulated", "virtio"],
+            Meta(
+                description="Disks and NICs of a VM with conversion: skip, where they do not say it themselves. "
+                "emulated: SATA and e1000e, which any guest boots from. virtio: the guest has its drivers. "
+                "Default: emulated."
+            ),
+        ]
+        | None
+    ) = None
     live_migration: Annotated[LiveMigration, Meta(description="Whether it must be able to live-migrate.")] | None = None
     static_ip: (
         Annotated[
@@ -648,6 +682,7 @@ class Decisions(Model, frozen=True, kw_only=True):
     termination_grace_period: Annotated[Duration, Meta(description="Time the guest gets to shut down.")] | None = None
     transfer_network: Annotated[Name, Meta(description="One of `networks` by its name, to copy over.")] | None = None
     hooks: Annotated[tuple[HookUse, ...], Meta(description="Forklift hooks.")] | None = None
+    forklift: Annotated[ForkliftDecisions, Meta(description="How Forklift moves it (path A).")] | None = None
     luks_secret: Annotated[Name, Meta(description="Secret with LUKS passphrases.")] | None = None
     nbde_clevis: Annotated[bool, Meta(description="LUKS is unlocked by Clevis.")] | None = None
     root_disk: (
@@ -870,6 +905,7 @@ class MigrationSpec(Model, frozen=True, kw_only=True):
     phases: Annotated[tuple[Phase, ...], Meta(min_length=1, description="Phases.")]
     groups: Annotated[dict[Name, GroupState], Meta(description="Move groups past `planned`.")] = {}
     hooks: Annotated[tuple[Hook, ...], Meta(description="Forklift hooks.")] = ()
+    scripts: Annotated[tuple[ScriptSet, ...], Meta(description="Scripts for conversions by Forklift.")] = ()
     defaults: Annotated[Decisions, Meta(description="Decisions for every VM.")] = Decisions()
     assign: Annotated[tuple[Assign, ...], Meta(description="Bulk decisions in order; later ones win.")] = ()
     vms: Annotated[tuple[VirtualMachine, ...], Meta(description="VMs.")] = ()

@@ -125,7 +125,10 @@ RULES: dict[Kind, tuple[Rule, ...]] = {
     ),
     _PROVIDER: (_secret("spec.secret"),),
     (_FORKLIFT, "Host"): (Rule("spec.provider", (_PROVIDER,)), _secret("spec.secret")),
-    (_FORKLIFT, "Hook"): (Rule("spec.serviceAccount", (_SERVICE_ACCOUNT,), TEXT, external=True),),
+    (_FORKLIFT, "Hook"): (
+        Rule("spec.serviceAccount", (_SERVICE_ACCOUNT,), TEXT, external=True),
+        _secret("spec.aap.tokenSecret"),
+    ),
     (_FORKLIFT, "NetworkMap"): (
         *_providers(),
         Rule("spec.map[].destination", (NAD,), when=("type", "multus")),
@@ -133,6 +136,7 @@ RULES: dict[Kind, tuple[Rule, ...]] = {
     (_FORKLIFT, "StorageMap"): (
         *_providers(),
         _secret("spec.map[].offloadPlugin.vsphereXcopyConfig.secretRef", TEXT),
+        _secret("spec.map[].offloadPlugin.csiVolumeImport.secretRef", TEXT),
     ),
     PLAN: (
         *_providers(),
@@ -141,7 +145,7 @@ RULES: dict[Kind, tuple[Rule, ...]] = {
         Rule("spec.transferNetwork", (NAD,)),
         Rule("spec.vms[].hooks[].hook", ((_FORKLIFT, "Hook"),)),
         _secret("spec.vms[].luks"),
-        Rule("spec.customizationScripts", (_CONFIG_MAP,)),
+        Rule("spec.customizationScripts", (_CONFIG_MAP,), external=True),
         Rule("spec.targetNamespace", (NAMESPACE,), TEXT),
     ),
     (_FORKLIFT, "Migration"): (Rule("spec.plan", (PLAN,)),),

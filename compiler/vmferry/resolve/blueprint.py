@@ -15,8 +15,10 @@ from vmferry.model.spec import GroupState, Phase
 from vmferry.resolve import order, stages
 from vmferry.resolve.claims import check_claims
 from vmferry.resolve.disposition import dispose
+from vmferry.resolve.forklift import array_copies
 from vmferry.resolve.freeze import Frozen, assignments_of, begin, check_recorded, differences, report_drift, thaw
 from vmferry.resolve.groups import cut
+from vmferry.resolve.hooks import plan_hooks, plan_scripts
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.machines import Parts, build
 from vmferry.resolve.names import fit, name_machines, sanitize
@@ -25,7 +27,7 @@ from vmferry.resolve.networks import NetworkMap, attach, map_networks
 from vmferry.resolve.paths import route
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.shared import check_left, share
-from vmferry.resolve.sources import plan_hooks, plan_sources
+from vmferry.resolve.sources import plan_sources
 from vmferry.resolve.storage import StorageMap, allocate
 from vmferry.resolve.surroundings import external_nads, plan_bridges, plan_namespaces
 
@@ -51,7 +53,7 @@ def resolve(project: Project) -> Resolution:
     was = thaw(project, moving, journal)
     live = tuple(candidate for candidate in moving if was.key(candidate) is None)
     networks = map_networks(spec.networks, where, journal)
-    storage = StorageMap(spec.storage, where, journal)
+    storage = StorageMap(spec.storage, where, journal, array_copies(project, journal))
     machines, ties = _machines(live, moving, project, networks, storage, was, was.machines.values(), journal)
     check_left(live, candidates, was, journal)
     needs = order.dependencies(moving, candidates, journal)
@@ -85,6 +87,7 @@ def resolve(project: Project) -> Resolution:
         forklift=spec.target.forklift,
         sources=plan_sources(project, journal),
         hooks=plan_hooks(project, journal),
+        scripts=plan_scripts(project, journal),
         namespaces=plan_namespaces(project, phases, groups, networks, journal),
         bridges=plan_bridges(spec.target.cluster, networks, where, journal),
         phases=tuple(PhasePlan(name=p.name, kind=p.kind, after=p.after, windows=p.windows) for p in phases),
@@ -262,6 +265,7 @@ def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Pha
         placement=first.placement,
         preserve_static_ips=first.preserve_static_ips,
         transfer_network=first.transfer_network,
+        forklift=first.forklift,
         machines=members,
         networks=_network_pairs(members),
         storage=_storage_pairs(members),
@@ -286,6 +290,7 @@ def _storage_pairs(machines: tuple[Machine, ...]) -> tuple[StoragePair, ...]:
             storage_class=disk.storage_class,
             access_mode=disk.access_mode,
             volume_mode=disk.volume_mode,
+            offload=disk.offload,
         )
         for machine in machines
         for disk in machine.disks
@@ -323,6 +328,7 @@ def _check_references(project: Project, groups: tuple[Group, ...], journal: Jour
     """Report what groups refer to and the spec does not define: hooks, and what frozen VMs need still."""
     spec, where = project.spec, project.where
     hooks = {hook.name for hook in spec.hooks}
+    scripts = {each.name for each in spec.scripts}
     sources = {source.name for source in spec.sources}
     namespaces = {namespace.name for namespace in spec.namespaces}
     for group in groups:
@@ -338,5 +344,14 @@ def _check_references(project: Project, groups: tuple[Group, ...], journal: Jour
                 f"group {group.name} uses hook {name}, which is not defined",
                 f"defined hooks: {', '.join(sorted(hooks)) or 'none'}",
                 where=where.at("hooks"),
+                vms=names,
+            )
+        wanted = group.forklift.scripts if group.forklift is not None else None
+        if wanted is not None and wanted not in scripts:
+            journal.find(
+                "VMF102",
+                f"group {group.name} uses scripts {wanted}, which are not defined",
+                f"defined scripts: {', '.join(sorted(scripts)) or 'none'}",
+                where=where.at("scripts"),
                 vms=names,
             )

@@ -5,8 +5,10 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
+from msgspec.json import encode
+
 from vmferry.model.assignments import Assignments
-from vmferry.model.blueprint import Machine
+from vmferry.model.blueprint import Machine, MachineDisk
 from vmferry.model.finding import Where
 from vmferry.model.spec import MigrationSpec, Phase
 from vmferry.resolve.journal import Journal
@@ -124,19 +126,26 @@ def _key(machine: Machine) -> Hashable:
             machine.preserve_static_ips,
             machine.transfer_network,
         )
+        if machine.forklift is not None:
+            shared += (encode(machine.forklift, order="sorted").decode(),)
     return shared
 
 
 def _atom(machines: tuple[Machine, ...]) -> _Atom:
     """Return machines with what they ask of a group; a datastore has one row in a Plan of path A."""
     rows = (
-        (disk.datastore.name, (disk.storage_class, disk.access_mode, disk.volume_mode))
+        (disk.datastore.name, (disk.storage_class, disk.access_mode, disk.volume_mode, *_array(disk)))
         for machine in machines
         if machine.path == "forklift"
         for disk in machine.disks
         if disk.datastore is not None
     )
     return _Atom(_key(machines[0]), machines, sum(resources(machine) for machine in machines), tuple(rows))
+
+
+def _array(disk: MachineDisk) -> tuple[str, ...]:
+    """Return what a disk's row says of its copy by the storage array."""
+    return () if disk.offload is None else (encode(disk.offload, order="sorted").decode(),)
 
 
 def cut(
@@ -225,7 +234,7 @@ def _check_rows(members: list[Machine], places: Mapping[str, Where], journal: Jo
 
 def _disagree(members: list[Machine], places: Mapping[str, Where], journal: Journal) -> None:
     names = tuple(member.name for member in members)
-    fields = ("phase", "path", "method", "namespace", "source", "placement")
+    fields = ("phase", "path", "method", "namespace", "source", "placement", "forklift")
     differing = [field for field in fields if len({str(getattr(member, field)) for member in members}) > 1]
     journal.find(
         "VMF408",

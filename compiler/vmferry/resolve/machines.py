@@ -17,8 +17,10 @@ from vmferry.model.blueprint import (
     StateVolume,
 )
 from vmferry.model.facts import Disk, DiskSource, NoOptions
+from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.quantity import parse_duration, parse_size
 from vmferry.model.spec import Cluster, RunStrategy, VirtualMachine
+from vmferry.resolve import forklift
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import MAX_CLAIM, digest, fit
 from vmferry.resolve.networks import NetworkMap
@@ -183,13 +185,15 @@ def _copied(
     vm, decisions, route = candidate.vm, candidate.decisions, parts.routes[candidate.key]
     sockets = _sockets(candidate, journal)
     fine = [check(candidate, journal) for check in (_check_firmware, _check_addresses)]
-    if not _check_path(candidate, route, journal) or not all(fine) or sockets is None:
+    if not _check_path(candidate, parts, journal) or not all(fine) or sockets is None:
         return None
     machine = _common(candidate, parts)
-    nics, template = parts.nics[candidate.key], None
+    template = None
     if vm.clone_of is not None and (template := _template(candidate, golden, journal)) is None:
         return None
     disks = _disks(candidate, machine.target_name, parts)
+    disks, nics = forklift.with_devices(candidate, disks, parts.nics[candidate.key], _order(candidate, route))
+    decided = decisions.forklift or ForkliftDecisions()
     if template is not None:
         disks = _cloned_disks(machine.target_name, template, disks)
     grace = decisions.termination_grace_period
@@ -223,6 +227,11 @@ def _copied(
         preserve_static_ips=decisions.static_ip in (None, "preserve"),
         transfer_network=_transfer_network(candidate, parts, networks, journal),
         hooks=decisions.hooks or (),
+        raw=forklift.is_raw(candidate),
+        forklift=forklift.plan_options(candidate, disks) if route.path == "forklift" else None,
+        nested_virtualization=decided.nested_virtualization,
+        rdm_as_lun=bool(decided.rdm_as_lun),
+        scsi_reservation=bool(decided.scsi_reservation),
         luks_secret=decisions.luks_secret,
         nbde_clevis=bool(decisions.nbde_clevis),
         root_disk=root_device(decisions.root_disk),
@@ -284,9 +293,9 @@ def _sockets(candidate: Candidate, journal: Journal) -> int | None:
     return cpu.count // per_socket
 
 
-def _check_path(candidate: Candidate, route: Route, journal: Journal) -> bool:
+def _check_path(candidate: Candidate, parts: Parts, journal: Journal) -> bool:
     """Return whether the path can take the VM at all."""
-    problems = list(_path_problems(candidate.vm, route))
+    problems = list(_path_problems(candidate, parts))
     for message, fix, field in problems:
         journal.find(
             "VMF503",
@@ -298,7 +307,11 @@ def _check_path(candidate: Candidate, route: Route, journal: Journal) -> bool:
     return not problems
 
 
-def _path_problems(vm: VirtualMachine, route: Route) -> Iterable[tuple[str, str, tuple[str | int, ...]]]:
+_Trouble = tuple[str, str, tuple[str | int, ...]]
+
+
+def _path_problems(candidate: Candidate, parts: Parts) -> Iterable[_Trouble]:
+    vm, route = candidate.vm, parts.routes[candidate.key]
     devices = vm.gpus or vm.host_devices or vm.passthrough
     if route.path == "forklift" and devices:
         yield (
@@ -316,25 +329,32 @@ def _path_problems(vm: VirtualMachine, route: Route) -> Iterable[tuple[str, str,
         yield "changed block tracking is off, and warm copies need it", "turn it on, or use cold", ("changeTracking",)
     if route.method == "warm" and vm.snapshots:
         yield "Forklift copies no VM with snapshots warm", "remove them, or use method cold", ("snapshots",)
-    for index, disk in enumerate(vm.disks or ()):
-        at = ("disks", index)
-        if disk.shared and route.method != "image":
-            yield (
-                f"shared disk {disk.shared} would be copied once for every VM",
-                "use path virt-v2v with method image",
-                (*at, "shared"),
-            )
-        if disk.rdm == "physical" and route.method != "image":
-            yield "a physical raw device mapping cannot be read by vSphere", "use method image", (*at, "rdm")
-        if route.method in ("warm", "job") and (disk.mode or "").startswith("independent"):
-            fix = "use method cold" if route.method == "warm" else "use method image"
-            yield "VDDK cannot read an independent disk", fix, (*at, "mode")
-        if disk.source is not None and route.method != "image":
-            yield "`source` is for method image", "remove it, or set method image", (*at, "source")
-        if disk.source is not None and len(_sources(disk.source)) != 1:
-            yield "a disk's source is exactly one of http, registry, upload, vddk, blank", "", (*at, "source")
+    for index, volume in enumerate(parts.volumes.get(candidate.key, ())):
+        copy = forklift.by_array(candidate, route.path, volume.offload if volume is not None else None)
+        yield from _disk_problems((vm.disks or ())[index], index, route, by_array=copy is not None)
     if sum(bool(disk.boot) for disk in vm.disks or ()) > 1:
         yield "two disks are marked boot", "mark one", ("disks",)
+
+
+def _disk_problems(disk: Disk, index: int, route: Route, *, by_array: bool) -> Iterable[_Trouble]:
+    """Yield why the path cannot take a disk; ``by_array``: the storage array copies it."""
+    at = ("disks", index)
+    if disk.shared and route.method != "image":
+        yield (
+            f"shared disk {disk.shared} would be copied once for every VM",
+            "use path virt-v2v with method image",
+            (*at, "shared"),
+        )
+    if disk.rdm == "physical" and route.method != "image" and not (by_array and route.method == "cold"):
+        yield "a physical raw device mapping cannot be read by vSphere", "use method image", (*at, "rdm")
+    independent = (disk.mode or "").startswith("independent")
+    if route.method in ("warm", "job") and independent:
+        fix = "use method cold" if route.method == "warm" else "use method image"
+        yield "VDDK cannot read an independent disk", fix, (*at, "mode")
+    if disk.source is not None and route.method != "image":
+        yield "`source` is for method image", "remove it, or set method image", (*at, "source")
+    if disk.source is not None and len(_sources(disk.source)) != 1:
+        yield "a disk's source is exactly one of http, registry, upload, vddk, blank", "", (*at, "source")
 
 
 def _sources(source: DiskSource) -> list[str]:
@@ -378,11 +398,16 @@ def _check_firmware(candidate: Candidate, journal: Journal) -> bool:
     return not wrong
 
 
+def _order(candidate: Candidate, route: Route) -> list[int]:
+    """Return the places of the disks in the VM's list, in the order the path numbers them."""
+    return ranked(candidate.vm.disks or (), _BUS_ORDER[route.path])
+
+
 def _disks(candidate: Candidate, target_name: str, parts: Parts) -> tuple[MachineDisk, ...]:
     """Return the disks in the order the path numbers them; the claim's name carries that number."""
     vm, route = candidate.vm, parts.routes[candidate.key]
     given = list(zip(vm.disks or (), parts.volumes[candidate.key], strict=True))
-    places = ranked(vm.disks or (), _BUS_ORDER[route.path])
+    places = _order(candidate, route)
     boot = boot_disk(vm.disks or (), None).place
     prefix = _claim_prefix(target_name)
     result: list[MachineDisk] = []
@@ -410,6 +435,7 @@ def _disks(candidate: Candidate, target_name: str, parts: Parts) -> tuple[Machin
                 access_mode=volume.access_mode,
                 volume_mode=volume.volume_mode,
                 bind_immediately=volume.bind_immediately,
+                offload=forklift.by_array(candidate, route.path, volume.offload),
                 source=_source(disk, route),
             )
         )

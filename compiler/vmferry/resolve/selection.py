@@ -7,8 +7,10 @@ from functools import cache
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from vmferry.model.finding import Where
+from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import Assign, Decisions, Match, VirtualMachine
 from vmferry.resolve.journal import Journal
@@ -96,13 +98,12 @@ def _decide(
     origins = {field: default_place.at(_yaml_name(field)) for field, _ in defaults}
     for rule in rules:
         if rule.matches(vm, source):
-            values.update(rule.values)
+            _lay(rule.values, values)
             origins.update(rule.origins)
-    for field in _FIELDS:
-        value = getattr(vm, field)
-        if value is not None:
-            values[field] = value
-            origins[field] = entry.where.at(_yaml_name(field))
+    own = {field: value for field in _FIELDS if (value := getattr(vm, field)) is not None}
+    _lay(own, values)
+    for field in own:
+        origins[field] = entry.where.at(_yaml_name(field))
     return Candidate(
         key=f"{source}/{vm.id or vm.name}",
         source=source,
@@ -111,6 +112,17 @@ def _decide(
         origins=origins,
         where=entry.where,
     )
+
+
+def _lay(over: dict[str, Any], values: dict[str, Any]) -> None:
+    """Lay decisions over earlier ones: the whole value, but what concerns Forklift field by field."""
+    for field, value in over.items():
+        before = values.get(field)
+        if isinstance(value, ForkliftDecisions) and isinstance(before, ForkliftDecisions):
+            stated = {name: item for name in value.__struct_fields__ if (item := getattr(value, name)) is not None}
+            values[field] = replace(before, **stated)
+        else:
+            values[field] = value
 
 
 @cache

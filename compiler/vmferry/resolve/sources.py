@@ -1,14 +1,13 @@
-"""vCenters, their credentials by reference, and hooks: what Forklift needs beside the maps."""
+"""vCenters and their credentials by reference: what Forklift needs beside the maps."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import structs
 
-from vmferry.model.blueprint import Credential, HookPlan, Host, SourcePlan
+from vmferry.model.blueprint import Credential, Host, SourcePlan
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
-from vmferry.model.quantity import parse_duration
 from vmferry.model.spec import Credentials, Source
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import digest, fit, sanitize
@@ -153,31 +152,3 @@ def conversion_credentials(
         journal,
         purpose="conversion",
     )
-
-
-def plan_hooks(project: Project, journal: Journal) -> tuple[HookPlan, ...]:
-    """Return the Forklift hooks, with the text of their playbooks."""
-    result: list[HookPlan] = []
-    for index, hook in enumerate(project.spec.hooks):
-        where = project.where.at("hooks", index)
-        if any(done.name == hook.name for done in result):
-            journal.find("VMF101", f"hook {hook.name} is defined twice", where=where.at("name"))
-            continue
-        playbook = None
-        if hook.playbook is not None:
-            try:
-                playbook = project.attachments[hook.playbook].decode("utf-8")
-            except UnicodeDecodeError:
-                journal.find("VMF007", f"playbook {hook.playbook} is not UTF-8 text", where=where.at("playbook"))
-                continue
-        result.append(
-            HookPlan(
-                name=hook.name,
-                full_name=fit(f"{project.spec.metadata.name}-{hook.name}", 63),
-                image=hook.image,
-                playbook=playbook,
-                service_account=hook.service_account,
-                deadline=parse_duration(hook.deadline) if hook.deadline else None,
-            )
-        )
-    return tuple(result)

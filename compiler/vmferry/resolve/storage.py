@@ -1,12 +1,12 @@
 """Which StorageClass each disk gets: by need, with the refused ones and why."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from vmferry.model.blueprint import SourceRef
+from vmferry.model.blueprint import ArrayCopy, SourceRef
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Where
 from vmferry.model.provisioners import Claim, claims, needs_modes
@@ -25,6 +25,7 @@ class Volume(Struct, frozen=True, kw_only=True):
     volume_mode: VolumeMode
     bind_immediately: bool
     datastore: SourceRef | None = None  # as the storage map calls it
+    offload: ArrayCopy | None = None  # how the storage array can copy it
 
 
 class Unfit(Struct, frozen=True, kw_only=True):
@@ -51,7 +52,10 @@ class Need(Struct, frozen=True, kw_only=True):
 class StorageMap:
     """The classes of the target and where datastores go."""
 
-    def __init__(self, storage: Storage, where: Where, journal: Journal) -> None:
+    def __init__(
+        self, storage: Storage, where: Where, journal: Journal, copies: Mapping[int, ArrayCopy] | None = None
+    ) -> None:
+        self.copies = copies or {}  # by row
         self._chosen: dict[Need, _Chosen] = {}
         self.where = where.at("storage")
         self.classes = {item.name: item for item in storage.classes}
@@ -269,7 +273,7 @@ def _volume(
     if row is None:
         return volume
     source = table.storage.map[row].source
-    return replace(volume, datastore=SourceRef(name=source.datastore, id=source.id))
+    return replace(volume, datastore=SourceRef(name=source.datastore, id=source.id), offload=table.copies.get(row))
 
 
 def _report_unfit(why: Unfit, disks: Sequence[tuple[str, str]], journal: Journal) -> None:

@@ -1,0 +1,128 @@
+"""How Forklift copies and converts a VM (path A): from its decisions to what its Plan and StorageMap say."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec.structs import replace
+
+from vmferry.model.blueprint import ArrayCopy, MachineDisk, MachineNic, Path, PlanOptions, XcopyCopy
+from vmferry.model.facts import Disk, Nic
+from vmferry.model.finding import Where
+from vmferry.model.forklift import ForkliftDecisions, Offload, XcopyOffload
+from vmferry.model.project import Project
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.selection import Candidate
+
+_MOREF = re.compile(r"host-[0-9]+", re.ASCII)
+
+
+def array_copies(project: Project, journal: Journal) -> dict[int, ArrayCopy]:
+    """Return how the storage array copies the disks of a datastore, by row of the storage map."""
+    hosts = _host_ids(project)
+    result: dict[int, ArrayCopy] = {}
+    for index, row in enumerate(project.spec.storage.map):
+        where = project.where.at("storage", "map", index, "offload")
+        if row.offload is None:
+            continue
+        if row.offload.xcopy is None and row.offload.csi_volume_import is None:
+            message = f"datastore {row.source.datastore}: `offload` names no plug-in"
+            journal.find("VMF116", message, "add xcopy or csiVolumeImport, or remove `offload`", where=where)
+            continue
+        result[index] = _array_copy(row.offload, hosts, where, journal)
+    return result
+
+
+def _array_copy(offload: Offload, hosts: Mapping[str, set[str]], where: Where, journal: Journal) -> ArrayCopy:
+    xcopy = offload.xcopy
+    if xcopy is None:
+        return ArrayCopy(csi=offload.csi_volume_import)
+    ids = tuple(_hosts(xcopy, hosts, where.at("xcopy", "dedicatedMigrationHosts"), journal))
+    copy = XcopyCopy(secret=xcopy.secret_ref, product=xcopy.storage_vendor_product, hosts=ids)
+    return ArrayCopy(xcopy=copy, csi=offload.csi_volume_import)
+
+
+def _hosts(xcopy: XcopyOffload, known: Mapping[str, set[str]], where: Where, journal: Journal) -> Iterator[str]:
+    """Yield the ids of the hosts that copy; Forklift looks for nothing else."""
+    for index, host in enumerate(xcopy.dedicated_migration_hosts):
+        found = known.get(host, set())
+        if _MOREF.fullmatch(host):
+            yield host
+        elif len(found) == 1:
+            yield from found
+        else:
+            what = "is not known" if not found else f"is one of {', '.join(sorted(found))}"
+            journal.find(
+                "VMF102",
+                f"the id of ESXi host {host} {what}",
+                "write its id, as in host-21: Forklift looks for no name here",
+                where=where.at(index),
+            )
+
+
+def _host_ids(project: Project) -> dict[str, set[str]]:
+    """Return the ids of ESXi hosts by name, from the spec and the inventory."""
+    found: dict[str, set[str]] = {}
+    hosts = [(host.name, host.id) for source in project.spec.sources for host in source.vcenter.hosts]
+    hosts += [(host.name, host.id) for part in project.inventories for host in part.hosts]
+    for name, id_ in hosts:
+        if id_ is not None:
+            found.setdefault(name, set()).add(id_)
+    return found
+
+
+def is_raw(candidate: Candidate) -> bool:
+    """Return whether a VM's disks are copied as they are, and nobody converts the guest."""
+    return candidate.decisions.conversion == "skip"
+
+
+def emulated(candidate: Candidate) -> bool:
+    """Return whether the devices of such a VM are those that any guest boots from."""
+    return candidate.decisions.devices != "virtio"
+
+
+def with_devices(
+    candidate: Candidate, disks: tuple[MachineDisk, ...], nics: tuple[MachineNic, ...], order: Iterable[int]
+) -> tuple[tuple[MachineDisk, ...], tuple[MachineNic, ...]]:
+    """Return disks and NICs as an unconverted guest takes them, but where the spec says otherwise.
+
+    ``order`` are the places of the disks in the VM's own list. SATA and e1000e are what Forklift's
+    compatibility mode gives (pkg/controller/plan/adapter/vsphere/builder.go).
+    """
+    vm = candidate.vm
+    if not is_raw(candidate) or not emulated(candidate):
+        return disks, nics
+    stated: tuple[Disk, ...] = vm.disks or ()
+    own: tuple[Nic, ...] = vm.nics or ()
+    return (
+        tuple(
+            disk if stated[place].bus is not None else replace(disk, bus="sata")
+            for disk, place in zip(disks, order, strict=True)
+        ),
+        tuple(nic if own[nic.index].model is not None else replace(nic, model="e1000e") for nic in nics),
+    )
+
+
+def plan_options(candidate: Candidate, disks: tuple[MachineDisk, ...]) -> PlanOptions | None:
+    """Return what the VM's Plan has to say of its copy and conversion; None where Forklift's defaults do."""
+    decided = candidate.decisions.forklift or ForkliftDecisions()
+    raw = is_raw(candidate)
+    options = PlanOptions(
+        offload=any(disk.offload is not None for disk in disks),
+        raw=raw,
+        emulated=emulated(candidate) if raw else True,
+        conversion_storage=decided.conversion_storage,
+        convertor=decided.convertor,
+        service_account=decided.service_account,
+        virt_v2v_image=decided.virt_v2v_image,
+        xfs_compatibility=bool(decided.xfs_compatibility),
+        scripts=decided.scripts,
+        tags=decided.tags if decided.tags is not None else "all",
+        legacy_drivers=decided.legacy_drivers,
+    )
+    return None if options == PlanOptions() else options
+
+
+def by_array(candidate: Candidate, path: Path, copy: ArrayCopy | None) -> ArrayCopy | None:
+    """Return how the array copies a disk, given how it can; None where the disk is read over the network."""
+    decided = candidate.decisions.forklift or ForkliftDecisions()
+    return copy if path == "forklift" and decided.offload is not False else None

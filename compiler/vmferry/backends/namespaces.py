@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from vmferry.backends import credentials, forklift
+from vmferry.backends import credentials, forklift, forklift_plan
 from vmferry.backends.metadata import VM_LABEL, metadata
 from vmferry.backends.vcenter import source_plan
 from vmferry.model.application import NamedPort
@@ -154,7 +154,8 @@ def _forklift_rights(blueprint: Blueprint) -> Iterator[KubeObject]:
     references: list[Credential] = []
     for source in forklift.used_sources(blueprint):
         references += [source.credential, *(host.credential for host in source.hosts)]
-    rules = _rules([*_FORKLIFT_KINDS, *_credential_kinds(references)])
+    scripts = [_CONFIG_MAPS] if any(forklift_plan.made(blueprint)) else []
+    rules = _rules([*_FORKLIFT_KINDS, *scripts, *_credential_kinds(references)])
     # Other migrations share this namespace.
     name = f"{APPLIER}-{blueprint.name}"
     yield from _grant(blueprint, name, blueprint.forklift.namespace, rules, [_applier(blueprint)])

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from vmferry.model.base import (
     Duration,
@@ -102,7 +102,7 @@ class ForkliftDecisions(Model, frozen=True, kw_only=True):
     ) = None
     virt_v2v_image: (
         Annotated[Image, Meta(description="Image that converts it. Default: the Forklift operator's.")] | None
-    ) = None
+    ) = field(default=None, name="virtV2vImage")
     xfs_compatibility: (
         Annotated[bool, Meta(description="Convert by the image for XFS v4 file systems; it cannot read Btrfs.")] | None
     ) = None

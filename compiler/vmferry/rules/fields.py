@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from vmferry.model.blueprint import Machine, Path
+from vmferry.model.blueprint import Machine, Path, PlanOptions
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import rule
 
@@ -45,12 +45,19 @@ def _forklift(machine: Machine) -> Iterator[str]:
         yield "tolerations"
     if any(nic.readdress is not None for nic in machine.nics):
         yield "new addresses (staticIP: cloud-init)"
-    if any(disk.bus != "virtio" for disk in machine.disks):
-        yield "the bus of a disk"
-    if any(nic.model != "virtio" for nic in machine.nics):
-        yield "the model of a NIC"
+    bus, model = _devices(machine)
+    if any(disk.bus != bus for disk in machine.disks):
+        yield "the bus of a disk" + " (a Plan has one for all)" * machine.raw
+    if any(nic.model != model for nic in machine.nics):
+        yield "the model of a NIC" + " (a Plan has one for all)" * machine.raw
     if any(not nic.connected for nic in machine.nics):
         yield "a NIC that is not connected"
+
+
+def _devices(machine: Machine) -> tuple[str, str]:
+    """Return the bus and the NIC model that Forklift gives all VMs of a Plan."""
+    options = machine.forklift or PlanOptions()
+    return ("sata", "e1000e") if options.raw and options.emulated else ("virtio", "virtio")
 
 
 def _virt_v2v(machine: Machine) -> Iterator[str]:

@@ -62,6 +62,15 @@ def test_volume_adopts_its_claim_and_is_never_pruned() -> None:
     assert "cdi.kubevirt.io/storage.bind.immediate.requested" not in annotations
 
 
+KEEP = "cdi.kubevirt.io/storage.deleteAfterCompletion"
+
+
+@pytest.mark.parametrize(("version", "collects"), [("1.54", True), ("1.57", True), ("1.61.0", True), ("1.62", False)])
+def test_volume_says_that_it_stays_where_cdi_collects_complete_ones(version: str, *, collects: bool) -> None:
+    [found] = emitted(machine(), cdi=version)
+    assert found["metadata"]["annotations"].get(KEEP) == ("false" if collects else None)
+
+
 @pytest.mark.parametrize("source", [BLANK, UPLOAD, http("https://i/a.qcow2")])
 def test_volume_without_a_conversion_is_bound_at_once_where_that_was_decided(source: DiskSource) -> None:
     [found] = emitted(machine(method="image", disks=(disk("web-01", source=source, bind_immediately=True),)))

@@ -93,10 +93,11 @@ def compile_(
     *groups: Group,
     plans: tuple[NamespacePlan, ...] = (NamespacePlan(name="web"),),
     gitops: GitOps | None = None,
+    cluster: Cluster | None = None,
 ) -> list[Item]:
     blueprint = Blueprint(
         name="acme",
-        cluster=Cluster(name="prod-a"),
+        cluster=cluster or Cluster(name="prod-a"),
         gitops=gitops or GitOps(engine="flux", repo_url="https://git.acme.example/gitops"),
         forklift=Forklift(),
         sources=(SOURCE,),
@@ -204,6 +205,19 @@ def test_applier_may_do_what_a_server_side_apply_takes() -> None:
 def test_applier_has_no_rights_on_kinds_the_namespace_does_not_get() -> None:
     held = rights(compile_(group(machine("a", "rebuild"))))
     assert not {"virtualmachines", "datavolumes", "jobs", "resourcequotas", "secrets"} & held.keys()
+
+
+def constraints(items: list[Item]) -> list[dict[str, Any]]:
+    rules = schemas.named(items, "Role", "vmferry-applier")["rules"]
+    return [rule for rule in rules if rule["resources"] == ["securitycontextconstraints"]]
+
+
+def test_applier_on_openshift_holds_the_constraint_that_it_grants_to_conversion_jobs() -> None:
+    openshift = Cluster(name="prod-a", distribution="openshift")
+    [rule] = constraints(compile_(group(machine("web-01", "job")), cluster=openshift))
+    assert (rule["resourceNames"], rule["verbs"]) == (["nonroot-v2"], ["use"])
+    assert not constraints(compile_(group(machine("web-01", "image")), cluster=openshift))
+    assert not constraints(compile_(group(machine("web-01", "job"))))
 
 
 def test_applier_may_create_virtual_machines_where_forklift_puts_them() -> None:

@@ -99,6 +99,21 @@ def test_role_reaches_the_groups_claims_and_nothing_else() -> None:
     ]
 
 
+def test_on_openshift_the_jobs_account_may_use_the_constraint_that_admits_its_pod() -> None:
+    plan = blueprint(group(machine()))
+    openshift = replace(plan, cluster=replace(plan.cluster, distribution="openshift"))
+    objects = {obj["kind"]: obj for obj in schemas.objects(list(virt_v2v.emit(openshift)))}
+    assert objects["Role"]["rules"][1:] == [
+        {
+            "apiGroups": ["security.openshift.io"],
+            "resources": ["securitycontextconstraints"],
+            "resourceNames": ["nonroot-v2"],
+            "verbs": ["use"],
+        }
+    ]
+    assert objects["RoleBinding"]["subjects"][0]["name"] == objects["ServiceAccount"]["metadata"]["name"]
+
+
 def test_job_runs_as_the_account_its_group_binds_and_with_the_groups_script() -> None:
     objects = {obj["kind"]: obj for obj in emitted(machine())}
     spec = objects["Job"]["spec"]["template"]["spec"]
@@ -119,7 +134,7 @@ def test_job_is_final_on_the_scripts_own_codes_and_never_made_again() -> None:
 
 
 def test_exit_codes_of_manifest_and_script_agree() -> None:
-    codes = {name: getattr(virt_v2v, name) for name in ("ALREADY_CONVERTED", "NOT_SHUT_OFF", "TAKEN")}
+    codes = {name: getattr(virt_v2v, name) for name in ("HOLDS_DATA", "NOT_SHUT_OFF", "TAKEN")}
     assert " ".join(f"{name}={code}" for name, code in codes.items()) in virt_v2v.script("convert")
 
 
@@ -329,6 +344,7 @@ print(json.dumps({"kind": os.environ.get("KIND", "PersistentVolumeClaim"), "meta
 
 CONVERTED = "vmferry.dev/converted"
 CONVERTING = "vmferry.dev/converting"
+BEGUN = "vmferry.dev/begun"
 IMPORT = "cdi.kubevirt.io/storage.import.source"
 POD_PHASE = "cdi.kubevirt.io/storage.pod.phase"
 
@@ -406,7 +422,7 @@ def test_conversion_writes_every_volume_and_marks_it(tmp_path: Path) -> None:
     assert result.code == 0, result.output
     assert (tmp_path / "volumes/dev/block0").read_text() == "disk a\n"
     assert (tmp_path / "volumes/mnt/disks/disk1/disk.img").read_text() == "disk b\n"
-    assert annotated(result) == {"web-01-disk-0": {CONVERTED: "1"}, "web-01-disk-1": {CONVERTED: "1"}}
+    assert annotated(result) == {claim: {BEGUN: "1", CONVERTED: "1"} for claim in BOTH}
 
 
 def test_virt_v2v_gets_the_options_of_the_vm(tmp_path: Path) -> None:
@@ -432,8 +448,9 @@ def test_certificate_is_verified_with_the_secrets_ca(tmp_path: Path) -> None:
     convert(tmp_path, machine())
     ca = tmp_path / "credentials" / "cacert"
     ca.write_text("ca")
-    assert convert(tmp_path, machine()).of("virt-v2v")[0][3].endswith(f"?cacert={ca}")
-    insecure = convert(tmp_path, machine(), vcenter(insecure_skip_verify=True))
+    begun = {"web-01-disk-0": {BEGUN: "1"}}
+    assert convert(tmp_path, machine(), annotations=begun).of("virt-v2v")[0][3].endswith(f"?cacert={ca}")
+    insecure = convert(tmp_path, machine(), vcenter(insecure_skip_verify=True), annotations=begun)
     assert insecure.of("virt-v2v")[0][3].endswith("?no_verify=1")
 
 
@@ -453,14 +470,81 @@ def test_log_shows_neither_user_nor_password(tmp_path: Path) -> None:
     assert PASSWORD not in output
 
 
+BOTH = ("web-01-disk-0", "web-01-disk-1")
+
+
 @pytest.mark.parametrize("pretty", ["", "1"])
-@pytest.mark.parametrize("marked", ["web-01-disk-0", "web-01-disk-1"])
-def test_volume_that_is_marked_is_refused(tmp_path: Path, marked: str, pretty: str) -> None:
-    result = convert(tmp_path, machine(disks=TWO_DISKS), annotations={marked: {CONVERTED: "1"}}, PRETTY=pretty)
+@pytest.mark.parametrize("by", ["1", "2", "7"])
+def test_vm_that_any_attempt_converted_is_done_and_nothing_is_touched(tmp_path: Path, by: str, pretty: str) -> None:
+    marks = {claim: {CONVERTED: by} for claim in BOTH}
+    result = convert(tmp_path, machine(disks=TWO_DISKS), annotations=marks, PRETTY=pretty)
+    assert result.code == 0, result.output
+    assert f"converted already, by attempt {by}" in result.output
+    assert {call[0] for call in result.calls} == {"curl"}
+    assert annotated(result) == marks
+
+
+def test_vm_that_runs_in_vsphere_again_or_is_gone_there_is_still_done(tmp_path: Path) -> None:
+    result = convert(tmp_path, machine(), annotations={"web-01-disk-0": {CONVERTED: "1"}}, STATE="running")
+    assert result.code == 0, result.output
+
+
+@pytest.mark.parametrize("pretty", ["", "1"])
+@pytest.mark.parametrize(("marked", "other"), [BOTH, BOTH[::-1]])
+def test_half_a_converted_vm_is_refused_with_the_ways_out(tmp_path: Path, marked: str, other: str, pretty: str) -> None:
+    result = convert(tmp_path, machine(disks=TWO_DISKS), annotations={marked: {CONVERTED: "3"}}, PRETTY=pretty)
     assert result.code == 42
-    assert marked in result.output
+    assert f"kubectl annotate pvc --namespace web {other} {CONVERTED}=3" in result.output
+    assert f"kubectl annotate pvc --namespace web {marked} {CONVERTED}-" in result.output
     assert not result.of("virt-v2v")
     assert not patched(result)
+
+
+def test_marks_are_completed_where_a_pod_was_killed_while_it_set_them(tmp_path: Path) -> None:
+    left = {"web-01-disk-0": {CONVERTED: "1"}, "web-01-disk-1": {CONVERTING: "1", BEGUN: "1"}}
+    result = convert(tmp_path, machine(disks=TWO_DISKS), annotations=left)
+    assert result.code == 0, result.output
+    assert not result.of("virt-v2v")
+    assert {claim: notes[CONVERTED] for claim, notes in annotated(result).items()} == dict.fromkeys(BOTH, "1")
+
+
+def test_volume_that_another_attempt_holds_is_not_taken_for_a_part_of_a_converted_vm(tmp_path: Path) -> None:
+    left = {"web-01-disk-0": {CONVERTED: "1"}, "web-01-disk-1": {CONVERTING: "2"}}
+    result = convert(tmp_path, machine(disks=TWO_DISKS), annotations=left)
+    assert result.code == 42
+    assert not patched(result)
+
+
+# --- volumes that are not blank
+
+
+def fill(folder: Path, content: bytes) -> None:
+    (folder / "volumes/dev").mkdir(parents=True)
+    (folder / "volumes/dev/block0").write_bytes(content)
+
+
+def test_volume_with_data_that_no_attempt_wrote_is_kept(tmp_path: Path) -> None:
+    fill(tmp_path, bytes(510) + b"\x55\xaa" + bytes(9000))
+    result = convert(tmp_path, machine())
+    assert result.code == 42
+    assert f"kubectl annotate pvc --namespace web web-01-disk-0 {CONVERTED}=1" in result.output
+    assert f"kubectl annotate pvc --namespace web web-01-disk-0 {BEGUN}=1" in result.output
+    assert not result.of("virt-v2v")
+    assert not patched(result)
+
+
+def test_blank_volume_is_written(tmp_path: Path) -> None:
+    fill(tmp_path, bytes(9000))
+    assert convert(tmp_path, machine()).code == 0
+
+
+@pytest.mark.parametrize("notes", [{"vmferry.dev/begun": "1"}, {"vmferry.dev/converting": "1"}])
+def test_what_an_attempt_left_unfinished_is_written_again(tmp_path: Path, notes: dict[str, str]) -> None:
+    fill(tmp_path, b"half a disk")
+    assert convert(tmp_path, machine(), annotations={"web-01-disk-0": notes}).code == 0
+
+
+# --- what is known before anything is written
 
 
 @pytest.mark.parametrize(("missing", "kind"), [("web-01-disk-1", "PersistentVolumeClaim"), ("", "Status")])
@@ -499,7 +583,7 @@ def test_every_volume_is_claimed_before_any_is_written(tmp_path: Path) -> None:
     before = result.calls[: [call[0] for call in result.calls].index("virt-v2v")]
     claims = [call for call in before if "PATCH" in call]
     assert [call[-1].rpartition("/")[2] for call in claims] == ["web-01-disk-0", "web-01-disk-1"]
-    body = '{"metadata":{"resourceVersion":"7","annotations":{"vmferry.dev/converting":"1"}}}'
+    body = '{"metadata":{"resourceVersion":"7","annotations":{"vmferry.dev/converting":"1","vmferry.dev/begun":"1"}}}'
     assert all(body in call for call in claims)
 
 
@@ -515,10 +599,10 @@ def test_volume_that_another_attempt_writes_is_refused(tmp_path: Path, held: str
 
 
 def test_attempt_goes_on_where_its_pod_was_killed(tmp_path: Path) -> None:
-    held = {"web-01-disk-0": {CONVERTING: "1"}}
+    held = {"web-01-disk-0": {CONVERTING: "1", BEGUN: "1"}}
     result = convert(tmp_path, machine(disks=TWO_DISKS), annotations=held)
     assert result.code == 0, result.output
-    assert annotated(result) == {"web-01-disk-0": {CONVERTED: "1"}, "web-01-disk-1": {CONVERTED: "1"}}
+    assert annotated(result) == {claim: {BEGUN: "1", CONVERTED: "1"} for claim in BOTH}
 
 
 def test_of_two_attempts_at_once_one_is_refused(tmp_path: Path) -> None:
@@ -531,7 +615,7 @@ def test_of_two_attempts_at_once_one_is_refused(tmp_path: Path) -> None:
 def test_volume_that_something_else_changes_meanwhile_is_claimed_all_the_same(tmp_path: Path) -> None:
     result = convert(tmp_path, machine(), RIVAL='{"cdi.kubevirt.io/note": "x"}')
     assert result.code == 0, result.output
-    assert annotated(result)["web-01-disk-0"] == {"cdi.kubevirt.io/note": "x", CONVERTED: "1"}
+    assert annotated(result)["web-01-disk-0"] == {"cdi.kubevirt.io/note": "x", BEGUN: "1", CONVERTED: "1"}
 
 
 def test_volume_that_cannot_be_claimed_is_not_written(tmp_path: Path) -> None:
@@ -542,7 +626,7 @@ def test_volume_that_cannot_be_claimed_is_not_written(tmp_path: Path) -> None:
 
 def test_failed_conversion_lets_the_next_attempt_have_the_volumes(tmp_path: Path) -> None:
     result = convert(tmp_path, machine(disks=TWO_DISKS), V2V_CODE="1")
-    assert annotated(result) == {"web-01-disk-0": {}, "web-01-disk-1": {}}
+    assert annotated(result) == {claim: {BEGUN: "1"} for claim in BOTH}
 
 
 # --- volumes that CDI still prepares

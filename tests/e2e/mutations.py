@@ -38,6 +38,7 @@ NETWORKS, NAMESPACES, REBUILD = "backends/networks.py", "backends/namespaces.py"
 VIRT_V2V, FLUX, ARGOCD = "backends/virt_v2v.py", "backends/flux.py", "backends/argocd.py"
 OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py", "backends/credentials.py"
 ENTRY_POINTS, VCENTER = "backends/entry_points.py", "backends/vcenter.py"
+CONVERT = "backends/scripts/convert.sh"
 
 MUTATIONS = (
     # VirtualMachines and their Services
@@ -370,6 +371,42 @@ MUTATIONS = (
         VIRT_V2V,
         "if name not in labels}",
         "}",
+    ),
+    Mutation(
+        "a VM that is converted is converted once more",
+        CONVERT,
+        "\nfinish_if_converted\n",
+        "\n",
+    ),
+    Mutation(
+        "half a converted VM counts as done",
+        CONVERT,
+        "if [[ ${#rest[@]} -eq 0 ]]; then",
+        "if [[ ${#marked[@]} -gt 0 ]]; then",
+    ),
+    Mutation(
+        "a volume that came back from a backup is overwritten",
+        CONVERT,
+        "\nrefuse_unknown_data\n",
+        "\n",
+    ),
+    Mutation(
+        "OpenShift does not admit a conversion's pod",
+        VIRT_V2V,
+        'if blueprint.cluster.distribution == "openshift":',
+        "if False:",
+    ),
+    Mutation(
+        "the applier on OpenShift grants a right that it lacks",
+        NAMESPACES,
+        'if group.method == "job" and blueprint.cluster.distribution == "openshift":',
+        "if False:",
+    ),
+    Mutation(
+        "CDI collects a DataVolume that the engine makes again",
+        CDI,
+        "return _KEEP if",
+        "return {} if",
     ),
     Mutation(
         "a Job that has begun follows what the spec says by now",

@@ -24,6 +24,7 @@ APPLY_ONCE = {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}
 """Keeps Flux from applying again what cannot change: one refused object would block all beside it."""
 
 _ADOPT = {"cdi.kubevirt.io/allowClaimAdoption": "true"}
+_KEEP = {"cdi.kubevirt.io/storage.deleteAfterCompletion": "false"}
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
@@ -70,7 +71,7 @@ def _data_volume(blueprint: Blueprint, group: Group, machine: Machine, disk: Mac
             group=group,
             layer="volumes",
             labels={VM_LABEL: machine.target_name},
-            annotations=_ADOPT | APPLY_ONCE | _binding(group, disk),
+            annotations=_ADOPT | APPLY_ONCE | _kept(blueprint, machine) | _binding(group, disk),
             keep=True,
         ),
         "spec": {
@@ -79,6 +80,14 @@ def _data_volume(blueprint: Blueprint, group: Group, machine: Machine, disk: Mac
             "storage": storage(disk),
         },
     }
+
+
+def _kept(blueprint: Blueprint, machine: Machine) -> dict[str, str]:
+    """Return what keeps CDI from deleting the DataVolume once it is complete.
+
+    The GitOps engine would make it again, and CDI refuse it, for the claim is there (CDI issues 2735 and 2754).
+    """
+    return _KEEP if versions.possible_in(conversion(blueprint, machine).cdi, versions.GARBAGE_COLLECTION) else {}
 
 
 def _binding(group: Group, disk: MachineDisk) -> dict[str, str]:

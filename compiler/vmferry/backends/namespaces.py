@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 from vmferry.backends import credentials, forklift, forklift_plan
 from vmferry.backends.metadata import VM_LABEL, metadata
 from vmferry.backends.vcenter import source_plan
+from vmferry.backends.virt_v2v import CONVERSION_SCC
 from vmferry.model.application import NamedPort
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, Credential, Group, Machine, NamespacePlan
@@ -26,6 +27,7 @@ _CONTROLLERS = {
 
 _APPLY = ("get", "list", "watch", "create", "patch")
 _PRUNE = (*_APPLY, "delete")
+_VERBS = (*_PRUNE, "use")  # in the order they are written
 
 
 class _Kind(NamedTuple):
@@ -34,6 +36,7 @@ class _Kind(NamedTuple):
     group: str
     resource: str
     verbs: tuple[str, ...] = _PRUNE
+    names: tuple[str, ...] = ()  # empty: any
 
 
 _SERVICES = _Kind("", "services")
@@ -48,6 +51,9 @@ _BASIC = (
     _Kind("rbac.authorization.k8s.io", "roles"),
     _Kind("rbac.authorization.k8s.io", "rolebindings"),
 )
+_CONVERSION_SCC = _Kind("security.openshift.io", "securitycontextconstraints", ("use",), (CONVERSION_SCC,))
+"""The Jobs' own right on OpenShift, which the applier needs to hold to grant it."""
+
 _METHOD_KINDS: dict[str, tuple[_Kind, ...]] = {
     "warm": (_SERVICES,),
     "cold": (_SERVICES,),
@@ -136,6 +142,8 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
     kinds = [*_BASIC, *_credential_kinds(plan.credentials)]
     for group in groups:
         kinds += _METHOD_KINDS[group.method]
+        if group.method == "job" and blueprint.cluster.distribution == "openshift":
+            kinds.append(_CONVERSION_SCC)
     if plan.quota:
         kinds.append(_Kind("", "resourcequotas"))
     if plan.isolate:
@@ -172,17 +180,19 @@ def _credential_kinds(references: Iterable[Credential]) -> Iterator[_Kind]:
 
 
 def _rules(kinds: Iterable[_Kind]) -> list[dict[str, Any]]:
-    """Return one rule for each API group and set of verbs, in order."""
-    verbs: dict[tuple[str, str], set[str]] = {}
+    """Return one rule for each API group, set of verbs and set of names, in order."""
+    verbs: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
     for kind in kinds:
-        verbs.setdefault((kind.group, kind.resource), set()).update(kind.verbs)
-    resources: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (group, resource), granted in sorted(verbs.items()):
-        key = (group, tuple(verb for verb in _PRUNE if verb in granted))
+        verbs.setdefault((kind.group, kind.resource, kind.names), set()).update(kind.verbs)
+    resources: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for (group, resource, names), granted in sorted(verbs.items()):
+        key = (group, tuple(verb for verb in _VERBS if verb in granted), names)
         resources.setdefault(key, []).append(resource)
     return [
-        {"apiGroups": [group], "resources": names, "verbs": list(granted)}
-        for (group, granted), names in resources.items()
+        {"apiGroups": [group], "resources": listed}
+        | ({"resourceNames": list(names)} if names else {})
+        | {"verbs": list(granted)}
+        for (group, granted, names), listed in resources.items()
     ]
 
 

@@ -14,13 +14,22 @@ from vmferry.backends.vcenter import conversion, conversion_secret, libvirt_loca
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic
 from vmferry.model.manifest import File, Item, KubeObject, Resource
 
-ALREADY_CONVERTED = 42
+HOLDS_DATA = 42
 NOT_SHUT_OFF = 43
 TAKEN = 44
 """Exit codes of the conversion script that no retry changes."""
 
 _AS_WRITTEN = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
 """Keeps Flux from taking parts of a script or a VM's name for its variables."""
+
+CONVERSION_SCC = "nonroot-v2"
+"""What admits a conversion's pod on OpenShift.
+
+restricted-v2, which every ServiceAccount may use, wants the ids of the namespace's own range. nonroot-v2 takes any
+but root's and any fsGroup, and is as strict otherwise (openshift/cluster-kube-apiserver-operator,
+bindata/bootkube/scc-manifests). A Job's pods are made by the Job controller, so it is their ServiceAccount that
+has to hold it; CDI's and KubeVirt's pods are made by controllers that have a constraint of their own.
+"""
 
 _QEMU = 107  # uid and gid of qemu in the image, and of what CDI and KubeVirt write
 _RETRIES = 2
@@ -103,12 +112,9 @@ def _access(blueprint: Blueprint, group: Group, machines: list[Machine]) -> Iter
         return metadata(blueprint, name, group.namespace, group=group, layer="access", annotations=annotations)
 
     claims = sorted({disk.claim for machine in machines for disk in machine.disks})
-    rule = {
-        "apiGroups": [""],
-        "resources": ["persistentvolumeclaims"],
-        "resourceNames": claims,
-        "verbs": ["get", "patch"],
-    }
+    rules = [_rule("", "persistentvolumeclaims", claims, "get", "patch")]
+    if blueprint.cluster.distribution == "openshift":
+        rules.append(_rule("security.openshift.io", "securitycontextconstraints", [CONVERSION_SCC], "use"))
     yield {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -119,7 +125,7 @@ def _access(blueprint: Blueprint, group: Group, machines: list[Machine]) -> Iter
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
         "metadata": identity(),
-        "rules": [rule],
+        "rules": rules,
     }
     yield {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -134,6 +140,10 @@ def _access(blueprint: Blueprint, group: Group, machines: list[Machine]) -> Iter
         "metadata": identity(_AS_WRITTEN),
         "data": {"convert.sh": script("convert")},
     }
+
+
+def _rule(group: str, resource: str, names: list[str], *verbs: str) -> dict[str, Any]:
+    return {"apiGroups": [group], "resources": [resource], "resourceNames": names, "verbs": list(verbs)}
 
 
 def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
@@ -175,7 +185,7 @@ def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
 
 
 def _failure_rules() -> list[dict[str, Any]]:
-    final = {"containerName": "convert", "operator": "In", "values": [ALREADY_CONVERTED, NOT_SHUT_OFF, TAKEN]}
+    final = {"containerName": "convert", "operator": "In", "values": [HOLDS_DATA, NOT_SHUT_OFF, TAKEN]}
     return [
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
         {"action": "FailJob", "onExitCodes": final},

@@ -375,6 +375,33 @@ HTTP_CHECKSUM = Feature(
     source="CDI staging/src/kubevirt.io/containerized-data-importer-api/pkg/apis/core/v1beta1/types.go",
     fields=("DataVolume.spec.source.http.checksum",),
 )
+_CDI = "kubevirt/containerized-data-importer, read at tags v1.54.0 to v1.66.0:"
+GARBAGE_COLLECTION = Feature(
+    Component.CDI,
+    "garbage collection of completed DataVolumes",
+    until="1.62",
+    source=f"{_CDI} pkg/controller/datavolume/garbagecollect.go; by default until 1.57 (issue 2754), later where "
+    "dataVolumeTTLSeconds is set",
+)
+CLAIM_ADOPTION = Feature(
+    Component.CDI,
+    "adoption of a claim that is there before its DataVolume",
+    "1.58.2",
+    source=f"{_CDI} AnnAllowClaimAdoption in pkg/controller/common/util.go",
+)
+VDDK_INSTANCE_UUID = Feature(
+    Component.CDI,
+    "a vddk source that finds its VM by instance UUID, before the BIOS UUID",
+    "1.66",
+    source=f"{_CDI} FindVM in pkg/importer/vddk-datasource_amd64.go (issue 4127)",
+)
+VDDK_CERTIFICATE = Feature(
+    Component.CDI,
+    "a CA for the vCenter of a vddk source",
+    "1.66",
+    source=f"{_CDI} DataVolumeSourceVDDK in staging/.../v1beta1/types.go",
+    fields=("DataVolume.spec.source.vddk.certConfigMap",),
+)
 
 
 def features() -> tuple[Feature, ...]:

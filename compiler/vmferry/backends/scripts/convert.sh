@@ -1,10 +1,11 @@
 # Converts one VM: virt-v2v reads it from vSphere and writes straight into the volumes mounted here.
 # Everything about the VM comes in the environment, see `_environment` of vmferry's virt_v2v backend.
-# Exit codes: 42 a volume is marked as converted already, 43 the source is not shut off, 44 another attempt
+# A VM whose volumes are all marked as converted, by whatever attempt, is done: exit code 0, nothing is touched.
+# Exit codes: 42 a volume holds what must not be overwritten, 43 the source is not shut off, 44 another attempt
 # writes to a volume. None is retried.
 
-readonly ALREADY_CONVERTED=42 NOT_SHUT_OFF=43 TAKEN=44
-readonly MARK=vmferry.dev/converted CLAIM=vmferry.dev/converting
+readonly HOLDS_DATA=42 NOT_SHUT_OFF=43 TAKEN=44
+readonly MARK=vmferry.dev/converted CLAIM=vmferry.dev/converting BEGUN=vmferry.dev/begun
 readonly CDI=cdi.kubevirt.io/storage
 
 account=${SERVICE_ACCOUNT_DIR:-/var/run/secrets/kubernetes.io/serviceaccount}
@@ -44,13 +45,46 @@ text() {
   [[ ! $volume =~ $pattern ]] || printf '%s' "${BASH_REMATCH[1]}"
 }
 
+# Ends here if the VM is converted: by another attempt, by a Job that was deleted and made again, or before a
+# restore that brought the marks back. A marked volume may have run as a VM since, so nothing marked is written to.
+finish_if_converted() {
+  local claim mark='' marked=() rest=() held=()
+  for claim in "${claims[@]}"; do
+    look_up "$claim"
+    if [[ -n $(text "$MARK") ]]; then
+      marked+=("$claim") mark=$(text "$MARK")
+    else
+      rest+=("$claim") held+=("$(text "$CLAIM")")
+    fi
+  done
+  [[ ${#marked[@]} -gt 0 ]] || return 0
+  if [[ ${#rest[@]} -eq 0 ]]; then
+    say "$TARGET_NAME is converted already, by attempt $mark: nothing to do"
+    exit 0
+  fi
+  # Marks are set once everything is written. What the same attempt still holds is written, too.
+  for claim in "${held[@]}"; do
+    [[ $claim == "$mark" ]] || refuse_part
+  done
+  mark_converted "$mark" "${rest[@]}"
+  say "$TARGET_NAME is converted, by attempt $mark; its last volumes are marked now"
+  exit 0
+}
+
+# Fails for a VM of which finish_if_converted found only some volumes converted.
+refuse_part() {
+  die "$HOLDS_DATA" "volumes ${marked[*]} are marked $MARK, volumes ${rest[*]} are not. Nothing was changed." \
+    "If ${rest[*]} came back from a backup without the mark, and what they hold is converted, mark them with" \
+    "\`kubectl annotate pvc --namespace $NAMESPACE ${rest[*]} $MARK=$mark\`." \
+    "To convert the whole VM again, and lose what it wrote since, stop it and remove the mark with" \
+    "\`kubectl annotate pvc --namespace $NAMESPACE ${marked[*]} $MARK-\`. After either, raise \`attempt\`"
+}
+
 # Looks volume $1 up, and fails if this attempt must not write to it.
-# A marked volume may have run as a VM since: converting once more would destroy what it wrote.
 require_free() {
   local holder
   look_up "$1"
-  [[ -z $(text "$MARK") ]] \
-    || die "$ALREADY_CONVERTED" "volume $1 is marked $MARK: remove it and its DataVolume to convert again"
+  [[ -z $(text "$MARK") ]] || die 1 "another attempt converted volume $1 in the meantime"
   holder=$(text "$CLAIM")
   [[ -z $holder || $holder == "$ATTEMPT" ]] \
     || die "$TAKEN" "attempt $holder writes to volume $1. If it does not run any more, release the volumes with" \
@@ -72,6 +106,24 @@ await_prepared() {
   done
 }
 
+# Fails if a volume holds data and no attempt ever began to write to it. It may have come back from a backup that
+# keeps no annotations, with all that its VM wrote since the cutover; CDI leaves a new volume blank.
+refuse_unknown_data() {
+  local index path unknown=()
+  for index in "${!claims[@]}"; do
+    path=${disks[index]#*=}
+    look_up "${claims[index]}"
+    [[ -z $(text "$BEGUN")$(text "$CLAIM") && -r $path ]] || continue
+    (($(head -c 4096 -- "$path" | tr -d '\0' | wc -c) == 0)) || unknown+=("${claims[index]}")
+  done
+  [[ ${#unknown[@]} -eq 0 ]] \
+    || die "$HOLDS_DATA" "volumes ${unknown[*]} hold data, and no attempt has begun to write to them." \
+      "If it is the converted VM, mark all of its volumes with" \
+      "\`kubectl annotate pvc --namespace $NAMESPACE ${claims[*]} $MARK=$ATTEMPT\`." \
+      "If it may be overwritten, say so with" \
+      "\`kubectl annotate pvc --namespace $NAMESPACE ${claims[*]} $BEGUN=$ATTEMPT\`. After either, raise \`attempt\`"
+}
+
 # Claims every volume for this attempt; another attempt's Job may run still. The API server lets one of two have
 # it. The claims go with the mark, or with a failed virt-v2v; those of a killed pod stay for its attempt.
 take_volumes() {
@@ -82,7 +134,7 @@ take_volumes() {
       require_free "$claim"
       [[ $(text "$CLAIM") != "$ATTEMPT" ]] || continue 2
       patch_claim "$claim" \
-        "{\"resourceVersion\":\"$(text resourceVersion)\",\"annotations\":{\"$CLAIM\":\"$ATTEMPT\"}}" \
+        "{\"resourceVersion\":\"$(text resourceVersion)\",\"annotations\":{\"$CLAIM\":\"$ATTEMPT\",\"$BEGUN\":\"$ATTEMPT\"}}" \
         && continue 2
     done
     die 1 "volume $claim cannot be claimed"
@@ -99,10 +151,12 @@ release_volumes() {
   done
 }
 
+# Marks volumes as converted by attempt $1; further arguments are the volumes.
 mark_converted() {
-  local claim
-  for claim in "${claims[@]}"; do
-    patch_claim "$claim" "{\"annotations\":{\"$MARK\":\"$ATTEMPT\",\"$CLAIM\":null}}" \
+  local attempt=$1 claim
+  shift
+  for claim in "$@"; do
+    patch_claim "$claim" "{\"annotations\":{\"$MARK\":\"$attempt\",\"$CLAIM\":null}}" \
       || die 1 "volume $claim is converted but cannot be marked"
   done
 }
@@ -136,6 +190,7 @@ convert() {
     -o kubevirt -os "$out" -on "$TARGET_NAME" -of raw -- "$VM_NAME" 2>&1 | mask
 }
 
+finish_if_converted
 for claim in "${claims[@]}"; do
   require_free "$claim"
 done
@@ -144,11 +199,12 @@ make_credentials "$credentials/secretKey" "$private"
 require_shut_off "$VM_NAME" "$NOT_SHUT_OFF"
 link_volumes
 await_prepared
+refuse_unknown_data
 take_volumes
 if ! convert; then
   say "virt-v2v failed; the volumes are not marked"
   release_volumes
   exit 1
 fi
-mark_converted
+mark_converted "$ATTEMPT" "${claims[@]}"
 say "converted $TARGET_NAME"

@@ -1,0 +1,79 @@
+"""Conversions and copies on path B: what keeps them from being whole, or from running at all."""
+
+from collections.abc import Iterator
+
+from vmferry.kube import versions
+from vmferry.model.blueprint import Machine
+from vmferry.model.review import Problem, Review, Subject
+from vmferry.model.spec import Stage
+from vmferry.rules.registry import rule
+
+_POWER_STATE = "kubevirt/containerized-data-importer pkg/importer/vddk-datasource_amd64.go"
+
+
+@rule("VMF585", "warning", "a VM that runs would be copied by vddk", source=_POWER_STATE)
+def will_run(review: Review) -> Iterator[Problem]:
+    """CDI copies a disk with source `vddk` once, as soon as the VM's group is at `migrating`, and copies running VMs.
+
+    The copy is of some moment in between, as after a power failure, and what the source writes until the cutover is
+    lost. Conversion Jobs and bastion.sh ask vSphere and refuse a VM that runs; here nothing asks.
+    """
+    for subject, disks in _running(review, "planned", "prepared"):
+        yield subject.problem(
+            f"it is powered on, and CDI copies {disks} once, without asking",
+            "shut it down after its group is prepared and before it moves to migrating, and import again; if it cannot "
+            "be off that long, use path forklift with method warm",
+            "powerState",
+        )
+
+
+@rule("VMF586", "error", "a VM that runs is copied by vddk", source=_POWER_STATE)
+def runs(review: Review) -> Iterator[Problem]:
+    """The group is at `migrating`: CDI copies the disks now, and the facts say that the VM runs.
+
+    What it writes from now on is missing in the target, and its file systems may be damaged there.
+    """
+    for subject, disks in _running(review, "migrating"):
+        yield subject.problem(
+            f"it is powered on, and {disks} would be copied now; what it writes from then on is lost",
+            "shut it down and import again, or state powerState: poweredOff once it is off",
+            "powerState",
+        )
+
+
+def _running(review: Review, *stages: Stage) -> Iterator[tuple[Subject, str]]:
+    """Yield the VMs of groups at these stages that run and are copied by vddk, with the names of those disks."""
+    for subject, group, machine in review.moving:
+        if group.stage in stages and subject.vm.power_state == "poweredOn" and (disks := _by_vddk(machine)):
+            yield subject, disks
+
+
+def _by_vddk(machine: Machine) -> str:
+    if machine.path != "virt-v2v" or machine.clone_of is not None:
+        return ""
+    return ", ".join(disk.name for disk in machine.disks if disk.source.vddk is not None)
+
+
+@rule(
+    "VMF587",
+    "info",
+    "CDI cannot adopt a volume claim",
+    source="kubevirt/containerized-data-importer doc/datavolume-claim-adoption.md",
+)
+def no_adoption(review: Review) -> Iterator[Problem]:
+    """A restored volume claim has no DataVolume; the GitOps engine makes it again, and older CDI refuses it.
+
+    From 1.58.2 on, CDI takes the claim over as it is.
+    """
+    blueprint = review.blueprint
+    if versions.certain(blueprint.cluster.versions, versions.CLAIM_ADOPTION):
+        return
+    names = tuple(machine.name for group in blueprint.groups if "volumes" in group.layers for machine in group.machines)
+    if names:
+        yield Problem(
+            f"CDI {blueprint.cluster.versions.cdi} refuses a DataVolume whose claim came back from a backup",
+            f"{versions.CLAIM_ADOPTION.releases} adopt it: update CDI, or annotate such a claim with "
+            "cdi.kubevirt.io/storage.populatedFor=NAME-OF-THE-DATAVOLUME before the engine makes the DataVolume again",
+            review.at("target", "cluster", "versions", "cdi"),
+            names,
+        )

@@ -101,6 +101,13 @@ def test_vddk_source_is_complete() -> None:
     }
 
 
+@pytest.mark.parametrize(("version", "by_instance"), [("1.63", False), ("1.65", False), ("1.66", True)])
+def test_cdi_is_told_the_instance_uuid_where_it_goes_by_it(version: str, *, by_instance: bool) -> None:
+    subject = machine(disks=(disk("web-01", source=VDDK),), instance_uuid="50301f6e-1c5d-4c6e-9d3a-000000000001")
+    [found] = emitted(subject, cdi=version)
+    assert found["spec"]["source"]["vddk"]["uuid"] == (subject.instance_uuid if by_instance else subject.uuid)
+
+
 @pytest.mark.parametrize(("version", "checked"), [("1.63", False), ("1.65.2", False), ("1.66", True), ("2.0", True)])
 def test_checksum_is_emitted_where_cdi_has_it(version: str, *, checked: bool) -> None:
     subject = machine(disks=(disk("web-01", source=http("https://i/a.qcow2", CHECKSUM)),))

@@ -28,7 +28,7 @@ def test_a_secret_that_exists_is_not_emitted() -> None:
 def test_an_external_secret_has_the_keys_forklift_reads() -> None:
     [resource] = emitted(external=EXTERNAL)
     schemas.assert_fits(resource.object)
-    assert keys(resource) == {"user": "user", "password": "password", "ca.crt": "cacert"}
+    assert keys(resource) == {"user": "user", "password": "password", "cacert": "cacert", "ca.crt": "cacert"}
     assert resource.object["spec"]["secretStoreRef"] == {"name": "vault", "kind": "ClusterSecretStore"}
 
 
@@ -46,7 +46,7 @@ def test_the_secret_survives_its_external_secret_and_its_store() -> None:
 def test_a_vcenter_that_is_not_verified_has_the_flag_and_no_ca() -> None:
     [resource] = emitted(insecure=True, external=EXTERNAL)
     schemas.assert_fits(resource.object)
-    assert "ca.crt" not in keys(resource)
+    assert keys(resource).keys().isdisjoint({"ca.crt", "cacert"})
     template = resource.object["spec"]["target"]["template"]
     assert (template["data"], template["mergePolicy"]) == ({"insecureSkipVerify": "true"}, "Merge")
 

@@ -251,6 +251,21 @@ def test_a_failed_vm_is_cleared_away_unless_it_may_have_run() -> None:
     assert "deleteVmOnFailMigration" not in entry(hooks=(HookUse(name="drain", step="PostHook"),))
 
 
+@pytest.mark.parametrize(
+    ("fields", "kept"),
+    [
+        ({"os": "windows"}, True),
+        ({"os": "other", "guest_id": "windows2019srv_64Guest"}, True),
+        ({"os": "windows", "run_strategy": "Halted"}, False),
+        ({"os": "windows", "run_strategy": "Manual"}, False),
+        ({"os": "windows", "version": "2.11"}, False),
+        ({"os": "linux"}, False),
+    ],
+)
+def test_a_windows_that_is_started_and_waited_for_is_never_cleared_away(fields: Any, *, kept: bool) -> None:
+    assert ("deleteVmOnFailMigration" not in entry(**fields)) is kept
+
+
 def test_hooks_and_secrets_are_beside_the_plan() -> None:
     found = entry(hooks=(HookUse(name="drain", step="PreHook"),), luks_secret="keys")
     drain = {"namespace": "konveyor-forklift", "name": "acme-drain"}

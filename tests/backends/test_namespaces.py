@@ -31,6 +31,7 @@ from vmferry.model.spec import (
     ServiceAccountRef,
     StoreRef,
     VCenter,
+    Versions,
 )
 
 POD = MachineNic(index=0, name="nic-0", network=SourceRef(name="VM Network"), mac=None, binding="masquerade", nad=None)
@@ -67,8 +68,7 @@ def machine(name: str, method: Method, namespace: str = "web", **fields: Any) ->
         group="g",
         path=PATHS[method],
         method=method,
-        os="linux",
-        **fields,
+        **{"os": "linux", **fields},
     )
 
 
@@ -165,6 +165,38 @@ def test_quota_says_what_its_numbers_are_made_of() -> None:
     obj = schemas.named(compile_(plans=(plan,)), "ResourceQuota", "vmferry")
     assert list(obj["spec"]["hard"]) == ["requests.cpu", "requests.memory"]
     assert obj["metadata"]["annotations"] == {"vmferry.dev/quota-basis": "3 VMs, 40Gi"}
+
+
+WINDOWS = machine("a", "cold", os="windows")
+QUOTA = {"requests.memory": "40Gi", "requests.cpu": "4", "requests.storage": "1Ti"}
+
+
+def defaults(quota: dict[str, str], *machines: Machine, version: str = "2.12") -> list[Any]:
+    """Return the limits of the namespace's LimitRange; the applier may make one where there is one."""
+    plan = NamespacePlan(name="web", quota=quota, forklift=True)
+    items = compile_(
+        group(*machines), plans=(plan,), cluster=Cluster(name="prod-a", versions=Versions(forklift=version))
+    )
+    found = [obj for obj in schemas.objects(items) if obj["kind"] == "LimitRange"]
+    assert ("limitranges" in rights(items)) is bool(found)
+    for obj in found:
+        schemas.assert_fits(obj)
+    return [limit for obj in found for limit in obj["spec"]["limits"]]
+
+
+def test_the_pod_that_waits_for_windows_has_requests_where_a_quota_counts_them() -> None:
+    [limit] = defaults(QUOTA, WINDOWS)
+    assert limit == {"type": "Container", "defaultRequest": {"cpu": "10m", "memory": "64Mi"}}
+    [limit] = defaults({"requests.memory": "40Gi"}, WINDOWS)
+    assert limit["defaultRequest"] == {"memory": "64Mi"}
+
+
+def test_nothing_else_takes_default_requests() -> None:
+    assert defaults({}, WINDOWS) == []
+    assert defaults({"requests.storage": "1Ti"}, WINDOWS) == []
+    assert defaults(QUOTA, WINDOWS, version="2.11") == []
+    assert defaults(QUOTA, machine("a", "cold")) == []
+    assert defaults(QUOTA, machine("a", "cold", os="windows", run_strategy="Halted")) == []
 
 
 def test_namespace_without_limits_has_no_quota() -> None:

@@ -292,7 +292,7 @@ def test_each_vcenter_has_its_kind_of_credentials() -> None:
         name: one("Provider", f"konveyor-forklift/acme-{name}")["spec"]["secret"]["name"] for name in ("vc1", "vc2")
     }
     external = one("ExternalSecret", f"konveyor-forklift/{secrets['vc1']}")
-    assert {item["secretKey"] for item in external["spec"]["data"]} == {"user", "password", "ca.crt"}
+    assert {item["secretKey"] for item in external["spec"]["data"]} == {"user", "password", "cacert", "ca.crt"}
     assert f"konveyor-forklift/{secrets['vc2']}" in of_kind("SealedSecret")
 
 

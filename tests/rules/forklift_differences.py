@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from vmferry import rules
+from vmferry.estate.guests import unconverted
 from vmferry.model.catalog import CATALOG
 from vmferry.rules.concerns import CONCERNS, Seen
 
@@ -204,6 +205,20 @@ DIFFERENCES: tuple[Difference, ...] = (
         "the inventory lacks a name of the guest system, and what it has is supported",
         "as above: a system is judged by the names that are known",
         lambda seen, inventory: _name_unknown(seen, inventory) and not _nameless(seen, inventory),
+    ),
+    Difference(
+        ("VMF729",),
+        "Forklift",
+        "the guest id is that of Windows 10 or Windows Server 2016, windows9 or windows9Server64",
+        "vSphere has no other id for the two, and Red Hat supports both",
+        lambda seen, _: (seen.vm.guest_id or "").startswith("windows9"),
+    ),
+    Difference(
+        ("VMF729",),
+        "Forklift",
+        "virt-v2v cannot convert the guest system at all",
+        "that is an error of its own, VMF754: a test migration tells nothing new",
+        lambda seen, _: unconverted(seen.vm.guest_id, seen.vm.guest_tools_name, seen.vm.guest_name) is not None,
     ),
     Difference(
         ("VMF729",),

@@ -55,6 +55,8 @@ SYSTEMS = (  # guestId, as VMware Tools report it, as the configuration has it
     ("windows9Server64Guest", "", "Microsoft Windows Server 2012 (64-bit)"),
     ("windows8Server64Guest", "Microsoft Windows Server 2012 (64-bit)", "Microsoft Windows Server 2025 (64-bit)"),
     ("windows11_64Guest", "", ""),
+    ("windows9_64Guest", "", ""),
+    ("freebsd13_64Guest", "", "FreeBSD 13 (64-bit)"),
     ("", "", ""),
     ("", "SUSE Linux Enterprise 15 (64-bit)", ""),
 )

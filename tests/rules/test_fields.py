@@ -38,6 +38,7 @@ def test_a_decision_the_path_cannot_say_is_found_and_its_near_miss_is_not(
     [
         ({"cpuModel": "Nehalem"}, "cpuModel"),
         ({"preference": {"name": "rhel.9"}}, "preference"),
+        ({"labels": {"app": "shop"}}, "label app"),
         ({"runStrategy": "Manual"}, "runStrategy Manual"),
         ({"runStrategy": "RerunOnFailure"}, "runStrategy RerunOnFailure"),
     ],
@@ -46,3 +47,18 @@ def test_a_decision_that_takes_effect_later_is_told_of_a_plan_only(fields: Data,
     assert name in only("VMF508", planned(**fields)).message
     assert silent("VMF508", vm("a", **fields))
     assert silent("VMF508", planned())
+
+
+def test_label_app_of_the_vms_own_name_is_what_forklift_sets() -> None:
+    assert silent("VMF508", planned(labels={"app": "a", "tier": "web"}))
+
+
+@pytest.mark.parametrize(("kind", "what"), [("sriov", "SR-IOV"), ("macvtap", "macvtap")])
+def test_forklift_binds_every_nic_by_a_bridge(kind: str, what: str) -> None:
+    target = {
+        "sriov": {"type": "sriov", "resourceName": "nic.example.com/vf"},
+        "macvtap": {"type": "macvtap", "resource": "dataplane"},
+    }
+    networks = [{"source": {"portGroup": "vlan-7"}, "target": target[kind]}]
+    assert f"the {what} binding of a NIC" in only("VMF507", planned(liveMigration="none"), networks=networks).message
+    assert silent("VMF507", vm("a", liveMigration="none"), networks=networks)

@@ -35,6 +35,38 @@ def test_an_old_forklift_matters_only_to_what_it_moves() -> None:
     assert silent("VMF506", vm("a", path="forklift", method="cold"), target=old)
 
 
+def test_an_old_forklift_leaves_nvme_disks_out() -> None:
+    disks = [{"size": "40Gi", "datastore": "ds1", "controller": "nvme", "unit": "nvme0:0"}]
+    fast = vm("a", path="forklift", method="cold", disks=disks)
+    for release in ("2.9", "2.10", "2.10.3"):
+        assert f"Forklift {release} leaves such disks out" in only("VMF506", fast, target=target(release)).message
+    for release in ("2.10.4", "2.11"):
+        assert silent("VMF506", fast, target=target(release))
+    assert silent("VMF506", vm("a", disks=disks), target=target("2.9"))
+
+
+@pytest.mark.parametrize(
+    ("power", "strategy", "result"),
+    [
+        ("poweredOn", "Halted", "the VM is started"),
+        ("poweredOn", "Manual", "the VM is started"),
+        ("poweredOff", "Always", "the VM stays off"),
+        ("poweredOn", "Always", None),
+        ("poweredOff", None, None),
+        (None, "Halted", None),
+    ],
+)
+def test_forklift_2_9_restores_the_power_state_of_the_source(
+    power: str | None, strategy: str | None, result: str | None
+) -> None:
+    plan = vm("a", path="forklift", method="cold", powerState=power, runStrategy=strategy)
+    if result is None:
+        assert silent("VMF506", plan, target=target("2.9"))
+    else:
+        assert result in only("VMF506", plan, target=target("2.9")).message
+    assert silent("VMF506", plan, target=target("2.10"))
+
+
 def test_kubevirt_unplugs_a_nic_since_1_5() -> None:
     unplugged = {"network": "vlan-7", "mac": "00:50:56:00:00:01", "connected": False}
     message = only("VMF506", vm("a", nics=[unplugged]), target=target(kubevirt="1.4")).message

@@ -141,12 +141,16 @@ def _registry(image: RegistryImage) -> dict[str, str]:
 
 
 def _vddk(blueprint: Blueprint, machine: Machine, disk: MachineDisk) -> dict[str, str]:
-    """Return the vddk source; CDI refuses it unless all but the image are set (validateVDDKSource)."""
+    """Return the vddk source; CDI refuses it unless all but the image are set (validateVDDKSource).
+
+    A BIOS UUID may belong to several VMs, and vCenter answers with the first; an instance UUID belongs to one.
+    """
     source = conversion(blueprint, machine)
+    by_instance = versions.certain_in(source.cdi, versions.VDDK_INSTANCE_UUID)
     return _present(
         backingFile=disk.file,
         url=source.url,
-        uuid=machine.uuid,
+        uuid=(machine.instance_uuid if by_instance else None) or machine.uuid,
         thumbprint=source.thumbprint,
         secretRef=conversion_secret(blueprint, machine),
         initImageURL=source.vddk_image,

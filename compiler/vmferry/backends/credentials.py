@@ -10,13 +10,14 @@ from vmferry.model.manifest import INFRA_LOCK, KubeObject, Resource
 from vmferry.model.spec import ExternalSecret
 
 KEYS = {
-    "provider": {"user": "user", "password": "password", "ca.crt": "cacert"},
+    "provider": {"user": "user", "password": "password", "cacert": "cacert", "ca.crt": "cacert"},
     "conversion": {"accessKeyId": "user", "secretKey": "password", "cacert": "cacert"},
 }
 """Keys of the Secret, each with the property of the store's entry that fills it.
 
-Forklift wants user, password and ca.crt of a vCenter (pkg/controller/provider/validation.go). CDI's vddk
-source and conversion Jobs want accessKeyId and secretKey; the Jobs verify the vCenter with cacert.
+Forklift wants user, password and the CA of a vCenter (pkg/controller/provider/validation.go): before 2.12 in cacert,
+from then on in ca.crt or cacert (pull request 5549). Both are written, so that an update needs no new Secret. CDI's
+vddk source and conversion Jobs want accessKeyId and secretKey; the Jobs verify the vCenter with cacert.
 """
 
 

@@ -284,18 +284,18 @@ def _machine(blueprint: Blueprint, machine: Machine) -> dict[str, Any]:
     """Return the VM's entry in the Plan.
 
     ``deleteVmOnFailMigration``: a retry finds volumes of its exact names in the way (Forklift looks for
-    its own by the Migration's UID), so what a failed run leaves has to go. A VM with a PostHook can fail
-    after it was started; its volumes are kept and a retry needs a person's hand.
+    its own by the Migration's UID), so what a failed run leaves has to go. A VM with a PostHook, or one
+    that is waited for, can fail after it was started; its volumes are kept and a retry needs a person's hand.
     """
     namespace = blueprint.forklift.namespace
-    post = any(use.step == "PostHook" for use in machine.hooks)
+    served = waits_for_reboot(blueprint, machine) or any(use.step == "PostHook" for use in machine.hooks)
     hooks = {hook.name: hook.full_name for hook in blueprint.hooks}
     entry: dict[str, Any] = {
         **_found(machine.id, machine.name),
         "targetName": machine.target_name,
         "targetPowerState": _POWER[machine.run_strategy],
         "pvcNameTemplate": claim_template(machine),
-        "deleteVmOnFailMigration": None if post else True,
+        "deleteVmOnFailMigration": None if served else True,
         "rootDisk": machine.root_disk,
         "instanceType": machine.instancetype.name if machine.instancetype else None,
         # Forklift looks for the Secret beside the Plan (secretLUKS in pkg/controller/plan/kubevirt.go).
@@ -305,6 +305,16 @@ def _machine(blueprint: Blueprint, machine: Machine) -> dict[str, Any]:
         "hooks": [{"step": use.step, "hook": _reference(namespace, hooks[use.name])} for use in machine.hooks],
     }
     return _known(blueprint, entry)
+
+
+def waits_for_reboot(blueprint: Blueprint, machine: Machine) -> bool:
+    """Return whether Forklift may start the VM and wait, by a pod beside it, until its Windows has rebooted.
+
+    With a target power state of off there is no such step (pkg/controller/plan/migration.go).
+    """
+    windows = machine.os == "windows" or (machine.guest_id or "").lower().startswith("win")
+    waits = versions.possible(blueprint.cluster.versions, versions.WAITS_FOR_WINDOWS)
+    return machine.path == "forklift" and windows and waits and _POWER[machine.run_strategy] == "on"
 
 
 def claim_template(machine: Machine) -> str:

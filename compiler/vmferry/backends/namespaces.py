@@ -98,6 +98,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
         for obj in (
             _namespace(blueprint, plan),
             *_quota(blueprint, plan),
+            *_default_requests(blueprint, plan, groups),
             *_applier_rights(blueprint, plan, groups),
             *_golden_image_rights(blueprint, plan, groups),
             *(_network_policies(blueprint, plan, groups) if plan.isolate else ()),
@@ -135,6 +136,31 @@ def _quota(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
     }
 
 
+_DEFAULT_REQUESTS = {"cpu": "10m", "memory": "64Mi"}
+"""What a pod gets that asks for nothing; the one that waits for Windows reads a serial console."""
+
+
+def _default_requests(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
+    """Yield default requests for the pod that waits for Windows: the quota refuses one that has none.
+
+    Forklift says nothing of its resources (EnsureWaitForRebootPod in pkg/controller/plan/kubevirt.go, v2.12.5), and
+    the migration fails though the VM runs. No default limits: they would hold for the pods that run the VMs, too.
+    """
+    if requests := _requests_for_waiting(blueprint, plan, groups):
+        yield {
+            "apiVersion": "v1",
+            "kind": "LimitRange",
+            "metadata": metadata(blueprint, "vmferry", plan.name),
+            "spec": {"limits": [{"type": "Container", "defaultRequest": requests}]},
+        }
+
+
+def _requests_for_waiting(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> dict[str, str]:
+    counted = {name: text for name, text in _DEFAULT_REQUESTS.items() if f"requests.{name}" in plan.quota}
+    waits = any(forklift.waits_for_reboot(blueprint, machine) for machine in _machines(groups))
+    return counted if waits else {}
+
+
 # --- rights ----------------------------------------------------------------------------------
 
 
@@ -146,6 +172,8 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
             kinds.append(_CONVERSION_SCC)
     if plan.quota:
         kinds.append(_Kind("", "resourcequotas"))
+    if _requests_for_waiting(blueprint, plan, groups):
+        kinds.append(_Kind("", "limitranges"))
     if plan.isolate:
         kinds.append(_NETWORK_POLICIES)
     if plan.nads:

@@ -339,6 +339,65 @@ XCOPY_MORE_ARRAYS = Feature(
     Component.FORKLIFT, "copy offload of flashsystem, infinibox, powermax and powerstore", "2.10", source=_CRDS
 )
 
+# --- Forklift: what a release does, beside its fields -----------------------------------------
+# Read at the tags v2.9.0 to v2.12.5 and main d42511bb; of 2.10 there are no tags before v2.10.4.
+
+NVME_DISKS = Feature(
+    Component.FORKLIFT,
+    "disks on NVMe controllers",
+    "2.10.4",
+    source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go sortedDisksAsVmware; pull request 2245",
+)
+DISKS_BY_CONTROLLER = Feature(
+    Component.FORKLIFT,
+    "disks numbered by controller and unit, no longer by device key",
+    "2.11.5",
+    source="kubev2v/forklift pkg/controller/provider/web/vsphere/vm.go sortedDisksByBusses; MTV-4872",
+)
+FINDS_BY_INSTANCE_UUID = Feature(
+    Component.FORKLIFT,
+    "source VMs found by instance UUID",
+    "2.11.5",
+    source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/client.go getVM; MTV-5251",
+)
+COPIES_BY_INSTANCE_UUID = Feature(
+    Component.FORKLIFT,
+    "the instance UUID in the DataVolumes of a warm copy",
+    MAIN,
+    source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go canUseInstanceUUID; MTV-5263",
+)
+NAMES_WITHOUT_ID = Feature(
+    Component.FORKLIFT,
+    "name templates for a VM that a Plan names without an id",
+    "2.12",
+    source="kubev2v/forklift pull request 4757 (MTV-3481)",
+)
+STANDARD_CA_KEY = Feature(
+    Component.FORKLIFT,
+    "the key ca.crt in a Provider's Secret, beside cacert",
+    "2.12",
+    source="kubev2v/forklift pull request 5549 (MTV-4647)",
+)
+WAITS_FOR_WINDOWS = Feature(
+    Component.FORKLIFT,
+    "a pod that waits until a converted Windows has rebooted",
+    "2.12",
+    source="kubev2v/forklift pkg/controller/plan/kubevirt.go EnsureWaitForRebootPod; MTV-5345",
+)
+REFUSES_TWO_NICS_ON_ONE_NAD = Feature(
+    Component.FORKLIFT,
+    "a Plan refused for two NICs of a VM on one NetworkAttachmentDefinition",
+    "2.11.1",
+    MAIN,
+    source="kubev2v/forklift pkg/controller/plan/validation.go VMDuplicateNADMappings; pull requests 4862, 8087",
+)
+FINDS_BOOT_DISK = Feature(
+    Component.FORKLIFT,
+    "the boot disk that virt-v2v found",
+    "2.12",
+    source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go mapDisks (DetectedBootDisk)",
+)
+
 # --- KubeVirt ---------------------------------------------------------------------------------
 
 LINK_STATE = Feature(

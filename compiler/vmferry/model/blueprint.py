@@ -184,6 +184,7 @@ class Machine(Model, frozen=True, kw_only=True):
     hostname: str | None = None
     timezone: str | None = None
     uuid: str | None = None  # firmware.uuid; set for every VM that vmferry emits itself
+    instance_uuid: str | None = None  # vCenter's own, of VMs whose disks CDI copies
     serial: str | None = None
     firmware: Firmware = "bios"
     secure_boot: bool = False

@@ -206,6 +206,7 @@ def _copied(
         timezone=vm.timezone,
         uuid=vm.uuid.lower() if vm.uuid else None,
         serial=vm.uuid.lower() if vm.uuid else None,
+        instance_uuid=vm.instance_uuid.lower() if vm.instance_uuid and _by_vddk(disks) else None,
         firmware=vm.firmware or "bios",
         secure_boot=bool(vm.secure_boot),
         vtpm=bool(vm.vtpm),
@@ -440,6 +441,10 @@ def _disks(candidate: Candidate, target_name: str, parts: Parts) -> tuple[Machin
             )
         )
     return tuple(result)
+
+
+def _by_vddk(disks: tuple[MachineDisk, ...]) -> bool:
+    return any(disk.source.vddk is not None for disk in disks)
 
 
 def _source(disk: Disk, route: Route) -> DiskSource:

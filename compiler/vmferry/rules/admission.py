@@ -84,7 +84,7 @@ def _problems(machine: Machine) -> Iterator[_Problem]:
     for nic in machine.nics:
         if nic.binding == "sriov" and not nic.connected:
             yield "nics", f"{nic.name} is not connected, and SR-IOV has no link state", "connect it, or remove the NIC"
-    if machine.path == "virt-v2v" and machine.placement.labels.keys() & _RESERVED:
+    if machine.placement.labels.keys() & _RESERVED:  # Forklift's VMs have them, too, from a Plan's targetLabels
         names = ", ".join(sorted(machine.placement.labels.keys() & _RESERVED))
         yield "labels", f"label {names} is KubeVirt's own", "choose another name"
     if sum(map(_network_data, machine.nics)) > _MAX_CLOUD_INIT:

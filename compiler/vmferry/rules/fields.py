@@ -52,6 +52,12 @@ def _forklift(machine: Machine) -> Iterator[str]:
         yield "the model of a NIC" + " (a Plan has one for all)" * machine.raw
     if any(not nic.connected for nic in machine.nics):
         yield "a NIC that is not connected"
+    # Every NIC that is not on the pod network gets `bridge: {}` (mapNetworks in adapter/vsphere/builder.go).
+    yield from sorted({f"the {_BOUND[nic.binding]} binding of a NIC" for nic in machine.nics if nic.binding in _BOUND})
+
+
+_BOUND = {"sriov": "SR-IOV", "macvtap": "macvtap"}
+"""Bindings of NICs that Forklift cannot make, as people call them."""
 
 
 def _devices(machine: Machine) -> tuple[str, str]:
@@ -79,10 +85,16 @@ _LOST: dict[Path, Callable[[Machine], Iterator[str]]] = {
 }
 
 
+def _another_app(machine: Machine) -> bool:
+    return machine.placement.labels.get("app", machine.target_name) != machine.target_name
+
+
 def _later(machine: Machine) -> Iterator[str]:
     """Yield what takes effect once the VM's manifest is vmferry's own."""
     fields = {
         "cpuModel": machine.cpu_model,
+        # Set after targetLabels, to the VM's name (virtualMachine in pkg/controller/plan/kubevirt.go).
+        "label app (Forklift sets it to the VM's name)": _another_app(machine),
         "preference": machine.preference,
         "priorityClass": machine.priority_class,
         "runStrategy Manual": machine.run_strategy == "Manual",

@@ -3,19 +3,13 @@
 import re
 from collections.abc import Iterator
 
+from vmferry.estate import guests
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.review import Subject
 from vmferry.rules.concerns import Detected, Seen, by_forklift, concern, copied
 
 _LONGEST_NAME = 63
 _DNS_NAME = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9.]*)?[A-Za-z0-9])?")
-
-_SUPPORTED_ID = re.compile(r"rhel(?:[789]|10)(?:_64)?guest|windows(?:10|11|2016|2019|2022|2025).*guest")
-_SUPPORTED_NAMES = (
-    *(f"red hat enterprise linux {release}" for release in (7, 8, 9, 10)),
-    *(f"windows {release}" for release in (10, 11)),
-    *(f"windows server {release}" for release in (2016, 2019, 2022, 2025)),
-)
 
 
 def _reported(subject: Subject) -> bool:
@@ -138,12 +132,43 @@ def guest_system(seen: Seen) -> Iterator[Detected]:
     """virt-v2v puts drivers and a boot configuration into the guest, for systems that it knows.
 
     Red Hat supports RHEL 7 to 10, Windows 10 and 11, and Windows Server 2016 to 2025. Many more work, and
-    whether this one does, a test migration shows.
+    whether this one does, a test migration shows. (A system that virt-v2v certainly cannot convert is VMF754.)
     """
     vm = seen.vm
     named = vm.guest_tools_name or vm.guest_name  # what Tools report comes first
-    by_id = vm.guest_id is not None and _SUPPORTED_ID.search(vm.guest_id.lower())
-    by_name = named is not None and any(name in named.lower() for name in _SUPPORTED_NAMES)
-    if (vm.guest_id or named) and not (by_id or by_name):
+    if not (vm.guest_id or named) or guests.supported(vm.guest_id, named):
+        return
+    if guests.unconverted(vm.guest_id, vm.guest_tools_name, vm.guest_name) is None:
         what = f"its guest system is not on Red Hat's list for virt-v2v: {named or vm.guest_id}"
         yield Detected(what, "migrate a copy of it first; or rebuild it, or upgrade it before", ("guestId",))
+
+
+def _converted(subject: Subject, group: Group, machine: Machine) -> bool:
+    """Return whether virt-v2v is to convert the guest: images may be made in another way."""
+    by_bastion = machine.method == "image" and any(disk.source.upload is not None for disk in machine.disks)
+    return copied(subject, group, machine) and (machine.method in ("warm", "cold", "job") or by_bastion)
+
+
+@concern(
+    "VMF754",
+    "error",
+    "guest system that virt-v2v cannot convert",
+    source="libguestfs/virt-v2v convert/convert.ml: virt-v2v is unable to convert this guest type; issue 7",
+    matters=_converted,
+)
+def guest_without_conversion(seen: Seen) -> Iterator[Detected]:
+    """virt-v2v converts Windows, and Linux of the families Red Hat, SUSE, Debian and ALT. At any other it stops.
+
+    BSD, Solaris, macOS, Photon OS and the appliances built on it, Alpine, Arch and Gentoo are such guests. The
+    migration fails after all disks were copied, so a test tells nothing new. Their disks can be copied as they are; the
+    guest then needs drivers of its own for the devices it meets in the target.
+    """
+    vm = seen.vm
+    if system := guests.unconverted(vm.guest_id, vm.guest_tools_name, vm.guest_name):
+        named = vm.guest_tools_name or vm.guest_name or vm.guest_id
+        yield Detected(
+            f"virt-v2v cannot convert {system} ({named})",
+            "copy its disks unconverted: path virt-v2v, method image, `source: {vddk: {}}` on each disk, with bus: "
+            "sata and model: e1000e unless the guest has virtio drivers",
+            ("guestId",),
+        )

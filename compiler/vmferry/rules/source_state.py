@@ -185,7 +185,8 @@ def nested(seen: Seen) -> Iterator[Detected]:
 def ambiguous(review: Review) -> Iterator[Problem]:
     """virt-v2v asks an ESXi host for a VM by its name, and takes the first of that name.
 
-    vSphere allows one name twice, in two folders. On one host the wrong VM may be converted.
+    vSphere allows one name twice, in two folders. On one host the wrong VM may be converted. That goes for Forklift's
+    cold migrations, too: its conversion pod is told the name (V2V_vmName). Its warm ones copy disks of a UUID.
     """
     alike: defaultdict[tuple[str, str, str], list[Subject]] = defaultdict(list)
     for subject in review.subjects:
@@ -193,6 +194,7 @@ def ambiguous(review: Review) -> Iterator[Problem]:
             alike[subject.source, subject.vm.host, subject.name].append(subject)
     for subject, group, machine in review.moving:
         same = alike[subject.source, subject.vm.host or "", subject.name]
-        if machine.path == "virt-v2v" and copied(subject, group, machine) and len(same) > 1:
-            fix = "rename one of them in vSphere and import again; or use path forklift, which goes by id"
+        by_name = machine.path == "virt-v2v" or machine.method == "cold"
+        if by_name and copied(subject, group, machine) and len(same) > 1:
+            fix = "rename one of them in vSphere and import again, or move one to another host until both are copied"
             yield subject.problem(f"its host has {len(same)} VMs of this name", fix, "name")

@@ -6,8 +6,12 @@ from vmferry.kube import versions
 from vmferry.kube.versions import Component, Support
 from vmferry.model.blueprint import Group
 from vmferry.model.review import Problem, Review
-from vmferry.model.spec import Versions
+from vmferry.model.spec import Stage, Versions
 from vmferry.rules.registry import also, rule
+
+_BEFORE_CUTOVER: tuple[Stage, ...] = ("planned", "prepared", "migrating")
+_STARTED = ("Always", "RerunOnFailure")
+"""Run strategies that start a VM."""
 
 _SOURCE = "kubev2v/forklift operator/config/crd/bases (Plan); issue 2053"
 
@@ -43,6 +47,44 @@ def link_state(review: Review) -> Iterator[Problem]:
                 f"{', '.join(down)} is not connected, and KubeVirt {here.kubevirt} has no link state",
                 "1.5 has: update KubeVirt and target.cluster.versions.kubevirt, or connect or remove the NIC",
                 "nics",
+            )
+
+
+@also("VMF506")
+def nvme(review: Review) -> Iterator[Problem]:
+    """Yield VMs with disks that an older Forklift does not see: it maps those on SATA, IDE and SCSI only."""
+    here = review.blueprint.cluster.versions
+    if versions.certain(here, versions.NVME_DISKS):
+        return
+    for subject, group, _ in review.moving:
+        disks = [index for index, disk in enumerate(subject.vm.disks or ()) if disk.controller == "nvme"]
+        if disks and group.path == "forklift" and not group.frozen:
+            yield subject.problem(
+                f"a disk of it is on an NVMe controller, and Forklift {here.forklift} leaves such disks out",
+                f"{versions.NVME_DISKS.since} has them: update Forklift and target.cluster.versions.forklift, move the "
+                "disk to a SCSI controller, or use path virt-v2v",
+                "disks",
+                disks[0],
+            )
+
+
+@also("VMF506")
+def power_state(review: Review) -> Iterator[Problem]:
+    """Yield VMs that an older Forklift starts, or leaves off, against the spec: it restores the source's state."""
+    here = review.blueprint.cluster.versions
+    if versions.certain(here, versions.TARGET_POWER_STATE):
+        return
+    for subject, group, machine in review.moving:
+        if group.path != "forklift" or group.stage not in _BEFORE_CUTOVER:
+            continue
+        starts, wanted = subject.vm.power_state == "poweredOn", machine.run_strategy in _STARTED
+        if subject.vm.power_state is not None and starts != wanted:
+            yield subject.decided(
+                "run_strategy",
+                f"its runStrategy is {machine.run_strategy}, and Forklift {here.forklift} has no field for it: the VM "
+                f"{'is started, as its source was running' if starts else 'stays off, as its source was'}",
+                f"{versions.TARGET_POWER_STATE.since} has it: update Forklift and target.cluster.versions.forklift; or "
+                "let the source's power state decide",
             )
 
 

@@ -21,8 +21,15 @@ OPERATORS = ("argocd", "flux-system", "konveyor-forklift")
 
 _TIMEOUT = 300.0  # seconds that any one kubectl may take
 _CORE = (
-    *("configmaps", "namespaces", "persistentvolumeclaims", "pods", "resourcequotas", "secrets", "serviceaccounts"),
-    *("services", "deployments.apps", "statefulsets.apps", "jobs.batch", "networkpolicies.networking.k8s.io"),
+    *("configmaps", "limitranges", "namespaces", "persistentvolumeclaims", "pods", "resourcequotas", "secrets"),
+    *(
+        "serviceaccounts",
+        "services",
+        "deployments.apps",
+        "statefulsets.apps",
+        "jobs.batch",
+        "networkpolicies.networking.k8s.io",
+    ),
     *("poddisruptionbudgets.policy", "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io"),
     "priorityclasses.scheduling.k8s.io",
 )

@@ -1,0 +1,334 @@
+"""What Forklift does with a Plan at the release that the spec names: what it finds, and what it refuses."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from vmferry.kube import versions
+from vmferry.model.blueprint import Group, Machine
+from vmferry.model.facts import Nic
+from vmferry.model.finding import Where
+from vmferry.model.review import Problem, Review, Subject
+from vmferry.model.spec import Stage, VirtualMachine
+from vmferry.rules.registry import rule
+
+_VALIDATION = "kubev2v/forklift pkg/controller/plan/validation.go"
+_BEFORE_CUTOVER: tuple[Stage, ...] = ("planned", "prepared", "migrating")
+
+
+def _planned(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
+    """Yield the VMs that Forklift moves and has not moved yet."""
+    for subject, group, machine in review.moving:
+        if group.path == "forklift" and group.stage in _BEFORE_CUTOVER:
+            yield subject, group, machine
+
+
+def _release(review: Review) -> str:
+    return f"Forklift {review.blueprint.cluster.versions.forklift}"
+
+
+# --- which VM ---------------------------------------------------------------------------------
+
+
+@rule(
+    "VMF744",
+    "error",
+    "VM is looked for by a UUID that another one has, too",
+    source="kubev2v/forklift pkg/controller/plan/adapter/vsphere: client.go getVM, builder.go DataVolumes; CDI "
+    "pkg/importer/vddk-datasource_amd64.go FindVM",
+)
+def shared_uuid(review: Review) -> Iterator[Problem]:
+    """A VM that was copied by its files has the BIOS UUID of the original, and vCenter answers with the first it finds.
+
+    Forklift before 2.11.5 asks vCenter for a VM by its BIOS UUID before it powers it off and snapshots it; so does CDI
+    before 1.66 for a disk of source vddk, and for a warm copy whatever Forklift's release. The other VM may be
+    powered off in the middle of the day, and its disks copied, though nothing in the spec says that it moves. Later
+    releases go by vCenter's own instance UUID, which is never given twice.
+    """
+    alike = _by_uuid(review)
+    for subject, group, machine in review.moving:
+        others = [other for other in alike[_uuid(subject)] if other is not subject]
+        if subject.vm.uuid is None or not others or group.stage not in _BEFORE_CUTOVER:
+            continue
+        if finder := _finder(review, group, machine):
+            who, fix = finder
+            yield subject.problem(
+                f"its BIOS UUID {subject.vm.uuid} is also that of {_named(others)}, and {who} finds a VM by it",
+                f"give one a UUID of its own in vSphere (uuid.bios, while it is off) and import again; or {fix}",
+                "uuid",
+            )
+
+
+@rule(
+    "VMF745",
+    "warning",
+    "several VMs have one BIOS UUID",
+    source="CDI pkg/importer/vddk-datasource_amd64.go FindVM; pull request 4127",
+)
+def instance_uuid(review: Review) -> Iterator[Problem]:
+    """CDI is told the instance UUID of a VM whose disks it copies, since several have its BIOS UUID.
+
+    CDI before 1.66 does not know it and finds no VM, so the release in `target.cluster.versions.cdi` has to be that of
+    the cluster. The guests keep the UUID they have: what knows machines by it (backup, licences, configuration
+    management) still takes them for one.
+    """
+    alike = _by_uuid(review)
+    for subject, group, machine in review.moving:
+        others = [other for other in alike[_uuid(subject)] if other is not subject]
+        raw = any(disk.source.vddk is not None for disk in machine.disks)
+        if subject.vm.uuid is None or not others or not raw or group.stage not in _BEFORE_CUTOVER:
+            continue
+        if _finder(review, group, machine) is None:
+            yield subject.problem(
+                f"its BIOS UUID {subject.vm.uuid} is also that of {_named(others)}; CDI is told its instance UUID",
+                "make sure that the cluster's CDI is 1.66 or later, or give one of them a UUID of its own in vSphere",
+                "uuid",
+            )
+
+
+def _by_uuid(review: Review) -> defaultdict[tuple[str, str], list[Subject]]:
+    """Return every VM of the inventory, also of those that stay, by vCenter and BIOS UUID."""
+    result: defaultdict[tuple[str, str], list[Subject]] = defaultdict(list)
+    for subject in review.subjects:
+        if subject.vm.uuid is not None and subject.vm.clone_of is None and not subject.vm.srm_placeholder:
+            result[_uuid(subject)].append(subject)
+    return result
+
+
+def _uuid(subject: Subject) -> tuple[str, str]:
+    return subject.source, (subject.vm.uuid or "").lower()
+
+
+def _finder(review: Review, group: Group, machine: Machine) -> tuple[str, str] | None:
+    """Return who looks for the VM by its BIOS UUID, and which way does not; None if nobody does."""
+    here = review.blueprint.cluster.versions
+    if group.path == "forklift" and not versions.certain(here, versions.FINDS_BY_INSTANCE_UUID):
+        since = versions.FINDS_BY_INSTANCE_UUID.since
+        return _release(review), f"update Forklift to {since} and target.cluster.versions.forklift, and move it cold"
+    if group.method == "warm" and not (
+        versions.certain(here, versions.COPIES_BY_INSTANCE_UUID) and versions.certain(here, versions.VDDK_INSTANCE_UUID)
+    ):
+        return f"a warm copy by Forklift {here.forklift} and CDI {here.cdi}", "use method cold"
+    if any(disk.source.vddk is not None for disk in machine.disks) and machine.path == "virt-v2v":
+        cdi = machine.conversion.cdi if machine.conversion is not None else here.cdi
+        if not versions.certain_in(cdi, versions.VDDK_INSTANCE_UUID):
+            since = versions.VDDK_INSTANCE_UUID.since
+            return f"CDI {cdi}", f"update CDI to {since} and target.cluster.versions.cdi, and state its instanceUuid"
+        if machine.instance_uuid is None:
+            return "CDI, where the instance UUID is unknown,", "state its instanceUuid (RVTools: VM UUID)"
+    return None
+
+
+def _named(subjects: list[Subject]) -> str:
+    names = sorted(f"VM {subject.name}" for subject in subjects)
+    return " and ".join(names) if len(names) < 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+@rule(
+    "VMF747",
+    "error",
+    "a Plan names the VM without an id",
+    source="kubev2v/forklift pull request 4757; pkg/lib/ref: RefNotUnique",
+)
+def without_id(review: Review) -> Iterator[Problem]:
+    """Before 2.12 Forklift ignores the templates for names where a Plan names a VM without an id.
+
+    The claims then have names that Forklift made up, not those in assignments.yaml, and whatever goes by those (the
+    manifests that take the VM over, snapshots, quotas, a retry) finds nothing. A name that two VMs of the vCenter have
+    is refused by every release: the Plan does not get ready.
+    """
+    names: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for subject in review.subjects:
+        names[subject.source, subject.name] += 1
+    ignored = not versions.certain(review.blueprint.cluster.versions, versions.NAMES_WITHOUT_ID)
+    for subject, _, machine in _planned(review):
+        if machine.id is not None:
+            continue
+        fix = "add `id` (vCenter: the moRef, as in vm-4711; RVTools: VM ID)"
+        if names[subject.source, subject.name] > 1:
+            yield subject.problem("it has no id, and another VM of its vCenter has the same name", fix, "name")
+        elif ignored:
+            message = f"it has no id, so {_release(review)} ignores pvcNameTemplate and names its claims itself"
+            yield subject.problem(message, f"{fix}; or update Forklift to 2.12", "name")
+
+
+# --- which network and datastore --------------------------------------------------------------
+
+
+class _Found(NamedTuple):
+    """A network or datastore that a map names without its id."""
+
+    what: str
+    vcenter: str
+    name: str
+    where: Where
+    vms: frozenset[str]
+
+
+@rule(
+    "VMF746",
+    "error",
+    "one name in two datacenters",
+    source="kubev2v/forklift pkg/controller/map/network/validation.go, storage/validation.go: RefNotUnique",
+)
+def two_datacenters(review: Review) -> Iterator[Problem]:
+    """A port group or datastore belongs to one datacenter, and two datacenters may each have one of the same name.
+
+    Forklift looks through the whole vCenter. It finds both, marks the NetworkMap or StorageMap as ambiguous, and no
+    Plan that uses it gets ready. VMs that stay in vSphere count as well: it is their network that Forklift finds, too.
+    """
+    places = _datacenters(review)
+    for found in (*_networks(review), *_datastores(review)):
+        datacenters = sorted(places[found.what, found.vcenter, found.name])
+        if len(datacenters) > 1:
+            yield Problem(
+                f"{found.what} {found.name!r} of {found.vcenter} is in datacenters {' and '.join(datacenters)}: the "
+                "name alone is ambiguous for Forklift",
+                "give each a row of its own with its managed object `id`, which vCenter shows in the address of its "
+                "page; import the inventory with ids (networkId of NICs), so that each VM finds its row",
+                found.where,
+                tuple(sorted(found.vms)),
+            )
+
+
+def _datacenters(review: Review) -> defaultdict[tuple[str, str, str], set[str]]:
+    """Return the datacenters in which VMs, moving or not, use a network or datastore, by what, vCenter and name."""
+    result: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for subject in review.subjects:
+        if (datacenter := subject.vm.datacenter) is not None:
+            for nic in subject.vm.nics or ():
+                result["network", subject.source, nic.network].add(datacenter)
+            for disk in subject.vm.disks or ():
+                if disk.datastore is not None:
+                    result["datastore", subject.source, disk.datastore].add(datacenter)
+    return result
+
+
+def _networks(review: Review) -> Iterator[_Found]:
+    users: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for subject, _, machine in _planned(review):
+        for nic in machine.nics:
+            if nic.network.id is None:
+                users[subject.source, nic.network.name].add(subject.name)
+    for (vcenter, name), vms in sorted(users.items()):
+        rows = [
+            index
+            for index, row in enumerate(review.spec.networks)
+            if name in (row.source.segment, row.source.port_group) and row.source.source in (None, vcenter)
+        ]
+        where = review.at("networks", *rows[:1], "source") if rows else review.at("networks")
+        yield _Found("network", vcenter, name, where, frozenset(vms))
+
+
+def _datastores(review: Review) -> Iterator[_Found]:
+    users: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for subject, _, machine in _planned(review):
+        for disk in machine.disks:
+            if disk.datastore is not None and disk.datastore.id is None:
+                users[subject.source, disk.datastore.name].add(subject.name)
+    for (vcenter, name), vms in sorted(users.items()):
+        rows = [
+            index
+            for index, row in enumerate(review.spec.storage.map)
+            if row.source.datastore == name and row.source.source in (None, vcenter)
+        ]
+        where = review.at("storage", "map", *rows[:1], "source") if rows else review.at("storage", "map")
+        yield _Found("datastore", vcenter, name, where, frozenset(vms))
+
+
+# --- NICs and addresses -----------------------------------------------------------------------
+
+
+@rule(
+    "VMF748",
+    "error",
+    "two NICs of a VM on one network, which Forklift refuses",
+    source=f"{_VALIDATION} VMDuplicateNADMappings (v2.11.1 to v2.12.5); pull requests 4862, 6252, 8087",
+)
+def two_nics(review: Review) -> Iterator[Problem]:
+    """From 2.11.1 to 2.12.5 Forklift takes one NIC of a VM for each NetworkAttachmentDefinition.
+
+    With two on one, the Plan is marked critical (VMDuplicateNADMappings), and the whole group waits. Forklift takes
+    several rows of the NetworkMap for one source network, each with a definition of its own.
+    """
+    if not versions.possible(review.blueprint.cluster.versions, versions.REFUSES_TWO_NICS_ON_ONE_NAD):
+        return
+    for subject, _, machine in _planned(review):
+        on: defaultdict[str, list[str]] = defaultdict(list)
+        for nic in machine.nics:
+            if nic.nad is not None:
+                on[nic.nad].append(nic.name)
+        for nad, names in sorted(on.items()):
+            if len(names) > 1:
+                yield subject.problem(
+                    f"{' and '.join(names)} are on one network, {nad}, and {_release(review)} refuses a Plan with that",
+                    "give the network as many definitions as the VM has NICs on it, use path virt-v2v, or update "
+                    "Forklift to a release after 2.12",
+                    "nics",
+                )
+
+
+@rule(
+    "VMF750",
+    "warning",
+    "static addresses of a VM that is off",
+    source="kubev2v/forklift pkg/controller/provider/container/vsphere/model.go: guest networks; issue 1354",
+)
+def off(review: Review) -> Iterator[Problem]:
+    """Forklift keeps the addresses that VMware Tools report, and they report nothing while a VM is off.
+
+    Forklift goes on knowing those of a VM that was running when it first saw the vCenter. One that was off all the time
+    comes up without its static addresses, whatever the spec knows of them: a Plan has no field for addresses.
+    """
+    for subject, _, machine in _planned(review):
+        vm = subject.vm
+        if vm.power_state != "poweredOff" or not machine.preserve_static_ips or not machine.nics:
+            continue
+        asked = subject.decisions.static_ip == "preserve"
+        if any(nic.origin == "static" or (asked and nic.origin is None) for nic in vm.nics or ()) and _known(vm):
+            yield subject.problem(
+                "it is powered off, so Forklift may not know the static addresses that it is to keep",
+                "start it, with VMware Tools, once the Provider is ready and until the Plan is; or use path virt-v2v, "
+                "which takes the addresses from the spec; or set staticIP: none",
+                "powerState",
+            )
+
+
+def _known(vm: VirtualMachine) -> bool:
+    """Return whether something is known of its addresses; that nothing is, of a VM whose Tools are known, is VMF719."""
+    nics: tuple[Nic, ...] = vm.nics or ()
+    return vm.tools is None or any(nic.addresses for nic in nics)
+
+
+# --- the Secret -------------------------------------------------------------------------------
+
+_CA = re.compile(rb"^\s+[\"']?ca\.crt[\"']?\s*:", re.MULTILINE)
+_OLD_CA = re.compile(rb"^\s+[\"']?cacert[\"']?\s*:", re.MULTILINE)
+
+
+@rule(
+    "VMF751",
+    "error",
+    "the CA is under another key of the Secret than Forklift reads",
+    source="kubev2v/forklift pull request 5549 (MTV-4647); pkg/lib/util/util.go",
+)
+def ca_key(review: Review) -> Iterator[Problem]:
+    """Forklift before 2.12 reads the CA of a vCenter from the key `cacert` of the Provider's Secret, and only there.
+
+    A Secret that has it under `ca.crt`, as later releases also read it, is one without a CA: the Provider does not get
+    ready. Both keys may be in one Secret. (An ExternalSecret that vmferry writes has both.)
+    """
+    if versions.certain(review.blueprint.cluster.versions, versions.STANDARD_CA_KEY):
+        return
+    sources = {source.name: index for index, source in enumerate(review.spec.sources)}
+    for source in review.blueprint.sources:
+        vms = {machine.name for _, group, machine in _planned(review) if group.source == source.name}
+        content = source.credential.content
+        if vms and content is not None and _CA.search(content) and not _OLD_CA.search(content):
+            yield Problem(
+                f"the file of Secret {source.credential.name} has ca.crt, and {_release(review)} reads cacert",
+                "encrypt it again with the CA under both keys, or update Forklift to 2.12",
+                review.at("sources", sources[source.name], "vcenter", "credentials"),
+                tuple(sorted(vms)),
+            )

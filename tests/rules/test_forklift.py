@@ -1,0 +1,182 @@
+"""What Forklift does with a Plan at one release and not at another."""
+
+import pytest
+from tests.resolve.projects import Data, vm
+from tests.rules.ruling import only, ruled, silent
+
+UUID = "42301f6e-1c5d-4c6e-9d3a-00000000000a"
+INSTANCE = "50301f6e-1c5d-4c6e-9d3a-00000000000a"
+NIC = {"network": "vlan-7", "mac": "00:50:56:00:00:01"}
+OTHER_NIC = {"network": "vlan-7", "mac": "00:50:56:00:00:02"}
+
+
+def target(**releases: str) -> Data:
+    return {
+        "cluster": {"name": "prod-a", "versions": releases},
+        "gitops": {"engine": "flux", "repoURL": "https://git.example.com/platform/gitops"},
+    }
+
+
+def planned(name: str = "a", **fields: object) -> Data:
+    return vm(name, **{"id": f"vm-{name}", "path": "forklift", "method": "cold", **fields})
+
+
+def staying(name: str = "b", **fields: object) -> Data:
+    return vm(name, **{"id": f"vm-{name}", "disposition": "retain", "reason": "it stays", **fields})
+
+
+def raw(name: str = "a", **fields: object) -> Data:
+    disk = {
+        "size": "40Gi",
+        "datastore": "ds1",
+        "bus": "sata",
+        "file": f"[ds1] {name}/{name}.vmdk",
+        "source": {"vddk": {}},
+    }
+    return vm(name, method="image", powerState="poweredOff", **{"disks": [disk], **fields})
+
+
+# --- UUIDs ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("release", ["2.9", "2.10.6", "2.11", "2.11.4"])
+def test_a_bios_uuid_of_two_vms_is_dangerous_where_forklift_looks_for_it(release: str) -> None:
+    vms = (planned(uuid=UUID), staying(uuid=UUID.upper()))
+    finding = only("VMF744", *vms, target=target(forklift=release))
+    assert f"its BIOS UUID {UUID} is also that of VM b, and Forklift {release} finds a VM by it" in finding.message
+    assert finding.vms == ("a",)
+
+
+@pytest.mark.parametrize("release", ["2.11.5", "2.12", "main"])
+def test_a_cold_copy_goes_by_the_instance_uuid_since_2_11_5(release: str) -> None:
+    assert silent("VMF744", planned(uuid=UUID), staying(uuid=UUID), target=target(forklift=release))
+
+
+def test_uuids_of_their_own_and_those_of_vms_that_stay_are_fine() -> None:
+    old = target(forklift="2.10")
+    assert silent("VMF744", planned(), staying(), target=old)
+    assert silent("VMF744", planned(), staying("b", uuid=UUID), staying("c", uuid=UUID), target=old)
+
+
+@pytest.mark.parametrize(
+    ("releases", "found"),
+    [
+        ({"forklift": "2.12.5", "cdi": "1.66"}, True),
+        ({"forklift": "main", "cdi": "1.65"}, True),
+        ({"forklift": "main", "cdi": "1.66"}, False),
+    ],
+)
+def test_a_warm_copy_needs_both_forklift_and_cdi_to_go_by_instance_uuid(releases: Data, found: bool) -> None:
+    vms = (planned(uuid=UUID, method="warm"), staying(uuid=UUID))
+    if found:
+        assert (
+            f"Forklift {releases['forklift']} and CDI {releases['cdi']}"
+            in only("VMF744", *vms, target=target(**releases)).message
+        )
+    else:
+        assert silent("VMF744", *vms, target=target(**releases))
+
+
+def test_a_disk_of_source_vddk_is_found_by_its_vms_uuid() -> None:
+    vms = (raw(uuid=UUID, instanceUuid=INSTANCE), staying(uuid=UUID))
+    assert "CDI 1.63 finds a VM by it" in only("VMF744", *vms, target=target(cdi="1.63")).message
+    assert silent("VMF745", *vms, target=target(cdi="1.63"))
+    assert silent("VMF744", *vms, target=target(cdi="1.66"))
+    assert "CDI is told its instance UUID" in only("VMF745", *vms, target=target(cdi="1.66")).message
+
+
+def test_without_its_instance_uuid_cdi_is_told_the_bios_uuid() -> None:
+    vms = (raw(uuid=UUID), staying(uuid=UUID))
+    assert "the instance UUID is unknown" in only("VMF744", *vms, target=target(cdi="1.66")).message
+    assert silent("VMF745", raw(instanceUuid=INSTANCE), staying(), target=target(cdi="1.66"))
+
+
+def test_nobody_looks_for_an_image_by_uuid() -> None:
+    assert silent("VMF744", vm("a", method="image", uuid=UUID), staying(uuid=UUID), target=target(cdi="1.63"))
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+def test_without_an_id_an_old_forklift_names_claims_itself() -> None:
+    nameless = planned(id=None)
+    assert "Forklift 2.11 ignores pvcNameTemplate" in only("VMF747", nameless, target=target(forklift="2.11")).message
+    assert silent("VMF747", nameless, target=target(forklift="2.12"))
+    assert silent("VMF747", planned(), target=target(forklift="2.11"))
+    assert silent("VMF747", vm("a"), target=target(forklift="2.11"))
+
+
+def test_a_name_that_another_vm_has_is_ambiguous_at_every_release() -> None:
+    vms = (planned(id=None), staying("a"))
+    assert "another VM of its vCenter has the same name" in only("VMF747", *vms, target=target(forklift="2.12")).message
+
+
+def test_a_port_group_and_a_datastore_of_two_datacenters_are_ambiguous_by_name() -> None:
+    found = [each for each in ruled(planned(), staying(datacenter="DC2")) if each.code == "VMF746"]
+    assert {each.message.split(" of vc1")[0] for each in found} == {"network 'vlan-7'", "datastore 'ds1'"}
+    assert all("datacenters DC1 and DC2" in each.message and each.vms == ("a",) for each in found)
+
+
+def test_one_datacenter_an_id_or_another_path_is_not_ambiguous() -> None:
+    assert silent("VMF746", planned(), staying())
+    assert silent("VMF746", planned(), staying(datacenter=None))
+    assert silent("VMF746", vm("a"), staying(datacenter="DC2"))
+    ids = {
+        "networks": [
+            {
+                "source": {"portGroup": "vlan-7", "vlan": 7, "id": "dvportgroup-7"},
+                "target": {"type": "bridge", "bridge": "br-vm"},
+            }
+        ],
+        "storage": {
+            "classes": [{"name": "ceph-block", "provisioner": "rook-ceph.rbd.csi.ceph.com", "tier": "gold"}],
+            "map": [{"source": {"datastore": "ds1", "id": "datastore-1"}, "tier": "gold"}],
+        },
+    }
+    assert silent("VMF746", planned(), staying(datacenter="DC2"), **ids)
+
+
+# --- NICs and addresses -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("release", ["2.11", "2.11.1", "2.12", "2.12.5"])
+def test_two_nics_on_one_network_keep_a_plan_from_ready(release: str) -> None:
+    twins = planned(nics=[NIC, OTHER_NIC])
+    message = only("VMF748", twins, target=target(forklift=release)).message
+    assert f"nic-0 and nic-1 are on one network, web/vlan-7, and Forklift {release} refuses" in message
+
+
+@pytest.mark.parametrize("release", ["2.10", "2.11.0", "main"])
+def test_other_releases_take_two_nics_on_one_network(release: str) -> None:
+    assert silent("VMF748", planned(nics=[NIC, OTHER_NIC]), target=target(forklift=release))
+
+
+def test_one_nic_a_network_and_another_path_are_fine() -> None:
+    assert silent("VMF748", planned(nics=[NIC]))
+    assert silent("VMF748", vm("a", nics=[NIC, OTHER_NIC]))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"nics": [{**NIC, "origin": "static", "addresses": ["10.0.7.11/24"]}], "tools": "notRunning"},
+        {"nics": [{**NIC, "origin": "static"}]},
+        {"nics": [NIC], "staticIP": "preserve"},
+    ],
+)
+def test_forklift_may_not_know_static_addresses_of_a_vm_that_is_off(fields: Data) -> None:
+    assert "it is powered off" in only("VMF750", planned(powerState="poweredOff", **fields)).message
+    assert silent("VMF750", planned(powerState="poweredOn", **fields))
+    assert silent("VMF750", vm("a", powerState="poweredOff", **fields))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"nics": [{**NIC, "origin": "dhcp"}], "staticIP": "preserve"},
+        {"nics": [{**NIC, "origin": "static"}], "staticIP": "none"},
+        {"nics": [NIC]},
+    ],
+)
+def test_addresses_that_are_not_kept_or_not_known_to_be_static_say_nothing(fields: Data) -> None:
+    assert silent("VMF750", planned(powerState="poweredOff", **fields))

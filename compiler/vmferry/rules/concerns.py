@@ -55,6 +55,11 @@ def copied(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: A
     return machine.path != "rebuild" and machine.clone_of is None
 
 
+def converted(subject: Subject, group: Group, machine: Machine) -> bool:
+    """Return whether somebody converts the guest on the way."""
+    return copied(subject, group, machine) and not machine.raw
+
+
 def warm(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG001
     """Return whether the VM is copied while it runs."""
     return machine.method == "warm"

@@ -26,17 +26,20 @@ _GI = 1 << 30
     source="CDI doc/datavolumes.md: a vddk import copies bytes; virt-v2v docs/virt-v2v.pod",
 )
 def unconverted(review: Review) -> Iterator[Problem]:
-    """A disk of source vddk is copied as it is: no virt-v2v runs, so nothing adds virtio drivers to the guest.
+    """A disk of source vddk, or of a VM with conversion: skip, is copied as it is: nothing adds drivers to the guest.
 
     Windows stops with INACCESSIBLE_BOOT_DEVICE, and a Linux whose initramfs was built for VMware's controllers finds no
     root disk. That is fine only where the drivers were put in beforehand.
     """
     for subject, _, machine in review.moving:
-        if any(disk.source.vddk is not None and _needs_driver(disk) for disk in machine.disks):
-            fix = _DRIVERLESS[machine.os]
-            yield subject.problem("its boot disk is copied unconverted (source: vddk) onto a virtio bus", fix, "disks")
+        raw = [disk for disk in machine.disks if disk.source.vddk is not None or machine.raw]
+        if any(_needs_driver(disk) for disk in raw):
+            why = "conversion: skip" if machine.raw else "source: vddk"
+            fix = _RAW if machine.path == "forklift" else _DRIVERLESS[machine.os]
+            yield subject.problem(f"its boot disk is copied unconverted ({why}) onto a virtio bus", fix, "disks")
 
 
+_RAW = "state devices: emulated, or suppress this if the guest has virtio drivers (most BSDs do)"
 _EMULATED = "say bus: sata on its disks and model: e1000e on its NICs"
 _DRIVERLESS = {
     "windows": f"use method job (it converts), or {_EMULATED} until virtio-win is installed",
@@ -60,7 +63,7 @@ def strange_guest(review: Review) -> Iterator[Problem]:
     """
     for subject, _, machine in review.moving:
         raw = any(_needs_driver(disk) and disk.source.vddk is None for disk in machine.disks)
-        if machine.os == "other" and machine.path == "virt-v2v" and raw:
+        if machine.os == "other" and machine.path == "virt-v2v" and raw and not machine.raw:
             controllers = sorted({disk.controller.upper() for disk in subject.vm.disks or () if disk.controller})
             known = f" ({', '.join(controllers)} in vSphere)" if controllers else ""
             yield subject.problem(
@@ -88,7 +91,7 @@ def old_windows(review: Review) -> Iterator[Problem]:
     for subject, _, machine in review.moving:
         old = (machine.guest_id or "").startswith(_NO_DRIVERS)
         converted = any(_needs_driver(disk) and disk.source.vddk is None for disk in machine.disks)
-        if old and machine.path == "virt-v2v" and converted:
+        if old and machine.path == "virt-v2v" and converted and not machine.raw:
             yield subject.problem(
                 f"{machine.guest_id} has no current virtio drivers, and its boot disk comes on a virtio bus",
                 "say bus: sata on its disks and model: e1000 or rtl8139 on its NICs",

@@ -6,7 +6,7 @@ from vmferry.model.blueprint import Group, Machine
 from vmferry.model.facts import Disk
 from vmferry.model.quantity import parse_size
 from vmferry.model.review import Subject
-from vmferry.rules.concerns import Detected, Seen, by_forklift, concern, copied, warm
+from vmferry.rules.concerns import Detected, Seen, by_forklift, concern, converted, copied, warm
 
 MOST_DISKS = 165
 SECTOR = 512
@@ -154,6 +154,7 @@ def no_capacity(seen: Seen) -> Iterator[Detected]:
     "too little free space in the guest for the conversion",
     forklift="vmware.guestDisks.freespace",
     source="https://libguestfs.org/virt-v2v.1.html#disk-space; filesystem_size.rego of Forklift's policies",
+    matters=converted,
 )
 def free_space(seen: Seen) -> Iterator[Detected]:
     """virt-v2v installs drivers in the guest, and stops where a file system lacks room for them.
@@ -200,7 +201,7 @@ def drive_unknown(seen: Seen) -> Iterator[Detected]:
 
 def _read_by_vmware(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG001
     """Return whether the disks are read over the network from vSphere; a physical mapping is then VMF503."""
-    return machine.method in ("warm", "cold", "job")
+    return machine.method in ("warm", "cold", "job") and not (machine.forklift is not None and machine.forklift.offload)
 
 
 @concern(

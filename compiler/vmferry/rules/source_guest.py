@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from vmferry.estate import guests
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.review import Subject
-from vmferry.rules.concerns import Detected, Seen, by_forklift, concern, copied
+from vmferry.rules.concerns import Detected, Seen, by_forklift, concern, converted, copied
 
 _LONGEST_NAME = 63
 _DNS_NAME = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9.]*)?[A-Za-z0-9])?")
@@ -127,6 +127,7 @@ def tpm(seen: Seen) -> Iterator[Detected]:
     "guest system is not on the list of supported ones",
     forklift="vmware.os.unsupported",
     source="vm_os.rego",
+    matters=converted,
 )
 def guest_system(seen: Seen) -> Iterator[Detected]:
     """virt-v2v puts drivers and a boot configuration into the guest, for systems that it knows.

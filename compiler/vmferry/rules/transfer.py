@@ -97,14 +97,15 @@ def _looked_for(name: str) -> str:
 @rule(
     "VMF742",
     "warning",
-    "a warm copy without a VDDK image",
+    "a warm or unconverted copy without a VDDK image",
     source="kubev2v/forklift pkg/controller/plan/validation.go (VDDKInitImageUnavailable)",
 )
 def vddk_image(review: Review) -> Iterator[Problem]:
     """Forklift reads changed blocks by VMware's VDDK, which nobody may hand on: each organisation builds its own image.
 
-    Without one on the Provider, or for all Providers on the ForkliftController, the Plan says `VDDK image is required
-    for warm migration` and does not get ready.
+    It also copies the disks of guests that nobody converts. Without an image on the Provider, or for all Providers on
+    the ForkliftController, the Plan says `VDDK image is required for warm migration` (or `for raw copy mode migration`)
+    and does not get ready.
     """
     for index, source in enumerate(review.spec.sources):
         vms = [

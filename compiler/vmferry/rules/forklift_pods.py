@@ -1,0 +1,165 @@
+"""Forklift's conversion pods (path A): where they run, what they need, and what in the spec none of them uses."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from vmferry.model.blueprint import Group, Machine
+from vmferry.model.forklift import NodeTerm
+from vmferry.model.quantity import format_size, parse_size
+from vmferry.model.review import Problem, Review, Subject
+from vmferry.rules.registry import also, rule
+
+
+def _begun(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
+    """Yield the VMs with decisions on their Plan, which nobody has seen yet."""
+    for subject, group, machine in review.moving:
+        if machine.forklift is not None and not group.frozen:
+            yield subject, group, machine
+
+
+@rule(
+    "VMF765",
+    "error",
+    "conversion pods cannot be placed or labelled so",
+    source="kubernetes pkg/apis/core/validation/validation.go (ValidateNodeSelectorRequirement); "
+    "kubev2v/forklift pkg/controller/plan/kubevirt.go (forklift.app)",
+    essential=True,
+)
+def placement(review: Review) -> Iterator[Problem]:
+    """`In` and `NotIn` compare with values, `Exists` and `DoesNotExist` have none: the API server refuses the pod else.
+
+    Forklift finds its pods by labels of its own, and overwrites a spec's.
+    """
+    for subject, _, machine in _begun(review):
+        pods = machine.forklift.convertor if machine.forklift is not None else None
+        if pods is None:
+            continue
+        for term in (*pods.require_nodes, *pods.prefer_nodes):
+            if bool(term.values) != (term.operator in ("In", "NotIn")):
+                yield subject.decided("forklift", f"conversion pods: {_wrong(term)}", "correct the term")
+        taken = sorted(pods.labels.keys() & _SYSTEM_LABELS)
+        if taken:
+            yield subject.decided(
+                "forklift",
+                f"conversion pods: Forklift overwrites label {', '.join(taken)}",
+                "use labels of your own, as in example.com/team",
+            )
+
+
+_SYSTEM_LABELS = {"migration", "plan", "vmID", "forklift.app"}
+
+
+def _wrong(term: NodeTerm) -> str:
+    return f"{term.key} {term.operator} " + ("takes no values" if term.values else "needs values")
+
+
+@rule(
+    "VMF766",
+    "warning",
+    "scratch volume of conversions is too small or has no class",
+    source="kubev2v/forklift pkg/apis/forklift/v1beta1/plan.go (ConversionTempStorageSize), plan/validation.go",
+)
+def scratch(review: Review) -> Iterator[Problem]:
+    """virt-v2v writes what it changes, and with fstrim much more, into its scratch space before the disk.
+
+    Forklift recommends at least the size of the largest disk. A class that is not there keeps the Plan from Ready.
+    """
+    known = {each.name for each in review.spec.storage.classes}
+    for subject, _, machine in _begun(review):
+        storage = machine.forklift.conversion_storage if machine.forklift is not None else None
+        if storage is None:
+            continue
+        largest = max((disk.size for disk in machine.disks), default=0)
+        if parse_size(storage.size) < largest:
+            yield subject.decided(
+                "forklift",
+                f"conversionStorage is {storage.size}, and its largest disk has {format_size(largest)}",
+                f"state at least {format_size(largest)}",
+            )
+        if storage.storage_class not in known:
+            yield subject.decided(
+                "forklift",
+                f"conversionStorage is in StorageClass {storage.storage_class}, which `storage.classes` does not name",
+                f"correct it, or add the class; known: {', '.join(sorted(known)) or 'none'}",
+            )
+
+
+@rule(
+    "VMF767",
+    "info",
+    "a ServiceAccount has to be in the VMs' namespace",
+    source="kubev2v/forklift pkg/controller/plan/validation.go (ServiceAccountNotValid)",
+)
+def service_accounts(review: Review) -> Iterator[Problem]:
+    """Forklift looks for the ServiceAccount in the namespace that the VMs go to; vmferry makes none.
+
+    A Plan whose ServiceAccount is missing there does not become Ready.
+    """
+    users: defaultdict[tuple[str, str], list[Machine]] = defaultdict(list)
+    for _, _, machine in _begun(review):
+        account = machine.forklift.service_account if machine.forklift is not None else None
+        if account is not None:
+            users[machine.namespace, account].append(machine)
+    for (namespace, account), machines in sorted(users.items()):
+        yield Problem(
+            f"ServiceAccount {account} has to be in namespace {namespace}",
+            "create it with the rights that conversion pods need there (on OpenShift, an SCC), and suppress this",
+            review.blueprint.places.get(machines[0].key),
+            tuple(machine.name for machine in machines),
+        )
+
+
+@rule("VMF768", "warning", "scripts that no VM uses")
+def unused_scripts(review: Review) -> Iterator[Problem]:
+    """Scripts run for the VMs that name them under `forklift`. Nobody does: they were written, and will not run."""
+    used = {machine.forklift.scripts for _, _, machine in review.moving if machine.forklift is not None}
+    for index, scripts in enumerate(review.spec.scripts):
+        if scripts.name not in used:
+            fix = f"add forklift: {{scripts: {scripts.name}}} to its VMs, an `assign` rule or `defaults`"
+            where = review.at("scripts", index, "name")
+            yield Problem(f"scripts {scripts.name} run for no VM", fix, where)
+
+
+@rule(
+    "VMF770",
+    "error",
+    "SCSI reservations without a LUN",
+    source="kubev2v/forklift pkg/apis/forklift/v1beta1/plan.go (SCSIReservation)",
+)
+def reservations(review: Review) -> Iterator[Problem]:
+    """Forklift lets a guest reserve what became a LUN: a raw device mapping, with rdmAsLun. It ignores it on others.
+
+    The guests of a failover cluster would fence each other in vain.
+    """
+    for subject, group, machine in review.moving:
+        if group.path != "forklift" or group.frozen:
+            continue
+        mapped = any(disk.rdm is not None for disk in subject.vm.disks or ())
+        if machine.scsi_reservation and not (machine.rdm_as_lun and mapped):
+            missing = "no raw device mapping" if machine.rdm_as_lun else "no rdmAsLun"
+            yield subject.decided(
+                "forklift", f"scsiReservation has no effect: it has {missing}", "add rdmAsLun: true, or drop it"
+            )
+
+
+@also("VMF742")
+def raw_without_vddk(review: Review) -> Iterator[Problem]:
+    """Yield vCenters without a VDDK image whose VMs are copied raw: Forklift wants one, but where the array copies."""
+    for index, source in enumerate(review.spec.sources):
+        vms = sorted(
+            machine.name
+            for _, group, machine in _begun(review)
+            if machine.source == source.name and group.method == "cold" and machine.raw and not _by_array(machine)
+        )
+        if vms and source.vcenter.vddk_image is None:
+            yield Problem(
+                f"vCenter {source.name} has no vddkImage, and {len(vms)} VM{'s are' if len(vms) > 1 else ' is'} "
+                "copied unconverted",
+                "add vddkImage; if the ForkliftController has one (vddk_image), suppress this",
+                review.at("sources", index, "vcenter"),
+                tuple(vms),
+            )
+
+
+def _by_array(machine: Machine) -> bool:
+    return machine.forklift is not None and machine.forklift.offload

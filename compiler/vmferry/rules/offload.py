@@ -1,0 +1,177 @@
+"""Copies by the storage array (path A): disks that it cannot copy so, and what has to be prepared for them."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from vmferry.kube import versions
+from vmferry.model.blueprint import Group, Machine, MachineDisk
+from vmferry.model.facts import Disk
+from vmferry.model.review import Problem, Review, Subject
+from vmferry.rules.registry import rule
+
+_README = "kubev2v/forklift cmd/vsphere-copy-offload-populator/README.md"
+
+
+def _offloaded(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
+    """Yield the VMs with disks that the array copies, whose Plan nobody has seen yet."""
+    for subject, group, machine in review.moving:
+        if group.path == "forklift" and not group.frozen and any(disk.offload for disk in machine.disks):
+            yield subject, group, machine
+
+
+@rule(
+    "VMF761",
+    "error",
+    "disks copied by the array and by VDDK in one VM",
+    source="kubev2v/forklift pkg/controller/plan/validation.go (VDDKAndOffloadMixedUsage)",
+    essential=True,
+)
+def mixed(review: Review) -> Iterator[Problem]:
+    """A Plan copies by copy offload or by VDDK, never by both; one with a VM of both does not become Ready.
+
+    VMs that are copied in one way each are put into different move groups. The disks of one VM cannot be.
+    """
+    for subject, _, machine in _offloaded(review):
+        rest = [disk for disk in machine.disks if disk.offload is None]
+        if rest:
+            where = sorted({disk.datastore.name for disk in rest if disk.datastore is not None})
+            yield subject.problem(
+                f"the storage array copies {len(machine.disks) - len(rest)} of its disks, and VDDK those on "
+                f"{', '.join(where)}",
+                "add `offload` to that row of `storage.map` as well, or state forklift: {offload: false} on the VM",
+                "disks",
+            )
+
+
+@rule(
+    "VMF762",
+    "error",
+    "the array cannot copy the disk this way",
+    source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go (PopulatorVolumes, buildCsiImportPVC)",
+    essential=True,
+)
+def uncopied(review: Review) -> Iterator[Problem]:
+    """Copy offload always fills Block volumes. csiVolumeImport imports VVols and raw device mappings, and only cold.
+
+    A disk that csiVolumeImport passes over is copied by xcopy, if its row has that; otherwise nothing copies it, and
+    the migration waits for a volume that never fills.
+    """
+    for subject, group, machine in _offloaded(review):
+        facts = _facts(subject)
+        for disk in machine.disks:
+            if disk.offload is None:
+                continue
+            if disk.volume_mode != "Block":
+                yield subject.problem(
+                    f"{disk.name} goes to {disk.storage_class} as {disk.volume_mode}, and copy offload fills Block "
+                    "volumes only",
+                    "use a StorageClass with volume mode Block, or state forklift: {offload: false}",
+                    "disks",
+                )
+            if disk.offload.xcopy is None and (why := _passed_over(review, subject, group, disk, facts)):
+                yield subject.problem(
+                    f"{disk.name} {why}, and csiVolumeImport passes over it",
+                    "add `xcopy` to its row of `storage.map`, or state forklift: {offload: false}",
+                    "disks",
+                )
+
+
+def _facts(subject: Subject) -> dict[str, Disk]:
+    return {disk.file: disk for disk in subject.vm.disks or () if disk.file is not None}
+
+
+def _passed_over(
+    review: Review, subject: Subject, group: Group, disk: MachineDisk, facts: dict[str, Disk]
+) -> str | None:
+    """Return why the CSI driver does not import a disk; None where it does, or nobody knows."""
+    if group.method == "warm":
+        return "is copied warm"
+    fact = facts.get(disk.file or "")
+    if fact is None or fact.rdm is not None or disk.datastore is None:
+        return None
+    kinds = {
+        each.kind.lower()
+        for part in review.project.inventories
+        for each in part.datastores
+        if part.source.name == subject.source and each.kind is not None and disk.datastore.name in (each.name, each.id)
+    }
+    return "is a VMDK" if kinds and "vvol" not in kinds else None
+
+
+@rule("VMF763", "info", "copy offload has to be prepared", source=_README)
+def prepare(review: Review) -> Iterator[Problem]:
+    """The array's credentials have to be in a Secret beside the Provider, and ESXi has to take the order to copy.
+
+    By default that order goes through a VIB (vmkfstools-wrapper), which each host of the datastores needs; with
+    esxiCloneMethod: ssh, Forklift logs in to the hosts instead. Before Forklift 2.11 copy offload is switched off.
+    """
+    users: defaultdict[str, set[str]] = defaultdict(set)
+    secrets: defaultdict[str, set[str]] = defaultdict(set)
+    by_host: set[str] = set()
+    for _, _, machine in _offloaded(review):
+        users[machine.source].add(machine.name)
+        for disk in machine.disks:
+            if disk.offload is not None and disk.offload.xcopy is not None:
+                secrets[machine.source].add(disk.offload.xcopy.secret)
+                by_host.add(machine.source)
+            if disk.offload is not None and disk.offload.csi is not None:
+                secrets[machine.source].add(disk.offload.csi.secret_ref)
+    switched_off = versions.possible(review.blueprint.cluster.versions, versions.OFFLOAD_SWITCHED_OFF)
+    for index, source in enumerate(review.spec.sources):
+        if source.name not in users:
+            continue
+        steps = [f"create Secret {', '.join(sorted(secrets[source.name]))} in {review.blueprint.forklift.namespace}"]
+        if source.name in by_host:
+            ssh = source.vcenter.settings.get("esxiCloneMethod") == "ssh"
+            steps.append(
+                "allow SSH to the ESXi hosts" if ssh else "install the VIB vmkfstools-wrapper on the ESXi hosts"
+            )
+        if switched_off:
+            steps.append("set feature_copy_offload: true in the ForkliftController")
+        count = len(users[source.name])
+        yield Problem(
+            f"the storage array copies {count} VM{'s' * (count > 1)} of {source.name}, and has to be made ready for it",
+            "; ".join(steps) + "; try it with one VM, then suppress this",
+            review.at("sources", index, "vcenter"),
+            tuple(sorted(users[source.name])),
+        )
+
+
+@rule(
+    "VMF764",
+    "error",
+    "unknown way to tell ESXi to copy",
+    source="kubev2v/forklift pkg/apis/forklift/v1beta1/provider.go (ESXiCloneMethodVIB, ESXiCloneMethodSSH)",
+)
+def clone_method(review: Review) -> Iterator[Problem]:
+    """Forklift knows `vib` and `ssh`. Any other value reaches the pod that copies, which stops there."""
+    for index, source in enumerate(review.spec.sources):
+        method = source.vcenter.settings.get("esxiCloneMethod")
+        if method not in (None, "vib", "ssh"):
+            yield Problem(
+                f"vCenter {source.name}: esxiCloneMethod {method!r} does not exist",
+                "use vib (the default) or ssh",
+                review.at("sources", index, "vcenter", "settings", "esxiCloneMethod"),
+            )
+
+
+@rule("VMF769", "info", "copy offload that no VM uses", source=_README)
+def unused(review: Review) -> Iterator[Problem]:
+    """The row says how the storage array copies the disks of a datastore, and no disk is copied so.
+
+    Only Forklift does (path A), for VMs that do not opt out. Somebody may count on fast copies that never happen.
+    """
+    used = {
+        (machine.source, disk.datastore.name)
+        for _, _, machine in review.moving
+        for disk in machine.disks
+        if disk.offload is not None and disk.datastore is not None
+    }
+    for index, row in enumerate(review.spec.storage.map):
+        names = {name for source, name in used if row.source.source in (None, source)}
+        if row.offload is not None and row.source.datastore not in names:
+            yield Problem(
+                f"datastore {row.source.datastore}: no VM is copied by `offload`",
+                "only path forklift copies so: remove it, or see why its VMs take another path",
+                review.at("storage", "map", index, "offload"),
+            )

@@ -13,7 +13,7 @@ from tests.backends.estate import group, machine
 
 from vmferry.backends import overlays
 from vmferry.model.application import Application
-from vmferry.model.blueprint import Group, PhasePlan
+from vmferry.model.blueprint import Group, PhasePlan, VmCutover
 from vmferry.model.manifest import File, Item, KubeObject, Patch, Resource, Root
 from vmferry.model.shipped import shipped
 from vmferry.model.spec import PhaseKind
@@ -29,8 +29,8 @@ def roots(items: list[Item]) -> dict[str, Root]:
     return {item.directory: item for item in items if isinstance(item, Root)}
 
 
-def patches(*groups: Group) -> list[Patch]:
-    return [patch for root in roots(emitted(*groups)).values() for patch in root.patches]
+def patches(*groups: Group, **fields: Any) -> list[Patch]:
+    return [patch for root in roots(emitted(*groups, **fields)).values() for patch in root.patches]
 
 
 # --- roots -----------------------------------------------------------------------------------
@@ -101,6 +101,18 @@ def test_a_cutover_is_added_in_utc(time: str, written: str) -> None:
         "konveyor-forklift",
     )
     assert (patch.op, patch.path, patch.value) == ("add", "/spec/cutover", written)
+
+
+def test_a_vm_cuts_over_at_its_own_time_where_forklift_knows_that() -> None:
+    own = (VmCutover(id="vm-1", time="2027-01-11T21:30:00+01:30"), VmCutover(id="vm-2", time="2027-01-11T21:00:00Z"))
+    warm = group("stateless-01", "warm", cutover="2027-01-11T23:00:00Z", vm_cutover=own)
+    _, patch = patches(warm, forklift="main")
+    assert (patch.kind, patch.op, patch.path) == ("Migration", "add", "/spec/vmCutover")
+    assert patch.value == [
+        {"id": "vm-1", "cutover": "2027-01-11T20:00:00Z"},
+        {"id": "vm-2", "cutover": "2027-01-11T21:00:00Z"},
+    ]
+    assert len(patches(warm, forklift="2.12.5")) == 1
 
 
 def test_a_cutover_comes_with_its_stage_however_early_its_time_is_known() -> None:

@@ -155,3 +155,11 @@ def test_reservations_need_a_raw_device_mapping_that_is_a_lun() -> None:
     mapped = [{**ISO, "rdm": "virtual"}]
     assert "no rdmAsLun" in only("VMF770", planned(disks=mapped, forklift={"scsiReservation": True})).message
     assert silent("VMF770", planned(disks=mapped, forklift={"scsiReservation": True, "rdmAsLun": True}))
+
+
+def test_a_cutover_for_each_vm_needs_a_forklift_that_keeps_it() -> None:
+    warm = vm("a", id="vm-1", path="forklift", method="warm", changeTracking=True)
+    state = {"stage": "prepared", "vmCutover": {"a": "2027-01-11T20:30:00Z"}}
+    given: Data = {"groups": {"first-01": state}}
+    assert "vmCutover needs Forklift main" in only("VMF506", warm, target=target("2.12.5"), **given).message
+    assert silent("VMF506", warm, target=target("main"), **given)

@@ -201,6 +201,27 @@ def test_a_group_that_goes_to_cutover_in_this_change_must_not_have_missed_its_ti
     assert only("VMF430", at_stage("cutover")) == []
 
 
+def test_a_vm_that_is_late_alone_is_named_alone() -> None:
+    late, later = "2027-02-06T21:00:00Z", "2027-02-07T01:00:00Z"
+    vms = (warm("a-01", id="vm-1"), warm("a-02", id="vm-2"))
+    state = {"stage": "migrating", "cutover": later, "vmCutover": {"a-02": late}}
+    found = reviewed(*vms, phases=[FIRST], groups={"first-01": state}, now="2027-02-06T23:00:00Z")
+    [finding] = only("VMF430", found)
+    assert (finding.vms, finding.help) == (("a-02",), "set a later `vmCutover`, inside one of the phase's windows")
+
+
+def test_vms_of_one_group_that_cut_over_apart_are_held_against_what_they_need() -> None:
+    early, late = "2027-02-06T21:00:00Z", "2027-02-06T22:00:00Z"
+    vms = (warm("a-01", id="vm-1"), warm("a-02", id="vm-2", dependsOn=["a-01"]))
+
+    def apart(own: dict[str, str]) -> list[Finding]:
+        state = {"stage": "prepared", "cutover": late, "vmCutover": own}
+        return only("VMF434", reviewed(*vms, phases=[FIRST], groups={"first-01": state}))
+
+    assert len(apart({"a-02": early})) == 1
+    assert apart({"a-01": early}) == apart({}) == []
+
+
 # --- the source after cutover
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from vmferry.backends.entry_points import overlay
 from vmferry.backends.forklift import migration_name
 from vmferry.backends.metadata import MIGRATION_LABEL, base, metadata
+from vmferry.kube import versions
 from vmferry.model.blueprint import Blueprint, Group, Machine, Step
 from vmferry.model.manifest import File, Item, KubeObject, Patch, Resource, Root
 from vmferry.model.shipped import shipped
@@ -85,6 +86,16 @@ def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
             path="/spec/cutover",
             value=_utc(group.cutover),
         )
+        if group.vm_cutover and versions.certain(blueprint.cluster.versions, versions.VM_CUTOVER):
+            yield Patch(
+                group="forklift.konveyor.io",
+                kind="Migration",
+                name=migration_name(group),
+                namespace=blueprint.forklift.namespace,
+                op="add",
+                path="/spec/vmCutover",
+                value=[{"id": each.id, "cutover": _utc(each.time)} for each in group.vm_cutover],
+            )
     for machine in group.machines:
         if "machines" in step.layers and not machine.golden and machine.run_strategy != "Halted":
             yield _start(machine)

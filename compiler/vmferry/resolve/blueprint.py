@@ -14,6 +14,7 @@ from vmferry.model.review import Subject
 from vmferry.model.spec import GroupState, Phase
 from vmferry.resolve import order, stages
 from vmferry.resolve.claims import check_claims
+from vmferry.resolve.cutovers import vm_cutovers
 from vmferry.resolve.disposition import dispose
 from vmferry.resolve.forklift import array_copies
 from vmferry.resolve.freeze import Frozen, assignments_of, begin, check_recorded, differences, report_drift, thaw
@@ -244,8 +245,8 @@ def _check_phase(name: str, members: tuple[Machine, ...], where: Where, journal:
 def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Phase, journal: Journal) -> Group:
     spec, first = project.spec, members[0]
     state = spec.groups.get(name, GroupState())
+    where = project.where.at("groups", name)
     if name in spec.groups:
-        where = project.where.at("groups", name)
         stages.check_state(name, state, first.method, phase, where, journal)
     present = stages.layers(first.method, members)
     return Group(
@@ -256,6 +257,7 @@ def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Pha
         stage=state.stage,
         attempt=state.attempt,
         cutover=state.cutover,
+        vm_cutover=vm_cutovers(name, state, members, phase, where, journal),
         running=stages.running(state.stage),
         frozen=stages.frozen(state.stage),
         path=first.path,

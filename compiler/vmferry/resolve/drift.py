@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.estate.cutover import stated_cutover
 from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Machine
 from vmferry.model.inventory import Inventory
@@ -276,8 +277,10 @@ class _Comparison:
 
     def _appointment(self, known: _Known) -> Literal["ahead", "unknown", "past"]:
         """Return whether a warm group had its cutover when the newer inventory was taken."""
-        cutover = self.project.spec.groups.get(known.group, GroupState()).cutover
-        if known.stage != "cutover" or known.machine is None or known.machine.method != "warm" or cutover is None:
+        if known.stage != "cutover" or known.machine is None or known.machine.method != "warm":
+            return "past"
+        cutover = stated_cutover(self.project.spec.groups.get(known.group, GroupState()), known.machine)
+        if cutover is None:
             return "past"
         taken = self.taken.get(known.key.partition("/")[0])
         if taken is None or not is_time(taken) or not is_time(cutover):
@@ -292,7 +295,7 @@ class _Comparison:
             return
         why = "source and target would run with the same addresses, and what it writes is not in the target"
         if self._appointment(known) == "unknown":
-            cutover = self.project.spec.groups[known.group].cutover
+            cutover = stated_cutover(self.project.spec.groups[known.group], machine)
             yield Found("power_state", "the source is on", "decision", f"right until {cutover}; from then on {why}")
         else:
             yield Found("power_state", "the source is on after cutover", "blocks", why)

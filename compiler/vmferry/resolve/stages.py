@@ -81,37 +81,40 @@ def check_state(name: str, state: GroupState, method: Method, phase: Phase, wher
             f"available: {', '.join(STAGES)}",
             where=where.at("stage"),
         )
-    if state.cutover is not None and not is_time(state.cutover):
-        fix = "there is no such day or hour; correct it"
-        journal.find("VMF406", f"group {name}: cutover {state.cutover} is no time", fix, where=where.at("cutover"))
-        return
-    if state.cutover is None:
-        if method == "warm" and state.stage == "cutover":
-            journal.find(
-                "VMF406",
-                f"group {name} migrates warm and has no cutover time",
-                "add `cutover`, a time inside one of the phase's windows",
-                where=where,
-            )
-        return
-    if method != "warm":
-        journal.find(
-            "VMF116",
-            f"group {name}: `cutover` is for method warm, this one is {method}",
-            where=where.at("cutover"),
-        )
-    elif (
-        all(is_time(w.start) for w in phase.windows)
-        and phase.windows
-        and not any(_inside(state.cutover, w.start, w.duration) for w in phase.windows)
-    ):
-        windows = "; ".join(f"{window.start} for {window.duration}" for window in phase.windows)
+    if state.cutover is not None:
+        check_cutover(name, state.cutover, method, phase, where.at("cutover"), journal)
+    elif method == "warm" and state.stage == "cutover":
         journal.find(
             "VMF406",
-            f"group {name}: cutover {state.cutover} is outside the windows of phase {phase.name}",
-            f"windows: {windows}",
-            where=where.at("cutover"),
+            f"group {name} migrates warm and has no cutover time",
+            "add `cutover`, a time inside one of the phase's windows",
+            where=where,
         )
+
+
+def check_cutover(
+    name: str, time: str, method: Method, phase: Phase, where: Where, journal: Journal, vm: str | None = None
+) -> bool:
+    """Return whether a group, or one ``vm`` of it, can cut over at a time; what is wrong with it is a finding."""
+    who = f"group {name}" if vm is None else f"group {name}, VM {vm}"
+    starts = [window.start for window in phase.windows]
+    if not is_time(time):
+        fix = "there is no such day or hour; correct it"
+        journal.find("VMF406", f"{who}: cutover {time} is no time", fix, where=where)
+    elif method != "warm":
+        field = "cutover" if vm is None else "vmCutover"
+        journal.find("VMF116", f"{who}: `{field}` is for method warm, this one is {method}", where=where)
+    elif (
+        all(is_time(start) for start in starts)
+        and starts
+        and not any(_inside(time, w.start, w.duration) for w in phase.windows)
+    ):
+        windows = "; ".join(f"{window.start} for {window.duration}" for window in phase.windows)
+        message = f"{who}: cutover {time} is outside the windows of phase {phase.name}"
+        journal.find("VMF406", message, f"windows: {windows}", where=where)
+    else:
+        return True
+    return False
 
 
 def _inside(moment: str, start: str, duration: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from vmferry.estate.cutover import cutover_of
 from vmferry.model.blueprint import Group, Machine, PhasePlan
 from vmferry.model.quantity import format_size, parse_duration
 from vmferry.model.review import Problem, Review, Subject
@@ -289,16 +290,27 @@ def missed(review: Review) -> Iterator[Problem]:
     was = {group.name: group for group in review.before.blueprint.groups} if review.before else {}
     for group in review.blueprint.groups:
         new = group.name in was and not _done(was[group.name])  # at cutover since the other commit
-        if group.cutover is None or (_done(group) and not new):
+        if _done(group) and not new:
             continue
-        if (moment := datetime.fromisoformat(group.cutover)) < review.now:
-            yield Problem(
-                f"group {group.name} is at {group.stage}, and its cutover {group.cutover} has passed "
-                f"({_text(moment.timestamp())})",
-                "set a later `cutover`, inside one of the phase's windows",
-                review.at("groups", group.name, "cutover"),
-                tuple(machine.name for machine in group.machines),
-            )
+        for time, names in sorted(_appointments(group).items()):
+            if (moment := datetime.fromisoformat(time)) < review.now:
+                field = "cutover" if time == group.cutover else "vmCutover"
+                yield Problem(
+                    f"group {group.name} is at {group.stage}, and its cutover {time} has passed "
+                    f"({_text(moment.timestamp())})",
+                    f"set a later `{field}`, inside one of the phase's windows",
+                    review.at("groups", group.name, field),
+                    names,
+                )
+
+
+def _appointments(group: Group) -> dict[str, tuple[str, ...]]:
+    """Return the times that a group states for its cutover, each with its VMs."""
+    times: defaultdict[str, list[str]] = defaultdict(list)
+    for machine in group.machines:
+        if (time := cutover_of(group, machine)) is not None:
+            times[time].append(machine.name)
+    return {time: tuple(names) for time, names in times.items()}
 
 
 # --- the source after cutover ----------------------------------------------------------------
@@ -337,7 +349,8 @@ def both_run(review: Review) -> Iterator[Problem]:
             continue
         if (run := modes.get(group.phase)) is not None and run.mode != "fallback":
             continue  # both are meant to run, under other addresses
-        since = datetime.fromisoformat(group.cutover).timestamp() if group.cutover is not None else None
+        cutover = cutover_of(group, machine)
+        since = datetime.fromisoformat(cutover).timestamp() if cutover is not None else None
         if since is None and group.name in was_done:
             since = was_taken.get(subject.source)
         if since is not None and read > since:
@@ -417,7 +430,7 @@ def _decommissions(review: Review) -> Iterator[tuple[PhasePlan, tuple[str, ...]]
 def _last_cutover(review: Review, name: str) -> float | None:
     """Return when the last VM of a phase cuts over at the latest, as far as that is known."""
     groups = [group for group in review.blueprint.groups if group.phase == name]
-    stated = [datetime.fromisoformat(group.cutover).timestamp() for group in groups if group.cutover is not None]
+    stated = [datetime.fromisoformat(time).timestamp() for group in groups for time in _appointments(group)]
     spans = _spans(review)[name] if any(group.cutover is None for group in groups) else []
     return max([*stated, *(span.end for span in spans)], default=None)
 
@@ -433,14 +446,13 @@ def before_its_dependency(review: Review) -> Iterator[Problem]:
     do not: cutovers that groups state, else the windows of their phases.
     """
     earlier = _ancestors(review)
-    times = {group.name: _times(review, group) for group in review.blueprint.groups if not _done(group)}
     for subject, index, other in _dependencies(review):
         mine, its = subject.group, other.group
-        if mine is None or its is None or mine.name == its.name:
+        if mine is None or its is None or (mine.name == its.name and not mine.vm_cutover):
             continue
         if mine.cutover is None and its.cutover is None and its.phase in earlier[mine.phase]:
             continue  # VMF423
-        own, needed = times.get(mine.name), times.get(its.name)
+        own, needed = _times(review, subject), _times(review, other)
         if own is not None and needed is not None and own[1] < needed[0]:
             yield subject.problem(
                 f"it cuts over by {_text(own[1])}, and {other.name}, which it needs, from {_text(needed[0])} on",
@@ -469,10 +481,13 @@ def _dependencies(review: Review) -> Iterator[tuple[Subject, int, Subject]]:
                 yield subject, index, other
 
 
-def _times(review: Review, group: Group) -> tuple[float, float] | None:
-    """Return from when to when a group may cut over; None where nothing says so."""
-    if group.cutover is not None:
-        moment = datetime.fromisoformat(group.cutover).timestamp()
+def _times(review: Review, subject: Subject) -> tuple[float, float] | None:
+    """Return from when to when a VM may still cut over; None where nothing says so."""
+    group, machine = subject.group, subject.machine
+    if group is None or machine is None or _done(group):
+        return None
+    if (cutover := cutover_of(group, machine)) is not None:
+        moment = datetime.fromisoformat(cutover).timestamp()
         return moment, moment
     spans = _spans_of(review.blueprint.phases, group.phase)
     return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None

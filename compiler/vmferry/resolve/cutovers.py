@@ -1,0 +1,56 @@
+"""When single VMs of a warm group cut over, instead of when the group does."""
+
+from collections.abc import Iterator
+
+from vmferry.model.blueprint import Machine, VmCutover
+from vmferry.model.finding import Where
+from vmferry.model.spec import GroupState, Phase
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.stages import check_cutover
+
+
+def vm_cutovers(
+    name: str, state: GroupState, members: tuple[Machine, ...], phase: Phase, where: Where, journal: Journal
+) -> tuple[VmCutover, ...]:
+    """Return the times that a group states for single VMs, sorted by id; what Forklift could not follow is a finding.
+
+    ``where`` is the group in the spec.
+    """
+    found: dict[str, VmCutover] = {}
+    for key, time in state.vm_cutover.items():
+        place = where.at("vmCutover", key)
+        machine = _member(name, key, members, place, journal)
+        if machine is None or not check_cutover(name, time, members[0].method, phase, place, journal, vm=key):
+            continue
+        if machine.id is None:
+            journal.find(
+                "VMF108",
+                f"VM {machine.name}: its id is unknown",
+                "add `id`, as in vm-4711: Forklift finds a VM's own cutover by nothing else",
+                where=place,
+                vms=(machine.name,),
+            )
+        elif machine.id in found:
+            journal.find("VMF101", f"group {name}: VM {key} has two cutover times", where=place, vms=(machine.name,))
+        else:
+            found[machine.id] = VmCutover(id=machine.id, time=time)
+    return tuple(found[id_] for id_ in sorted(found))
+
+
+def _member(group: str, key: str, members: tuple[Machine, ...], where: Where, journal: Journal) -> Machine | None:
+    """Return the VM that is meant, by id or by a name that only one has."""
+    meant = list(_meant(key, members))
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        fix = f"write its id: {', '.join(sorted(machine.id or machine.key for machine in meant))}"
+        journal.find("VMF102", f"group {group}: {len(meant)} VMs are called {key}", fix, where=where)
+    else:
+        names = ", ".join(sorted(machine.name for machine in members)[:20])
+        journal.find("VMF102", f"group {group} has no VM {key}", f"its VMs: {names}", where=where)
+    return None
+
+
+def _meant(key: str, members: tuple[Machine, ...]) -> Iterator[Machine]:
+    by_id = [machine for machine in members if machine.id == key]
+    yield from by_id or (machine for machine in members if machine.name == key)

@@ -147,7 +147,7 @@ def guest_system(seen: Seen) -> Iterator[Detected]:
 def _converted(subject: Subject, group: Group, machine: Machine) -> bool:
     """Return whether virt-v2v is to convert the guest: images may be made in another way."""
     by_bastion = machine.method == "image" and any(disk.source.upload is not None for disk in machine.disks)
-    return copied(subject, group, machine) and (machine.method in ("warm", "cold", "job") or by_bastion)
+    return converted(subject, group, machine) and (machine.method in ("warm", "cold", "job") or by_bastion)
 
 
 @concern(
@@ -161,15 +161,15 @@ def guest_without_conversion(seen: Seen) -> Iterator[Detected]:
     """virt-v2v converts Windows, and Linux of the families Red Hat, SUSE, Debian and ALT. At any other it stops.
 
     BSD, Solaris, macOS, Photon OS and the appliances built on it, Alpine, Arch and Gentoo are such guests. The
-    migration fails after all disks were copied, so a test tells nothing new. Their disks can be copied as they are; the
-    guest then needs drivers of its own for the devices it meets in the target.
+    migration fails after all disks were copied, so a test tells nothing new. With conversion: skip their disks are
+    copied as they are; the guest then needs drivers of its own for the devices it meets in the target.
     """
     vm = seen.vm
     if system := guests.unconverted(vm.guest_id, vm.guest_tools_name, vm.guest_name):
         named = vm.guest_tools_name or vm.guest_name or vm.guest_id
         yield Detected(
             f"virt-v2v cannot convert {system} ({named})",
-            "copy its disks unconverted: path virt-v2v, method image, `source: {vddk: {}}` on each disk, with bus: "
-            "sata and model: e1000e unless the guest has virtio drivers",
+            "state conversion: skip: its disks are copied as they are, on path forklift or by method image with "
+            "`source: {vddk: {}}`; and devices: virtio if the guest has its drivers",
             ("guestId",),
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tests.invocation import vmferry
 
+from vmferry.kube import versions
 from vmferry.model.catalog import CATALOG
 
 DOCS = Path(__file__).parents[2] / "docs/rules"
@@ -56,3 +57,20 @@ def test_pages_of_rules_that_are_gone_are_removed_and_others_are_kept(tmp_path: 
 @pytest.mark.parametrize("rule", ["VMF001", "VMF201"])
 def test_markdown_of_one_rule_is_its_page(rule: str) -> None:
     assert vmferry("rules", rule, "--format", "md") == vmferry("rules", rule)
+
+
+def test_the_supported_versions_are_shown_with_what_depends_on_them() -> None:
+    lines = vmferry("rules", "--versions").out.splitlines()
+    [forklift] = [line for line in lines if line.startswith("Forklift") and "main" in line]
+    assert forklift.split() == ["Forklift", "2.9", "2.12", "2.9", "to", "2.12,", "main", "before", "2.11"]
+    assert any(line.startswith("KubeVirt") and line.endswith("1.5 and later") for line in lines)
+
+
+def test_the_supported_versions_as_json_have_every_component_and_feature() -> None:
+    data = vmferry("rules", "--versions", "--format", "json").data
+    assert {each["component"] for each in data["components"]} == {each.value for each in versions.Component}
+    assert len(data["features"]) == len(versions.features())
+
+
+def test_versions_go_with_no_code() -> None:
+    assert vmferry("rules", "VMF201", "--versions").code == 2

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from vmferry.cli import rules_versions
 from vmferry.cli.findings import as_json
 from vmferry.model.catalog import Rule
 from vmferry.rules import CATALOG
@@ -23,7 +24,10 @@ _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
     type=click.Path(file_okay=False, path_type=Path),
     help="Write every page there, with an index, instead of printing; pages of rules that are gone are removed.",
 )
-def command(code: str | None, style: str, out: Path | None) -> None:
+@click.option(
+    "--versions", "show_versions", is_flag=True, help="Show which versions are supported, and what depends on them."
+)
+def command(code: str | None, style: str, out: Path | None, show_versions: bool) -> None:
     """List the rules, or explain one: why it is there, what fires it, what does not.
 
     \b
@@ -31,7 +35,14 @@ def command(code: str | None, style: str, out: Path | None) -> None:
       vmferry rules
       vmferry rules VMF201
       vmferry rules --format json | jq '.[] | select(.family == "network")'
+      vmferry rules --versions
     """  # noqa: D301 - click wants the character
+    if show_versions:
+        if code is not None or out is not None:
+            raise click.UsageError("--versions takes neither a code nor --out.")
+        shown = {"text": rules_versions.text, "json": rules_versions.json, "md": rules_versions.markdown}
+        click.echo(shown[style](), nl=style == "json")
+        return
     known = [CATALOG[each] for each in sorted(CATALOG)]
     if code is not None:
         known = [_named(code)]
@@ -76,6 +87,7 @@ def _write(known: list[Rule], out: Path) -> None:
     pages = {f"{rule.code}.md": page(rule) for rule in known}
     if len(known) > 1:
         pages["README.md"] = index(known)
+        pages["versions.md"] = rules_versions.markdown()
         for path in out.glob("VMF[0-9][0-9][0-9].md"):
             if path.name not in pages:
                 path.unlink()

@@ -36,6 +36,7 @@ def index(rules: Iterable[Rule]) -> str:
         "",
         "What `vmferry check`, `compile` and `verify` find. Written by `make docs`; `vmferry rules CODE` shows a page.",
         "Examples are laid over one small migration, [_base.yaml](../../compiler/vmferry/rules/examples/_base.yaml).",
+        "What depends on the versions of the target is in [versions.md](versions.md).",
         "",
         "| code | severity | family | |",
         "| --- | --- | --- | --- |",

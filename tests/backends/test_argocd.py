@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.backends import estate, schemas
 from tests.backends.estate import gitops, group
 
@@ -77,6 +78,14 @@ def test_the_cutover_is_not_ignored() -> None:
         pointers = [each for row in obj["spec"]["ignoreDifferences"] for each in row["jsonPointers"]]
         assert "/spec/runStrategy" not in pointers
         assert "/spec/cutover" not in pointers
+
+
+def test_argo_cd_does_not_stop_what_kueue_lets_go() -> None:
+    plan = estate.blueprint(group("stateful-01", "job", steps=ALL), gitops=gitops(engine="argocd"))
+    queued = replace(plan, cluster=replace(plan.cluster, kueue_queue="conversions"))
+    row = {"group": "batch", "kind": "Job", "jsonPointers": ["/spec/suspend"]}
+    assert all(row in obj["spec"]["ignoreDifferences"] for obj in applications(emitted(queued)))
+    assert not any(row in obj["spec"]["ignoreDifferences"] for obj in applications(emitted(plan)))
 
 
 def test_waves_go_from_the_cluster_to_the_groups() -> None:

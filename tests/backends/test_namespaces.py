@@ -16,6 +16,7 @@ from vmferry.model.blueprint import (
     MachineNic,
     NamespacePlan,
     Path,
+    Places,
     SourcePlan,
     SourceRef,
 )
@@ -237,6 +238,21 @@ def test_applier_may_do_what_a_server_side_apply_takes() -> None:
 def test_applier_has_no_rights_on_kinds_the_namespace_does_not_get() -> None:
     held = rights(compile_(group(machine("a", "rebuild"))))
     assert not {"virtualmachines", "datavolumes", "jobs", "resourcequotas", "secrets"} & held.keys()
+
+
+def test_conversion_jobs_of_all_namespaces_may_take_places_and_touch_nothing_else() -> None:
+    places = Places(name="acme-vc1-conversions", accounts=("crm/acme-a-convert", "web/acme-b-convert"))
+    items = compile_(group(machine("web-01", "job")), plans=(NamespacePlan(name="web", places=(places,)),))
+    for obj in schemas.objects(items):
+        schemas.assert_fits(obj)
+    assert "data" not in schemas.named(items, "ConfigMap", places.name)  # or the engine would empty it again
+    [rule] = schemas.named(items, "Role", places.name)["rules"]
+    assert (rule["resourceNames"], rule["verbs"]) == ([places.name], ["get", "patch"])
+    subjects = schemas.named(items, "RoleBinding", places.name)["subjects"]
+    assert [(each["namespace"], each["name"]) for each in subjects] == [
+        ("crm", "acme-a-convert"),
+        ("web", "acme-b-convert"),
+    ]
 
 
 def constraints(items: list[Item]) -> list[dict[str, Any]]:

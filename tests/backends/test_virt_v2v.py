@@ -6,6 +6,8 @@ import os
 import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -208,6 +210,22 @@ def test_conversion_runs_where_the_vm_may_run() -> None:
     assert spec["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
 
 
+def test_job_takes_turns_at_the_places_of_its_vcenter() -> None:
+    found = environment(placed(limit=4))
+    assert (found["PLACES"], found["PLACES_AT"]) == ("4", f"infra/configmaps/{PLACES}")
+    assert "PLACES" not in environment(machine())
+
+
+def test_job_with_a_queue_waits_for_kueue_to_let_it_go() -> None:
+    began = conversion_now(Cluster(name="prod-a", kueue_queue="conversions"), vcenter(), "vc1-read", 1, "infra/x")
+    found = job(machine(conversion=began))
+    assert found["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "conversions"
+    assert found["spec"]["suspend"] is True
+    assert "kueue.x-k8s.io/queue-name" not in found["spec"]["template"]["metadata"]["labels"]
+    assert "PLACES" not in environment(machine(conversion=began))
+    assert job(machine())["spec"]["suspend"] is False
+
+
 def test_location_is_percent_encoded() -> None:
     found = environment(machine(datacenter="/Folder/DC 1/", cluster="Prod?#", host="esx%1"))
     assert found["SOURCE_LOCATION"] == "vc.acme.example/Folder/DC%201/Prod%3F%23/esx%251"
@@ -300,6 +318,11 @@ while [[ $1 != -- ]]; do
   shift
 done
 echo "Setting up the source: -ic $uri"
+if [[ -n ${RUNNING:-} ]]; then
+  echo + >>"$RUNNING"
+  read -rt 0.2 <> <(:)
+  echo - >>"$RUNNING"
+fi
 if [[ -d $os ]]; then for letter in $LETTERS; do echo "disk $letter" >>"$os/$on-sd$letter" || exit 1; done; fi
 exit "${V2V_CODE:-0}"
 """,
@@ -311,15 +334,21 @@ exec {shlex.quote(sys.executable)} api.py "$@"
     "virtctl": "",
 }
 API = """\
-import json, os, sys
+import fcntl, json, os, sys
 claim = sys.argv[-1].rpartition("/")[2]
-volumes = json.load(open("volumes.json"))
+store = os.environ.get("STORE", "volumes.json")
+lock = open(store + ".lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+volumes = json.load(open(store))
 volume = volumes.setdefault(claim, {"version": 7, "annotations": {}})
 if claim == os.environ.get("MISSING"):
     sys.exit(22)
+if claim == os.environ.get("LATE") and not os.path.exists("late"):
+    open("late", "w")
+    sys.exit(22)
 if "PATCH" in sys.argv:
     data = sys.argv[sys.argv.index("--data") + 1]
-    if os.environ.get("REFUSED", "-") in data:
+    if os.environ.get("REFUSED", "nothing") in data:
         sys.exit(22)
     for key, value in json.loads(os.environ.get("RIVAL", "{}")).items():
         if key not in volume["annotations"]:
@@ -327,20 +356,23 @@ if "PATCH" in sys.argv:
             volume["version"] += 1
     patch = json.loads(data)["metadata"]
     if patch.get("resourceVersion", str(volume["version"])) == str(volume["version"]):
-        merged = volume["annotations"] | patch["annotations"]
-        volume["annotations"] = {key: value for key, value in merged.items() if value is not None}
+        for field, new in (("annotations", patch.get("annotations", {})), ("data", json.loads(data).get("data", {}))):
+            merged = volume.get(field, {}) | new
+            volume[field] = {key: value for key, value in merged.items() if value is not None}
         volume["version"] += 1
         code = 0
     else:
         code = 22
-    json.dump(volumes, open("volumes.json", "w"))
+    with open(store, "w") as file:
+        json.dump(volumes, file)
     sys.exit(code)
 indent = 2 if os.environ.get("PRETTY") else None
 fields = {"f:vmferry.dev/converted": {}, "f:vmferry.dev/converting": {}}
 metadata = {"resourceVersion": str(volume["version"]), "annotations": volume["annotations"], "managedFields": fields}
-print(json.dumps({"kind": os.environ.get("KIND", "PersistentVolumeClaim"), "metadata": metadata}, indent=indent))
+kind = os.environ.get("KIND", "PersistentVolumeClaim")
+print(json.dumps({"kind": kind, "metadata": metadata, "data": volume.get("data", {})}, indent=indent))
 """
-"""What curl talks to: the claims in volumes.json, with the API server's versions and merge patches."""
+"""What curl talks to: the claims and places in volumes.json, with the API server's versions and merge patches."""
 
 CONVERTED = "vmferry.dev/converted"
 CONVERTING = "vmferry.dev/converting"
@@ -365,7 +397,7 @@ def run(folder: Path, script: str, *arguments: str, **variables: str) -> Run:
         env={"PATH": f"{tools}:{os.environ['PATH']}", "NOTES": str(notes), "LETTERS": "a", "HOME": "/"} | variables,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     calls = [call.split("\0")[:-1] for call in notes.read_text().split("\n\0")[:-1]]
@@ -627,6 +659,108 @@ def test_volume_that_cannot_be_claimed_is_not_written(tmp_path: Path) -> None:
 def test_failed_conversion_lets_the_next_attempt_have_the_volumes(tmp_path: Path) -> None:
     result = convert(tmp_path, machine(disks=TWO_DISKS), V2V_CODE="1")
     assert annotated(result) == {claim: {BEGUN: "1"} for claim in BOTH}
+
+
+# --- places
+
+
+PLACES = "acme-vc1-conversions"
+
+
+def placed(name: str = "web-01", limit: int = 1, **fields: Any) -> Machine:
+    """Return a VM whose Job takes one of so many places for its vCenter."""
+    source = vcenter(parallel_conversions=limit)
+    began = conversion_now(Cluster(name="prod-a"), source, "vc1-read", 1, f"infra/{PLACES}")
+    return machine(name, conversion=began, **fields)
+
+
+def taken(result: Run) -> dict[str, str]:
+    """Return the places that are taken after a run."""
+    found: dict[str, str] = json.loads((result.folder / "volumes.json").read_text())[PLACES].get("data", {})
+    return found
+
+
+def with_places(folder: Path, data: dict[str, str], **variables: str) -> Run:
+    store = folder / "places.json"
+    store.write_text(json.dumps({PLACES: {"version": 7, "annotations": {}, "data": data}}))
+    limit = len(data) or 1
+    result = convert(folder, placed(limit=limit), STORE=str(store), POLL_AFTER="0", **variables)
+    (folder / "volumes.json").write_text(store.read_text())
+    return result
+
+
+def test_conversion_takes_a_place_before_it_reads_and_gives_it_back(tmp_path: Path) -> None:
+    result = with_places(tmp_path, {})
+    assert result.code == 0, result.output
+    tools = ["virt-v2v" if call[0] == "virt-v2v" else call[-1] for call in result.calls]
+    place = f"https://kubernetes.default.svc/api/v1/namespaces/infra/configmaps/{PLACES}"
+    assert tools.index(place) < tools.index("virt-v2v")
+    data = [call[call.index("--data") + 1] for call in result.calls if call[-1] == place and "PATCH" in call]
+    assert data == [
+        '{"metadata":{"resourceVersion":"7"},"data":{"place-0":"web/web-01/1 0"}}',
+        '{"metadata":{"resourceVersion":"8"},"data":{"place-0":null}}',
+    ]
+
+
+@pytest.mark.parametrize("variables", [{"V2V_CODE": "1"}, {"STATE": "running"}, {"REFUSED": CONVERTED}])
+def test_conversion_that_fails_gives_its_place_back(tmp_path: Path, variables: dict[str, str]) -> None:
+    result = with_places(tmp_path, {}, **variables)
+    assert result.code != 0
+    assert taken(result) == {}
+
+
+def test_conversion_waits_while_the_places_are_taken_and_takes_that_of_one_who_died(tmp_path: Path) -> None:
+    others = {"place-0": "web/web-08/1 3", "place-1": "crm/crm-01/1 0"}
+    result = with_places(tmp_path, others, DEAD_AFTER="0")
+    assert result.code == 0, result.output
+    assert "all 2 places for conversions are taken" in result.output
+    assert len(result.of("virsh")) == 2  # somebody may have started the source meanwhile
+    assert taken(result) == {"place-1": "crm/crm-01/1 0"}
+
+
+def test_conversion_whose_pod_was_replaced_goes_on_in_its_own_place(tmp_path: Path) -> None:
+    result = with_places(tmp_path, {"place-0": "web/web-08/1 3", "place-1": "web/web-01/1 9"})
+    assert result.code == 0, result.output
+    assert "are taken" not in result.output
+    assert taken(result) == {"place-0": "web/web-08/1 3"}
+
+
+def test_converted_vm_needs_no_place(tmp_path: Path) -> None:
+    store = tmp_path / "places.json"
+    store.write_text(json.dumps({"web-01-disk-0": {"version": 7, "annotations": {CONVERTED: "1"}}}))
+    assert convert(tmp_path, placed(), STORE=str(store)).code == 0
+    assert PLACES not in store.read_text()
+
+
+def test_conversion_waits_for_places_that_cannot_be_read(tmp_path: Path) -> None:
+    result = with_places(tmp_path, {}, LATE=PLACES)
+    assert result.code == 0, result.output
+    assert "cannot be read" in result.output
+
+
+def test_holder_of_a_place_says_that_it_lives(tmp_path: Path) -> None:
+    result = with_places(tmp_path, {}, RENEW_AFTER="0", RUNNING=str(tmp_path / "running"))
+    assert result.code == 0, result.output
+    assert b'"place-0":"web/web-01/1 1"' in (tmp_path / "notes").read_bytes()
+    assert taken(result) == {}
+
+
+def test_no_more_conversions_read_at_once_than_there_are_places(tmp_path: Path) -> None:
+    store, running = tmp_path / "store.json", tmp_path / "running"
+    store.write_text("{}")
+    names = [f"web-{number:02d}" for number in range(3)]
+
+    def one(name: str) -> Run:
+        (tmp_path / name).mkdir()
+        shared = {"STORE": str(store), "RUNNING": str(running), "POLL_AFTER": "1"}
+        return convert(tmp_path / name, placed(name), **shared)
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        results = list(pool.map(one, names))
+    assert [result.code for result in results] == [0] * 3, results[0].output
+    steps = [1 if line == "+" else -1 for line in running.read_text().split()]
+    assert len(steps) == 6
+    assert max(accumulate(steps)) == 1
 
 
 # --- volumes that CDI still prepares

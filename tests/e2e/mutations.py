@@ -403,6 +403,36 @@ MUTATIONS = (
         "if False:",
     ),
     Mutation(
+        "a conversion reads from vSphere without a place",
+        CONVERT,
+        "\ntake_place\n",
+        "\n",
+    ),
+    Mutation(
+        "a place that another conversion has is taken",
+        CONVERT,
+        "[[ -n $holder ]] || place=${place:-$number}",
+        "place=${place:-$number}",
+    ),
+    Mutation(
+        "a conversion keeps its place",
+        CONVERT,
+        "trap release_place EXIT",
+        ":",
+    ),
+    Mutation(
+        "conversions of each namespace have places of their own",
+        "resolve/turns.py",
+        "found[machine.source] = min(option, found.get(machine.source, option))",
+        "found[machine.source] = max(option, found.get(machine.source, option))",
+    ),
+    Mutation(
+        "Argo CD stops what Kueue lets go",
+        ARGOCD,
+        "[_QUEUED] if _queues(blueprint) else []",
+        "[]",
+    ),
+    Mutation(
         "CDI collects a DataVolume that the engine makes again",
         CDI,
         "return _KEEP if",

@@ -33,6 +33,9 @@ _IGNORED = [
     },
 ]
 
+_QUEUED = {"group": "batch", "kind": "Job", "jsonPointers": ["/spec/suspend"]}
+"""What Kueue writes to let a Job go; Argo CD would stop the Job again."""
+
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
     """Yield everything below clusters/ if the engine is Argo CD, else nothing.
@@ -80,6 +83,13 @@ def _project(blueprint: Blueprint) -> KubeObject:
         "metadata": metadata(blueprint, blueprint.name, namespace(blueprint), keep=True, wave=-1),
         "spec": spec,
     }
+
+
+def _queues(blueprint: Blueprint) -> bool:
+    """Return whether Kueue starts any conversion Job; one that it began with stays its own."""
+    machines = (machine for group in blueprint.groups for machine in group.machines)
+    begun = any(machine.conversion is not None and machine.conversion.queue is not None for machine in machines)
+    return begun or blueprint.cluster.kueue_queue is not None
 
 
 def _parent(blueprint: Blueprint, name: str, directory: str, rank: int) -> KubeObject:
@@ -164,6 +174,6 @@ def _application(
                     "backoff": {"duration": "10s", "factor": 2, "maxDuration": "5m"},
                 },
             },
-            "ignoreDifferences": _IGNORED,
+            "ignoreDifferences": [*_IGNORED, *([_QUEUED] if _queues(blueprint) else [])],
         },
     }

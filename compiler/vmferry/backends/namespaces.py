@@ -27,6 +27,7 @@ _CONTROLLERS = {
 
 _APPLY = ("get", "list", "watch", "create", "patch")
 _PRUNE = (*_APPLY, "delete")
+_TAKE = ("get", "patch")
 _VERBS = (*_PRUNE, "use")  # in the order they are written
 
 
@@ -101,6 +102,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
             *_default_requests(blueprint, plan, groups),
             *_applier_rights(blueprint, plan, groups),
             *_golden_image_rights(blueprint, plan, groups),
+            *_places(blueprint, plan),
             *(_network_policies(blueprint, plan, groups) if plan.isolate else ()),
         ):
             yield Resource(directory=directory, object=obj)
@@ -273,6 +275,23 @@ def _golden_image_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list
     rule = {"apiGroups": ["cdi.kubevirt.io"], "resources": ["datavolumes/source"], "verbs": ["create"]}
     subjects = [{"kind": "ServiceAccount", "name": "default", "namespace": namespace} for namespace in sorted(clients)]
     yield from _grant(blueprint, GOLDEN, plan.name, [rule], subjects)
+
+
+def _places(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
+    """Yield what the conversion Jobs of a vCenter take places from: an empty ConfigMap that they write into.
+
+    No Lease: Argo CD leaves those out from 3.0 on (operator-manual/upgrading/2.14-3.0, resource.exclusions).
+    """
+    for places in plan.places:
+        yield {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata(blueprint, places.name, plan.name),
+        }
+        rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [places.name], "verbs": [*_TAKE]}
+        accounts = (account.partition("/") for account in places.accounts)
+        subjects = [{"kind": "ServiceAccount", "name": name, "namespace": space} for space, _, name in accounts]
+        yield from _grant(blueprint, places.name, plan.name, [rule], subjects)
 
 
 # --- network policies ------------------------------------------------------------------------

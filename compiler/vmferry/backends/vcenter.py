@@ -12,7 +12,8 @@ def conversion(blueprint: Blueprint, machine: Machine) -> Conversion:
     """
     if machine.conversion is not None:
         return machine.conversion
-    return conversion_now(blueprint.cluster, source_plan(blueprint, machine.source).vcenter, None)
+    source = source_plan(blueprint, machine.source)
+    return conversion_now(blueprint.cluster, source.vcenter, None, places_at=source.places_at)
 
 
 def conversion_secret(blueprint: Blueprint, machine: Machine) -> str:

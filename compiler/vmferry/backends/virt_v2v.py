@@ -31,6 +31,8 @@ bindata/bootkube/scc-manifests). A Job's pods are made by the Job controller, so
 has to hold it; CDI's and KubeVirt's pods are made by controllers that have a constraint of their own.
 """
 
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+
 _QEMU = 107  # uid and gid of qemu in the image, and of what CDI and KubeVirt write
 _RETRIES = 2
 _NAME_LENGTH = 63  # a Job's name becomes a label of its pods
@@ -100,13 +102,9 @@ def _jobs(blueprint: Blueprint, group: Group) -> Iterator[Item]:
         yield Resource(directory=base(group, "conversion"), object=job, lock=group.phase)
 
 
-def _access_name(group: Group) -> str:
-    return f"{group.full_name}-convert"
-
-
 def _access(blueprint: Blueprint, group: Group, machines: list[Machine]) -> Iterator[KubeObject]:
     """Yield what the Jobs of a group run as: it may read and annotate their volume claims, nothing else."""
-    name = _access_name(group)
+    name = group.conversion_account
 
     def identity(annotations: dict[str, str] | None = None) -> dict[str, Any]:
         return metadata(blueprint, name, group.namespace, group=group, layer="access", annotations=annotations)
@@ -152,18 +150,19 @@ def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
     It is applied once, since its template cannot change; another attempt is another Job.
     """
     labels = {VM_LABEL: machine.target_name}
+    queue = conversion(blueprint, machine).queue
     identity = metadata(
         blueprint,
         job_name(machine, group.attempt),
         machine.namespace,
         group=group,
         layer="conversion",
-        labels=labels,
+        labels=labels | ({QUEUE_LABEL: queue} if queue else {}),
         annotations=APPLY_ONCE | _AS_WRITTEN,
         keep=True,
     )
     # Without the VM's label, or the VM's Service would send its clients here.
-    pod_labels = {name: value for name, value in identity["labels"].items() if name not in labels}
+    pod_labels = {name: value for name, value in identity["labels"].items() if name not in (*labels, QUEUE_LABEL)}
     pod: dict[str, Any] = {"labels": {"app.kubernetes.io/component": "conversion"} | pod_labels}
     if machine.transfer_network is not None:
         pod["annotations"] = {"k8s.v1.cni.cncf.io/networks": machine.transfer_network}
@@ -178,7 +177,7 @@ def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
             "parallelism": 1,
             "podFailurePolicy": {"rules": _failure_rules()},
             "podReplacementPolicy": "Failed",
-            "suspend": False,
+            "suspend": queue is not None,  # Kueue lets it go
             "template": {"metadata": pod, "spec": _pod(blueprint, group, machine)},
         },
     }
@@ -213,7 +212,7 @@ def _pod(blueprint: Blueprint, group: Group, machine: Machine) -> dict[str, Any]
             "runAsUser": _QEMU,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "serviceAccountName": _access_name(group),
+        "serviceAccountName": group.conversion_account,
         "terminationGracePeriodSeconds": 30,
         "volumes": _volumes(blueprint, group, machine),
     }
@@ -280,6 +279,7 @@ def _environment(blueprint: Blueprint, machine: Machine, attempt: int) -> dict[s
     scheme, location = libvirt_location(blueprint, machine)
     disks = [f"{device(index)}={_path(index, disk)}" for index, disk in enumerate(machine.disks)]
     vddk = source.vddk_image is not None
+    namespace, _, places = (source.places_at or "").partition("/")
     settings = {
         "VM_NAME": machine.name,
         "TARGET_NAME": machine.target_name,
@@ -294,6 +294,8 @@ def _environment(blueprint: Blueprint, machine: Machine, attempt: int) -> dict[s
         "VDDK_LIBDIR": _VDDK_LIBDIR if vddk else "",
         "VDDK_THUMBPRINT": (source.thumbprint or "") if vddk else "",
         "CLEVIS": "1" if machine.nbde_clevis else "",
+        "PLACES": str(source.places or ""),
+        "PLACES_AT": f"{namespace}/configmaps/{places}" if places else "",
         "ADDRESSES": " ".join(_windows_addresses(machine)),
         # No libvirt daemon is needed, and the image's debug output is off.
         "LIBGUESTFS_BACKEND": "direct",
@@ -349,7 +351,7 @@ def _mounts(blueprint: Blueprint, machine: Machine) -> list[dict[str, Any]]:
 def _volumes(blueprint: Blueprint, group: Group, machine: Machine) -> list[dict[str, Any]]:
     credential = conversion_secret(blueprint, machine)
     volumes: list[dict[str, Any]] = [
-        {"name": "script", "configMap": {"name": _access_name(group), "defaultMode": 0o444}},
+        {"name": "script", "configMap": {"name": group.conversion_account, "defaultMode": 0o444}},
         {"name": "credentials", "secret": {"secretName": credential, "defaultMode": 0o440}},
         {"name": "private", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
         {"name": "scratch", "emptyDir": {}},

@@ -145,10 +145,16 @@ class Conversion(Model, frozen=True, kw_only=True):
     vddk_image: str | None = None
     secret: str | None = None  # with the credentials, in the VM's namespace
     attempt: int | None = None  # None: none has begun
+    places: int | None = None  # conversions of its source at once; None: as many as there are
+    places_at: str | None = None  # namespace/name of the ConfigMap with the places
+    queue: str | None = None  # LocalQueue of Kueue
 
 
-def conversion_now(cluster: Cluster, vcenter: VCenter, secret: str | None, attempt: int | None = None) -> Conversion:
-    """Return what an attempt that begins now begins with."""
+def conversion_now(
+    cluster: Cluster, vcenter: VCenter, secret: str | None, attempt: int | None = None, places_at: str | None = None
+) -> Conversion:
+    """Return what an attempt that begins now begins with. With Kueue, its queue says how many run at once."""
+    placed = places_at is not None and cluster.kueue_queue is None
     return Conversion(
         image=cluster.v2v_image,
         cdi=cluster.versions.cdi,
@@ -159,6 +165,9 @@ def conversion_now(cluster: Cluster, vcenter: VCenter, secret: str | None, attem
         vddk_image=vcenter.vddk_image,
         secret=secret,
         attempt=attempt,
+        places=vcenter.parallel_conversions if placed else None,
+        places_at=places_at if placed else None,
+        queue=cluster.kueue_queue,
     )
 
 
@@ -283,6 +292,11 @@ class Group(Model, frozen=True, kw_only=True):
     layers: tuple[str, ...]  # every layer its base has, whatever the stage
     steps: tuple[Step, ...] = ()  # the roots its stage has; none while planned
 
+    @property
+    def conversion_account(self) -> str:
+        """Name of the ServiceAccount, Role and ConfigMap of its conversion Jobs."""
+        return f"{self.full_name}-convert"
+
 
 class Credential(Model, frozen=True, kw_only=True):
     """A Secret, by reference: exists already, or comes from an ExternalSecret or an opaque file."""
@@ -311,6 +325,7 @@ class SourcePlan(Model, frozen=True, kw_only=True):
     vcenter: VCenter
     credential: Credential
     hosts: tuple[Host, ...] = ()
+    places_at: str | None = None  # namespace/name of what conversions that begin now take their places from
 
 
 class HookPlan(Model, frozen=True, kw_only=True):
@@ -351,6 +366,13 @@ class SmokePair(Model, frozen=True, kw_only=True):
     gateway: str | None = None
 
 
+class Places(Model, frozen=True, kw_only=True):
+    """A ConfigMap from which conversion Jobs of one vCenter take places, so that not too many run at once."""
+
+    name: str
+    accounts: tuple[str, ...]  # namespace/name of the ServiceAccounts that use it
+
+
 class NamespacePlan(Model, frozen=True, kw_only=True):
     """A namespace of the target and what all its VMs share."""
 
@@ -362,6 +384,7 @@ class NamespacePlan(Model, frozen=True, kw_only=True):
     quota_basis: str = ""  # what the numbers are made of
     isolate: bool = False
     credentials: tuple[Credential, ...] = ()  # of conversion Jobs
+    places: tuple[Places, ...] = ()
     forklift: bool = False  # Plans put VMs here: the applier needs create on virtualmachines
 
 

@@ -131,6 +131,14 @@ class VCenter(Model, frozen=True, kw_only=True):
     insecure_skip_verify: Annotated[bool, Meta(description="Do not verify its certificate.")] = False
     vddk_image: Annotated[Image, Meta(description="Image that holds VMware's VDDK.")] | None = None
     sdk_endpoint: Annotated[Literal["vcenter", "esxi"], Meta(description="What the URL leads to.")] = "vcenter"
+    parallel_conversions: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=500,
+            description="Conversion Jobs that read from it at once, over all namespaces; the others wait their turn.",
+        ),
+    ] = 10
     settings: Annotated[
         dict[Literal["useVddkAioOptimization", "vddkConfig", "esxiCloneMethod"], str],
         Meta(description="Further settings of the Forklift Provider."),
@@ -225,6 +233,16 @@ class Cluster(Model, frozen=True, kw_only=True):
     v2v_image: Annotated[Image, Meta(description="Image of the conversion Jobs.")] = (
         "quay.io/kubev2v/forklift-virt-v2v:latest"
     )
+    kueue_queue: (
+        Annotated[
+            Name,
+            Meta(
+                description="LocalQueue of Kueue, in each namespace with conversion Jobs, that starts them. "
+                "Default: no Kueue; the Jobs keep to parallelConversions among themselves."
+            ),
+        ]
+        | None
+    ) = None
     smoke_image: Annotated[Image, Meta(description="Container disk of the smoke-test VMs.")] = (
         "quay.io/containerdisks/fedora:latest"
     )

@@ -31,6 +31,8 @@ from vmferry.resolve.shared import check_left, share
 from vmferry.resolve.sources import plan_sources
 from vmferry.resolve.storage import StorageMap, allocate
 from vmferry.resolve.surroundings import external_nads, plan_bridges, plan_namespaces
+from vmferry.resolve.turns import places as places_of
+from vmferry.resolve.turns import turns
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
@@ -77,6 +79,8 @@ def resolve(project: Project) -> Resolution:
     check_claims((*was.machines.values(), *decided), places, journal)
     begun = tuple(begin(project, (*decided, *was.machines.values())))
     groups = _groups(project, phases, begun, journal)
+    places_now = turns(spec, begun)
+    taken = places_of(groups, places_now)
     check_recorded(project, groups, journal)
     order.check_running(needs, groups, {c.key: was.key(c) or c.key for c in moving}, where, journal)
     _explain_groups(groups, journal)
@@ -86,10 +90,15 @@ def resolve(project: Project) -> Resolution:
         cluster=spec.target.cluster,
         gitops=spec.target.gitops,
         forklift=spec.target.forklift,
-        sources=plan_sources(project, journal),
+        sources=tuple(
+            replace(source, places_at=places_now.get(source.name)) for source in plan_sources(project, journal)
+        ),
         hooks=plan_hooks(project, journal),
         scripts=plan_scripts(project, journal),
-        namespaces=plan_namespaces(project, phases, groups, networks, journal),
+        namespaces=tuple(
+            replace(plan, places=taken[plan.name]) if plan.name in taken else plan
+            for plan in plan_namespaces(project, phases, groups, networks, journal)
+        ),
         bridges=plan_bridges(spec.target.cluster, networks, where, journal),
         phases=tuple(PhasePlan(name=p.name, kind=p.kind, after=p.after, windows=p.windows) for p in phases),
         groups=groups,

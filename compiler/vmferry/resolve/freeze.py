@@ -15,6 +15,7 @@ from vmferry.resolve.machines import facts_digest
 from vmferry.resolve.selection import Candidate
 from vmferry.resolve.sources import conversion_credentials
 from vmferry.resolve.stages import STAGES, frozen
+from vmferry.resolve.turns import turns
 
 _SHOWN = 5  # differences a finding lists
 _RESTORE = "restore assignments.yaml from git: it says what is in the cluster"
@@ -150,6 +151,8 @@ def begin(project: Project, machines: Iterable[Machine]) -> Iterator[Machine]:
     spec = project.spec
     vcenters = {source.name: source.vcenter for source in spec.sources}
     secrets: dict[tuple[str, str], str | None] = {}
+    machines = tuple(machines)
+    places = turns(spec, machines)
     for machine in machines:
         state, vcenter = spec.groups.get(machine.group, GroupState()), vcenters.get(machine.source)
         if machine.path != "virt-v2v" or _rank(state.stage) < _MOVES:
@@ -163,7 +166,7 @@ def begin(project: Project, machines: Iterable[Machine]) -> Iterator[Machine]:
         if place not in secrets:
             found = conversion_credentials(project, *place, (), Journal())  # its findings are told with the namespace
             secrets[place] = found.name if found else None
-        now = conversion_now(spec.target.cluster, vcenter, secrets[place], state.attempt)
+        now = conversion_now(spec.target.cluster, vcenter, secrets[place], state.attempt, places.get(machine.source))
         yield structs.replace(machine, conversion=now)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from vmferry.kube import versions
-from vmferry.model.blueprint import Machine
+from vmferry.model.blueprint import Group, Machine
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.model.spec import Stage
 from vmferry.rules.registry import rule
@@ -39,6 +39,54 @@ def runs(review: Review) -> Iterator[Problem]:
             "shut it down and import again, or state powerState: poweredOff once it is off",
             "powerState",
         )
+
+
+@rule("VMF588", "info", "conversions wait for each other")
+def turns(review: Review) -> Iterator[Problem]:
+    """A vCenter's `parallelConversions` says how many Jobs read from it at once; the others wait until one is done.
+
+    All the VMs of a group are shut down before it moves to `migrating`, so the last one is down for the longest.
+    """
+    limits = {source.name: source.vcenter.parallel_conversions for source in review.blueprint.sources}
+    if review.blueprint.cluster.kueue_queue is not None:
+        return
+    for group in review.blueprint.groups:
+        names = tuple(machine.name for machine in _converted(group))
+        limit = limits.get(group.source, len(names))
+        if group.stage in ("planned", "prepared", "migrating") and len(names) > limit:
+            yield Problem(
+                f"group {group.name}: {len(names)} VMs are converted, at most {limit} of {group.source} at once",
+                "plan the window for that; or raise the source's parallelConversions if its hosts can take it, or set "
+                f"maxVms: {limit} in phase {group.phase}",
+                review.blueprint.places.get(group.machines[0].key),
+                names,
+            )
+
+
+@rule(
+    "VMF589", "info", "conversions need a LocalQueue of Kueue", source="https://kueue.sigs.k8s.io/docs/tasks/run/jobs/"
+)
+def queue(review: Review) -> Iterator[Problem]:
+    """With `kueueQueue`, conversion Jobs are suspended until Kueue starts them from that LocalQueue.
+
+    vmferry makes neither the LocalQueue nor its ClusterQueue: the quota is the cluster's. Cover `pods` there, by as
+    many as may read from vSphere at once. Without the LocalQueue the Jobs wait for good.
+    """
+    name = review.blueprint.cluster.kueue_queue
+    groups = [group for group in review.blueprint.groups if _converted(group)]
+    if name is not None and groups:
+        namespaces = sorted({group.namespace for group in groups})
+        yield Problem(
+            f"conversion Jobs wait for LocalQueue {name} of namespace {', '.join(namespaces)}",
+            f"create LocalQueue {name} there, of a ClusterQueue that covers pods, cpu, memory and "
+            "devices.kubevirt.io/kvm; its flavors must not add tolerations, since a Job cannot change once it runs",
+            review.at("target", "cluster", "kueueQueue"),
+        )
+
+
+def _converted(group: Group) -> list[Machine]:
+    """Return the VMs of a group that Jobs convert."""
+    return [each for each in group.machines if group.method == "job" and each.clone_of is None and each.disks]
 
 
 def _running(review: Review, *stages: Stage) -> Iterator[tuple[Subject, str]]:

@@ -17,32 +17,35 @@ read -ra claims <<<"$CLAIMS"
 read -ra disks <<<"$DISKS"
 read -ra addresses <<<"${ADDRESSES:-}"
 
-# Calls the API server about PersistentVolumeClaim $1; further arguments are curl's.
-claim_api() {
-  local claim=$1
+# Calls the API server about $1, as in NAMESPACE/RESOURCE/NAME; further arguments are curl's.
+api() {
+  local path=$1
   shift
   curl --silent --show-error --fail --retry 5 --max-time 30 --cacert "$account/ca.crt" \
     --config <(printf 'header = "Authorization: Bearer %s"\n' "$(<"$account/token")") \
-    "$@" "https://kubernetes.default.svc/api/v1/namespaces/$NAMESPACE/persistentvolumeclaims/$claim"
+    "$@" "https://kubernetes.default.svc/api/v1/namespaces/$path"
 }
 
-# Changes metadata of PersistentVolumeClaim $1 by the JSON $2. With a resourceVersion in it, that is refused
-# if anything changed the claim since.
+# Changes object $1 by the JSON $2. With a resourceVersion in it, that is refused if anything changed it since.
+patch() {
+  api "$1" --output /dev/null --request PATCH --header 'Content-Type: application/merge-patch+json' --data "$2"
+}
+
+# Changes metadata of PersistentVolumeClaim $1 by the JSON $2.
 patch_claim() {
-  claim_api "$1" --output /dev/null --request PATCH \
-    --header 'Content-Type: application/merge-patch+json' --data "{\"metadata\":$2}"
+  patch "$NAMESPACE/persistentvolumeclaims/$1" "{\"metadata\":$2}"
 }
 
-# Sets `volume` to what the API server says of PersistentVolumeClaim $1.
+# Sets `answer` to what the API server says of PersistentVolumeClaim $1.
 look_up() {
-  volume=$(claim_api "$1") || die 1 "volume $1 cannot be looked up"
-  [[ $volume == *'"PersistentVolumeClaim"'* ]] || die 1 "volume $1: the answer is no PersistentVolumeClaim"
+  answer=$(api "$NAMESPACE/persistentvolumeclaims/$1") || die 1 "volume $1 cannot be looked up"
+  [[ $answer == *'"PersistentVolumeClaim"'* ]] || die 1 "volume $1: the answer is no PersistentVolumeClaim"
 }
 
-# Prints the text of field $1 of `volume`, if it has one.
+# Prints the text of field $1 of `answer`, if it has one.
 text() {
   local pattern="\"${1//./\\.}\":[[:space:]]*\"([^\"]*)\""
-  [[ ! $volume =~ $pattern ]] || printf '%s' "${BASH_REMATCH[1]}"
+  [[ ! $answer =~ $pattern ]] || printf '%s' "${BASH_REMATCH[1]}"
 }
 
 # Ends here if the VM is converted: by another attempt, by a Job that was deleted and made again, or before a
@@ -161,6 +164,93 @@ mark_converted() {
   done
 }
 
+# --- places: at most $PLACES conversions of a source at once, each with a key of ConfigMap $PLACES_AT -------------
+#
+# No controller hands them out: the API server lets one of two have a place. A holder says each minute that it lives.
+# A place whose holder says nothing for ten minutes, by the clock of who waits, is free.
+
+readonly POLL_AFTER=${POLL_AFTER:-20} RENEW_AFTER=${RENEW_AFTER:-60} DEAD_AFTER=${DEAD_AFTER:-600}
+
+# Waits about $1 seconds, with nothing to be left behind when this shell is killed.
+pause() {
+  local -i seconds=$1
+  read -rt "$((seconds + RANDOM % (seconds / 4 + 1)))" <> <(:) || true
+}
+
+# Sets `place` to the number of a place that can be had, this attempt's own one first; fails if there is none.
+# $seen and $since are what the waiting remember of each place.
+find_place() {
+  local -i number
+  local holder
+  place=
+  for ((number = 0; number < PLACES; number++)); do
+    holder=$(text "place-$number")
+    if [[ ${holder% *} == "$me" ]]; then
+      place=$number
+      return
+    elif [[ $holder != "${seen[number]-}" ]]; then
+      seen[number]=$holder since[number]=$SECONDS
+    elif [[ -n $holder ]] && ((SECONDS - since[number] >= DEAD_AFTER)); then
+      holder=
+    fi
+    [[ -n $holder ]] || place=${place:-$number}
+  done
+  [[ -n $place ]]
+}
+
+# Waits for a place, and takes it. Without an answer it goes on waiting: places keep the source from being overrun.
+take_place() {
+  local seen=() since=() place said=
+  [[ -n ${PLACES:-} ]] || return 0
+  me=$NAMESPACE/$TARGET_NAME/$ATTEMPT
+  while :; do
+    if ! answer=$(api "$PLACES_AT"); then
+      say "the places for conversions cannot be read; trying again"
+    elif find_place; then
+      if write_place "$place" "\"$me 0\""; then
+        my_place=$place
+        trap release_place EXIT
+        keep_place &
+        keeper=$!
+        return
+      fi
+      pause "$((POLL_AFTER / 10))" # others come at the same time, and one at a time gets its place
+      continue
+    elif [[ -z $said ]]; then
+      say "all $PLACES places for conversions are taken; waiting for one"
+      said=1
+    fi
+    waited=1
+    pause "$POLL_AFTER"
+  done
+}
+
+# Writes JSON $2 to place $1, if nothing changed the places since they were read into `answer`.
+write_place() {
+  patch "$PLACES_AT" "{\"metadata\":{\"resourceVersion\":\"$(text resourceVersion)\"},\"data\":{\"place-$1\":$2}}"
+}
+
+# Says from time to time that this conversion lives, until the place is lost.
+keep_place() {
+  local -i count=0
+  while pause "$RENEW_AFTER"; do
+    answer=$(api "$PLACES_AT") || continue
+    [[ $(text "place-$my_place") == "$me "* ]] || break
+    write_place "$my_place" "\"$me $((++count))\"" || true
+  done
+}
+
+release_place() {
+  local -i tries
+  kill "$keeper" 2>/dev/null || true
+  for ((tries = 0; tries < 5; tries++)); do
+    answer=$(api "$PLACES_AT") || continue
+    [[ $(text "place-$my_place") == "$me "* ]] || return 0
+    ! write_place "$my_place" null || return 0
+  done
+  say "the place of this conversion stays taken for ten minutes"
+}
+
 # Lets virt-v2v find the volumes under the names it gives to disks: TARGET-sda, TARGET-sdb, ...
 # `-o kubevirt` follows the links in every version, as Forklift relies on; -oo disk= is not in all of them.
 link_volumes() {
@@ -197,6 +287,9 @@ done
 make_uri "$SOURCE_SCHEME" "$SOURCE_LOCATION" "$credentials/accessKeyId" "${SOURCE_INSECURE:-}" "$credentials/cacert"
 make_credentials "$credentials/secretKey" "$private"
 require_shut_off "$VM_NAME" "$NOT_SHUT_OFF"
+waited=
+take_place
+[[ -z $waited ]] || require_shut_off "$VM_NAME" "$NOT_SHUT_OFF"
 link_volumes
 await_prepared
 refuse_unknown_data

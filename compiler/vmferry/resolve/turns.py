@@ -1,0 +1,49 @@
+"""Where the conversion Jobs of a vCenter take turns: one ConfigMap for all of them, whatever namespace they run in."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from vmferry.model.blueprint import Group, Machine, Places
+from vmferry.model.spec import MigrationSpec
+from vmferry.resolve.names import fit
+
+
+def is_converted(machine: Machine) -> bool:
+    """Return whether a Job converts the machine."""
+    return machine.path == "virt-v2v" and machine.method == "job" and machine.clone_of is None and bool(machine.disks)
+
+
+def turns(spec: MigrationSpec, machines: Iterable[Machine]) -> dict[str, str]:
+    """Return the ConfigMap, as namespace/name, that conversions which begin now take turns at, by source.
+
+    It is where those that have begun take theirs; else in the first namespace of the spec that has conversions.
+    Where Kueue starts the Jobs, there is none.
+    """
+    if spec.target.cluster.kueue_queue is not None:
+        return {}
+    ranks = {namespace.name: rank for rank, namespace in enumerate(spec.namespaces)}
+    found: dict[str, tuple[bool, int, str]] = {}
+    for machine in machines:
+        if not is_converted(machine):
+            continue
+        begun = machine.conversion.places_at if machine.conversion else None
+        name = fit(f"{spec.metadata.name}-{machine.source}-conversions", 63)
+        place = begun or f"{machine.namespace}/{name}"
+        option = (begun is None, ranks.get(place.partition("/")[0], len(ranks)), place)
+        found[machine.source] = min(option, found.get(machine.source, option))
+    return {source: place for source, (_, _, place) in sorted(found.items())}
+
+
+def places(groups: Iterable[Group], now: Mapping[str, str]) -> dict[str, tuple[Places, ...]]:
+    """Return the ConfigMaps of each namespace, with who uses them. ``now`` is what `turns` returned."""
+    users: defaultdict[str, set[str]] = defaultdict(set)
+    for group in groups:
+        for machine in filter(is_converted, group.machines):
+            place = machine.conversion.places_at if machine.conversion else now.get(machine.source)
+            if place is not None:
+                users[place].add(f"{group.namespace}/{group.conversion_account}")
+    result: defaultdict[str, tuple[Places, ...]] = defaultdict(tuple)
+    for place, accounts in sorted(users.items()):
+        namespace, _, name = place.partition("/")
+        result[namespace] += (Places(name=name, accounts=tuple(sorted(accounts))),)
+    return result

@@ -108,7 +108,7 @@ def test_cdi_is_told_the_instance_uuid_where_it_goes_by_it(version: str, *, by_i
     assert found["spec"]["source"]["vddk"]["uuid"] == (subject.instance_uuid if by_instance else subject.uuid)
 
 
-@pytest.mark.parametrize(("version", "checked"), [("1.63", False), ("1.65.2", False), ("1.66", True), ("2.0", True)])
+@pytest.mark.parametrize(("version", "checked"), [("1.63", False), ("1.64.2", False), ("1.65", True), ("1.66.0", True)])
 def test_checksum_is_emitted_where_cdi_has_it(version: str, *, checked: bool) -> None:
     subject = machine(disks=(disk("web-01", source=http("https://i/a.qcow2", CHECKSUM)),))
     [found] = emitted(subject, cdi=version)

@@ -40,6 +40,25 @@ def test_a_field_needs_every_patch_and_a_defect_some(
     assert versions.possible(here, feature(since, until)) is possible
 
 
+@pytest.mark.parametrize(
+    ("version", "certain", "possible"),
+    [
+        ("2.10.5", False, False),
+        ("2.10.6", True, True),
+        ("2.10.7", True, True),
+        ("2.10", False, True),
+        ("2.11.0", False, False),
+        ("2.11.1", True, True),
+        (MAIN, True, True),
+    ],
+)
+def test_a_backport_reaches_to_the_end_of_its_line(version: str, *, certain: bool, possible: bool) -> None:
+    backported = feature("2.11.1")._replace(backports=("2.10.6",))
+    assert versions.certain_in(version, backported) is certain
+    assert versions.possible_in(version, backported) is possible
+    assert backported.releases == "2.10.6, 2.11.1 and later"
+
+
 NUMBERS = st.integers(0, 30)
 RELEASES = st.one_of(
     st.just(MAIN),

@@ -5,6 +5,7 @@ field may be emitted only if *every* patch it may stand for has it (`certain`); 
 (`possible`).
 """
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -52,6 +53,7 @@ class Span(NamedTuple):
 class Feature(NamedTuple):
     """Something that releases of a component have from ``since`` to before ``until``; None: from the floor, or still.
 
+    ``backports`` are patches of lines before ``since`` that have it as well, as has every later patch of their line.
     ``fields`` are the fields of custom resources that it is, as in ``Plan.spec.vms[].nbdeClevis``: a test holds them
     against the definitions of each release. Where a release has the field before it works, say so in ``what``.
     """
@@ -62,12 +64,13 @@ class Feature(NamedTuple):
     until: str | None = None
     source: str = ""
     fields: tuple[str, ...] = ()
+    backports: tuple[str, ...] = ()
 
     @property
     def releases(self) -> str:
         """Return the releases that have it, for a message: ``2.10 and later``, ``2.11.1 to before main``."""
         if self.until is None:
-            return f"{self.since} and later" if self.since else "every release"
+            return f"{', '.join((*self.backports, self.since))} and later" if self.since else "every release"
         return f"{self.since} to before {self.until}" if self.since else f"before {self.until}"
 
 
@@ -111,7 +114,7 @@ def certain(versions: Versions, feature: Feature) -> bool:
 def certain_in(version: str, feature: Feature) -> bool:
     """Return the same for one version of the feature's component."""
     here = span(version)
-    return _since(feature) <= here.first and here.end <= _until(feature)
+    return any(first <= here.first and here.end <= end for first, end in _spans(feature))
 
 
 def possible(versions: Versions, feature: Feature) -> bool:
@@ -122,15 +125,18 @@ def possible(versions: Versions, feature: Feature) -> bool:
 def possible_in(version: str, feature: Feature) -> bool:
     """Return the same for one version of the feature's component."""
     here = span(version)
-    return _since(feature) < here.end and here.first < _until(feature)
+    return any(first < here.end and here.first < end for first, end in _spans(feature))
 
 
-def _since(feature: Feature) -> Release:
-    return span(feature.since).first if feature.since is not None else (0, 0, 0)
-
-
-def _until(feature: Feature) -> Release:
-    return span(feature.until).first if feature.until is not None else (_MAIN[0] + 1, 0, 0)
+def _spans(feature: Feature) -> Iterator[Span]:
+    """Yield the releases that have a feature: the patches it was backported to, and all from ``since`` on."""
+    for backport in feature.backports:
+        first = span(backport).first
+        yield Span(first, (first[0], first[1] + 1, 0))
+    yield Span(
+        span(feature.since).first if feature.since is not None else (0, 0, 0),
+        span(feature.until).first if feature.until is not None else (_MAIN[0] + 1, 0, 0),
+    )
 
 
 def too_old(version: str, support: Support) -> bool:
@@ -259,12 +265,22 @@ CONVERSION_STORAGE = Feature(
 CUSTOMIZATION_SCRIPTS = Feature(
     Component.FORKLIFT, "customization scripts", "2.11", source=_CRDS, fields=("Plan.spec.customizationScripts",)
 )
-# A backport: 2.10.6 has these three, and 2.11.0 does not.
+# 2.10.6 has these three, and 2.11.0 does not.
 VIRT_V2V_IMAGE = Feature(
-    Component.FORKLIFT, "a Plan's own virt-v2v image", "2.11.1", source=_CRDS, fields=("Plan.spec.virtV2vImage",)
+    Component.FORKLIFT,
+    "a Plan's own virt-v2v image",
+    "2.11.1",
+    source=_CRDS,
+    fields=("Plan.spec.virtV2vImage",),
+    backports=("2.10.6",),
 )
 XFS_COMPATIBILITY = Feature(
-    Component.FORKLIFT, "xfsCompatibility", "2.11.1", source=_CRDS, fields=("Plan.spec.xfsCompatibility",)
+    Component.FORKLIFT,
+    "xfsCompatibility",
+    "2.11.1",
+    source=_CRDS,
+    fields=("Plan.spec.xfsCompatibility",),
+    backports=("2.10.6",),
 )
 NESTED_VIRTUALIZATION = Feature(
     Component.FORKLIFT,
@@ -272,6 +288,7 @@ NESTED_VIRTUALIZATION = Feature(
     "2.11.1",
     source=_CRDS,
     fields=("Plan.spec.enableNestedVirtualization", "Plan.spec.vms[].enableNestedVirtualization"),
+    backports=("2.10.6",),
 )
 SERVICE_ACCOUNT = Feature(
     Component.FORKLIFT, "a Plan's own ServiceAccount", "2.11.3", source=_CRDS, fields=("Plan.spec.serviceAccount",)
@@ -430,7 +447,7 @@ PERSISTENT_STATE_GATED = Feature(
 HTTP_CHECKSUM = Feature(
     Component.CDI,
     "checksum of an image by HTTP",
-    "1.66",
+    "1.65",
     source="CDI staging/src/kubevirt.io/containerized-data-importer-api/pkg/apis/core/v1beta1/types.go",
     fields=("DataVolume.spec.source.http.checksum",),
 )

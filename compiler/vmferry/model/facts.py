@@ -37,7 +37,7 @@ class HttpImage(Model, frozen=True, kw_only=True):
             str,
             Meta(
                 pattern=r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$(?!\n)",
-                description="Digest of the image; emitted where the target's CDI checks it (1.66 and later).",
+                description="Digest of the image; emitted where the target's CDI checks it (1.65 and later).",
             ),
         ]
         | None

@@ -34,6 +34,7 @@ class Mutation(NamedTuple):
 
 
 KUBEVIRT, CDI, FORKLIFT = "backends/kubevirt.py", "backends/cdi.py", "backends/forklift.py"
+FORKLIFT_PLAN = "backends/forklift_plan.py"
 NETWORKS, NAMESPACES, REBUILD = "backends/networks.py", "backends/namespaces.py", "backends/rebuild.py"
 VIRT_V2V, FLUX, ARGOCD = "backends/virt_v2v.py", "backends/flux.py", "backends/argocd.py"
 OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py", "backends/credentials.py"
@@ -277,6 +278,66 @@ MUTATIONS = (
         FORKLIFT,
         '"runPreflightInspection": (2, 10),',
         '"runPreflightInspection": (2, 0),',
+    ),
+    Mutation(
+        "a guest that nobody shall convert is converted",
+        FORKLIFT,
+        '"skipGuestConversion": options.raw,',
+        '"skipGuestConversion": False,',
+    ),
+    Mutation(
+        "a guest without drivers gets virtio devices",
+        FORKLIFT,
+        '"useCompatibilityMode": options.emulated,',
+        '"useCompatibilityMode": not options.raw,',
+    ),
+    Mutation(
+        "disks that the storage array shall copy are copied by VDDK",
+        FORKLIFT_PLAN,
+        'return {"offloadPlugin": plugins} if plugins else {}',
+        "return {}",
+    ),
+    Mutation(
+        "the size of the scratch volume is left out",
+        FORKLIFT_PLAN,
+        '"conversionTempStorageSize": storage.size if storage else None,',
+        '"conversionTempStorageSize": None,',
+    ),
+    Mutation(
+        "where no tag shall become a label, every tag does",
+        FORKLIFT_PLAN,
+        'return {"disabled": True}',
+        'return {"labelTags": []}',
+    ),
+    Mutation(
+        "scripts are looked for under the name that the spec gives them",
+        FORKLIFT_PLAN,
+        '"name": found.config_map}',
+        '"name": found.name}',
+    ),
+    Mutation(
+        "raw device mappings become plain disks",
+        FORKLIFT_PLAN,
+        '"rdmAsLun": machine.rdm_as_lun or None,',
+        '"rdmAsLun": None,',
+    ),
+    Mutation(
+        "the token of an AAP hook is looked for nowhere",
+        FORKLIFT,
+        'found["tokenSecret"] = _reference(blueprint.forklift.namespace, job.token_secret)',
+        'found["tokenSecret"] = {"name": job.token_secret}',
+    ),
+    Mutation(
+        "a VM's own cutover goes to another VM",
+        OVERLAYS,
+        '[{"id": each.id, "cutover": _utc(each.time)} for each in group.vm_cutover]',
+        '[{"id": group.machines[-1].id, "cutover": _utc(each.time)} for each in group.vm_cutover]',
+    ),
+    Mutation(
+        "who applies the tree may not write its scripts",
+        NAMESPACES,
+        "scripts = [_CONFIG_MAPS] if any(forklift_plan.made(blueprint)) else []",
+        "scripts: list[_Kind] = []",
     ),
     # Networks
     Mutation(

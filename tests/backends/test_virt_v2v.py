@@ -928,3 +928,17 @@ def test_every_name_is_one_word_of_the_script(name: str) -> None:
     content = bastion_file(blueprint(group(subject))).content.decode()
     command = content[content.index("\n  convert web-01") + 1 :]
     assert shlex.split(command, comments=False)[2] == name
+
+
+def test_the_bastion_converts_no_guest_that_stays_as_it_is() -> None:
+    files = {
+        raw: [
+            item
+            for item in virt_v2v.emit(
+                blueprint(group(machine(method="image", raw=raw, disks=(disk("web-01", source=UPLOAD),))))
+            )
+            if isinstance(item, File)
+        ]
+        for raw in (False, True)
+    }
+    assert (len(files[False]), files[True]) == (1, [])

@@ -4,7 +4,19 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.resolve.projects import Data, codes, defaults, finding, group, groups, machines, project, resolved, vm
+from tests.resolve.projects import (
+    Data,
+    codes,
+    decision,
+    defaults,
+    finding,
+    group,
+    groups,
+    machines,
+    project,
+    resolved,
+    vm,
+)
 
 from vmferry.model.blueprint import ArrayCopy, PlanOptions, XcopyCopy
 from vmferry.model.inventory import Inventory, InventoryHost, InventoryMetadata, Origin
@@ -206,3 +218,44 @@ def test_the_array_copies_a_physical_raw_device_mapping_cold() -> None:
 )
 def test_nothing_else_reads_a_physical_raw_device_mapping(fields: Data) -> None:
     assert "VMF503" in codes(planned(vm("a", **fields), storage=storage()))
+
+
+# --- raw copies on path B --------------------------------------------------------------------
+
+
+def test_cdi_copies_the_disks_of_a_raw_copy_on_path_b() -> None:
+    machine = machines(resolved(vm("a", method="image", conversion="skip")))["a"]
+    assert machine.disks[0].source.vddk is not None
+    assert machine.forklift is None
+
+
+@pytest.mark.parametrize(
+    "disk", [{"source": {"upload": {}}}, {"rdm": "physical"}], ids=["an image that is there", "what CDI cannot read"]
+)
+def test_an_image_of_a_raw_copy_may_come_from_elsewhere(disk: Data) -> None:
+    raw = vm("a", method="image", conversion="skip", disks=on("ds1", **disk))
+    assert machines(resolved(raw))["a"].disks[0].source.upload is not None
+
+
+def test_a_job_converts_whatever_it_gets() -> None:
+    assert "method image" in finding(resolved(vm("a", conversion="skip")), "VMF503").help
+    assert machines(resolved(vm("a", conversion="skip"), defaults=defaults(method=None)))["a"].method == "image"
+
+
+def test_a_guest_that_nobody_converts_is_nothing_special_to_forklift() -> None:
+    settings: Data = {"auto": {"threshold": 1}}
+    vms = (vm("a", os="other", conversion="skip"), vm("b", os="other"))
+    found = machines(resolved(*vms, defaults=defaults(path="auto", method=None), settings=settings))
+    assert (found["a"].path, found["b"].path) == ("forklift", "virt-v2v")
+
+
+# --- explain ---------------------------------------------------------------------------------
+
+
+def test_it_is_explained_who_copies_a_disk_and_who_converts_nothing() -> None:
+    both = storage(xcopy=XCOPY, csiVolumeImport=XCOPY)
+    found = planned(vm("a", conversion="skip"), storage=both)
+    assert decision(found, "a", "copy of disk-0").value == "xcopy (ontap) or csiVolumeImport (ontap)"
+    assert "SATA and e1000e" in decision(found, "a", "conversion").reason
+    usual = {each.subject for each in planned(vm("a")).blueprint.decisions["vc1/a"]}
+    assert not {"copy of disk-0", "conversion"} & usual

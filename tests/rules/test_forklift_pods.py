@@ -163,3 +163,12 @@ def test_a_cutover_for_each_vm_needs_a_forklift_that_keeps_it() -> None:
     given: Data = {"groups": {"first-01": state}}
     assert "vmCutover needs Forklift main" in only("VMF506", warm, target=target("2.12.5"), **given).message
     assert silent("VMF506", warm, target=target("main"), **given)
+
+
+def test_a_raw_copy_keeps_no_address_that_is_known_to_be_static() -> None:
+    nic = {"network": "vlan-7", "mac": "00:50:56:00:00:01"}
+    static = [{**nic, "addresses": ["10.0.7.2/24"], "origin": "static"}]
+    assert "vlan-7" in only("VMF771", planned(conversion="skip", nics=static)).message
+    assert silent("VMF771", planned(nics=static))
+    assert silent("VMF771", planned(conversion="skip", nics=[{**nic, "origin": "dhcp"}]))
+    assert silent("VMF771", planned(conversion="skip", nics=[nic]))

@@ -371,7 +371,7 @@ def _volumes(blueprint: Blueprint, group: Group, machine: Machine) -> list[dict[
 
 def _bastion(blueprint: Blueprint, group: Group) -> Iterator[Item]:
     """Yield bastion.sh, unless no disk of the group comes of a conversion."""
-    machines = [machine for machine in _converted(group) if any(map(_is_image, machine.disks))]
+    machines = [each for each in _converted(group) if any(map(_is_image, each.disks)) and not each.raw]
     if not machines:
         return
     lines = [script("bastion")]

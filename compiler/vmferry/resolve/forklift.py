@@ -11,7 +11,7 @@ from vmferry.model.finding import Where
 from vmferry.model.forklift import ForkliftDecisions, Offload, XcopyOffload
 from vmferry.model.project import Project
 from vmferry.resolve.journal import Journal
-from vmferry.resolve.selection import Candidate
+from vmferry.resolve.selection import Candidate, is_raw
 
 _MOREF = re.compile(r"host-[0-9]+", re.ASCII)
 
@@ -70,11 +70,6 @@ def _host_ids(project: Project) -> dict[str, set[str]]:
     return found
 
 
-def is_raw(candidate: Candidate) -> bool:
-    """Return whether a VM's disks are copied as they are, and nobody converts the guest."""
-    return candidate.decisions.conversion == "skip"
-
-
 def emulated(candidate: Candidate) -> bool:
     """Return whether the devices of such a VM are those that any guest boots from."""
     return candidate.decisions.devices != "virtio"
@@ -126,3 +121,18 @@ def by_array(candidate: Candidate, path: Path, copy: ArrayCopy | None) -> ArrayC
     """Return how the array copies a disk, given how it can; None where the disk is read over the network."""
     decided = candidate.decisions.forklift or ForkliftDecisions()
     return copy if path == "forklift" and decided.offload is not False else None
+
+
+def explain(candidate: Candidate, disks: Iterable[MachineDisk], journal: Journal) -> None:
+    """Say what is not as usual: who copies a disk, and that nobody converts the guest."""
+    if is_raw(candidate):
+        kind = "SATA and e1000e, which any guest boots from" if emulated(candidate) else "virtio: it has the drivers"
+        reason = f"its disks are copied as they are; devices: {kind}"
+        journal.decide(candidate.key, "conversion", "skip", reason, where=candidate.origin("conversion"))
+    for disk in disks:
+        if disk.offload is None:
+            continue
+        xcopy, csi = disk.offload.xcopy, disk.offload.csi
+        ways = [f"xcopy ({xcopy.product})"] if xcopy is not None else []
+        ways += [f"csiVolumeImport ({csi.storage_vendor_product})"] if csi is not None else []
+        journal.decide(candidate.key, f"copy of {disk.name}", " or ".join(ways), "the storage array copies it")

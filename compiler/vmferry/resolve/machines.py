@@ -25,7 +25,7 @@ from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import MAX_CLAIM, digest, fit
 from vmferry.resolve.networks import NetworkMap
 from vmferry.resolve.paths import Route
-from vmferry.resolve.selection import Candidate
+from vmferry.resolve.selection import Candidate, is_raw
 from vmferry.resolve.storage import Need, StorageMap, Volume, shared_claim
 
 _BUS_ORDER = {"virt-v2v": LIBVIRT, "forklift": VMWARE}
@@ -193,6 +193,7 @@ def _copied(
         return None
     disks = _disks(candidate, machine.target_name, parts)
     disks, nics = forklift.with_devices(candidate, disks, parts.nics[candidate.key], _order(candidate, route))
+    forklift.explain(candidate, disks, journal)
     decided = decisions.forklift or ForkliftDecisions()
     if template is not None:
         disks = _cloned_disks(machine.target_name, template, disks)
@@ -228,7 +229,7 @@ def _copied(
         preserve_static_ips=decisions.static_ip in (None, "preserve"),
         transfer_network=_transfer_network(candidate, parts, networks, journal),
         hooks=decisions.hooks or (),
-        raw=forklift.is_raw(candidate),
+        raw=is_raw(candidate),
         forklift=forklift.plan_options(candidate, disks) if route.path == "forklift" else None,
         nested_virtualization=decided.nested_virtualization,
         rdm_as_lun=bool(decided.rdm_as_lun),
@@ -325,6 +326,12 @@ def _path_problems(candidate: Candidate, parts: Parts) -> Iterable[_Trouble]:
             "templates and their clones move by method image",
             "set path virt-v2v and method image",
             ("name",),
+        )
+    if route.method == "job" and is_raw(candidate):
+        yield (
+            "method job converts every guest, and this one has conversion: skip",
+            "use method image (CDI then copies its disks by source vddk) or path forklift, or let it be converted",
+            ("conversion",),
         )
     if route.method == "warm" and vm.change_tracking is False:
         yield "changed block tracking is off, and warm copies need it", "turn it on, or use cold", ("changeTracking",)
@@ -437,7 +444,7 @@ def _disks(candidate: Candidate, target_name: str, parts: Parts) -> tuple[Machin
                 volume_mode=volume.volume_mode,
                 bind_immediately=volume.bind_immediately,
                 offload=forklift.by_array(candidate, route.path, volume.offload),
-                source=_source(disk, route),
+                source=_source(disk, route, raw=is_raw(candidate)),
             )
         )
     return tuple(result)
@@ -447,11 +454,13 @@ def _by_vddk(disks: tuple[MachineDisk, ...]) -> bool:
     return any(disk.source.vddk is not None for disk in disks)
 
 
-def _source(disk: Disk, route: Route) -> DiskSource:
+def _source(disk: Disk, route: Route, *, raw: bool) -> DiskSource:
     if route.path == "forklift":
         return DiskSource()
     if route.method == "job":
         return DiskSource(blank=NoOptions())
+    if disk.source is None and raw and disk.rdm != "physical":
+        return DiskSource(vddk=NoOptions())
     return disk.source or DiskSource(upload=NoOptions())
 
 

@@ -9,7 +9,7 @@ from vmferry.model.blueprint import Path
 from vmferry.model.finding import Where
 from vmferry.model.spec import Method, SimilarVms, VirtualMachine
 from vmferry.resolve.journal import Journal
-from vmferry.resolve.selection import Candidate
+from vmferry.resolve.selection import Candidate, is_raw
 
 METHODS: dict[Path, tuple[Method, ...]] = {
     "forklift": ("warm", "cold"),
@@ -86,7 +86,7 @@ def _path(candidate: Candidate, alike: int, settings: SimilarVms) -> tuple[Path,
     for question in settings.order:
         if question == "rebuild" and vm.application is not None:
             return "rebuild", "an application is described for it", candidate.where.at("application")
-        if question == "special" and (special := specialities(vm)):
+        if question == "special" and (special := specialities(vm, raw=is_raw(candidate))):
             return "virt-v2v", f"it is special: {', '.join(special)}", where
         if question == "similar" and alike >= settings.threshold:
             return "forklift", f"{alike} VMs are like it (threshold {settings.threshold})", where
@@ -94,8 +94,8 @@ def _path(candidate: Candidate, alike: int, settings: SimilarVms) -> tuple[Path,
     return "virt-v2v", f"only {few} like it (threshold {settings.threshold})", where
 
 
-def specialities(vm: VirtualMachine) -> list[str]:
-    """Return what keeps a VM from the mass path: what Forklift refuses or would lose."""
+def specialities(vm: VirtualMachine, *, raw: bool = False) -> list[str]:
+    """Return what keeps a VM from the mass path: what Forklift refuses or would lose; ``raw``: nobody converts it."""
     disks = vm.disks or ()
     facts = {
         "it is a template": bool(vm.template),
@@ -105,7 +105,7 @@ def specialities(vm: VirtualMachine) -> list[str]:
         "raw device mapping": any(disk.rdm for disk in disks),
         "shared disk": any(disk.shared for disk in disks),
         "independent disk": any((disk.mode or "").startswith("independent") for disk in disks),
-        "unusual guest system": vm.os == "other",
+        "unusual guest system": vm.os == "other" and not raw,
     }
     return [name for name, holds in facts.items() if holds]
 
@@ -119,7 +119,7 @@ def _method(candidate: Candidate, path: Path) -> tuple[Method | None, str, Where
         return wanted, "the spec says so", where
     if wanted is not None and _asked_together(candidate):
         return None, f"method {wanted} belongs to another path", where
-    usual, reason = _usual(candidate.vm, path)
+    usual, reason = _usual(candidate, path)
     if wanted is not None:
         reason += f" ({wanted} is for another path)"
     return usual, reason, where
@@ -138,7 +138,8 @@ def _own(candidate: Candidate, field: str) -> bool:
     return place != entry and place.file == entry.file and place.path[: len(entry.path)] == entry.path
 
 
-def _usual(vm: VirtualMachine, path: Path) -> tuple[Method, str]:
+def _usual(candidate: Candidate, path: Path) -> tuple[Method, str]:
+    vm = candidate.vm
     if path == "forklift":
         if vm.power_state == "poweredOn" and vm.change_tracking:
             return "warm", "it runs and its changed blocks are tracked"
@@ -147,4 +148,6 @@ def _usual(vm: VirtualMachine, path: Path) -> tuple[Method, str]:
         return "image", "templates and their clones come from images"
     if any(disk.shared for disk in vm.disks or ()):
         return "image", "a conversion Job would write its shared disk twice"
+    if is_raw(candidate):
+        return "image", "its disks are copied as they are, and a Job would convert the guest"
     return "job", "the usual method of virt-v2v"

@@ -33,6 +33,11 @@ class Candidate(Struct, frozen=True, kw_only=True):
         return self.origins.get(field, self.where)
 
 
+def is_raw(candidate: Candidate) -> bool:
+    """Return whether a VM's disks are copied as they are, and nobody converts the guest."""
+    return candidate.decisions.conversion == "skip"
+
+
 def select(project: Project, journal: Journal) -> tuple[Candidate, ...]:
     """Return every VM once, sorted by key. Duplicates and unknown vCenters are findings."""
     spec = project.spec

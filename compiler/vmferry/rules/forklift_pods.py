@@ -7,7 +7,7 @@ from vmferry.model.blueprint import Group, Machine
 from vmferry.model.forklift import NodeTerm
 from vmferry.model.quantity import format_size, parse_size
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.rules.registry import also, rule
+from vmferry.rules.registry import rule
 
 
 def _begun(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
@@ -140,26 +140,3 @@ def reservations(review: Review) -> Iterator[Problem]:
             yield subject.decided(
                 "forklift", f"scsiReservation has no effect: it has {missing}", "add rdmAsLun: true, or drop it"
             )
-
-
-@also("VMF742")
-def raw_without_vddk(review: Review) -> Iterator[Problem]:
-    """Yield vCenters without a VDDK image whose VMs are copied raw: Forklift wants one, but where the array copies."""
-    for index, source in enumerate(review.spec.sources):
-        vms = sorted(
-            machine.name
-            for _, group, machine in _begun(review)
-            if machine.source == source.name and group.method == "cold" and machine.raw and not _by_array(machine)
-        )
-        if vms and source.vcenter.vddk_image is None:
-            yield Problem(
-                f"vCenter {source.name} has no vddkImage, and {len(vms)} VM{'s are' if len(vms) > 1 else ' is'} "
-                "copied unconverted",
-                "add vddkImage; if the ForkliftController has one (vddk_image), suppress this",
-                review.at("sources", index, "vcenter"),
-                tuple(vms),
-            )
-
-
-def _by_array(machine: Machine) -> bool:
-    return machine.forklift is not None and machine.forklift.offload

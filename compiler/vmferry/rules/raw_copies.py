@@ -1,0 +1,63 @@
+"""Guests that Forklift copies and nobody converts: what their copy needs, and what the guest has to do by itself."""
+
+from collections.abc import Iterator
+
+from vmferry.model.blueprint import Group, Machine
+from vmferry.model.review import Problem, Review, Subject
+from vmferry.rules.registry import also, rule
+
+
+def _raw(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
+    """Yield the VMs whose disks Forklift copies as they are, and whose Plan nobody has seen yet."""
+    for subject, group, machine in review.moving:
+        if group.path == "forklift" and machine.raw and not group.frozen:
+            yield subject, group, machine
+
+
+@rule(
+    "VMF771",
+    "warning",
+    "static address of a guest that nobody converts",
+    source="kubev2v/forklift pkg/virt-v2v/customize (static addresses are set while a guest is converted)",
+)
+def static_address(review: Review) -> Iterator[Problem]:
+    """Forklift keeps static addresses by what it changes in the guest during its conversion; here there is none.
+
+    The guest meets another network adapter (FreeBSD: em0 or vtnet0 where it had vmx0) and comes up without an address,
+    unless its configuration goes by MAC address or is the same for any adapter.
+    """
+    for subject, _, machine in _raw(review):
+        facts = subject.vm.nics or ()
+        for nic in machine.nics:
+            fact = facts[nic.index] if nic.index < len(facts) else None
+            if machine.preserve_static_ips and nic.nad is not None and fact is not None and fact.origin == "static":
+                yield subject.problem(
+                    f"its static address on {fact.network!r} belongs to an adapter that it no longer has",
+                    "bind its configuration to the MAC address in the guest before the copy, or note it for the "
+                    "cutover, and set staticIP: none",
+                    "nics",
+                    nic.index,
+                )
+
+
+@also("VMF742")
+def raw_without_vddk(review: Review) -> Iterator[Problem]:
+    """Yield vCenters without a VDDK image whose VMs are copied raw: Forklift wants one, but where the array copies."""
+    for index, source in enumerate(review.spec.sources):
+        vms = sorted(
+            machine.name
+            for _, group, machine in _raw(review)
+            if machine.source == source.name and group.method == "cold" and not _by_array(machine)
+        )
+        if vms and source.vcenter.vddk_image is None:
+            yield Problem(
+                f"vCenter {source.name} has no vddkImage, and {len(vms)} VM{'s are' if len(vms) > 1 else ' is'} "
+                "copied unconverted",
+                "add vddkImage; if the ForkliftController has one (vddk_image), suppress this",
+                review.at("sources", index, "vcenter"),
+                tuple(vms),
+            )
+
+
+def _by_array(machine: Machine) -> bool:
+    return machine.forklift is not None and machine.forklift.offload

@@ -32,7 +32,7 @@ from tests.backends.blueprints import (
 
 from vmferry.backends import cdi, virt_v2v
 from vmferry.backends.metadata import VM_LABEL
-from vmferry.model.blueprint import Blueprint, Machine, Placement, conversion_now
+from vmferry.model.blueprint import Blueprint, KeptNic, Machine, Placement, conversion_now
 from vmferry.model.manifest import File, KubeObject, Resource
 from vmferry.model.spec import Cluster, GitOps, Readdressing, Toleration, VCenter
 
@@ -137,7 +137,7 @@ def test_job_is_final_on_the_scripts_own_codes_and_never_made_again() -> None:
 
 def test_exit_codes_of_manifest_and_script_agree() -> None:
     codes = {name: getattr(virt_v2v, name) for name in ("HOLDS_DATA", "NOT_SHUT_OFF", "TAKEN")}
-    assert " ".join(f"{name}={code}" for name, code in codes.items()) in virt_v2v.script("convert")
+    assert " ".join(f"{name}={code}" for name, code in codes.items()) in virt_v2v.script("convert", [])
 
 
 def test_argo_cd_syncs_volumes_that_wait_for_a_conversion_together_with_it() -> None:
@@ -263,6 +263,59 @@ def test_each_new_address_of_windows_has_the_gateway_of_its_family() -> None:
     assert ":ip:2001:db8::5,2001:db8::1,64" in found
 
 
+def addresses(**fields: Any) -> list[str]:
+    return environment(machine(os="windows", nics=(nic(**fields),)))["ADDRESSES"].split()
+
+
+def test_static_addresses_of_windows_are_set_again() -> None:
+    kept = KeptNic(addresses=("10.0.2.14/24",), gateways=("10.0.2.1",), nameservers=("10.0.0.53",))
+    assert addresses(kept=kept) == ["00:50:56:9a:10:00:ip:10.0.2.14,10.0.2.1,24,10.0.0.53"]
+
+
+def test_each_address_has_the_gateway_and_servers_of_its_family() -> None:
+    kept = KeptNic(
+        addresses=("10.0.2.14/24", "2001:db8::14/64"),
+        gateways=("10.0.2.1", "fe80::1"),
+        nameservers=("10.0.0.53", "2001:db8::53"),
+    )
+    assert addresses(kept=kept) == [
+        "00:50:56:9a:10:00:ip:10.0.2.14,10.0.2.1,24,10.0.0.53",
+        "00:50:56:9a:10:00:ip:2001:db8::14,fe80::1,64,2001:db8::53",
+    ]
+
+
+def test_an_ipv6_address_gets_no_ipv4_gateway() -> None:
+    new = Readdressing(addresses=("2001:db8::14/64", "10.0.2.14/24"), gateway="10.0.2.1", nameservers=("10.0.0.53",))
+    assert addresses(readdress=new) == [
+        "00:50:56:9a:10:00:ip:2001:db8::14,,64",
+        "00:50:56:9a:10:00:ip:10.0.2.14,10.0.2.1,24,10.0.0.53",
+    ]
+
+
+def test_only_the_first_address_of_a_nic_brings_the_gateway() -> None:
+    kept = KeptNic(addresses=("10.0.2.14/24", "10.0.2.15/24"), gateways=("10.0.2.1",))
+    assert addresses(kept=kept) == [
+        "00:50:56:9a:10:00:ip:10.0.2.14,10.0.2.1,24",
+        "00:50:56:9a:10:00:ip:10.0.2.15,,24",
+    ]
+
+
+def test_a_linux_job_knows_its_nics_by_mac_name_and_address() -> None:
+    nics = (
+        nic(kept=KeptNic(addresses=("10.0.2.14/24", "2001:db8::14/64"))),
+        nic(1, kept=KeptNic(interface="ens224", seen=("10.0.9.9/24",))),
+        nic(2, kept=KeptNic()),
+        nic(3),
+    )
+    assert environment(machine(nics=nics))["INTERFACES"].split() == [
+        "00:50:56:9a:10:00=10.0.2.14/24,2001:db8::14/64",
+        "00:50:56:9a:10:01@ens224=10.0.9.9/24",
+        "00:50:56:9a:10:02",
+    ]
+    assert "INTERFACES" not in environment(machine(os="windows", nics=nics))
+    assert "INTERFACES" not in environment(machine())
+
+
 def test_clones_are_not_converted() -> None:
     assert emitted(machine(clone_of="rhel9")) == []
 
@@ -308,6 +361,7 @@ NOTE = """\
 FAKES = {
     "virsh": 'cat "$LIBVIRT_AUTH_FILE" >"$NOTES.auth"; printf "%s\\n\\n" "${STATE-shut off}"\n',
     "virt-v2v": """\
+[[ $1 != --version ]] || { echo "virt-v2v ${V2V_VERSION-2.7.1rhel=9}"; exit; }
 while [[ $1 != -- ]]; do
   case $1 in
     -os) os=$2 ;;
@@ -330,6 +384,22 @@ exit "${V2V_CODE:-0}"
 cat -- "$(printf '%s\\n' "$@" | grep -m1 '^/dev/fd/')" >"$NOTES.token"
 exec {shlex.quote(sys.executable)} api.py "$@"
 """,
+    "guestfish": """\
+case $1:${3:-} in
+  --listen:*) [[ -z ${GUEST_BROKEN:-} ]] && echo "GUESTFISH_PID=999999; export GUESTFISH_PID"; exit ;;
+esac
+shift 2
+case $1 in
+  is-dir) [[ -d $GUEST$2 ]] && echo true || echo false ;;
+  is-file) [[ -f $GUEST$2 ]] && echo true || echo false ;;
+  -tar-out) tar -C "$GUEST$2" -cf "$3" . ;;
+  -mkdir-p) mkdir -p "$GUEST$2" ;;
+  -upload) [[ -n ${GUEST_FULL:-} ]] || cp "$2" "$GUEST$3" ;;
+  filesize) stat -c %s "$GUEST$2" ;;
+  -lgetxattrs) printf '[0] = {\\n  attrname: security.selinux\\n  attrval: system_u:object_r:etc_t:s0\\\\x00\\n}\\n' ;;
+esac
+""",
+    "timeout": 'shift; exec "$@"\n',
     "sleep": "sed -i s/Running/Succeeded/ volumes.json\n",
     "virtctl": "",
 }
@@ -436,7 +506,7 @@ def convert(
         "SCRATCH_DIR": "scratch",
     }
     places = {name: str(folder / path) for name, path in directories.items()}
-    return run(folder, virt_v2v.script("convert"), **settings | places | variables)
+    return run(folder, virt_v2v.script("convert", [subject]), **settings | places | variables)
 
 
 def patched(result: Run) -> list[str]:
@@ -455,6 +525,68 @@ def test_conversion_writes_every_volume_and_marks_it(tmp_path: Path) -> None:
     assert (tmp_path / "volumes/dev/block0").read_text() == "disk a\n"
     assert (tmp_path / "volumes/mnt/disks/disk1/disk.img").read_text() == "disk b\n"
     assert annotated(result) == {claim: {BEGUN: "1", CONVERTED: "1"} for claim in BOTH}
+
+
+NICS = (nic(kept=KeptNic(addresses=("10.0.2.14/24",))),)
+RULES = "etc/udev/rules.d/70-vmferry-net.rules"
+
+
+def guest(folder: Path) -> Path:
+    """Return a guest's files, below which the guestfish of these tests works."""
+    (folder / "guest/etc/network").mkdir(parents=True)
+    (folder / "guest/etc/network/interfaces").write_text("iface ens192 inet static\n  address 10.0.2.14/24\n")
+    return folder / "guest"
+
+
+def test_a_converted_linux_guest_gets_the_names_of_its_nics_back(tmp_path: Path) -> None:
+    (tmp_path / "luks").mkdir()
+    (tmp_path / "luks" / "root").write_text("x")
+    result = convert(tmp_path, machine(nics=NICS, disks=TWO_DISKS), LETTERS="a b", GUEST=str(guest(tmp_path)))
+    assert result.code == 0, result.output
+    assert 'ATTR{address}=="00:50:56:9a:10:00"' in (tmp_path / "guest" / RULES).read_text()
+    assert 'NAME="ens192"' in (tmp_path / "guest" / RULES).read_text()
+    assert result.of("guestfish")[0] == [
+        *("--listen", "-i", "--format=raw", "-a", f"{tmp_path}/volumes/dev/block0"),
+        *("--format=raw", "-a", f"{tmp_path}/volumes/mnt/disks/disk1/disk.img"),
+        *("--key", f"all:file:{tmp_path}/luks/root"),
+    ]
+    label = "system_u:object_r:etc_t:s0"
+    assert ["--remote", "--", "-setxattr", "security.selinux", label, str(len(label)), f"/{RULES}"] in result.of(
+        "guestfish"
+    )
+    assert result.of("guestfish")[-1] == ["--remote", "--", "exit"]
+    assert annotated(result)["web-01-disk-0"] == {CONVERTED: "1"}
+    assert not (tmp_path / "scratch" / "interfaces").exists()
+
+
+def test_names_come_back_after_the_conversion_and_before_the_mark(tmp_path: Path) -> None:
+    calls = convert(tmp_path, machine(nics=NICS), GUEST=str(guest(tmp_path))).calls
+    order = [call[0] for call in calls if call[0] in ("virt-v2v", "guestfish") or CONVERTED in " ".join(call)]
+    assert order[0] == "virt-v2v"
+    assert set(order[1:-1]) == {"guestfish"}
+    assert order[-1] == "curl"
+
+
+@pytest.mark.parametrize("trouble", [{"GUEST_BROKEN": "1"}, {"GUEST_FULL": "1"}])
+def test_a_guest_whose_names_cannot_be_given_is_converted_all_the_same(tmp_path: Path, trouble: dict[str, str]) -> None:
+    result = convert(tmp_path, machine(nics=NICS), GUEST=str(guest(tmp_path)), **trouble)
+    assert result.code == 0, result.output
+    assert "WARNING: guest network: " in result.output
+    assert annotated(result) == {"web-01-disk-0": {CONVERTED: "1"}}
+
+
+def test_a_guest_without_nics_to_name_is_not_opened_again(tmp_path: Path) -> None:
+    assert convert(tmp_path, machine()).of("guestfish") == []
+
+
+@pytest.mark.parametrize(
+    ("version", "code"), [("2.2.0", 1), ("2.5.6rhel=9,release=1.el9", 1), ("2.5.7", 0), ("2.10.0", 0)]
+)
+def test_an_address_without_a_gateway_wants_a_virt_v2v_that_takes_it(tmp_path: Path, version: str, code: int) -> None:
+    nics = (nic(kept=KeptNic(addresses=("10.0.2.14/24",))),)
+    result = convert(tmp_path, machine(os="windows", nics=nics), V2V_VERSION=version)
+    assert result.code == code, result.output
+    assert ("takes virt-v2v 2.5.7 or later" in result.output) == bool(code)
 
 
 def test_virt_v2v_gets_the_options_of_the_vm(tmp_path: Path) -> None:
@@ -836,6 +968,25 @@ def test_bastion_converts_publishes_and_uploads(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "www").iterdir()] == ["; x.qcow2"]
     assert (tmp_path / "www" / "; x.qcow2").read_text() == "disk b\n"
     assert "docker://registry.acme.example/web:1" in result.output
+
+
+def test_bastion_gives_nics_their_names_back_before_it_takes_digests(tmp_path: Path) -> None:
+    subject = replace(IMAGES, nics=NICS, nbde_clevis=True)
+    result = bastion(tmp_path, subjects=(subject,), GUEST=str(guest(tmp_path)))
+    assert result.code == 0, result.output
+    assert 'NAME="ens192"' in (tmp_path / "guest" / RULES).read_text()
+    opened = result.of("guestfish")[0]
+    assert opened[:4] == ["--listen", "-i", "--format=qcow2", "-a"]
+    assert [argument.rpartition("/")[2] for argument in opened if "-sd" in argument] == [
+        f"web-01-sd{letter}" for letter in "abcd"
+    ]
+    assert opened[-2:] == ["--key", "all:clevis"]
+    assert result.output.index("wrote /etc/udev") < result.output.index("digests for")
+
+
+def test_a_group_without_nics_to_name_carries_no_functions_for_it() -> None:
+    assert "guest_facts" not in virt_v2v.script("bastion", [machine()])
+    assert "guest_facts" in virt_v2v.script("bastion", [machine(), machine(nics=NICS)])
 
 
 def test_bastion_prints_the_digest_for_the_spec(tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ NETWORKS, NAMESPACES, REBUILD = "backends/networks.py", "backends/namespaces.py"
 VIRT_V2V, FLUX, ARGOCD = "backends/virt_v2v.py", "backends/flux.py", "backends/argocd.py"
 OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py", "backends/credentials.py"
 ENTRY_POINTS, VCENTER = "backends/entry_points.py", "backends/vcenter.py"
-CONVERT = "backends/scripts/convert.sh"
+GUEST_NETWORK, CONVERT = "backends/guest_network.py", "backends/scripts/convert.sh"
+INTERFACES, BASTION = "backends/scripts/interfaces.sh", "backends/scripts/bastion.sh"
 
 MUTATIONS = (
     # VirtualMachines and their Services
@@ -60,6 +61,55 @@ MUTATIONS = (
         KUBEVIRT,
         '    if disk.boot_order is not None:\n        result["bootOrder"] = disk.boot_order',
         '    result["bootOrder"] = 1',
+    ),
+    # The guest's network
+    Mutation(
+        "an IPv6 address of Windows gets the IPv4 gateway",
+        GUEST_NETWORK,
+        "gateway = of_family(given.gateways, address)[:1] if first else ()",
+        "gateway = given.gateways[:1] if first else ()",
+    ),
+    Mutation(
+        "every address of a NIC brings the gateway, which Windows takes once",
+        GUEST_NETWORK,
+        "gateway = of_family(given.gateways, address)[:1] if first else ()",
+        "gateway = of_family(given.gateways, address)[:1]",
+    ),
+    Mutation(
+        "a static address that stays is not given to Windows",
+        GUEST_NETWORK,
+        "given = nic.readdress or nic.kept",
+        "given = nic.readdress",
+    ),
+    Mutation(
+        "a Linux Job does not know the addresses of its NICs",
+        GUEST_NETWORK,
+        'addresses = ",".join((*kept.addresses, *kept.seen))',
+        'addresses = ""',
+    ),
+    Mutation(
+        "a converted Linux guest gets no names for its NICs",
+        CONVERT,
+        "if [[ ${#interfaces[@]} -gt 0 ]]; then",
+        "if false; then",
+    ),
+    Mutation(
+        "images of a bastion get no names for their NICs",
+        BASTION,
+        "if [[ ${#interfaces[@]} -gt 0 ]]; then",
+        "if false; then",
+    ),
+    Mutation(
+        "the rule that names a NIC names its VLANs, too",
+        INTERFACES,
+        'DRIVERS=="?*", ATTR{address}',
+        "ATTR{address}",
+    ),
+    Mutation(
+        "an odd guest fails its conversion",
+        CONVERT,
+        "(keep_interfaces) || say",
+        "(keep_interfaces) || die 1",
     ),
     Mutation(
         "the last NIC of a VM is dropped",

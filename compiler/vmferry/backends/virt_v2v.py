@@ -1,17 +1,18 @@
 """virt-v2v: conversion Jobs in the cluster and what they may touch, or a script for a bastion."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from shlex import quote
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from vmferry.backends.cdi import APPLY_ONCE
+from vmferry.backends.guest_network import linux_interfaces, windows_addresses
 from vmferry.backends.kubevirt import toleration
 from vmferry.backends.metadata import VM_LABEL, base, metadata
 from vmferry.backends.vcenter import conversion, conversion_secret, libvirt_location
-from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic
+from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
 from vmferry.model.manifest import File, Item, KubeObject, Resource
 
 HOLDS_DATA = 42
@@ -76,11 +77,19 @@ def device(index: int) -> str:
     return f"sd{letters}"
 
 
-def script(name: str) -> str:
-    """Return the Bash script ``name`` with the functions that all of them use."""
-    folder = Path(__file__).with_name("scripts")
-    parts = [(folder / file).read_text(encoding="utf-8") for file in ("vcenter.sh", f"{name}.sh")]
-    return "\n".join(["#!/usr/bin/env bash", "set -euo pipefail\n", *parts])
+def script(name: str, machines: Iterable[Machine]) -> str:
+    """Return the Bash script ``name``, with what it takes to name NICs only where one of ``machines`` has such."""
+    needed = functions() if any(map(linux_interfaces, machines)) else _part("vcenter")
+    return "\n".join(["#!/usr/bin/env bash", "set -euo pipefail\n", needed, _part(name)])
+
+
+def functions() -> str:
+    """Return the functions in Bash that the scripts have in common."""
+    return "\n".join(map(_part, ("vcenter", "guest", "netplan", "interfaces")))
+
+
+def _part(name: str) -> str:
+    return (Path(__file__).with_name("scripts") / f"{name}.sh").read_text(encoding="utf-8")
 
 
 def _converted(group: Group) -> list[Machine]:
@@ -136,7 +145,7 @@ def _access(blueprint: Blueprint, group: Group, machines: list[Machine]) -> Iter
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": identity(_AS_WRITTEN),
-        "data": {"convert.sh": script("convert")},
+        "data": {"convert.sh": script("convert", machines)},
     }
 
 
@@ -296,7 +305,8 @@ def _environment(blueprint: Blueprint, machine: Machine, attempt: int) -> dict[s
         "CLEVIS": "1" if machine.nbde_clevis else "",
         "PLACES": str(source.places or ""),
         "PLACES_AT": f"{namespace}/configmaps/{places}" if places else "",
-        "ADDRESSES": " ".join(_windows_addresses(machine)),
+        "ADDRESSES": " ".join(windows_addresses(machine)),
+        "INTERFACES": " ".join(linux_interfaces(machine)),
         # No libvirt daemon is needed, and the image's debug output is off.
         "LIBGUESTFS_BACKEND": "direct",
         "LIBGUESTFS_DEBUG": "0",
@@ -313,25 +323,6 @@ def _literal(text: str) -> str:
 def _path(index: int, disk: MachineDisk) -> str:
     """Return where the script finds a volume, as Forklift mounts them."""
     return f"/dev/block{index}" if disk.volume_mode == "Block" else f"/mnt/disks/disk{index}/disk.img"
-
-
-def _windows_addresses(machine: Machine) -> list[str]:
-    """Return virt-v2v's --mac values; only Windows takes them (virt-v2v docs, --mac), others have cloud-init."""
-    if machine.os != "windows":
-        return []
-    return [value for nic in machine.nics for value in _static_addresses(nic)]
-
-
-def _static_addresses(nic: MachineNic) -> list[str]:
-    """Return MAC:ip:ADDRESS,GATEWAY,PREFIX,DNS... for each new address of a NIC."""
-    if nic.readdress is None:
-        return []
-    values = []
-    for cidr in nic.readdress.addresses:
-        address, _, prefix = cidr.partition("/")
-        fields = [address, nic.readdress.gateway_of(address) or "", prefix, *nic.readdress.nameservers]
-        values.append(f"{nic.mac}:ip:{','.join(fields)}")
-    return values
 
 
 def _mounts(blueprint: Blueprint, machine: Machine) -> list[dict[str, Any]]:
@@ -374,7 +365,7 @@ def _bastion(blueprint: Blueprint, group: Group) -> Iterator[Item]:
     machines = [each for each in _converted(group) if any(map(_is_image, each.disks)) and not each.raw]
     if not machines:
         return
-    lines = [script("bastion")]
+    lines = [script("bastion", machines)]
     thumbprint = conversion(blueprint, machines[0]).thumbprint or ""
     lines.append(f"VDDK_THUMBPRINT={quote(thumbprint)}\n")
     lines += [_bastion_machine(blueprint, machine) for machine in machines]
@@ -393,12 +384,13 @@ def _bastion_machine(blueprint: Blueprint, machine: Machine) -> str:
     source = conversion(blueprint, machine)
     scheme, location = libvirt_location(blueprint, machine)
     insecure = "1" if source.insecure_skip_verify else ""
-    options = [option for address in _windows_addresses(machine) for option in ("--mac", address)]
+    options = [option for address in windows_addresses(machine) for option in ("--mac", address)]
     if machine.nbde_clevis:
         options += ["--key", "all:clevis"]
     root = machine.root_disk or "first"
     convert = ["convert", machine.target_name, machine.name, scheme, location, insecure, root, *options]
-    commands = [convert, *(_publish(machine, index, disk) for index, disk in enumerate(machine.disks))]
+    publish = [_publish(machine, index, disk) for index, disk in enumerate(machine.disks)]
+    commands = [["nics", *linux_interfaces(machine)], convert, *publish]
     body = "".join(f"  {' '.join(map(quote, command))}\n" for command in commands if command)
     condition = f"wanted {quote(machine.target_name)}"
     unreadable = [device(index) for index, disk in enumerate(machine.disks) if disk.unreadable]

@@ -83,6 +83,16 @@ class MachineDisk(Model, frozen=True, kw_only=True):
     source: DiskSource
 
 
+class KeptNic(Model, frozen=True, kw_only=True):
+    """What the conversion gives a NIC back in the guest: a Linux guest its name there, Windows its addresses."""
+
+    interface: str | None = None  # its name in the guest; None: found in the guest, by MAC or address
+    addresses: tuple[str, ...] = ()  # static; with prefixes, where Windows is to have them
+    seen: tuple[str, ...] = ()  # not known to be static: they only help to find its name
+    gateways: tuple[str, ...] = ()  # one or none of each address family
+    nameservers: tuple[str, ...] = ()
+
+
 class MachineNic(Model, frozen=True, kw_only=True):
     """A NIC of a VM in the target."""
 
@@ -95,6 +105,7 @@ class MachineNic(Model, frozen=True, kw_only=True):
     nad: str | None  # namespace/name; None: the pod network
     connected: bool = True
     readdress: Readdressing | None = None
+    kept: KeptNic | None = None  # None: nothing, or frozen by a vmferry that kept nothing
 
 
 class StateVolume(Model, frozen=True, kw_only=True):

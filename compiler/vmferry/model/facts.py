@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from vmferry.model.base import Address, GuestAddress, Mac, Model, Name, ResourceName, Size, Text
+from vmferry.model.base import Address, GuestAddress, InterfaceName, Mac, Model, Name, ResourceName, Size, Text
 
 OsFamily = Literal["linux", "windows", "other"]
 Firmware = Literal["bios", "efi"]
@@ -120,8 +120,28 @@ class Nic(Model, frozen=True, kw_only=True):
     model: Annotated[NicModel, Meta(description="Model in the target. Default: virtio.")] | None = None
     addresses: Annotated[tuple[GuestAddress, ...], Meta(description="Addresses the guest has.")] = ()
     origin: Annotated[Literal["static", "dhcp"], Meta(description="Where the addresses come from.")] | None = None
-    gateway: Annotated[Address, Meta(description="Default gateway.")] | None = None
+    gateway: (
+        Annotated[
+            Address | Annotated[tuple[Address, ...], Meta(max_length=2)],
+            Meta(description="Default gateway; with IPv4 and IPv6 addresses, a list with one of each."),
+        ]
+        | None
+    ) = None
     nameservers: Annotated[tuple[Address, ...], Meta(description="DNS servers.")] = ()
+    interface: (
+        Annotated[
+            InterfaceName,
+            Meta(description="Its name in a Linux guest, as in ens192. Default: found by MAC or address in the guest."),
+        ]
+        | None
+    ) = None
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """Return the default gateways, one or none of each address family."""
+        if self.gateway is None:
+            return ()
+        return (self.gateway,) if isinstance(self.gateway, str) else self.gateway
 
 
 class Device(Model, frozen=True, kw_only=True):

@@ -229,4 +229,15 @@ def report_drift(
 def differences(was: Machine, now: Machine) -> list[str]:
     """Return the fields in which a machine changed."""
     ignored = {"group", "key", "id", "conversion"}
+    nothing = not any(nic.kept for nic in was.nics)  # frozen by a vmferry that kept nothing, as VMF570 says
+    was, now = _lasting(was, nothing), _lasting(now, nothing)
     return [name for name in structs.asdict(was) if name not in ignored and getattr(was, name) != getattr(now, name)]
+
+
+def _lasting(machine: Machine, nothing: bool) -> Machine:
+    """Return a machine without addresses that come and go, and without all that is kept where ``nothing`` is."""
+    nics = (
+        structs.replace(nic, kept=structs.replace(nic.kept, seen=()) if nic.kept and not nothing else None)
+        for nic in machine.nics
+    )
+    return structs.replace(machine, nics=tuple(nics))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.estate import addresses
 from vmferry.estate.boot import LIBVIRT, VMWARE, boot_disk, ranked, root_device
 from vmferry.model.blueprint import (
     EvictionStrategy,
@@ -198,7 +199,7 @@ def _copied(
     if template is not None:
         disks = _cloned_disks(machine.target_name, template, disks)
     grace = decisions.termination_grace_period
-    return replace(
+    copied = replace(
         machine,
         datacenter=vm.datacenter,
         cluster=vm.cluster,
@@ -239,6 +240,18 @@ def _copied(
         root_disk=root_device(decisions.root_disk),
         golden=bool(vm.template),
         clone_of=template.target_name if template is not None else None,
+    )
+    return replace(copied, nics=_kept(candidate, copied))
+
+
+def _kept(candidate: Candidate, machine: Machine) -> tuple[MachineNic, ...]:
+    """Return the NICs, each with what its conversion gives back to it."""
+    if not addresses.is_converted(machine):
+        return machine.nics
+    facts = candidate.vm.nics or ()
+    return tuple(
+        replace(nic, kept=addresses.kept(facts[nic.index], nic, candidate.decisions, machine.os))
+        for nic in machine.nics
     )
 
 

@@ -8,7 +8,18 @@ from vmferry.model.finding import Where
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import OvnLayer2, OvnLocalnet, PodNetwork
 from vmferry.rules.registry import rule
-from vmferry.rules.segments import Address, Attached, Domain, Row, Rows, address, attached, parsed, subnet
+from vmferry.rules.segments import (
+    Address,
+    Attached,
+    Domain,
+    Row,
+    Rows,
+    address,
+    attached,
+    parsed,
+    parsed_addresses,
+    subnet,
+)
 
 
 @rule("VMF229", "warning", "address outside of its network's subnet")
@@ -52,8 +63,10 @@ def gateway_differs(review: Review) -> Iterator[Problem]:
                     "gateway",
                 )
         elif item.static:
-            mine, theirs = address(item.fact.gateway), address(network.gateway)
-            if mine is not None and theirs is not None and mine.version == theirs.version and mine != theirs:
+            theirs = address(network.gateway)
+            for mine in parsed_addresses(item.fact.gateways):
+                if theirs is None or mine.version != theirs.version or mine == theirs:
+                    continue
                 yield item.subject.problem(
                     f"its gateway is {mine}, and that of network {item.row.original!r} will be {theirs}",
                     f"give the network gateway {mine} too, readdress the VM (staticIP: cloud-init), or correct "
@@ -215,7 +228,7 @@ def router(review: Review) -> Iterator[Problem]:
     gateways: defaultdict[int, set[Address | None]] = defaultdict(set)
     for item in items:
         gateways[item.row.index] |= {address(item.row.network.gateway)}
-        gateways[item.row.index] |= {address(item.fact.gateway)} if item.keeps else set()
+        gateways[item.row.index] |= set(parsed_addresses(item.fact.gateways)) if item.keeps else set()
     for item in items:
         mine = [ip.ip for ip in item.addresses if ip.ip in gateways[item.row.index]]
         if mine and item.made.readdress is None:

@@ -7,7 +7,7 @@ from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.model.spec import ExternalDependency, OvnLayer2
 from vmferry.rules.registry import rule
-from vmferry.rules.segments import Address, Attached, address, attached
+from vmferry.rules.segments import Address, Attached, attached, parsed_addresses
 
 
 @rule(
@@ -55,10 +55,8 @@ def _cut_off(items: list[Attached], holders: set[tuple[int, Address]]) -> Iterat
 
 def _gateways(item: Attached) -> tuple[Address, ...]:
     if item.made.readdress is not None:
-        given = item.made.readdress.gateways
-    else:
-        given = (item.fact.gateway,) if item.keeps and item.fact.gateway is not None else ()
-    return tuple(ip for text in given if (ip := address(text)) is not None)
+        return parsed_addresses(item.made.readdress.gateways)
+    return parsed_addresses(item.fact.gateways) if item.keeps else ()
 
 
 @rule(

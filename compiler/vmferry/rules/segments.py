@@ -195,6 +195,11 @@ def address(text: str | None) -> Address | None:
     return found.ip if found is not None else None
 
 
+def parsed_addresses(texts: tuple[str, ...]) -> tuple[Address, ...]:
+    """Return those texts that are addresses."""
+    return tuple(found for text in texts if (found := address(text)) is not None)
+
+
 def vlans(ranges: tuple[str, ...]) -> frozenset[int]:
     """Return the VLANs in ranges; 0 stands for frames without a tag, and is none."""
     found: set[int] = set()

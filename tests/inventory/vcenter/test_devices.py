@@ -164,6 +164,22 @@ def test_addresses_come_with_origin_gateway_and_dns() -> None:
     assert (third.addresses, third.origin) == ((), None)
 
 
+def _default_route(gateway: str) -> Any:
+    way = _net.IpRouteConfigInfo.Gateway(ipAddress=gateway, device="0")
+    return _net.IpRouteConfigInfo.IpRoute(network="::", prefixLength=0, gateway=way)
+
+
+def test_a_dual_stack_nic_has_a_gateway_of_each_family_and_only_what_is_static_beside_a_static_address() -> None:
+    routes = [_default_route("fe80::1"), _default_route("10.0.2.1"), _default_route("10.0.2.254")]
+    stack = _guest.StackInfo(ipRouteConfig=_net.IpRouteConfigInfo(ipRoute=routes))
+    reported = [
+        _reported(4000, ("10.0.2.14", 24, "manual"), ("2001:db8::5", 64, "linklayer"), ("2001:db8::6", 64, "dhcp"))
+    ]
+    [found] = with_addresses([(4000, Nic(network="a"))], reported, [stack])
+    assert found.addresses == ("10.0.2.14/24",)
+    assert found.gateway == found.gateways == ("10.0.2.1", "fe80::1")
+
+
 def test_tools_and_file_systems_are_what_the_guest_says() -> None:
     assert tools("guestToolsRunning", "guestToolsCurrent") == "running"
     assert tools("guestToolsNotRunning", "guestToolsNotInstalled") == "notInstalled"

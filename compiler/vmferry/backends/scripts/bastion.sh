@@ -16,6 +16,7 @@
 wanted_names=("$@")
 found=
 left_out=
+interfaces=()
 work=${WORK_DIR:-images}
 [[ -n ${VCENTER_USER_FILE:-} && -n ${VCENTER_PASSWORD_FILE:-} ]] \
   || die 2 'set VCENTER_USER_FILE and VCENTER_PASSWORD_FILE'
@@ -47,6 +48,11 @@ readable() {
   return 1
 }
 
+# The NICs of the VM that is converted next, whose names in the guest are kept.
+nics() {
+  interfaces=("$@")
+}
+
 finish() {
   [[ -n $found ]] || die 2 'no such VM in this group'
   [[ -z $left_out ]] || die 3 "left out:$left_out"
@@ -55,7 +61,7 @@ finish() {
 # $1 target name, $2 name in vSphere, $3 libvirt scheme, $4 server and path, $5 "1": do not verify,
 # $6 root device; further arguments are virt-v2v's. The images are complete once they have their directory.
 convert() {
-  local target=$1 name=$2 scheme=$3 location=$4 insecure=$5 root=$6 options=() key
+  local target=$1 name=$2 scheme=$3 location=$4 insecure=$5 root=$6 options=() keys=() key
   shift 6
   found=1
   if [[ -d $work/$target ]]; then
@@ -70,18 +76,35 @@ convert() {
   fi
   if [[ -n ${LUKS_DIR:-} ]]; then
     for key in "$LUKS_DIR"/*; do
-      [[ ! -f $key ]] || options+=(--key "all:file:$key")
+      [[ ! -f $key ]] || keys+=(--key "all:file:$key")
     done
   fi
+  check_addresses "$@"
+  [[ ${#interfaces[@]} -eq 0 ]] || command -v guestfish >/dev/null \
+    || die 2 'install guestfish (of libguestfs): without it a Linux guest loses the names of its NICs, and its addresses'
   rm -rf -- "$work/.$target.part"
   mkdir -p -- "$work/.$target.part"
-  virt-v2v -i libvirt -ic "$uri" -ip "$password_file" --root "$root" "${options[@]}" "$@" \
+  virt-v2v -i libvirt -ic "$uri" -ip "$password_file" --root "$root" "${options[@]}" "${keys[@]}" "$@" \
     -o local -os "$work/.$target.part" -on "$target" -of qcow2 -- "$name" 2>&1 | mask \
     || die 1 "$target: virt-v2v failed"
+  if [[ ${#interfaces[@]} -gt 0 ]]; then
+    (keep_interfaces "$target" "$root" "$@") || say 'WARNING: not every NIC may have its name back'
+  fi
   (cd -- "$work/.$target.part" && sha256sum -- "$target"-sd* >SHA256SUMS)
   mv -- "$work/.$target.part" "$work/$target"
   say "$target: converted; digests for \`checksum\` in the spec:"
   sed 's/^/sha256:/' -- "$work/$target/SHA256SUMS"
+}
+
+# The guest is converted: what goes wrong here is said, and no reason to convert it again. Arguments: target name,
+# root device, virt-v2v's options.
+keep_interfaces() {
+  local image options=()
+  for image in "$work/.$1.part/$1"-sd*; do
+    options+=(--format=qcow2 -a "$image")
+  done
+  [[ " ${*:3} " != *' --key all:clevis '* ]] || keys+=(--key all:clevis)
+  restore_interfaces "$2" "$private/interfaces" "${#interfaces[@]}" "${interfaces[@]}" "${options[@]}" "${keys[@]}"
 }
 
 # Into the DataVolume that waits for an upload: $1 target name, $2 device, $3 namespace, $4 DataVolume.

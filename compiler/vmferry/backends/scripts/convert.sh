@@ -16,6 +16,8 @@ scratch=${SCRATCH_DIR:-/var/tmp}
 read -ra claims <<<"$CLAIMS"
 read -ra disks <<<"$DISKS"
 read -ra addresses <<<"${ADDRESSES:-}"
+read -ra interfaces <<<"${INTERFACES:-}"
+keys=()
 
 # Calls the API server about $1, as in NAMESPACE/RESOURCE/NAME; further arguments are curl's.
 api() {
@@ -263,33 +265,49 @@ link_volumes() {
   done
 }
 
+# Sets `keys` to the options that virt-v2v and guestfish open encrypted disks with.
+find_keys() {
+  local key
+  for key in "$passphrases"/*; do
+    [[ ! -f $key ]] || keys+=(--key "all:file:$key")
+  done
+  [[ ${CLEVIS:-} != 1 ]] || keys+=(--key all:clevis)
+}
+
 convert() {
-  local options=() key address
+  local options=() address
   if [[ -n ${VDDK_LIBDIR:-} ]]; then
     options+=(-it vddk -io "vddk-libdir=$VDDK_LIBDIR")
     [[ -z ${VDDK_THUMBPRINT:-} ]] || options+=(-io "vddk-thumbprint=$VDDK_THUMBPRINT")
   fi
-  for key in "$passphrases"/*; do
-    [[ ! -f $key ]] || options+=(--key "all:file:$key")
-  done
-  [[ ${CLEVIS:-} != 1 ]] || options+=(--key all:clevis)
   for address in "${addresses[@]}"; do
     options+=(--mac "$address")
   done
-  virt-v2v -i libvirt -ic "$uri" -ip "$password_file" --root "$ROOT" "${options[@]}" \
+  virt-v2v -i libvirt -ic "$uri" -ip "$password_file" --root "$ROOT" "${options[@]}" "${keys[@]}" \
     -o kubevirt -os "$out" -on "$TARGET_NAME" -of raw -- "$VM_NAME" 2>&1 | mask
+}
+
+# The guest is converted: what goes wrong here is said, and no reason to convert it again.
+keep_interfaces() {
+  local pair options=()
+  for pair in "${disks[@]}"; do
+    options+=(--format=raw -a "${pair#*=}")
+  done
+  restore_interfaces "$ROOT" "$scratch/interfaces" "${#interfaces[@]}" "${interfaces[@]}" "${options[@]}" "${keys[@]}"
 }
 
 finish_if_converted
 for claim in "${claims[@]}"; do
   require_free "$claim"
 done
+check_addresses "${addresses[@]}"
 make_uri "$SOURCE_SCHEME" "$SOURCE_LOCATION" "$credentials/accessKeyId" "${SOURCE_INSECURE:-}" "$credentials/cacert"
 make_credentials "$credentials/secretKey" "$private"
 require_shut_off "$VM_NAME" "$NOT_SHUT_OFF"
 waited=
 take_place
 [[ -z $waited ]] || require_shut_off "$VM_NAME" "$NOT_SHUT_OFF"
+find_keys
 link_volumes
 await_prepared
 refuse_unknown_data
@@ -298,6 +316,9 @@ if ! convert; then
   say "virt-v2v failed; the volumes are not marked"
   release_volumes
   exit 1
+fi
+if [[ ${#interfaces[@]} -gt 0 ]]; then
+  (keep_interfaces) || say 'WARNING: not every NIC may have its name back'
 fi
 mark_converted "$ATTEMPT" "${claims[@]}"
 say "converted $TARGET_NAME"

@@ -75,3 +75,17 @@ mask() {
     printf '%s\n' "${line//"//$encoded_user@"///...@}"
   done
 }
+
+# Fails where this virt-v2v would not take a Windows address without a gateway: before 2.5.7 it takes the empty field
+# for a wrong one (virt-v2v 159fda41). Arguments: values of --mac, and others.
+check_addresses() {
+  local each version
+  for each in "$@"; do
+    [[ $each == *:ip:*,,* ]] || continue
+    version=$(virt-v2v --version) || die 1 'virt-v2v does not say its version'
+    version=${version##* }
+    [[ $(printf '%s\n' 2.5.7 "$version" | sort -V | head -n 1) == 2.5.7 ]] \
+      || die 1 "$each has no gateway, which takes virt-v2v 2.5.7 or later; this is $version"
+    return
+  done
+}

@@ -16,6 +16,10 @@ _TOOLS: Mapping[str, Literal["running", "notRunning", "notInstalled"]] = {
 }
 
 
+_ASSIGNED = ("dhcp", "linklayer", "random")
+"""Origins (NetIpConfigInfo) of addresses that a guest got; beside one that was given by hand they are not kept."""
+
+
 def tools(running: str | None, version: str | None) -> Literal["running", "notRunning", "notInstalled"] | None:
     """Return the state of VMware Tools from toolsRunningStatus and toolsVersionStatus2."""
     return "notInstalled" if version == "guestToolsNotInstalled" else _TOOLS.get(running or "")
@@ -42,18 +46,20 @@ def with_addresses(
     return tuple(_addressed(nic, *by_key[key], ways, stacks) if key in by_key else nic for key, nic in nics)
 
 
-def _addressed(nic: Nic, index: int, net: Any, ways: Mapping[str, str], stacks: Sequence[Any] | None) -> Nic:
+def _addressed(
+    nic: Nic, index: int, net: Any, ways: Mapping[str, tuple[str, ...]], stacks: Sequence[Any] | None
+) -> Nic:
     found = list(_addresses(net))
     origins = {origin for _, origin in found}
-    gateway = ways.get(str(index))
+    gateways = ways.get(str(index), ())
     servers = list(_servers(net.dnsConfig))
-    if not servers and gateway:
+    if not servers and gateways:
         servers = [server for stack in stacks or () for server in _servers(stack.dnsConfig)]
     return replace(
         nic,
-        addresses=tuple(address for address, _ in found),
+        addresses=tuple(address for address, origin in found if "manual" not in origins or origin not in _ASSIGNED),
         origin="static" if "manual" in origins else "dhcp" if "dhcp" in origins else None,
-        gateway=gateway,
+        gateway=gateways[0] if len(gateways) == 1 else gateways or None,
         nameservers=tuple(dict.fromkeys(servers)),
     )
 
@@ -81,19 +87,17 @@ def _servers(config: Any) -> Iterator[str]:
             yield str(address)
 
 
-def _gateways(stacks: Sequence[Any] | None) -> Mapping[str, str]:
-    """Return the default gateway by index of guest.net, which routes name their device by; IPv4 before IPv6."""
-    ways: dict[str, str] = {}
+def _gateways(stacks: Sequence[Any] | None) -> Mapping[str, tuple[str, ...]]:
+    """Return the default gateways by index of guest.net, which routes name their device by: IPv4, then IPv6."""
+    ways: dict[str, dict[int, str]] = {}
     for stack in stacks or ():
         for route in (stack.ipRouteConfig.ipRoute if stack.ipRouteConfig else None) or ():
             address = _address(route.gateway.ipAddress)
             device = route.gateway.device
             if route.prefixLength or address is None or address.is_unspecified or device is None:
                 continue
-            known = _address(ways.get(device))
-            if known is None or known.version > address.version:
-                ways[device] = str(address)
-    return ways
+            ways.setdefault(device, {}).setdefault(address.version, str(address))
+    return {device: tuple(found[version] for version in sorted(found)) for device, found in ways.items()}
 
 
 def _natural(value: int | None) -> int | None:

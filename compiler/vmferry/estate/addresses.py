@@ -1,0 +1,83 @@
+"""Which NICs of a guest are to keep their addresses, what a conversion needs for that, and what stands in its way."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+
+from vmferry.model.blueprint import KeptNic, Machine, MachineNic
+from vmferry.model.facts import Nic, OsFamily
+from vmferry.model.spec import Decisions
+
+_NO_ADDRESS_CMDLETS = re.compile(r"win(?:31|95|98|Me|NT|2000|XP|Net|Vista|Longhorn|dows7)", re.IGNORECASE)
+"""Guest ids of Windows before 8 and Server 2012, which lack New-NetIPAddress."""
+
+
+def preserves(decisions: Decisions) -> bool:
+    """Return whether the guest is to keep the addresses it has; it is unless the spec decides otherwise."""
+    return decisions.static_ip in (None, "preserve")
+
+
+def own(nic: Nic) -> tuple[str, ...]:
+    """Return a NIC's addresses as vSphere knows them, without those that mean nothing outside of the guest."""
+    return tuple(text for text in nic.addresses if _lasting(text))
+
+
+def _lasting(text: str) -> bool:
+    try:
+        ip = ipaddress.ip_interface(text).ip
+    except ValueError:
+        return False
+    return not (ip.is_link_local or ip.is_loopback or ip.is_unspecified)
+
+
+def _known(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return those texts that are addresses."""
+    found = []
+    for text in texts:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            continue
+        found.append(text)
+    return tuple(found)
+
+
+def of_family(texts: Sequence[str], address: str) -> tuple[str, ...]:
+    """Return those addresses that are of the family of ``address``, IPv4 or IPv6."""
+    return tuple(text for text in texts if (":" in text) == (":" in address))
+
+
+def is_converted(machine: Machine) -> bool:
+    """Return whether virt-v2v converts a machine's own system: no clone, and no disk that is copied as it is."""
+    if machine.path != "virt-v2v" or machine.raw or machine.golden or machine.os == "other":
+        return False
+    copied = machine.clone_of is not None or any(disk.source.vddk is not None for disk in machine.disks)
+    return bool(machine.disks) and not copied
+
+
+def sets_addresses(guest_id: str | None) -> bool:
+    """Return whether virt-v2v can give a Windows guest its addresses: by cmdlets that Windows has since 8 and 2012.
+
+    virt-v2v convert/convert_windows.ml (configure_network_interfaces) calls Get-NetAdapter and New-NetIPAddress.
+    """
+    return guest_id is None or _NO_ADDRESS_CMDLETS.match(guest_id) is None
+
+
+def kept(fact: Nic, made: MachineNic, decisions: Decisions, os: OsFamily) -> KeptNic | None:
+    """Return what a conversion gives back to a NIC; None where there is nothing, or it is not known.
+
+    Linux keeps the name of the interface, DHCP or not: its configuration goes by it. With a static address it keeps it
+    only where that address is to stay and the network lets it: on the pod network KubeVirt assigns the address.
+    """
+    if made.mac is None or made.readdress is not None:
+        return None
+    stays = preserves(decisions) and (made.nad is not None or fact.origin is None)
+    if os == "windows":
+        addresses = tuple(text for text in own(fact) if "/" in text)
+        if fact.origin != "static" or made.nad is None or not (stays and addresses):
+            return None
+        return KeptNic(addresses=addresses, gateways=_known(fact.gateways), nameservers=_known(fact.nameservers))
+    if os != "linux" or not (stays or fact.origin == "dhcp"):
+        return None
+    static = fact.origin == "static"
+    return KeptNic(interface=fact.interface, addresses=own(fact) if static else (), seen=() if static else own(fact))

@@ -1,0 +1,136 @@
+"""Whether guests that virt-v2v's path moves keep their network: addresses of Windows, names of interfaces of Linux."""
+
+from collections.abc import Iterator
+
+from vmferry.estate.addresses import is_converted, own, preserves, sets_addresses
+from vmferry.model.blueprint import Machine, MachineNic
+from vmferry.model.facts import Nic
+from vmferry.model.review import Problem, Review, Subject
+from vmferry.rules.registry import rule
+
+_READDRESS = "give it new addresses (staticIP: cloud-init and readdress)"
+_ACCEPT = "set staticIP: none if the guest uses DHCP or is configured by hand"
+
+
+def _kept_nics(review: Review) -> Iterator[tuple[Subject, Machine, MachineNic, Nic]]:
+    """Yield the NICs on path B that may have an address to keep, on a network where they can."""
+    for subject, group, machine in review.moving:
+        if group.path == "virt-v2v" and not machine.golden and preserves(subject.decisions):
+            for nic, fact in _nics(subject, machine):
+                yield subject, machine, nic, fact
+
+
+def _nics(subject: Subject, machine: Machine) -> Iterator[tuple[MachineNic, Nic]]:
+    facts = subject.vm.nics or ()
+    for nic in machine.nics:
+        fact = facts[nic.index] if nic.index < len(facts) else None
+        if fact is not None and fact.origin != "dhcp" and nic.nad is not None:
+            yield nic, fact
+
+
+@rule(
+    "VMF570",
+    "warning",
+    "static address that is not kept",
+    source="libguestfs/virt-v2v docs/virt-v2v.pod (--mac), convert/convert_windows.ml; kubev2v/forklift#1354",
+)
+def lost_address(review: Review) -> Iterator[Problem]:
+    """The guest comes up on a new network adapter. Without help it has no address there, and nobody reaches it.
+
+    A conversion helps: it gives Windows its addresses again, and Linux the names of its interfaces. It cannot where it
+    does not know the address, where Windows is too old (before 8 and Server 2012), and where there is no conversion:
+    clones, disks that are copied as they are (source vddk), systems that virt-v2v does not know.
+    """
+    for subject, machine, nic, fact in _kept_nics(review):
+        if fact.origin != "static":
+            continue
+        if (found := _obstacle(machine, nic, fact)) is not None:
+            what, fix = found
+            yield subject.problem(f"its static address on {fact.network!r} is not kept: {what}", fix, "nics", nic.index)
+
+
+def _obstacle(machine: Machine, nic: MachineNic, fact: Nic) -> tuple[str, str] | None:
+    """Return what keeps a NIC from getting its address back, and what helps; None where nothing does."""
+    if not is_converted(machine):
+        if machine.clone_of is not None:
+            return "a clone has the template's configuration", f"{_READDRESS}; {_ACCEPT}"
+        why = "virt-v2v does not convert this system" if machine.os == "other" else "its disks are copied unconverted"
+        return why, f"bind its configuration to the MAC in the guest before the copy; {_ACCEPT}, or {_READDRESS}"
+    if nic.mac is None:
+        return "its MAC is unknown", "add `mac`"
+    if machine.os == "windows" and (found := _windows_obstacle(machine, fact)) is not None:
+        return found
+    if nic.kept is None and machine.conversion is None:
+        return (
+            "the VM was frozen by an earlier vmferry, which kept none",
+            "move its group back to planned (accept VMF851 for it) and prepare it again",
+        )
+    return None
+
+
+def _windows_obstacle(machine: Machine, fact: Nic) -> tuple[str, str] | None:
+    if not sets_addresses(machine.guest_id):
+        return "virt-v2v sets addresses in Windows 8, Server 2012 and later only", f"note it for the cutover; {_ACCEPT}"
+    if not own(fact):
+        return "the address is unknown", "add `addresses`, or start the VM with VMware Tools running and import again"
+    bare = [text for text in own(fact) if "/" not in text]
+    if bare:
+        return f"the prefix of {bare[0]} is unknown", f"add it, as in {bare[0]}/{'64' if ':' in bare[0] else '24'}"
+    return None
+
+
+@rule(
+    "VMF571",
+    "warning",
+    "not known whether an address is static",
+    source="libguestfs/virt-v2v docs/virt-v2v.pod (--mac)",
+)
+def unknown_origin(review: Review) -> Iterator[Problem]:
+    """A static address has to be set again where a conversion cannot leave that to the guest; one by DHCP must not be.
+
+    RVTools does not say which it is, and vCenter only while VMware Tools run. Without it nothing is set, and the guest
+    asks for an address by DHCP.
+    """
+    for subject, machine, nic, fact in _kept_nics(review):
+        by_itself = machine.os == "linux" and is_converted(machine)
+        if fact.origin is not None or by_itself or not _asked(subject, fact):
+            continue
+        known = f"{', '.join(own(fact))} on {fact.network!r}" if own(fact) else f"its address on {fact.network!r}"
+        yield subject.problem(
+            f"{known} may be static, and would be lost",
+            "add `origin: static` (with addresses, gateway and nameservers) or `origin: dhcp`; vCenter knows it while "
+            "the VM runs with VMware Tools",
+            "nics",
+            nic.index,
+        )
+
+
+def _asked(subject: Subject, fact: Nic) -> bool:
+    """Return whether anybody knows or says something of the addresses: an import, or a spec that wants them kept."""
+    return bool(own(fact)) or subject.vm.tools is not None or subject.decisions.static_ip == "preserve"
+
+
+@rule("VMF572", "warning", "NIC that may not get its name back", source="libguestfs/virt-v2v#99; kubev2v/forklift#980")
+def unknown_name(review: Review) -> Iterator[Problem]:
+    """A Linux guest's configuration goes by the name of the interface, which is another one on the hardware of KVM.
+
+    The conversion gives each NIC its old name back. It finds out which NIC had which name by MAC and by addresses, as
+    far as the guest's configuration has them. Of several NICs without known addresses it may not be able to tell.
+    """
+    for subject, group, machine in review.moving:
+        if group.path != "virt-v2v" or machine.os != "linux" or not is_converted(machine):
+            continue
+        if not preserves(subject.decisions):
+            continue
+        dark = [
+            nic
+            for nic, fact in _nics(subject, machine)
+            if not own(fact) and fact.interface is None and _asked(subject, fact)
+        ]
+        if len(dark) > 1:
+            yield subject.problem(
+                f"the addresses of {len(dark)} of its NICs are unknown, so which had which name may not be found",
+                "add `addresses` or `interface` to each, or start the VM with VMware Tools running and import again",
+                "nics",
+                dark[0].index,
+            )

@@ -23,9 +23,9 @@ ACME = EXAMPLES / "acme"
 WARNINGS = {
     "minimal": set(),
     # names that are changed, the one VM that would like to live-migrate and cannot, a phase that overtook another,
-    # disks of a cluster that reserves them, and virtual TPMs
-    "acme": {"VMF111", "VMF304", "VMF426", "VMF724", "VMF727"},
-    "acme-argocd": {"VMF111", "VMF304", "VMF426", "VMF724", "VMF727"},
+    # disks of a cluster that reserves them, virtual TPMs, and a firewall whose adapters nobody configures again
+    "acme": {"VMF111", "VMF304", "VMF426", "VMF570", "VMF724", "VMF727"},
+    "acme-argocd": {"VMF111", "VMF304", "VMF426", "VMF570", "VMF724", "VMF727"},
 }
 REQUIRED = os.environ.get("VMFERRY_REQUIRE_KUSTOMIZE") == "1"
 CRDS = Path(os.environ.get("VMFERRY_SCHEMAS", ROOT.parent / "shared/crds"))

@@ -93,7 +93,8 @@ def unknown_origin(review: Review) -> Iterator[Problem]:
     """
     for subject, machine, nic, fact in _kept_nics(review):
         by_itself = machine.os == "linux" and is_converted(machine)
-        if fact.origin is not None or by_itself or not _asked(subject, fact):
+        asked = _asked(subject, fact) if is_converted(machine) else bool(own(fact))
+        if fact.origin is not None or by_itself or not asked:
             continue
         known = f"{', '.join(own(fact))} on {fact.network!r}" if own(fact) else f"its address on {fact.network!r}"
         yield subject.problem(

@@ -1,8 +1,12 @@
 """What Forklift does with a Plan at one release and not at another."""
 
+from typing import Any
+
 import pytest
-from tests.resolve.projects import Data, vm
+from tests.resolve.projects import Data, machines, resolved, vm
 from tests.rules.ruling import only, ruled, silent
+
+from vmferry.model.blueprint import Machine
 
 UUID = "42301f6e-1c5d-4c6e-9d3a-00000000000a"
 INSTANCE = "50301f6e-1c5d-4c6e-9d3a-00000000000a"
@@ -19,6 +23,12 @@ def target(**releases: str) -> Data:
 
 def planned(name: str = "a", **fields: object) -> Data:
     return vm(name, **{"id": f"vm-{name}", "path": "forklift", "method": "cold", **fields})
+
+
+def machine(data: Data, **sections: Any) -> Machine:
+    """Return what the one VM of a project becomes."""
+    [made] = machines(resolved(data, **sections)).values()
+    return made
 
 
 def staying(name: str = "b", **fields: object) -> Data:
@@ -93,6 +103,51 @@ def test_without_its_instance_uuid_cdi_is_told_the_bios_uuid() -> None:
 
 def test_nobody_looks_for_an_image_by_uuid() -> None:
     assert silent("VMF744", vm("a", method="image", uuid=UUID), staying(uuid=UUID), target=target(cdi="1.63"))
+
+
+# --- disks ------------------------------------------------------------------------------------
+
+DISK = {"size": "40Gi", "datastore": "ds1"}
+LATE = [
+    {"size": "40Gi", "datastore": "ds1", "controller": "scsi", "unit": "scsi0:0", "key": 2000},
+    {"size": "50Gi", "datastore": "ds1", "controller": "scsi", "unit": "scsi1:0", "key": 2016},
+    {"size": "60Gi", "datastore": "ds1", "controller": "scsi", "unit": "scsi0:16", "key": 131088},
+]
+
+
+def test_forklift_boots_the_disk_of_root_disk_which_must_be_there_and_the_one_marked_boot() -> None:
+    finding = only("VMF743", planned(rootDisk="/dev/sdc1"))
+    assert "rootDisk /dev/sdc1 is on disk 3, and the VM has 1 disk" in finding.message
+    assert finding.where is not None
+    assert finding.where.path[-1] == "rootDisk"
+    second = planned(disks=[DISK, {**DISK, "boot": True}])
+    assert "`boot` marks disk 2" in only("VMF743", {**second, "rootDisk": "/dev/sda1"}).message
+    assert silent("VMF743", {**second, "rootDisk": "/dev/sdb1"})
+    assert silent("VMF743", second)
+    assert silent("VMF743", vm("a", disks=[DISK, {**DISK, "boot": True}], rootDisk="/dev/sda1"))
+
+
+@pytest.mark.parametrize(("release", "told"), [("2.11", "/dev/sdb"), ("2.12", "/dev/sdb")])
+def test_a_plan_names_the_boot_disk_that_is_not_the_first(release: str, told: str) -> None:
+    second = planned(disks=[DISK, {**DISK, "boot": True}])
+    assert machine(second, target=target(forklift=release)).root_disk == told
+    assert machine(planned(disks=[{**DISK, "boot": True}, DISK])).root_disk is None
+    assert machine(vm("a", disks=[DISK, {**DISK, "boot": True}])).root_disk is None
+
+
+@pytest.mark.parametrize(("release", "sizes"), [("2.11.4", [40, 50, 60]), ("2.11.5", [40, 60, 50])])
+def test_claims_have_the_numbers_that_this_forklift_counts(release: str, sizes: list[int]) -> None:
+    made = machine(planned(disks=LATE), target=target(forklift=release))
+    assert [disk.size >> 30 for disk in made.disks] == sizes
+    assert silent("VMF749", planned(disks=LATE), target=target(forklift=release))
+
+
+def test_a_release_that_may_count_either_way_and_unknown_keys_are_errors() -> None:
+    assert "say which patch" in (only("VMF749", planned(disks=LATE), target=target(forklift="2.11")).help or "")
+    keyless = planned(disks=[{key: value for key, value in disk.items() if key != "key"} for disk in LATE])
+    assert "some are unknown" in only("VMF749", keyless, target=target(forklift="2.10")).message
+    assert silent("VMF749", keyless, target=target(forklift="2.12"))
+    assert silent("VMF749", planned(disks=[DISK, DISK]), target=target(forklift="2.10"))
 
 
 # --- names ------------------------------------------------------------------------------------

@@ -293,11 +293,12 @@ def test_a_placeholder_is_reported_once_and_not_as_managed_too() -> None:
     assert found("VMF737", vm(**facts)) == []
 
 
-def test_two_vms_of_one_name_matter_on_one_host_and_to_virt_v2v() -> None:
+def test_two_vms_of_one_name_matter_on_one_host_and_where_virt_v2v_reads_the_disks() -> None:
     twin = {"id": "vm-2", "disposition": "retain", "reason": "the lab's copy of it"}
     one = vm(id="vm-1")
     assert [each.vms for each in found("VMF740", one, vm(**twin))] == [("web-01",)]
     assert found("VMF740", one, vm(**twin, host="esx2.example.com")) == []
     assert found("VMF740", one, vm(**twin, host=None)) == []
-    assert found("VMF740", forklift(id="vm-1"), vm(**twin)) == []
+    assert [each.vms for each in found("VMF740", forklift(id="vm-1"), vm(**twin))] == [("web-01",)]
+    assert found("VMF740", forklift(id="vm-1", method="warm"), vm(**twin)) == []
     assert found("VMF740", rebuilt(id="vm-1"), vm(**twin)) == []

@@ -7,7 +7,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vmferry.estate import addresses
-from vmferry.estate.boot import LIBVIRT, VMWARE, boot_disk, ranked, root_device
+from vmferry.estate.boot import LIBVIRT, boot_disk, ranked, root_device
+from vmferry.estate.forklift_disks import numbered, root_disk
 from vmferry.model.blueprint import (
     EvictionStrategy,
     Machine,
@@ -29,7 +30,6 @@ from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate, is_raw
 from vmferry.resolve.storage import Need, StorageMap, Volume, shared_claim
 
-_BUS_ORDER = {"virt-v2v": LIBVIRT, "forklift": VMWARE}
 _GRACE = {"windows": 3600, "linux": 180, "other": 180}  # seconds; common-instancetypes and KubeVirt's guide
 
 
@@ -192,8 +192,8 @@ def _copied(
     template = None
     if vm.clone_of is not None and (template := _template(candidate, golden, journal)) is None:
         return None
-    disks = _disks(candidate, machine.target_name, parts)
-    disks, nics = forklift.with_devices(candidate, disks, parts.nics[candidate.key], _order(candidate, route))
+    disks = _disks(candidate, machine.target_name, parts, cluster)
+    disks, nics = forklift.with_devices(candidate, disks, parts.nics[candidate.key], _order(candidate, route, cluster))
     forklift.explain(candidate, disks, journal)
     decided = decisions.forklift or ForkliftDecisions()
     if template is not None:
@@ -237,7 +237,7 @@ def _copied(
         scsi_reservation=bool(decided.scsi_reservation),
         luks_secret=decisions.luks_secret,
         nbde_clevis=bool(decisions.nbde_clevis),
-        root_disk=root_device(decisions.root_disk),
+        root_disk=_root_disk(candidate, route, cluster, journal),
         golden=bool(vm.template),
         clone_of=template.target_name if template is not None else None,
     )
@@ -419,16 +419,30 @@ def _check_firmware(candidate: Candidate, journal: Journal) -> bool:
     return not wrong
 
 
-def _order(candidate: Candidate, route: Route) -> list[int]:
+def _order(candidate: Candidate, route: Route, cluster: Cluster) -> list[int]:
     """Return the places of the disks in the VM's list, in the order the path numbers them."""
-    return ranked(candidate.vm.disks or (), _BUS_ORDER[route.path])
+    disks = candidate.vm.disks or ()
+    return numbered(disks, cluster.versions) if route.path == "forklift" else ranked(disks, LIBVIRT)
 
 
-def _disks(candidate: Candidate, target_name: str, parts: Parts) -> tuple[MachineDisk, ...]:
+def _root_disk(candidate: Candidate, route: Route, cluster: Cluster, journal: Journal) -> str | None:
+    """Return the root device: of a Plan, the boot disk where Forklift would take another."""
+    stated, disks = candidate.decisions.root_disk, candidate.vm.disks or ()
+    if route.path != "forklift":
+        return root_device(stated)
+    told = root_disk(disks, stated, cluster.versions)
+    if told is not None and stated is None:
+        journal.decide(
+            candidate.key, "root disk", told, "Forklift would boot another", where=candidate.where.at("disks")
+        )
+    return told
+
+
+def _disks(candidate: Candidate, target_name: str, parts: Parts, cluster: Cluster) -> tuple[MachineDisk, ...]:
     """Return the disks in the order the path numbers them; the claim's name carries that number."""
     vm, route = candidate.vm, parts.routes[candidate.key]
     given = list(zip(vm.disks or (), parts.volumes[candidate.key], strict=True))
-    places = _order(candidate, route)
+    places = _order(candidate, route, cluster)
     boot = boot_disk(vm.disks or (), None).place
     prefix = _claim_prefix(target_name)
     result: list[MachineDisk] = []

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from vmferry.estate.forklift_disks import boot_fault, order_fault
 from vmferry.kube import versions
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.facts import Nic
@@ -151,6 +152,51 @@ def without_id(review: Review) -> Iterator[Problem]:
         elif ignored:
             message = f"it has no id, so {_release(review)} ignores pvcNameTemplate and names its claims itself"
             yield subject.problem(message, f"{fix}; or update Forklift to 2.12", "name")
+
+
+# --- which disk -------------------------------------------------------------------------------
+
+
+@rule(
+    "VMF743",
+    "error",
+    "boot disk that Forklift does not boot",
+    source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go mapDisks; "
+    "pkg/controller/plan/util/utils.go GetDeviceNumber; issue 930",
+)
+def boot_disk(review: Review) -> Iterator[Problem]:
+    """Forklift boots one disk: that of the letter in a Plan's rootDisk, else what virt-v2v found, else the first.
+
+    It reads the first letter of /dev/sdX and takes any other form for the first disk. It counts as VMware does (SATA,
+    IDE, SCSI, NVMe) and virt-v2v, which gets the same text, as libvirt does (SCSI, SATA, IDE, NVMe). A disk that is not
+    there leaves the VM without a boot disk, another one without a boot loader. A disk marked `boot` is told to Forklift
+    by its letter where that is not the first.
+    """
+    here = review.blueprint.cluster.versions
+    for subject, group, _ in _planned(review):
+        fault = boot_fault(subject.vm.disks or (), subject.decisions.root_disk, here)
+        if fault is not None and not group.frozen:
+            yield subject.problem(fault.what, fault.fix, *fault.path)
+
+
+@rule(
+    "VMF749",
+    "error",
+    "it is not known how Forklift numbers the disks",
+    source="kubev2v/forklift pkg/controller/provider/web/vsphere/vm.go sortedDisksByBusses; MTV-4872",
+)
+def disk_order(review: Review) -> Iterator[Problem]:
+    """Before 2.11.5 Forklift numbers the disks of a bus by their device keys, from then on by controller and unit.
+
+    Keys need not follow controllers: a disk that was attached late may have the highest key on the first. The number is
+    part of the claim's name, so with the wrong order disk-1 in assignments.yaml is another disk than disk-1 in the
+    cluster, and what is checked, sized or taken over by that name is the wrong one.
+    """
+    here = review.blueprint.cluster.versions
+    for subject, group, _ in _planned(review):
+        fault = order_fault(subject.vm.disks or (), here)
+        if fault is not None and not group.frozen:
+            yield subject.problem(fault.what, fault.fix, *fault.path)
 
 
 # --- which network and datastore --------------------------------------------------------------

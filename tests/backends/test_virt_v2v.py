@@ -33,6 +33,7 @@ from tests.backends.blueprints import (
 from vmferry.backends import cdi, virt_v2v
 from vmferry.backends.metadata import VM_LABEL
 from vmferry.model.blueprint import Blueprint, KeptNic, Machine, Placement, conversion_now
+from vmferry.model.forklift import ConversionStorage
 from vmferry.model.manifest import File, KubeObject, Resource
 from vmferry.model.spec import Cluster, GitOps, Readdressing, Toleration, VCenter
 
@@ -160,6 +161,31 @@ def test_pod_is_unprivileged() -> None:
         }
 
 
+RESTRICTED_VOLUMES = {
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+}
+"""What Pod Security's restricted profile lets a pod mount (kubernetes.io/docs, Pod Security Standards)."""
+
+
+@pytest.mark.parametrize("scratch", [None, ConversionStorage(storage_class="fast", size="20Gi")])
+def test_pod_is_admitted_where_pod_security_is_restricted(scratch: ConversionStorage | None) -> None:
+    cluster = Cluster(name="prod-a", conversion_scratch=scratch)
+    began = conversion_now(cluster, vcenter(), "vc1-read", 1)
+    spec = pod(machine(disks=TWO_DISKS, luks_secret="luks", conversion=began))
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] != 0
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert {kind for volume in spec["volumes"] for kind in volume if kind != "name"} <= RESTRICTED_VOLUMES
+    assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC"}
+
+
 def test_service_of_the_vm_does_not_select_its_conversion() -> None:
     labels = job(machine())["spec"]["template"]["metadata"]["labels"]
     assert VM_LABEL not in labels
@@ -208,6 +234,42 @@ def test_conversion_runs_where_the_vm_may_run() -> None:
     spec = pod(machine(placement=placement))
     assert spec["nodeSelector"] == {"kubevirt.io/schedulable": "true", "zone": "b"}
     assert spec["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
+
+
+GI = 1 << 30
+
+
+def scratch(subject: Machine) -> tuple[Any, Any, Any]:
+    """Return the volume for scratch files, and what the container asks of the node's disk, and gets at most."""
+    spec = pod(subject)
+    [volume] = [each for each in spec["volumes"] if each["name"] == "scratch"]
+    resources = spec["containers"][0]["resources"]
+    return volume, *(resources[each].get("ephemeral-storage") for each in ("requests", "limits"))
+
+
+def began(cluster: Cluster, size: int = GI) -> Machine:
+    disks = (disk("web-01", size=size), disk("web-01", 1))
+    return machine(disks=disks, conversion=conversion_now(cluster, vcenter(), "vc1-read", 1))
+
+
+def test_scratch_space_on_the_node_is_asked_for_and_bounded() -> None:
+    small, large = scratch(began(Cluster(name="prod-a"))), scratch(began(Cluster(name="prod-a"), 200 * GI))
+    assert small == ({"name": "scratch", "emptyDir": {"sizeLimit": "10Gi"}}, "4Gi", "11Gi")
+    assert large == ({"name": "scratch", "emptyDir": {"sizeLimit": "200Gi"}}, "4Gi", "201Gi")
+
+
+def test_scratch_space_may_be_a_volume_that_goes_with_the_pod() -> None:
+    place = ConversionStorage(storage_class="fast", size="20Gi")
+    volume, request, limit = scratch(began(Cluster(name="prod-a", conversion_scratch=place)))
+    assert (request, limit) == (None, None)
+    claim = volume["ephemeral"]["volumeClaimTemplate"]["spec"]
+    assert (claim["storageClassName"], claim["resources"]["requests"]["storage"]) == ("fast", "20Gi")
+    assert claim["volumeMode"] == "Filesystem"
+
+
+def test_a_job_that_began_without_a_size_of_its_scratch_space_keeps_it() -> None:
+    former = replace(conversion_now(Cluster(name="prod-a"), vcenter(), "vc1-read", 1), sized=False)
+    assert scratch(machine(conversion=former)) == ({"name": "scratch", "emptyDir": {}}, None, None)
 
 
 def test_job_takes_turns_at_the_places_of_its_vcenter() -> None:
@@ -402,6 +464,8 @@ esac
     "timeout": 'shift; exec "$@"\n',
     "sleep": "sed -i s/Running/Succeeded/ volumes.json\n",
     "virtctl": "",
+    "nbdkit": 'while [[ $1 != --run ]]; do shift; done; uri=nbd+unix:x exec bash -c "$2"\n',
+    "qemu-img": 'echo "raw ${@: -2:1}" >"${@: -1}"; exit "${COPY_CODE:-0}"\n',
 }
 API = """\
 import fcntl, json, os, sys
@@ -555,7 +619,7 @@ def test_a_converted_linux_guest_gets_the_names_of_its_nics_back(tmp_path: Path)
         "guestfish"
     )
     assert result.of("guestfish")[-1] == ["--remote", "--", "exit"]
-    assert annotated(result)["web-01-disk-0"] == {CONVERTED: "1"}
+    assert annotated(result)["web-01-disk-0"] == {BEGUN: "1", CONVERTED: "1"}
     assert not (tmp_path / "scratch" / "interfaces").exists()
 
 
@@ -572,7 +636,7 @@ def test_a_guest_whose_names_cannot_be_given_is_converted_all_the_same(tmp_path:
     result = convert(tmp_path, machine(nics=NICS), GUEST=str(guest(tmp_path)), **trouble)
     assert result.code == 0, result.output
     assert "WARNING: guest network: " in result.output
-    assert annotated(result) == {"web-01-disk-0": {CONVERTED: "1"}}
+    assert annotated(result) == {"web-01-disk-0": {BEGUN: "1", CONVERTED: "1"}}
 
 
 def test_a_guest_without_nics_to_name_is_not_opened_again(tmp_path: Path) -> None:
@@ -1043,6 +1107,56 @@ def test_bastion_publishes_images_that_other_tools_made(tmp_path: Path) -> None:
     assert [call[2] for call in result.of("virtctl")] == ["sql-01-disk-0", "sql-01-disk-1"]
 
 
+RAW = machine(
+    name=HOSTILE,
+    id="vm-42",
+    method="image",
+    raw=True,
+    disks=(
+        disk("web-01", source=UPLOAD, file="[ds 1] it's/$(touch pwned).vmdk"),
+        disk("web-01", 1, source=UPLOAD),
+    ),
+)
+
+
+def test_bastion_copies_a_guest_that_nobody_converts_as_it_is(tmp_path: Path) -> None:
+    result = bastion(tmp_path, subjects=(RAW,), VDDK_LIBDIR="/vddk")
+    assert result.code == 0, result.output
+    assert not result.of("virt-v2v")
+    first, second = result.of("nbdkit")
+    password = next(each for each in first if each.startswith("password=+"))
+    assert first[3:] == [
+        *("vddk", "libdir=/vddk", "server=vc.acme.example", f"user={USER}", password, f"thumbprint={THUMBPRINT}"),
+        *("vm=moref=vm-42", "file=[ds 1] it's/$(touch pwned).vmdk", "--run"),
+        'qemu-img convert -f raw -O qcow2 "$uri" "$image"',
+    ]
+    assert f"file={RAW.disks[1].file}" in second
+    assert (tmp_path / "images/web-01/web-01-sdb").read_text() == "raw nbd+unix:x\n"
+    assert [call[2] for call in result.of("virtctl")] == ["web-01-disk-0", "web-01-disk-1"]
+    assert "sha256:" in result.output
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "fields", "told"),
+    [
+        ({"STATE": "running"}, {}, "not shut off"),
+        ({"COPY_CODE": "1"}, {}, "the copy of sda failed"),
+        ({"VDDK_LIBDIR": ""}, {}, "set VDDK_LIBDIR"),
+        ({}, {"id": None}, "add `id` and `file`"),
+        ({}, {"disks": (disk("web-01", source=UPLOAD, file=None),)}, "the VMDK of sda is not known"),
+    ],
+)
+def test_bastion_says_why_a_guest_is_not_copied_and_leaves_no_images(
+    tmp_path: Path, variables: dict[str, str], fields: dict[str, Any], told: str
+) -> None:
+    result = bastion(tmp_path, subjects=(replace(RAW, **fields),), **{"VDDK_LIBDIR": "/vddk"} | variables)
+    assert result.code in (1, 2)
+    assert told in result.output
+    assert not (tmp_path / "images/web-01").exists()
+    assert not result.of("virtctl")
+
+
 def test_bastion_takes_the_vms_it_is_told(tmp_path: Path) -> None:
     other = machine("web-02", method="image", disks=(disk("web-02", source=UPLOAD),))
     result = bastion(tmp_path, "web-02", subjects=(IMAGES, other))
@@ -1079,17 +1193,3 @@ def test_every_name_is_one_word_of_the_script(name: str) -> None:
     content = bastion_file(blueprint(group(subject))).content.decode()
     command = content[content.index("\n  convert web-01") + 1 :]
     assert shlex.split(command, comments=False)[2] == name
-
-
-def test_the_bastion_converts_no_guest_that_stays_as_it_is() -> None:
-    files = {
-        raw: [
-            item
-            for item in virt_v2v.emit(
-                blueprint(group(machine(method="image", raw=raw, disks=(disk("web-01", source=UPLOAD),))))
-            )
-            if isinstance(item, File)
-        ]
-        for raw in (False, True)
-    }
-    assert (len(files[False]), files[True]) == (1, [])

@@ -253,8 +253,8 @@ MUTATIONS = (
     Mutation(
         "a volume that holds data can be pruned",
         CDI,
-        "annotations=_ADOPT | APPLY_ONCE | _binding(group, disk),\n            keep=True,",
-        "annotations=_ADOPT | APPLY_ONCE | _binding(group, disk),",
+        "annotations=_ADOPT | APPLY_ONCE | _kept(blueprint, machine) | _binding(group, disk),\n            keep=True,",
+        "annotations=_ADOPT | APPLY_ONCE | _kept(blueprint, machine) | _binding(group, disk),",
     ),
     Mutation(
         "every disk of a VM comes from its first VMDK",
@@ -480,8 +480,8 @@ MUTATIONS = (
     Mutation(
         "a Job's pods are not told apart from the VM's",
         VIRT_V2V,
-        "if name not in labels}",
-        "}",
+        "if name not in (*labels, QUEUE_LABEL)}",
+        "if name != QUEUE_LABEL}",
     ),
     Mutation(
         "a VM that is converted is converted once more",
@@ -530,6 +530,30 @@ MUTATIONS = (
         CONVERT,
         "trap release_place EXIT",
         ":",
+    ),
+    Mutation(
+        "a guest that nobody converts is converted on the bastion",
+        VIRT_V2V,
+        "    if machine.raw:\n",
+        "    if machine.raw and machine.golden:\n",
+    ),
+    Mutation(
+        "a guest that nobody converts is converted by a Job",
+        "resolve/paths.py",
+        'if path == "virt-v2v" and is_raw(candidate)',
+        'if path == "virt-v2v" and candidate.vm.template and is_raw(candidate)',
+    ),
+    Mutation(
+        "a conversion may fill the node's disk",
+        VIRT_V2V,
+        '"emptyDir": {"sizeLimit": format_size(_scratch_limit(machine))} if origin.sized else {}',
+        '"emptyDir": {}',
+    ),
+    Mutation(
+        "a quota leaves no room for the scratch volumes of conversions",
+        "model/sizing.py",
+        "return Load() if scratch is None else",
+        "return Load() if scratch is None or scratch.size else",
     ),
     Mutation(
         "conversions of each namespace have places of their own",

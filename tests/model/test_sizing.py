@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.backends.blueprints import BLANK, UPLOAD, VDDK, disk, group, http, machine, nic, registry
 
 from vmferry.model.application import Application, Resources
 from vmferry.model.blueprint import Group, Machine, StateVolume
 from vmferry.model.facts import DiskSource
+from vmferry.model.forklift import ConversionStorage
 from vmferry.model.sizing import Load, machine_load, quota, smoke_load
 from vmferry.model.spec import AccessMode, Cluster, InstancetypeRef, Method
 
@@ -104,6 +106,13 @@ def test_images_need_scratch_space_beside_the_second_claim(source: DiskSource) -
 @pytest.mark.parametrize("source", [VDDK, BLANK])
 def test_what_is_read_from_vsphere_needs_no_scratch_space(source: DiskSource) -> None:
     assert claims_and_storage(moving(filled("image", source))) == ("2", "20Gi")
+
+
+def test_a_volume_for_scratch_files_is_a_conversion_jobs_own() -> None:
+    cluster = replace(CLUSTER, conversion_scratch=ConversionStorage(storage_class="fast", size="20Gi"))
+    for method, room in {"job": ("3", "40Gi"), "image": ("2", "20Gi")}.items():
+        limits, _ = quota([moving(filled(method, VDDK if method == "image" else BLANK), method=method)], RANKS, cluster)
+        assert (limits["persistentvolumeclaims"], limits["requests.storage"]) == room
 
 
 def test_a_clone_is_not_filled() -> None:

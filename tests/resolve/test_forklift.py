@@ -230,7 +230,9 @@ def test_cdi_copies_the_disks_of_a_raw_copy_on_path_b() -> None:
 
 
 @pytest.mark.parametrize(
-    "disk", [{"source": {"upload": {}}}, {"rdm": "physical"}], ids=["an image that is there", "what CDI cannot read"]
+    "disk",
+    [{"source": {"upload": {}}}, {"rdm": "physical"}, {"mode": "independent_persistent"}],
+    ids=["an image that is there", "what CDI cannot read", "what VDDK cannot read"],
 )
 def test_an_image_of_a_raw_copy_may_come_from_elsewhere(disk: Data) -> None:
     raw = vm("a", method="image", conversion="skip", disks=on("ds1", **disk))
@@ -238,8 +240,13 @@ def test_an_image_of_a_raw_copy_may_come_from_elsewhere(disk: Data) -> None:
 
 
 def test_a_job_converts_whatever_it_gets() -> None:
-    assert "method image" in finding(resolved(vm("a", conversion="skip")), "VMF503").help
-    assert machines(resolved(vm("a", conversion="skip"), defaults=defaults(method=None)))["a"].method == "image"
+    assert "method image" in finding(resolved(vm("a", conversion="skip", method="job")), "VMF503").help
+
+
+def test_the_usual_method_of_many_is_not_that_of_a_raw_copy_among_them() -> None:
+    found = resolved(vm("a", conversion="skip"), vm("b"), defaults=defaults(method="job"))
+    assert {name: machine.method for name, machine in machines(found).items()} == {"a": "image", "b": "job"}
+    assert "VMF503" not in codes(found)
 
 
 def test_a_guest_that_nobody_converts_is_nothing_special_to_forklift() -> None:

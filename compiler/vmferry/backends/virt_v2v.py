@@ -14,6 +14,7 @@ from vmferry.backends.metadata import VM_LABEL, base, metadata
 from vmferry.backends.vcenter import conversion, conversion_secret, libvirt_location
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
 from vmferry.model.manifest import File, Item, KubeObject, Resource
+from vmferry.model.quantity import format_size
 
 HOLDS_DATA = 42
 NOT_SHUT_OFF = 43
@@ -36,6 +37,7 @@ QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 _QEMU = 107  # uid and gid of qemu in the image, and of what CDI and KubeVirt write
 _RETRIES = 2
+_GI = 1 << 30
 _NAME_LENGTH = 63  # a Job's name becomes a label of its pods
 _VDDK = "/opt"  # the VDDK image's own entrypoint copies the library below it
 _VDDK_LIBDIR = f"{_VDDK}/vmware-vix-disklib-distrib"
@@ -242,8 +244,8 @@ def _container(blueprint: Blueprint, machine: Machine, attempt: int) -> dict[str
             for name, value in _environment(blueprint, machine, attempt).items()
         ],
         "resources": {
-            "limits": {"cpu": "4", "memory": "8Gi"} | kvm,
-            "requests": {"cpu": "1", "memory": "1Gi"} | kvm,
+            "limits": {"cpu": "4", "memory": "8Gi"} | kvm | _on_node(blueprint, machine, _scratch_limit(machine) + _GI),
+            "requests": {"cpu": "1", "memory": "1Gi"} | kvm | _on_node(blueprint, machine, _scratch_request(machine)),
         },
         "volumeMounts": _mounts(blueprint, machine)
         + [
@@ -258,6 +260,40 @@ def _container(blueprint: Blueprint, machine: Machine, attempt: int) -> dict[str
         if disk.volume_mode == "Block"
     ]
     return result | ({"volumeDevices": blocks} if blocks else {})
+
+
+def _scratch_request(machine: Machine) -> int:
+    """Return the bytes of scratch space a conversion usually takes.
+
+    virt-v2v keeps what it changes and reads of each disk there, tens to hundreds of MB, and wants 1 GB free
+    (docs/virt-v2v.pod, Disk space); rebuilding an initramfs or relabelling a large file system takes more.
+    """
+    return 2 * _GI + len(machine.disks) * _GI
+
+
+def _scratch_limit(machine: Machine) -> int:
+    """Return the bytes it never takes: without a limit, one conversion could fill the disk under running VMs."""
+    return max(10 * _GI, *(disk.size for disk in machine.disks))
+
+
+def _on_node(blueprint: Blueprint, machine: Machine, size: int) -> dict[str, str]:
+    """Return the resource that is the node's own disk; none where the scratch space is a volume, or has no size."""
+    origin = conversion(blueprint, machine)
+    return {"ephemeral-storage": format_size(size)} if origin.sized and origin.scratch is None else {}
+
+
+def _scratch(blueprint: Blueprint, machine: Machine) -> dict[str, Any]:
+    """Return where virt-v2v's temporary files lie: on the node, or on a volume that goes with the pod."""
+    origin = conversion(blueprint, machine)
+    if origin.scratch is None:
+        return {"emptyDir": {"sizeLimit": format_size(_scratch_limit(machine))} if origin.sized else {}}
+    claim = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": origin.scratch.size}},
+        "storageClassName": origin.scratch.storage_class,
+        "volumeMode": "Filesystem",
+    }
+    return {"ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
 
 
 def _vddk_container(image: str) -> dict[str, Any]:
@@ -345,7 +381,7 @@ def _volumes(blueprint: Blueprint, group: Group, machine: Machine) -> list[dict[
         {"name": "script", "configMap": {"name": group.conversion_account, "defaultMode": 0o444}},
         {"name": "credentials", "secret": {"secretName": credential, "defaultMode": 0o440}},
         {"name": "private", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
-        {"name": "scratch", "emptyDir": {}},
+        {"name": "scratch"} | _scratch(blueprint, machine),
     ]
     if conversion(blueprint, machine).vddk_image is not None:
         volumes.append({"name": "vddk", "emptyDir": {}})
@@ -362,7 +398,7 @@ def _volumes(blueprint: Blueprint, group: Group, machine: Machine) -> list[dict[
 
 def _bastion(blueprint: Blueprint, group: Group) -> Iterator[Item]:
     """Yield bastion.sh, unless no disk of the group comes of a conversion."""
-    machines = [each for each in _converted(group) if any(map(_is_image, each.disks)) and not each.raw]
+    machines = [machine for machine in _converted(group) if any(map(_is_image, machine.disks))]
     if not machines:
         return
     lines = [script("bastion", machines)]
@@ -389,8 +425,12 @@ def _bastion_machine(blueprint: Blueprint, machine: Machine) -> str:
         options += ["--key", "all:clevis"]
     root = machine.root_disk or "first"
     convert = ["convert", machine.target_name, machine.name, scheme, location, insecure, root, *options]
+    if machine.raw:
+        convert = ["copy_raw", machine.target_name, machine.name, scheme, location, insecure, machine.id or ""]
+        convert += [f"{device(index)}={disk.file or ''}" for index, disk in enumerate(machine.disks)]
     publish = [_publish(machine, index, disk) for index, disk in enumerate(machine.disks)]
-    commands = [["nics", *linux_interfaces(machine)], convert, *publish]
+    nics = [] if machine.raw else ["nics", *linux_interfaces(machine)]
+    commands = [nics, convert, *publish]
     body = "".join(f"  {' '.join(map(quote, command))}\n" for command in commands if command)
     condition = f"wanted {quote(machine.target_name)}"
     unreadable = [device(index) for index, disk in enumerate(machine.disks) if disk.unreadable]

@@ -159,6 +159,8 @@ class Conversion(Model, frozen=True, kw_only=True):
     places: int | None = None  # conversions of its source at once; None: as many as there are
     places_at: str | None = None  # namespace/name of the ConfigMap with the places
     queue: str | None = None  # LocalQueue of Kueue
+    sized: bool = False  # its scratch space has a size
+    scratch: ConversionStorage | None = None  # None: on the node
 
 
 def conversion_now(
@@ -179,6 +181,8 @@ def conversion_now(
         places=vcenter.parallel_conversions if placed else None,
         places_at=places_at if placed else None,
         queue=cluster.kueue_queue,
+        sized=True,
+        scratch=cluster.conversion_scratch,
     )
 
 

@@ -174,7 +174,7 @@ def peak(
                 for load, machine in zip(loads, group.machines, strict=True)
                 if machine.eviction_strategy == "LiveMigrate"
             )
-        working = (_conversion(group) for group in phases[phase])
+        working = (_conversion(group, cluster) for group in phases[phase])
         now = total((steady, *working, _migration(mobile, cluster)))
         if now.cpu >= most.cpu:
             busiest = phase
@@ -193,7 +193,7 @@ def _basis(machines: list[Machine], busiest: str, cluster: Cluster, smoke: Load 
     return f"{len(machines)} VMs and applications, peak in phase {busiest}: {', '.join(parts)}{note}"
 
 
-def _conversion(group: Group) -> Load:
+def _conversion(group: Group, cluster: Cluster) -> Load:
     """Return what it takes to fill the volumes of a group, all at once."""
     if group.method == "rebuild":
         return Load()
@@ -203,11 +203,18 @@ def _conversion(group: Group) -> Load:
     return total(
         (
             Load(_CONVERSION_CPU, _CONVERSION_MEMORY).times(pods),
+            *(_conversion_scratch(cluster) for machine in machines if group.method == "job" and machine.disks),
             # a populator fills a prime claim, as large as the one that then takes over its volume
             *(Load(0, 0, disk_storage(disk), 1) for disk in disks),
             *(_scratch(disk) for disk in disks),
         )
     )
+
+
+def _conversion_scratch(cluster: Cluster) -> Load:
+    """Return the volume that a conversion Job's pod has beside its disks, if it has one."""
+    scratch = cluster.conversion_scratch
+    return Load() if scratch is None else Load(0, 0, parse_size(scratch.size), 1)
 
 
 def _scratch(disk: MachineDisk) -> Load:

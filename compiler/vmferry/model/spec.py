@@ -34,7 +34,7 @@ from vmferry.model.base import (
     Vlan,
 )
 from vmferry.model.facts import Baseline, Cpu, Device, Disk, Firmware, GuestDisk, Nic, OsFamily, PowerState
-from vmferry.model.forklift import AapJob, ForkliftDecisions, Offload, ScriptSet
+from vmferry.model.forklift import AapJob, ConversionStorage, ForkliftDecisions, Offload, ScriptSet
 
 Disposition = Literal["migrate", "rebuild", "retire", "retain", "exclude"]
 PathChoice = Literal["auto", "forklift", "virt-v2v", "rebuild"]
@@ -239,6 +239,16 @@ class Cluster(Model, frozen=True, kw_only=True):
             Meta(
                 description="LocalQueue of Kueue, in each namespace with conversion Jobs, that starts them. "
                 "Default: no Kueue; the Jobs keep to parallelConversions among themselves."
+            ),
+        ]
+        | None
+    ) = None
+    conversion_scratch: (
+        Annotated[
+            ConversionStorage,
+            Meta(
+                description="Volume for the scratch files of each conversion Job (path virt-v2v), gone with its pod. "
+                "Default: the node's own disk."
             ),
         ]
         | None

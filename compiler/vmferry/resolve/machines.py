@@ -486,7 +486,8 @@ def _source(disk: Disk, route: Route, *, raw: bool) -> DiskSource:
         return DiskSource()
     if route.method == "job":
         return DiskSource(blank=NoOptions())
-    if disk.source is None and raw and disk.rdm != "physical":
+    hidden = disk.rdm == "physical" or (disk.mode or "").startswith("independent")  # from VDDK
+    if disk.source is None and raw and not hidden:
         return DiskSource(vddk=NoOptions())
     return disk.source or DiskSource(upload=NoOptions())
 

@@ -115,6 +115,8 @@ def _method(candidate: Candidate, path: Path) -> tuple[Method | None, str, Where
     if path == "rebuild":
         return "rebuild", "path rebuild has one method", candidate.origin("path")
     wanted, where = candidate.decisions.method, candidate.origin("method")
+    if path == "virt-v2v" and is_raw(candidate) and not (wanted == "job" and _own(candidate, "method")):
+        return "image", "its disks are copied as they are, and a Job would convert the guest", where
     if wanted is not None and wanted in METHODS[path]:
         return wanted, "the spec says so", where
     if wanted is not None and _asked_together(candidate):
@@ -148,6 +150,4 @@ def _usual(candidate: Candidate, path: Path) -> tuple[Method, str]:
         return "image", "templates and their clones come from images"
     if any(disk.shared for disk in vm.disks or ()):
         return "image", "a conversion Job would write its shared disk twice"
-    if is_raw(candidate):
-        return "image", "its disks are copied as they are, and a Job would convert the guest"
     return "job", "the usual method of virt-v2v"

@@ -1,11 +1,14 @@
 """Conversions and copies on path B: what keeps them from being whole, or from running at all."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from vmferry.kube import versions
-from vmferry.model.blueprint import Group, Machine
+from vmferry.model.blueprint import Group, Machine, MachineDisk
+from vmferry.model.provisioners import claims
+from vmferry.model.quantity import parse_size
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.model.spec import Stage
+from vmferry.model.spec import Stage, StorageClass
 from vmferry.rules.registry import rule
 
 _POWER_STATE = "kubevirt/containerized-data-importer pkg/importer/vddk-datasource_amd64.go"
@@ -82,6 +85,82 @@ def queue(review: Review) -> Iterator[Problem]:
             "devices.kubevirt.io/kvm; its flavors must not add tolerations, since a Job cannot change once it runs",
             review.at("target", "cluster", "kueueQueue"),
         )
+
+
+@rule(
+    "VMF435",
+    "error",
+    "scratch volume of conversion Jobs does not fit",
+    source="libguestfs/virt-v2v docs/virt-v2v.pod, Disk space; kubernetes generic ephemeral volumes",
+)
+def scratch(review: Review) -> Iterator[Problem]:
+    """virt-v2v refuses to start with less than 1 GB of scratch space, and writes files there: a Block volume is none.
+
+    A claim in a StorageClass that is not there stays Pending, and so does the conversion's pod.
+    """
+    wanted = review.blueprint.cluster.conversion_scratch
+    names = tuple(machine.name for group in review.blueprint.groups for machine in _converted(group))
+    if wanted is None or not names:
+        return
+    known = {each.name: each for each in review.spec.storage.classes}
+    at = review.at("target", "cluster", "conversionScratch")
+    if wanted.storage_class not in known:
+        has = f"it has {', '.join(sorted(known))}" if known else "it has none"
+        message = f"conversionScratch is in StorageClass {wanted.storage_class}, which `storage.classes` does not have"
+        yield Problem(message, f"correct it, or add the class; {has}", at.at("storageClass"), names)
+    elif not _takes_files(known[wanted.storage_class]):
+        message = f"conversionScratch is in StorageClass {wanted.storage_class}, which has no Filesystem volumes"
+        yield Problem(message, "use a class that has", at.at("storageClass"), names)
+    if parse_size(wanted.size) < _LEAST_SCRATCH:
+        yield Problem(
+            f"conversionScratch is {wanted.size}, and virt-v2v wants 1 GB free",
+            "state 2Gi and 1Gi for each disk of the largest VM, or the size of the largest disk to be safe",
+            at.at("size"),
+            names,
+        )
+
+
+@rule(
+    "VMF436",
+    "info",
+    "CDI needs scratch space in a file system",
+    source="kubevirt/containerized-data-importer doc/scratch-space.md",
+)
+def cdi_scratch(review: Review) -> Iterator[Problem]:
+    """CDI unpacks what comes by upload, from a registry and sometimes by http on one more volume, as large as the disk.
+
+    It is a Filesystem volume: of the CDI resource's scratchSpaceStorageClass, else of the default StorageClass, else of
+    the disk's own. Where that class has Block volumes only, the import stays Pending.
+    """
+    blocks = {each.name for each in review.spec.storage.classes if not _takes_files(each)}
+    users: defaultdict[str, list[str]] = defaultdict(list)
+    for subject, group, machine in review.moving if blocks else ():
+        if machine.path != "virt-v2v" or group.stage not in ("planned", "prepared", "migrating"):
+            continue
+        for name in sorted({disk.storage_class for disk in machine.disks if _unpacked(disk)} & blocks):
+            users[name].append(subject.name)
+    for name, vms in sorted(users.items()):
+        yield Problem(
+            f"StorageClass {name} has Block volumes only, and CDI unpacks {len(vms)} VMs' images in a file system",
+            "set spec.config.scratchSpaceStorageClass of the CDI resource, or a default StorageClass, to one that has "
+            "Filesystem volumes and room for the largest disk",
+            review.at("storage", "classes"),
+            tuple(vms),
+        )
+
+
+_LEAST_SCRATCH = 10**9
+
+
+def _unpacked(disk: MachineDisk) -> bool:
+    source = disk.source
+    return disk.owner and (source.http is not None or source.registry is not None or source.upload is not None)
+
+
+def _takes_files(storage_class: StorageClass) -> bool:
+    """Return whether a class has Filesystem volumes; of a provisioner that is not known, it is believed."""
+    sets = claims(storage_class)
+    return not sets or any(mode == "Filesystem" for _, mode in sets)
 
 
 def _converted(group: Group) -> list[Machine]:

@@ -1298,9 +1298,52 @@ convert() {
   if [[ ${#interfaces[@]} -gt 0 ]]; then
     (keep_interfaces "$target" "$root" "$@") || say 'WARNING: not every NIC may have its name back'
   fi
+  seal "$target" converted
+}
+
+# Copies the disks of a guest that nobody converts, as they are. $1 target name, $2 name in vSphere, $3 libvirt
+# scheme, $4 server and path, $5 "1": do not verify, $6 id in vSphere; further arguments are DEVICE=VMDK.
+copy_raw() {
+  local target=$1 name=$2 scheme=$3 location=$4 insecure=$5 id=$6 disk server
+  shift 6
+  found=1
+  if [[ -d $work/$target ]]; then
+    say "$target: images exist"
+    return
+  fi
+  [[ -n ${VDDK_LIBDIR:-} ]] || die 2 "$target is copied by VDDK: set VDDK_LIBDIR"
+  for disk in "$@"; do
+    [[ -n $id && -n ${disk#*=} ]] \
+      || die 1 "$target: the id of the VM or the VMDK of ${disk%%=*} is not known; add \`id\` and \`file\` to the spec, or" \
+        "image its disks with other tools and put them into $work/$target as $target-sda, $target-sdb and so on"
+  done
+  make_uri "$scheme" "$location" "$VCENTER_USER_FILE" "$insecure" "${VCENTER_CA_FILE:-}"
+  require_shut_off "$name" 1
+  server=${location%%/*}
+  rm -rf -- "$work/.$target.part"
+  mkdir -p -- "$work/.$target.part"
+  for disk in "$@"; do
+    copy_disk "$server" "$id" "${disk#*=}" "$work/.$target.part/$target-${disk%%=*}" \
+      || die 1 "$target: the copy of ${disk%%=*} failed"
+  done
+  seal "$target" copied
+}
+
+# Copies one VMDK into a qcow2 image: $1 server, $2 id of the VM, $3 VMDK, $4 image.
+copy_disk() {
+  local options=("libdir=$VDDK_LIBDIR" "server=${1%%:*}" "user=$(<"$VCENTER_USER_FILE")" "password=+$password_file")
+  [[ $1 != *:* ]] || options+=("port=${1##*:}")
+  [[ -z $VDDK_THUMBPRINT ]] || options+=("thumbprint=$VDDK_THUMBPRINT")
+  image=$4 nbdkit --readonly --unix - vddk "${options[@]}" "vm=moref=$2" "file=$3" \
+    --run 'qemu-img convert -f raw -O qcow2 "$uri" "$image"'
+}
+
+# The images of target $1 are complete once they have their directory; $2 says how they came to be.
+seal() {
+  local target=$1
   (cd -- "$work/.$target.part" && sha256sum -- "$target"-sd* >SHA256SUMS)
   mv -- "$work/.$target.part" "$work/$target"
-  say "$target: converted; digests for \`checksum\` in the spec:"
+  say "$target: $2; digests for \`checksum\` in the spec:"
   sed 's/^/sha256:/' -- "$work/$target/SHA256SUMS"
 }
 

@@ -6,11 +6,13 @@ import pytest
 from msgspec import convert
 from msgspec.structs import replace
 
+from vmferry.estate.network_map import NetworkMap
 from vmferry.model.blueprint import MachineNic
 from vmferry.model.finding import Finding, Where
 from vmferry.model.spec import BridgeNetwork, Cluster, Decisions, MacvtapNetwork, Network, SriovNetwork, VirtualMachine
 from vmferry.resolve.journal import Journal
-from vmferry.resolve.networks import NetworkMap, attach, check_networks, map_networks
+from vmferry.resolve.network_rows import check_networks, map_networks
+from vmferry.resolve.networks import attach
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
 

@@ -11,7 +11,7 @@ from vmferry.model.finding import Finding, Where
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import MigrationSpec, Phase, VirtualMachine
 from vmferry.resolve.journal import Journal
-from vmferry.resolve.networks import map_networks
+from vmferry.resolve.network_rows import map_networks
 from vmferry.resolve.surroundings import plan_namespaces
 
 GI = 1 << 30

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.estate.network_map import NetworkMap
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint, Group, Left, Machine, NetworkPair, PhasePlan, StoragePair
 from vmferry.model.finding import Finding, Where
@@ -24,7 +25,8 @@ from vmferry.resolve.journal import Journal
 from vmferry.resolve.machines import Parts, build
 from vmferry.resolve.names import fit, name_machines, sanitize
 from vmferry.resolve.namespaces import place
-from vmferry.resolve.networks import NetworkMap, attach, map_networks
+from vmferry.resolve.network_rows import map_networks
+from vmferry.resolve.networks import attach
 from vmferry.resolve.paths import route
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.shared import check_left, share

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vmferry.estate.cutover import stated_cutover
+from vmferry.estate.network_map import MappedNetwork, NetworkMap
 from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Machine
 from vmferry.model.inventory import Inventory
@@ -17,7 +18,7 @@ from vmferry.model.spec import GroupState, Stage, VirtualMachine
 from vmferry.resolve.changes import Found, Pair, Places, Verdict, as_frozen, compare
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.namespaces import place
-from vmferry.resolve.networks import MappedNetwork, NetworkMap, map_networks
+from vmferry.resolve.network_rows import map_networks
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.stages import is_time
 from vmferry.resolve.storage import StorageMap

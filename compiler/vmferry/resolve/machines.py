@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from vmferry.estate import addresses
 from vmferry.estate.boot import LIBVIRT, boot_disk, ranked, root_device
 from vmferry.estate.forklift_disks import numbered, root_disk
+from vmferry.estate.network_map import NetworkMap
 from vmferry.model.blueprint import (
     EvictionStrategy,
     Machine,
@@ -25,7 +26,6 @@ from vmferry.model.spec import Cluster, RunStrategy, VirtualMachine
 from vmferry.resolve import forklift
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import MAX_CLAIM, digest, fit
-from vmferry.resolve.networks import NetworkMap
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate, is_raw
 from vmferry.resolve.storage import Need, StorageMap, Volume, shared_claim

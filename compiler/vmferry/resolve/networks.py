@@ -1,304 +1,18 @@
 """What each NIC is attached to in the target."""
 
-import difflib
-import ipaddress
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections import defaultdict
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from vmferry.model.blueprint import Binding, MachineNic, SourceRef
+from vmferry.estate.network_map import MappedNetwork, NetworkMap, vsphere_name
+from vmferry.model.blueprint import MachineNic, SourceRef
 from vmferry.model.facts import Nic
-from vmferry.model.finding import Path, Where
-from vmferry.model.spec import (
-    BridgeNetwork,
-    Cluster,
-    ExistingNad,
-    MacvtapNetwork,
-    Network,
-    NetworkSource,
-    NetworkTarget,
-    OvnLayer2,
-    OvnLocalnet,
-    PodNetwork,
-    SriovNetwork,
-    VirtualMachine,
-)
+from vmferry.model.finding import Where
+from vmferry.model.spec import Cluster, NetworkSource
 from vmferry.resolve.journal import Journal
-from vmferry.resolve.names import sanitize
+from vmferry.resolve.network_rows import check_networks, identity, stranded
+from vmferry.resolve.nic_addresses import check_addresses, mac_address
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
-
-_MAX_NAMED = 20  # VMs a message names; the finding carries all of them
-
-
-class MappedNetwork(Struct, frozen=True, kw_only=True):
-    """A row of the network map, made whole: VLAN and name filled in from the source."""
-
-    name: str
-    network: Network
-    where: Where
-
-    def nad(self, namespace: str) -> str | None:
-        """Return namespace/name of the NAD a VM of ``namespace`` uses; None on the pod network."""
-        target = self.network.target
-        if isinstance(target, PodNetwork):
-            return None
-        if isinstance(target, ExistingNad):
-            return f"{target.namespace or namespace}/{target.name}"
-        return f"{namespace}/{self.name}"
-
-    def emitted(self) -> bool:
-        """Return whether vmferry makes the NAD."""
-        return not isinstance(self.network.target, PodNetwork | ExistingNad)
-
-    def binding(self) -> Binding:
-        """Return how KubeVirt binds a VM to it."""
-        match self.network.target:
-            case PodNetwork():
-                return "masquerade"
-            case SriovNetwork():
-                return "sriov"
-            case MacvtapNetwork():
-                return "macvtap"
-            case ExistingNad(binding=binding):
-                return binding
-            case _:
-                return "bridge"
-
-
-class NetworkMap:
-    """Every row, found by vCenter and by the network's name or id."""
-
-    def __init__(self, rows: Iterable[MappedNetwork]) -> None:
-        self.rows = tuple(rows)
-        self._by_name: dict[tuple[str | None, str], MappedNetwork] = {}
-        for row in self.rows:
-            source = row.network.source
-            for name in (source.segment, source.port_group, source.id):
-                if name is not None:
-                    self._by_name.setdefault((source.source, name), row)
-
-    def find(self, vcenter: str, name: str) -> MappedNetwork | None:
-        """Return the row for a network of a vCenter, by name or id; a row that names the vCenter wins."""
-        own, shared = self._by_name.get((vcenter, name)), self._by_name.get((None, name))
-        if own is not None or shared is None:
-            return own
-        # by id as well, where the vCenter's row has only the name
-        rival = self._by_name.get((vcenter, _original(shared.network.source) or ""))
-        return rival if rival is not None and rival.network.source.id is None else shared
-
-    def close(self, name: str) -> str:
-        """Return a question whether a network of nearly that name was meant; empty where there is none."""
-        close = difflib.get_close_matches(name, [known for _, known in self._by_name], n=1)
-        return f"; did you mean {close[0]!r}?" if close else ""
-
-    def named(self, name: str) -> MappedNetwork | None:
-        """Return the row with this name in the target."""
-        return next((row for row in self.rows if row.name == name), None)
-
-
-def map_networks(networks: tuple[Network, ...], where: Where, journal: Journal) -> NetworkMap:
-    """Return the network map; rows that are not clear are findings. ``where`` is the spec."""
-    rows: list[MappedNetwork] = []
-    mapped = _Mapped()
-    names: dict[str, int] = {}
-    for index, network in enumerate(networks):
-        place = where.at("networks", index)
-        original = _original(network.source)
-        if original is None:
-            journal.find(
-                "VMF204",
-                "a network's source is a segment or a portGroup, exactly one",
-                where=place.at("source"),
-            )
-            continue
-        row = MappedNetwork(name=network.name or sanitize(original), network=_filled(network), where=place)
-        mapped.add(index, network.source, original, place, journal)
-        if not row.name:
-            if row.emitted() or network.smoke_test is not None:
-                journal.find(
-                    "VMF204",
-                    f"nothing of {original!r} can be in a name in Kubernetes",
-                    "give the network a `name`",
-                    where=place.at("source"),
-                )
-        elif row.emitted() and names.setdefault(row.name, index) != index:
-            journal.find(
-                "VMF101",
-                f"two networks would be called {row.name}",
-                "give one of them a `name`",
-                where=place.at("name") if network.name else place.at("source"),
-            )
-        rows.append(row)
-    return NetworkMap(rows)
-
-
-def _original(source: NetworkSource) -> str | None:
-    """Return the network's name in vSphere; None where there is not exactly one."""
-    if (source.segment is None) == (source.port_group is None):
-        return None
-    return source.segment or source.port_group
-
-
-class _Claim(NamedTuple):
-    vcenter: str | None
-    row: int
-    by_id: bool
-
-
-class _Mapped:
-    """What the rows so far are found by, in order to notice a network that two of them are for."""
-
-    def __init__(self) -> None:
-        self._claims: defaultdict[str, list[_Claim]] = defaultdict(list)
-
-    def add(self, index: int, source: NetworkSource, original: str, place: Where, journal: Journal) -> None:
-        """Take a row in; report it, once, if a NIC's network would be found in another row as well."""
-        reported = False
-        for text, by_id in ((original, False), (source.id, True)):
-            if text is None:
-                continue
-            claim = _Claim(source.source, index, by_id)
-            first = next((other.row for other in self._claims[text] if _meet(other, claim)), None)
-            self._claims[text].append(claim)
-            if first is not None and not reported:
-                reported = True
-                journal.find(
-                    "VMF210",
-                    f"network {'id ' if by_id else ''}{text!r} is mapped twice",
-                    f"it is networks[{first}] already",
-                    where=place.at("source", "id") if by_id else place.at("source"),
-                )
-
-
-def _meet(one: _Claim, other: _Claim) -> bool:
-    """Return whether both are for one network. By name, a row for one vCenter goes before one for any."""
-    if one.row == other.row:
-        return False
-    any_vcenter = (one.by_id or other.by_id) and None in (one.vcenter, other.vcenter)
-    return one.vcenter == other.vcenter or any_vcenter
-
-
-def check_networks(
-    rows: Iterable[MappedNetwork], users: dict[str, list[str]], cluster: Cluster, journal: Journal
-) -> None:
-    """Report rows whose target cannot work, each with the VMs it strands."""
-    for row in rows:
-        vms = tuple(sorted(users.get(_identity(row), ())))
-        for problem in _problems(row, cluster):
-            message = f"{problem.message}{stranded(vms)}"
-            journal.find(problem.code, message, problem.fix, where=row.where.at(*problem.at), vms=vms)
-
-
-def _identity(row: MappedNetwork) -> str:
-    return f"{row.network.source.source}/{_original(row.network.source)}"
-
-
-def stranded(vms: tuple[str, ...]) -> str:
-    """Return the VMs a message is about, in brackets: how many, and the names of the first."""
-    if not vms:
-        return ""
-    more = f" and {len(vms) - _MAX_NAMED} more" if len(vms) > _MAX_NAMED else ""
-    return f" ({len(vms)} VM{'s' if len(vms) > 1 else ''}: {', '.join(vms[:_MAX_NAMED])}{more})"
-
-
-def _filled(network: Network) -> Network:
-    """Return the network with the VLAN or trunk of its source where the target leaves it out."""
-    source, target = network.source, network.target
-    if isinstance(target, BridgeNetwork) and not (target.vlan or target.trunk or target.untagged):
-        return replace(network, target=replace(target, vlan=source.vlan, trunk=() if source.vlan else source.trunk))
-    if isinstance(target, OvnLocalnet | SriovNetwork) and not (target.vlan or target.untagged):
-        return replace(network, target=replace(target, vlan=source.vlan))
-    return network
-
-
-class _Problem(NamedTuple):
-    code: str
-    message: str
-    fix: str
-    at: Path = ("target",)
-
-
-def _problems(row: MappedNetwork, cluster: Cluster) -> Iterable[_Problem]:
-    network, target = row.network, row.network.target
-    name = f"network {_original(network.source)!r}"
-    if isinstance(target, BridgeNetwork):
-        yield from _bridge_problems(name, target, network.source)
-    else:
-        yield from _vlan_problems(name, target, network.source)
-    if isinstance(target, OvnLayer2 | OvnLocalnet) and cluster.cni not in (None, "ovn-kubernetes"):
-        yield _Problem("VMF204", f"{name} needs OVN-Kubernetes, the cluster has {cluster.cni}", "use type bridge")
-    if isinstance(target, PodNetwork):
-        if network.smoke_test is not None:
-            yield _Problem("VMF204", f"{name}: the pod network needs no smoke test", "remove smokeTest")
-        if network.layer == 2:
-            fix = "map it to a bridge or another secondary network, or say layer: 3 if that is enough"
-            yield _Problem("VMF204", f"{name} needs layer 2, and the pod network is layer 3", fix, ("layer",))
-    yield from _address_problems(name, network)
-
-
-def _vlan_problems(name: str, target: NetworkTarget, source: NetworkSource) -> Iterable[_Problem]:
-    if isinstance(target, OvnLocalnet | SriovNetwork):
-        if target.vlan and target.untagged:
-            yield _Problem("VMF204", f"{name}: vlan and untagged exclude each other", "keep one of them")
-        elif not (target.vlan or target.untagged):
-            yield _undecided(name, source, "`vlan`, or `untagged: true`")
-    if isinstance(target, MacvtapNetwork) and not target.untagged:
-        tagged = source.vlan or source.trunk or source.segment is not None or source.transport_zone is not None
-        if tagged:  # macvtap cannot tag, so it matters what it is on
-            fields = f"`untagged: true` if the parent interface of {target.resource} carries the VLAN"
-            yield _undecided(name, source, fields)
-
-
-def _address_problems(name: str, network: Network) -> Iterable[_Problem]:
-    target, test = network.target, network.smoke_test
-    subnets = target.subnets if isinstance(target, OvnLocalnet | OvnLayer2) else ()
-    for at, text in ((("subnet",), network.subnet), *((("target", "subnets", i), s) for i, s in enumerate(subnets))):
-        if text is not None and not _parses(ipaddress.ip_network, text):
-            yield _Problem("VMF204", f"{name}: {text} is not a network", "as in 10.1.2.0/24", at)
-    if network.gateway is not None and not _parses(ipaddress.ip_address, network.gateway):
-        yield _Problem("VMF204", f"{name}: gateway {network.gateway} is not an address", "as in 10.1.2.1", ("gateway",))
-    for index, text in enumerate(test.addresses if test is not None else ()):
-        if not _parses(ipaddress.ip_interface, text):
-            at = ("smokeTest", "addresses", index)
-            yield _Problem("VMF204", f"{name}: {text} is not an address", "as in 10.1.2.3/24", at)
-
-
-def _parses(parse: Callable[[str], object], text: str) -> bool:
-    try:
-        parse(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _bridge_problems(name: str, target: BridgeNetwork, source: NetworkSource) -> Iterable[_Problem]:
-    ways = [bool(target.vlan), bool(target.trunk), target.untagged]
-    if sum(ways) == 0:
-        yield _undecided(name, source, "`vlan`, `trunk`, or `untagged: true`")
-    elif sum(ways) > 1:
-        yield _Problem("VMF204", f"{name}: vlan, trunk and untagged exclude each other", "keep one of them")
-    if len(target.bridge) > 15:
-        yield _Problem("VMF204", f"{name}: bridge {target.bridge} is longer than 15 characters", "the kernel allows 15")
-    for text in target.trunk:
-        low, _, high = text.partition("-")
-        if not 1 <= int(low) <= int(high or low) <= 4094:
-            yield _Problem("VMF204", f"{name}: trunk {text} is not a range of VLANs", "VLANs go from 1 to 4094")
-
-
-def _undecided(name: str, source: NetworkSource, fields: str) -> _Problem:
-    no_vlan = source.transport_zone is None and not (source.vlan or source.trunk)
-    if source.transport_zone == "overlay" or (source.segment is not None and no_vlan):
-        return _Problem(
-            "VMF202",
-            f"{name} is an overlay segment: the target does not say which VLAN takes its place",
-            f"say {fields}, or use type ovn-layer2 or pod: the segment's own VNI means nothing outside NSX",
-        )
-    return _Problem("VMF204", f"{name}: the target does not say its VLAN", f"say {fields}")
 
 
 def attach(
@@ -323,11 +37,11 @@ def attach(
             if row is None:
                 unmapped[candidate.source, nic.network].append((candidate.vm.name, where.at("network")))
                 continue
-            users[_identity(row)].add(candidate, nic, routes[candidate.key])
-            mac = _mac(candidate, nic, where, routes[candidate.key], macs, journal)
+            users[identity(row)].add(candidate, nic, routes[candidate.key])
+            mac = mac_address(candidate, nic, where, routes[candidate.key], macs, journal)
             nics.append(_nic(candidate, index, nic, mac, row, namespaces.get(candidate.key, "")))
             _explain(candidate, nics[-1], nic, row, journal)
-        _check_addresses(candidate, routes[candidate.key], journal)
+        check_addresses(candidate, routes[candidate.key], journal)
         _check_vm(candidate, nics, routes[candidate.key], namespaces.get(candidate.key, ""), journal)
         result[candidate.key] = tuple(nics)
     for (vcenter, network), found in sorted(unmapped.items()):
@@ -341,7 +55,7 @@ def attach(
         )
     check_networks(table.rows, {name: each.names for name, each in users.items()}, cluster, journal)
     for row in table.rows:
-        _check_one_network(row, users[_identity(row)], journal)
+        _check_one_network(row, users[identity(row)], journal)
     return result
 
 
@@ -352,7 +66,7 @@ def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap, journa
     """
     row = table.find(candidate.source, nic.network)
     by_id = table.find(candidate.source, nic.network_id) if nic.network_id is not None else None
-    if by_id is not None and _original(by_id.network.source) == nic.network_id:
+    if by_id is not None and vsphere_name(by_id.network.source) == nic.network_id:
         return by_id
     if row is not None and by_id is not None and row is not by_id:
         journal.find(
@@ -417,7 +131,7 @@ def _check_one_network(row: MappedNetwork, users: _Users, journal: Journal) -> N
         if len(found) < 2:
             continue
         ids, vms = sorted(found), tuple(sorted({vm for each in found.values() for vm in each}))
-        name = _original(row.network.source)
+        name = vsphere_name(row.network.source)
         journal.find(
             "VMF212",
             f"{len(ids)} networks of {vcenter} are called {name!r}: {', '.join(ids)}{stranded(vms)}",
@@ -446,101 +160,6 @@ def _explain(candidate: Candidate, made: MachineNic, nic: Nic, row: MappedNetwor
     target = type(row.network.target).__struct_config__.tag
     value = f"{nic.network} → {made.nad or 'pod network'} ({target})"
     journal.decide(candidate.key, made.name, value, "the network map", where=row.where)
-
-
-def _mac(
-    candidate: Candidate,
-    nic: Nic,
-    where: Where,
-    route: Route,
-    macs: dict[str, tuple[str, str]],
-    journal: Journal,
-) -> str | None:
-    vm = candidate.vm
-    if nic.mac is None:
-        if route.path == "virt-v2v":
-            journal.find(
-                "VMF108",
-                f"VM {vm.name}: the MAC of its NIC on {nic.network!r} is unknown",
-                "add `mac`, as vCenter shows it: the guest's configuration and licences are bound to it",
-                where=where,
-                vms=(vm.name,),
-            )
-        return None
-    mac = nic.mac.lower().replace("-", ":")
-    if int(mac[:2], 16) & 1 or mac in ("00:00:00:00:00:00", "02:00:00:00:00:00"):
-        journal.find(
-            "VMF205",
-            f"VM {vm.name}: {nic.mac} is not the address of a NIC",
-            "a multicast, zero or reserved address; copy it from vCenter again",
-            where=where.at("mac"),
-            vms=(vm.name,),
-        )
-    elif route.path != "rebuild":
-        key, name = macs.setdefault(mac, (candidate.key, vm.name))
-        twice = sum(n.mac is not None and n.mac.lower().replace("-", ":") == mac for n in vm.nics or ()) > 1
-        users = f"{name} twice"
-        if key != candidate.key:
-            alike = name == vm.name
-            users = f"{name} ({key}) and {vm.name} ({candidate.key})" if alike else f"{name} and {vm.name}"
-        if key != candidate.key or twice:
-            journal.find(
-                "VMF206",
-                f"MAC {mac} is used by {users}",
-                "two NICs with one address disturb each other as soon as both run",
-                where=where.at("mac"),
-                vms=tuple(sorted({name, vm.name})),
-            )
-    return mac
-
-
-def _check_addresses(candidate: Candidate, route: Route, journal: Journal) -> None:
-    """Report addresses that are none, and new ones that two NICs would get."""
-    vm = candidate.vm
-    if route.path == "rebuild":
-        return
-    for at, parse, text in _addresses(vm):
-        if not _parses(parse, text):
-            journal.find(
-                "VMF116",
-                f"VM {vm.name}: {text} is not an address",
-                "correct it; an IPv4 address has four numbers up to 255, and a prefix goes up to 32",
-                where=candidate.where.at(*at),
-                vms=(vm.name,),
-            )
-    nics = Counter(nic.network for nic in vm.nics or ())
-    for network, new in sorted(vm.readdress.items()):
-        if len({":" in gateway for gateway in new.gateways}) < len(new.gateways):
-            journal.find(
-                "VMF116",
-                f"VM {vm.name}: two default gateways of one address family on {network!r}",
-                "give at most one IPv4 and one IPv6 gateway",
-                where=candidate.where.at("readdress", network, "gateway"),
-                vms=(vm.name,),
-            )
-        if candidate.decisions.static_ip == "cloud-init" and nics[network] > 1:
-            journal.find(
-                "VMF116",
-                f"VM {vm.name}: {nics[network]} NICs on {network!r} would get the same new addresses",
-                "readdress goes by network: set the addresses in the guest, and staticIP to preserve or none",
-                where=candidate.where.at("readdress", network),
-                vms=(vm.name,),
-            )
-
-
-def _addresses(vm: VirtualMachine) -> Iterable[tuple[Path, Callable[[str], object], str]]:
-    for index, nic in enumerate(vm.nics or ()):
-        for number, text in enumerate(nic.addresses):
-            yield ("nics", index, "addresses", number), ipaddress.ip_interface, text
-    for network, new in sorted(vm.readdress.items()):
-        at = ("readdress", network)
-        for number, text in enumerate(new.addresses):
-            yield (*at, "addresses", number), ipaddress.ip_interface, text
-        for number, text in enumerate(new.gateways):
-            place = () if isinstance(new.gateway, str) else (number,)
-            yield (*at, "gateway", *place), ipaddress.ip_address, text
-        for number, text in enumerate(new.nameservers):
-            yield (*at, "nameservers", number), ipaddress.ip_address, text
 
 
 def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namespace: str, journal: Journal) -> None:

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from msgspec.structs import replace
 
+from vmferry.estate.network_map import MappedNetwork, NetworkMap
 from vmferry.model.blueprint import BridgePlan, Credential, Group, Machine, Nad, NamespacePlan, SmokePair
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
@@ -11,7 +12,7 @@ from vmferry.model.quantity import parse_size
 from vmferry.model.sizing import Load, quota, smoke_load, total
 from vmferry.model.spec import BridgeNetwork, Cluster, ExistingNad, Namespace, Phase, Quota, VirtualMachine
 from vmferry.resolve.journal import Journal
-from vmferry.resolve.networks import MappedNetwork, NetworkMap, stranded
+from vmferry.resolve.network_rows import stranded
 from vmferry.resolve.sources import conversion_credentials
 
 POLICY_CNIS = frozenset(("cilium", "calico", "ovn-kubernetes", "antrea", "kube-router", "weave"))

@@ -1,0 +1,210 @@
+"""The rows of the network map: each is clear, no network is in two of them, and its target can work."""
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from vmferry.estate.network_map import MappedNetwork, NetworkMap, filled, vsphere_name
+from vmferry.model.finding import Path, Where
+from vmferry.model.spec import (
+    BridgeNetwork,
+    Cluster,
+    MacvtapNetwork,
+    Network,
+    NetworkSource,
+    NetworkTarget,
+    OvnLayer2,
+    OvnLocalnet,
+    PodNetwork,
+    SriovNetwork,
+)
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.names import sanitize
+
+_MAX_NAMED = 20  # VMs a message names; the finding carries all of them
+
+
+def map_networks(networks: tuple[Network, ...], where: Where, journal: Journal) -> NetworkMap:
+    """Return the network map; rows that are not clear are findings. ``where`` is the spec."""
+    rows: list[MappedNetwork] = []
+    mapped = _Mapped()
+    names: dict[str, int] = {}
+    for index, network in enumerate(networks):
+        place = where.at("networks", index)
+        original = vsphere_name(network.source)
+        if original is None:
+            journal.find(
+                "VMF204",
+                "a network's source is a segment or a portGroup, exactly one",
+                where=place.at("source"),
+            )
+            continue
+        row = MappedNetwork(name=network.name or sanitize(original), network=filled(network), where=place)
+        mapped.add(index, network.source, original, place, journal)
+        if not row.name:
+            if row.emitted() or network.smoke_test is not None:
+                journal.find(
+                    "VMF204",
+                    f"nothing of {original!r} can be in a name in Kubernetes",
+                    "give the network a `name`",
+                    where=place.at("source"),
+                )
+        elif row.emitted() and names.setdefault(row.name, index) != index:
+            journal.find(
+                "VMF101",
+                f"two networks would be called {row.name}",
+                "give one of them a `name`",
+                where=place.at("name") if network.name else place.at("source"),
+            )
+        rows.append(row)
+    return NetworkMap(rows)
+
+
+class _Claim(NamedTuple):
+    vcenter: str | None
+    row: int
+    by_id: bool
+
+
+class _Mapped:
+    """What the rows so far are found by, in order to notice a network that two of them are for."""
+
+    def __init__(self) -> None:
+        self._claims: defaultdict[str, list[_Claim]] = defaultdict(list)
+
+    def add(self, index: int, source: NetworkSource, original: str, place: Where, journal: Journal) -> None:
+        """Take a row in; report it, once, if a NIC's network would be found in another row as well."""
+        reported = False
+        for text, by_id in ((original, False), (source.id, True)):
+            if text is None:
+                continue
+            claim = _Claim(source.source, index, by_id)
+            first = next((other.row for other in self._claims[text] if _meet(other, claim)), None)
+            self._claims[text].append(claim)
+            if first is not None and not reported:
+                reported = True
+                journal.find(
+                    "VMF210",
+                    f"network {'id ' if by_id else ''}{text!r} is mapped twice",
+                    f"it is networks[{first}] already",
+                    where=place.at("source", "id") if by_id else place.at("source"),
+                )
+
+
+def _meet(one: _Claim, other: _Claim) -> bool:
+    """Return whether both are for one network. By name, a row for one vCenter goes before one for any."""
+    if one.row == other.row:
+        return False
+    any_vcenter = (one.by_id or other.by_id) and None in (one.vcenter, other.vcenter)
+    return one.vcenter == other.vcenter or any_vcenter
+
+
+def check_networks(
+    rows: Iterable[MappedNetwork], users: dict[str, list[str]], cluster: Cluster, journal: Journal
+) -> None:
+    """Report rows whose target cannot work, each with the VMs it strands."""
+    for row in rows:
+        vms = tuple(sorted(users.get(identity(row), ())))
+        for problem in _problems(row, cluster):
+            message = f"{problem.message}{stranded(vms)}"
+            journal.find(problem.code, message, problem.fix, where=row.where.at(*problem.at), vms=vms)
+
+
+def identity(row: MappedNetwork) -> str:
+    """Return what tells the row's network from others."""
+    return f"{row.network.source.source}/{vsphere_name(row.network.source)}"
+
+
+def stranded(vms: tuple[str, ...]) -> str:
+    """Return the VMs a message is about, in brackets: how many, and the names of the first."""
+    if not vms:
+        return ""
+    more = f" and {len(vms) - _MAX_NAMED} more" if len(vms) > _MAX_NAMED else ""
+    return f" ({len(vms)} VM{'s' if len(vms) > 1 else ''}: {', '.join(vms[:_MAX_NAMED])}{more})"
+
+
+class _Problem(NamedTuple):
+    code: str
+    message: str
+    fix: str
+    at: Path = ("target",)
+
+
+def _problems(row: MappedNetwork, cluster: Cluster) -> Iterable[_Problem]:
+    network, target = row.network, row.network.target
+    name = f"network {vsphere_name(network.source)!r}"
+    if isinstance(target, BridgeNetwork):
+        yield from _bridge_problems(name, target, network.source)
+    else:
+        yield from _vlan_problems(name, target, network.source)
+    if isinstance(target, OvnLayer2 | OvnLocalnet) and cluster.cni not in (None, "ovn-kubernetes"):
+        yield _Problem("VMF204", f"{name} needs OVN-Kubernetes, the cluster has {cluster.cni}", "use type bridge")
+    if isinstance(target, PodNetwork):
+        if network.smoke_test is not None:
+            yield _Problem("VMF204", f"{name}: the pod network needs no smoke test", "remove smokeTest")
+        if network.layer == 2:
+            fix = "map it to a bridge or another secondary network, or say layer: 3 if that is enough"
+            yield _Problem("VMF204", f"{name} needs layer 2, and the pod network is layer 3", fix, ("layer",))
+    yield from _address_problems(name, network)
+
+
+def _vlan_problems(name: str, target: NetworkTarget, source: NetworkSource) -> Iterable[_Problem]:
+    if isinstance(target, OvnLocalnet | SriovNetwork):
+        if target.vlan and target.untagged:
+            yield _Problem("VMF204", f"{name}: vlan and untagged exclude each other", "keep one of them")
+        elif not (target.vlan or target.untagged):
+            yield _undecided(name, source, "`vlan`, or `untagged: true`")
+    if isinstance(target, MacvtapNetwork) and not target.untagged:
+        tagged = source.vlan or source.trunk or source.segment is not None or source.transport_zone is not None
+        if tagged:  # macvtap cannot tag, so it matters what it is on
+            fields = f"`untagged: true` if the parent interface of {target.resource} carries the VLAN"
+            yield _undecided(name, source, fields)
+
+
+def _address_problems(name: str, network: Network) -> Iterable[_Problem]:
+    target, test = network.target, network.smoke_test
+    subnets = target.subnets if isinstance(target, OvnLocalnet | OvnLayer2) else ()
+    for at, text in ((("subnet",), network.subnet), *((("target", "subnets", i), s) for i, s in enumerate(subnets))):
+        if text is not None and not parses(ipaddress.ip_network, text):
+            yield _Problem("VMF204", f"{name}: {text} is not a network", "as in 10.1.2.0/24", at)
+    if network.gateway is not None and not parses(ipaddress.ip_address, network.gateway):
+        yield _Problem("VMF204", f"{name}: gateway {network.gateway} is not an address", "as in 10.1.2.1", ("gateway",))
+    for index, text in enumerate(test.addresses if test is not None else ()):
+        if not parses(ipaddress.ip_interface, text):
+            at = ("smokeTest", "addresses", index)
+            yield _Problem("VMF204", f"{name}: {text} is not an address", "as in 10.1.2.3/24", at)
+
+
+def parses(parse: Callable[[str], object], text: str) -> bool:
+    """Return whether ``parse`` takes a text."""
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _bridge_problems(name: str, target: BridgeNetwork, source: NetworkSource) -> Iterable[_Problem]:
+    ways = [bool(target.vlan), bool(target.trunk), target.untagged]
+    if sum(ways) == 0:
+        yield _undecided(name, source, "`vlan`, `trunk`, or `untagged: true`")
+    elif sum(ways) > 1:
+        yield _Problem("VMF204", f"{name}: vlan, trunk and untagged exclude each other", "keep one of them")
+    if len(target.bridge) > 15:
+        yield _Problem("VMF204", f"{name}: bridge {target.bridge} is longer than 15 characters", "the kernel allows 15")
+    for text in target.trunk:
+        low, _, high = text.partition("-")
+        if not 1 <= int(low) <= int(high or low) <= 4094:
+            yield _Problem("VMF204", f"{name}: trunk {text} is not a range of VLANs", "VLANs go from 1 to 4094")
+
+
+def _undecided(name: str, source: NetworkSource, fields: str) -> _Problem:
+    no_vlan = source.transport_zone is None and not (source.vlan or source.trunk)
+    if source.transport_zone == "overlay" or (source.segment is not None and no_vlan):
+        return _Problem(
+            "VMF202",
+            f"{name} is an overlay segment: the target does not say which VLAN takes its place",
+            f"say {fields}, or use type ovn-layer2 or pod: the segment's own VNI means nothing outside NSX",
+        )
+    return _Problem("VMF204", f"{name}: the target does not say its VLAN", f"say {fields}")

@@ -1,0 +1,109 @@
+"""MAC and IP addresses of NICs: they are addresses, and nobody else has them."""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from vmferry.model.facts import Nic
+from vmferry.model.finding import Path, Where
+from vmferry.model.spec import VirtualMachine
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.network_rows import parses
+from vmferry.resolve.paths import Route
+from vmferry.resolve.selection import Candidate
+
+
+def mac_address(
+    candidate: Candidate,
+    nic: Nic,
+    where: Where,
+    route: Route,
+    macs: dict[str, tuple[str, str]],
+    journal: Journal,
+) -> str | None:
+    """Return a NIC's MAC; one that is unknown, none or used twice is a finding. ``macs`` are those seen so far."""
+    vm = candidate.vm
+    if nic.mac is None:
+        if route.path == "virt-v2v":
+            journal.find(
+                "VMF108",
+                f"VM {vm.name}: the MAC of its NIC on {nic.network!r} is unknown",
+                "add `mac`, as vCenter shows it: the guest's configuration and licences are bound to it",
+                where=where,
+                vms=(vm.name,),
+            )
+        return None
+    mac = nic.mac.lower().replace("-", ":")
+    if int(mac[:2], 16) & 1 or mac in ("00:00:00:00:00:00", "02:00:00:00:00:00"):
+        journal.find(
+            "VMF205",
+            f"VM {vm.name}: {nic.mac} is not the address of a NIC",
+            "a multicast, zero or reserved address; copy it from vCenter again",
+            where=where.at("mac"),
+            vms=(vm.name,),
+        )
+    elif route.path != "rebuild":
+        key, name = macs.setdefault(mac, (candidate.key, vm.name))
+        twice = sum(n.mac is not None and n.mac.lower().replace("-", ":") == mac for n in vm.nics or ()) > 1
+        users = f"{name} twice"
+        if key != candidate.key:
+            alike = name == vm.name
+            users = f"{name} ({key}) and {vm.name} ({candidate.key})" if alike else f"{name} and {vm.name}"
+        if key != candidate.key or twice:
+            journal.find(
+                "VMF206",
+                f"MAC {mac} is used by {users}",
+                "two NICs with one address disturb each other as soon as both run",
+                where=where.at("mac"),
+                vms=tuple(sorted({name, vm.name})),
+            )
+    return mac
+
+
+def check_addresses(candidate: Candidate, route: Route, journal: Journal) -> None:
+    """Report addresses that are none, and new ones that two NICs would get."""
+    vm = candidate.vm
+    if route.path == "rebuild":
+        return
+    for at, parse, text in _addresses(vm):
+        if not parses(parse, text):
+            journal.find(
+                "VMF116",
+                f"VM {vm.name}: {text} is not an address",
+                "correct it; an IPv4 address has four numbers up to 255, and a prefix goes up to 32",
+                where=candidate.where.at(*at),
+                vms=(vm.name,),
+            )
+    nics = Counter(nic.network for nic in vm.nics or ())
+    for network, new in sorted(vm.readdress.items()):
+        if len({":" in gateway for gateway in new.gateways}) < len(new.gateways):
+            journal.find(
+                "VMF116",
+                f"VM {vm.name}: two default gateways of one address family on {network!r}",
+                "give at most one IPv4 and one IPv6 gateway",
+                where=candidate.where.at("readdress", network, "gateway"),
+                vms=(vm.name,),
+            )
+        if candidate.decisions.static_ip == "cloud-init" and nics[network] > 1:
+            journal.find(
+                "VMF116",
+                f"VM {vm.name}: {nics[network]} NICs on {network!r} would get the same new addresses",
+                "readdress goes by network: set the addresses in the guest, and staticIP to preserve or none",
+                where=candidate.where.at("readdress", network),
+                vms=(vm.name,),
+            )
+
+
+def _addresses(vm: VirtualMachine) -> Iterable[tuple[Path, Callable[[str], object], str]]:
+    for index, nic in enumerate(vm.nics or ()):
+        for number, text in enumerate(nic.addresses):
+            yield ("nics", index, "addresses", number), ipaddress.ip_interface, text
+    for network, new in sorted(vm.readdress.items()):
+        at = ("readdress", network)
+        for number, text in enumerate(new.addresses):
+            yield (*at, "addresses", number), ipaddress.ip_interface, text
+        for number, text in enumerate(new.gateways):
+            place = () if isinstance(new.gateway, str) else (number,)
+            yield (*at, "gateway", *place), ipaddress.ip_address, text
+        for number, text in enumerate(new.nameservers):
+            yield (*at, "nameservers", number), ipaddress.ip_address, text

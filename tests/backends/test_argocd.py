@@ -125,7 +125,7 @@ def test_the_project_allows_this_repository_and_these_namespaces_only() -> None:
 
 
 def test_the_project_allows_bridges_where_there_are_some() -> None:
-    bridge = BridgePlan(bridge=NodeBridge(name="br-vm", port="bond0"), vlans=())
+    bridge = BridgePlan(bridge=NodeBridge(name="br-vm", port="bond0"), node_selector={"pool": "vms"}, vlans=())
     items = emitted(estate.blueprint(gitops=gitops("argocd"), bridges=(bridge,)))
     project = schemas.named(items, "AppProject", "acme")["spec"]
     assert {"group": "nmstate.io", "kind": "NodeNetworkConfigurationPolicy"} in project["clusterResourceWhitelist"]

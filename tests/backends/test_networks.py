@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.backends import schemas
 
 from vmferry.backends import networks
@@ -16,6 +17,7 @@ from vmferry.model.spec import (
     ExistingNad,
     Forklift,
     GitOps,
+    IgnoredNetwork,
     MacvtapNetwork,
     Network,
     NetworkSource,
@@ -123,7 +125,7 @@ def test_pods_go_where_the_network_is(name: str, resource: str) -> None:
     assert annotations["k8s.v1.cni.cncf.io/resourceName"] == resource
 
 
-@pytest.mark.parametrize("target", [PodNetwork(), ExistingNad(name="there")])
+@pytest.mark.parametrize("target", [PodNetwork(), ExistingNad(name="there"), IgnoredNetwork(reason="nobody needs it")])
 def test_networks_that_exist_already_are_not_made_again(target: NetworkTarget) -> None:
     network = Network(source=NetworkSource(segment="a"), target=target)
     assert compile_(NamespacePlan(name="web", nads=(Nad(name="a", network=network),))) == []
@@ -131,9 +133,17 @@ def test_networks_that_exist_already_are_not_made_again(target: NetworkTarget) -
         networks.nad_config(Nad(name="a", network=network), "web", "acme")
 
 
+def test_the_network_that_disks_are_copied_over_says_its_default_route() -> None:
+    both = NamespacePlan(name="web", nads=(replace(nad("localnet"), route="10.9.0.1"), nad("macvtap")))
+    notes = [obj["metadata"]["annotations"] for obj in schemas.objects(compile_(both))]
+    assert [each.get("forklift.konveyor.io/route") for each in notes] == ["10.9.0.1", None]
+    assert "k8s.v1.cni.cncf.io/resourceName" in notes[1]
+
+
 # --- bridges ---------------------------------------------------------------------------------
 
 BRIDGE = NodeBridge(name="br1", port="bond1", mtu=9000)
+NODES = {"pool": "vms"}
 
 
 def policy(plan: BridgePlan, *namespaces: NamespacePlan) -> dict[str, Any]:
@@ -143,11 +153,11 @@ def policy(plan: BridgePlan, *namespaces: NamespacePlan) -> dict[str, Any]:
     return item.object
 
 
-def test_bridge_is_made_on_the_workers_with_the_vlans_in_use() -> None:
-    obj = policy(BridgePlan(bridge=BRIDGE, vlans=((120, 120), (200, 210))))
+def test_bridge_is_made_on_the_nodes_decided_on_with_the_vlans_in_use() -> None:
+    obj = policy(BridgePlan(bridge=BRIDGE, node_selector=NODES, vlans=((120, 120), (200, 210))))
     [interface] = obj["spec"]["desiredState"]["interfaces"]
     assert obj["metadata"]["name"] == "acme-br1"
-    assert obj["spec"]["nodeSelector"] == {"node-role.kubernetes.io/worker": ""}
+    assert obj["spec"]["nodeSelector"] == NODES
     assert interface["mtu"] == 9000
     assert interface["bridge"]["port"] == [
         {
@@ -158,20 +168,22 @@ def test_bridge_is_made_on_the_workers_with_the_vlans_in_use() -> None:
 
 
 def test_bridge_that_also_has_untagged_guests_keeps_its_native_network() -> None:
-    plan = BridgePlan(bridge=BRIDGE, vlans=((120, 120),))
+    plan = BridgePlan(bridge=BRIDGE, node_selector=NODES, vlans=((120, 120),))
     [interface] = policy(plan, NamespacePlan(name="web", nads=(nad("native"),)))["spec"]["desiredState"]["interfaces"]
     vlan = interface["bridge"]["port"][0]["vlan"]
     assert (vlan["tag"], vlan["enable-native"]) == (1, True)
 
 
 def test_bridge_without_vlans_does_not_filter() -> None:
-    [interface] = policy(BridgePlan(bridge=BRIDGE, vlans=()))["spec"]["desiredState"]["interfaces"]
+    [interface] = policy(BridgePlan(bridge=BRIDGE, node_selector=NODES, vlans=()))["spec"]["desiredState"]["interfaces"]
     assert interface["bridge"]["port"] == [{"name": "bond1"}]
 
 
 def test_bridges_of_one_name_on_different_nodes_have_policies_of_different_names() -> None:
     plans = tuple(
-        BridgePlan(bridge=NodeBridge(name=name, port="bond1", node_selector={"pool": pool}), vlans=())
+        BridgePlan(
+            bridge=NodeBridge(name=name, port="bond1", node_selector={"pool": pool}), node_selector=NODES, vlans=()
+        )
         for name, pool in (("br_1", "a"), ("br_1", "b"), ("br2", "a"))
     )
     names = [obj["metadata"]["name"] for obj in schemas.objects(compile_(bridges=plans))]

@@ -21,11 +21,20 @@ from vmferry.output.complete import Ledger, LostError
 
 TWO_DISKS = {"disks": [{"size": "40Gi", "datastore": "ds1"}, {"size": "1Gi", "datastore": "ds1"}]}
 STATE = {"name": "data", "mountPath": "/data", "size": "1Gi", "tier": "gold"}
+NIC = {"network": "vlan-7", "mac": "00:50:56:00:00:01"}
+BACKUP = {"network": "backup", "mac": "00:50:56:00:00:09"}
+NETWORKS = [
+    {"source": {"portGroup": "vlan-7", "vlan": 7}, "target": {"type": "bridge", "bridge": "br-vm"}},
+    {"source": {"portGroup": "backup"}, "target": {"type": "ignored", "reason": "nobody needs it any more"}},
+]
 MACHINES: dict[str, Data] = {
     "job": vm("web", **TWO_DISKS),
     "image": vm("web", method="image", **TWO_DISKS),
     "forklift": vm("web", path="forklift", method="cold", **TWO_DISKS),
     "forklift by id": vm("web", path="forklift", method="cold", id="vm-7", **TWO_DISKS),
+    "twins": vm("web", path="forklift", method="cold", nics=[NIC, {**NIC, "mac": "00:50:56:00:00:02"}]),
+    "dropped": vm("web", path="forklift", method="cold", nics=[NIC, BACKUP]),
+    "dropped by job": vm("web", nics=[BACKUP, NIC]),
     "deployment": app("web", state=[STATE]),
     "statefulset": app("web", state=[STATE], kind="StatefulSet", replicas=2),
     "unmounted": app("web", state=[{**STATE, "mountPath": "/tmp"}]),
@@ -61,7 +70,7 @@ def faulty(passing: Iterable[Item], kind: str, fault: Fault) -> Iterator[Item]:
 
 @pytest.mark.parametrize("name", MACHINES)
 def test_all_that_backends_emit_is_complete(name: str) -> None:
-    blueprint = resolved(MACHINES[name]).blueprint
+    blueprint = resolved(MACHINES[name], networks=NETWORKS).blueprint
     assert blueprint.groups
     counted(blueprint, items(blueprint))
 
@@ -101,6 +110,13 @@ def renamed(name: str) -> Fault:
     return with_value(name, "metadata", "name")
 
 
+def with_second_interface(obj: KubeObject) -> KubeObject:
+    """Give a VM another NIC, on its first network."""
+    interfaces = obj["spec"]["template"]["spec"]["domain"]["devices"]["interfaces"]
+    interfaces.append({**interfaces[0], "macAddress": BACKUP["mac"]})
+    return obj
+
+
 POD = ("spec", "template", "spec")
 
 
@@ -138,6 +154,21 @@ POD = ("spec", "template", "spec")
         ("forklift", "Plan", with_value("other", "spec", "vms", 0, "name"), "VM web of Plan"),
         ("forklift by id", "Plan", with_value("vm-8", "spec", "vms", 0, "id"), "VM web of Plan"),
         ("forklift", "NetworkMap", with_value([], "spec", "map"), "nic-0: network vlan-7"),
+        (
+            "forklift",
+            "NetworkMap",
+            with_value("other", "spec", "map", 0, "destination", "name"),
+            "nic-0: network vlan-7",
+        ),
+        ("twins", "NetworkMap", without("spec", "map", 1), "nic-1: network vlan-7"),
+        ("dropped", "NetworkMap", without("spec", "map", 0), "NIC 2: that backup is not connected"),
+        ("dropped", "NetworkMap", with_value("pod", "spec", "map", 0, "destination", "type"), "NIC 2: that backup"),
+        (
+            "dropped by job",
+            "VirtualMachine",
+            with_second_interface,
+            "VM web: 2 NICs are attached, and 1 were decided",
+        ),
         ("forklift", "StorageMap", gone, "disk-0: datastore ds1"),
         ("deployment", "Deployment", gone, "application web"),
         ("deployment", "PersistentVolumeClaim", gone, "application web: volume data, claim web-data"),
@@ -157,7 +188,7 @@ POD = ("spec", "template", "spec")
     ],
 )
 def test_what_a_backend_forgets_is_named(name: str, kind: str, fault: Fault, says: str) -> None:
-    blueprint = resolved(MACHINES[name]).blueprint
+    blueprint = resolved(MACHINES[name], networks=NETWORKS).blueprint
     with pytest.raises(LostError, match=re.escape(says)):
         counted(blueprint, faulty(items(blueprint), kind, fault))
 

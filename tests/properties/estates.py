@@ -47,7 +47,16 @@ NETWORKS: dict[str, Data] = {
     "macvtap": {"source": {"portGroup": "macvtap"}, "target": {"type": "macvtap", "resource": "eth1"}},
     "there-already": {
         "source": {"portGroup": "there-already"},
-        "target": {"type": "nad", "name": "storage", "namespace": "default"},
+        "target": {
+            "type": "nad",
+            "name": "storage",
+            "namespace": "default",
+            "pool": ["storage-b", "storage-a", "storage-c"],  # as many as a VM has NICs
+        },
+    },
+    "old backup": {
+        "source": {"portGroup": "old backup"},
+        "target": {"type": "ignored", "reason": "backups are taken from the storage now"},
     },
 }
 DATASTORES = {"vsan gold": "gold", "nfs-01": "silver", "local": "scratch"}

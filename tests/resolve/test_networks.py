@@ -69,8 +69,8 @@ def attached(
     journal = Journal()
     routes = {candidate.key: route for candidate in candidates}
     namespaces = {candidate.key: "web" for candidate in candidates}
-    nics = attach(candidates, routes, namespaces, table, Cluster(name="prod-a"), taken or {}, journal)
-    return nics, journal.findings
+    found = attach(candidates, routes, namespaces, table, Cluster(name="prod-a"), taken or {}, journal)
+    return {key: each.nics for key, each in found.items()}, journal.findings
 
 
 LAN, _ = mapped(row({"portGroup": "lan"}, BRIDGE | {"vlan": 7}))

@@ -194,16 +194,36 @@ def test_one_datacenter_an_id_or_another_path_is_not_ambiguous() -> None:
 # --- NICs and addresses -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("release", ["2.11", "2.11.1", "2.12", "2.12.5"])
+@pytest.mark.parametrize("release", ["2.11", "2.11.1", "2.11.6"])
 def test_two_nics_on_one_network_keep_a_plan_from_ready(release: str) -> None:
-    twins = planned(nics=[NIC, OTHER_NIC])
-    message = only("VMF748", twins, target=target(forklift=release)).message
-    assert f"nic-0 and nic-1 are on one network, web/vlan-7, and Forklift {release} refuses" in message
+    found = only("VMF748", planned(nics=[NIC, OTHER_NIC]), target=target(forklift=release))
+    assert f"nic-0 and nic-1 are on one network, web/vlan-7, and Forklift {release} takes one NIC" in found.message
+    assert "from 2.11.7 on" in found.help
 
 
-@pytest.mark.parametrize("release", ["2.10", "2.11.0", "main"])
-def test_other_releases_take_two_nics_on_one_network(release: str) -> None:
+@pytest.mark.parametrize("release", ["2.10", "2.11.0", "2.11.7", "2.12", "2.12.5", "main"])
+def test_other_releases_take_two_nics_on_one_network_or_a_definition_for_each(release: str) -> None:
     assert silent("VMF748", planned(nics=[NIC, OTHER_NIC]), target=target(forklift=release))
+
+
+def existing(*pool: str) -> list[Data]:
+    there = {"type": "nad", "name": "lan", "pool": list(pool)}
+    return [{"source": {"portGroup": "vlan-7", "vlan": 7}, "target": there}]
+
+
+def test_a_definition_that_exists_already_is_for_one_nic_of_a_vm() -> None:
+    twins = planned(nics=[NIC, OTHER_NIC])
+    found = only("VMF748", twins, networks=existing(), target=target(forklift="2.12"))
+    assert "`pool`" in found.help
+    assert silent("VMF748", twins, networks=existing("lan-b"), target=target(forklift="2.12"))
+    assert silent("VMF748", twins, networks=existing(), target=target(forklift="main"))
+
+
+def test_later_releases_drop_a_nic_for_which_a_pool_is_too_small() -> None:
+    third = {**NIC, "mac": "00:50:56:00:77:03"}
+    three = planned(nics=[NIC, OTHER_NIC, third])
+    assert "nic-0 and nic-2" in only("VMF748", three, networks=existing("b"), target=target(forklift="main")).message
+    assert silent("VMF748", three, networks=existing("b", "c"), target=target(forklift="main"))
 
 
 def test_one_nic_a_network_and_another_path_are_fine() -> None:

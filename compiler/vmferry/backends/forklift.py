@@ -190,7 +190,9 @@ def _network_map(blueprint: Blueprint, group: Group) -> KubeObject:
     rows = []
     for pair in group.networks:
         destination = {"type": "pod"}
-        if pair.nad is not None:
+        if pair.ignored:
+            destination = {"type": "ignored"}
+        elif pair.nad is not None:
             namespace, _, name = pair.nad.partition("/")
             destination = {"type": "multus", "namespace": namespace, "name": name}
         rows.append({"source": _found(pair.source.id, pair.source.name), "destination": destination})

@@ -16,6 +16,7 @@ from vmferry.model.manifest import Item, KubeObject, Resource
 from vmferry.model.spec import (
     BridgeNetwork,
     ExistingNad,
+    IgnoredNetwork,
     MacvtapNetwork,
     NetworkTarget,
     OvnLayer2,
@@ -25,6 +26,7 @@ from vmferry.model.spec import (
 )
 
 RESOURCE_NAME = "k8s.v1.cni.cncf.io/resourceName"
+TRANSFER_ROUTE = "forklift.konveyor.io/route"
 SMOKE_LABEL = f"{LABEL_DOMAIN}/smoke-test"
 SMOKE_PORT = 8080
 
@@ -33,7 +35,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
     """Yield the NADs of each namespace, the node policies of the bridges, and the smoke-test VMs."""
     for plan in blueprint.namespaces:
         for nad in plan.nads:
-            if not isinstance(nad.network.target, PodNetwork | ExistingNad):
+            if not isinstance(nad.network.target, PodNetwork | ExistingNad | IgnoredNetwork):
                 yield Resource(
                     directory=f"infra/namespaces/{plan.name}",
                     object=_definition(blueprint, plan.name, nad),
@@ -141,6 +143,9 @@ def _resource_name(target: NetworkTarget) -> str | None:
 
 def _definition(blueprint: Blueprint, namespace: str, nad: Nad) -> KubeObject:
     resource = _resource_name(nad.network.target)
+    annotations = {RESOURCE_NAME: resource} if resource else {}
+    if nad.route is not None:
+        annotations[TRANSFER_ROUTE] = nad.route
     return {
         "apiVersion": "k8s.cni.cncf.io/v1",
         "kind": "NetworkAttachmentDefinition",
@@ -148,7 +153,7 @@ def _definition(blueprint: Blueprint, namespace: str, nad: Nad) -> KubeObject:
             blueprint,
             nad.name,
             namespace,
-            annotations={RESOURCE_NAME: resource} if resource else None,
+            annotations=annotations or None,
             keep=True,  # without it no VM on the network can be restarted or migrated
         ),
         "spec": {"config": json.dumps(nad_config(nad, namespace, blueprint.name))},
@@ -174,7 +179,7 @@ def _node_policy(blueprint: Blueprint, plan: BridgePlan) -> KubeObject:
         "kind": "NodeNetworkConfigurationPolicy",
         "metadata": metadata(blueprint, _policy_name(blueprint, plan)),
         "spec": {
-            "nodeSelector": dict(sorted(bridge.node_selector.items())) or {"node-role.kubernetes.io/worker": ""},
+            "nodeSelector": dict(sorted(plan.node_selector.items())),
             "desiredState": {"interfaces": [interface]},
         },
     }

@@ -1,6 +1,7 @@
 """The network map: which row a network in vSphere is in, and what a VM on that network is attached to."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from vmferry.model.finding import Where
 from vmferry.model.spec import (
     BridgeNetwork,
     ExistingNad,
+    IgnoredNetwork,
     MacvtapNetwork,
     Network,
     NetworkSource,
@@ -18,6 +20,9 @@ from vmferry.model.spec import (
     PodNetwork,
     SriovNetwork,
 )
+
+_MAX_NAME = 63
+_COPY = re.compile(r".+-(?P<number>[2-9]|[1-9][0-9]+)")
 
 
 class MappedNetwork(Struct, frozen=True, kw_only=True):
@@ -27,18 +32,33 @@ class MappedNetwork(Struct, frozen=True, kw_only=True):
     network: Network
     where: Where
 
-    def nad(self, namespace: str) -> str | None:
-        """Return namespace/name of the NAD a VM of ``namespace`` uses; None on the pod network."""
+    def nad(self, namespace: str, copy: int = 0) -> str | None:
+        """Return namespace/name of the NAD a VM of ``namespace`` uses; None where there is none.
+
+        ``copy`` counts the VM's earlier NICs on this network. An existing NAD without so many others of its pool is
+        used again.
+        """
         target = self.network.target
-        if isinstance(target, PodNetwork):
+        if isinstance(target, PodNetwork | IgnoredNetwork):
             return None
         if isinstance(target, ExistingNad):
-            return f"{target.namespace or namespace}/{target.name}"
-        return f"{namespace}/{self.name}"
+            pool = (target.name, *target.pool)
+            return f"{target.namespace or namespace}/{pool[copy] if copy < len(pool) else target.name}"
+        return f"{namespace}/{self.copy_name(copy)}"
+
+    def copy_name(self, copy: int) -> str:
+        """Return the name of a NAD that vmferry makes; ``copy`` 0 is the first, and has the row's own name."""
+        suffix = f"-{copy + 1}" if copy else ""
+        return f"{self.name[: _MAX_NAME - len(suffix)].rstrip('-')}{suffix}"
 
     def emitted(self) -> bool:
         """Return whether vmferry makes the NAD."""
-        return not isinstance(self.network.target, PodNetwork | ExistingNad)
+        return not isinstance(self.network.target, PodNetwork | ExistingNad | IgnoredNetwork)
+
+    def ignored(self) -> str | None:
+        """Return why the network is deliberately not connected; None for one that is."""
+        target = self.network.target
+        return target.reason if isinstance(target, IgnoredNetwork) else None
 
     def binding(self) -> Binding:
         """Return how KubeVirt binds a VM to it."""
@@ -84,6 +104,15 @@ class NetworkMap:
     def named(self, name: str) -> MappedNetwork | None:
         """Return the row with this name in the target."""
         return next((row for row in self.rows if row.name == name), None)
+
+    def making(self, nad: str) -> MappedNetwork | None:
+        """Return the row that a NAD with this name, without its namespace, is made of; None for an existing one."""
+        made = [row for row in self.rows if row.emitted()]
+        row = next((row for row in made if row.name == nad), None)
+        if row is None and (match := _COPY.fullmatch(nad)):
+            copy = int(match["number"]) - 1
+            row = next((row for row in made if row.copy_name(copy) == nad), None)
+        return row
 
 
 def vsphere_name(source: NetworkSource) -> str | None:

@@ -414,6 +414,24 @@ FINDS_BOOT_DISK = Feature(
     "2.12",
     source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go mapDisks (DetectedBootDisk)",
 )
+NAD_POOL = Feature(
+    Component.FORKLIFT,
+    "several rows of a NetworkMap for one network, of which each NIC of a VM takes another",
+    "2.11.7",
+    source="kubev2v/forklift pkg/controller/plan/adapter/base/network.go, NADPool (pull request 6252)",
+)
+TRANSFER_NAMESPACE = Feature(
+    Component.FORKLIFT,
+    "a Plan is refused whose transfer network is neither in its target namespace nor in default",
+    "2.11.0",
+    source="kubev2v/forklift pkg/controller/plan/validation.go, validateTransferNetwork",
+)
+NO_TRANSFER_ROUTE = Feature(
+    Component.FORKLIFT,
+    "a transfer network without a gateway (route: none)",
+    "2.11.0",
+    source="kubev2v/forklift pkg/controller/plan/kubevirt.go, AnnForkliftRouteValueNone",
+)
 
 # --- KubeVirt ---------------------------------------------------------------------------------
 

@@ -96,8 +96,8 @@ class KeptNic(Model, frozen=True, kw_only=True):
 class MachineNic(Model, frozen=True, kw_only=True):
     """A NIC of a VM in the target."""
 
-    index: int
-    name: str  # interface and network name in the VM, nic-0
+    index: int  # among the VM's NICs in vSphere
+    name: str  # interface and network name in the VM, nic-0; numbered as Forklift does, without those it drops
     network: SourceRef
     mac: str | None  # lower case with colons; None: unknown, Forklift keeps the source's
     model: NicModel = "virtio"
@@ -106,6 +106,15 @@ class MachineNic(Model, frozen=True, kw_only=True):
     connected: bool = True
     readdress: Readdressing | None = None
     kept: KeptNic | None = None  # None: nothing, or frozen by a vmferry that kept nothing
+
+
+class DroppedNic(Model, frozen=True, kw_only=True):
+    """A NIC that is deliberately left behind: its network is not connected in the target."""
+
+    index: int  # among the VM's NICs in vSphere
+    network: SourceRef
+    mac: str | None = None
+    reason: str
 
 
 class StateVolume(Model, frozen=True, kw_only=True):
@@ -221,6 +230,7 @@ class Machine(Model, frozen=True, kw_only=True):
     memory: int = 0  # bytes
     disks: tuple[MachineDisk, ...] = ()
     nics: tuple[MachineNic, ...] = ()
+    dropped_nics: tuple[DroppedNic, ...] = ()  # on networks that are deliberately not connected
     gpus: tuple[str, ...] = ()  # resource names
     host_devices: tuple[str, ...] = ()
     run_strategy: RunStrategy = "Always"  # from cutover on
@@ -261,6 +271,7 @@ class NetworkPair(Model, frozen=True, kw_only=True):
 
     source: SourceRef
     nad: str | None  # namespace/name; None: the pod network
+    ignored: bool = False  # deliberately not connected; there is no NAD
 
 
 class StoragePair(Model, frozen=True, kw_only=True):
@@ -370,6 +381,7 @@ class Nad(Model, frozen=True, kw_only=True):
 
     name: str
     network: Network
+    route: str | None = None  # what Forklift's pods that copy over it get: a gateway, or none
 
 
 class SmokePair(Model, frozen=True, kw_only=True):
@@ -407,6 +419,7 @@ class BridgePlan(Model, frozen=True, kw_only=True):
     """A bridge on the nodes with the VLANs that its networks use."""
 
     bridge: NodeBridge
+    node_selector: Labels  # the bridge's own, or where VMs run
     vlans: tuple[tuple[int, int], ...]  # ranges, first and last
 
 

@@ -46,6 +46,7 @@ AccessMode = Literal["ReadWriteMany", "ReadWriteOnce", "ReadOnlyMany"]
 VolumeMode = Literal["Block", "Filesystem"]
 PhaseKind = Literal["migrate", "dev-test", "stateless", "stateful", "decommission"]
 Cni = Literal["cilium", "calico", "ovn-kubernetes", "antrea", "kube-router", "weave", "flannel", "kindnet", "none"]
+Distribution = Literal["kubernetes", "openshift", "rke2", "k3s", "talos", "eks", "gke", "aks"]
 ApiVersion = Literal["vmferry.dev/v1alpha1"]
 assert ApiVersion.__args__ == (API_VERSION,)  # type: ignore[attr-defined]  # noqa: S101
 
@@ -189,22 +190,56 @@ class NodeBridge(Model, frozen=True, kw_only=True):
     port: Annotated[InterfaceName, Meta(description="The bond or NIC it takes.")]
     mtu: Annotated[Mtu, Meta(description="Its MTU.")] | None = None
     node_selector: Annotated[
-        Labels, Meta(description="Nodes that get it. Default: the nodes labelled as workers.")
+        Labels, Meta(description="Nodes that get it. Default: those that run VMs, by a label the distribution has.")
     ] = {}
+
+
+class ExistingBridge(Model, frozen=True, kw_only=True):
+    """A Linux bridge that the nodes have already; vmferry makes nothing of it."""
+
+    name: Annotated[InterfaceName, Meta(description="The bridge.")]
+    vlan_filtering: (
+        Annotated[
+            bool,
+            Meta(
+                description="VLAN filtering is on (`ip -d link show BRIDGE` shows vlan_filtering 1). Without it, "
+                "the VLANs of the CNI plugin do nothing. Absent: unknown."
+            ),
+        ]
+        | None
+    ) = None
+    mtu: Annotated[Mtu, Meta(description="Its MTU. Absent: unknown.")] | None = None
+
+
+class PhysicalNetwork(Model, frozen=True, kw_only=True):
+    """A physical network that OVN-Kubernetes has a bridge mapping for, on every node that runs VMs."""
+
+    name: Annotated[Text, Meta(description="Its name in the bridge mappings: `localnet` in nmstate.")]
+    mtu: Annotated[Mtu, Meta(description="The MTU it carries. Absent: unknown.")] | None = None
 
 
 class Cluster(Model, frozen=True, kw_only=True):
     """The Kubernetes cluster the VMs move to."""
 
     name: Annotated[Name, Meta(description="Name of its entry point, clusters/NAME.")]
-    distribution: Annotated[
-        Literal["kubernetes", "openshift", "rke2", "k3s", "talos", "eks", "gke", "aks"],
-        Meta(description="Distribution."),
-    ] = "kubernetes"
+    distribution: Annotated[Distribution, Meta(description="Distribution.")] = "kubernetes"
     versions: Annotated[Versions, Meta(description="Versions.")] = Versions()
     cni: Annotated[Cni, Meta(description="CNI of the pod network.")] | None = None
     nodes: Annotated[tuple[NodePool, ...], Meta(description="Its nodes.")] = ()
     bridges: Annotated[tuple[NodeBridge, ...], Meta(description="Bridges for vmferry to make with nmstate.")] = ()
+    existing_bridges: Annotated[
+        tuple[ExistingBridge, ...], Meta(description="Bridges that the nodes have already, and what they can do.")
+    ] = ()
+    physical_networks: (
+        Annotated[
+            tuple[PhysicalNetwork, ...],
+            Meta(description="All physical networks in OVN-Kubernetes' bridge mappings. Absent: unknown."),
+        ]
+        | None
+    ) = None
+    mtu: (
+        Annotated[Mtu, Meta(description="MTU of the network between the nodes, which overlays tunnel over.")] | None
+    ) = None
     feature_gates: (
         Annotated[
             tuple[Text, ...],
@@ -400,10 +435,23 @@ class ExistingNad(Model, frozen=True, kw_only=True, tag_field="type", tag="nad")
     name: Annotated[Subdomain, Meta(description="Its name.")]
     namespace: Annotated[Name, Meta(description="Its namespace. Default: the VM's.")] | None = None
     binding: Annotated[Literal["bridge", "sriov", "macvtap"], Meta(description="How KubeVirt binds to it.")] = "bridge"
+    pool: Annotated[
+        tuple[Subdomain, ...],
+        Meta(
+            description="Further definitions of the same network, in the same namespace: the second NIC of a VM takes "
+            "the first of them, and so on. Forklift 2.11.1 to 2.12 takes a definition once per VM."
+        ),
+    ] = ()
+
+
+class IgnoredNetwork(Model, frozen=True, kw_only=True, tag_field="type", tag="ignored"):
+    """Deliberately not connected: the VMs arrive without their NICs on it, which are counted and reported."""
+
+    reason: Annotated[Reason, Meta(description="Why nobody needs it.")]
 
 
 NetworkTarget: TypeAlias = (
-    PodNetwork | BridgeNetwork | MacvtapNetwork | OvnLocalnet | OvnLayer2 | SriovNetwork | ExistingNad
+    PodNetwork | BridgeNetwork | MacvtapNetwork | OvnLocalnet | OvnLayer2 | SriovNetwork | ExistingNad | IgnoredNetwork
 )
 
 

@@ -73,13 +73,16 @@ class Ledger:
             for kind in ("Plan", "NetworkMap", "StorageMap")
         )
         taken = {(entry.get("id") or entry.get("name"), entry.get("targetName")) for entry in plan.get("vms", ())}
-        on, off = (_sources(rows) for rows in (networks, storage))
+        on, off = _destinations(networks), _sources(storage)
         for machine in group.machines:
             if (machine.id or machine.name, machine.target_name) not in taken:
                 yield f"VM {machine.name} of Plan {group.full_name}"
             for nic in machine.nics:
-                if (nic.network.id or nic.network.name) not in on:
+                if (nic.network.id or nic.network.name, nic.nad or "pod") not in on:
                     yield f"VM {machine.name}, {nic.name}: network {nic.network.name}"
+            for dropped in machine.dropped_nics:
+                if (dropped.network.id or dropped.network.name, "ignored") not in on:
+                    yield f"VM {machine.name}, NIC {dropped.index + 1}: that {dropped.network.name} is not connected"
             for disk in machine.disks:
                 if disk.datastore is not None and (disk.datastore.id or disk.datastore.name) not in off:
                     yield f"VM {machine.name}, {disk.name}: datastore {disk.datastore.name}"
@@ -147,6 +150,8 @@ def _of_instance(what: str, machine: Machine, spec: dict[str, Any]) -> Iterator[
     for nic in machine.nics:
         if (nic.name, nic.nad, nic.mac) not in attached:
             yield f"{what}, {nic.name}: network {nic.network.name}"
+    if len(attached) > len(machine.nics):
+        yield f"{what}: {len(attached)} NICs are attached, and {len(machine.nics)} were decided"
 
 
 def _volumes(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -159,6 +164,16 @@ def _volumes(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _claims(spec: dict[str, Any]) -> Iterator[str]:
     return (claim for _, claim in _volumes(spec))
+
+
+def _destinations(spec: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return the networks of a NetworkMap, each with the NAD it leads to, or `pod` or `ignored`."""
+    found = set()
+    for row in spec.get("map", ()):
+        source, to = row["source"], row["destination"]
+        nad = f"{to['namespace']}/{to['name']}" if to["type"] == "multus" else to["type"]
+        found.add((source.get("id") or source.get("name"), nad))
+    return found
 
 
 def _sources(spec: dict[str, Any]) -> set[str]:

@@ -1,6 +1,6 @@
 """All passes in order: from the project to the Blueprint, with every decision made and explained."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
@@ -288,12 +288,19 @@ def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Pha
 
 
 def _network_pairs(machines: tuple[Machine, ...]) -> tuple[NetworkPair, ...]:
-    pairs = {
-        (nic.network.name, nic.network.id or ""): NetworkPair(source=nic.network, nad=nic.nad)
-        for machine in machines
-        for nic in machine.nics
-    }
-    return tuple(pairs[name] for name in sorted(pairs))
+    """Return the rows of a group's NetworkMap. Several for one network are in the order in which NICs take them."""
+    pairs: dict[tuple[str, str], dict[tuple[int, str], NetworkPair]] = defaultdict(dict)
+    for machine in machines:
+        on: Counter[tuple[str, str]] = Counter()
+        for nic in machine.nics:
+            source = (nic.network.name, nic.network.id or "")
+            if all(nic.nad != pair.nad for pair in pairs[source].values()):
+                pairs[source][on[source], nic.nad or ""] = NetworkPair(source=nic.network, nad=nic.nad)
+            on[source] += 1
+        for dropped in machine.dropped_nics:
+            source = (dropped.network.name, dropped.network.id or "")
+            pairs[source][0, ""] = NetworkPair(source=dropped.network, nad=None, ignored=True)
+    return tuple(rows[order] for _, rows in sorted(pairs.items()) for order in sorted(rows))
 
 
 def _storage_pairs(machines: tuple[Machine, ...]) -> tuple[StoragePair, ...]:
@@ -331,6 +338,7 @@ def _explain_frozen(machine: Machine, journal: Journal) -> None:
         "namespace": machine.namespace,
         "target name": machine.target_name,
         **{nic.name: f"{nic.network.name} → {nic.nad or 'pod network'}" for nic in machine.nics},
+        **{f"NIC {nic.index + 1}": f"{nic.network.name} → not connected" for nic in machine.dropped_nics},
         **{disk.name: disk.storage_class for disk in machine.disks},
     }
     for subject, value in values.items():

@@ -97,11 +97,21 @@ def as_frozen(vm: VirtualMachine, machine: Machine) -> VirtualMachine:
         secure_boot=machine.secure_boot if vm.secure_boot is not None else None,
         vtpm=machine.vtpm if vm.vtpm is not None else None,
         disks=_frozen_disks(vm, machine),
-        nics=tuple(
-            Nic(network=nic.network.name, network_id=nic.network.id, mac=nic.mac, connected=nic.connected)
-            for nic in machine.nics
-        ),
+        nics=_frozen_nics(machine),
     )
+
+
+def _frozen_nics(machine: Machine) -> tuple[Nic, ...]:
+    """Return the NICs that a machine had in vSphere, in their order; with those that were left behind."""
+    kept = [
+        (nic.index, Nic(network=nic.network.name, network_id=nic.network.id, mac=nic.mac, connected=nic.connected))
+        for nic in machine.nics
+    ]
+    dropped = [
+        (nic.index, Nic(network=nic.network.name, network_id=nic.network.id, mac=nic.mac))
+        for nic in machine.dropped_nics
+    ]
+    return tuple(nic for _, nic in sorted(kept + dropped, key=lambda each: each[0]))
 
 
 def _frozen_disks(vm: VirtualMachine, machine: Machine) -> tuple[Disk, ...]:

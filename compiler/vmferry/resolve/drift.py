@@ -421,8 +421,8 @@ def _plans(machines: Iterable[Machine]) -> dict[str, tuple[frozenset[str], dict[
     networks: defaultdict[str, set[str]] = defaultdict(set)
     classes: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for machine in machines:
-        for nic in machine.nics:
-            networks[machine.group] |= {nic.network.name} | ({nic.network.id} if nic.network.id else set())
+        for network in (*(nic.network for nic in machine.nics), *(nic.network for nic in machine.dropped_nics)):
+            networks[machine.group] |= {network.name} | ({network.id} if network.id else set())
         for disk in machine.disks:
             if disk.datastore is not None:
                 for name in (disk.datastore.name, disk.datastore.id):

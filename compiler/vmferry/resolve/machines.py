@@ -26,6 +26,7 @@ from vmferry.model.spec import Cluster, RunStrategy, VirtualMachine
 from vmferry.resolve import forklift
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import MAX_CLAIM, digest, fit
+from vmferry.resolve.networks import Attached
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate, is_raw
 from vmferry.resolve.storage import Need, StorageMap, Volume, shared_claim
@@ -39,7 +40,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     routes: dict[str, Route]
     names: dict[str, str]
     namespaces: dict[str, str]
-    nics: dict[str, tuple[MachineNic, ...]]
+    nics: dict[str, Attached]
     volumes: dict[str, tuple[Volume | None, ...]]
     owners: Mapping[str, str]  # shared disk -> key of the VM whose base creates the claim
 
@@ -96,7 +97,7 @@ def _complete(candidate: Candidate, parts: Parts, journal: Journal) -> bool:
         )
     volumes = parts.volumes.get(candidate.key, ())
     placed = candidate.key in parts.names and candidate.key in parts.namespaces and None not in volumes
-    nics = route.path == "rebuild" or len(parts.nics.get(candidate.key, ())) == len(vm.nics or ())
+    nics = route.path == "rebuild" or len(parts.nics.get(candidate.key, Attached())) == len(vm.nics or ())
     return not unknown and placed and nics and candidate.decisions.phase is not None
 
 
@@ -189,11 +190,11 @@ def _copied(
     if not _check_path(candidate, parts, journal) or not all(fine) or sockets is None:
         return None
     machine = _common(candidate, parts)
-    template = None
+    attached, template = parts.nics[candidate.key], None
     if vm.clone_of is not None and (template := _template(candidate, golden, journal)) is None:
         return None
     disks = _disks(candidate, machine.target_name, parts, cluster)
-    disks, nics = forklift.with_devices(candidate, disks, parts.nics[candidate.key], _order(candidate, route, cluster))
+    disks, nics = forklift.with_devices(candidate, disks, attached.nics, _order(candidate, route, cluster))
     forklift.explain(candidate, disks, journal)
     decided = decisions.forklift or ForkliftDecisions()
     if template is not None:
@@ -220,6 +221,7 @@ def _copied(
         memory=parse_size(vm.memory) if vm.memory else 0,
         disks=disks,
         nics=nics,
+        dropped_nics=attached.dropped,
         gpus=tuple(device.device_name for device in vm.gpus),
         host_devices=tuple(device.device_name for device in vm.host_devices),
         run_strategy=_run_strategy(candidate, journal),

@@ -10,6 +10,7 @@ from vmferry.model.finding import Path, Where
 from vmferry.model.spec import (
     BridgeNetwork,
     Cluster,
+    IgnoredNetwork,
     MacvtapNetwork,
     Network,
     NetworkSource,
@@ -140,6 +141,8 @@ def _problems(row: MappedNetwork, cluster: Cluster) -> Iterable[_Problem]:
         yield from _vlan_problems(name, target, network.source)
     if isinstance(target, OvnLayer2 | OvnLocalnet) and cluster.cni not in (None, "ovn-kubernetes"):
         yield _Problem("VMF204", f"{name} needs OVN-Kubernetes, the cluster has {cluster.cni}", "use type bridge")
+    if isinstance(target, IgnoredNetwork) and network.smoke_test is not None:
+        yield _Problem("VMF204", f"{name} is not connected, so there is nothing to test", "remove smokeTest")
     if isinstance(target, PodNetwork):
         if network.smoke_test is not None:
             yield _Problem("VMF204", f"{name}: the pod network needs no smoke test", "remove smokeTest")

@@ -1,18 +1,32 @@
 """What each NIC is attached to in the target."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
+
+from msgspec import Struct
 
 from vmferry.estate.network_map import MappedNetwork, NetworkMap, vsphere_name
-from vmferry.model.blueprint import MachineNic, SourceRef
+from vmferry.kube.versions import NAD_POOL, certain
+from vmferry.model.blueprint import DroppedNic, MachineNic, SourceRef
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
-from vmferry.model.spec import Cluster, NetworkSource
+from vmferry.model.spec import Cluster, NetworkSource, Versions
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.network_rows import check_networks, identity, stranded
 from vmferry.resolve.nic_addresses import check_addresses, mac_address
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
+
+
+class Attached(Struct, frozen=True):
+    """What becomes of the NICs of a VM."""
+
+    nics: tuple[MachineNic, ...] = ()
+    dropped: tuple[DroppedNic, ...] = ()
+
+    def __len__(self) -> int:
+        """Return how many NICs were decided."""
+        return len(self.nics) + len(self.dropped)
 
 
 def attach(
@@ -23,27 +37,26 @@ def attach(
     cluster: Cluster,
     taken: dict[str, tuple[str, str]],
     journal: Journal,
-) -> dict[str, tuple[MachineNic, ...]]:
+) -> dict[str, Attached]:
     """Return the NICs of each VM by key. ``taken`` maps the MACs of frozen VMs to their keys and names."""
-    result: dict[str, tuple[MachineNic, ...]] = {}
+    result: dict[str, Attached] = {}
     users: defaultdict[str, _Users] = defaultdict(_Users)
     unmapped: defaultdict[tuple[str, str], list[tuple[str, Where]]] = defaultdict(list)
     macs = dict(taken)
     for candidate in candidates:
-        nics: list[MachineNic] = []
+        route, namespace = routes[candidate.key], namespaces.get(candidate.key, "")
+        made = _Making(candidate, route, namespace, table, cluster.versions, journal)
         for index, nic in enumerate(candidate.vm.nics or ()):
             where = candidate.where.at("nics", index)
             row = _row(candidate, nic, where, table, journal)
             if row is None:
                 unmapped[candidate.source, nic.network].append((candidate.vm.name, where.at("network")))
                 continue
-            users[identity(row)].add(candidate, nic, routes[candidate.key])
-            mac = mac_address(candidate, nic, where, routes[candidate.key], macs, journal)
-            nics.append(_nic(candidate, index, nic, mac, row, namespaces.get(candidate.key, "")))
-            _explain(candidate, nics[-1], nic, row, journal)
-        check_addresses(candidate, routes[candidate.key], journal)
-        _check_vm(candidate, nics, routes[candidate.key], namespaces.get(candidate.key, ""), journal)
-        result[candidate.key] = tuple(nics)
+            users[identity(row)].add(candidate, nic, route)
+            made.add(index, nic, mac_address(candidate, nic, where, route, macs, journal), row)
+        check_addresses(candidate, route, journal)
+        _check_vm(candidate, made.nics, route, namespace, journal)
+        result[candidate.key] = Attached(tuple(made.nics), tuple(made.dropped))
     for (vcenter, network), found in sorted(unmapped.items()):
         vms = tuple(sorted({name for name, _ in found}))
         journal.find(
@@ -57,6 +70,78 @@ def attach(
     for row in table.rows:
         _check_one_network(row, users[identity(row)], journal)
     return result
+
+
+class _Making:
+    """The NICs of one VM so far."""
+
+    def __init__(
+        self,
+        candidate: Candidate,
+        route: Route,
+        namespace: str,
+        table: NetworkMap,
+        versions: Versions,
+        journal: Journal,
+    ) -> None:
+        self.nics: list[MachineNic] = []
+        self.dropped: list[DroppedNic] = []
+        self._candidate, self._namespace, self._table, self._journal = candidate, namespace, table, journal
+        self._forklift = route.path == "forklift"
+        self._pools = not self._forklift or certain(versions, NAD_POOL)
+        self._on: Counter[str] = Counter()  # NICs on each row
+
+    def add(self, index: int, nic: Nic, mac: str | None, row: MappedNetwork) -> None:
+        """Add the NIC at ``index``, whose network is in ``row``."""
+        source = row.network.source
+        network = SourceRef(name=source.segment or source.port_group or nic.network, id=source.id)
+        reason = row.ignored()
+        if reason is not None:
+            self.dropped.append(DroppedNic(index=index, network=network, mac=mac, reason=reason))
+            subject = f"NIC {index + 1}"
+            self._journal.decide(
+                self._candidate.key, subject, f"{nic.network} → not connected", reason, where=row.where
+            )
+            return
+        readdress = self._candidate.vm.readdress.get(nic.network)
+        made = MachineNic(
+            index=index,
+            name=f"nic-{len(self.nics)}",
+            network=network,
+            mac=mac,
+            model=nic.model or "virtio",
+            binding=row.binding(),
+            nad=row.nad(self._namespace, self._copy(row)),
+            connected=nic.connected,
+            readdress=readdress if self._candidate.decisions.static_ip == "cloud-init" else None,
+        )
+        self.nics.append(made)
+        target = type(row.network.target).__struct_config__.tag
+        value = f"{nic.network} → {made.nad or 'pod network'} ({target})"
+        self._journal.decide(self._candidate.key, made.name, value, "the network map", where=row.where)
+
+    def _copy(self, row: MappedNetwork) -> int:
+        """Return which definition of a network the VM's next NIC on it takes.
+
+        Forklift gives each NIC of a VM the next row of the NetworkMap for its network since 2.11.7, and up to 2.12 it
+        refuses a definition that is used twice. Later releases take one for all NICs again; the definitions stay apart
+        there too, so that an update of Forklift changes no VM. KubeVirt itself never minded.
+        """
+        before = self._on[identity(row)]
+        self._on[identity(row)] += 1
+        if not self._pools or (row.emitted() and not self._forklift):
+            return 0
+        name = row.copy_name(before)
+        if before and row.emitted() and self._table.making(name) is not row:
+            self._journal.find(
+                "VMF101",
+                f"VM {self._candidate.vm.name} has {before + 1} NICs on one network, whose further definition would be "
+                f"called {name}, as another network is",
+                "give one of the two networks another `name`",
+                where=row.where.at("name") if row.network.name else row.where.at("source"),
+                vms=(self._candidate.vm.name,),
+            )
+        return before
 
 
 def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap, journal: Journal) -> MappedNetwork | None:
@@ -139,27 +224,6 @@ def _check_one_network(row: MappedNetwork, users: _Users, journal: Journal) -> N
             where=row.where.at("source"),
             vms=vms,
         )
-
-
-def _nic(candidate: Candidate, index: int, nic: Nic, mac: str | None, row: MappedNetwork, namespace: str) -> MachineNic:
-    source = row.network.source
-    return MachineNic(
-        index=index,
-        name=f"nic-{index}",
-        network=SourceRef(name=source.segment or source.port_group or nic.network, id=source.id),
-        mac=mac,
-        model=nic.model or "virtio",
-        binding=row.binding(),
-        nad=row.nad(namespace),
-        connected=nic.connected,
-        readdress=candidate.vm.readdress.get(nic.network) if candidate.decisions.static_ip == "cloud-init" else None,
-    )
-
-
-def _explain(candidate: Candidate, made: MachineNic, nic: Nic, row: MappedNetwork, journal: Journal) -> None:
-    target = type(row.network.target).__struct_config__.tag
-    value = f"{nic.network} → {made.nad or 'pod network'} ({target})"
-    journal.decide(candidate.key, made.name, value, "the network map", where=row.where)
 
 
 def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namespace: str, journal: Journal) -> None:

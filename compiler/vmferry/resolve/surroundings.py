@@ -5,6 +5,8 @@ from collections import defaultdict
 from msgspec.structs import replace
 
 from vmferry.estate.network_map import MappedNetwork, NetworkMap
+from vmferry.kube.nodes import vm_nodes
+from vmferry.kube.versions import NO_TRANSFER_ROUTE, certain
 from vmferry.model.blueprint import BridgePlan, Credential, Group, Machine, Nad, NamespacePlan, SmokePair
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
@@ -29,6 +31,7 @@ def plan_namespaces(
     for group in groups:
         by_namespace[group.namespace].append(group)
     nads = _nads(groups, networks, project.where, journal)
+    routes = _transfer_routes(groups, networks, spec.target.cluster)
     smoke = _smoke(spec.namespaces, networks, nads, journal)
     result: dict[str, NamespacePlan] = {}
     for index, namespace in enumerate(spec.namespaces):
@@ -39,7 +42,10 @@ def plan_namespaces(
         result[namespace.name] = NamespacePlan(
             name=namespace.name,
             labels=namespace.labels,
-            nads=tuple(Nad(name=name, network=row.network) for name, row in sorted(nads[namespace.name].items())),
+            nads=tuple(
+                Nad(name=name, network=row.network, route=routes.get(f"{namespace.name}/{name}"))
+                for name, row in sorted(nads[namespace.name].items())
+            ),
             smoke=smoke.get(namespace.name, ()),
             quota=hard,
             quota_basis=basis,
@@ -60,8 +66,8 @@ def _nads(
     existing = external_nads(networks, groups)
     for reference, user in sorted(wanted):
         namespace, _, name = reference.partition("/")
-        row = networks.named(name)
-        if row is not None and row.emitted():
+        row = networks.making(name)
+        if row is not None:
             result[namespace][name] = row
         elif reference not in existing:
             journal.find(
@@ -74,15 +80,33 @@ def _nads(
     return result
 
 
+def _transfer_routes(groups: tuple[Group, ...], networks: NetworkMap, cluster: Cluster) -> dict[str, str]:
+    """Return what the pods by which Forklift copies get as default route from a NAD: its gateway, or none.
+
+    A NAD that does not say becomes the default network of these pods, and the cluster's own is out of their reach.
+    """
+    routes: dict[str, str] = {}
+    for reference in {group.transfer_network for group in groups if group.path == "forklift"} - {None}:
+        row = networks.making((reference or "").rpartition("/")[2])
+        if row is None:
+            continue
+        if row.network.gateway is not None:
+            routes[reference or ""] = row.network.gateway
+        elif certain(cluster.versions, NO_TRANSFER_ROUTE):
+            routes[reference or ""] = "none"
+    return routes
+
+
 def external_nads(networks: NetworkMap, groups: tuple[Group, ...]) -> frozenset[str]:
     """Return the NADs that exist already, as namespace/name."""
     namespaces = {group.namespace for group in groups}
     return frozenset(
         nad
         for row in networks.rows
-        if isinstance(row.network.target, ExistingNad)
+        if isinstance(target := row.network.target, ExistingNad)
         for namespace in namespaces
-        if (nad := row.nad(namespace)) is not None
+        for copy in range(1 + len(target.pool))
+        if (nad := row.nad(namespace, copy)) is not None
     )
 
 
@@ -221,6 +245,7 @@ def _credentials(project: Project, namespace: str, groups: list[Group], journal:
 def plan_bridges(cluster: Cluster, networks: NetworkMap, where: Where, journal: Journal) -> tuple[BridgePlan, ...]:
     """Return the bridges on the nodes, each with the VLANs of the networks that use it."""
     result: list[BridgePlan] = []
+    anywhere = vm_nodes(cluster.distribution)
     for index, bridge in enumerate(cluster.bridges):
         if any(done.bridge.name == bridge.name for done in result):
             place = where.at("target", "cluster", "bridges", index, "name")
@@ -241,7 +266,8 @@ def plan_bridges(cluster: Cluster, networks: NetworkMap, where: Where, journal: 
                 )
             ranges |= {(target.vlan, target.vlan)} if target.vlan else set()
             ranges |= {(int(low), int(high or low)) for low, _, high in (t.partition("-") for t in target.trunk)}
-        result.append(BridgePlan(bridge=bridge, vlans=_merged(ranges)))
+        selector = bridge.node_selector or anywhere
+        result.append(BridgePlan(bridge=bridge, node_selector=selector, vlans=_merged(ranges)))
     return tuple(result)
 
 

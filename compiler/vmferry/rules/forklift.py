@@ -295,24 +295,41 @@ def _datastores(review: Review) -> Iterator[_Found]:
 def two_nics(review: Review) -> Iterator[Problem]:
     """From 2.11.1 to 2.12.5 Forklift takes one NIC of a VM for each NetworkAttachmentDefinition.
 
-    With two on one, the Plan is marked critical (VMDuplicateNADMappings), and the whole group waits. Forklift takes
-    several rows of the NetworkMap for one source network, each with a definition of its own.
+    With two on one, the Plan is marked critical (VMDuplicateNADMappings), and the whole group waits. From 2.11.7 on, a
+    NetworkMap may have several rows for one source network, and each NIC takes another: vmferry makes as many
+    definitions as a VM has NICs there. For one that exists already, `pool` lists the others. A NIC for which there are
+    too few is refused, and dropped without a word by releases after 2.12.
     """
-    if not versions.possible(review.blueprint.cluster.versions, versions.REFUSES_TWO_NICS_ON_ONE_NAD):
-        return
-    for subject, _, machine in _planned(review):
+    refuses = versions.possible(review.blueprint.cluster.versions, versions.REFUSES_TWO_NICS_ON_ONE_NAD)
+    for subject, group, machine in _planned(review):
+        if group.frozen:
+            continue  # VMF409 says what would be decided today
         on: defaultdict[str, list[str]] = defaultdict(list)
         for nic in machine.nics:
             if nic.nad is not None:
                 on[nic.nad].append(nic.name)
         for nad, names in sorted(on.items()):
-            if len(names) > 1:
+            if len(names) > 1 and (refuses or _of_several(group, nad)):
                 yield subject.problem(
-                    f"{' and '.join(names)} are on one network, {nad}, and {_release(review)} refuses a Plan with that",
-                    "give the network as many definitions as the VM has NICs on it, use path virt-v2v, or update "
-                    "Forklift to a release after 2.12",
+                    f"{' and '.join(names)} are on one network, {nad}, and {_release(review)} takes one NIC of a VM "
+                    "for each definition",
+                    f"{_more_definitions(review)}, or use path virt-v2v",
                     "nics",
                 )
+
+
+def _of_several(group: Group, nad: str) -> bool:
+    """Return whether the NetworkMap has other rows for the network of a definition."""
+    sources = [pair.source for pair in group.networks]
+    return any(pair.nad == nad and sources.count(pair.source) > 1 for pair in group.networks)
+
+
+def _more_definitions(review: Review) -> str:
+    """Return how a network gets as many definitions as a VM has NICs on it."""
+    if versions.certain(review.blueprint.cluster.versions, versions.NAD_POOL):
+        return "add further definitions of that network to the `pool` of its target"
+    since = versions.NAD_POOL.since
+    return f"update Forklift, state its patch release, from {since} on, in target.cluster.versions.forklift"
 
 
 @rule(

@@ -20,7 +20,8 @@ from vmferry.rules.segments import Domain, Row, Rows, address, attached, spelled
 
 _ETHERNET = 1500
 _EVERY_VLAN = 4094
-_GLOBAL_NAMESPACES = frozenset(("default", "openshift-multus", "openshift-sriov-network-operator", "openshift-cnv"))
+_TUNNEL = 100  # what OVN-Kubernetes leaves for Geneve
+GLOBAL_NAMESPACES = frozenset(("default", "openshift-multus", "openshift-sriov-network-operator", "openshift-cnv"))
 
 
 @rule(
@@ -40,11 +41,13 @@ def mtu_differs(review: Review) -> Iterator[Problem]:
         if row.nsx or not isinstance(target, BridgeNetwork | OvnLocalnet | OvnLayer2 | MacvtapNetwork):
             continue
         own = target.mtu
-        if own is None and isinstance(target, BridgeNetwork):
+        if own is None and isinstance(target, BridgeNetwork | OvnLocalnet):
             own = _ETHERNET  # what the kernel gives the plugin's interfaces, whatever the bridge has
         switch = next((known.mtu for _, known in row.known if known.mtu is not None), None)
         if own is None or switch is None or own == switch:
             continue
+        if isinstance(target, OvnLayer2) and 0 < switch - own <= _TUNNEL:
+            continue  # virtio guests take up the smaller MTU
         stated = f"MTU {own}" if target.mtu is not None else f"no mtu, which means {own}"
         fix = f"set mtu: {switch} in its target, or raise it on the whole segment first"
         if own < switch:
@@ -123,20 +126,21 @@ def trunk_not_covered(review: Review) -> Iterator[Problem]:
 
 @rule("VMF224", "warning", "bridge that nothing here makes")
 def foreign_bridge(review: Review) -> Iterator[Problem]:
-    """The spec has bridges made on the nodes, and a network uses another one: often a slip of the pen.
+    """The spec lists bridges of the nodes, and a network uses another one: often a slip of the pen.
 
     On a node without the bridge, a VM stays in ContainerCreating.
     """
-    made = [bridge.name for bridge in review.spec.target.cluster.bridges]
+    cluster = review.spec.target.cluster
+    made = [bridge.name for bridge in cluster.bridges] + [bridge.name for bridge in cluster.existing_bridges]
     for row in Rows(review).rows:
         target = row.network.target
         if made and isinstance(target, BridgeNetwork) and target.bridge not in made:
             close = difflib.get_close_matches(target.bridge, made, n=1)
             yield Problem(
-                f"network {row.original!r} uses bridge {target.bridge}, which target.cluster.bridges does not make"
+                f"network {row.original!r} uses bridge {target.bridge}, which target.cluster does not list"
                 + (f"; did you mean {close[0]}?" if close else ""),
-                f"say bridge: {close[0] if close else made[0]}, add {target.bridge} to target.cluster.bridges, or "
-                "suppress this if the nodes have it already",
+                f"say bridge: {close[0] if close else made[0]}, add {target.bridge} to target.cluster.bridges, "
+                "or to existingBridges if the nodes have it already",
                 row.where.at("target", "bridge"),
             )
 
@@ -157,7 +161,7 @@ def unreachable_nad(review: Review) -> Iterator[Problem]:
         return
     for item in attached(review):
         namespace, _, name = (item.made.nad or "").partition("/")
-        if item.machine.path == "forklift" or namespace in ("", item.machine.namespace, *_GLOBAL_NAMESPACES):
+        if item.machine.path == "forklift" or namespace in ("", item.machine.namespace, *GLOBAL_NAMESPACES):
             continue
         yield item.subject.problem(
             f"NetworkAttachmentDefinition {namespace}/{name} is out of reach of namespace {item.machine.namespace}",

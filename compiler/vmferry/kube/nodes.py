@@ -1,0 +1,23 @@
+"""What the nodes of each distribution are like: the labels they have, and who configures their network."""
+
+from vmferry.model.base import Labels
+from vmferry.model.spec import Distribution
+
+_WORKER = {"node-role.kubernetes.io/worker": ""}
+"""OpenShift sets it. kubeadm, k3s, Talos and the clouds do not, and Rancher's RKE2 gives it the value true."""
+
+_SCHEDULABLE = {"kubevirt.io/schedulable": "true"}
+"""virt-handler sets it on every node where VMs can run (kubevirt staging/src/kubevirt.io/api/core/v1/types.go)."""
+
+NO_NMSTATE: dict[Distribution, str] = {
+    "talos": "Talos has no NetworkManager: bridges and VLANs are in its machine configuration",
+    "eks": "the nodes of EKS have no NetworkManager, and its network delivers no frames with other MACs or tags",
+    "gke": "the nodes of GKE have no NetworkManager, and its network delivers no frames with other MACs or tags",
+    "aks": "the nodes of AKS have no NetworkManager, and its network delivers no frames with other MACs or tags",
+}
+"""Where kubernetes-nmstate, which works through NetworkManager, can make no bridge, and why."""
+
+
+def vm_nodes(distribution: Distribution) -> Labels:
+    """Return labels that the nodes have where VMs run."""
+    return dict(_WORKER if distribution == "openshift" else _SCHEDULABLE)

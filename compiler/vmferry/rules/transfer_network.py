@@ -1,0 +1,106 @@
+"""The network that disks are copied over: what its definition says of the default route, and who reaches it."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from vmferry.kube.versions import TRANSFER_NAMESPACE, possible
+from vmferry.model.blueprint import Group
+from vmferry.model.review import Problem, Review
+from vmferry.model.spec import ExistingNad
+from vmferry.rules.networks import GLOBAL_NAMESPACES
+from vmferry.rules.registry import also, rule
+from vmferry.rules.segments import Row, Rows
+
+_SOURCE = "kubev2v/forklift pkg/controller/plan/kubevirt.go (setTransferNetwork, guessTransferNetworkDefaultRoute)"
+_REACH = "kubev2v/forklift pkg/controller/plan/validation.go (validateTransferNetwork)"
+_ROUTE = "forklift.konveyor.io/route"
+
+
+@rule("VMF248", "info", "existing transfer network has to say its default route", source=_SOURCE)
+def existing(review: Review) -> Iterator[Problem]:
+    """Forklift makes a transfer network the *default* network of its pods unless the definition says otherwise.
+
+    It says so by annotation `forklift.konveyor.io/route`, the gateway or `none`, or by a default route in its IPAM. A
+    definition that somebody else made may lack both: then the pods lose the cluster's network, DNS included.
+    """
+    for nad, groups in _copied_over(review).items():
+        if nad in review.blueprint.external_nads:
+            row = _row(review, nad)
+            gateway = row.network.gateway if row is not None else None
+            value = gateway or "its gateway, or none if only its own subnet is needed"
+            yield Problem(
+                f"transfer network {nad} exists already, and without a default route it becomes the default network of "
+                "Forklift's pods",
+                f"see that it has annotation {_ROUTE}: {value}",
+                row.where.at("target") if row is not None else review.at("networks"),
+                tuple(sorted({machine.name for group in groups for machine in group.machines})),
+            )
+
+
+@rule("VMF249", "warning", "transfer network without a gateway, by an old Forklift", source=_SOURCE)
+def without_route(review: Review) -> Iterator[Problem]:
+    """Before 2.11, Forklift knows no transfer network without a gateway: it becomes the default network of its pods.
+
+    The pods lose the cluster's network, DNS included, and whatever of vCenter and the ESXi hosts is not on it.
+    """
+    routes = {f"{plan.name}/{nad.name}": nad.route for plan in review.blueprint.namespaces for nad in plan.nads}
+    for nad, groups in _copied_over(review).items():
+        if nad in routes and routes[nad] is None:
+            yield Problem(
+                f"transfer network {nad} has no gateway, so that Forklift {review.blueprint.cluster.versions.forklift} "
+                "makes it the default network of its pods",
+                "add `gateway` to the network, or update Forklift: 2.11 and later take a network without one",
+                review.at("networks"),
+                tuple(sorted({machine.name for group in groups for machine in group.machines})),
+            )
+
+
+@rule("VMF250", "error", "transfer network out of Forklift's reach", source=_REACH)
+def out_of_reach(review: Review) -> Iterator[Problem]:
+    """From 2.11 on, a Plan is Critical whose transfer network is neither in its target namespace nor in `default`."""
+    if not possible(review.blueprint.cluster.versions, TRANSFER_NAMESPACE):
+        return
+    for nad, groups in _copied_over(review).items():
+        for group in groups:
+            if nad.partition("/")[0] not in (group.namespace, "default"):
+                yield Problem(
+                    f"group {group.name}: transfer network {nad} is not in its namespace {group.namespace}",
+                    "create the definition there or in `default`, and say so in its target",
+                    review.blueprint.places.get(group.machines[0].key),
+                    tuple(machine.name for machine in group.machines),
+                )
+
+
+@also("VMF225")
+def isolated(review: Review) -> Iterator[Problem]:
+    """Yield transfer networks of conversion Jobs that OpenShift's Multus does not let them use."""
+    if review.spec.target.cluster.distribution != "openshift":
+        return
+    for group in review.blueprint.groups:
+        namespace, _, name = (group.transfer_network or "").partition("/")
+        if group.path == "virt-v2v" and name and namespace not in (group.namespace, *GLOBAL_NAMESPACES):
+            yield Problem(
+                f"transfer network {namespace}/{name} is out of reach of namespace {group.namespace}",
+                f"create {name} in {group.namespace} or in default, and say so in its target",
+                review.blueprint.places.get(group.machines[0].key),
+                tuple(machine.name for machine in group.machines),
+            )
+
+
+def _row(review: Review, nad: str) -> Row | None:
+    """Return the row that leads to a NAD that exists already."""
+    namespace, _, name = nad.partition("/")
+    for row in Rows(review).rows:
+        target = row.network.target
+        if isinstance(target, ExistingNad) and name == target.name and target.namespace in (None, namespace):
+            return row
+    return None
+
+
+def _copied_over(review: Review) -> dict[str, list[Group]]:
+    """Return by transfer network the groups that Forklift will copy over it."""
+    found: defaultdict[str, list[Group]] = defaultdict(list)
+    for group in review.blueprint.groups:
+        if group.path == "forklift" and group.transfer_network and group.stage in ("planned", "prepared", "migrating"):
+            found[group.transfer_network].append(group)
+    return dict(sorted(found.items()))

@@ -9,7 +9,16 @@ from tests.backends import estate, schemas
 from tests.backends.estate import disk, group, machine
 
 from vmferry.backends import forklift
-from vmferry.model.blueprint import Blueprint, Credential, Group, HookPlan, Machine, Placement
+from vmferry.model.blueprint import (
+    Blueprint,
+    Credential,
+    Group,
+    HookPlan,
+    Machine,
+    NetworkPair,
+    Placement,
+    SourceRef,
+)
 from vmferry.model.manifest import Item, Resource
 from vmferry.model.spec import ExternalSecret, HookUse, InstancetypeRef, StoreRef, Toleration
 
@@ -151,6 +160,23 @@ def test_what_cancels_a_run_when_it_goes_is_never_pruned(kind: str) -> None:
 
 
 # --- maps ------------------------------------------------------------------------------------
+
+
+def test_a_network_that_is_not_connected_and_several_definitions_of_one_are_rows_of_the_map() -> None:
+    lan, backup = SourceRef(name="lan"), SourceRef(name="backup", id="network-9")
+    pairs = (
+        NetworkPair(source=backup, nad=None, ignored=True),
+        NetworkPair(source=lan, nad="web/lan"),
+        NetworkPair(source=lan, nad="web/lan-2"),
+    )
+    items = emitted(group("stateless-01", "warm", networks=pairs))
+    table = schemas.named(items, "NetworkMap", "acme-stateless-01")
+    schemas.assert_fits(table)
+    assert table["spec"]["map"] == [
+        {"source": {"id": "network-9", "name": "backup"}, "destination": {"type": "ignored"}},
+        {"source": {"name": "lan"}, "destination": {"type": "multus", "namespace": "web", "name": "lan"}},
+        {"source": {"name": "lan"}, "destination": {"type": "multus", "namespace": "web", "name": "lan-2"}},
+    ]
 
 
 def test_the_maps_use_ids_where_known() -> None:

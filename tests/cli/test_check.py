@@ -16,7 +16,7 @@ sources:
       vddkImage: registry.example.com/vddk:8.0.3
       credentials: {secretRef: {name: vc1}}
 target:
-  cluster: {name: prod, cni: cilium}
+  cluster: {name: prod, cni: cilium, existingBridges: [{name: br-vm, vlanFiltering: true}]}
   gitops: {engine: flux, repoURL: https://git.example.com/gitops.git}
 networks:
   - {source: {portGroup: lan}, target: {type: bridge, bridge: br-vm, vlan: 7}}

@@ -414,6 +414,30 @@ MUTATIONS = (
         '**_mtu(target.mtu),\n        "ipam": {},',
         '**_mtu(target.mtu),\n        "ipam": {"type": "dhcp"},',
     ),
+    Mutation(
+        "a network that disks are copied over takes Forklift's pods off the cluster's network",
+        NETWORKS,
+        "        annotations[TRANSFER_ROUTE] = nad.route\n",
+        "        pass\n",
+    ),
+    Mutation(
+        "a bridge is made on every node",
+        NETWORKS,
+        "dict(sorted(plan.node_selector.items()))",
+        "{}",
+    ),
+    Mutation(
+        "a bridge does not filter VLANs",
+        NETWORKS,
+        '    return {"name": plan.bridge.port, "vlan": vlan}\n',
+        '    return {"name": plan.bridge.port}\n',
+    ),
+    Mutation(
+        "a network that is not to be connected is connected to the pod network",
+        FORKLIFT,
+        'destination = {"type": "ignored"}',
+        'destination = {"type": "pod"}',
+    ),
     # Namespaces and rights
     Mutation(
         "a namespace can be pruned with all that is in it",

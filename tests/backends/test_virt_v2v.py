@@ -463,7 +463,7 @@ esac
 """,
     "timeout": 'shift; exec "$@"\n',
     "sleep": "sed -i s/Running/Succeeded/ volumes.json\n",
-    "virtctl": "",
+    "virtctl": 'echo "${VIRTCTL_SAYS:-}"; exit "${VIRTCTL_CODE:-0}"\n',
     "nbdkit": 'while [[ $1 != --run ]]; do shift; done; uri=nbd+unix:x exec bash -c "$2"\n',
     "qemu-img": 'echo "raw ${@: -2:1}" >"${@: -1}"; exit "${COPY_CODE:-0}"\n',
 }
@@ -1064,6 +1064,20 @@ def test_bastion_does_not_convert_twice(tmp_path: Path) -> None:
     assert again.code == 0
     assert not again.of("virt-v2v")
     assert again.of("virtctl")
+
+
+def test_bastion_goes_on_where_an_image_was_uploaded_before(tmp_path: Path) -> None:
+    other = machine("web-02", method="image", disks=(disk("web-02", source=UPLOAD),))
+    said = "PVC web-01-disk-0 already successfully imported/cloned/updated"
+    result = bastion(tmp_path, subjects=(IMAGES, other), VIRTCTL_CODE="1", VIRTCTL_SAYS=said)
+    assert result.code == 0, result.output
+    assert [call[2] for call in result.of("virtctl")] == ["web-01-disk-0", "web-02-disk-0"]
+
+
+def test_bastion_says_why_an_upload_failed(tmp_path: Path) -> None:
+    result = bastion(tmp_path, VIRTCTL_CODE="1", VIRTCTL_SAYS="no upload proxy")
+    assert result.code == 1
+    assert "web-01-disk-0 failed: no upload proxy" in result.output
 
 
 def test_bastion_converts_again_after_a_failure(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ _CONTROLLERS = {
 
 _APPLY = ("get", "list", "watch", "create", "patch")
 _PRUNE = (*_APPLY, "delete")
+_ABOUT = "Conversion Jobs note here which of them may read from the vCenter (vmferry docs/conversions.md)."
 _TAKE = ("get", "patch")
 _VERBS = (*_PRUNE, "use")  # in the order they are written
 
@@ -278,7 +279,7 @@ def _golden_image_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list
 
 
 def _places(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
-    """Yield what the conversion Jobs of a vCenter take places from: an empty ConfigMap that they write into.
+    """Yield what the conversion Jobs of a vCenter take places from: a ConfigMap that they write into.
 
     No Lease: Argo CD leaves those out from 3.0 on (operator-manual/upgrading/2.14-3.0, resource.exclusions).
     """
@@ -287,6 +288,7 @@ def _places(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": metadata(blueprint, places.name, plan.name),
+            "data": {"about": _ABOUT},  # the Jobs' keys beside it are theirs: the engine applies by server-side apply
         }
         rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [places.name], "verbs": [*_TAKE]}
         accounts = (account.partition("/") for account in places.accounts)

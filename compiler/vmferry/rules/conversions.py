@@ -149,6 +149,54 @@ def cdi_scratch(review: Review) -> Iterator[Problem]:
         )
 
 
+@rule("VMF438", "warning", "CDI does not check the digest of an image", source=versions.HTTP_CHECKSUM.source)
+def unchecked(review: Review) -> Iterator[Problem]:
+    """A disk's `checksum` is left out where the cluster's CDI has no such field: a damaged image would be imported."""
+    cluster = review.blueprint.cluster
+    if versions.certain(cluster.versions, versions.HTTP_CHECKSUM):
+        return
+    for subject, group, machine in review.moving:
+        stated = [disk.name for disk in machine.disks if disk.source.http is not None and disk.source.http.checksum]
+        if stated and group.stage in ("planned", "prepared", "migrating"):
+            yield subject.problem(
+                f"CDI {cluster.versions.cdi} does not check the digest of {', '.join(stated)}",
+                f"{versions.HTTP_CHECKSUM.releases} does: update CDI, or check the image where it is published",
+                "disks",
+            )
+
+
+@rule(
+    "VMF437",
+    "warning",
+    "pods of VMs are refused by Pod Security",
+    source="kubevirt/kubevirt pkg/virt-controller/services/template.go; kubernetes.io/docs, Pod Security Standards",
+)
+def restricted(review: Review) -> Iterator[Problem]:
+    """Pod Security's restricted profile wants a seccomp profile, and KubeVirt gives its pods none by default.
+
+    Conversion Jobs and CDI's pods are admitted, the VM is not, at its cutover. The baseline profile admits all of them.
+    OpenShift Virtualization sets a profile itself.
+    """
+    if review.blueprint.cluster.distribution == "openshift":
+        return
+    for index, namespace in enumerate(review.spec.namespaces):
+        names = tuple(
+            machine.name
+            for group in review.blueprint.groups
+            for machine in group.machines
+            if group.namespace == namespace.name and group.path != "rebuild" and not machine.golden
+        )
+        if namespace.labels.get(_ENFORCE) == "restricted" and names:
+            yield Problem(
+                f"namespace {namespace.name} enforces restricted, and pods of VMs have no seccomp profile by default",
+                "enforce baseline; or set spec.configuration.seccompConfiguration.virtualMachineInstanceProfile."
+                "customProfile.runtimeDefaultProfile: true in the KubeVirt resource, and suppress this",
+                review.at("namespaces", index, "labels", _ENFORCE),
+                names,
+            )
+
+
+_ENFORCE = "pod-security.kubernetes.io/enforce"
 _LEAST_SCRATCH = 10**9
 
 

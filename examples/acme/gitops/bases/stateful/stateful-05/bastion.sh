@@ -246,8 +246,16 @@ keep_interfaces() {
 }
 
 # Into the DataVolume that waits for an upload: $1 target name, $2 device, $3 namespace, $4 DataVolume.
+# One that was filled before is done: its VM may run by now (virtctl pkg/virtctl/imageupload says so and ends with 1).
 upload() {
-  virtctl image-upload dv "$4" --namespace "$3" --no-create --image-path "$work/$1/$1-$2"
+  local answer
+  if answer=$(virtctl image-upload dv "$4" --namespace "$3" --no-create --image-path "$work/$1/$1-$2" 2>&1); then
+    say "$answer"
+  elif [[ $answer == *'already successfully'* ]]; then
+    say "$1: $4 is uploaded already"
+  else
+    die 1 "$1: the upload into $4 failed: $answer"
+  fi
 }
 
 # To where the disk's URL leads: $1 target name, $2 device, $3 file name.

@@ -296,8 +296,44 @@ MUTATIONS = (
     Mutation(
         "a VM that served is deleted when its PostHook fails",
         FORKLIFT,
-        '"deleteVmOnFailMigration": None if post else True,',
+        '"deleteVmOnFailMigration": None if served else True,',
         '"deleteVmOnFailMigration": True,',
+    ),
+    Mutation(
+        "a Windows VM that Forklift started and waits for is deleted when the wait fails",
+        FORKLIFT,
+        "served = waits_for_reboot(blueprint, machine) or any(",
+        "served = any(",
+    ),
+    Mutation(
+        "a VM that shall stay off is taken for one that is waited for",
+        FORKLIFT,
+        'windows and waits and _POWER[machine.run_strategy] == "on"',
+        "windows and waits",
+    ),
+    Mutation(
+        "default limits, which would cap the pods that run the VMs, beside a quota",
+        NAMESPACES,
+        '"defaultRequest": requests}',
+        '"default": requests, "defaultRequest": requests}',
+    ),
+    Mutation(
+        "the applier has no right on LimitRanges",
+        NAMESPACES,
+        'kinds.append(_Kind("", "limitranges"))',
+        'kinds.append(_Kind("", "limits"))',
+    ),
+    Mutation(
+        "an old Forklift finds no CA in the Secret of its Provider",
+        CREDENTIALS,
+        '"password": "password", "cacert": "cacert", "ca.crt": "cacert"}',
+        '"password": "password", "ca.crt": "cacert"}',
+    ),
+    Mutation(
+        "CDI is told an instance UUID that it does not look for",
+        CDI,
+        "uuid=(machine.instance_uuid if by_instance else None) or machine.uuid",
+        "uuid=machine.instance_uuid or machine.uuid",
     ),
     Mutation(
         "a Plan is archived, and never runs",

@@ -87,6 +87,12 @@ def test_a_warm_copy_needs_both_forklift_and_cdi_to_go_by_instance_uuid(releases
         assert silent("VMF744", *vms, target=target(**releases))
 
 
+def test_a_copy_without_conversion_is_made_by_cdi_as_a_warm_one_is() -> None:
+    vms = (planned(uuid=UUID, conversion="skip"), staying(uuid=UUID))
+    assert "a copy without conversion by Forklift 2.12" in only("VMF744", *vms, target=target(forklift="2.12")).message
+    assert silent("VMF744", *vms, target=target(forklift="main", cdi="1.66"))
+
+
 def test_a_disk_of_source_vddk_is_found_by_its_vms_uuid() -> None:
     vms = (raw(uuid=UUID, instanceUuid=INSTANCE), staying(uuid=UUID))
     assert "CDI 1.63 finds a VM by it" in only("VMF744", *vms, target=target(cdi="1.63")).message

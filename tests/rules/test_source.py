@@ -301,4 +301,5 @@ def test_two_vms_of_one_name_matter_on_one_host_and_where_virt_v2v_reads_the_dis
     assert found("VMF740", one, vm(**twin, host=None)) == []
     assert [each.vms for each in found("VMF740", forklift(id="vm-1"), vm(**twin))] == [("web-01",)]
     assert found("VMF740", forklift(id="vm-1", method="warm"), vm(**twin)) == []
+    assert found("VMF740", forklift(id="vm-1", conversion="skip"), vm(**twin)) == []
     assert found("VMF740", rebuilt(id="vm-1"), vm(**twin)) == []

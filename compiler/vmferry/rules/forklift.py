@@ -43,9 +43,9 @@ def shared_uuid(review: Review) -> Iterator[Problem]:
     """A VM that was copied by its files has the BIOS UUID of the original, and vCenter answers with the first it finds.
 
     Forklift before 2.11.5 asks vCenter for a VM by its BIOS UUID before it powers it off and snapshots it; so does CDI
-    before 1.66 for a disk of source vddk, and for a warm copy whatever Forklift's release. The other VM may be
-    powered off in the middle of the day, and its disks copied, though nothing in the spec says that it moves. Later
-    releases go by vCenter's own instance UUID, which is never given twice.
+    before 1.66 for a disk of source vddk, and, up to Forklift 2.12, for copies that are warm or without conversion. The
+    other VM may be powered off in the middle of the day, and its disks copied, though nothing in the spec says that it
+    moves. Later releases go by vCenter's own instance UUID, which is never given twice.
     """
     alike = _by_uuid(review)
     for subject, group, machine in review.moving:
@@ -107,10 +107,12 @@ def _finder(review: Review, group: Group, machine: Machine) -> tuple[str, str] |
     if group.path == "forklift" and not versions.certain(here, versions.FINDS_BY_INSTANCE_UUID):
         since = versions.FINDS_BY_INSTANCE_UUID.since
         return _release(review), f"update Forklift to {since} and target.cluster.versions.forklift, and move it cold"
-    if group.method == "warm" and not (
+    by_cdi = group.path == "forklift" and (group.method == "warm" or machine.raw)  # else virt-v2v copies
+    if by_cdi and not (
         versions.certain(here, versions.COPIES_BY_INSTANCE_UUID) and versions.certain(here, versions.VDDK_INSTANCE_UUID)
     ):
-        return f"a warm copy by Forklift {here.forklift} and CDI {here.cdi}", "use method cold"
+        copy = "a copy without conversion" if machine.raw else "a warm copy"
+        return f"{copy} by Forklift {here.forklift} and CDI {here.cdi}", _CONVERTED[machine.raw]
     if any(disk.source.vddk is not None for disk in machine.disks) and machine.path == "virt-v2v":
         cdi = machine.conversion.cdi if machine.conversion is not None else here.cdi
         if not versions.certain_in(cdi, versions.VDDK_INSTANCE_UUID):
@@ -119,6 +121,10 @@ def _finder(review: Review, group: Group, machine: Machine) -> tuple[str, str] |
         if machine.instance_uuid is None:
             return "CDI, where the instance UUID is unknown,", "state its instanceUuid (RVTools: VM UUID)"
     return None
+
+
+_CONVERTED = {False: "use method cold", True: "use path virt-v2v, method image, with its instanceUuid"}
+"""How a VM's disks are copied by what does not go by its BIOS UUID, by whether it is copied without conversion."""
 
 
 def _named(subjects: list[Subject]) -> str:

@@ -194,7 +194,7 @@ def ambiguous(review: Review) -> Iterator[Problem]:
             alike[subject.source, subject.vm.host, subject.name].append(subject)
     for subject, group, machine in review.moving:
         same = alike[subject.source, subject.vm.host or "", subject.name]
-        by_name = machine.path == "virt-v2v" or machine.method == "cold"
+        by_name = machine.path == "virt-v2v" or (machine.method == "cold" and not machine.raw)
         if by_name and copied(subject, group, machine) and len(same) > 1:
             fix = "rename one of them in vSphere and import again, or move one to another host until both are copied"
             yield subject.problem(f"its host has {len(same)} VMs of this name", fix, "name")

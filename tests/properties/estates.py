@@ -72,6 +72,17 @@ CLASSES: list[Data] = [
 ]
 
 
+WAYS: tuple[Data, ...] = (
+    {},
+    {"conversion": "skip"},
+    {"conversion": "skip", "devices": "virtio"},
+    {"forklift": {"serviceAccount": "mover", "nestedVirtualization": False}},
+    {"forklift": {"conversionStorage": {"storageClass": "ceph-block", "size": "100Gi"}, "convertor": {"spread": True}}},
+    {"forklift": {"tags": ["prod"], "legacyDrivers": True}},
+)
+"""What a VM may ask of Forklift; each is another Plan."""
+
+
 class Estate(NamedTuple):
     """A spec as data: the MigrationSpec without VMs, and the VMs."""
 
@@ -141,7 +152,9 @@ def estates(draw: st.DrawFn, *, max_vms: int = 14) -> Estate:
     _add_shared_disk(draw, vms, phases)
     _add_dependencies(draw, vms)
     draw(st.randoms(use_true_random=False)).shuffle(vms)
-    return Estate(_spec(draw, phases), vms)
+    spec = _spec(draw, phases)
+    _add_offload(draw, spec)
+    return Estate(spec, vms)
 
 
 def _spec(draw: st.DrawFn, phases: int) -> Data:
@@ -249,6 +262,10 @@ def machines(draw: st.DrawFn, index: int, kind: str, *, phase: int = 0, namespac
     ]
     if kind in ("warm", "cold") and draw(st.booleans()):
         vm["labels"] = {"tier": draw(st.sampled_from(("a", "b")))}
+    if kind in ("warm", "cold"):
+        vm |= deepcopy(draw(st.sampled_from(WAYS)))
+        if len({disk["datastore"] for disk in vm["disks"]}) > 1:  # where the array copies one of them, not the other
+            vm["forklift"] = vm.get("forklift", {}) | {"offload": False}
     if draw(st.booleans()):
         vm["ports"] = [{"name": "http", "port": 80}]
         vm["targetName"] = f"vm-{index}"  # a Service's name begins with a letter
@@ -272,6 +289,8 @@ def _nics(draw: st.DrawFn, index: int, kind: str) -> list[Data]:
     networks = draw(st.lists(st.sampled_from(tuple(NETWORKS)), max_size=4))
     if networks.count("VM Network") > 1:
         networks = [name for name in networks if name != "VM Network"]
+    if kind in ("warm", "cold"):  # Forklift binds bridges only, and no two NICs to one network
+        networks = [name for name in dict.fromkeys(networks) if name not in ("fast", "macvtap")]
     result = []
     for number, name in enumerate(networks):
         mac = f"00:50:56:{index:02x}:{kind == 'clone':02x}:{number:02x}"
@@ -304,6 +323,13 @@ def _add_shared_disk(draw: st.DrawFn, vms: list[Data], phases: int) -> None:
         member = draw(machines(210 + number, "image", phase=phase, namespace=home))
         member["disks"].append({"size": "10Gi", "datastore": "vsan gold", "controller": "scsi", "shared": "quorum"})
         vms.append(member)
+
+
+def _add_offload(draw: st.DrawFn, spec: Data) -> None:
+    """Let the storage array copy one datastore."""
+    for row in spec["storage"]["map"] if draw(st.booleans()) else ():
+        if row["source"]["datastore"] == "vsan gold":
+            row["offload"] = {"xcopy": {"secretRef": "array", "storageVendorProduct": "vantara"}}
 
 
 def _add_dependencies(draw: st.DrawFn, vms: list[Data]) -> None:

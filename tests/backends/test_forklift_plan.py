@@ -229,7 +229,16 @@ def definition(version: str, kind: str) -> Draft202012Validator:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_release_gets_no_field_that_it_lacks(version: str) -> None:
-    everything = blueprint(replace(EVERYTHING, raw=True), version, nested=True, luns=True, reservation=True)
+    aap = HookPlan(name="tell", full_name="acme-tell", image=None, aap=AapJob(job_template_id=7, token_secret="aap"))
+    everything = blueprint(
+        replace(EVERYTHING, raw=True),
+        version,
+        nested=True,
+        luns=True,
+        reservation=True,
+        hooks=(aap,),
+        offload=ArrayCopy(xcopy=BY_ARRAY.xcopy, csi=CsiImport(secret_ref="s", storage_vendor_product="primera3par")),
+    )
     for obj in schemas.objects(list(forklift.emit(everything))):
         if obj["apiVersion"] == forklift.API:
             assert [each.message for each in definition(version, obj["kind"]).iter_errors(obj)] == []

@@ -43,7 +43,7 @@ def test_a_new_vm_changes_no_frozen_file(estate: Estate, data: st.DataObject, se
             if data.draw(st.booleans()):  # the twin of another, but for the signs that Kubernetes does not know
                 twin = data.draw(st.sampled_from(estate.vms))
                 new = {field: value for field, value in new.items() if field != "targetName" and field != "ports"}
-                new |= {"name": twin["name"] + "." * (number + 1)}
+                new |= {"name": twin["name"] + "." * (number + 1), "id": f"vm-{1100 + number}"}
                 assume(kind != "rebuild" or new["application"]["kind"] == "Deployment")
             after.vms.append(new)
         templates = [vm for vm in estate.vms if vm.get("template")]

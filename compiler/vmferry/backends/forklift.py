@@ -97,8 +97,10 @@ def _shared(blueprint: Blueprint) -> Iterator[Item]:
             "spec": {"type": "openshift", "url": "", "secret": {}},
         }
         yield Resource(directory=SHARED, object=provider)
+    starts_jobs = versions.certain(blueprint.cluster.versions, versions.AAP_HOOKS)
     for hook in sorted(blueprint.hooks, key=lambda each: each.full_name):
-        yield Resource(directory=SHARED, object=_hook(blueprint, hook))
+        if hook.image is not None or starts_jobs:  # before that, every Hook has an image
+            yield Resource(directory=SHARED, object=_hook(blueprint, hook))
     for scripts in forklift_plan.made(blueprint):
         yield Resource(directory=SHARED, object=forklift_plan.config_map(blueprint, scripts))
 
@@ -208,7 +210,7 @@ def _storage_map(blueprint: Blueprint, group: Group) -> KubeObject:
                 "volumeMode": pair.volume_mode,
                 "accessMode": pair.access_mode,
             },
-            **forklift_plan.offload(pair.offload),
+            **forklift_plan.offload(pair.offload, blueprint.cluster.versions),
         }
         for pair in group.storage
     ]

@@ -4,24 +4,27 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends.metadata import metadata
+from vmferry.kube import versions
 from vmferry.model.blueprint import ArrayCopy, Blueprint, Machine, PlanOptions, ScriptPlan
 from vmferry.model.forklift import ConvertorPods, NodeTerm
 from vmferry.model.manifest import KubeObject
+from vmferry.model.spec import Versions
 
 _POD = {"forklift.app": "virt-v2v"}
 """Label of every conversion pod (kubev2v/forklift pkg/controller/plan/kubevirt.go)."""
 
 
-def offload(copy: ArrayCopy | None) -> dict[str, Any]:
-    """Return the plug-ins of a row of a StorageMap; their Secrets lie beside the Provider."""
+def offload(copy: ArrayCopy | None, here: Versions) -> dict[str, Any]:
+    """Return the plug-ins of a row of a StorageMap that the version has; their Secrets lie beside the Provider."""
     plugins: dict[str, Any] = {}
     if copy is not None and copy.xcopy is not None:
         plugins["vsphereXcopyConfig"] = {
             "secretRef": copy.xcopy.secret,
             "storageVendorProduct": copy.xcopy.product,
-            **({"dedicatedMigrationHosts": list(copy.xcopy.hosts)} if copy.xcopy.hosts else {}),
         }
-    if copy is not None and copy.csi is not None:
+        if copy.xcopy.hosts and versions.certain(here, versions.MIGRATION_HOSTS):
+            plugins["vsphereXcopyConfig"]["dedicatedMigrationHosts"] = list(copy.xcopy.hosts)
+    if copy is not None and copy.csi is not None and versions.certain(here, versions.CSI_VOLUME_IMPORT):
         plugins["csiVolumeImport"] = {
             "secretRef": copy.csi.secret_ref,
             "storageVendorProduct": copy.csi.storage_vendor_product,

@@ -11,6 +11,7 @@ DEMO_VM ?= db-01
 PYTEST_ARGS ?= -n auto
 BENCH_ARGS ?=
 MUTATIONS_ARGS ?= --first
+GUESTS ?= all
 COMPATIBILITY_ARGS ?=
 # Public reports as executable cases, which are no part of the repository; CASES='forklift-* guest-dns' runs only some.
 VMFERRY_CASES ?= ../shared/cases
@@ -19,7 +20,7 @@ CASES ?=
 export VMFERRY_RAN ?= $(CURDIR)/build/ran
 
 .DEFAULT_GOAL = help
-.PHONY: help install testtools tools demo test cases coverage e2e e2e-flux e2e-argocd e2e-operators mutations \
+.PHONY: help install testtools tools demo test cases coverage e2e e2e-flux e2e-argocd e2e-operators guests mutations \
 	compatibility lint format golden schema docs bench clean
 
 help: ## this list
@@ -134,6 +135,10 @@ e2e-argocd: $(VENV)/.groups $(E2E_TOOLS) .tools/bin/argocd-sync ## the same with
 e2e-operators: $(VENV)/.groups .tools/bin/kubectl ## every example on the cluster of KUBECONFIG, with its operators
 	VMFERRY_E2E_OPERATORS=$${KUBECONFIG:-$$HOME/.kube/config} \
 		$(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_operators.py
+
+guests: $(VENV)/.groups ## real Debian guests by real virt-v2v, booted in QEMU; Debian and root; GUESTS=cheap or names
+	tests/guests/prepare.sh
+	VMFERRY_GUESTS=$(GUESTS) $(BIN)/python -m pytest -n 2 tests/guests
 
 mutations: $(VENV)/.groups $(TEST_TOOLS) $(E2E_TOOLS) ## faults in the backends: each is caught; MUTATIONS_ARGS=--write for docs/
 	PATH="$(CURDIR)/.tools/bin:$$PATH" $(BIN)/python tests/e2e/mutations.py $(MUTATIONS_ARGS)

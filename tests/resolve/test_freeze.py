@@ -4,10 +4,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.resolve.projects import Data, codes, decision, finding, groups, machines, resolved, vm
 
 from vmferry.model.assignments import Assignments
 from vmferry.resolve.blueprint import Resolution
+from vmferry.resolve.machines import facts_digest
 
 PREPARED: Data = {"groups": {"first-01": {"stage": "prepared"}}}
 MIGRATING: Data = {"groups": {"first-01": {"stage": "migrating"}}}
@@ -54,6 +56,41 @@ def test_a_change_is_a_warning_and_changes_nothing(changed: Data, field: str) ->
     before = prepared(vm(), **sections)
     found = again(vm(**changed), assignments=before, **sections)
     assert field in finding(found, "VMF409").message
+    assert found.assignments == before
+
+
+def nics(**fields: Any) -> list[Data]:
+    return [{"network": "vlan-7", "mac": "00:50:56:00:00:01", **fields}]
+
+
+def test_another_static_address_is_a_change() -> None:
+    before = prepared(vm(nics=nics(origin="static", addresses=["10.0.7.5/24"])))
+    now = vm(nics=nics(origin="static", addresses=["10.0.7.6/24"]))
+    assert "nics" in finding(again(now, assignments=before), "VMF409").message
+
+
+def test_another_address_by_dhcp_is_none() -> None:
+    before = prepared(vm(nics=nics(origin="dhcp", addresses=["10.0.7.5/24"])))
+    found = again(vm(nics=nics(origin="dhcp", addresses=["10.0.7.6/24"])), assignments=before)
+    assert "VMF409" not in codes(found)
+    assert found.assignments == before
+
+
+def as_written_before(assignments: Assignments) -> Assignments:
+    """Return a record as a vmferry wrote it that kept no names and addresses of NICs."""
+    vms = {}
+    for key, item in assignments.vms.items():
+        assert item.machine is not None
+        bare = replace(item.machine, nics=tuple(replace(nic, kept=None) for nic in item.machine.nics))
+        vms[key] = replace(item, machine=bare, facts=facts_digest(bare))
+    return replace(assignments, vms=vms)
+
+
+def test_a_vm_that_was_frozen_without_what_its_nics_keep_stays_as_it_was() -> None:
+    static = vm(nics=nics(origin="static", addresses=["10.0.7.5/24"]))
+    before = as_written_before(prepared(static))
+    found = again(static, assignments=before)
+    assert not {"VMF409", "VMF411"} & set(codes(found))
     assert found.assignments == before
 
 

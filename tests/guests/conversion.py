@@ -96,6 +96,7 @@ def _convert(guest: Guest, disks: list[Path], script: str, environment: dict[str
             "VCENTER_PASSWORD_FILE": "credentials/secretKey",
         }
         arguments = [guest.name]
+    log = (to / "log").open("w")
     done = subprocess.run(
         ["bash", "script.sh", *arguments],
         cwd=to,
@@ -103,14 +104,13 @@ def _convert(guest: Guest, disks: list[Path], script: str, environment: dict[str
         | environment
         | APPLIANCE
         | {"TMPDIR": str(to / "scratch")},
-        stdout=subprocess.PIPE,
+        stdout=log,
         stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
         check=False,
     )
-    (to / "log").write_text(done.stdout)
-    assert done.returncode == 0, f"the conversion of {guest.name} ended with {done.returncode}: {done.stdout[-4000:]}"
+    log.close()
+    said = (to / "log").read_text(errors="replace")
+    assert done.returncode == 0, f"the conversion of {guest.name} ended with {done.returncode}: {said[-4000:]}"
     for leftover in ("scratch", "images"):
         shutil.rmtree(to / leftover, ignore_errors=True)
 

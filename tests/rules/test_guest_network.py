@@ -116,10 +116,16 @@ def test_several_nics_that_nothing_tells_apart_are_a_finding() -> None:
     assert "2 of its NICs" in only("VMF572", vm("a", nics=both, staticIP="preserve")).message
 
 
+def test_a_vm_that_was_off_and_shows_no_address_is_a_finding() -> None:
+    assert "its address is unknown" in only("VMF572", vm("a", nics=[nic()], tools="notRunning")).message
+    assert "its address is unknown" in only("VMF572", vm("a", nics=[nic(origin="static")])).message
+    assert silent("VMF572", vm("a", nics=[nic()]))
+    assert silent("VMF572", vm("a", nics=[nic(origin="dhcp")], tools="notRunning"))
+
+
 def test_nics_that_something_tells_apart_are_none() -> None:
     off = {"tools": "notRunning"}
     assert silent("VMF572", vm("a", nics=[nic(), nic(2)]))
-    assert silent("VMF572", vm("a", nics=[nic()], **off))
     assert silent("VMF572", vm("a", nics=[nic(), nic(2, addresses=["10.0.7.6/24"])], **off))
     assert silent("VMF572", vm("a", nics=[nic(interface="ens192"), nic(2)], **off))
     assert silent("VMF572", vm("a", nics=[nic(), nic(2, origin="dhcp")], **off))

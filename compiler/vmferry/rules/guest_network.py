@@ -108,7 +108,9 @@ def unknown_origin(review: Review) -> Iterator[Problem]:
 
 def _asked(subject: Subject, fact: Nic) -> bool:
     """Return whether anybody knows or says something of the addresses: an import, or a spec that wants them kept."""
-    return bool(own(fact)) or subject.vm.tools is not None or subject.decisions.static_ip == "preserve"
+    if own(fact) or fact.origin == "static":
+        return True
+    return subject.vm.tools is not None or subject.decisions.static_ip == "preserve"
 
 
 @rule("VMF572", "warning", "NIC that may not get its name back", source="libguestfs/virt-v2v#99; kubev2v/forklift#980")
@@ -116,22 +118,22 @@ def unknown_name(review: Review) -> Iterator[Problem]:
     """A Linux guest's configuration goes by the name of the interface, which is another one on the hardware of KVM.
 
     The conversion gives each NIC its old name back. It finds out which NIC had which name by MAC and by addresses, as
-    far as the guest's configuration has them. Of several NICs without known addresses it may not be able to tell.
+    far as the guest's configuration has them. Where no address is known, it can tell only if there is one NIC and one
+    name, or if the configuration has the MAC. The Job's log then says what it found.
     """
     for subject, group, machine in review.moving:
         if group.path != "virt-v2v" or machine.os != "linux" or not is_converted(machine):
             continue
         if not preserves(subject.decisions):
             continue
-        dark = [
-            nic
-            for nic, fact in _nics(subject, machine)
-            if not own(fact) and fact.interface is None and _asked(subject, fact)
-        ]
-        if len(dark) > 1:
+        nics = list(_nics(subject, machine))
+        dark = [nic for nic, fact in nics if not own(fact) and fact.interface is None and _asked(subject, fact)]
+        if len(dark) > 1 or (dark and len(dark) == len(machine.nics)):
+            what = f"the addresses of {len(dark)} of its NICs are" if len(dark) > 1 else "its address is"
             yield subject.problem(
-                f"the addresses of {len(dark)} of its NICs are unknown, so which had which name may not be found",
-                "add `addresses` or `interface` to each, or start the VM with VMware Tools running and import again",
+                f"{what} unknown, so the name that goes with it may not be found in the guest",
+                "add `addresses` or `interface` to each NIC, or start the VM with VMware Tools and import again; "
+                "with DHCP, say origin: dhcp",
                 "nics",
                 dark[0].index,
             )

@@ -1,4 +1,4 @@
-# Converts the VMs of one move group where virt-v2v is installed, and publishes their disks.
+# Converts the VMs of one move group where virt-v2v and guestfish are installed, and publishes their disks.
 #
 # Usage: bastion.sh [TARGET-NAME...]      the default is every VM of the group
 #

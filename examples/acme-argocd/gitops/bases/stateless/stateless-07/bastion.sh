@@ -1206,7 +1206,7 @@ close_guest() {
   done
 }
 
-# Converts the VMs of one move group where virt-v2v is installed, and publishes their disks.
+# Converts the VMs of one move group where virt-v2v and guestfish are installed, and publishes their disks.
 #
 # Usage: bastion.sh [TARGET-NAME...]      the default is every VM of the group
 #

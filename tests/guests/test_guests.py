@@ -17,7 +17,16 @@ CHOSEN = [
     for guest in GUESTS
     if WANTED == "all" or (WANTED == "cheap" and guest.cheap) or guest.name in WANTED.split(",")
 ]
-PROGRAMS = ("debootstrap", "virt-v2v", "guestfish", "nbdcopy", "qemu-system-x86_64", "grub-mkimage", "mformat", "genisoimage")
+PROGRAMS = (
+    "debootstrap",
+    "virt-v2v",
+    "guestfish",
+    "nbdcopy",
+    "qemu-system-x86_64",
+    "grub-mkimage",
+    "mformat",
+    "genisoimage",
+)
 
 pytestmark = pytest.mark.skipif(not WANTED, reason="make guests runs it: real guests, many minutes")
 

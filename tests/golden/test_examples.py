@@ -378,7 +378,7 @@ def test_firmware_is_what_it_was() -> None:
 
 def test_the_boot_disk_stays_the_boot_disk_when_controllers_differ() -> None:
     disks = guest("dev/dev-legacy")["domain"]["devices"]["disks"]
-    assert [(disk["name"], disk.get("bootOrder")) for disk in disks] == [("disk-0", None), ("disk-1", 1)]
+    assert [(disk["name"], disk.get("bootOrder")) for disk in disks] == [("disk-0", 2), ("disk-1", 1)]
     size = one("DataVolume", "dev/dev-legacy-disk-1")["spec"]["storage"]["resources"]["requests"]["storage"]
     assert size == "20Gi", "libvirt counts SCSI before IDE, and the IDE disk boots"
 

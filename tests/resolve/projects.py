@@ -52,6 +52,7 @@ def vm(name: str = "web-01", **fields: Any) -> Data:
         "host": "esx1.example.com",
         "powerState": "poweredOn",
         "os": "linux",
+        "hardwareVersion": "vmx-19",
         "firmware": "bios",
         "cpu": {"count": 4, "coresPerSocket": 2},
         "memory": "8Gi",

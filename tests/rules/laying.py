@@ -10,6 +10,7 @@ before. Comments on top say more:
     # beside                        the file as it stands, whatever bytes it is of, lies beside the inventory
     # before: {phases: null}        what was laid over the spec, and committed without being compiled
     # anew                          assignments.yaml was lost since, and the groups were taken through their stages anew
+    # former                        assignments.yaml is as the vmferry before wrote it (see tests/resolve/formerly.py)
     # tree                          its last document maps files of the compiled tree to their new text (null: removed)
     # times: 300                    such a text that says NUMBER is written so many times
 """
@@ -19,9 +20,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 from tests.invocation import Result, vmferry
+from tests.resolve.formerly import former_record
 
+from vmferry.model.assignments import Assignments
 from vmferry.output.yaml import dump
 from vmferry.resolve.stages import STAGES
 from vmferry.rules.page import EXAMPLES
@@ -94,6 +98,8 @@ def run(example: Path, directory: Path) -> Result:
     if directive(text, "anew") is not None:
         (project / "assignments.yaml").unlink()
         walk(example, project)
+    if directive(text, "former") is not None:
+        _rewrite(project / "assignments.yaml")
     lay_out(example, project)
     if directive(text, "tree") is None:
         return vmferry("check", project, *arguments)
@@ -108,6 +114,12 @@ def run(example: Path, directory: Path) -> Result:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(content.replace("NUMBER", str(n)) for n in range(times)), encoding="utf-8")
     return vmferry("verify", project / "gitops", *arguments)
+
+
+def _rewrite(path: Path) -> None:
+    """Write the record of frozen VMs as the vmferry before would have."""
+    record = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), Assignments)
+    path.write_bytes(dump(msgspec.to_builtins(former_record(record))))
 
 
 def walk(example: Path, project: Path) -> None:

@@ -225,7 +225,7 @@ def _firmware(machine: Machine) -> dict[str, Any]:
     if machine.firmware == "efi":
         # Left out, secureBoot would mean true.
         loader = {"efi": {"persistent": True, "secureBoot": machine.secure_boot}}
-    identity = {"serial": machine.serial or machine.uuid, "uuid": machine.uuid}
+    identity = {"serial": machine.serial or machine.uuid, "uuid": machine.guest_uuid or machine.uuid}
     return {"bootloader": loader} | {name: value for name, value in identity.items() if value is not None}
 
 

@@ -313,6 +313,27 @@ _RULES = (
         why="Somebody would count on something that has no effect there: a cutover time for a cold migration, new "
         "addresses that nothing sets in the guest, a decision in an inventory that the next import overwrites.",
     ),
+    Rule(
+        "VMF136",
+        "info",
+        "a frozen VM gets the identity that its guest had in vSphere",
+        why="An earlier vmferry wrote config.uuid into the VM's firmware as it is. A guest on hardware version 13 or "
+        "later reads its first three fields byte-swapped, and a serial number that starts with VMware-. It also gave "
+        "a boot order to one disk only, so that the firmware could not read the others. The VM has not started yet, "
+        "so its frozen record is corrected; nothing else about it changes.",
+        source="candlepin/virt-who #262; seabios src/hw/virtio-blk.c",
+        essential=False,
+    ),
+    Rule(
+        "VMF137",
+        "info",
+        "a VM that runs keeps the identity that an earlier vmferry gave it",
+        why="Its guest has read that UUID and serial number since its cutover, and what was bound to them since then "
+        "would break if they changed again. So the frozen record stays as it is, although this vmferry would write "
+        "another one for a new VM.",
+        source="candlepin/virt-who #262",
+        essential=False,
+    ),
     # 2xx: networks
     Rule(
         "VMF201",

@@ -755,6 +755,13 @@ class Decisions(Model, frozen=True, kw_only=True):
         None
     )
     preference: Annotated[InstancetypeRef, Meta(description="Preference.")] | None = None
+    windows_timezone: (
+        Annotated[
+            Text,
+            Meta(description="Time zone of the virtual clock of VMs that run Windows, as in Europe/Berlin."),
+        ]
+        | None
+    ) = None
     termination_grace_period: Annotated[Duration, Meta(description="Time the guest gets to shut down.")] | None = None
     transfer_network: Annotated[Name, Meta(description="One of `networks` by its name, to copy over.")] | None = None
     hooks: Annotated[tuple[HookUse, ...], Meta(description="Forklift hooks.")] | None = None

@@ -8,17 +8,26 @@ from msgspec.structs import replace
 
 from vmferry.estate.network_map import NetworkMap
 from vmferry.model.assignments import Assignments
-from vmferry.model.blueprint import Blueprint, Group, Left, Machine, NetworkPair, PhasePlan, StoragePair
+from vmferry.model.blueprint import Blueprint, Decision, Group, Left, Machine, NetworkPair, PhasePlan, StoragePair
 from vmferry.model.finding import Finding, Where
 from vmferry.model.project import Project
 from vmferry.model.review import Subject
 from vmferry.model.spec import GroupState, Phase
 from vmferry.resolve import order, stages
 from vmferry.resolve.claims import check_claims
+from vmferry.resolve.corrections import correct
 from vmferry.resolve.cutovers import vm_cutovers
 from vmferry.resolve.disposition import dispose
 from vmferry.resolve.forklift import array_copies
-from vmferry.resolve.freeze import Frozen, assignments_of, begin, check_recorded, differences, report_drift, thaw
+from vmferry.resolve.freeze import (
+    Frozen,
+    assignments_of,
+    begin,
+    check_recorded,
+    differences,
+    report_drift,
+    thaw,
+)
 from vmferry.resolve.groups import cut
 from vmferry.resolve.hooks import plan_hooks, plan_scripts
 from vmferry.resolve.journal import Journal
@@ -59,6 +68,8 @@ def resolve(project: Project) -> Resolution:
     live = tuple(candidate for candidate in moving if was.key(candidate) is None)
     networks = map_networks(spec.networks, where, journal)
     storage = StorageMap(spec.storage, where, journal, array_copies(project, journal))
+    today = _decide_again(project, moving, was, networks, storage)
+    was = correct(project, was, today.machines, journal)
     machines, ties = _machines(live, moving, project, networks, storage, was, was.machines.values(), journal)
     check_left(live, candidates, was, journal)
     needs = order.dependencies(moving, candidates, journal)
@@ -86,7 +97,7 @@ def resolve(project: Project) -> Resolution:
     check_recorded(project, groups, journal)
     order.check_running(needs, groups, {c.key: was.key(c) or c.key for c in moving}, where, journal)
     _explain_groups(groups, journal)
-    _drift(project, moving, was, networks, storage, journal)
+    _drift(project, was, today, journal)
     blueprint = Blueprint(
         name=spec.metadata.name,
         cluster=spec.target.cluster,
@@ -179,17 +190,20 @@ def _machines(
     return build(candidates, parts, spec.target.cluster, networks, storage, known, journal), ties
 
 
-def _drift(
-    project: Project,
-    moving: tuple[Candidate, ...],
-    was: Frozen,
-    networks: NetworkMap,
-    storage: StorageMap,
-    journal: Journal,
-) -> None:
-    """Report how frozen VMs differ from what would be decided today, and explain them as frozen."""
+class _Today(Struct, frozen=True):
+    """What would be decided today of VMs that are frozen, by the key each of them is frozen under."""
+
+    candidates: dict[str, Candidate] = {}
+    machines: dict[str, Machine] = {}
+    reasons: dict[str, tuple[Decision, ...]] = {}
+
+
+def _decide_again(
+    project: Project, moving: tuple[Candidate, ...], was: Frozen, networks: NetworkMap, storage: StorageMap
+) -> _Today:
+    """Return what would be decided of frozen VMs today."""
     if not was.machines:
-        return
+        return _Today()
     again = {key: candidate for candidate in moving if (key := was.key(candidate)) is not None}
     # what is wrong with them today is no error: the output keeps what was frozen
     aside = Journal()
@@ -201,13 +215,21 @@ def _drift(
         tuple(again.values()), moving, project, networks, storage, Frozen(), was.machines.values(), aside, names
     )
     reasons = aside.decisions()
+    return _Today(
+        candidates=again,
+        machines={key: now[c.key] for key, c in again.items() if c.key in now},
+        reasons={key: reasons.get(c.key, ()) for key, c in again.items()},
+    )
+
+
+def _drift(project: Project, was: Frozen, today: _Today, journal: Journal) -> None:
+    """Report how frozen VMs differ from what would be decided today, and explain them as frozen."""
     for key, machine in was.machines.items():
-        candidate = again.get(key)
-        today = now.get(candidate.key) if candidate is not None else None
+        candidate, now = today.candidates.get(key), today.machines.get(key)
         stage = project.spec.groups[machine.group].stage
-        report_drift(machine, today, candidate, stage, project.where, journal)
-        if candidate is not None and today is not None and not differences(machine, today):
-            journal.adopt(key, reasons.get(candidate.key, ()))
+        report_drift(machine, now, candidate, stage, project.where, journal)
+        if candidate is not None and now is not None and not differences(machine, now):
+            journal.adopt(key, today.reasons[key])
         else:
             _explain_frozen(machine, journal)
 

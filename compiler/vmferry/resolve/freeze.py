@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec import Struct, structs
 
+from vmferry.estate.identity import as_formerly
 from vmferry.model.assignments import Assignment, Assignments
 from vmferry.model.blueprint import Group, Machine, conversion_now
 from vmferry.model.finding import Where
@@ -227,10 +228,10 @@ def report_drift(
 
 
 def differences(was: Machine, now: Machine) -> list[str]:
-    """Return the fields in which a machine changed."""
+    """Return the fields in which a machine changed; what only another vmferry derives otherwise did not."""
     ignored = {"group", "key", "id", "conversion"}
     nothing = not any(nic.kept for nic in was.nics)  # frozen by a vmferry that kept nothing, as VMF570 says
-    was, now = _lasting(was, nothing), _lasting(now, nothing)
+    was, now = _lasting(was, nothing), _lasting(as_formerly(now, was), nothing)
     return [name for name in structs.asdict(was) if name not in ignored and getattr(was, name) != getattr(now, name)]
 
 

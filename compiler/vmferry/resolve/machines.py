@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from vmferry.estate import addresses
-from vmferry.estate.boot import LIBVIRT, boot_disk, ranked, root_device
+from vmferry.estate import addresses, identity
+from vmferry.estate.boot import LIBVIRT, boot_disk, boot_orders, ranked, root_device
 from vmferry.estate.forklift_disks import numbered, root_disk
 from vmferry.estate.network_map import NetworkMap
 from vmferry.model.blueprint import (
@@ -171,6 +171,7 @@ def _common(candidate: Candidate, parts: Parts) -> Machine:
         ),
         os=vm.os or "other",
         guest_id=vm.guest_id,
+        revision=identity.CURRENT,
         priority_class=decisions.priority_class,
         ports=decisions.ports or (),
     )
@@ -206,10 +207,11 @@ def _copied(
         cluster=vm.cluster,
         host=vm.host,
         hostname=vm.hostname,
-        timezone=vm.timezone,
+        timezone=vm.timezone or (decisions.windows_timezone if vm.os == "windows" else None),
         uuid=vm.uuid.lower() if vm.uuid else None,
-        serial=vm.uuid.lower() if vm.uuid else None,
         instance_uuid=vm.instance_uuid.lower() if vm.instance_uuid and _by_vddk(disks) else None,
+        guest_uuid=identity.guest_uuid(vm.uuid, vm.hardware_version) if vm.uuid else None,
+        serial=identity.guest_serial(vm.uuid) if vm.uuid else None,
         firmware=vm.firmware or "bios",
         secure_boot=bool(vm.secure_boot),
         vtpm=bool(vm.vtpm),
@@ -282,7 +284,12 @@ def _template(candidate: Candidate, golden: Mapping[tuple[str, str], Machine], j
 def _cloned_disks(target_name: str, template: Machine, disks: tuple[MachineDisk, ...]) -> tuple[MachineDisk, ...]:
     """Return the disks of a clone: its own, or the template's under names of its own where it lists none."""
     prefix = _claim_prefix(target_name)
-    own = disks or tuple(replace(d, claim=f"{prefix}-disk-{d.index}", serial=None) for d in template.disks)
+    boot = next((place for place, disk in enumerate(template.disks) if disk.boot_order == 1), None)
+    orders = boot_orders(range(len(template.disks)), boot)
+    own = disks or tuple(
+        replace(d, claim=f"{prefix}-disk-{d.index}", serial=None, boot_order=orders[place])
+        for place, d in enumerate(template.disks)
+    )
     return tuple(
         replace(disk, clones=f"{template.namespace}/{image.claim}")
         for disk, image in zip(own, template.disks, strict=True)
@@ -445,7 +452,9 @@ def _disks(candidate: Candidate, target_name: str, parts: Parts, cluster: Cluste
     vm, route = candidate.vm, parts.routes[candidate.key]
     given = list(zip(vm.disks or (), parts.volumes[candidate.key], strict=True))
     places = _order(candidate, route, cluster)
-    boot = boot_disk(vm.disks or (), None).place
+    boot = boot_disk(vm.disks or (), candidate.decisions.root_disk).place
+    shared_disks = frozenset(place for place in places if (vm.disks or ())[place].shared)
+    orders = boot_orders(places, boot, shared_disks)
     prefix = _claim_prefix(target_name)
     result: list[MachineDisk] = []
     for index, position in enumerate(places):
@@ -463,7 +472,7 @@ def _disks(candidate: Candidate, target_name: str, parts: Parts, cluster: Cluste
                 file=disk.file,
                 serial=disk.serial,
                 bus=disk.bus or "virtio",
-                boot_order=1 if position == boot else None,
+                boot_order=orders[position],
                 shared=disk.shared,
                 owner=shared is None or parts.owners.get(shared) == candidate.key,
                 lun=disk.rdm is not None and disk.shared is not None,

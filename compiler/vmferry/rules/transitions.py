@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
+from vmferry.estate.identity import only_corrected
+from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Group, Machine, NamespacePlan
 from vmferry.model.quantity import format_size
 from vmferry.model.review import Problem, Review
@@ -105,10 +107,10 @@ def _volume(before: _Volume, after: _Volume | None) -> Iterator[str]:
 def identity(review: Review) -> Iterator[Problem]:
     """With another MAC address a guest loses its network configuration, with another UUID its licences."""
     for group, before, after in _pairs(review):
-        if not _has_moved(group):
+        if not _has_moved(group) or (group.stage == "migrating" and only_corrected(before, after)):
             continue
         values = [
-            ("firmware.uuid", before.uuid, after.uuid),
+            ("firmware.uuid", before.guest_uuid or before.uuid, after.guest_uuid or after.uuid),
             ("the serial number", before.serial, after.serial),
             ("the name in the target", before.target_name, after.target_name),
             ("the namespace", before.namespace, after.namespace),
@@ -185,7 +187,7 @@ def assignments(review: Review) -> Iterator[Problem]:
     after = review.project.assignments.vms if review.project.assignments else {}
     for key, was in before.vms.items() if before else ():
         now = after.get(key)
-        same = now is not None and (now.group, now.facts) == (was.group, was.facts)
+        same = now is not None and now.group == was.group and (now.facts == was.facts or _corrected(was, now))
         if was.machine is None or (same and not _began_otherwise(was.machine, now.machine if now else None)):
             continue
         what = "is gone" if now is None else "changed"
@@ -195,6 +197,13 @@ def assignments(review: Review) -> Iterator[Problem]:
             review.at("groups", was.group),
             (was.machine.name,),
         )
+
+
+def _corrected(was: Assignment, now: Assignment) -> bool:
+    """Return whether a record changed only in what an earlier vmferry derived otherwise, of a VM that did not start."""
+    if was.machine is None or now.machine is None or was.stage not in ("prepared", "migrating"):
+        return False
+    return only_corrected(was.machine, now.machine)
 
 
 def _began_otherwise(was: Machine, now: Machine | None) -> bool:

@@ -1,0 +1,59 @@
+"""Records of an earlier vmferry, put right where the VM has not started: identity and boot order of its guest."""
+
+from collections.abc import Mapping
+
+from msgspec import structs
+
+from vmferry.estate.identity import corrected, is_former
+from vmferry.model.blueprint import Machine
+from vmferry.model.project import Project
+from vmferry.model.spec import Stage
+from vmferry.resolve.freeze import Frozen
+from vmferry.resolve.journal import Journal
+
+_NOT_STARTED: tuple[Stage, ...] = ("planned", "prepared", "migrating")
+"""The stages, as they were written down, at which no VM of path virt-v2v has run in the target."""
+
+
+def correct(project: Project, was: Frozen, today: Mapping[str, Machine], journal: Journal) -> Frozen:
+    """Return the frozen machines, those of an earlier vmferry corrected unless they run already.
+
+    ``today`` is what is decided of each of them now, by the key it is frozen under. What runs keeps its identity:
+    what was bound to its UUID or serial number since then would break.
+    """
+    records = project.assignments.vms if project.assignments else {}
+    machines, fixed, kept = dict(was.machines), list[str](), list[str]()
+    for key, machine in was.machines.items():
+        now = today.get(key)
+        if now is None or machine.path != "virt-v2v" or machine.golden or not is_former(machine):
+            continue
+        right = corrected(machine, now)
+        if right == machine:
+            continue
+        if records[key].stage not in _NOT_STARTED:
+            kept.append(machine.name)
+        else:
+            machines[key] = right
+            fixed.append(machine.name)
+    where = project.where.at("groups")
+    if fixed:
+        journal.find(
+            "VMF136",
+            f"{_count(fixed, 'frozen VM')} of an earlier vmferry: SMBIOS UUID, serial number and boot order change",
+            "nothing to do: none of them has started, and the next compile updates assignments.yaml",
+            where=where,
+            vms=tuple(sorted(fixed)),
+        )
+    if kept:
+        journal.find(
+            "VMF137",
+            f"{_count(kept, 'running VM')} of an earlier vmferry: SMBIOS UUID, serial number and boot order stay",
+            "nothing to do, unless a licence was bound to the UUID that the guest had in vSphere: renew that licence",
+            where=where,
+            vms=tuple(sorted(kept)),
+        )
+    return structs.replace(was, machines=machines)
+
+
+def _count(names: list[str], what: str) -> str:
+    return f"1 {what}" if len(names) == 1 else f"{len(names)} {what}s"

@@ -84,11 +84,14 @@ def _of_vms(globs: tuple[str, ...]) -> Callable[[Finding], bool]:
 
 
 def _severities(findings: Iterable[Finding], project: Project) -> Iterator[Finding]:
-    """Yield findings with the severity the spec gives their rule; those of rules that are off are gone."""
+    """Yield findings with the severity the spec gives their rule; those of rules that are off are gone.
+
+    One that has a severity of its own keeps it: what cannot be changed any more does not stop the compiler.
+    """
     own = {code: level for code, level in project.spec.rules.items() if code in CATALOG and not _lax(code, level)}
     for finding in findings:
         level = own.get(finding.code)
-        if level is None:
+        if level is None or (finding.severity is not None and level != "off"):
             yield finding
         elif level != "off":
             yield structs.replace(finding, severity=level)

@@ -14,6 +14,7 @@ from vmferry.model.sizing import Load, machine_load, quota, smoke_load
 from vmferry.model.spec import AccessMode, Cluster, InstancetypeRef, Method
 
 MI, GI = 1 << 20, 1 << 30
+CONSOLE = 35_000_000  # bytes that the container logging the serial console requests, beside 5m of CPU
 CLUSTER = Cluster(name="prod-a")
 RANKS = {"first": 0, "second": 1}
 
@@ -83,7 +84,7 @@ def test_an_application_has_room_for_one_more_replica_while_it_rolls() -> None:
 
 def test_a_vm_asks_for_its_guest_and_kubevirts_overhead() -> None:
     load = machine_load(machine(), CLUSTER)
-    assert load == Load(400, 4 * GI + (240 + 4 * 8 + 8 + 32 + 8) * MI, GI, 1)
+    assert load == Load(405, 4 * GI + (240 + 4 * 8 + 8 + 32 + 8) * MI + CONSOLE, GI, 1)
 
 
 @pytest.mark.parametrize("method", ["warm", "cold", "job", "image"])
@@ -146,7 +147,7 @@ def test_the_peak_follows_the_order_of_the_phases() -> None:
 
 
 def test_a_pair_of_smoke_test_vms_is_two_pods() -> None:
-    assert smoke_load(CLUSTER, passthrough=False) == Load(200, 2 * (GI + (240 + 8 + 8 + 32 + 2) * MI))
+    assert smoke_load(CLUSTER, passthrough=False) == Load(210, 2 * (GI + (240 + 8 + 8 + 32 + 2) * MI + CONSOLE))
 
 
 def test_smoke_test_vms_on_sriov_lock_memory_for_vfio() -> None:

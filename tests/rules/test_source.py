@@ -12,6 +12,7 @@ from vmferry.model.catalog import is_error
 from vmferry.model.finding import Finding
 from vmferry.model.inventory import Inventory, InventoryCluster
 from vmferry.model.spec import VirtualMachine
+from vmferry.policy import apply
 from vmferry.resolve.blueprint import resolve
 from vmferry.rules.concerns import CONCERNS, Seen
 
@@ -172,11 +173,44 @@ def test_what_stays_behind_with_a_rebuilt_vm_is_no_finding(code: str, facts: Dat
 
 @pytest.mark.parametrize(("stage", "count"), [("planned", 1), ("prepared", 1), ("migrating", 1), ("cutover", 0)])
 def test_after_its_cutover_the_source_matters_no_more(stage: str, count: int) -> None:
-    planned = resolve(project(vm(usb=True)))
+    assert len(at_stage("VMF733", stage, connectionState="disconnected")) == count
+
+
+@pytest.mark.parametrize(
+    ("stage", "severity"), [("planned", None), ("prepared", None), ("migrating", None), ("cutover", "info")]
+)
+@pytest.mark.parametrize(
+    ("code", "facts"),
+    [
+        ("VMF704", {"cpuAffinity": [0]}),
+        ("VMF713", {"faultTolerance": True}),
+        ("VMF727", {"vtpm": True, "firmware": "efi", "secureBoot": False}),
+        ("VMF728", {"usb": True}),
+    ],
+)
+def test_a_loss_is_told_after_the_cutover_too_as_an_information(
+    code: str, facts: Data, stage: str, severity: str | None
+) -> None:
+    [finding] = at_stage(code, stage, **facts)
+    assert finding.severity == severity
+
+
+def test_the_severity_of_a_loss_is_not_raised_after_the_cutover() -> None:
+    made = project(vm(usb=True), rules={"VMF728": "error"})
+    finding = Finding(code="VMF728", message="", severity="info")
+    [kept] = [each for each in apply([finding], made, None) if each.code == "VMF728"]
+    assert kept.severity == "info"
+    off = project(vm(usb=True), rules={"VMF728": "off"})
+    assert [each for each in apply([finding], off, None) if each.code == "VMF728"] == []
+
+
+def at_stage(code: str, stage: str, **facts: Any) -> list[Finding]:
+    """Return what a rule finds in a VM with these facts whose group is at a stage."""
+    planned = resolve(project(vm(**facts)))
     groups = {planned.blueprint.groups[0].name: {"stage": stage}}
-    prepared = resolve(project(vm(usb=True), groups={name: {"stage": "prepared"} for name in groups}))
+    prepared = resolve(project(vm(**facts), groups={name: {"stage": "prepared"} for name in groups}))
     recorded = prepared.assignments if stage != "planned" else None
-    assert len(found("VMF728", vm(usb=True), assignments=recorded, groups=groups)) == count
+    return found(code, vm(**facts), assignments=recorded, groups=groups)
 
 
 @pytest.mark.parametrize(

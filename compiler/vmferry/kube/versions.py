@@ -460,6 +460,13 @@ PERSISTENT_STATE_GATED = Feature(
     source="kubevirt pkg/virt-config/featuregate/inactive.go",
 )
 
+STATE_VOLUME_PINS = Feature(
+    Component.KUBEVIRT,
+    "VMs that cannot live-migrate because their EFI or vTPM state is on a ReadWriteOnce volume",
+    until="1.4",
+    source="kubevirt v1.3.0 pkg/virt-handler/vm.go checkVolumesForMigration; #11773",
+)
+
 # --- CDI --------------------------------------------------------------------------------------
 
 HTTP_CHECKSUM = Feature(

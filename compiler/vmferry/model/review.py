@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from vmferry.model.blueprint import Blueprint, Group, Machine
-from vmferry.model.finding import Where
+from vmferry.model.finding import Severity, Where
 from vmferry.model.inventory import InventoryCluster, InventoryHost, InventoryNetwork
 from vmferry.model.project import Project
 from vmferry.model.spec import Decisions, Disposition, MigrationSpec, VirtualMachine
@@ -26,6 +26,7 @@ class Problem(NamedTuple):
     vms: tuple[str, ...] = ()
     right: str | None = None
     secret: bool = False  # the place holds secret material, which nobody may be shown
+    severity: Severity | None = None  # where it is not the rule's own
 
 
 class Subject(Struct, frozen=True, kw_only=True):

@@ -19,7 +19,9 @@ from vmferry.model.spec import Cluster
 
 _MI = 1 << 20
 _GI = 1 << 30
-_FIXED_OVERHEAD = 240 * _MI  # virt-launcher, virtlogd, virtqemud, qemu
+_FIXED_OVERHEAD = 240 * _MI  # virt-launcher, virtlogd, virtqemud, qemu; up to KubeVirt 1.9 they ask for 210 or 220
+_CONSOLE_CPU = 5  # millicores of the container that logs the serial console (services/serialconsolelog.go)
+_CONSOLE_MEMORY = 35_000_000
 _PER_VCPU = 8 * _MI
 _IO_THREAD = 8 * _MI
 _GRAPHICS = 32 * _MI
@@ -93,7 +95,7 @@ def _vcpus(machine: Machine) -> int:
 def _launcher(vcpus: int, memory: int, overhead: int, cluster: Cluster) -> Load:
     """Return what a virt-launcher pod requests."""
     cpu = math.ceil(vcpus * 1000 / cluster.cpu_allocation_ratio)
-    return Load(cpu, memory * 100 // cluster.memory_overcommit + overhead)
+    return Load(cpu + _CONSOLE_CPU, memory * 100 // cluster.memory_overcommit + overhead + _CONSOLE_MEMORY)
 
 
 def disk_storage(disk: MachineDisk) -> int:

@@ -265,6 +265,16 @@ class Cluster(Model, frozen=True, kw_only=True):
     parallel_migrations: Annotated[
         int, Meta(ge=1, le=100, description="Live migrations at once a quota leaves room for.")
     ] = 2
+    vm_state_storage_class: (
+        Annotated[
+            Subdomain,
+            Meta(
+                description="StorageClass that EFI variables and vTPM state get: KubeVirt's vmStateStorageClass, or "
+                "the default class. Absent: unknown."
+            ),
+        ]
+        | None
+    ) = None
     v2v_image: Annotated[Image, Meta(description="Image of the conversion Jobs.")] = (
         "quay.io/kubev2v/forklift-virt-v2v:latest"
     )

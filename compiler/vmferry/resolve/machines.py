@@ -11,7 +11,6 @@ from vmferry.estate.boot import LIBVIRT, boot_disk, boot_orders, ranked, root_de
 from vmferry.estate.forklift_disks import numbered, root_disk
 from vmferry.estate.network_map import NetworkMap
 from vmferry.model.blueprint import (
-    EvictionStrategy,
     Machine,
     MachineDisk,
     MachineNic,
@@ -24,6 +23,7 @@ from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.quantity import parse_duration, parse_size
 from vmferry.model.spec import Cluster, RunStrategy, VirtualMachine
 from vmferry.resolve import forklift
+from vmferry.resolve.eviction import eviction
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import MAX_CLAIM, digest, fit
 from vmferry.resolve.networks import Attached
@@ -67,7 +67,7 @@ def build(
         if parts.routes[candidate.key].path == "rebuild":
             machine = _rebuilt(candidate, parts, storage, journal)
         else:
-            machine = _copied(candidate, parts, cluster, networks, golden, journal)
+            machine = _copied(candidate, parts, cluster, networks, storage, golden, journal)
         if machine is not None:
             result[candidate.key] = machine
             if machine.golden:
@@ -182,6 +182,7 @@ def _copied(
     parts: Parts,
     cluster: Cluster,
     networks: NetworkMap,
+    storage: StorageMap,
     golden: Mapping[tuple[str, str], Machine],
     journal: Journal,
 ) -> Machine | None:
@@ -227,7 +228,6 @@ def _copied(
         gpus=tuple(device.device_name for device in vm.gpus),
         host_devices=tuple(device.device_name for device in vm.host_devices),
         run_strategy=_run_strategy(candidate, journal),
-        eviction_strategy=_eviction(candidate, disks, nics, journal),
         instancetype=decisions.instancetype,
         preference=decisions.preference,
         termination_grace_period=parse_duration(grace) if grace else _GRACE[vm.os or "other"],
@@ -245,7 +245,11 @@ def _copied(
         golden=bool(vm.template),
         clone_of=template.target_name if template is not None else None,
     )
-    return replace(copied, nics=_kept(candidate, copied))
+    return replace(
+        copied,
+        nics=_kept(candidate, copied),
+        eviction_strategy=eviction(candidate, copied, cluster, storage.storage, journal),
+    )
 
 
 def _kept(candidate: Candidate, machine: Machine) -> tuple[MachineNic, ...]:
@@ -519,47 +523,6 @@ def _run_strategy(candidate: Candidate, journal: Journal) -> RunStrategy:
         where=candidate.where.at("powerState"),
     )
     return strategy
-
-
-def _eviction(
-    candidate: Candidate, disks: tuple[MachineDisk, ...], nics: tuple[MachineNic, ...], journal: Journal
-) -> EvictionStrategy:
-    """Return the eviction strategy by KubeVirt's rule (virt-handler vm.go calculateLiveMigrationCondition).
-
-    LiveMigrate on a VM that cannot would block every node drain, and admission does not notice.
-    """
-    wanted, vm = candidate.decisions.live_migration or "preferred", candidate.vm
-    where = candidate.origin("live_migration")
-    hindrances = [f"{disk.name} is {disk.access_mode}" for disk in disks if disk.access_mode != "ReadWriteMany"]
-    hindrances += [f"{disk.name} is a LUN with reservations" for disk in disks if disk.lun]
-    hindrances += ["GPU"] * bool(vm.gpus) + ["passed-through device"] * bool(vm.host_devices)
-    hindrances += [f"{nic.name} is macvtap" for nic in nics if nic.binding == "macvtap"]
-    hindrances += [f"{nic.name} bridges the pod network" for nic in nics if nic.nad is None and nic.binding == "bridge"]
-    if wanted == "none":
-        journal.decide(candidate.key, "live migration", "None", "the spec says so", where=where)
-        return "None"
-    if not hindrances:
-        journal.decide(candidate.key, "live migration", "LiveMigrate", "every disk is ReadWriteMany", where=where)
-        return "LiveMigrate"
-    because = "; ".join(hindrances)
-    if wanted == "required":
-        journal.find(
-            "VMF502",
-            f"VM {vm.name} must live-migrate and cannot: {because}",
-            "remove what hinders it, or set liveMigration: preferred",
-            where=where,
-            vms=(vm.name,),
-        )
-    else:
-        journal.find(
-            "VMF304",
-            f"VM {vm.name} cannot live-migrate: {because}",
-            "it is shut down when its node is drained; say liveMigration: none if that is meant",
-            where=where,
-            vms=(vm.name,),
-        )
-    journal.decide(candidate.key, "live migration", "LiveMigrateIfPossible", because, where=where)
-    return "LiveMigrateIfPossible"
 
 
 def _transfer_network(candidate: Candidate, parts: Parts, networks: NetworkMap, journal: Journal) -> str | None:

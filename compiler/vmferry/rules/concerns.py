@@ -44,6 +44,7 @@ class Concern(NamedTuple):
     forklift: str  # id of Forklift's concern; empty where it has none
     detect: Detect
     matters: Matters
+    loss: bool = False  # what the copy lacks for good: told of a VM that runs in the target, too
 
 
 CONCERNS: dict[str, Concern] = {}
@@ -79,16 +80,18 @@ def concern(
     source: str = "",
     matters: Matters = copied,
     by_cluster: bool = False,
+    loss: bool = False,
     essential: bool = False,
 ) -> Callable[[Detect], Detect]:
     """Register what a function detects as the rule ``code``, where it ``matters``; its docstring is the page.
 
     ``source`` is the upstream file or page, a bare name one of Forklift's policies. ``by_cluster`` reports
-    all VMs of a cluster together.
+    all VMs of a cluster together. A ``loss`` is still told, as an information, once the VM runs in the target:
+    somebody may meet it then.
     """
 
     def add(detect: Detect) -> Detect:
-        found = CONCERNS[code] = Concern(code, forklift, detect, matters)
+        found = CONCERNS[code] = Concern(code, forklift, detect, matters, loss)
 
         def check(review: Review) -> Iterator[Problem]:
             return _of_clusters(review, found) if by_cluster else _of_vms(review, found)
@@ -110,22 +113,28 @@ def seen(review: Review, subject: Subject) -> Seen:
 
 @lru_cache(maxsize=1)
 def _all(review: Review) -> dict[str, list[tuple[Subject, Seen, Detected]]]:
-    """Return what every concern detects where it matters, by code: each VM that still runs in vSphere is met once."""
+    """Return what every concern detects where it matters, by code: each VM is met once.
+
+    Of those that run in the target, only losses are of interest.
+    """
     result: dict[str, list[tuple[Subject, Seen, Detected]]] = {code: [] for code in CONCERNS}
     concerns = tuple(CONCERNS.values())
+    losses = tuple(concern for concern in concerns if concern.loss)
     for subject, group, machine in review.moving:
-        if group.stage in _SOURCE_RUNS:
-            facts = seen(review, subject)
-            for concern in concerns:
-                if concern.matters(subject, group, machine):
-                    for found in concern.detect(facts):
-                        result[concern.code].append((subject, facts, found))
+        facts = seen(review, subject)
+        for concern in concerns if group.stage in _SOURCE_RUNS else losses:
+            if concern.matters(subject, group, machine):
+                for found in concern.detect(facts):
+                    result[concern.code].append((subject, facts, found))
     return result
 
 
 def _of_vms(review: Review, concern: Concern) -> Iterator[Problem]:
     for subject, _, found in _all(review)[concern.code]:
-        yield subject.problem(found.what, found.fix, *found.path)
+        problem = subject.problem(found.what, found.fix, *found.path)
+        if subject.group is not None and subject.group.stage not in _SOURCE_RUNS:
+            problem = problem._replace(severity="info", help="for whoever runs the VM: it was copied this way")
+        yield problem
 
 
 def _of_clusters(review: Review, concern: Concern) -> Iterator[Problem]:

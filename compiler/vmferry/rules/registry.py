@@ -55,4 +55,5 @@ def run(code: str, review: Review) -> Iterator[Finding]:
             vms=problem.vms,
             fix=problem.right,
             secret=problem.secret,
+            severity=problem.severity,
         )

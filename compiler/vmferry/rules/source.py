@@ -56,6 +56,7 @@ def consolidation(seen: Seen) -> Iterator[Detected]:
     "CPU affinity is not carried over",
     forklift="vmware.cpu_affinity.detected",
     source="cpu_affinity.rego",
+    loss=True,
 )
 def cpu_affinity(seen: Seen) -> Iterator[Detected]:
     """The VM is bound to CPUs of its host. In the target it runs on any CPU of its node.
@@ -126,6 +127,7 @@ def resource_scheduling(seen: Seen) -> Iterator[Detected]:
     "fault tolerance is lost",
     forklift="vmware.fault_tolerance.enabled",
     source="fault_tolerance.rego",
+    loss=True,
 )
 def fault_tolerance(seen: Seen) -> Iterator[Detected]:
     """A second copy of this VM runs in vSphere and takes over without an interruption.
@@ -149,6 +151,7 @@ def _anywhere(subject: Subject, group: Group, machine: Machine) -> bool:
     forklift="vmware.host_affinity.detected",
     source="host_affinity.rego",
     matters=_anywhere,
+    loss=True,
 )
 def host_affinity(seen: Seen) -> Iterator[Detected]:
     """A rule of the cluster keeps this VM to some hosts. Its copy runs on any node.
@@ -166,6 +169,7 @@ def host_affinity(seen: Seen) -> Iterator[Detected]:
     "NUMA affinity is not carried over",
     forklift="vmware.numa_affinity.detected",
     source="numa_affinity.rego",
+    loss=True,
 )
 def numa_affinity(seen: Seen) -> Iterator[Detected]:
     """The VM is bound to NUMA nodes of its host, mostly for memory latency. Its copy is not.
@@ -190,6 +194,7 @@ def _devices_left(subject: Subject, group: Group, machine: Machine) -> bool:
     forklift="vmware.passthrough_device.detected",
     source="passthrough_device.rego",
     matters=_devices_left,
+    loss=True,
 )
 def passthrough(seen: Seen) -> Iterator[Detected]:
     """Devices of the ESXi host that are passed through to the VM stay in that host.
@@ -215,6 +220,7 @@ def _loses_sriov(subject: Subject, group: Group, machine: Machine) -> bool:
     forklift="vmware.device.sriov.detected",
     source="sriov_device.rego",
     matters=_loses_sriov,
+    loss=True,
 )
 def sriov(seen: Seen) -> Iterator[Detected]:
     """The VM has a virtual function of a network card. Its copy gets a virtio adapter.
@@ -232,6 +238,7 @@ def sriov(seen: Seen) -> Iterator[Detected]:
     "USB controller is left behind",
     forklift="vmware.usb_controller.detected",
     source="usb_controller.rego",
+    loss=True,
 )
 def usb(seen: Seen) -> Iterator[Detected]:
     """Devices on the VM's USB controller, such as licence dongles, are not carried over."""

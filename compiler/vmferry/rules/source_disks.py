@@ -117,6 +117,7 @@ def independent(seen: Seen) -> Iterator[Detected]:
     "guest sees serial numbers of disks, and they get shorter",
     forklift="vmware.disk_serial.truncated",
     source="disk_serial_numbers.rego",
+    loss=True,
 )
 def serial_numbers(seen: Seen) -> Iterator[Detected]:
     """The guest sees the UUIDs of its SCSI disks as their serial numbers (disk.EnableUUID).
@@ -235,6 +236,7 @@ def _without_reservations(subject: Subject, group: Group, machine: Machine) -> b
     forklift="vmware.disk.shared.detected",
     source="shared_disk.rego",
     matters=_without_reservations,
+    loss=True,
 )
 def shared_disk(seen: Seen) -> Iterator[Detected]:
     """VMs that share a disk share one volume in the target, without SCSI reservations.
@@ -247,7 +249,9 @@ def shared_disk(seen: Seen) -> Iterator[Detected]:
             yield Detected(f"{name} is shared ({disk.shared}), and no VM can reserve it", fix, ("disks", index))
 
 
-@concern("VMF725", "info", "snapshots stay behind", forklift="vmware.snapshot.detected", source="snapshot.rego")
+@concern(
+    "VMF725", "info", "snapshots stay behind", forklift="vmware.snapshot.detected", source="snapshot.rego", loss=True
+)
 def snapshots(seen: Seen) -> Iterator[Detected]:
     """The copy is of the VM as it is now: earlier states stay in vSphere and go with it when it is retired.
 

@@ -110,7 +110,14 @@ def odd_name(seen: Seen) -> Iterator[Detected]:
         yield Detected("its name is no DNS name, and Forklift is told no id", fix, ("name",))
 
 
-@concern("VMF727", "warning", "content of the vTPM is lost", forklift="vmware.tpm.detected", source="tpm_enabled.rego")
+@concern(
+    "VMF727",
+    "warning",
+    "content of the vTPM is lost",
+    forklift="vmware.tpm.detected",
+    source="tpm_enabled.rego",
+    loss=True,
+)
 def tpm(seen: Seen) -> Iterator[Detected]:
     """What a guest sealed in its virtual TPM is not copied: the copy has an empty one.
 

@@ -84,6 +84,7 @@ def disconnected(seen: Seen) -> Iterator[Detected]:
     "warning",
     "VM is suspended",
     source="https://libguestfs.org/virt-v2v.1.html",
+    loss=True,
 )
 def suspended(seen: Seen) -> Iterator[Detected]:
     """What a suspended VM has in memory is not copied: its copy starts as after a power failure.
@@ -152,6 +153,7 @@ def managed(seen: Seen) -> Iterator[Detected]:
     "warning",
     "latency sensitivity is not carried over",
     source="VMware, Deploying Extremely Latency-Sensitive Applications in vSphere",
+    loss=True,
 )
 def latency(seen: Seen) -> Iterator[Detected]:
     """At latency sensitivity high vSphere gives a VM physical CPUs of its own. Its copy shares them."""

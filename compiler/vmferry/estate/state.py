@@ -1,0 +1,25 @@
+"""Which VMs have state of their own outside of their disks: EFI variables and what a vTPM holds."""
+
+from vmferry.model.blueprint import Machine
+from vmferry.model.provisioners import claims
+from vmferry.model.spec import Cluster, Storage, StorageClass
+
+
+def keeps_state(machine: Machine) -> bool:
+    """Return whether KubeVirt keeps a state volume for the VM (pkg/storage/backend-storage).
+
+    Path virt-v2v asks for persistent EFI variables; Forklift does not (vsphere/builder.go mapFirmware, mapTpm).
+    """
+    if machine.golden or machine.path == "rebuild":
+        return False
+    return machine.vtpm or (machine.path == "virt-v2v" and machine.firmware == "efi")
+
+
+def state_class(cluster: Cluster, storage: Storage) -> StorageClass | None:
+    """Return the class that state volumes are made of; None where none is stated, or it is not in the spec."""
+    return next((each for each in storage.classes if each.name == cluster.vm_state_storage_class), None)
+
+
+def shared_state(found: StorageClass | None) -> bool:
+    """Return whether a class gives state volumes ReadWriteMany: they are file systems (getAccessMode)."""
+    return found is not None and ("ReadWriteMany", "Filesystem") in claims(found)

@@ -1,0 +1,67 @@
+"""What a drain of its node does to a VM: live-migrate it, or shut it down."""
+
+from vmferry.estate.state import keeps_state, shared_state, state_class
+from vmferry.kube.versions import STATE_VOLUME_PINS, possible
+from vmferry.model.blueprint import EvictionStrategy, Machine
+from vmferry.model.spec import Cluster, Storage
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.selection import Candidate
+
+_REMEDY = (
+    "update KubeVirt to 1.4 or later, or give its state a class with ReadWriteMany file systems "
+    "(target.cluster.vmStateStorageClass); or set liveMigration: preferred"
+)
+
+
+def _pinned_by_state(machine: Machine, cluster: Cluster, storage: Storage) -> tuple[str, ...]:
+    """Return why the state of a machine keeps it on its node; nothing from KubeVirt 1.4 on."""
+    if not keeps_state(machine) or not possible(cluster.versions, STATE_VOLUME_PINS):
+        return ()
+    if shared_state(state_class(cluster, storage)):
+        return ()
+    what = "vTPM state" if machine.vtpm else "EFI variables"
+    return (f"its {what} are kept on a volume that KubeVirt {cluster.versions.kubevirt} makes ReadWriteOnce",)
+
+
+def eviction(
+    candidate: Candidate, machine: Machine, cluster: Cluster, storage: Storage, journal: Journal
+) -> EvictionStrategy:
+    """Return the eviction strategy by KubeVirt's rule (virt-handler vm.go calculateLiveMigrationCondition).
+
+    LiveMigrate on a VM that cannot would block every node drain, and admission does not notice.
+    """
+    wanted, vm = candidate.decisions.live_migration or "preferred", candidate.vm
+    where = candidate.origin("live_migration")
+    disks, nics = machine.disks, machine.nics
+    hindrances = [f"{disk.name} is {disk.access_mode}" for disk in disks if disk.access_mode != "ReadWriteMany"]
+    hindrances += [f"{disk.name} is a LUN with reservations" for disk in disks if disk.lun]
+    hindrances += ["GPU"] * bool(vm.gpus) + ["passed-through device"] * bool(vm.host_devices)
+    hindrances += [f"{nic.name} is macvtap" for nic in nics if nic.binding == "macvtap"]
+    hindrances += [f"{nic.name} bridges the pod network" for nic in nics if nic.nad is None and nic.binding == "bridge"]
+    pinned = _pinned_by_state(machine, cluster, storage)
+    hindrances += pinned
+    if wanted == "none":
+        journal.decide(candidate.key, "live migration", "None", "the spec says so", where=where)
+        return "None"
+    if not hindrances:
+        journal.decide(candidate.key, "live migration", "LiveMigrate", "every disk is ReadWriteMany", where=where)
+        return "LiveMigrate"
+    because = "; ".join(hindrances)
+    if wanted == "required":
+        journal.find(
+            "VMF502",
+            f"VM {vm.name} must live-migrate and cannot: {because}",
+            _REMEDY if pinned else "remove what hinders it, or set liveMigration: preferred",
+            where=where,
+            vms=(vm.name,),
+        )
+    else:
+        journal.find(
+            "VMF304",
+            f"VM {vm.name} cannot live-migrate: {because}",
+            "it is shut down when its node is drained; say liveMigration: none if that is meant",
+            where=where,
+            vms=(vm.name,),
+        )
+    journal.decide(candidate.key, "live migration", "LiveMigrateIfPossible", because, where=where)
+    return "LiveMigrateIfPossible"

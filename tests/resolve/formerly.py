@@ -10,7 +10,8 @@ from vmferry.resolve.machines import facts_digest
 def formerly(machine: Machine) -> Machine:
     """Return a machine as the vmferry before wrote it down."""
     disks = tuple(replace(disk, boot_order=1 if disk.boot_order == 1 else None) for disk in machine.disks)
-    return replace(machine, revision=0, guest_uuid=None, serial=machine.uuid, disks=disks)
+    nics = tuple(replace(nic, set_name=None) for nic in machine.nics)
+    return replace(machine, revision=0, guest_uuid=None, serial=machine.uuid, disks=disks, nics=nics)
 
 
 def recorded(machine: Machine, item: Assignment) -> Assignment:

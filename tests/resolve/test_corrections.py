@@ -97,6 +97,28 @@ def test_the_disk_that_rootdisk_names_boots_after_the_correction() -> None:
     assert [disk.boot_order for disk in machines(found)["web-01"].disks] == [2, 1]
 
 
+READDRESSED: Data = {
+    "staticIP": "cloud-init",
+    "readdress": {"vlan-7": {"addresses": ["10.0.7.9/24"]}},
+}
+
+
+def test_the_network_data_of_a_vm_that_did_not_start_gets_names() -> None:
+    before = former(vm(**READDRESSED), at="prepared")
+    assert before.vms["vc1/web-01"].machine is not None
+    assert before.vms["vc1/web-01"].machine.nics[0].set_name is None
+    found = resolved(vm(**READDRESSED), assignments=before, **stage("prepared"))
+    assert machines(found)["web-01"].nics[0].set_name == "net0"
+    assert codes(found) == ["VMF136"]
+
+
+def test_the_network_data_of_a_vm_that_runs_stays() -> None:
+    before = former(vm(**READDRESSED), at="cutover")
+    found = resolved(vm(**READDRESSED), assignments=before, **stage("cutover"))
+    assert found.assignments == before
+    assert codes(found) == ["VMF137"]
+
+
 def test_forklift_makes_its_vms_itself_so_their_record_stays() -> None:
     cold: Data = {"defaults": {"phase": "first", "namespace": "web", "path": "forklift", "method": "cold"}}
     before = former(vm(**TWO), at="migrating", **cold)

@@ -57,7 +57,7 @@ def readdressed(count: int) -> Data:
         ),
         (app("app", state=[{**STATE, "name": "vmferry-tmp"}]), app("app", state=[STATE]), "vmferry-tmp is one that"),
         (app("app", env=[VARIABLE, VARIABLE]), app("app", env=[VARIABLE]), "variable MODE is there twice"),
-        (readdressed(150), readdressed(10), "network data would exceed 2048 bytes"),
+        (readdressed(150), readdressed(10), "bytes, KubeVirt takes 2048 at most"),
         (vm("a", memory="512"), vm("a", memory="512Mi"), "memory is 512 bytes"),
         (
             vm("a", disks=[{"size": "40", "datastore": "ds1"}]),

@@ -1,13 +1,13 @@
 """KubeVirt: VirtualMachines that copy their sources, and Services in front of them."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends.cdi import BIND_IMMEDIATELY, storage
 from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, base, metadata
+from vmferry.estate.cloud_init import seed
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic, Placement
 from vmferry.model.manifest import Item, KubeObject, Resource
 from vmferry.model.quantity import format_size
@@ -41,15 +41,6 @@ _WINDOWS_TIMERS: dict[str, Any] = {
 
 _SMALL_PCI_HOLE = ("winXP", "winNet")
 """Guest ids of Windows that cannot boot with the 64-bit PCI hole: XP and Server 2003."""
-
-_USER_DATA = """\
-#cloud-config
-preserve_hostname: true
-ssh_deletekeys: false
-ssh_pwauth: unchanged
-users: []
-"""
-"""cloud-init takes the VM for a new machine, but the guest keeps its name, host keys and users."""
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
@@ -266,7 +257,7 @@ def _disks(machine: Machine) -> list[dict[str, Any]]:
     """Return the disks in the machine's order, then the one with cloud-init's data."""
     used: set[str] = set()
     disks = [_disk(disk, None if disk.lun else _serial(machine, disk, used)) for disk in machine.disks]
-    if _network_data(machine) is not None:
+    if seed(machine) is not None:
         disks.append({"cdrom": {"bus": "sata"}, "name": "cloudinit"})
     return disks
 
@@ -307,10 +298,10 @@ def _serial(machine: Machine, disk: MachineDisk, used: set[str]) -> str:
 
 def _volumes(machine: Machine) -> list[dict[str, Any]]:
     volumes = [_volume(machine, disk) for disk in machine.disks]
-    network_data = _network_data(machine)
-    if network_data is not None:
-        seed = {"networkData": network_data, "userData": _USER_DATA}
-        volumes.append({"cloudInitNoCloud": seed, "name": "cloudinit"})
+    told = seed(machine)
+    if told is not None:
+        network = {} if told.network_data is None else {"networkData": told.network_data}
+        volumes.append({"cloudInitNoCloud": network | {"userData": told.user_data}, "name": "cloudinit"})
     return volumes
 
 
@@ -351,41 +342,6 @@ def _network(nic: MachineNic) -> dict[str, Any]:
     if nic.nad is None:
         return {"name": nic.name, "pod": {}}
     return {"multus": {"networkName": nic.nad}, "name": nic.name}
-
-
-def _network_data(machine: Machine) -> str | None:
-    """Return cloud-init's network data, version 2, for NICs with new addresses; None where there are none.
-
-    Windows has no cloud-init: virt-v2v sets its addresses. Strings are quoted as in JSON, because PyYAML takes
-    some MAC addresses for numbers.
-    """
-    if machine.os == "windows":
-        return None
-    lines = [line for nic in _nics(machine) for line in _ethernet(nic)]
-    return "\n".join(["version: 2", "ethernets:", *lines, ""]) if lines else None
-
-
-def _ethernet(nic: MachineNic) -> list[str]:
-    new = nic.readdress
-    if new is None:
-        return []
-    lines = [
-        f"  {nic.name}:",
-        f"    match: {{macaddress: {json.dumps(nic.mac)}}}",
-        "    dhcp4: false",
-        f"    addresses: {json.dumps(new.addresses)}",
-    ]
-    if new.gateways:
-        routes = ", ".join(map(_default_route, new.gateways))
-        lines.append(f"    routes: [{routes}]")
-    if new.nameservers:
-        lines.append(f"    nameservers: {{addresses: {json.dumps(new.nameservers)}}}")
-    return lines
-
-
-def _default_route(gateway: str) -> str:
-    everywhere = "::/0" if ":" in gateway else "0.0.0.0/0"
-    return f"{{to: {json.dumps(everywhere)}, via: {json.dumps(gateway)}}}"
 
 
 def _service(blueprint: Blueprint, group: Group, machine: Machine, layer: str) -> KubeObject:

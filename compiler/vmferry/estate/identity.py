@@ -5,7 +5,7 @@ import re
 from msgspec.structs import replace
 
 from vmferry.estate.boot import boot_orders
-from vmferry.model.blueprint import Machine, MachineDisk
+from vmferry.model.blueprint import Machine, MachineDisk, MachineNic
 
 SWAPPED_SINCE = 13
 """The hardware version from which on a guest reads the first three fields of config.uuid byte-swapped.
@@ -68,7 +68,20 @@ def corrected(was: Machine, now: Machine) -> Machine:
     if not is_former(was) or was.serial != was.uuid or was.uuid != now.uuid:
         return was
     return replace(
-        was, revision=now.revision, guest_uuid=now.guest_uuid, serial=now.serial, disks=_corrected_disks(was, now)
+        was,
+        revision=now.revision,
+        guest_uuid=now.guest_uuid,
+        serial=now.serial,
+        disks=_corrected_disks(was, now),
+        nics=_with_names(was, now),
+    )
+
+
+def _with_names(was: Machine, now: Machine) -> tuple[MachineNic, ...]:
+    """Return the NICs of ``was`` with the names that those of ``now`` get with the same new addresses."""
+    names = {(nic.index, nic.mac, nic.readdress): nic.set_name for nic in now.nics}
+    return tuple(
+        replace(nic, set_name=names.get((nic.index, nic.mac, nic.readdress), nic.set_name)) for nic in was.nics
     )
 
 
@@ -99,4 +112,5 @@ def as_formerly(now: Machine, was: Machine) -> Machine:
     if _unordered(was) == _unordered(now):
         disks = was.disks
     serial = was.serial if was.uuid == now.uuid else now.serial
-    return replace(now, revision=was.revision, guest_uuid=was.guest_uuid, serial=serial, disks=disks)
+    nics = _with_names(now, was)
+    return replace(now, revision=was.revision, guest_uuid=was.guest_uuid, serial=serial, disks=disks, nics=nics)

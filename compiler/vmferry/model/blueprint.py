@@ -105,6 +105,7 @@ class MachineNic(Model, frozen=True, kw_only=True):
     nad: str | None  # namespace/name; None: the pod network
     connected: bool = True
     readdress: Readdressing | None = None
+    set_name: str | None = None  # its name in the guest from its new addresses on; None: frozen before there was one
     kept: KeptNic | None = None  # None: nothing, or frozen by a vmferry that kept nothing
 
 

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 
 from msgspec import Struct
 
+from vmferry.estate.cloud_init import interface_name
 from vmferry.estate.network_map import MappedNetwork, NetworkMap, vsphere_name
 from vmferry.kube.versions import NAD_POOL, certain
 from vmferry.model.blueprint import DroppedNic, MachineNic, SourceRef
@@ -103,7 +104,8 @@ class _Making:
                 self._candidate.key, subject, f"{nic.network} → not connected", reason, where=row.where
             )
             return
-        readdress = self._candidate.vm.readdress.get(nic.network)
+        vm = self._candidate.vm
+        new = vm.readdress.get(nic.network) if self._candidate.decisions.static_ip == "cloud-init" else None
         made = MachineNic(
             index=index,
             name=f"nic-{len(self.nics)}",
@@ -113,7 +115,8 @@ class _Making:
             binding=row.binding(),
             nad=row.nad(self._namespace, self._copy(row)),
             connected=nic.connected,
-            readdress=readdress if self._candidate.decisions.static_ip == "cloud-init" else None,
+            readdress=new,
+            set_name=interface_name(nic, index) if new is not None and vm.os != "windows" else None,
         )
         self.nics.append(made)
         target = type(row.network.target).__struct_config__.tag

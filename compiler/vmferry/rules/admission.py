@@ -10,8 +10,9 @@ from collections.abc import Hashable, Iterable, Iterator
 from posixpath import normpath
 from typing import TypeVar
 
+from vmferry.estate.cloud_init import MAX_INLINE, seed
 from vmferry.model.application import CONFIG_VOLUME, SCRATCH_VOLUME, Application, NamedPort
-from vmferry.model.blueprint import Machine, MachineNic
+from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import rule
 
@@ -19,7 +20,6 @@ _SOURCE = (
     "kubevirt/kubevirt pkg/virt-api/webhooks/validating-webhook/admitters, pkg/network/admitter; "
     "kubernetes/kubernetes pkg/apis/core/validation, pkg/apis/apps/validation"
 )
-_MAX_CLOUD_INIT = 2048  # bytes of networkData inline
 _MAX_STATEFULSET = 52  # its pods carry a label NAME-HASH of at most 63
 _MAX_DISKS = 256  # maxItems of disks and volumes in the CRD
 _MAX_CONFIG = 1 << 20  # bytes of a ConfigMap's values
@@ -87,8 +87,11 @@ def _problems(machine: Machine) -> Iterator[_Problem]:
     if machine.placement.labels.keys() & _RESERVED:  # Forklift's VMs have them, too, from a Plan's targetLabels
         names = ", ".join(sorted(machine.placement.labels.keys() & _RESERVED))
         yield "labels", f"label {names} is KubeVirt's own", "choose another name"
-    if sum(map(_network_data, machine.nics)) > _MAX_CLOUD_INIT:
-        yield "readdress", "cloud-init's network data would exceed 2048 bytes", "give fewer addresses and nameservers"
+    told = seed(machine)
+    size = len((told.network_data or "").encode()) if told is not None else 0
+    if size > MAX_INLINE:
+        what = f"cloud-init's network data has {size} bytes, KubeVirt takes {MAX_INLINE} at most"
+        yield "readdress", what, "give fewer addresses and nameservers, or set the addresses in the guest"
 
 
 _RESERVED = frozenset(
@@ -121,14 +124,6 @@ def _scheduling(machine: Machine) -> Iterator[_Problem]:
                 f"toleration of {toleration.key} has a value, and operator Exists (the default) takes none",
                 "add operator: Equal, or drop the value",
             )
-
-
-def _network_data(nic: MachineNic) -> int:
-    """Return about how many bytes a NIC takes in cloud-init's network data."""
-    new = nic.readdress
-    if new is None:
-        return 0
-    return 200 + sum(len(text) + 4 for text in (*new.addresses, *new.nameservers, *new.gateways))
 
 
 def _service(field: str, name: str, ports: tuple[NamedPort, ...]) -> Iterator[_Problem]:

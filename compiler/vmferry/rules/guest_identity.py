@@ -1,7 +1,9 @@
 """Whether a guest takes its copy for the machine it was, and a clone for a machine of its own."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.cloud_init import seed
 from vmferry.estate.identity import SWAPPED_SINCE, hardware_number, is_former
 from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review, Subject
@@ -55,3 +57,73 @@ def windows_clock(review: Review) -> Iterator[Problem]:
                 "add `timezone`, as in Europe/Berlin, or `windowsTimezone` in `defaults`; Etc/UTC if it keeps UTC",
                 "name",
             )
+
+
+@rule(
+    "VMF553",
+    "warning",
+    "clones of a Windows image are one machine to its domain",
+    source="Microsoft, Sysprep overview: images must be generalized; KubeVirt user guide, sysprep",
+)
+def windows_clone(review: Review) -> Iterator[Problem]:
+    """A clone of a Windows that was not generalized has the SID, the name and the machine account of its image.
+
+    Two of them in one domain shut each other out, WSUS and KMS count them as one, and Microsoft supports neither.
+    """
+    for subject, machine in _emitted(review):
+        if machine.os == "windows" and machine.clone_of is not None:
+            yield subject.problem(
+                f"it is a clone of {machine.clone_of}, and Windows keeps the SID and name of its image",
+                "run sysprep /generalize /oobe /shutdown in the image before it is copied, and suppress this then",
+                "cloneOf",
+            )
+
+
+@rule(
+    "VMF554",
+    "info",
+    "cloud-init has to be there in the guest",
+    source="canonical/cloud-init #1327 (LP 1855945); KubeVirt user guide, startup scripts",
+)
+def needs_cloud_init(review: Review) -> Iterator[Problem]:
+    """New addresses, and a clone's own name and host keys, are set by cloud-init, which is a part of the guest.
+
+    Without it nothing happens: the guest looks for its old addresses, and clones share their SSH host keys. Network
+    data of version 2 takes release 18.2 or later. An installed Ubuntu Server has cloud-init's networking disabled.
+    """
+    for subject, machine in _emitted(review):
+        told = seed(machine)
+        if told is None:
+            continue
+        what = "its new addresses are" if told.network_data is not None else "its name and SSH host keys are"
+        yield subject.problem(
+            f"{what} set by cloud-init, which the guest has to have",
+            "install cloud-init 18.2 or later in the guest before the copy, with datasource NoCloud, and remove "
+            "`network: {config: disabled}` from /etc/cloud/cloud.cfg.d",
+            "readdress" if told.network_data is not None else "cloneOf",
+        )
+
+
+@rule(
+    "VMF555",
+    "info",
+    "clones have the machine id of their image",
+    source="systemd machine-id(5), first boot semantics; libguestfs virt-sysprep(1), machine-id",
+)
+def machine_id(review: Review) -> Iterator[Problem]:
+    """/etc/machine-id names a Linux installation, and cloud-init does not change it.
+
+    Clones with one id ask DHCP for one lease, and monitoring takes them for one machine. systemd makes an id for each
+    where the image has an empty file.
+    """
+    clones: defaultdict[str, list[str]] = defaultdict(list)
+    for _, machine in _emitted(review):
+        if machine.os == "linux" and machine.clone_of is not None:
+            clones[machine.clone_of].append(machine.name)
+    for image, names in sorted(clones.items()):
+        yield Problem(
+            f"{'1 clone' if len(names) == 1 else f'{len(names)} clones'} of {image} get the machine id in it",
+            "empty /etc/machine-id in the image before it is copied (virt-sysprep --operations machine-id)",
+            review.at("vms"),
+            tuple(sorted(names)),
+        )

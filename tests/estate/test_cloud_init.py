@@ -14,8 +14,8 @@ from vmferry.model.spec import Readdressing
 NEW = Readdressing(addresses=("10.0.2.14/24",), gateway="10.0.2.1")
 
 
-def made(**fields: Any) -> Machine:
-    return machine(**{"revision": CURRENT} | fields)
+def made(target: str = "web-01", **fields: Any) -> Machine:
+    return machine(target, **{"revision": CURRENT} | fields)
 
 
 def readdressed(index: int = 0, **fields: Any) -> MachineNic:

@@ -181,13 +181,8 @@ def _domain(machine: Machine) -> dict[str, Any]:
     """
     result: dict[str, Any] = {"clock": _clock(machine)}
     if machine.instancetype is None:
-        result["cpu"] = {
-            "cores": machine.cores,
-            "model": machine.cpu_model or "host-model",
-            "sockets": machine.sockets,
-            "threads": machine.threads,
-        }
-        result["memory"] = {"guest": format_size(machine.memory)}
+        result["cpu"] = _cpu(machine)
+        result["memory"] = _memory(machine)
     return result | {
         "devices": _devices(machine),
         "features": _features(machine),
@@ -195,6 +190,28 @@ def _domain(machine: Machine) -> dict[str, Any]:
         "machine": {"type": machine.machine_type},
         "resources": {},
     }
+
+
+def _cpu(machine: Machine) -> dict[str, Any]:
+    """Return the CPUs; dedicated ones make the pod Guaranteed, for which KubeVirt sets the limits."""
+    cpu: dict[str, Any] = {
+        "cores": machine.cores,
+        "model": machine.cpu_model or "host-model",
+        "sockets": machine.sockets,
+        "threads": machine.threads,
+    }
+    if machine.dedicated_cpus:
+        cpu["dedicatedCpuPlacement"] = True
+    if machine.numa_passthrough:
+        cpu["numa"] = {"guestMappingPassthrough": {}}
+    return cpu
+
+
+def _memory(machine: Machine) -> dict[str, Any]:
+    memory: dict[str, Any] = {"guest": format_size(machine.memory)}
+    if machine.hugepages is not None:
+        memory["hugepages"] = {"pageSize": machine.hugepages}
+    return memory
 
 
 def _clock(machine: Machine) -> dict[str, Any]:

@@ -460,6 +460,12 @@ PERSISTENT_STATE_GATED = Feature(
     source="kubevirt pkg/virt-config/featuregate/inactive.go",
 )
 
+NUMA_GATED = Feature(
+    Component.KUBEVIRT,
+    "feature gate NUMA, which has to be switched on",
+    until="1.4",
+    source="kubevirt v1.3.0 pkg/virt-config/feature-gates.go, v1.4.0 pkg/virt-config/deprecation/feature-gates.go",
+)
 STATE_VOLUME_PINS = Feature(
     Component.KUBEVIRT,
     "VMs that cannot live-migrate because their EFI or vTPM state is on a ReadWriteOnce volume",

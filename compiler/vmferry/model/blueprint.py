@@ -230,6 +230,9 @@ class Machine(Model, frozen=True, kw_only=True):
     cores: int = 1
     threads: int = 1
     cpu_model: str | None = None
+    dedicated_cpus: bool = False
+    hugepages: str | None = None  # size of a page
+    numa_passthrough: bool = False
     memory: int = 0  # bytes
     disks: tuple[MachineDisk, ...] = ()
     nics: tuple[MachineNic, ...] = ()

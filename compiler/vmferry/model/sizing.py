@@ -22,11 +22,13 @@ _GI = 1 << 30
 _FIXED_OVERHEAD = 240 * _MI  # virt-launcher, virtlogd, virtqemud, qemu; up to KubeVirt 1.9 they ask for 210 or 220
 _CONSOLE_CPU = 5  # millicores of the container that logs the serial console (services/serialconsolelog.go)
 _CONSOLE_MEMORY = 35_000_000
+_CONSOLE_GUARANTEED = (15, 60_000_000)  # of a pod that is Guaranteed, which requests its limits
 _PER_VCPU = 8 * _MI
 _IO_THREAD = 8 * _MI
 _GRAPHICS = 32 * _MI
 _VFIO = _GI
 _TPM = 53 * _MI
+_DEDICATED = 100 * _MI  # of a pod that is Guaranteed
 _PAGE_TABLES = 512  # one byte of page table for so many of memory
 _FILESYSTEM_OVERHEAD = Decimal("1.06")  # CDI's default 0.06
 _CONVERSION_CPU = 1000  # millicores a virt-v2v pod
@@ -80,7 +82,7 @@ def total(loads: Iterable[Load]) -> Load:
 def memory_overhead(machine: Machine) -> int:
     """Return the bytes KubeVirt adds to a guest's memory."""
     passthrough = machine.gpus or machine.host_devices or any(nic.binding == "sriov" for nic in machine.nics)
-    more = (_VFIO if passthrough else 0) + (_TPM if machine.vtpm else 0)
+    more = (_VFIO if passthrough else 0) + (_TPM if machine.vtpm else 0) + (_DEDICATED if machine.dedicated_cpus else 0)
     return _overhead(_vcpus(machine), machine.memory) + more
 
 
@@ -96,6 +98,12 @@ def _launcher(vcpus: int, memory: int, overhead: int, cluster: Cluster) -> Load:
     """Return what a virt-launcher pod requests."""
     cpu = math.ceil(vcpus * 1000 / cluster.cpu_allocation_ratio)
     return Load(cpu + _CONSOLE_CPU, memory * 100 // cluster.memory_overcommit + overhead + _CONSOLE_MEMORY)
+
+
+def _guaranteed(machine: Machine) -> Load:
+    """Return what the pod of a VM with dedicated CPUs requests: a CPU for each vCPU, and all of its memory."""
+    cpu, memory = _CONSOLE_GUARANTEED
+    return Load(_vcpus(machine) * 1000 + cpu, machine.memory + memory_overhead(machine) + memory)
 
 
 def disk_storage(disk: MachineDisk) -> int:
@@ -118,6 +126,8 @@ def machine_load(machine: Machine, cluster: Cluster) -> Load:
     if machine.vtpm or machine.firmware == "efi":  # backend storage for NVRAM and TPM state
         storage, claims = storage + 10 * _MI, claims + 1
     pod = _launcher(_vcpus(machine), machine.memory, memory_overhead(machine), cluster)
+    if machine.dedicated_cpus:
+        pod = _guaranteed(machine)
     return Load(pod.cpu, pod.memory, storage, claims, dict(devices))
 
 

@@ -765,6 +765,23 @@ class Decisions(Model, frozen=True, kw_only=True):
         None
     )
     preference: Annotated[InstancetypeRef, Meta(description="Preference.")] | None = None
+    cpu_placement: (
+        Annotated[
+            Literal["shared", "dedicated"],
+            Meta(description="dedicated: each vCPU gets a CPU of its node for itself (dedicatedCpuPlacement)."),
+        ]
+        | None
+    ) = None
+    hugepages: (
+        Annotated[Literal["2Mi", "1Gi"], Meta(description="Size of the huge pages that its memory is made of.")] | None
+    ) = None
+    numa_topology: (
+        Annotated[
+            Literal["passthrough"],
+            Meta(description="passthrough: the guest sees its NUMA nodes; needs dedicated CPUs and huge pages."),
+        ]
+        | None
+    ) = None
     windows_timezone: (
         Annotated[
             Text,

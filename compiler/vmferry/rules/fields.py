@@ -43,6 +43,7 @@ def _forklift(machine: Machine) -> Iterator[str]:
     """Yield what a Plan cannot say and the VM would need (forklift.konveyor.io/v1beta1 Plan.spec)."""
     if machine.placement.tolerations:
         yield "tolerations"
+    yield from _hardware(machine)
     if any(nic.readdress is not None for nic in machine.nics):
         yield "new addresses (staticIP: cloud-init)"
     bus, model = _devices(machine)
@@ -54,6 +55,16 @@ def _forklift(machine: Machine) -> Iterator[str]:
         yield "a NIC that is not connected"
     # Every NIC that is not on the pod network gets `bridge: {}` (mapNetworks in adapter/vsphere/builder.go).
     yield from sorted({f"the {_BOUND[nic.binding]} binding of a NIC" for nic in machine.nics if nic.binding in _BOUND})
+
+
+def _hardware(machine: Machine) -> Iterator[str]:
+    """Yield what only a VirtualMachine of vmferry's own says of CPUs and memory."""
+    if machine.dedicated_cpus:
+        yield "dedicated CPUs"
+    if machine.hugepages is not None:
+        yield "huge pages"
+    if machine.numa_passthrough:
+        yield "the NUMA topology"
 
 
 _BOUND = {"sriov": "SR-IOV", "macvtap": "macvtap"}

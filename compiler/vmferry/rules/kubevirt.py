@@ -402,6 +402,8 @@ _GATES: tuple[tuple[str, versions.Feature | None, str], ...] = (
     ("HostDevices", None, "a host device"),
     ("PersistentReservation", versions.PERSISTENT_RESERVATION_GATED, "a LUN with reservations"),
     ("VMPersistentState", versions.PERSISTENT_STATE_GATED, "a vTPM or EFI variables"),
+    ("CPUManager", None, "dedicated CPUs"),
+    ("NUMA", versions.NUMA_GATED, "a NUMA topology"),
 )
 """Feature gates that admission asks for: name, the releases with that gate (None: all), and what needs it."""
 
@@ -411,7 +413,8 @@ _GATES: tuple[tuple[str, versions.Feature | None, str], ...] = (
     "error",
     "feature gate is off",
     source="kubevirt pkg/virt-config/featuregate; admitters/vmi-create-admitter.go validatePersistentReservation, "
-    "validatePersistentState, validateHostDevicesWithPassthroughEnabled",
+    "validatePersistentState, validateHostDevicesWithPassthroughEnabled, validateNUMA; virt-handler: nodes are "
+    "labelled cpumanager=true with gate CPUManager only",
 )
 def gate_off(review: Review) -> Iterator[Problem]:
     """KubeVirt refuses a VM that uses a feature whose gate is off; one sees it when it is applied, after the merge."""
@@ -442,6 +445,8 @@ def _gated(review: Review) -> Iterator[tuple[Subject, str, str]]:
         needs = {
             "HostDevices": bool(machine.host_devices),
             "PersistentReservation": any(disk.lun for disk in machine.disks),
+            "CPUManager": machine.dedicated_cpus,
+            "NUMA": machine.numa_passthrough,
             "VMPersistentState": group.path == "virt-v2v" and machine.firmware == "efi" and not machine.golden,
         }
         for name, gated, what in _GATES:

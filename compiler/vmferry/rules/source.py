@@ -50,12 +50,23 @@ def consolidation(seen: Seen) -> Iterator[Detected]:
         yield Detected("its disks need consolidation", fix, ("consolidationNeeded",))
 
 
+def _shares_cpus(subject: Subject, group: Group, machine: Machine) -> bool:
+    """Return whether a copy has no CPUs of its own."""
+    return copied(subject, group, machine) and not machine.dedicated_cpus
+
+
+def _without_numa(subject: Subject, group: Group, machine: Machine) -> bool:
+    """Return whether a copy does not see the NUMA nodes it runs on."""
+    return copied(subject, group, machine) and not machine.numa_passthrough
+
+
 @concern(
     "VMF704",
     "warning",
     "CPU affinity is not carried over",
     forklift="vmware.cpu_affinity.detected",
     source="cpu_affinity.rego",
+    matters=_shares_cpus,
     loss=True,
 )
 def cpu_affinity(seen: Seen) -> Iterator[Detected]:
@@ -64,7 +75,10 @@ def cpu_affinity(seen: Seen) -> Iterator[Detected]:
     Bindings are often there for a licence that counts CPUs, or for latency.
     """
     if seen.vm.cpu_affinity:
-        fix = "if a licence or latency needs it, keep the VM to suitable nodes with `nodeSelector`; else suppress this"
+        fix = (
+            "if a licence or latency needs it, give it CPUs of its own (path virt-v2v, `cpuPlacement: dedicated`) or "
+            "keep it to suitable nodes with `nodeSelector`; else suppress this"
+        )
         yield Detected("it is bound to CPUs, and its copy is not", fix, ("cpuAffinity",))
 
 
@@ -169,6 +183,7 @@ def host_affinity(seen: Seen) -> Iterator[Detected]:
     "NUMA affinity is not carried over",
     forklift="vmware.numa_affinity.detected",
     source="numa_affinity.rego",
+    matters=_without_numa,
     loss=True,
 )
 def numa_affinity(seen: Seen) -> Iterator[Detected]:
@@ -177,7 +192,10 @@ def numa_affinity(seen: Seen) -> Iterator[Detected]:
     KubeVirt maps NUMA nodes only for VMs with dedicated CPUs and huge pages.
     """
     if seen.vm.numa_node_affinity:
-        fix = "compare its performance after a test migration; keep it to suitable nodes with `nodeSelector`"
+        fix = (
+            "if a test migration shows that it matters: path virt-v2v with `cpuPlacement: dedicated`, `hugepages` and "
+            "`numaTopology: passthrough`"
+        )
         yield Detected("it is bound to NUMA nodes, and its copy is not", fix, ("numaNodeAffinity",))
 
 

@@ -148,17 +148,26 @@ def managed(seen: Seen) -> Iterator[Detected]:
         yield Detected(f"{seen.vm.managed_by} manages it", fix, ("managedBy",))
 
 
+def _shares_cpus(subject: Subject, group: Group, machine: Machine) -> bool:
+    """Return whether a copy has no CPUs of its own."""
+    return copied(subject, group, machine) and not machine.dedicated_cpus
+
+
 @concern(
     "VMF738",
     "warning",
     "latency sensitivity is not carried over",
     source="VMware, Deploying Extremely Latency-Sensitive Applications in vSphere",
+    matters=_shares_cpus,
     loss=True,
 )
 def latency(seen: Seen) -> Iterator[Detected]:
     """At latency sensitivity high vSphere gives a VM physical CPUs of its own. Its copy shares them."""
     if seen.vm.latency_sensitivity == "high":
-        fix = "measure it in a test migration; keep it to nodes with spare CPUs with `nodeSelector`"
+        fix = (
+            "measure it in a test migration; give it CPUs of its own (path virt-v2v, `cpuPlacement: dedicated`) or "
+            "keep it to nodes with spare CPUs with `nodeSelector`"
+        )
         yield Detected("its latency sensitivity is high, and its copy shares CPUs", fix, ("latencySensitivity",))
 
 

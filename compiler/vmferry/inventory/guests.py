@@ -4,20 +4,26 @@ import re
 
 from vmferry.model.facts import OsFamily
 
-_WORDS: tuple[tuple[OsFamily, str], ...] = (
-    ("windows", r"\bwindows\b|^win(?:net|xp|vista|longhorn|\d)"),
+_WORDS: tuple[tuple[OsFamily, tuple[str, ...]], ...] = (
+    ("windows", (r"\bwindows\b", r"^win(?:net|xp|vista|longhorn|\d)", r"^win(?:dows\w*|me|nt)guest$")),
     (
         "other",
-        r"bsd\b|solaris|mac ?os|os x\b|darwin|netware|os/2|ms-?dos|\besxi?\b|unixware|openserver|ecomstation",
+        (
+            r"bsd(?:\b|\w*guest$)|solaris|mac ?os|os x\b|darwin|netware|os/2|ms-?dos|\besxi?\b",
+            r"unixware|openserver|ecomstation|^(?:os2|dos|vmkernel|crx)\w*guest$",
+        ),
     ),
     (
         "linux",
-        r"linux|red ?hat|\brhel|centos|debian|ubuntu|suse\b|\bsles|fedora|rocky|\balma|photon|coreos|flatcar|asianux",
+        (
+            r"linux|red ?hat|\brhel|centos|debian|ubuntu|suse\b|\bsles|fedora|rocky|\balma|photon|coreos|flatcar",
+            r"asianux|mandriva|mandrake|pardus|^(?:opensuse|suse|nld9|oes|sjds)\w*guest$",
+        ),
     ),
 )
-"""First match wins: `Oracle Solaris 11` comes before `Oracle Linux 9`."""
+"""Names and guest ids; the first match wins: `Oracle Solaris 11` comes before `Oracle Linux 9`."""
 
-_FAMILIES = tuple((family, re.compile(pattern, re.IGNORECASE)) for family, pattern in _WORDS)
+_FAMILIES = tuple((family, re.compile("|".join(patterns), re.IGNORECASE)) for family, patterns in _WORDS)
 _DETAILED = re.compile(r"familyName='([^']*)'")
 _PRETTY = re.compile(r"prettyName='([^']+)'")
 

@@ -2,12 +2,20 @@
 
 from typing import Any
 
+import msgspec
 import pytest
-from tests.resolve.projects import Data, machines, resolved, vm
+from msgspec.structs import replace
+from tests.resolve.projects import Data, machines, project, resolved, vm
 from tests.rules.ruling import only, ruled, silent
 
+from vmferry.check import review
 from vmferry.model.blueprint import Machine
+from vmferry.model.finding import Finding
+from vmferry.model.inventory import Inventory
+from vmferry.resolve.blueprint import resolve
+from vmferry.rules import check
 
+HEAD = {"apiVersion": "vmferry.dev/v1alpha1", "kind": "Inventory"}
 UUID = "42301f6e-1c5d-4c6e-9d3a-00000000000a"
 INSTANCE = "50301f6e-1c5d-4c6e-9d3a-00000000000a"
 NIC = {"network": "vlan-7", "mac": "00:50:56:00:00:01"}
@@ -176,6 +184,19 @@ def test_a_port_group_and_a_datastore_of_two_datacenters_are_ambiguous_by_name()
     found = [each for each in ruled(planned(), staying(datacenter="DC2")) if each.code == "VMF746"]
     assert {each.message.split(" of vc1")[0] for each in found} == {"network 'vlan-7'", "datastore 'ds1'"}
     assert all("datacenters DC1 and DC2" in each.message and each.vms == ("a",) for each in found)
+
+
+def inventoried(*networks: Data) -> list[Finding]:
+    """Return what is found of names where the vCenter has these networks."""
+    part = {"source": {"name": "vc1", "kind": "vcenter"}, "metadata": {"name": "vc1"}, "networks": networks}
+    made = replace(project(planned()), inventories=(msgspec.convert(part | HEAD, Inventory),))
+    return [each for each in check(review(made, resolve(made))) if each.code == "VMF746"]
+
+
+def test_two_networks_of_one_name_in_the_inventory_are_ambiguous() -> None:
+    two = [{"name": "vlan-7", "id": "dvportgroup-7"}, {"name": "vlan-7", "id": "network-7"}]
+    assert ["is several: dvportgroup-7, network-7" in each.message for each in inventoried(*two)] == [True]
+    assert inventoried(two[0], {"name": "vlan-8", "id": "network-8"}) == []
 
 
 def test_one_datacenter_an_id_or_another_path_is_not_ambiguous() -> None:

@@ -221,22 +221,25 @@ class _Found(NamedTuple):
 @rule(
     "VMF746",
     "error",
-    "one name in two datacenters",
+    "one name for several networks or datastores",
     source="kubev2v/forklift pkg/controller/map/network/validation.go, storage/validation.go: RefNotUnique",
 )
 def two_datacenters(review: Review) -> Iterator[Problem]:
     """A port group or datastore belongs to one datacenter, and two datacenters may each have one of the same name.
 
-    Forklift looks through the whole vCenter. It finds both, marks the NetworkMap or StorageMap as ambiguous, and no
-    Plan that uses it gets ready. VMs that stay in vSphere count as well: it is their network that Forklift finds, too.
+    So may two switches of one datacenter. Forklift looks through the whole vCenter. It finds both, marks the NetworkMap
+    or StorageMap as ambiguous, and no Plan that uses it gets ready. VMs that stay in vSphere count as well: it is their
+    network that Forklift finds, too.
     """
-    places = _datacenters(review)
+    places, ids = _datacenters(review), _ids(review)
     for found in (*_networks(review), *_datastores(review)):
-        datacenters = sorted(places[found.what, found.vcenter, found.name])
-        if len(datacenters) > 1:
+        key = found.what, found.vcenter, found.name
+        where = f"is in datacenters {' and '.join(sorted(places[key]))}"
+        if len(ids[key]) > 1:
+            where = f"is several: {', '.join(sorted(ids[key]))}"
+        if len(places[key]) > 1 or len(ids[key]) > 1:
             yield Problem(
-                f"{found.what} {found.name!r} of {found.vcenter} is in datacenters {' and '.join(datacenters)}: the "
-                "name alone is ambiguous for Forklift",
+                f"{found.what} {found.name!r} of {found.vcenter} {where}; the name alone is ambiguous for Forklift",
                 "give each a row of its own with its managed object `id`, which vCenter shows in the address of its "
                 "page; import the inventory with ids (networkId of NICs), so that each VM finds its row",
                 found.where,
@@ -254,6 +257,17 @@ def _datacenters(review: Review) -> defaultdict[tuple[str, str, str], set[str]]:
             for disk in subject.vm.disks or ():
                 if disk.datastore is not None:
                     result["datastore", subject.source, disk.datastore].add(datacenter)
+    return result
+
+
+def _ids(review: Review) -> defaultdict[tuple[str, str, str], set[str]]:
+    """Return the ids that the inventory has of networks and datastores, by what, vCenter and name."""
+    result: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for part in review.project.inventories:
+        for what, things in (("network", part.networks), ("datastore", part.datastores)):
+            for thing in things:
+                if thing.id is not None:
+                    result[what, part.source.name, thing.name].add(thing.id)
     return result
 
 

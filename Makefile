@@ -13,6 +13,7 @@ BENCH_ARGS ?=
 MUTATIONS_ARGS ?= --first
 GUESTS ?= all
 COMPATIBILITY_ARGS ?=
+N ?= 1000
 # Public reports as executable cases, which are no part of the repository; CASES='forklift-* guest-dns' runs only some.
 VMFERRY_CASES ?= ../shared/cases
 CASES ?=
@@ -20,8 +21,8 @@ CASES ?=
 export VMFERRY_RAN ?= $(CURDIR)/build/ran
 
 .DEFAULT_GOAL = help
-.PHONY: help install testtools tools demo test cases coverage e2e e2e-flux e2e-argocd e2e-operators guests mutations \
-	compatibility lint format golden schema docs bench clean
+.PHONY: help install testtools tools demo test cases coverage e2e e2e-flux e2e-argocd e2e-oldest e2e-operators \
+	guests mutations compatibility soak lint format golden schema docs bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -45,8 +46,9 @@ $(VENV)/.groups: $(VENV)/.vmferry
 install: $(VENV)/.groups ## vmferry and what developing it takes, into .venv
 
 # Programs that are a module on the Go module proxy; Go checks each against its checksum database.
-KUSTOMIZE = sigs.k8s.io/kustomize/kustomize/v5@v5.5.0
-KUBECONFORM = github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
+KUSTOMIZE = sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
+KUSTOMIZE_OLDEST = sigs.k8s.io/kustomize/kustomize/v5@v5.5.0
+KUBECONFORM = github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 OPA = github.com/open-policy-agent/opa@v1.10.1
 # Programs with a go.mod of their own below tests/, which says what they are built from.
 VCSIM = tests/vcsim
@@ -55,13 +57,14 @@ FLUX = tests/e2e/flux
 ARGOCD = tests/e2e/argocd
 
 # Built without it, kustomize says it is version (devel).
-TELL = -X sigs.k8s.io/kustomize/api/provenance.version=$(lastword $(subst @, ,$(KUSTOMIZE)))
+TELL = -X sigs.k8s.io/kustomize/api/provenance.version=$(lastword $(subst @, ,$(1)))
 
-BUILD = go build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@
+# A server is built of the newest release that builds with this Go (go.mod), and of the oldest supported (oldest.mod).
+BUILD = go build -trimpath -ldflags '-s -w' $(if $(filter %-oldest,$(@F)),-modfile=oldest.mod) -o $(CURDIR)/$@
 
 .tools/bin/kustomize .tools/bin/kubeconform .tools/bin/opa: Makefile
 	@mkdir -p $(@D)
-	GOBIN=$(CURDIR)/$(@D) go install -trimpath $(if $(filter kustomize,$(@F)),-ldflags '$(TELL)') \
+	GOBIN=$(CURDIR)/$(@D) go install -trimpath $(if $(filter kustomize,$(@F)),-ldflags '$(call TELL,$(KUSTOMIZE))') \
 		$($(shell echo $(@F) | tr a-z A-Z))
 	@touch $@
 
@@ -75,17 +78,27 @@ BUILD = go build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@
 	@module=$$(go mod download -json github.com/securego/gosec/v2@v2.30.0 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && \
 		install -m 644 "$$module/report/sarif/testdata/$(@F)" $@
 
-# etcd and kube-apiserver in one program (107 MB), and kubectl (79 MB). With the engines below, the first build takes
-# fifteen minutes on two processors; with Go's cache, one.
-.tools/bin/apiserver: $(APISERVER)/main.go $(APISERVER)/go.mod $(APISERVER)/go.sum
+.tools/bin/kustomize-oldest: Makefile
+	@mkdir -p $(@D)/oldest
+	GOBIN=$(CURDIR)/$(@D)/oldest go install -trimpath -ldflags '$(call TELL,$(KUSTOMIZE_OLDEST))' $(KUSTOMIZE_OLDEST)
+	@mv $(@D)/oldest/kustomize $@ && rmdir $(@D)/oldest
+
+# etcd and kube-apiserver in one program (124 MB), and kubectl (79 MB). With the engines below, and the oldest of each, the
+# first build takes half an hour on two processors; with Go's cache, one minute.
+.tools/bin/apiserver .tools/bin/apiserver-oldest: $(APISERVER)/main.go
+.tools/bin/apiserver .tools/bin/kubectl: $(APISERVER)/go.mod $(APISERVER)/go.sum
+.tools/bin/apiserver-oldest .tools/bin/kubectl-oldest: $(APISERVER)/oldest.mod $(APISERVER)/oldest.sum
+.tools/bin/apiserver .tools/bin/apiserver-oldest:
 	@mkdir -p $(@D)
 	cd $(APISERVER) && $(BUILD) .
 
-.tools/bin/kubectl: $(APISERVER)/go.mod $(APISERVER)/go.sum
+.tools/bin/kubectl .tools/bin/kubectl-oldest:
 	@mkdir -p $(@D)
 	cd $(APISERVER) && $(BUILD) k8s.io/kubernetes/cmd/kubectl
 
 .tools/bin/kustomize-controller: $(FLUX)/go.mod $(FLUX)/go.sum
+.tools/bin/kustomize-controller-oldest: $(FLUX)/oldest.mod $(FLUX)/oldest.sum
+.tools/bin/kustomize-controller .tools/bin/kustomize-controller-oldest:
 	@mkdir -p $(@D)
 	cd $(FLUX) && $(BUILD) github.com/fluxcd/kustomize-controller
 
@@ -93,13 +106,14 @@ BUILD = go build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@
 	@mkdir -p $(@D)
 	cd $(ARGOCD) && $(BUILD) .
 
-TEST_TOOLS = $(addprefix .tools/bin/,kustomize kubeconform vcsim govc opa) .tools/sarif-schema-2.1.0.json
+TEST_TOOLS = $(addprefix .tools/bin/,kustomize kustomize-oldest kubeconform vcsim govc opa) .tools/sarif-schema-2.1.0.json
 E2E_TOOLS = $(addprefix .tools/bin/,apiserver kubectl)
 ENGINES = $(addprefix .tools/bin/,kustomize-controller argocd-sync)
+OLDEST = $(addprefix .tools/bin/,apiserver-oldest kubectl-oldest kustomize-controller-oldest)
 
 testtools: $(TEST_TOOLS) ## what no test is skipped for: kustomize, kubeconform, vcsim (a vSphere API server), govc, opa; takes Go
 
-tools: $(TEST_TOOLS) $(E2E_TOOLS) $(ENGINES) ## the same, and what make e2e runs: a Kubernetes API server, Flux, Argo CD
+tools: $(TEST_TOOLS) $(E2E_TOOLS) $(ENGINES) $(OLDEST) ## the same, and what make e2e runs: API servers, Flux, Argo CD
 
 demo: $(VENV)/.vmferry ## compile an example into build/demo and explain one VM
 	@rm -rf build/demo
@@ -132,6 +146,10 @@ e2e-flux: $(VENV)/.groups $(E2E_TOOLS) .tools/bin/kustomize-controller ## the sa
 e2e-argocd: $(VENV)/.groups $(E2E_TOOLS) .tools/bin/argocd-sync ## the same with Argo CD's sync engine, health and diff
 	VMFERRY_E2E_ARGOCD=1 $(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_argocd.py
 
+e2e-oldest: $(VENV)/.groups $(OLDEST) ## the examples on the oldest API server that is supported, and with the oldest Flux
+	VMFERRY_SERVERS=oldest VMFERRY_E2E=1 VMFERRY_E2E_FLUX=1 \
+		$(BIN)/python -m pytest -n 0 $(addprefix tests/e2e/cluster/test_,examples.py flux.py)
+
 e2e-operators: $(VENV)/.groups .tools/bin/kubectl ## every example on the cluster of KUBECONFIG, with its operators
 	VMFERRY_E2E_OPERATORS=$${KUBECONFIG:-$$HOME/.kube/config} \
 		$(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_operators.py
@@ -145,6 +163,9 @@ mutations: $(VENV)/.groups $(TEST_TOOLS) $(E2E_TOOLS) ## faults in the backends:
 
 compatibility: $(VENV)/.groups ## docs/compatibility.md, of the programs that tests ran; COMPATIBILITY_ARGS=--check
 	$(BIN)/python tests/e2e/compatibility.py $(COMPATIBILITY_ARGS)
+
+soak: $(VENV)/.groups ## generated estates, each counted again from its manifests alone; N=10000 takes half an hour
+	$(BIN)/python -m tests.properties.soak $(N)
 
 coverage: $(VENV)/.groups ## every rule is tried both ways: at least 95 % of the branches of rules/
 	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/rules tests/cli/test_rules.py --cov=vmferry.rules --cov-branch \

@@ -10,6 +10,7 @@ import kubernetes_validate
 import pytest
 from jsonschema import Draft202012Validator
 
+from vmferry.kube.versions import BY_COMPONENT, Component
 from vmferry.model.manifest import Item, KubeObject, Resource, api_group
 
 CORE = {
@@ -21,7 +22,7 @@ CORE = {
     "rbac.authorization.k8s.io",
     "scheduling.k8s.io",
 }
-KUBERNETES = "1.32"
+KUBERNETES = BY_COMPONENT[Component.KUBERNETES].newest
 _HERE = Path(__file__).resolve()
 
 

@@ -100,6 +100,9 @@ those it ran.
 
 {table(rows)}
 
+Each server is the newest that builds with the Go at hand, and the oldest that is supported. Of Argo CD it is 3.2: from
+3.3 on its sync engine is a module of its repository that is not on every module proxy.
+
 ## Every night, on GitHub (.github/workflows/nightly.yml)
 
 A kind cluster with the real operators, whose webhooks are given every object of the examples. Containers could not be

@@ -55,6 +55,7 @@ def json() -> str:
                     "what": each.what,
                     "since": each.since,
                     "until": each.until,
+                    "backports": list(each.backports),
                     "fields": list(each.fields),
                     "source": each.source,
                 }

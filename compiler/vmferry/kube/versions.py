@@ -196,7 +196,7 @@ SUPPORT = (
         oldest="2.5",
         newest="2.10",
         maintained=3,
-        tested=("2.9",),
+        tested=("2.7", "2.9"),
         source="fluxcd.io/flux/releases: the three most recent minor releases; healthCheckExprs and deletionPolicy of "
         "a Kustomization are from 2.5",
     ),
@@ -205,7 +205,7 @@ SUPPORT = (
         oldest="2.13",
         newest="3.6",
         maintained=3,
-        tested=("3.5",),
+        tested=("3.2",),
         source="argo-cd.readthedocs.io, release process: the three most recent minor releases",
     ),
 )

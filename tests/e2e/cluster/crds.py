@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tests.matrix import releases
 from tests.ran import ran
+
+from vmferry.kube.versions import BY_COMPONENT, Component
 
 Object = dict[str, Any]
 _CHECKOUT = Path(__file__).resolve().parents[3]
@@ -50,9 +53,29 @@ def definitions() -> list[Object]:
     folder = Path(os.environ.get("VMFERRY_SCHEMAS", _CHECKOUT.parent / "shared" / "crds"))
     if not folder.is_dir():
         pytest.skip(f"no schemas of custom resources in {folder}; set VMFERRY_SCHEMAS")
+    told = "every object of the examples is stored as it was written"
+    newest = releases.FOLDER.is_dir()
     for programs, version in provenance(folder):
-        ran(f"Definitions of {programs}", version, "every object of the examples is stored as it was written")
-    return [definition(kind, folder) for kind in KINDS]
+        if not newest or programs not in _RELEASED:
+            ran(f"Definitions of {programs}", version, told)
+    if not newest:
+        return [definition(kind, folder) for kind in KINDS]
+    for component in releases.GROUPS.values():
+        ran(f"Definitions of {component.title}", _newest(component).version, told)
+    return [definition(kind, _folder(kind, folder)) for kind in KINDS]
+
+
+_RELEASED = ("Forklift", "KubeVirt and CDI")
+"""Whose definitions are taken of the newest release, where those of each release are at hand."""
+
+
+def _newest(component: Component) -> releases.Release:
+    return releases.of(component, BY_COMPONENT[component].newest)
+
+
+def _folder(kind: Kind, usual: Path) -> Path:
+    component = releases.GROUPS.get(kind.api_version.partition("/")[0])
+    return _newest(component).folder if component is not None else usual
 
 
 _PROGRAMS = {
@@ -108,10 +131,14 @@ def definition(kind: Kind, folder: Path) -> Object:
 def structural(schema: Object) -> Object:
     """Return a schema as a definition takes it.
 
-    The published schemas were made from definitions. Two things were changed for validators that know plain JSON
-    Schema: fields that are not named were forbidden, which the server does unasked, and a number or text is either.
+    The published schemas were made from definitions. Three things were changed for validators that know plain JSON
+    Schema: fields that are not named were forbidden, which the server does unasked; a number or text is either; and
+    what may be null has two types.
     """
     result = {key: value for key, value in schema.items() if key != "additionalProperties" or value is not False}
+    if isinstance(schema.get("type"), list):
+        [result["type"]] = (each for each in schema["type"] if each != "null")
+        result["nullable"] = True
     either = {branch.get("type") for branch in schema.get("anyOf", schema.get("oneOf", []))}
     if either == {"integer", "string"}:
         result.pop("oneOf", None)

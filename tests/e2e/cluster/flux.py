@@ -17,11 +17,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
 import yaml
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.engines import Report
-from tests.e2e.cluster.server import TOOLS, Cluster, Key
+from tests.e2e.cluster.server import Cluster, Key, of_age, tool
 from tests.ran import module_version, ran
 
 _PATIENCE = 300.0  # seconds without any Kustomization getting on, until a test fails
@@ -48,9 +47,7 @@ class Root(NamedTuple):
 @contextmanager
 def running(cluster: Cluster, scratch: Path) -> Iterator["Flux"]:
     """Run kustomize-controller against a server, with its defaults but for how long it waits between two looks."""
-    program = TOOLS / "kustomize-controller"
-    if not program.is_file():
-        pytest.fail(f"kustomize-controller is not in {TOOLS}: make e2e-flux builds it")
+    program = tool("kustomize-controller")
     for kind, plural in _OTHER_SOURCES.items():
         cluster.kubectl("create", "-f", "-", text=json.dumps(_any_source(kind, plural)))
     published = scratch / "published"
@@ -69,7 +66,7 @@ def running(cluster: Cluster, scratch: Path) -> Iterator["Flux"]:
         )
         version = module_version(program, "github.com/fluxcd/kustomize-controller")
         how = "the controller itself, over every Kustomization of the examples, in all stages, with pruning"
-        ran("Flux, kustomize-controller", version, how)
+        ran(of_age("Flux, kustomize-controller"), version, how)
         try:
             yield Flux(cluster, published, f"http://127.0.0.1:{server.server_port}", process, log)
         finally:

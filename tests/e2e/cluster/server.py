@@ -16,6 +16,8 @@ from tests.e2e.cluster.crds import KINDS, Object, definitions
 from tests.ran import module_version, ran
 
 TOOLS = Path(__file__).resolve().parents[3] / ".tools" / "bin"
+OLDEST = os.environ.get("VMFERRY_SERVERS") == "oldest"
+"""Whether the servers are of the oldest release supported, not of the newest that builds: see make e2e-oldest."""
 OPERATORS = ("argocd", "flux-system", "konveyor-forklift")
 """Namespaces that are in a cluster before vmferry's output is."""
 
@@ -55,6 +57,19 @@ class Applied(NamedTuple):
     warned: list[str]
 
 
+def tool(name: str) -> Path:
+    """Return the path of a program; fail without it."""
+    path = TOOLS / (f"{name}-oldest" if OLDEST else name)
+    if not path.is_file():
+        pytest.fail(f"{path.name} is not in {TOOLS}: make tools builds it")
+    return path
+
+
+def of_age(program: str) -> str:
+    """Return what a program is called on the page of what ran."""
+    return f"{program}, oldest supported" if OLDEST else program
+
+
 def key_of(obj: Object) -> Key:
     """Return the key of an object."""
     meta = obj["metadata"]
@@ -64,11 +79,9 @@ def key_of(obj: Object) -> Key:
 @contextmanager
 def running(scratch: Path) -> Iterator["Cluster"]:
     """Run a server with the custom resources and the operators' namespaces in it."""
-    for program in ("apiserver", "kubectl"):
-        if not (TOOLS / program).is_file():
-            pytest.fail(f"{program} is not in {TOOLS}: make e2e builds it")
+    program = tool("apiserver")
     process = subprocess.Popen(
-        [TOOLS / "apiserver", "--dir", scratch / "server"],
+        [program, "--dir", scratch / "server"],
         stdin=subprocess.PIPE,  # the server stops when this process is gone
         stdout=subprocess.PIPE,
         text=True,
@@ -78,11 +91,10 @@ def running(scratch: Path) -> Iterator["Cluster"]:
         assert kubeconfig, "the API server did not start"
         cluster = Cluster(Path(kubeconfig))
         cluster.install()
-        kubernetes, etcd = (
-            module_version(TOOLS / "apiserver", module) for module in ("k8s.io/kubernetes", "go.etcd.io/etcd/server/v3")
-        )
+        modules = ("k8s.io/kubernetes", "go.etcd.io/etcd/server/v3")
+        kubernetes, etcd = (module_version(program, module) for module in modules)
         how = "kube-apiserver and etcd as one program: every example applied, applied again, taken through its stages"
-        ran("Kubernetes", f"{kubernetes}, etcd {etcd}", how)
+        ran(of_age("Kubernetes"), f"{kubernetes}, etcd {etcd}", how)
         yield cluster
     finally:
         process.terminate()
@@ -100,7 +112,7 @@ class Cluster:
     def kubectl(self, *arguments: str, text: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run kubectl; its standard input is ``text``."""
         done = subprocess.run(
-            [TOOLS / "kubectl", *arguments],
+            [tool("kubectl"), *arguments],
             input=text or "",
             env=self._environment,
             capture_output=True,

@@ -229,6 +229,25 @@ def _by_vddk(machine: Machine) -> str:
     return ", ".join(disk.name for disk in machine.disks if disk.source.vddk is not None)
 
 
+@rule("VMF590", "warning", "a VM with snapshots is copied by vddk", source=f"{_POWER_STATE}, FindDiskInSnapshotTree")
+def with_snapshots(review: Review) -> Iterator[Problem]:
+    """While a VM has snapshots it writes into files of their own, `web-01-000001.vmdk`.
+
+    CDI copies what `file` names, and finds the parents of snapshots: `web-01.vmdk` is as of the first snapshot, and
+    what was written since is lost. The name of a snapshot's own file goes with it.
+    """
+    for subject, group, machine in review.moving:
+        if not subject.vm.snapshots or group.stage not in ("planned", "prepared", "migrating"):
+            continue
+        if disks := _by_vddk(machine):
+            count = "1 snapshot" if subject.vm.snapshots == 1 else f"{subject.vm.snapshots} snapshots"
+            yield subject.problem(
+                f"it has {count}, and CDI copies the files that {disks} {'have' if ',' in disks else 'has'} now",
+                "delete the snapshots in vSphere and import again, so that `file` is what holds everything",
+                "snapshots",
+            )
+
+
 @rule(
     "VMF587",
     "info",

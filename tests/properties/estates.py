@@ -144,8 +144,8 @@ def build(
 
 
 @st.composite
-def estates(draw: st.DrawFn, *, max_vms: int = 14) -> Estate:
-    """Return a spec that compiles."""
+def estates(draw: st.DrawFn, *, max_vms: int = 14, offload: bool = True) -> Estate:
+    """Return a spec that compiles; ``offload``: a storage array may copy disks, which then may not move anywhere."""
     phases = draw(st.sampled_from((1, 2, 3)))
     vms = [draw(_machines(index, phases)) for index in range(draw(st.integers(1, max_vms)))]
     _add_templates(draw, vms)
@@ -153,7 +153,8 @@ def estates(draw: st.DrawFn, *, max_vms: int = 14) -> Estate:
     _add_dependencies(draw, vms)
     draw(st.randoms(use_true_random=False)).shuffle(vms)
     spec = _spec(draw, phases)
-    _add_offload(draw, spec)
+    if offload:
+        _add_offload(draw, spec)
     return Estate(spec, vms)
 
 

@@ -52,7 +52,7 @@ def test_a_new_vm_changes_no_frozen_file(estate: Estate, data: st.DataObject, se
         assert_frozen_files_stay(before, build(after, Path(name, "after"), assignments=before.assignments))
 
 
-@given(estates(), st.data(), st.integers(0, 2**32))
+@given(estates(offload=False), st.data(), st.integers(0, 2**32))
 @OFTEN
 def test_a_disk_that_moved_to_another_datastore_changes_no_frozen_file(
     estate: Estate, data: st.DataObject, seed: int
@@ -67,7 +67,7 @@ def test_a_disk_that_moved_to_another_datastore_changes_no_frozen_file(
         assert_frozen_files_stay(before, build(after, Path(name, "after"), assignments=before.assignments))
 
 
-@given(estates(), st.permutations(tuple(DATASTORES.values())), st.integers(0, 2**32))
+@given(estates(offload=False), st.permutations(tuple(DATASTORES.values())), st.integers(0, 2**32))
 @OFTEN
 def test_a_datastore_that_is_mapped_otherwise_changes_no_frozen_file(
     estate: Estate, tiers: list[str], seed: int

@@ -115,6 +115,15 @@ def test_without_its_instance_uuid_cdi_is_told_the_bios_uuid() -> None:
     assert silent("VMF745", raw(instanceUuid=INSTANCE), staying(), target=target(cdi="1.66"))
 
 
+@pytest.mark.parametrize(("stage", "told"), [("prepared", True), ("migrating", False), ("cutover", False)])
+def test_once_forklift_has_begun_nothing_is_said_of_how_it_finds_a_vm(stage: str, *, told: bool) -> None:
+    groups = {"first-01": {"stage": stage}}
+    vms = (planned(uuid=UUID, nics=[NIC, OTHER_NIC]), staying(uuid=UUID, datacenter="DC2"))
+    found = {each.code for each in ruled(*vms, target=target(forklift="2.11.1"), groups=groups)}
+    assert ({"VMF744", "VMF746"} <= found) is told
+    assert found.isdisjoint({"VMF744", "VMF746"}) is not told
+
+
 def test_nobody_looks_for_an_image_by_uuid() -> None:
     assert silent("VMF744", vm("a", method="image", uuid=UUID), staying(uuid=UUID), target=target(cdi="1.63"))
 

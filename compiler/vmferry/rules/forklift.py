@@ -15,13 +15,13 @@ from vmferry.model.spec import Stage, VirtualMachine
 from vmferry.rules.registry import rule
 
 _VALIDATION = "kubev2v/forklift pkg/controller/plan/validation.go"
-_BEFORE_CUTOVER: tuple[Stage, ...] = ("planned", "prepared", "migrating")
+_NOT_BEGUN: tuple[Stage, ...] = ("planned", "prepared")
 
 
 def _planned(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
-    """Yield the VMs that Forklift moves and has not moved yet."""
+    """Yield the VMs that Forklift is to move; once it has begun, no finding would change what it does."""
     for subject, group, machine in review.moving:
-        if group.path == "forklift" and group.stage in _BEFORE_CUTOVER:
+        if group.path == "forklift" and group.stage in _NOT_BEGUN:
             yield subject, group, machine
 
 
@@ -50,7 +50,7 @@ def shared_uuid(review: Review) -> Iterator[Problem]:
     alike = _by_uuid(review)
     for subject, group, machine in review.moving:
         others = [other for other in alike[_uuid(subject)] if other is not subject]
-        if subject.vm.uuid is None or not others or group.stage not in _BEFORE_CUTOVER:
+        if subject.vm.uuid is None or not others or group.stage not in _NOT_BEGUN:
             continue
         if finder := _finder(review, group, machine):
             who, fix = finder
@@ -78,7 +78,7 @@ def instance_uuid(review: Review) -> Iterator[Problem]:
     for subject, group, machine in review.moving:
         others = [other for other in alike[_uuid(subject)] if other is not subject]
         raw = any(disk.source.vddk is not None for disk in machine.disks)
-        if subject.vm.uuid is None or not others or not raw or group.stage not in _BEFORE_CUTOVER:
+        if subject.vm.uuid is None or not others or not raw or group.stage not in _NOT_BEGUN:
             continue
         if _finder(review, group, machine) is None:
             yield subject.problem(

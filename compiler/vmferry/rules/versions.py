@@ -9,7 +9,7 @@ from vmferry.model.review import Problem, Review
 from vmferry.model.spec import Stage, Versions
 from vmferry.rules.registry import also, rule
 
-_BEFORE_CUTOVER: tuple[Stage, ...] = ("planned", "prepared", "migrating")
+_NOT_BEGUN: tuple[Stage, ...] = ("planned", "prepared")
 _STARTED = ("Always", "RerunOnFailure")
 """Run strategies that start a VM."""
 
@@ -75,7 +75,7 @@ def power_state(review: Review) -> Iterator[Problem]:
     if versions.certain(here, versions.TARGET_POWER_STATE):
         return
     for subject, group, machine in review.moving:
-        if group.path != "forklift" or group.stage not in _BEFORE_CUTOVER:
+        if group.path != "forklift" or group.stage not in _NOT_BEGUN:
             continue
         starts, wanted = subject.vm.power_state == "poweredOn", machine.run_strategy in _STARTED
         if subject.vm.power_state is not None and starts != wanted:

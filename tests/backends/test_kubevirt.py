@@ -298,6 +298,20 @@ def test_macvtap_is_a_binding_plugin() -> None:
     assert domain(WINDOWS)["devices"]["interfaces"][2]["binding"] == {"name": "macvtap"}
 
 
+def test_the_guest_reads_the_uuid_it_had_and_not_vcenters() -> None:
+    vcenters, guests = "42aaca25-ce7d-30cb-593d-c503caa93e01", "25caaa42-7dce-cb30-593d-c503caa93e01"
+    firmware = domain(machine(uuid=vcenters, guest_uuid=guests, serial="VMware-42 aa"))["firmware"]
+    assert (firmware["uuid"], firmware["serial"]) == (guests, "VMware-42 aa")
+    assert domain(machine(uuid=vcenters))["firmware"]["uuid"] == vcenters, "as an earlier vmferry wrote it"
+
+
+def test_every_disk_with_a_boot_order_shows_it_and_the_seed_has_none() -> None:
+    disks = (disk("web-01", 0, boot_order=2), disk("web-01", 1, boot_order=1))
+    new = nic(readdress=Readdressing(addresses=("10.0.2.14/24",)))
+    found = domain(machine(disks=disks, nics=(new,)))["devices"]["disks"]
+    assert [each.get("bootOrder") for each in found] == [2, 1, None]
+
+
 def test_pod_interface_forwards_every_port() -> None:
     assert "ports" not in domain(WINDOWS)["devices"]["interfaces"][0]
 

@@ -39,6 +39,7 @@ NETWORKS, NAMESPACES, REBUILD = "backends/networks.py", "backends/namespaces.py"
 VIRT_V2V, FLUX, ARGOCD = "backends/virt_v2v.py", "backends/flux.py", "backends/argocd.py"
 OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py", "backends/credentials.py"
 ENTRY_POINTS, VCENTER = "backends/entry_points.py", "backends/vcenter.py"
+CLOUD_INIT = "estate/cloud_init.py"
 GUEST_NETWORK, CONVERT = "backends/guest_network.py", "backends/scripts/convert.sh"
 INTERFACES, BASTION = "backends/scripts/interfaces.sh", "backends/scripts/bastion.sh"
 
@@ -61,6 +62,36 @@ MUTATIONS = (
         KUBEVIRT,
         '    if disk.boot_order is not None:\n        result["bootOrder"] = disk.boot_order',
         '    result["bootOrder"] = 1',
+    ),
+    Mutation(
+        "only the disk that boots has a boot order",
+        KUBEVIRT,
+        '    if disk.boot_order is not None:\n        result["bootOrder"] = disk.boot_order',
+        '    if disk.boot_order == 1:\n        result["bootOrder"] = disk.boot_order',
+    ),
+    Mutation(
+        "the guest reads vCenter's UUID",
+        KUBEVIRT,
+        '"uuid": machine.guest_uuid or machine.uuid}',
+        '"uuid": machine.uuid}',
+    ),
+    Mutation(
+        "CPUs that are to be dedicated are shared",
+        KUBEVIRT,
+        'cpu["dedicatedCpuPlacement"] = True',
+        'cpu["dedicatedCpuPlacement"] = False',
+    ),
+    Mutation(
+        "a clone keeps the SSH host keys of its image",
+        CLOUD_INIT,
+        "ssh_deletekeys: true",
+        "ssh_deletekeys: false",
+    ),
+    Mutation(
+        "an interface with new addresses has a name that no device has",
+        CLOUD_INIT,
+        "    if nic.set_name is not None:",
+        "    if nic.set_name is None:",
     ),
     # The guest's network
     Mutation(

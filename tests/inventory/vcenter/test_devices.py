@@ -49,6 +49,16 @@ def test_disks_come_by_bus_then_unit() -> None:
     assert {disk.datastore for disk in found.disks} == {"ds1"}
 
 
+def test_the_first_disk_of_vspheres_boot_order_is_marked() -> None:
+    devices = [*CONTROLLERS, _on(1000, 0, 2000, _flat("first")), _on(1000, 1, 2001, _flat("second"))]
+    boot = vim.vm.BootOptions
+    order = [boot.BootableEthernetDevice(deviceKey=4000), boot.BootableDiskDevice(deviceKey=2001)]
+    options = boot(bootOrder=[*order, boot.BootableDiskDevice(deviceKey=2000)])
+    assert [disk.boot for disk in read_hardware(devices, Surroundings([]), options).disks] == [None, True]
+    for silent in (None, boot(), boot(bootOrder=order[:1])):
+        assert [disk.boot for disk in read_hardware(devices, Surroundings([]), silent).disks] == [None, None]
+
+
 def test_raw_device_mappings_say_their_mode() -> None:
     raw = _disk.RawDiskMappingVer1BackingInfo
     found = _read(

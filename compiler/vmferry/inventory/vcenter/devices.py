@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from msgspec.structs import replace
 from pyVmomi import vim
 
 from vmferry.inventory.cells import fits, mac
@@ -50,14 +51,17 @@ class Hardware(NamedTuple):
     sriov: bool
 
 
-def read_hardware(devices: Sequence[Any], surroundings: Surroundings) -> Hardware:
-    """Return the virtual hardware of one VM: disks in the order the guest meets them, adapters in vCenter's."""
+def read_hardware(devices: Sequence[Any], surroundings: Surroundings, boot: Any = None) -> Hardware:
+    """Return the virtual hardware of one VM: disks in the order the guest meets them, adapters in vCenter's.
+
+    ``boot`` are its VirtualMachineBootOptions: the first disk in their order is the one that boots.
+    """
     controllers = {device.key: device for device in devices if isinstance(device, _device.VirtualController)}
     disks = [device for device in devices if isinstance(device, _device.VirtualDisk)]
     disks.sort(key=lambda disk: _position(disk, controllers))
     cards = [device for device in devices if isinstance(device, _device.VirtualEthernetCard)]
     return Hardware(
-        disks=tuple(_disk(disk, controllers, surroundings) for disk in disks),
+        disks=_marked(tuple(_disk(disk, controllers, surroundings) for disk in disks), boot),
         nics=tuple((card.key, _nic(card, surroundings)) for card in cards),
         sharing=tuple(_shared_file(disk, controllers) for disk in disks),
         passthrough=tuple(sorted(_passthrough(devices))),
@@ -69,6 +73,13 @@ def read_hardware(devices: Sequence[Any], surroundings: Surroundings) -> Hardwar
 
 def _any(devices: Iterable[Any], kinds: Any) -> bool:
     return any(isinstance(device, kinds) for device in devices)
+
+
+def _marked(disks: tuple[Disk, ...], boot: Any) -> tuple[Disk, ...]:
+    """Return the disks, the one marked that vSphere is told to boot; networks and CD-ROMs in the order do not count."""
+    order = getattr(boot, "bootOrder", None) or ()
+    key = next((each.deviceKey for each in order if isinstance(each, vim.vm.BootOptions.BootableDiskDevice)), None)
+    return tuple(replace(disk, boot=True) if key is not None and disk.key == key else disk for disk in disks)
 
 
 # --- disks --------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def _named(machine: Machine, files: Mapping[str, int], source: str) -> VirtualMa
 
 def _hardware(record: Record, surroundings: Surroundings) -> Hardware | None:
     devices = record.get("config.hardware.device")
-    return read_hardware(devices, surroundings) if devices is not None else None
+    return read_hardware(devices, surroundings, record.get("config.bootOptions")) if devices is not None else None
 
 
 def _place(record: Record, surroundings: Surroundings) -> dict[str, Any]:

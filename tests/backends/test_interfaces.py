@@ -250,6 +250,14 @@ LAYOUTS: dict[str, tuple[Files, tuple[str, ...], dict[str, str]]] = {
         (f"{ONE}=10.0.7.5/24", TWO),
         {ONE: "ens192", TWO: "ens224"},
     ),
+    "Ubuntu, netplan as JSON": (
+        {
+            "etc/netplan/a.yaml": '{\n "network": {\n  "version": 2,\n  "ethernets": {\n   "ens160": {\n'
+            '    "addresses": [\n     "10.0.0.5/24"\n    ]\n   },\n   "ens192": {"dhcp4": true}\n  }\n }\n}\n'
+        },
+        (f"{ONE}=10.0.0.5/24", TWO),
+        {ONE: "ens160", TWO: "ens192"},
+    ),
     "Ubuntu, two netplan files about one interface": (
         {
             "etc/netplan/10-a.yaml": "network:\n  ethernets:\n    lan:\n      match: {name: ens192}\n",

@@ -36,7 +36,7 @@ class Guest(NamedTuple):
     @property
     def disks(self) -> tuple[int, ...]:
         """Return the sizes of its disks, in MiB."""
-        return (900, 700) if self.lvm else (1500,)
+        return (300, 900) if self.lvm else (1000,)
 
 
 GUESTS = (

@@ -9,6 +9,8 @@ from pathlib import Path
 from tests.guests.cache import cached, sh
 from tests.guests.estate import Guest, Nic
 
+from vmferry.output.yaml import dump
+
 _MIB = 1 << 20
 _SUITE = "bookworm"
 _PACKAGES = (
@@ -100,7 +102,7 @@ def _make(guest: Guest, to: Path) -> None:
         sh("cp", "-a", "--reflink=auto", _base() / "tree", tree)
         _configure(guest, tree)
         root = Path(scratch) / "root.img"
-        size = sum(guest.disks) - 150 * len(guest.disks)
+        size = sum(guest.disks) - 100 * len(guest.disks)
         sh("mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", tree, root, f"{size}M")
         if guest.lvm:
             _lvm(guest, root, to)
@@ -178,9 +180,7 @@ def _network(guest: Guest) -> dict[str, str]:
             return {f"etc/systemd/network/{nic.interface}.network": _networkd(nic) for nic in guest.nics}
         case "netplan":
             ethernets = {nic.interface: _netplan(nic) for nic in guest.nics}
-            return {
-                "etc/netplan/01-net.yaml": json.dumps({"network": {"version": 2, "ethernets": ethernets}}, indent=1)
-            }
+            return {"etc/netplan/01-net.yaml": dump({"network": {"version": 2, "ethernets": ethernets}}).decode()}
         case "NetworkManager":
             folder = "etc/NetworkManager/system-connections"
             return {f"{folder}/{nic.interface}.nmconnection": _keyfile(nic) for nic in guest.nics}
@@ -251,6 +251,13 @@ def _bios(guest: Guest, root: Path, to: Path) -> None:
     _core(disk, "(hd0,msdos1)/boot/grub", _GRUB)
 
 
+_EFI_CONFIG = """\
+search --no-floppy --label --set=root root
+set prefix=($root)/boot/grub
+configfile $prefix/grub.cfg
+"""
+
+
 def _efi(guest: Guest, root: Path, to: Path) -> None:
     """The boot loader is also where firmware looks that knows no boot entry: a new VM has none."""
     [disk] = _blank(guest, to)
@@ -265,8 +272,11 @@ def _efi(guest: Guest, root: Path, to: Path) -> None:
         sh("mformat", "-i", esp, "-v", "ESP", "::")
         for folder in ("EFI", "EFI/BOOT", "EFI/debian"):
             sh("mmd", "-i", esp, f"::{folder}")
-        for name in ("EFI/BOOT/BOOTX64.EFI", "EFI/debian/grubx64.efi"):
-            sh("mcopy", "-i", esp, loader, f"::{name}")
+        config = Path(scratch) / "grub.cfg"  # virt-v2v takes a guest without it for one without a boot loader
+        config.write_text(_EFI_CONFIG)
+        copies = {"EFI/BOOT/BOOTX64.EFI": loader, "EFI/debian/grubx64.efi": loader, "EFI/debian/grub.cfg": config}
+        for name, source in copies.items():
+            sh("mcopy", "-i", esp, source, f"::{name}")
         _write(esp, disk, 1)
 
 

@@ -704,6 +704,10 @@ yaml_line() {
     fi
     return
   fi
+  if [[ $content == [\[\{]* ]]; then # a whole file in the flow style, as JSON is
+    yaml_flow "${paths[top]}" "$content"
+    return
+  fi
   yaml_split "$content" || return 0
   if [[ -z $rest ]]; then
     depths+=("$depth") kinds+=(key) paths+=("${paths[top]:+${paths[top]}|}$key")
@@ -748,7 +752,7 @@ yaml_flow() {
       yaml_parts "${text:1:-1}"
       for part in "${parts[@]}"; do
         # shellcheck disable=SC2310
-        if yaml_split "$part"; then yaml_flow "$1|$key" "$rest"; else yaml_flow "$1|$part" ''; fi
+        if yaml_split "$part"; then yaml_flow "${1:+$1|}$key" "$rest"; else yaml_flow "${1:+$1|}$part" ''; fi
       done
       ;;
     \"*\" | \'*\') printf '%s\t%s\n' "$1" "${text:1:-1}" ;;

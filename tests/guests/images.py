@@ -65,6 +65,9 @@ COMPRESS=zstd
 COMPRESSLEVEL=1
 """
 
+_ARGUMENTS = "console=ttyS0 systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600"
+"""Of the kernel. Without KVM, on a machine that does other things, a boot takes minutes."""
+
 _DRIVERS = "virtio_pci virtio_blk virtio_scsi virtio_net vmw_pvscsi ahci sd_mod ext4 vfat dm_mod"
 
 
@@ -120,7 +123,7 @@ def _configure(guest: Guest, tree: Path) -> None:
         "etc/hostname": f"{guest.name}\n",
         "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {guest.name}\n",
         "etc/fstab": f"{_root(guest)} / ext4 errors=remount-ro 0 1\n",
-        "etc/default/grub": 'GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX="console=ttyS0"\nGRUB_TERMINAL=serial\n',
+        "etc/default/grub": f'GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX="{_ARGUMENTS}"\nGRUB_TERMINAL=serial\n',
         "etc/initramfs-tools/initramfs.conf": _INITRAMFS,
         "etc/initramfs-tools/modules": _DRIVERS.replace(" ", "\n") + "\n",
         "usr/local/sbin/report": _REPORT,
@@ -128,7 +131,7 @@ def _configure(guest: Guest, tree: Path) -> None:
         "boot/grub/grub.cfg": _grub(guest, tree),
     }
     if guest.firmware == "efi":
-        files["etc/fstab"] += "LABEL=ESP /boot/efi vfat umask=0077 0 1\n"
+        files["etc/fstab"] += "LABEL=ESP /boot/efi vfat umask=0077,nofail 0 0\n"
     if not guest.clones:
         files["etc/cloud/cloud-init.disabled"] = ""
     for path, text in (files | _network(guest)).items():
@@ -144,6 +147,7 @@ def _configure(guest: Guest, tree: Path) -> None:
         *sorted(units - {wanted}),
         "systemd-networkd-wait-online",
         "NetworkManager-wait-online",
+        "e2scrub_reap",
         "apt-daily.timer",
     ]
     sh("systemctl", f"--root={tree}", "disable", "--quiet", *disabled)
@@ -164,7 +168,7 @@ def _grub(guest: Guest, tree: Path) -> str:
 set timeout=0
 search --no-floppy --label --set=root root
 menuentry "Debian" {{
-  linux /boot/vmlinuz-{version} root={root} ro console=ttyS0
+  linux /boot/vmlinuz-{version} root={root} ro {_ARGUMENTS}
   initrd /boot/initrd.img-{version}
 }}
 """

@@ -435,3 +435,17 @@ def test_the_worst_comes_first() -> None:
 def test_what_is_unknown_on_one_side_is_no_difference() -> None:
     known = vm()
     assert changes(known, {key: known[key] for key in ("name", "uuid")}, "prepared") == []
+
+
+def test_a_nic_that_was_left_behind_is_no_new_one() -> None:
+    networks = [
+        {"source": {"portGroup": "vlan-7", "vlan": 7}, "target": {"type": "bridge", "bridge": "br-vm"}},
+        {"source": {"portGroup": "backup"}, "target": {"type": "ignored", "reason": "nobody needs it any more"}},
+    ]
+    for path in ({}, {"path": "forklift", "method": "cold"}):
+        nics = [{"network": "backup", "mac": "00:50:56:00:99:01"}, {"network": "vlan-7", "mac": "00:50:56:00:99:02"}]
+        given = vm(nics=nics, **path)
+        was = project(given, networks=networks, assignments=frozen(given, networks=networks), groups=PREPARED)
+        assert drift(was, newer(given)) == ()
+        [change] = drift(was, newer({**given, "nics": nics[1:]}))
+        assert change.what == "NIC 1 on backup is gone"

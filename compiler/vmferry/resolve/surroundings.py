@@ -246,11 +246,17 @@ def plan_bridges(cluster: Cluster, networks: NetworkMap, where: Where, journal: 
     """Return the bridges on the nodes, each with the VLANs of the networks that use it."""
     result: list[BridgePlan] = []
     anywhere = vm_nodes(cluster.distribution)
-    for index, bridge in enumerate(cluster.bridges):
-        if any(done.bridge.name == bridge.name for done in result):
-            place = where.at("target", "cluster", "bridges", index, "name")
+    taken: set[str] = set()
+    listed = [("bridges", index, bridge.name) for index, bridge in enumerate(cluster.bridges)]
+    listed += [("existingBridges", index, bridge.name) for index, bridge in enumerate(cluster.existing_bridges)]
+    for section, index, name in listed:
+        if name in taken:
+            place = where.at("target", "cluster", section, index, "name")
             fix = "keep one of the two, or give the other another name"
-            journal.find("VMF211", f"bridge {bridge.name} is defined twice", fix, where=place)
+            journal.find("VMF211", f"bridge {name} is defined twice", fix, where=place)
+        taken.add(name)
+    for bridge in cluster.bridges:
+        if any(done.bridge.name == bridge.name for done in result):
             continue
         ranges: set[tuple[int, int]] = set()
         for row in networks.rows:

@@ -274,9 +274,9 @@ def _ids(review: Review) -> defaultdict[tuple[str, str, str], set[str]]:
 def _networks(review: Review) -> Iterator[_Found]:
     users: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for subject, _, machine in _planned(review):
-        for nic in machine.nics:
-            if nic.network.id is None:
-                users[subject.source, nic.network.name].add(subject.name)
+        for network in (*(nic.network for nic in machine.nics), *(nic.network for nic in machine.dropped_nics)):
+            if network.id is None:
+                users[subject.source, network.name].add(subject.name)
     for (vcenter, name), vms in sorted(users.items()):
         rows = [
             index
@@ -368,8 +368,9 @@ def off(review: Review) -> Iterator[Problem]:
         vm = subject.vm
         if vm.power_state != "poweredOff" or not machine.preserve_static_ips or not machine.nics:
             continue
-        asked = subject.decisions.static_ip == "preserve"
-        if any(nic.origin == "static" or (asked and nic.origin is None) for nic in vm.nics or ()) and _known(vm):
+        asked, dropped = subject.decisions.static_ip == "preserve", {nic.index for nic in machine.dropped_nics}
+        nics = [nic for index, nic in enumerate(vm.nics or ()) if index not in dropped]
+        if any(nic.origin == "static" or (asked and nic.origin is None) for nic in nics) and _known(vm):
             yield subject.problem(
                 "it is powered off, so Forklift may not know the static addresses that it is to keep",
                 "start it, with VMware Tools, once the Provider is ready and until the Plan is; or use path virt-v2v, "

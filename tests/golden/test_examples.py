@@ -463,6 +463,14 @@ def _config(name: str) -> Object:
     return config
 
 
+def test_two_nics_on_one_network_get_a_definition_each_and_one_stays_behind() -> None:
+    rows = one("NetworkMap", "acme-decommission-01")["spec"]["map"]
+    leads = [(row["source"]["name"], row["destination"].get("name", row["destination"]["type"])) for row in rows]
+    assert leads == [("DVPG-Infra-140", "infra"), ("DVPG-Infra-140", "infra-2"), ("DVPG-KVM-Switch", "ignored")]
+    first, second = _config("infra"), _config("infra-2")
+    assert (first["bridge"], first["vlan"]) == (second["bridge"], second["vlan"])
+
+
 def test_every_kind_of_network_is_mapped() -> None:
     rows = spec()["networks"]
     assert {row["target"]["type"] for row in rows} == {
@@ -473,6 +481,7 @@ def test_every_kind_of_network_is_mapped() -> None:
         "ovn-layer2",
         "sriov",
         "nad",
+        "ignored",
     }
     assert {row["source"]["kind"] for row in rows} == {"nsx-t", "nsx-v", "distributed", "standard"}
     assert {row["source"].get("transportZone") for row in rows} == {"overlay", "vlan", None}

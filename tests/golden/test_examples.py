@@ -464,10 +464,10 @@ def _config(name: str) -> Object:
 
 
 def test_two_nics_on_one_network_get_a_definition_each_and_one_stays_behind() -> None:
-    rows = one("NetworkMap", "acme-decommission-01")["spec"]["map"]
+    rows = one("NetworkMap", "konveyor-forklift/acme-decommission-01")["spec"]["map"]
     leads = [(row["source"]["name"], row["destination"].get("name", row["destination"]["type"])) for row in rows]
     assert leads == [("DVPG-Infra-140", "infra"), ("DVPG-Infra-140", "infra-2"), ("DVPG-KVM-Switch", "ignored")]
-    first, second = _config("infra"), _config("infra-2")
+    first, second = _config("infra/infra"), _config("infra/infra-2")
     assert (first["bridge"], first["vlan"]) == (second["bridge"], second["vlan"])
 
 

@@ -137,12 +137,6 @@ MUTATIONS = (
         "ATTR{address}",
     ),
     Mutation(
-        "an odd guest fails its conversion",
-        CONVERT,
-        "(keep_interfaces) || say",
-        "(keep_interfaces) || die 1",
-    ),
-    Mutation(
         "the last NIC of a VM is dropped",
         KUBEVIRT,
         "return sorted(machine.nics, key=lambda nic: nic.index)",

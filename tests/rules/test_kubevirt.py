@@ -81,8 +81,8 @@ def test_the_pod_of_a_rebuilt_application_has_to_fit_on_a_node_too() -> None:
 def test_cpus_have_to_fit_on_a_node_by_the_allocation_ratio() -> None:
     wide = vm("a", cpu={"count": 128})
     [finding] = found("VMF523", wide, target=target({}, cpuAllocationRatio=1))
-    assert "128 CPUs" in finding.message
-    assert found("VMF523", wide, target=target({}, cpuAllocationRatio=2)) == []
+    assert "128.005 CPUs" in finding.message
+    assert found("VMF523", wide, target=target({}, cpuAllocationRatio=3)) == []
 
 
 def test_a_vm_with_a_gpu_has_to_fit_on_a_node_with_gpus() -> None:
@@ -138,7 +138,7 @@ def test_a_vm_that_stays_off_holds_no_device_and_no_memory() -> None:
 def test_cpus_of_all_vms_are_added_up() -> None:
     vms = [vm(f"vm-{index}") for index in range(4)]
     [finding] = found("VMF527", *vms, target=target({"count": 1, "cpu": 15}, cpuAllocationRatio=1))
-    assert "4 VMs request 16 CPUs, the nodes have 15" in finding.message
+    assert "4 VMs request 16.02 CPUs, the nodes have 15" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -254,6 +254,6 @@ def test_a_quota_counts_the_vms_that_run() -> None:
 
 
 def test_each_stated_limit_is_held_against_its_own_need() -> None:
-    assert quotas({"cpu": "400m", "memory": "8Gi"}, vm("a")) == ["VMF533", "VMF534"]
+    assert quotas({"cpu": "405m", "memory": "8Gi"}, vm("a")) == ["VMF533", "VMF534"]
     assert quotas({"storage": "1Ti"}, vm("a")) == []
     assert quotas("none", vm("a")) == []

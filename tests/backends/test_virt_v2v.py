@@ -252,6 +252,13 @@ def began(cluster: Cluster, size: int = GI) -> Machine:
     return machine(disks=disks, conversion=conversion_now(cluster, vcenter(), "vc1-read", 1))
 
 
+def test_many_small_disks_have_no_limit_below_what_is_asked_for() -> None:
+    many = tuple(disk("web-01", index, size=GI) for index in range(20))
+    began = machine(disks=many, conversion=conversion_now(Cluster(name="prod-a"), vcenter(), "vc1-read", 1))
+    _, request, limit = scratch(began)
+    assert (request, limit) == ("22Gi", "23Gi")
+
+
 def test_scratch_space_on_the_node_is_asked_for_and_bounded() -> None:
     small, large = scratch(began(Cluster(name="prod-a"))), scratch(began(Cluster(name="prod-a"), 200 * GI))
     assert small == ({"name": "scratch", "emptyDir": {"sizeLimit": "10Gi"}}, "4Gi", "11Gi")

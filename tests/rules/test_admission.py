@@ -30,8 +30,6 @@ def readdressed(count: int) -> Data:
 @pytest.mark.parametrize(
     ("fires", "near_miss", "says"),
     [
-        (app("1-app", ports=[PORT]), app("app-1", ports=[PORT]), "would not begin with a letter"),
-        (app("1-app", ports=[PORT]), app("1-app"), "would not begin with a letter"),
         (app("app", replicas=2, state=[STATE]), app("app", state=[STATE]), "2 replicas cannot mount volume data"),
         (
             app("app", replicas=2, state=[STATE]),
@@ -91,8 +89,24 @@ def test_a_nic_on_sr_iov_has_no_link_to_take_away() -> None:
     assert silent("VMF505", vm("a", nics=[on]), networks=SRIOV)
 
 
+def on_kubernetes(version: str) -> Data:
+    return {
+        "cluster": {"name": "prod-a", "versions": {"kubernetes": version}},
+        "gitops": {"engine": "flux", "repoURL": "https://git.example.com/platform/gitops"},
+    }
+
+
+def test_a_service_begins_with_a_letter_before_kubernetes_1_36() -> None:
+    digit = app("1-app", ports=[PORT])
+    finding = only("VMF505", digit, target=on_kubernetes("1.35"))
+    assert "Service 1-app would not begin with a letter, as Kubernetes 1.35 wants" in finding.message
+    assert silent("VMF505", digit, target=on_kubernetes("1.36"))
+    for near_miss in (app("app-1", ports=[PORT]), app("1-app")):
+        assert silent("VMF505", near_miss, target=on_kubernetes("1.35"))
+
+
 def test_the_finding_is_at_the_field_that_is_wrong() -> None:
-    where = only("VMF505", app("1-app", ports=[PORT])).where
+    where = only("VMF505", app("app", ports=[PORT, SAME_PORT])).where
     assert where is not None
     assert where.path == ("vms", 0, "application")
 
@@ -101,8 +115,9 @@ def test_the_finding_is_at_the_field_that_is_wrong() -> None:
 def test_a_vm_has_a_service_on_the_pod_network_only(ports: list[Data]) -> None:
     pod = [{"source": {"portGroup": "vlan-7", "vlan": 7}, "target": {"type": "pod"}}]
     assert "there twice" in only("VMF505", vm("a", ports=[PORT, SAME_PORT]), networks=pod).message
-    assert "begin with a letter" in only("VMF505", vm("1", ports=[PORT]), networks=pod).message
-    assert silent("VMF505", vm("1", ports=ports))
+    old = on_kubernetes("1.34")
+    assert "begin with a letter" in only("VMF505", vm("1", ports=[PORT]), networks=pod, target=old).message
+    assert silent("VMF505", vm("1", ports=ports), target=old)
 
 
 @pytest.mark.parametrize(

@@ -273,7 +273,7 @@ def _scratch_request(machine: Machine) -> int:
 
 def _scratch_limit(machine: Machine) -> int:
     """Return the bytes it never takes: without a limit, one conversion could fill the disk under running VMs."""
-    return max(10 * _GI, *(disk.size for disk in machine.disks))
+    return max(10 * _GI, _scratch_request(machine), *(disk.size for disk in machine.disks))
 
 
 def _on_node(blueprint: Blueprint, machine: Machine, size: int) -> dict[str, str]:

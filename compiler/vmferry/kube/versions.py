@@ -212,6 +212,15 @@ SUPPORT = (
 
 BY_COMPONENT = {support.component: support for support in SUPPORT}
 
+# --- Kubernetes -------------------------------------------------------------------------------
+
+STRICT_SERVICE_NAMES = Feature(
+    Component.KUBERNETES,
+    "names of Services that have to begin with a letter",
+    until="1.36",
+    source="kubernetes pkg/features/kube_features.go RelaxedServiceNameValidation: on by default from 1.36",
+)
+
 # --- Forklift ---------------------------------------------------------------------------------
 
 _CRDS = "kubev2v/forklift operator/config/crd/bases, tags v2.9.0 to v2.12.5"

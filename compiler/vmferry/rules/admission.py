@@ -11,9 +11,11 @@ from posixpath import normpath
 from typing import TypeVar
 
 from vmferry.estate.cloud_init import MAX_INLINE, seed
+from vmferry.kube.versions import STRICT_SERVICE_NAMES, possible
 from vmferry.model.application import CONFIG_VOLUME, SCRATCH_VOLUME, Application, NamedPort
 from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review
+from vmferry.model.spec import Versions
 from vmferry.rules.registry import rule
 
 _SOURCE = (
@@ -43,7 +45,7 @@ def refused(review: Review) -> Iterator[Problem]:
     for group in review.blueprint.groups:
         for machine in group.machines:
             where = review.blueprint.places.get(machine.key)
-            for field, message, fix in _problems(machine):
+            for field, message, fix in _problems(machine, review.spec.target.cluster.versions):
                 place = where.at(field) if where is not None else None
                 yield Problem(f"VM {machine.name}: {message}", fix, place, (machine.name,))
     yield from _namespaces(review)
@@ -70,13 +72,15 @@ def _namespace_label(name: str, key: str, value: str) -> tuple[str, str] | None:
     return f"label {key} is {value!r}, which is no such level or version", f"write {words.replace('|', ', ')}"
 
 
-def _problems(machine: Machine) -> Iterator[_Problem]:
+def _problems(machine: Machine, versions: Versions) -> Iterator[_Problem]:
     yield from _scheduling(machine)
     if machine.application is not None:
+        yield from _service_name("application", machine.target_name, machine.application.ports, versions)
         yield from _application(machine, machine.application)
         return
     if not machine.golden and any(nic.nad is None for nic in machine.nics):
-        yield from _service("ports", machine.target_name, machine.ports)
+        yield from _service_name("ports", machine.target_name, machine.ports, versions)
+        yield from _service("ports", machine.ports)
     if machine.path == "virt-v2v":
         yield from _sizes(machine)
     if len(machine.disks) > _MAX_DISKS:
@@ -126,10 +130,15 @@ def _scheduling(machine: Machine) -> Iterator[_Problem]:
             )
 
 
-def _service(field: str, name: str, ports: tuple[NamedPort, ...]) -> Iterator[_Problem]:
-    """Yield what is wrong with the Service of a VM or an application."""
-    if ports and not name[0].isalpha():
-        yield field, f"Service {name} would not begin with a letter", "state another targetName"
+def _service_name(field: str, name: str, ports: tuple[NamedPort, ...], versions: Versions) -> Iterator[_Problem]:
+    """Yield a Service whose name an older Kubernetes takes for none."""
+    if ports and not name[0].isalpha() and possible(versions, STRICT_SERVICE_NAMES):
+        here, fix = versions.kubernetes, "state another targetName, or update Kubernetes to 1.36"
+        yield field, f"Service {name} would not begin with a letter, as Kubernetes {here} wants", fix
+
+
+def _service(field: str, ports: tuple[NamedPort, ...]) -> Iterator[_Problem]:
+    """Yield what is wrong with the ports of a VM or an application."""
     for port in _repeated(port.name for port in ports):
         yield field, f"two ports have one name, {port}", "rename one"
     for protocol, number in _repeated((port.protocol, port.port) for port in ports):
@@ -138,7 +147,7 @@ def _service(field: str, name: str, ports: tuple[NamedPort, ...]) -> Iterator[_P
 
 def _application(machine: Machine, application: Application) -> Iterator[_Problem]:
     name = machine.target_name
-    yield from _service("application", name, application.ports)
+    yield from _service("application", application.ports)
     if application.kind == "StatefulSet" and len(name) > _MAX_STATEFULSET:
         yield "application", f"StatefulSet {name} is longer than {_MAX_STATEFULSET}", "state a shorter targetName"
     single = [volume.name for volume in machine.state if volume.access_mode != "ReadWriteMany"]

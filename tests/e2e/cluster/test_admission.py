@@ -119,12 +119,21 @@ PORT = {"name": "http", "port": 80}
 STATE = {"name": "data", "mountPath": "/data", "size": "1Gi", "tier": "gold"}
 POD = [{"source": {"portGroup": "vlan-7", "vlan": 7}, "target": {"type": "pod"}}]
 SAME_PORT = [PORT, {**PORT, "name": "also-http"}]
+OLD = {
+    "cluster": {"name": "prod-a", "versions": {"kubernetes": "1.34"}},
+    "gitops": {"engine": "flux", "repoURL": "https://git.example.com/platform/gitops"},
+}
 
 
 @pytest.mark.parametrize(
     ("data", "sections", "words"),
     [
-        (app("1-app", ports=[PORT]), {}, "a DNS-1035 label must consist of"),
+        pytest.param(
+            app("1-app", ports=[PORT]),
+            {"target": OLD},
+            "a DNS-1035 label must consist of",
+            marks=pytest.mark.skipif(not server.OLDEST, reason="Kubernetes takes it from 1.36 on"),
+        ),
         (app("app", ports=SAME_PORT), {}, 'duplicate entries for key [port=80,protocol="TCP"]'),
         (app("app", ports=[PORT, {**PORT, "port": 81}]), {}, 'spec.ports[1].name: Duplicate value: "http"'),
         (vm("a", ports=SAME_PORT), {"networks": POD}, 'duplicate entries for key [port=80,protocol="TCP"]'),

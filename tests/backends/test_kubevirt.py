@@ -144,6 +144,15 @@ def test_clock_is_the_sources_time_zone_or_utc() -> None:
     assert domain(machine())["clock"] == {"utc": {}}
 
 
+def test_own_cpus_huge_pages_and_numa_are_called_as_kubevirt_calls_them() -> None:
+    subject = machine(dedicated_cpus=True, hugepages="1Gi", numa_passthrough=True)
+    schemas.assert_fits(vm(subject))
+    made = domain(subject)
+    assert made["cpu"]["dedicatedCpuPlacement"] is True
+    assert made["cpu"]["numa"] == {"guestMappingPassthrough": {}}
+    assert made["memory"]["hugepages"] == {"pageSize": "1Gi"}
+
+
 def test_instance_type_takes_the_place_of_cpu_and_memory() -> None:
     found = vm(machine(instancetype=InstancetypeRef(name="u1.large")))
     assert found["spec"]["instancetype"] == {"kind": "VirtualMachineClusterInstancetype", "name": "u1.large"}

@@ -3,13 +3,10 @@
 from typing import Any
 
 import pytest
-from tests.backends import schemas
-from tests.backends.blueprints import blueprint, group, machine
+from tests.backends.blueprints import machine
 from tests.resolve.projects import Data, defaults, vm
 from tests.rules.ruling import only, ruled, silent
 
-from vmferry.backends import kubevirt
-from vmferry.model.manifest import Resource
 from vmferry.model.sizing import machine_load
 from vmferry.model.spec import Cluster
 
@@ -75,16 +72,6 @@ def test_gates_are_asked_for_by_release() -> None:
 
     assert gates("1.3") >= {"CPUManager", "NUMA"}
     assert gates("1.6") & {"CPUManager", "NUMA"} == {"CPUManager"}
-
-
-def test_they_are_emitted_as_kubevirt_names_them() -> None:
-    subject = machine(dedicated_cpus=True, hugepages="1Gi", numa_passthrough=True)
-    [found] = [item.object for item in kubevirt.emit(blueprint(group(subject))) if isinstance(item, Resource)]
-    schemas.assert_fits(found)
-    domain = found["spec"]["template"]["spec"]["domain"]
-    assert domain["cpu"]["dedicatedCpuPlacement"] is True
-    assert domain["cpu"]["numa"] == {"guestMappingPassthrough": {}}
-    assert domain["memory"]["hugepages"] == {"pageSize": "1Gi"}
 
 
 def test_a_dedicated_cpu_is_a_whole_one_in_quotas_and_sizes() -> None:

@@ -768,9 +768,11 @@ class Layer(NamedTuple):
     catches: Callable[[Path, str], str]  # the copy, and the file that the fault is in
 
 
-def unit(copy: Path, _file: str) -> str:
-    """Run the unit tests and the properties; return the name of the first test that fails."""
-    return _pytest(copy, "tests/backends", "tests/properties", "tests/resolve", "tests/output")
+def unit(copy: Path, file: str) -> str:
+    """Run the unit tests, first those of the file with the fault, and the properties; return the first that fails."""
+    stem = "virt_v2v" if file.endswith(".sh") or file == GUEST_NETWORK else Path(file).stem
+    nearest = sorted(str(path.relative_to(copy)) for path in copy.glob(f"tests/[!e]*/test_{stem}*.py"))
+    return _pytest(copy, *nearest, "tests/backends", "tests/properties", "tests/resolve", "tests/output")
 
 
 def rules(copy: Path, _file: str) -> str:

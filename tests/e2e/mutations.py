@@ -771,7 +771,7 @@ class Layer(NamedTuple):
 def unit(copy: Path, file: str) -> str:
     """Run the unit tests, first those of the file with the fault, and the properties; return the first that fails."""
     stem = "virt_v2v" if file.endswith(".sh") or file == GUEST_NETWORK else Path(file).stem
-    nearest = sorted(str(path.relative_to(copy)) for path in copy.glob(f"tests/[!e]*/test_{stem}*.py"))
+    nearest = sorted(str(path.relative_to(copy)) for path in copy.glob(f"tests/[be]*/test_{stem}*.py")) if file else []
     return _pytest(copy, *nearest, "tests/backends", "tests/properties", "tests/resolve", "tests/output")
 
 

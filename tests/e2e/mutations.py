@@ -771,8 +771,9 @@ class Layer(NamedTuple):
 def unit(copy: Path, file: str) -> str:
     """Run the unit tests, first those of the file with the fault, and the properties; return the first that fails."""
     stem = "virt_v2v" if file.endswith(".sh") or file == GUEST_NETWORK else Path(file).stem
-    nearest = sorted(str(path.relative_to(copy)) for path in copy.glob(f"tests/[be]*/test_{stem}*.py")) if file else []
-    return _pytest(copy, *nearest, "tests/backends", "tests/properties", "tests/resolve", "tests/output")
+    nearest = sorted(str(path.relative_to(copy)) for path in copy.glob(f"tests/[bem]*/test_{stem}*.py")) if file else []
+    others = ("backends", "estate", "model", "properties", "resolve", "output")
+    return _pytest(copy, *nearest, *(f"tests/{folder}" for folder in others))
 
 
 def rules(copy: Path, _file: str) -> str:

@@ -290,8 +290,8 @@ def _nics(draw: st.DrawFn, index: int, kind: str) -> list[Data]:
     networks = draw(st.lists(st.sampled_from(tuple(NETWORKS)), max_size=4))
     if networks.count("VM Network") > 1:
         networks = [name for name in networks if name != "VM Network"]
-    if kind in ("warm", "cold"):  # Forklift binds bridges only, and no two NICs to one network
-        networks = [name for name in dict.fromkeys(networks) if name not in ("fast", "macvtap")]
+    if kind in ("warm", "cold"):  # Forklift binds bridges only
+        networks = [name for name in networks if name not in ("fast", "macvtap")]
     result = []
     for number, name in enumerate(networks):
         mac = f"00:50:56:{index:02x}:{kind == 'clone':02x}:{number:02x}"

@@ -892,11 +892,11 @@ def judge(mutation: Mutation | None, layers: Iterable[Layer], *, first: bool) ->
 
 
 def shown() -> dict[str, dict[str, str]]:
-    """Return what the page says already: by fault and file, what each layer told."""
+    """Return what the page says already of faults that were caught: by fault and file, what each layer told."""
     rows = (line.strip("| ").split(" | ") for line in TABLE.read_text().splitlines() if line.startswith("| "))
     cells = ([cell.strip().strip("`") for cell in row] for row in rows)
     names = [layer.name for layer in LAYERS]
-    return {f"{what}|{file}": dict(zip(names, told, strict=False)) for what, file, *told in cells}
+    return {f"{what}|{file}": dict(zip(names, told, strict=False)) for what, file, *told in cells if any(told)}
 
 
 def table(judged: dict[Mutation, dict[str, str]]) -> str:

@@ -50,6 +50,15 @@ def test_the_places_stay_where_conversions_that_have_begun_look_for_them() -> No
     assert turns(later) == dict.fromkeys("ab", "10 at crm/acme-vc1-conversions")
 
 
+def test_a_vm_that_is_added_moves_no_places_of_prepared_conversions() -> None:
+    prepared = {"first-01": {"stage": "prepared"}}
+    first = vm("b", namespace="crm")
+    before = resolved(first, namespaces=NAMESPACES, groups=prepared)
+    assert list(places(before)) == ["crm/acme-vc1-conversions"]
+    later = resolved(first, vm("a"), namespaces=NAMESPACES, groups=prepared, assignments=before.assignments)
+    assert list(places(later)) == ["crm/acme-vc1-conversions"]
+
+
 def test_a_new_number_of_places_is_for_conversions_to_come() -> None:
     before = migrating(vm("a"), assignments=placed(vm("a")).assignments)
     [source] = before.blueprint.sources

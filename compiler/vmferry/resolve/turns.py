@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from vmferry.model.blueprint import Group, Machine, Places
-from vmferry.model.spec import MigrationSpec
+from vmferry.model.spec import GroupState, MigrationSpec
 from vmferry.resolve.names import fit
+from vmferry.resolve.stages import frozen
 
 
 def is_converted(machine: Machine) -> bool:
@@ -16,22 +17,24 @@ def is_converted(machine: Machine) -> bool:
 def turns(spec: MigrationSpec, machines: Iterable[Machine]) -> dict[str, str]:
     """Return the ConfigMap, as namespace/name, that conversions which begin now take turns at, by source.
 
-    It is where those that have begun take theirs; else in the first namespace of the spec that has conversions.
-    Where Kueue starts the Jobs, there is none.
+    It is where those that have begun take theirs; else in the first namespace of the spec with conversions that are
+    prepared, so that a VM which is added changes nothing of theirs; else in the first with any. Where Kueue starts the
+    Jobs, there is none.
     """
     if spec.target.cluster.kueue_queue is not None:
         return {}
     ranks = {namespace.name: rank for rank, namespace in enumerate(spec.namespaces)}
-    found: dict[str, tuple[bool, int, str]] = {}
+    found: dict[str, tuple[bool, bool, int, str]] = {}
     for machine in machines:
         if not is_converted(machine):
             continue
         begun = machine.conversion.places_at if machine.conversion else None
         name = fit(f"{spec.metadata.name}-{machine.source}-conversions", 63)
         place = begun or f"{machine.namespace}/{name}"
-        option = (begun is None, ranks.get(place.partition("/")[0], len(ranks)), place)
+        planned = not frozen(spec.groups.get(machine.group, GroupState()).stage)
+        option = (begun is None, planned, ranks.get(place.partition("/")[0], len(ranks)), place)
         found[machine.source] = min(option, found.get(machine.source, option))
-    return {source: place for source, (_, _, place) in sorted(found.items())}
+    return {source: place for source, (_, _, _, place) in sorted(found.items())}
 
 
 def places(groups: Iterable[Group], now: Mapping[str, str]) -> dict[str, tuple[Places, ...]]:

@@ -24,6 +24,11 @@ def test_another_version_is_not_what_is_shown() -> None:
     ]
 
 
+def test_other_schemas_where_it_runs_are_no_fault_of_the_page() -> None:
+    older = OURS._replace(program="Definitions of KubeVirt and CDI", version="KubeVirt 1.6.2, CDI 1.63.1")
+    assert list(untrue(page([KUSTOMIZE, OURS]), page([KUSTOMIZE, older]))) == []
+
+
 def test_what_nobody_ran_may_not_be_shown_unless_its_data_are_no_part_of_the_repository() -> None:
     assert list(untrue(page([KUSTOMIZE, OURS]), page([KUSTOMIZE]))) == []
     assert list(untrue(page([KUSTOMIZE, OURS]), page([OURS]))) == ["not run: | kustomize | v5.5.0 | builds"]

@@ -23,7 +23,6 @@ _PACKAGES = (
 _REPORT = """\
 #!/bin/sh
 # Says on the serial console what this guest came up as, and powers it off.
-exec >/dev/ttyS0 2>&1
 [ -e /etc/cloud/cloud-init.disabled ] || cloud-init status --wait >/dev/null
 tries=0
 while [ "$tries" -lt 60 ] && [ "$(systemctl is-system-running)" = starting ]; do
@@ -31,6 +30,7 @@ while [ "$tries" -lt 60 ] && [ "$(systemctl is-system-running)" = starting ]; do
   tries=$((tries + 1))
 done
 sleep 5
+exec >/dev/ttyS0 2>&1
 echo
 echo '=== report'
 echo "hostname $(hostname)"
@@ -152,6 +152,7 @@ def _configure(guest: Guest, tree: Path) -> None:
     disabled = [*sorted(units - {wanted}), *_UNNEEDED]
     sh("systemctl", f"--root={tree}", "disable", "--quiet", *disabled)
     sh("systemctl", f"--root={tree}", "enable", "--quiet", wanted, "report")
+    sh("systemctl", f"--root={tree}", "mask", "--quiet", "serial-getty@ttyS0")  # it hangs up whoever writes there
     sh("chroot", tree, "update-initramfs", "-u")
 
 

@@ -5,6 +5,8 @@ set -euo pipefail
 packages=(debootstrap virt-v2v libnbd-bin libguestfs-tools qemu-system-x86 qemu-utils ovmf linux-image-cloud-amd64
   grub-pc-bin grub-efi-amd64-bin grub-common dosfstools mtools e2fsprogs fdisk lvm2 genisoimage systemd)
 
+mirror=http://deb.debian.org/debian # debootstrap's own
+
 if [[ $(uname -m) != x86_64 ]] || ! grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then
   echo "real guests are tried on Debian on x86_64 only: debootstrap, and a kernel that the appliance boots" >&2
   exit 3
@@ -19,5 +21,9 @@ if [[ $EUID -ne 0 ]]; then
 fi
 [[ ${#missing[@]} -eq 0 ]] || {
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
+}
+wget --quiet --spider "$mirror/dists/bookworm/Release" || {
+  echo "real guests are made of Debian's packages, and $mirror is out of reach" >&2
+  exit 3
 }

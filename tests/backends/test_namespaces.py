@@ -5,10 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 from tests.backends import schemas
+from tests.backends.blueprints import disk
 
 from vmferry.backends import namespaces
 from vmferry.model.application import Application, NamedPort
 from vmferry.model.blueprint import (
+    ArrayCopy,
     Blueprint,
     Credential,
     Group,
@@ -19,7 +21,9 @@ from vmferry.model.blueprint import (
     Places,
     SourcePlan,
     SourceRef,
+    XcopyCopy,
 )
+from vmferry.model.forklift import CsiImport
 from vmferry.model.manifest import Item, Resource
 from vmferry.model.spec import (
     Cluster,
@@ -190,6 +194,19 @@ def test_the_pod_that_waits_for_windows_has_requests_where_a_quota_counts_them()
     assert limit == {"type": "Container", "defaultRequest": {"cpu": "10m", "memory": "64Mi"}}
     [limit] = defaults({"requests.memory": "40Gi"}, WINDOWS)
     assert limit["defaultRequest"] == {"memory": "64Mi"}
+
+
+def test_the_pods_that_tell_a_storage_array_to_copy_have_requests() -> None:
+    xcopy = ArrayCopy(xcopy=XcopyCopy(secret="array", product="ontap"))
+    csi = ArrayCopy(csi=CsiImport(secret_ref="array", storage_vendor_product="ontap"))
+    assert [limit["defaultRequest"] for limit in defaults(QUOTA, copied(xcopy), version="2.9")] == [
+        {"cpu": "10m", "memory": "64Mi"}
+    ]
+    assert defaults(QUOTA, copied(csi)) == []
+
+
+def copied(offload: ArrayCopy) -> Machine:
+    return machine("a", "cold", disks=(disk("a", offload=offload),))
 
 
 def test_nothing_else_takes_default_requests() -> None:

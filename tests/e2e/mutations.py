@@ -343,6 +343,12 @@ MUTATIONS = (
         '"default": requests, "defaultRequest": requests}',
     ),
     Mutation(
+        "a quota refuses the pods that tell a storage array to copy",
+        NAMESPACES,
+        "forklift.waits_for_reboot(blueprint, each) or _by_xcopy(each)",
+        "forklift.waits_for_reboot(blueprint, each)",
+    ),
+    Mutation(
         "the applier has no right on LimitRanges",
         NAMESPACES,
         'kinds.append(_Kind("", "limitranges"))',
@@ -639,6 +645,12 @@ MUTATIONS = (
         "model/sizing.py",
         "return Load() if scratch is None else",
         "return Load() if scratch is None or scratch.size else",
+    ),
+    Mutation(
+        "a quota leaves no room for the scratch volumes of Forklift's conversions",
+        "model/sizing.py",
+        '"warm": of_plan, "cold": of_plan}',
+        '"warm": of_plan}',
     ),
     Mutation(
         "conversions of each namespace have places of their own",

@@ -104,6 +104,7 @@ def test_the_letter_follows_the_numbers_of_the_release() -> None:
     ("disks", "stated", "what"),
     [
         ((disk(),), "/dev/sdc1", "rootDisk /dev/sdc1 is on disk 3, and the VM has 1 disk"),
+        ((disk(),), "/dev/nvme0n1p2", "rootDisk /dev/nvme0n1p2 is what the guest calls it"),
         (PAIR, "/dev/sdc", "and the VM has 2 disks"),
         (PAIR, "/dev/vdc", "and the VM has 2 disks"),
         (PAIR, "/dev/vdb1", "Forklift looks for /dev/sdX"),

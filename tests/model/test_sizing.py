@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from tests.backends.blueprints import BLANK, UPLOAD, VDDK, disk, group, http, machine, nic, registry
 
 from vmferry.model.application import Application, Resources
-from vmferry.model.blueprint import Group, Machine, StateVolume
+from vmferry.model.blueprint import Group, Machine, PlanOptions, StateVolume
 from vmferry.model.facts import DiskSource
 from vmferry.model.forklift import ConversionStorage
 from vmferry.model.sizing import Load, machine_load, quota, smoke_load
@@ -114,6 +114,15 @@ def test_a_volume_for_scratch_files_is_a_conversion_jobs_own() -> None:
     for method, room in {"job": ("3", "40Gi"), "image": ("2", "20Gi")}.items():
         limits, _ = quota([moving(filled(method, VDDK if method == "image" else BLANK), method=method)], RANKS, cluster)
         assert (limits["persistentvolumeclaims"], limits["requests.storage"]) == room
+
+
+@pytest.mark.parametrize(("method", "raw", "room"), [("cold", False, ("3", "40Gi")), ("cold", True, ("2", "20Gi"))])
+def test_a_plans_volume_for_scratch_files_is_one_of_each_conversion(
+    method: Method, room: tuple[str, str], *, raw: bool
+) -> None:
+    options = PlanOptions(conversion_storage=ConversionStorage(storage_class="fast", size="20Gi"))
+    group = replace(moving(filled(method, BLANK, raw=raw), method=method), forklift=options)
+    assert claims_and_storage(group) == room
 
 
 def test_a_clone_is_not_filled() -> None:

@@ -124,6 +124,23 @@ def test_once_forklift_has_begun_nothing_is_said_of_how_it_finds_a_vm(stage: str
     assert found.isdisjoint({"VMF744", "VMF746"}) is not told
 
 
+@pytest.mark.parametrize(("stage", "told"), [("planned", True), ("prepared", True), ("migrating", False)])
+def test_what_a_plan_cannot_do_is_told_until_forklift_begins(stage: str, *, told: bool) -> None:
+    disk = {"size": "40Gi", "datastore": "ds1"}
+    wrong = {
+        "VMF506": planned(disks=[{**disk, "controller": "nvme", "unit": "nvme0:0"}]),
+        "VMF743": planned(disks=[disk], rootDisk="/dev/sdc1"),
+        "VMF749": planned(disks=[{**disk, "controller": "scsi", "unit": f"scsi{each}:0"} for each in range(2)]),
+        "VMF748": planned(nics=[NIC, OTHER_NIC]),
+        "VMF766": planned(disks=[disk], forklift={"conversionStorage": {"storageClass": "none", "size": "50Gi"}}),
+    }
+    groups = {"first-01": {"stage": stage}}
+    for code, moved in wrong.items():
+        release = "2.11.1" if code == "VMF748" else "2.10"
+        found = ruled(moved, target=target(forklift=release), groups=groups, networks=existing())
+        assert any(each.code == code for each in found) is told, code
+
+
 def test_nobody_looks_for_an_image_by_uuid() -> None:
     assert silent("VMF744", vm("a", method="image", uuid=UUID), staying(uuid=UUID), target=target(cdi="1.63"))
 

@@ -151,6 +151,16 @@ def test_a_scratch_volume_needs_a_class_that_is_there() -> None:
     assert "fast" in only("VMF766", forklift(conversionStorage=storage_)).message
 
 
+def test_a_scratch_volume_needs_a_class_with_file_systems() -> None:
+    def on(*modes: str) -> Data:
+        row = {"name": "array", "provisioner": "rook-ceph.rbd.csi.ceph.com", "tier": "gold", "volumeModes": [*modes]}
+        return {"classes": [row], "map": [{"source": {"datastore": "ds1"}, "tier": "gold"}]}
+
+    moved = forklift(conversionStorage={"storageClass": "array", "size": "1Ti"})
+    assert "no Filesystem volumes" in only("VMF766", moved, storage=on("Block")).message
+    assert silent("VMF766", moved, storage=on("Block", "Filesystem"))
+
+
 def test_reservations_need_a_raw_device_mapping_that_is_a_lun() -> None:
     mapped = [{**ISO, "rdm": "virtual"}]
     assert "no rdmAsLun" in only("VMF770", planned(disks=mapped, forklift={"scsiReservation": True})).message

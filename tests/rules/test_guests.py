@@ -94,6 +94,8 @@ def test_red_hats_image_has_the_old_drivers() -> None:
     [
         ("VMF545", {"hardwareVersion": None}, {"hardwareVersion": "vmx-10"}),
         ("VMF546", {"rootDisk": "/dev/sdb1"}, {"rootDisk": "/dev/sda1"}),
+        ("VMF546", {"rootDisk": "/dev/nvme0n1p2"}, {"rootDisk": "/dev/mapper/vg-root"}),
+        ("VMF546", {"rootDisk": "/dev/disk/by-uuid/4f6a"}, {"rootDisk": "/dev/md127"}),
         ("VMF549", {"os": "windows"}, WINDOWS),
         ("VMF549", {"os": "windows"}, {"os": "windows", "windowsTimezone": "Europe/Vienna"}),
     ],

@@ -1,5 +1,6 @@
 """What the copy from vSphere needs."""
 
+import pytest
 from tests.resolve.projects import Data, vm
 from tests.rules.ruling import only, silent
 
@@ -84,10 +85,11 @@ def test_forklift_is_told_the_id_of_a_datastore_whose_name_is_a_path() -> None:
     assert silent("VMF741", moved, storage=storage(id="datastore-7"))
 
 
-def test_a_plan_that_is_there_shows_itself_whether_it_found_everything() -> None:
-    prepared: Data = {"groups": {"first-01": {"stage": "prepared"}}}
-    assert silent("VMF741", by_forklift("team/web"), **prepared)
-    assert silent("VMF742", by_forklift(method="warm", changeTracking=True), **prepared)
+@pytest.mark.parametrize(("stage", "told"), [("planned", True), ("prepared", True), ("migrating", False)])
+def test_a_plan_that_has_not_begun_is_told_what_it_will_not_find(stage: str, *, told: bool) -> None:
+    groups: Data = {"groups": {"first-01": {"stage": stage}}}
+    assert silent("VMF741", by_forklift("team/web"), **groups) is not told
+    assert silent("VMF742", by_forklift(method="warm", changeTracking=True), **groups) is not told
 
 
 def test_a_warm_copy_wants_the_vddk() -> None:

@@ -140,16 +140,17 @@ def _quota(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
 
 
 _DEFAULT_REQUESTS = {"cpu": "10m", "memory": "64Mi"}
-"""What a pod gets that asks for nothing; the one that waits for Windows reads a serial console."""
+"""What a pod gets that asks for nothing: one reads a serial console, the other gives orders to a storage array."""
 
 
 def _default_requests(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
-    """Yield default requests for the pod that waits for Windows: the quota refuses one that has none.
+    """Yield default requests for pods of Forklift without any: the quota refuses them, and the migration fails.
 
-    Forklift says nothing of its resources (EnsureWaitForRebootPod in pkg/controller/plan/kubevirt.go, v2.12.5), and
-    the migration fails though the VM runs. No default limits: they would hold for the pods that run the VMs, too.
+    One waits until Windows has rebooted (EnsureWaitForRebootPod in pkg/controller/plan/kubevirt.go, v2.12.5), another
+    tells ESXi to copy a disk (makePopulatePodSpec in pkg/lib-volume-populator, v2.9.0 to main). No default limits: they
+    would hold for the pods that run the VMs, too.
     """
-    if requests := _requests_for_waiting(blueprint, plan, groups):
+    if requests := _requests_by_default(blueprint, plan, groups):
         yield {
             "apiVersion": "v1",
             "kind": "LimitRange",
@@ -158,10 +159,15 @@ def _default_requests(blueprint: Blueprint, plan: NamespacePlan, groups: list[Gr
         }
 
 
-def _requests_for_waiting(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> dict[str, str]:
+def _requests_by_default(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> dict[str, str]:
     counted = {name: text for name, text in _DEFAULT_REQUESTS.items() if f"requests.{name}" in plan.quota}
-    waits = any(forklift.waits_for_reboot(blueprint, machine) for machine in _machines(groups))
-    return counted if waits else {}
+    bare = any(forklift.waits_for_reboot(blueprint, each) or _by_xcopy(each) for each in _machines(groups))
+    return counted if bare else {}
+
+
+def _by_xcopy(machine: Machine) -> bool:
+    copies = (disk.offload for disk in machine.disks) if machine.path == "forklift" else ()
+    return any(copy is not None and copy.xcopy is not None for copy in copies)
 
 
 # --- rights ----------------------------------------------------------------------------------
@@ -175,7 +181,7 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
             kinds.append(_CONVERSION_SCC)
     if plan.quota:
         kinds.append(_Kind("", "resourcequotas"))
-    if _requests_for_waiting(blueprint, plan, groups):
+    if _requests_by_default(blueprint, plan, groups):
         kinds.append(_Kind("", "limitranges"))
     if plan.isolate:
         kinds.append(_NETWORK_POLICIES)

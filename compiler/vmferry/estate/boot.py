@@ -19,6 +19,7 @@ VMWARE: Mapping[str, int] = {"sata": 0, "ide": 1, "scsi": 2, "nvme": 3}
 
 _SLOT = re.compile(r"[a-z]+(?P<controller>[0-9]{1,3}):(?P<unit>[0-9]{1,3})", re.IGNORECASE)  # as in scsi0:1
 _LETTERED = re.compile(r"/dev/(?:sd|vd|hd|xvd)(?P<letters>[a-z]{1,2})[0-9]*")
+_FOREIGN = re.compile(r"/dev/(?:nvme[0-9]|disk/)")
 _MAPPED = re.compile(r"/dev/mapper/(?P<group>(?:[^-/]|--)+)-(?P<volume>(?:[^-/]|--)+)")
 
 
@@ -97,6 +98,15 @@ def root_number(root_disk: str | None) -> int | None:
     for letter in found["letters"]:
         number = number * 26 + ord(letter) - ord("a") + 1
     return number - 1
+
+
+def foreign_root(root_disk: str | None) -> bool:
+    """Return whether a root device is called as in the guest, and not as virt-v2v ever calls one.
+
+    In libguestfs' appliance every disk is on virtio-scsi: NVMe namespaces are sda, sdb, … there, too, and no disk is
+    looked for by UUID or label.
+    """
+    return _FOREIGN.match(root_disk or "") is not None
 
 
 def root_device(root_disk: str | None) -> str | None:

@@ -7,7 +7,7 @@ GetDeviceNumber, pkg/controller/provider/web/vsphere/vm.go; the same text is vir
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from vmferry.estate.boot import LIBVIRT, VMWARE, first_disk, ranked, root_device, root_number
+from vmferry.estate.boot import LIBVIRT, VMWARE, first_disk, foreign_root, ranked, root_device, root_number
 from vmferry.kube import versions
 from vmferry.model.facts import Disk
 from vmferry.model.spec import Versions
@@ -136,6 +136,13 @@ def _misread(disks: Sequence[Disk], stated: str, number: int, here: Versions) ->
 
 def _unread(disks: Sequence[Disk], stated: str | None, here: Versions) -> Fault | None:
     """Return what is wrong where no rootDisk tells Forklift a disk, as a logical volume does not."""
+    if foreign_root(stated):
+        return Fault(
+            f"rootDisk {stated} is what the guest calls it; Forklift looks for /dev/sdX, and so does virt-v2v",
+            "write /dev/sda for the first disk, /dev/sdb for the second, in the order of its controllers; or drop it, "
+            "since only a guest of several systems needs it",
+            ("rootDisk",),
+        )
     place = _stated(disks)
     known = first_disk(disks) if place is None else place
     number = numbered(disks, here).index(known)

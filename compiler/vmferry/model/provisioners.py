@@ -125,6 +125,12 @@ def claims(storage_class: StorageClass) -> tuple[Claim, ...]:
     return tuple(claim for claim in known if claim[0] in (access or (claim[0],)) and claim[1] in (modes or (claim[1],)))
 
 
+def takes_files(storage_class: StorageClass) -> bool:
+    """Return whether a class has Filesystem volumes; of a provisioner that is not known, it is believed."""
+    sets = claims(storage_class)
+    return not sets or any(mode == "Filesystem" for _, mode in sets)
+
+
 def needs_modes(storage_class: StorageClass) -> tuple[AccessMode | VolumeMode, ...]:
     """Return the modes the spec states and the provisioner is known not to have."""
     known = known_claims(storage_class.provisioner, storage_class.parameters)

@@ -215,7 +215,7 @@ def _conversion(group: Group, cluster: Cluster) -> Load:
     return total(
         (
             Load(_CONVERSION_CPU, _CONVERSION_MEMORY).times(pods),
-            *(_conversion_scratch(cluster) for machine in machines if group.method == "job" and machine.disks),
+            *(_conversion_scratch(group, cluster) for machine in machines if machine.disks and not machine.raw),
             # a populator fills a prime claim, as large as the one that then takes over its volume
             *(Load(0, 0, disk_storage(disk), 1) for disk in disks),
             *(_scratch(disk) for disk in disks),
@@ -223,9 +223,10 @@ def _conversion(group: Group, cluster: Cluster) -> Load:
     )
 
 
-def _conversion_scratch(cluster: Cluster) -> Load:
-    """Return the volume that a conversion Job's pod has beside its disks, if it has one."""
-    scratch = cluster.conversion_scratch
+def _conversion_scratch(group: Group, cluster: Cluster) -> Load:
+    """Return the volume that a conversion's pod has beside its disks, if it has one: a Job's, or that of a Plan."""
+    of_plan = group.forklift.conversion_storage if group.forklift is not None else None
+    scratch = {"job": cluster.conversion_scratch, "warm": of_plan, "cold": of_plan}.get(group.method)
     return Load() if scratch is None else Load(0, 0, parse_size(scratch.size), 1)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from vmferry.kube import versions
 from vmferry.model.blueprint import Group, Machine, MachineDisk
-from vmferry.model.provisioners import claims
+from vmferry.model.provisioners import takes_files
 from vmferry.model.quantity import parse_size
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.model.spec import Stage, StorageClass
+from vmferry.model.spec import Stage
 from vmferry.rules.registry import rule
 
 _POWER_STATE = "kubevirt/containerized-data-importer pkg/importer/vddk-datasource_amd64.go"
@@ -108,7 +108,7 @@ def scratch(review: Review) -> Iterator[Problem]:
         has = f"it has {', '.join(sorted(known))}" if known else "it has none"
         message = f"conversionScratch is in StorageClass {wanted.storage_class}, which `storage.classes` does not have"
         yield Problem(message, f"correct it, or add the class; {has}", at.at("storageClass"), names)
-    elif not _takes_files(known[wanted.storage_class]):
+    elif not takes_files(known[wanted.storage_class]):
         message = f"conversionScratch is in StorageClass {wanted.storage_class}, which has no Filesystem volumes"
         yield Problem(message, "use a class that has", at.at("storageClass"), names)
     if parse_size(wanted.size) < _LEAST_SCRATCH:
@@ -132,7 +132,7 @@ def cdi_scratch(review: Review) -> Iterator[Problem]:
     It is a Filesystem volume: of the CDI resource's scratchSpaceStorageClass, else of the default StorageClass, else of
     the disk's own. Where that class has Block volumes only, the import stays Pending.
     """
-    blocks = {each.name for each in review.spec.storage.classes if not _takes_files(each)}
+    blocks = {each.name for each in review.spec.storage.classes if not takes_files(each)}
     users: defaultdict[str, list[str]] = defaultdict(list)
     for subject, group, machine in review.moving if blocks else ():
         if machine.path != "virt-v2v" or group.stage not in ("planned", "prepared", "migrating"):
@@ -203,12 +203,6 @@ _LEAST_SCRATCH = 10**9
 def _unpacked(disk: MachineDisk) -> bool:
     source = disk.source
     return disk.owner and (source.http is not None or source.registry is not None or source.upload is not None)
-
-
-def _takes_files(storage_class: StorageClass) -> bool:
-    """Return whether a class has Filesystem volumes; of a provisioner that is not known, it is believed."""
-    sets = claims(storage_class)
-    return not sets or any(mode == "Filesystem" for _, mode in sets)
 
 
 def _converted(group: Group) -> list[Machine]:

@@ -11,17 +11,16 @@ from vmferry.model.blueprint import Group, Machine
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.model.spec import Stage, VirtualMachine
+from vmferry.model.spec import VirtualMachine
 from vmferry.rules.registry import rule
 
 _VALIDATION = "kubev2v/forklift pkg/controller/plan/validation.go"
-_NOT_BEGUN: tuple[Stage, ...] = ("planned", "prepared")
 
 
 def _planned(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     """Yield the VMs that Forklift is to move; once it has begun, no finding would change what it does."""
     for subject, group, machine in review.moving:
-        if group.path == "forklift" and group.stage in _NOT_BEGUN:
+        if group.path == "forklift" and not group.begun:
             yield subject, group, machine
 
 
@@ -50,7 +49,7 @@ def shared_uuid(review: Review) -> Iterator[Problem]:
     alike = _by_uuid(review)
     for subject, group, machine in review.moving:
         others = [other for other in alike[_uuid(subject)] if other is not subject]
-        if subject.vm.uuid is None or not others or group.stage not in _NOT_BEGUN:
+        if subject.vm.uuid is None or not others or group.begun:
             continue
         if finder := _finder(review, group, machine):
             who, fix = finder
@@ -78,7 +77,7 @@ def instance_uuid(review: Review) -> Iterator[Problem]:
     for subject, group, machine in review.moving:
         others = [other for other in alike[_uuid(subject)] if other is not subject]
         raw = any(disk.source.vddk is not None for disk in machine.disks)
-        if subject.vm.uuid is None or not others or not raw or group.stage not in _NOT_BEGUN:
+        if subject.vm.uuid is None or not others or not raw or group.begun:
             continue
         if _finder(review, group, machine) is None:
             yield subject.problem(
@@ -179,9 +178,9 @@ def boot_disk(review: Review) -> Iterator[Problem]:
     by its letter where that is not the first.
     """
     here = review.blueprint.cluster.versions
-    for subject, group, _ in _planned(review):
+    for subject, _, _ in _planned(review):
         fault = boot_fault(subject.vm.disks or (), subject.decisions.root_disk, here)
-        if fault is not None and not group.frozen:
+        if fault is not None:
             yield subject.problem(fault.what, fault.fix, *fault.path)
 
 
@@ -199,9 +198,9 @@ def disk_order(review: Review) -> Iterator[Problem]:
     cluster, and what is checked, sized or taken over by that name is the wrong one.
     """
     here = review.blueprint.cluster.versions
-    for subject, group, _ in _planned(review):
+    for subject, _, _ in _planned(review):
         fault = order_fault(subject.vm.disks or (), here)
-        if fault is not None and not group.frozen:
+        if fault is not None:
             yield subject.problem(fault.what, fault.fix, *fault.path)
 
 
@@ -322,8 +321,6 @@ def two_nics(review: Review) -> Iterator[Problem]:
     """
     refuses = versions.possible(review.blueprint.cluster.versions, versions.REFUSES_TWO_NICS_ON_ONE_NAD)
     for subject, group, machine in _planned(review):
-        if group.frozen:
-            continue  # VMF409 says what would be decided today
         on: defaultdict[str, list[str]] = defaultdict(list)
         for nic in machine.nics:
             if nic.nad is not None:

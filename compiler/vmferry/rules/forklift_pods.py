@@ -5,15 +5,16 @@ from collections.abc import Iterator
 
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.forklift import NodeTerm
+from vmferry.model.provisioners import takes_files
 from vmferry.model.quantity import format_size, parse_size
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.rules.registry import rule
 
 
 def _begun(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
-    """Yield the VMs with decisions on their Plan, which nobody has seen yet."""
+    """Yield the VMs with decisions on their Plan, which Forklift has not begun yet."""
     for subject, group, machine in review.moving:
-        if machine.forklift is not None and not group.frozen:
+        if machine.forklift is not None and not group.begun:
             yield subject, group, machine
 
 
@@ -64,7 +65,7 @@ def scratch(review: Review) -> Iterator[Problem]:
 
     Forklift recommends at least the size of the largest disk. A class that is not there keeps the Plan from Ready.
     """
-    known = {each.name for each in review.spec.storage.classes}
+    known = {each.name: each for each in review.spec.storage.classes}
     for subject, _, machine in _begun(review):
         storage = machine.forklift.conversion_storage if machine.forklift is not None else None
         if storage is None:
@@ -81,6 +82,12 @@ def scratch(review: Review) -> Iterator[Problem]:
                 "forklift",
                 f"conversionStorage is in StorageClass {storage.storage_class}, which `storage.classes` does not name",
                 f"correct it, or add the class; known: {', '.join(sorted(known)) or 'none'}",
+            )
+        elif not takes_files(known[storage.storage_class]):
+            yield subject.decided(
+                "forklift",
+                f"conversionStorage is in StorageClass {storage.storage_class}, which has no Filesystem volumes",
+                "use a class that has: with Block volumes alone the claim stays Pending",
             )
 
 
@@ -132,7 +139,7 @@ def reservations(review: Review) -> Iterator[Problem]:
     The guests of a failover cluster would fence each other in vain.
     """
     for subject, group, machine in review.moving:
-        if group.path != "forklift" or group.frozen:
+        if group.path != "forklift" or group.begun:
             continue
         mapped = any(disk.rdm is not None for disk in subject.vm.disks or ())
         if machine.scsi_reservation and not (machine.rdm_as_lun and mapped):

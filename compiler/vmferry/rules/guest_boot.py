@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from vmferry.estate.boot import boot_disk, root_number
+from vmferry.estate.boot import boot_disk, foreign_root, root_number
 from vmferry.estate.release import Release, release
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.review import Problem, Review, Subject
@@ -26,9 +26,15 @@ def _starting(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
 def no_such_root(review: Review) -> Iterator[Problem]:
     """virt-v2v stops: "root device not found". Its disks are sda, sdb and so on, in libvirt's order.
 
-    libvirt goes by controller (SCSI, SATA, IDE, NVMe), and within one by bus and unit.
+    libvirt goes by controller (SCSI, SATA, IDE, NVMe), and within one by bus and unit. So it calls NVMe disks, too.
     """
     for subject, _, machine in _starting(review):
+        if machine.path == "virt-v2v" and foreign_root(machine.root_disk):
+            yield subject.decided(
+                "root_disk",
+                f"rootDisk {machine.root_disk} is what the guest calls it; virt-v2v calls disks /dev/sda, /dev/sdb, …",
+                f"correct `rootDisk`: {_devices(len(machine.disks))}, or a logical volume as in /dev/vg/root",
+            )
         number = root_number(machine.root_disk) if machine.path == "virt-v2v" else None
         if number is not None and number >= len(machine.disks):
             disks = "1 disk" if len(machine.disks) == 1 else f"{len(machine.disks)} disks"

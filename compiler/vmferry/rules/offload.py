@@ -13,9 +13,9 @@ _README = "kubev2v/forklift cmd/vsphere-copy-offload-populator/README.md"
 
 
 def _offloaded(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
-    """Yield the VMs with disks that the array copies, whose Plan nobody has seen yet."""
+    """Yield the VMs with disks that the array copies, whose copy has not begun."""
     for subject, group, machine in review.moving:
-        if group.path == "forklift" and not group.frozen and any(disk.offload for disk in machine.disks):
+        if group.path == "forklift" and not group.begun and any(disk.offload for disk in machine.disks):
             yield subject, group, machine
 
 

@@ -8,9 +8,9 @@ from vmferry.rules.registry import also, rule
 
 
 def _raw(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
-    """Yield the VMs whose disks Forklift copies as they are, and whose Plan nobody has seen yet."""
+    """Yield the VMs whose disks Forklift copies as they are, and whose copy has not begun."""
     for subject, group, machine in review.moving:
-        if group.path == "forklift" and machine.raw and not group.frozen:
+        if group.path == "forklift" and machine.raw and not group.begun:
             yield subject, group, machine
 
 

@@ -62,8 +62,8 @@ class _Row(NamedTuple):
 
 
 def _not_begun(review: Review) -> Iterator[Group]:
-    """Yield the groups that Forklift moves and whose Plan nobody has seen yet."""
-    return (group for group in review.blueprint.groups if group.path == "forklift" and not group.frozen)
+    """Yield the groups that Forklift moves and whose copy has not begun."""
+    return (group for group in review.blueprint.groups if group.path == "forklift" and not group.begun)
 
 
 def _not_found(

@@ -6,10 +6,9 @@ from vmferry.kube import versions
 from vmferry.kube.versions import Component, Support
 from vmferry.model.blueprint import Group
 from vmferry.model.review import Problem, Review
-from vmferry.model.spec import Stage, Versions
+from vmferry.model.spec import Versions
 from vmferry.rules.registry import also, rule
 
-_NOT_BEGUN: tuple[Stage, ...] = ("planned", "prepared")
 _STARTED = ("Always", "RerunOnFailure")
 """Run strategies that start a VM."""
 
@@ -58,7 +57,7 @@ def nvme(review: Review) -> Iterator[Problem]:
         return
     for subject, group, _ in review.moving:
         disks = [index for index, disk in enumerate(subject.vm.disks or ()) if disk.controller == "nvme"]
-        if disks and group.path == "forklift" and not group.frozen:
+        if disks and group.path == "forklift" and not group.begun:
             yield subject.problem(
                 f"a disk of it is on an NVMe controller, and Forklift {here.forklift} leaves such disks out",
                 f"{versions.NVME_DISKS.since} has them: update Forklift and target.cluster.versions.forklift, move the "
@@ -75,7 +74,7 @@ def power_state(review: Review) -> Iterator[Problem]:
     if versions.certain(here, versions.TARGET_POWER_STATE):
         return
     for subject, group, machine in review.moving:
-        if group.path != "forklift" or group.stage not in _NOT_BEGUN:
+        if group.path != "forklift" or group.begun:
             continue
         starts, wanted = subject.vm.power_state == "poweredOn", machine.run_strategy in _STARTED
         if subject.vm.power_state is not None and starts != wanted:

@@ -125,6 +125,14 @@ def test_pods_go_where_the_network_is(name: str, resource: str) -> None:
     assert annotations["k8s.v1.cni.cncf.io/resourceName"] == resource
 
 
+@pytest.mark.parametrize("name", ["layer2", "localnet"])
+def test_further_definitions_of_an_overlay_are_the_same_network(name: str) -> None:
+    first, second = nad(name), replace(nad(name), name=f"{name}-2", first=name)
+    configs = [networks.nad_config(each, "web", "acme") for each in (first, second)]
+    assert [config["name"] for config in configs] == [f"acme_{name}"] * 2
+    assert [config["netAttachDefName"] for config in configs] == [f"web/{name}", f"web/{name}-2"]
+
+
 @pytest.mark.parametrize("target", [PodNetwork(), ExistingNad(name="there"), IgnoredNetwork(reason="nobody needs it")])
 def test_networks_that_exist_already_are_not_made_again(target: NetworkTarget) -> None:
     network = Network(source=NetworkSource(segment="a"), target=target)

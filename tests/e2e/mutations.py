@@ -343,6 +343,12 @@ MUTATIONS = (
         '"default": requests, "defaultRequest": requests}',
     ),
     Mutation(
+        "a further definition of an overlay is a network of its own",
+        NETWORKS,
+        "{migration}_{nad.first or nad.name}",
+        "{migration}_{nad.name}",
+    ),
+    Mutation(
         "a quota refuses the pods that tell a storage array to copy",
         NAMESPACES,
         "forklift.waits_for_reboot(blueprint, each) or _by_xcopy(each)",

@@ -295,6 +295,7 @@ def test_one_nic_a_network_and_another_path_are_fine() -> None:
 def test_forklift_may_not_know_static_addresses_of_a_vm_that_is_off(fields: Data) -> None:
     assert "it is powered off" in only("VMF750", planned(powerState="poweredOff", **fields)).message
     assert silent("VMF750", planned(powerState="poweredOn", **fields))
+    assert silent("VMF750", planned(powerState="poweredOff", conversion="skip", **fields))
     assert silent("VMF750", vm("a", powerState="poweredOff", **fields))
 
 

@@ -55,7 +55,7 @@ def nad_config(nad: Nad, namespace: str, migration: str) -> dict[str, Any]:
 
     There is never an ipam: guests keep their own addresses. ``migration`` is part of the name that
     OVN-Kubernetes takes for the identity of a network in the whole cluster: NADs with one name are one
-    network, so every namespace's copy carries the same name and options, and two migrations never meet.
+    network, so every namespace's copy and every further one carry the same name, and two migrations never meet.
     Raises TypeError for a network that has no NAD of its own.
     """
     target = nad.network.target
@@ -75,7 +75,7 @@ def nad_config(nad: Nad, namespace: str, migration: str) -> dict[str, Any]:
                 "ipam": {},
             }
         case OvnLocalnet() | OvnLayer2():
-            return _ovn(target, nad.name, namespace, migration)
+            return _ovn(target, nad, namespace, migration)
     raise TypeError(f"{nad.name}: no NetworkAttachmentDefinition is made for type {type(target).__name__}")
 
 
@@ -105,7 +105,7 @@ def _trunk_entry(text: str) -> dict[str, int]:
     return {"minID": int(first), "maxID": int(last)} if last else {"id": int(first)}
 
 
-def _ovn(target: OvnLocalnet | OvnLayer2, name: str, namespace: str, migration: str) -> dict[str, Any]:
+def _ovn(target: OvnLocalnet | OvnLayer2, nad: Nad, namespace: str, migration: str) -> dict[str, Any]:
     localnet: dict[str, Any] = {}
     if isinstance(target, OvnLocalnet):
         localnet["physicalNetworkName"] = target.physical_network
@@ -115,13 +115,13 @@ def _ovn(target: OvnLocalnet | OvnLayer2, name: str, namespace: str, migration: 
     return {
         "cniVersion": "1.0.0",
         # "_" is in neither name, and is not among the characters that OVN-Kubernetes folds into ".".
-        "name": f"{migration}_{name}",
+        "name": f"{migration}_{nad.first or nad.name}",
         "type": "ovn-k8s-cni-overlay",
         "topology": "localnet" if localnet else "layer2",
         **localnet,
         **_mtu(target.mtu),
         **subnets,
-        "netAttachDefName": f"{namespace}/{name}",
+        "netAttachDefName": f"{namespace}/{nad.name}",
     }
 
 

@@ -392,6 +392,7 @@ class Nad(Model, frozen=True, kw_only=True):
 
     name: str
     network: Network
+    first: str | None = None  # the network's first definition, where this is a further one for the NICs of one VM
     route: str | None = None  # what Forklift's pods that copy over it get: a gateway, or none
 
 

@@ -43,7 +43,12 @@ def plan_namespaces(
             name=namespace.name,
             labels=namespace.labels,
             nads=tuple(
-                Nad(name=name, network=row.network, route=routes.get(f"{namespace.name}/{name}"))
+                Nad(
+                    name=name,
+                    network=row.network,
+                    first=row.name if name != row.name else None,
+                    route=routes.get(f"{namespace.name}/{name}"),
+                )
                 for name, row in sorted(nads[namespace.name].items())
             ),
             smoke=smoke.get(namespace.name, ()),

@@ -365,6 +365,8 @@ def off(review: Review) -> Iterator[Problem]:
         vm = subject.vm
         if vm.power_state != "poweredOff" or not machine.preserve_static_ips or not machine.nics:
             continue
+        if machine.raw:
+            continue  # nobody sets an address in it: VMF771
         asked, dropped = subject.decisions.static_ip == "preserve", {nic.index for nic in machine.dropped_nics}
         nics = [nic for index, nic in enumerate(vm.nics or ()) if index not in dropped]
         if any(nic.origin == "static" or (asked and nic.origin is None) for nic in nics) and _known(vm):

@@ -12,6 +12,7 @@ from tests.backends.blueprints import blueprint, disk, group, machine, nic, pod_
 from vmferry.backends import kubevirt
 from vmferry.model.application import NamedPort
 from vmferry.model.blueprint import Machine, Placement
+from vmferry.model.facts import Bus
 from vmferry.model.manifest import KubeObject, Resource
 from vmferry.model.spec import InstancetypeRef, Readdressing, Toleration
 
@@ -342,7 +343,14 @@ def test_new_addresses_reach_linux_through_cloud_init() -> None:
             }
         },
     }
-    assert spec["domain"]["devices"]["disks"][-1] == {"cdrom": {"bus": "sata"}, "name": "cloudinit"}
+    assert spec["domain"]["devices"]["disks"][-1] == {"disk": {"bus": "virtio"}, "name": "cloudinit"}
+
+
+@pytest.mark.parametrize("bus", ["scsi", "sata"])
+def test_a_guest_that_may_lack_virtio_drivers_reads_cloud_init_s_data_from_a_cd_rom(bus: Bus) -> None:
+    new = Readdressing(addresses=("10.0.2.14/24",))
+    subject = machine(disks=(disk("web-01", bus=bus),), nics=(nic(readdress=new),))
+    assert domain(subject)["devices"]["disks"][-1] == {"cdrom": {"bus": "sata"}, "name": "cloudinit"}
 
 
 def test_dual_stack_has_a_route_for_each_family() -> None:

@@ -64,6 +64,12 @@ MUTATIONS = (
         '    result["bootOrder"] = 1',
     ),
     Mutation(
+        "cloud-init's data is on a bus that kernels for clouds have no driver for",
+        KUBEVIRT,
+        '{"disk": {"bus": "virtio"}} if _paravirtual(machine)',
+        '{"cdrom": {"bus": "sata"}} if _paravirtual(machine)',
+    ),
+    Mutation(
         "only the disk that boots has a boot order",
         KUBEVIRT,
         '    if disk.boot_order is not None:\n        result["bootOrder"] = disk.boot_order',

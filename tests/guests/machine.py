@@ -88,10 +88,11 @@ def _drives(spec: dict[str, Any], disks: list[Path], scratch: Path, ports: _Port
     volumes = {volume["name"]: volume for volume in spec["volumes"]}
     for number, disk in enumerate(spec["domain"]["devices"]["disks"]):
         order = f",bootindex={disk['bootOrder']}" if "bootOrder" in disk else ""
-        if "cdrom" in disk:
-            path, kind = _seed(spec, volumes[disk["name"]]["cloudInitNoCloud"], scratch), "raw"
-            command += ["-drive", f"if=none,id=drive{number},format={kind},readonly=on,file={path}"]
-            command += ["-device", f"ide-cd,drive=drive{number}{order}"]
+        if "cloudInitNoCloud" in volumes[disk["name"]]:
+            path = _seed(spec, volumes[disk["name"]]["cloudInitNoCloud"], scratch)
+            assert disk["disk"] == {"bus": "virtio"}
+            command += ["-drive", f"if=none,id=drive{number},format=raw,readonly=on,file={path}"]
+            command += ports.device(f"virtio-blk-pci,drive=drive{number}{order}")
             continue
         path = left.pop(0)
         kind = "qcow2" if path.suffix == ".qcow2" else "raw"

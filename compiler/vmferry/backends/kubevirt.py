@@ -263,8 +263,12 @@ def _host_resources(prefix: str, names: tuple[str, ...]) -> list[dict[str, str]]
 
 def _tablet_bus(machine: Machine) -> str:
     """Return the bus of the tablet: USB for guests that may lack virtio drivers."""
-    paravirtual = machine.os != "windows" and all(disk.bus == "virtio" for disk in machine.disks)
-    return "virtio" if paravirtual else "usb"
+    return "virtio" if _paravirtual(machine) else "usb"
+
+
+def _paravirtual(machine: Machine) -> bool:
+    """Return whether the guest surely has virtio drivers."""
+    return machine.os != "windows" and all(disk.bus == "virtio" for disk in machine.disks)
 
 
 # --- disks -----------------------------------------------------------------------------------
@@ -275,7 +279,9 @@ def _disks(machine: Machine) -> list[dict[str, Any]]:
     used: set[str] = set()
     disks = [_disk(disk, None if disk.lun else _serial(machine, disk, used)) for disk in machine.disks]
     if seed(machine) is not None:
-        disks.append({"cdrom": {"bus": "sata"}, "name": "cloudinit"})
+        # Kernels for clouds have no AHCI (Debian's linux-image-cloud-amd64), and would not see a CD-ROM on SATA.
+        medium = {"disk": {"bus": "virtio"}} if _paravirtual(machine) else {"cdrom": {"bus": "sata"}}
+        disks.append(medium | {"name": "cloudinit"})
     return disks
 
 

@@ -19,6 +19,7 @@ HEAD = {"apiVersion": "vmferry.dev/v1alpha1", "kind": "Inventory"}
 UUID = "42301f6e-1c5d-4c6e-9d3a-00000000000a"
 INSTANCE = "50301f6e-1c5d-4c6e-9d3a-00000000000a"
 NIC = {"network": "vlan-7", "mac": "00:50:56:00:00:01"}
+BRIDGE = {"type": "bridge", "bridge": "br-vm"}
 OTHER_NIC = {"network": "vlan-7", "mac": "00:50:56:00:00:02"}
 
 
@@ -242,6 +243,25 @@ def test_one_datacenter_an_id_or_another_path_is_not_ambiguous() -> None:
         },
     }
     assert silent("VMF746", planned(), staying(datacenter="DC2"), **ids)
+
+
+def test_a_row_with_one_id_is_not_for_vms_of_several_datacenters_that_know_only_its_name() -> None:
+    rows: Data = {
+        "networks": [{"source": {"portGroup": "vlan-7", "id": "dvportgroup-7", "vlan": 7}, "target": BRIDGE}],
+        "storage": {
+            "classes": [{"name": "fast", "provisioner": "rook-ceph.rbd.csi.ceph.com", "tier": "gold"}],
+            "map": [{"source": {"datastore": "ds1", "id": "datastore-7"}, "tier": "gold"}],
+        },
+    }
+    far = {"datacenter": "DC2", "nics": [{"network": "vlan-7", "mac": "00:50:56:00:00:09"}]}
+    found = [each for each in ruled(planned(), planned("b", **far), **rows) if each.code == "VMF746"]
+    assert [("its row is for" in each.message, each.vms) for each in found] == [(True, ("a", "b"))] * 2
+    assert silent("VMF746", planned(), staying(**far), **rows)
+    by_id = {
+        "nics": [{"network": "vlan-7", "networkId": "dvportgroup-7", "mac": "00:50:56:00:00:09"}],
+        "disks": [{"size": "40Gi", "datastore": "datastore-7"}],
+    }
+    assert silent("VMF746", planned(), planned("b", **{**far, **by_id}), **rows)
 
 
 # --- NICs and addresses -----------------------------------------------------------------------

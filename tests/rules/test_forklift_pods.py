@@ -139,7 +139,8 @@ def test_an_aap_job_needs_a_forklift_that_starts_it() -> None:
     [
         ({"requireNodes": [{"key": "zone", "operator": "NotIn"}]}, "needs values"),
         ({"preferNodes": [{"key": "zone", "values": ["a"]}]}, "takes no values"),
-        ({"labels": {"forklift.app": "mine"}}, "overwrites label forklift.app"),
+        ({"labels": {"forklift.app": "mine"}}, "by label forklift.app"),
+        ({"labels": {"plan-name": "mine", "team": "web"}}, "by label plan-name"),
     ],
 )
 def test_conversion_pods_that_no_server_takes_are_an_error(pods: Data, words: str) -> None:

@@ -88,9 +88,14 @@ class _Mapped:
                 journal.find(
                     "VMF210",
                     f"network {'id ' if by_id else ''}{text!r} is mapped twice",
-                    f"it is networks[{first}] already",
+                    f"it is networks[{first}] already"
+                    + ("" if by_id or source.id is None else _two_of_one_name(source.id)),
                     where=place.at("source", "id") if by_id else place.at("source"),
                 )
+
+
+def _two_of_one_name(id_: str) -> str:
+    return f"; if it is another of that name, write its id in place of the name as well: {id_}, and give it a `name`"
 
 
 def _meet(one: _Claim, other: _Claim) -> bool:

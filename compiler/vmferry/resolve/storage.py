@@ -91,7 +91,13 @@ class StorageMap:
                 if name is None:
                     continue
                 if self.rows.setdefault((row.source.source, name), index) != index:
-                    journal.find("VMF101", f"datastore {name!r} is mapped twice", where=where.at("source"))
+                    journal.find(
+                        "VMF101",
+                        f"datastore {name!r} is mapped twice",
+                        "remove one row; if they are two of one name, write each one's id in place of the name as "
+                        "well, here and in the disks",
+                        where=where.at("source"),
+                    )
         self.empty_tiers = frozenset(without)
         for tier, places in without.items():
             journal.find(

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from vmferry.estate.forklift_disks import boot_fault, order_fault
 from vmferry.kube import versions
-from vmferry.model.blueprint import Group, Machine
+from vmferry.model.blueprint import Group, Machine, SourceRef
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.model.spec import VirtualMachine
-from vmferry.rules.registry import rule
+from vmferry.model.spec import DatastoreRef, NetworkSource, VirtualMachine
+from vmferry.rules.registry import also, rule
 
 _VALIDATION = "kubev2v/forklift pkg/controller/plan/validation.go"
 
@@ -239,11 +239,72 @@ def two_datacenters(review: Review) -> Iterator[Problem]:
         if len(places[key]) > 1 or len(ids[key]) > 1:
             yield Problem(
                 f"{found.what} {found.name!r} of {found.vcenter} {where}; the name alone is ambiguous for Forklift",
-                "give each a row of its own with its managed object `id`, which vCenter shows in the address of its "
-                "page; import the inventory with ids (networkId of NICs), so that each VM finds its row",
+                _APART[found.what],
                 found.where,
                 tuple(sorted(found.vms)),
             )
+
+
+@also("VMF746")
+def one_id(review: Review) -> Iterator[Problem]:
+    """Yield rows with the id of one network or datastore that VMs of several datacenters share by its name.
+
+    For some of them it is another one, which the map does not have: the Plan says VMNetworksNotMapped.
+    """
+    used: defaultdict[tuple[str, str, SourceRef], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for subject, _, machine in _planned(review):
+        for what, ref in _by_name(subject.vm, machine):
+            if ref.id is not None and subject.vm.datacenter is not None:
+                used[what, subject.source, ref][subject.vm.datacenter].add(subject.name)
+    for (what, vcenter, ref), found in sorted(used.items(), key=lambda item: (*item[0][:2], item[0][2].name)):
+        if len(found) > 1:
+            yield Problem(
+                f"{what} {ref.name!r} of {vcenter}: its row is for {ref.id} alone, and VMs in datacenters "
+                f"{' and '.join(sorted(found))} find it by its name",
+                _APART[what],
+                _row(review, what, vcenter, ref.name),
+                tuple(sorted({name for names in found.values() for name in names})),
+            )
+
+
+_APART = {
+    "network": "give each a row of its own, found by id, as in source: {portGroup: dvportgroup-42, id: "
+    "dvportgroup-42}, with a `name`, and its NICs their networkId; vCenter shows the id in the address of its page",
+    "datastore": "give each a row of its own, found by id, as in source: {datastore: datastore-42, id: datastore-42}, "
+    "and name that id in its disks; vCenter shows the id in the address of its page",
+}
+"""How networks or datastores of one name are told apart: each has a row whose name is its id."""
+
+
+def _by_name(vm: VirtualMachine, machine: Machine) -> Iterator[tuple[str, SourceRef]]:
+    """Yield the networks and datastores of a VM whose facts have no more than their names."""
+    nics: tuple[Nic, ...] = vm.nics or ()
+    datastores = {disk.datastore for disk in vm.disks or ()}
+    found = [(nic.index, nic.network) for nic in machine.nics]
+    found += [(nic.index, nic.network) for nic in machine.dropped_nics]
+    for index, network in found:
+        if index < len(nics) and nics[index].network_id is None and nics[index].network != network.id:
+            yield "network", network
+    for disk in machine.disks:
+        if disk.datastore is not None and disk.datastore.name in datastores - {disk.datastore.id}:
+            yield "datastore", disk.datastore
+
+
+def _row(review: Review, what: str, vcenter: str, name: str) -> Where:
+    """Return the place of the row of a network or datastore by its name."""
+    rows: tuple[tuple[NetworkSource | DatastoreRef, Where], ...] = (
+        tuple((row.source, review.at("networks", index, "source")) for index, row in enumerate(review.spec.networks))
+        if what == "network"
+        else tuple(
+            (row.source, review.at("storage", "map", index, "source"))
+            for index, row in enumerate(review.spec.storage.map)
+        )
+    )
+    for source, where in rows:
+        names = (source.datastore,) if isinstance(source, DatastoreRef) else (source.segment, source.port_group)
+        if name in names and source.source in (None, vcenter):
+            return where
+    return review.at("networks") if what == "network" else review.at("storage", "map")
 
 
 def _datacenters(review: Review) -> defaultdict[tuple[str, str, str], set[str]]:
@@ -277,13 +338,7 @@ def _networks(review: Review) -> Iterator[_Found]:
             if network.id is None:
                 users[subject.source, network.name].add(subject.name)
     for (vcenter, name), vms in sorted(users.items()):
-        rows = [
-            index
-            for index, row in enumerate(review.spec.networks)
-            if name in (row.source.segment, row.source.port_group) and row.source.source in (None, vcenter)
-        ]
-        where = review.at("networks", *rows[:1], "source") if rows else review.at("networks")
-        yield _Found("network", vcenter, name, where, frozenset(vms))
+        yield _Found("network", vcenter, name, _row(review, "network", vcenter, name), frozenset(vms))
 
 
 def _datastores(review: Review) -> Iterator[_Found]:
@@ -293,13 +348,7 @@ def _datastores(review: Review) -> Iterator[_Found]:
             if disk.datastore is not None and disk.datastore.id is None:
                 users[subject.source, disk.datastore.name].add(subject.name)
     for (vcenter, name), vms in sorted(users.items()):
-        rows = [
-            index
-            for index, row in enumerate(review.spec.storage.map)
-            if row.source.datastore == name and row.source.source in (None, vcenter)
-        ]
-        where = review.at("storage", "map", *rows[:1], "source") if rows else review.at("storage", "map")
-        yield _Found("datastore", vcenter, name, where, frozenset(vms))
+        yield _Found("datastore", vcenter, name, _row(review, "datastore", vcenter, name), frozenset(vms))
 
 
 # --- NICs and addresses -----------------------------------------------------------------------

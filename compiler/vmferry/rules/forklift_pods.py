@@ -29,7 +29,7 @@ def _begun(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
 def placement(review: Review) -> Iterator[Problem]:
     """`In` and `NotIn` compare with values, `Exists` and `DoesNotExist` have none: the API server refuses the pod else.
 
-    Forklift finds its pods by labels of its own, and overwrites a spec's.
+    Forklift finds its pods by labels of its own: with another value, one is overwritten or hides the pod.
     """
     for subject, _, machine in _begun(review):
         pods = machine.forklift.convertor if machine.forklift is not None else None
@@ -42,12 +42,13 @@ def placement(review: Review) -> Iterator[Problem]:
         if taken:
             yield subject.decided(
                 "forklift",
-                f"conversion pods: Forklift overwrites label {', '.join(taken)}",
+                f"conversion pods: Forklift finds them by label {', '.join(taken)}",
                 "use labels of your own, as in example.com/team",
             )
 
 
-_SYSTEM_LABELS = {"migration", "plan", "vmID", "forklift.app"}
+_SYSTEM_LABELS = {"forklift.app", "migration", "plan", "plan-name", "plan-namespace", "resource", "vmID"}
+"""Labels of conversion pods by which Forklift finds them; a Plan's own may even win over them (2.12)."""
 
 
 def _wrong(term: NodeTerm) -> str:

@@ -61,6 +61,12 @@ def test_a_clone_without_new_addresses_gets_keys_of_its_own_too() -> None:
     assert told.network_data is None
 
 
+def test_a_clone_of_any_system_with_new_addresses_is_a_machine_of_its_own() -> None:
+    found = user_data(made("bsd-02", os="other", clone_of="bsd", nics=(readdressed(),)))
+    assert (found["ssh_deletekeys"], found["preserve_hostname"], found["hostname"]) == (True, False, "bsd-02")
+    assert seed(made("bsd-02", os="other", clone_of="bsd")) is None  # it may well have no cloud-init
+
+
 def test_a_guest_that_keeps_its_addresses_needs_no_cloud_init() -> None:
     assert seed(made()) is None
     assert seed(made(golden=True, nics=(readdressed(),))) is None

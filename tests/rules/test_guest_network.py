@@ -131,3 +131,55 @@ def test_nics_that_something_tells_apart_are_none() -> None:
     assert silent("VMF572", vm("a", nics=[nic(), nic(2, origin="dhcp")], **off))
     assert silent("VMF572", vm("a", nics=[nic(), nic(2)], staticIP="none", **off))
     assert silent("VMF572", vm("a", os="windows", nics=[nic(), nic(2)], **off))
+
+
+# --- new addresses on some of the NICs
+
+NEW: Data = {"staticIP": "cloud-init", "readdress": {"vlan-7": {"addresses": ["10.0.8.5/24"], "gateway": "10.0.8.1"}}}
+TWO_NETWORKS = [
+    {"source": {"portGroup": name, "vlan": vlan}, "target": {"type": "bridge", "bridge": "br-vm"}}
+    for name, vlan in (("vlan-7", 7), ("vlan-9", 9))
+]
+
+
+def other_nic(**fields: object) -> Data:
+    return {"network": "vlan-9", "mac": "00:50:56:9a:10:09"} | fields
+
+
+@pytest.mark.parametrize("system", ["linux", "windows"])
+def test_a_nic_without_a_new_address_keeps_its_own(system: str) -> None:
+    static = other_nic(origin="static", addresses=["10.0.9.5/24"], gateway="10.0.9.1")
+    machine = vm("a", os=system, nics=[nic(origin="dhcp"), static], **NEW)
+    first, second = resolved(machine, networks=TWO_NETWORKS).blueprint.groups[0].machines[0].nics
+    assert first.kept is None
+    assert second.kept is not None
+    assert second.kept.addresses == ("10.0.9.5/24",)
+
+
+def test_a_nic_without_a_new_address_that_cannot_keep_its_own_is_a_warning() -> None:
+    static = other_nic(origin="static", addresses=["10.0.9.5/24"])
+    fields = {"nics": [nic(origin="static", addresses=["10.0.7.5/24"]), static], **NEW}
+    assert "on 'vlan-9' is not kept" in only("VMF570", copied(**fields), networks=TWO_NETWORKS).message
+    assert silent("VMF570", vm("a", **fields), networks=TWO_NETWORKS)
+    assert silent("VMF570", copied(nics=[nic(**STATIC)], **NEW))
+
+
+def test_windows_that_nobody_converts_gets_no_new_address() -> None:
+    assert "copied unconverted" in only("VMF573", copied(os="windows", nics=[nic(origin="dhcp")], **NEW)).message
+    assert silent("VMF573", copied(nics=[nic(origin="dhcp")], **NEW))
+    assert silent("VMF573", windows(nics=[nic(origin="dhcp")], **NEW))
+    assert silent("VMF573", copied(os="windows", nics=[nic(origin="dhcp")]))
+
+
+def test_a_clone_of_windows_gets_no_new_address() -> None:
+    source = {"http": {"url": "https://images.example.com/t.qcow2"}}
+    disks = [{"size": "40Gi", "datastore": "ds1", "source": source}]
+    template = vm("t", os="windows", template=True, method="image", disks=disks)
+    clone = vm("c", os="windows", cloneOf="t", method="image", disks=[], nics=[nic(2, origin="dhcp")])
+    assert "a clone is not converted" in only("VMF573", template, clone | NEW).message
+    assert silent("VMF573", template, clone)
+
+
+def test_windows_without_the_cmdlets_gets_no_new_address() -> None:
+    old = windows(nics=[nic(origin="dhcp")], **NEW) | {"guestId": "windows7Server64Guest"}
+    assert "Windows 8, Server 2012 and later" in only("VMF573", old).message

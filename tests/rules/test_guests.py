@@ -112,3 +112,34 @@ def test_a_default_time_zone_is_for_windows_only() -> None:
     zone = {"defaults": defaults(windowsTimezone="Europe/Vienna")}
     found = machines(resolved(vm("web-01"), vm("win-01", os="windows"), **zone))
     assert (found["web-01"].timezone, found["win-01"].timezone) == (None, "Europe/Vienna")
+
+
+@pytest.mark.parametrize(
+    "zone", ["W. Europe Standard Time", "Europe/Berln", "(UTC+01:00) Vienna", "UTC+01:00", "Wien/Europe"]
+)
+def test_what_is_no_time_zone_would_be_utc(zone: str) -> None:
+    assert "not a time zone" in only("VMF549", vm(**WINDOWS | {"timezone": zone})).message
+    assert "not a time zone" in only("VMF549", vm(timezone=zone)).message
+    by_default = {"defaults": defaults(windowsTimezone=zone)}
+    assert "not a time zone" in only("VMF549", vm(os="windows"), **by_default).message
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["Europe/Vienna", "UTC", "Etc/GMT-1", "America/Argentina/Buenos_Aires", "US/Pacific", "Asia/Calcutta"],
+)
+def test_a_time_zone_has_a_name_of_the_tz_database(zone: str) -> None:
+    assert silent("VMF549", vm(**WINDOWS | {"timezone": zone}))
+
+
+def test_forklift_sets_the_clock_of_windows_to_utc() -> None:
+    assert only("VMF556", vm(**WINDOWS), **COLD).severity is None
+    assert silent("VMF556", vm(**WINDOWS | {"timezone": "Etc/UTC"}), **COLD)
+    assert silent("VMF556", vm(), **COLD)
+    assert silent("VMF556", vm(**WINDOWS))
+
+
+def test_virt_v2v_helps_no_boot_loader_of_a_guest_that_it_does_not_convert() -> None:
+    raw = vm(**EFI, guestId="debian12_64Guest", conversion="skip")
+    assert "Debian 12" in only("VMF548", raw, **COLD).message
+    assert silent("VMF548", vm(**EFI, guestId="debian12_64Guest"), **COLD)

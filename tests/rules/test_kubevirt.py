@@ -183,6 +183,10 @@ def test_old_kubevirt_keeps_efi_variables_with_a_feature_gate_only() -> None:
     assert len(found("VMF531", efi, target=target(featureGates=[], **OLD))) == 1
     assert len(found("VMF532", efi, target=target(**OLD))) == 1
     assert found("VMF531", efi, target=target(featureGates=[])) == []
+    by_forklift = {"path": "forklift", "method": "cold"}
+    sealed = vm("a", firmware="efi", secureBoot=True, vtpm=True, **by_forklift)
+    assert len(found("VMF531", sealed, target=target(featureGates=[], **OLD))) == 1
+    assert found("VMF531", efi | by_forklift, target=target(featureGates=[], **OLD)) == []  # not persistent there
     assert found("VMF531", vm("a"), target=target(featureGates=[], **OLD)) == []
 
 

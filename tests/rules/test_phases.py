@@ -99,6 +99,17 @@ def test_a_database_is_told_by_its_tags_its_ports_and_the_kind_of_its_phase() ->
     assert only("VMF421", reviewed(vm("app-01"), phases=[{"name": "first"}])) == []
 
 
+@pytest.mark.parametrize("name", ["hr-sqlsrv01", "orders-psql-01", "couchbase-1", "timescaledb-2", "db2-01"])
+def test_a_database_is_told_by_its_name(name: str) -> None:
+    [finding] = only("VMF421", reviewed(vm(name), phases=[{"name": "first"}]))
+    assert "its name says database" in finding.message
+
+
+@pytest.mark.parametrize("name", ["net-pg-prod", "oracle-linux-8", "dbus-proxy", "sqlite-docs", "psqlx-01"])
+def test_a_name_that_is_like_that_of_a_database_is_none(name: str) -> None:
+    assert only("VMF421", reviewed(vm(name), phases=[{"name": "first"}])) == []
+
+
 def test_a_rebuilt_database_needs_a_window_too() -> None:
     application = {"image": "registry.example.com/app:1.4.2", "ports": [{"name": "sql", "port": 3306}]}
     found = reviewed(vm("app-01", path="rebuild", method=None, application=application), phases=[{"name": "first"}])

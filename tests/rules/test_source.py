@@ -256,6 +256,10 @@ def test_addresses_are_missed_only_where_forklift_keeps_them() -> None:
     assert found("VMF719", vm(tools="running")) == []
     addressed = [{"network": "vlan-7", "mac": "00:50:56:00:00:01", "addresses": ["10.0.7.11/24"]}]
     assert found("VMF719", forklift(tools="running", nics=addressed)) == []
+    leased = {"network": "vlan-7", "mac": "00:50:56:00:00:01", "origin": "dhcp"}
+    assert found("VMF719", forklift(tools="running", nics=[leased])) == []
+    static = {"network": "vlan-7", "mac": "00:50:56:00:00:02", "origin": "static"}
+    assert len(found("VMF719", forklift(tools="running", nics=[leased, static]))) == 1
 
 
 def test_a_name_matters_where_forklift_has_no_id() -> None:

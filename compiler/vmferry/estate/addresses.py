@@ -13,8 +13,11 @@ _NO_ADDRESS_CMDLETS = re.compile(r"win(?:31|95|98|Me|NT|2000|XP|Net|Vista|Longho
 
 
 def preserves(decisions: Decisions) -> bool:
-    """Return whether the guest is to keep the addresses it has; it is unless the spec decides otherwise."""
-    return decisions.static_ip in (None, "preserve")
+    """Return whether the guest is to keep the addresses it has on NICs that get no new ones.
+
+    It is unless the spec decides otherwise: `readdress` is about the NICs of the networks that it names.
+    """
+    return decisions.static_ip != "none"
 
 
 def own(nic: Nic) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def seed(machine: Machine) -> Seed | None:
     network = network_data(machine.nics)
     if is_former(machine):
         return Seed(user_data=_FORMER, network_data=network) if network is not None else None
-    if machine.clone_of is not None and machine.os == "linux":
+    if machine.clone_of is not None and (machine.os == "linux" or network is not None):
         return Seed(user_data=_CLONED + _names(machine), network_data=network)
     return Seed(user_data=_MIGRATED, network_data=network) if network is not None else None
 

@@ -745,7 +745,10 @@ class Decisions(Model, frozen=True, kw_only=True):
     static_ip: (
         Annotated[
             Literal["preserve", "cloud-init", "none"],
-            Meta(description="preserve: the guest keeps its own. cloud-init: it gets those of `readdress`."),
+            Meta(
+                description="preserve: the guest keeps its own. cloud-init: it gets those of `readdress`, and on other "
+                "NICs keeps its own. none: neither."
+            ),
         ]
         | None
     ) = field(default=None, name="staticIP")

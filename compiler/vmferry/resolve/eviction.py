@@ -19,8 +19,8 @@ def _pinned_by_state(machine: Machine, cluster: Cluster, storage: Storage) -> tu
         return ()
     if shared_state(state_class(cluster, storage)):
         return ()
-    what = "vTPM state" if machine.vtpm else "EFI variables"
-    return (f"its {what} are kept on a volume that KubeVirt {cluster.versions.kubevirt} makes ReadWriteOnce",)
+    what = "vTPM state is" if machine.vtpm else "EFI variables are"
+    return (f"its {what} kept on a volume that KubeVirt {cluster.versions.kubevirt} makes ReadWriteOnce",)
 
 
 def eviction(

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 
 from msgspec import Struct
 
+from vmferry.estate.addresses import preserves
 from vmferry.estate.cloud_init import interface_name
 from vmferry.estate.network_map import MappedNetwork, NetworkMap, vsphere_name
 from vmferry.kube.versions import NAD_POOL, certain
@@ -243,10 +244,8 @@ def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namesp
             vms=(vm.name,),
         )
     for nic in on_pod:
-        if (vm.nics or ())[nic.index].origin == "static" and candidate.decisions.static_ip in (
-            None,
-            "preserve",
-        ):
+        kept = nic.readdress is None and preserves(candidate.decisions)
+        if kept and (vm.nics or ())[nic.index].origin == "static":
             journal.find(
                 "VMF208",
                 f"VM {vm.name}: its static address on {nic.network.name!r} is not kept on the pod network",

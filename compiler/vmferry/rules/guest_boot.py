@@ -99,7 +99,8 @@ def boot_entry(review: Review) -> Iterator[Problem]:
         guest = release(subject.vm) if machine.os == "linux" else None
         if subject.vm.firmware != "efi" or guest is None or machine.path == "rebuild":
             continue
-        converted = not any(disk.source.vddk is not None and disk.boot_order == 1 for disk in machine.disks)
+        copied = any(disk.source.vddk is not None and disk.boot_order == 1 for disk in machine.disks)
+        converted = not (machine.raw or copied)
         if _without_fallback(guest, converted=converted):
             yield subject.problem(
                 f"its EFI boot entry in NVRAM is not copied, and {_NAMES[guest.distribution]} {guest.major} has no "

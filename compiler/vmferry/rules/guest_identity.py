@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from vmferry.estate.cloud_init import seed
 from vmferry.estate.identity import SWAPPED_SINCE, hardware_number, is_former
+from vmferry.estate.timezones import is_zone, meant
 from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.rules.registry import rule
+from vmferry.rules.registry import also, rule
 
 
 def _emitted(review: Review) -> Iterator[tuple[Subject, Machine]]:
@@ -49,6 +50,7 @@ def windows_clock(review: Review) -> Iterator[Problem]:
     """Windows takes the hardware clock for local time. Without a time zone, the copy's clock shows UTC.
 
     The guest then starts off by its offset, and a domain controller refuses a member whose clock is 5 minutes off.
+    So it does where the name is not in the tz database, as Windows' own are not.
     """
     for subject, machine in _emitted(review):
         if machine.os == "windows" and machine.timezone is None:
@@ -57,6 +59,55 @@ def windows_clock(review: Review) -> Iterator[Problem]:
                 "add `timezone`, as in Europe/Berlin, or `windowsTimezone` in `defaults`; Etc/UTC if it keeps UTC",
                 "name",
             )
+
+
+@also("VMF549")
+def no_such_zone(review: Review) -> Iterator[Problem]:
+    """Yield names that are no time zones: the C library takes an unknown one for UTC, with no error anywhere."""
+    for subject, machine in _emitted(review):
+        zone = machine.timezone
+        if zone is None or is_zone(zone):
+            continue
+        close = meant(zone)
+        what = f"{zone!r} is not a time zone of the tz database, so its clock will be UTC"
+        fix = f"say {close}" if close else "say it by the name that Linux has, as in Europe/Berlin"
+        if subject.vm.timezone is not None:
+            yield subject.problem(what, fix, "timezone")
+        else:
+            yield subject.decided("windows_timezone", what, fix)
+
+
+@rule(
+    "VMF556",
+    "info",
+    "a Windows whose clock Forklift sets to UTC",
+    source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go mapClock; kubevirt #8507",
+)
+def forklift_clock(review: Review) -> Iterator[Problem]:
+    """Forklift gives a VM's clock the time zone of its ESXi host, which is UTC, and a Plan has no field for another.
+
+    Windows takes the hardware clock for local time: it starts off by its offset until it has asked a time server, and a
+    domain controller refuses a member whose clock is 5 minutes off. Of VMs whose zone is known to be UTC nothing is
+    said.
+    """
+    names = {
+        machine.name
+        for _, group, machine in review.moving
+        if machine.path == "forklift" and machine.os == "windows" and not group.running
+        if machine.timezone not in _UTC
+    }
+    if names:
+        vms = f"{len(names)} VM{'s' if len(names) > 1 else ''}"
+        yield Problem(
+            f"Forklift sets the clock of {vms} with Windows to the time zone of the ESXi host, which is UTC",
+            "see that they reach their time server at the first start (w32tm /resync), and suppress this; or use path "
+            "virt-v2v, which sets the zone",
+            review.at("vms"),
+            tuple(sorted(names)),
+        )
+
+
+_UTC = frozenset(("UTC", "Etc/UTC", "GMT", "Etc/GMT", "Etc/Universal", "Etc/Zulu"))
 
 
 @rule(
@@ -89,7 +140,9 @@ def needs_cloud_init(review: Review) -> Iterator[Problem]:
     """New addresses, and a clone's own name and host keys, are set by cloud-init, which is a part of the guest.
 
     Without it nothing happens: the guest looks for its old addresses, and clones share their SSH host keys. Network
-    data of version 2 takes release 18.2 or later. An installed Ubuntu Server has cloud-init's networking disabled.
+    data of version 2 takes release 18.2 or later. An installed Ubuntu Server has cloud-init's networking disabled. The
+    NICs that `readdress` does not name keep their configuration, except one that cloud-init itself wrote before, as
+    netplan's 50-cloud-init.yaml: give those addresses too.
     """
     for subject, machine in _emitted(review):
         told = seed(machine)

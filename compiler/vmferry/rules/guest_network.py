@@ -24,7 +24,7 @@ def _nics(subject: Subject, machine: Machine) -> Iterator[tuple[MachineNic, Nic]
     facts = subject.vm.nics or ()
     for nic in machine.nics:
         fact = facts[nic.index] if nic.index < len(facts) else None
-        if fact is not None and fact.origin != "dhcp" and nic.nad is not None:
+        if fact is not None and fact.origin != "dhcp" and nic.nad is not None and nic.readdress is None:
             yield nic, fact
 
 
@@ -137,3 +137,39 @@ def unknown_name(review: Review) -> Iterator[Problem]:
                 "nics",
                 dark[0].index,
             )
+
+
+@rule(
+    "VMF573",
+    "warning",
+    "new addresses that nobody sets",
+    source="libguestfs/virt-v2v docs/virt-v2v.pod (--mac), convert/convert_windows.ml configure_network_interfaces",
+)
+def unset_address(review: Review) -> Iterator[Problem]:
+    """In Windows, virt-v2v sets new addresses when it converts the guest (--mac): cloud-init is for the others.
+
+    Nobody does in a clone and where disks are copied as they are, and Windows before 8 and Server 2012 lacks the
+    cmdlets: the guest asks for an address by DHCP.
+    """
+    for subject, group, machine in review.moving:
+        if group.path != "virt-v2v" or machine.golden or machine.os != "windows" or group.running:
+            continue
+        new = next((nic.readdress for nic in machine.nics if nic.readdress is not None), None)
+        if new is not None and (why := _unset(machine)) is not None:
+            yield subject.problem(
+                f"its new address {new.addresses[0]} is not set: {why}",
+                "let DHCP or sysprep's answer file set it, or set it by hand, and suppress this; or have virt-v2v "
+                "convert the VM (method job, without cloneOf)",
+                "readdress",
+            )
+
+
+def _unset(machine: Machine) -> str | None:
+    """Return why a Windows guest does not get new addresses; None where it does."""
+    if machine.clone_of is not None:
+        return "a clone is not converted, and Windows has no cloud-init"
+    if not is_converted(machine):
+        return "its disks are copied unconverted, and Windows has no cloud-init"
+    if not sets_addresses(machine.guest_id):
+        return "virt-v2v sets addresses in Windows 8, Server 2012 and later only"
+    return None

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from vmferry.estate.state import keeps_state
 from vmferry.kube import versions
 from vmferry.model.blueprint import Group, Machine, MachineDisk
 from vmferry.model.quantity import format_size, parse_size
@@ -441,13 +442,13 @@ def gate_unknown(review: Review) -> Iterator[Problem]:
 def _gated(review: Review) -> Iterator[tuple[Subject, str, str]]:
     """Yield what VMs need of KubeVirt's feature gates: the VM, the gate, and what for."""
     here = review.spec.target.cluster.versions
-    for subject, group, machine in review.moving:
+    for subject, _, machine in review.moving:
         needs = {
             "HostDevices": bool(machine.host_devices),
             "PersistentReservation": any(disk.lun for disk in machine.disks),
             "CPUManager": machine.dedicated_cpus,
             "NUMA": machine.numa_passthrough,
-            "VMPersistentState": group.path == "virt-v2v" and machine.firmware == "efi" and not machine.golden,
+            "VMPersistentState": keeps_state(machine),
         }
         for name, gated, what in _GATES:
             if needs[name] and (gated is None or versions.possible(here, gated)):

@@ -116,8 +116,9 @@ def database_without_window(review: Review) -> Iterator[Problem]:
 
 _DATABASES = _any(
     # pg is a port group as often as PostgreSQL
-    "db|databases?|sql|mssql|sqlserver|mysql|mariadb|postgres|postgresql|pgsql|oracle(?![ _-]?linux)|ora|mongo|mongodb|"
-    "cassandra|hana|sybase|informix|couchdb"
+    "db|databases?|sql|mssql|sqlserver|sqlsrv|mysql|mariadb|postgres|postgresql|pgsql|psql|oracle(?![ _-]?linux)|ora|"
+    "mongo|mongodb|cassandra|hana|sybase|informix|couchdb|couchbase|cockroach|cockroachdb|clickhouse|influxdb|"
+    "timescale|timescaledb|neo4j|teradata"
 )
 _DATABASE_PORTS = {1433: "SQL Server", 1521: "Oracle", 3306: "MySQL", 5432: "PostgreSQL", 9042: "Cassandra"}
 _DATABASE_PORTS |= {27017: "MongoDB", 50000: "Db2"}

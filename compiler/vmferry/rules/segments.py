@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from vmferry.estate.addresses import preserves
 from vmferry.model.blueprint import Group, Machine, MachineNic
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
@@ -136,7 +137,7 @@ class Attached(NamedTuple):
     @property
     def keeps(self) -> bool:
         """Return whether the guest is to keep the addresses it has, on a network that lets it."""
-        wanted = self.subject.decisions.static_ip in (None, "preserve")
+        wanted = preserves(self.subject.decisions) and self.made.readdress is None
         return wanted and self.fact.origin != "dhcp" and not isinstance(self.row.network.target, PodNetwork)
 
     @property

@@ -63,8 +63,10 @@ def default_hostname(seen: Seen) -> Iterator[Detected]:
 
 
 def _keeps_addresses(subject: Subject, group: Group, machine: Machine) -> bool:
-    """Return whether Forklift is to keep the addresses of a VM that has NICs."""
-    keeps = machine.preserve_static_ips and bool(machine.nics)
+    """Return whether Forklift is to keep the addresses of a VM that has NICs, unless all are known to use DHCP."""
+    facts = subject.vm.nics or ()
+    leased = bool(facts) and all(nic.origin == "dhcp" for nic in facts)
+    keeps = machine.preserve_static_ips and bool(machine.nics) and not leased
     return by_forklift(subject, group, machine) and keeps and _reported(subject)
 
 

@@ -285,6 +285,7 @@ def test_a_failed_vm_is_cleared_away_unless_it_may_have_run() -> None:
         ({"os": "windows", "run_strategy": "Halted"}, False),
         ({"os": "windows", "run_strategy": "Manual"}, False),
         ({"os": "windows", "version": "2.11"}, False),
+        ({"os": "windows", "raw": True}, False),
         ({"os": "linux"}, False),
     ],
 )

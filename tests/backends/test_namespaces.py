@@ -215,6 +215,7 @@ def test_nothing_else_takes_default_requests() -> None:
     assert defaults(QUOTA, WINDOWS, version="2.11") == []
     assert defaults(QUOTA, machine("a", "cold")) == []
     assert defaults(QUOTA, machine("a", "cold", os="windows", run_strategy="Halted")) == []
+    assert defaults(QUOTA, machine("a", "cold", os="windows", raw=True)) == []
 
 
 def test_namespace_without_limits_has_no_quota() -> None:

@@ -343,6 +343,12 @@ MUTATIONS = (
         "windows and waits",
     ),
     Mutation(
+        "a Windows that nobody converts is taken for one that is waited for",
+        FORKLIFT,
+        'machine.path == "forklift" and not machine.raw',
+        'machine.path == "forklift"',
+    ),
+    Mutation(
         "default limits, which would cap the pods that run the VMs, beside a quota",
         NAMESPACES,
         '"defaultRequest": requests}',

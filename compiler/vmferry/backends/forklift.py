@@ -314,11 +314,13 @@ def _machine(blueprint: Blueprint, machine: Machine) -> dict[str, Any]:
 def waits_for_reboot(blueprint: Blueprint, machine: Machine) -> bool:
     """Return whether Forklift may start the VM and wait, by a pod beside it, until its Windows has rebooted.
 
-    With a target power state of off there is no such step (pkg/controller/plan/migration.go).
+    With a target power state of off there is no such step, nor for a guest that nobody converts
+    (pkg/controller/plan/migrator/base/migrator.go, WindowsWaitForGuestReboot).
     """
     windows = machine.os == "windows" or (machine.guest_id or "").lower().startswith("win")
     waits = versions.possible(blueprint.cluster.versions, versions.WAITS_FOR_WINDOWS)
-    return machine.path == "forklift" and windows and waits and _POWER[machine.run_strategy] == "on"
+    converted = machine.path == "forklift" and not machine.raw
+    return converted and windows and waits and _POWER[machine.run_strategy] == "on"
 
 
 def claim_template(machine: Machine) -> str:

@@ -157,6 +157,7 @@ def test_a_cluster_reports_once_for_all_its_vms_and_is_found_by_their_host() -> 
 @pytest.mark.parametrize(
     ("code", "facts"),
     [
+        ("VMF548", {"guestId": "debian11_64Guest", "firmware": "efi", "secureBoot": False, "vtpm": False}),
         ("VMF704", {"cpuAffinity": [0]}),
         ("VMF713", {"faultTolerance": True}),
         ("VMF725", {"snapshots": 1}),
@@ -182,6 +183,7 @@ def test_after_its_cutover_the_source_matters_no_more(stage: str, count: int) ->
 @pytest.mark.parametrize(
     ("code", "facts"),
     [
+        ("VMF548", {"guestId": "debian11_64Guest", "firmware": "efi", "secureBoot": False, "vtpm": False}),
         ("VMF704", {"cpuAffinity": [0]}),
         ("VMF713", {"faultTolerance": True}),
         ("VMF727", {"vtpm": True, "firmware": "efi", "secureBoot": False}),

@@ -10,11 +10,16 @@ from vmferry.model.review import Problem, Review, Subject
 from vmferry.rules.registry import rule
 
 
+def _booting(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
+    """Yield the VMs with disks of their own."""
+    for subject, group, machine in review.moving:
+        if machine.disks and not machine.golden and machine.clone_of is None:
+            yield subject, group, machine
+
+
 def _starting(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     """Yield the VMs with disks of their own that have not started in the target."""
-    for subject, group, machine in review.moving:
-        if machine.disks and not group.running and not machine.golden and machine.clone_of is None:
-            yield subject, group, machine
+    return (each for each in _booting(review) if not each[1].running)
 
 
 @rule(
@@ -93,23 +98,26 @@ def boot_entry(review: Review) -> Iterator[Problem]:
     r"""The entry that EFI boots is in NVRAM, which is not copied. The copy has only the path for removable media.
 
     Debian puts no loader there (\EFI\BOOT\BOOTX64.EFI), nor do RHEL and its clones of release 6. virt-v2v makes one
-    for Debian 12, Ubuntu 14.04 and CentOS 6; others end in the EFI shell or with "no bootable device".
+    for Debian 12, Ubuntu 14.04 and CentOS 6; others end in the EFI shell or with "no bootable device". It is still
+    told, as an information, when the VM runs in the target: that is when somebody meets it.
     """
-    for subject, _, machine in _starting(review):
+    for subject, group, machine in _booting(review):
         guest = release(subject.vm) if machine.os == "linux" else None
         if subject.vm.firmware != "efi" or guest is None or machine.path == "rebuild":
             continue
         copied = any(disk.source.vddk is not None and disk.boot_order == 1 for disk in machine.disks)
         converted = not (machine.raw or copied)
         if _without_fallback(guest, converted=converted):
-            yield subject.problem(
+            problem = subject.problem(
                 f"its EFI boot entry in NVRAM is not copied, and {_NAMES[guest.distribution]} {guest.major} has no "
                 "loader at the fallback path",
                 _FIX[guest.distribution],
                 "firmware",
             )
+            yield problem._replace(severity="info", help=_BY_HAND) if group.running else problem
 
 
+_BY_HAND = "if it does not boot, start the loader by hand (EFI shell or Boot From File), and then put it there for good"
 _NAMES = {"debian": "Debian", "ubuntu": "Ubuntu", "centos": "CentOS", "rhel": "RHEL", "oraclelinux": "Oracle Linux"}
 _REMOVABLE = "grub-install --target=x86_64-efi --force-extra-removable"
 _COPY = "copy the loader to /boot/efi/EFI/BOOT/BOOTX64.EFI in the guest before the copy; suppress this once it is there"

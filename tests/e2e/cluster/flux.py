@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from tests.e2e.cluster.api import Api
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.engines import Report
 from tests.e2e.cluster.server import Cluster, Key, of_age, tool
@@ -100,6 +101,7 @@ class Flux:
         self, cluster: Cluster, published: Path, url: str, process: subprocess.Popen[bytes], log: Path
     ) -> None:
         self._cluster = cluster
+        self._api = Api(cluster.kubeconfig)
         self._published = published
         self._url = url
         self._process = process
@@ -131,8 +133,8 @@ class Flux:
 
     def roots(self) -> Mapping[str, Root]:
         """Return the Kustomizations by name."""
-        listed = self._cluster.kubectl("get", "kustomizations", "--namespace=flux-system", "--output=json")
-        return {root.name: root for root in map(_root, json.loads(listed.stdout)["items"])}
+        listed = self._api.objects("kustomization.kustomize.toolkit.fluxcd.io", "flux-system")
+        return {root.name: root for root in map(_root, listed)}
 
     def settle(self, revision: str, names: frozenset[str]) -> Mapping[str, Root]:
         """Wait until exactly these Kustomizations exist and are ready at a revision; fail if nothing moves any more."""

@@ -3,13 +3,13 @@
 Nothing is copied and nothing runs. What a GitOps engine waits for gets healthy, in the order that real operators would.
 """
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
 import yaml
+from tests.e2e.cluster.api import Api
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.server import Cluster
 from tests.e2e.cluster.walk import EXAMPLES
@@ -24,11 +24,12 @@ def playing(cluster: Cluster) -> Iterator[None]:
     """Play until the block ends; what goes wrong in the background is raised at its end."""
     done = threading.Event()
     failures: list[BaseException] = []
+    api = Api(cluster.kubeconfig)
 
     def play() -> None:
         try:
             while not done.wait(_PAUSE):
-                look(cluster)
+                look(api)
         except BaseException as error:
             failures.append(error)
 
@@ -43,13 +44,12 @@ def playing(cluster: Cluster) -> Iterator[None]:
         raise failures[0]
 
 
-def look(cluster: Cluster) -> int:
+def look(api: Api) -> int:
     """Write the next status of every object that has one to come; return how many there were."""
-    listed = cluster.kubectl("get", ",".join((*STATUSES, *_OTHERS)), "--all-namespaces", "--output=json")
-    found = json.loads(listed.stdout)["items"]
+    found = [obj for resource in (*STATUSES, *_OTHERS) for obj in api.objects(resource)]
     for obj in found:
         if "foregroundDeletion" in obj["metadata"].get("finalizers", ()):
-            _collect(cluster, obj)
+            _collect(api, obj)
     found = [obj for obj in found if _resource(obj) in STATUSES and "deletionTimestamp" not in obj["metadata"]]
     mounted = {claim for obj in found if obj["kind"] == "Job" for claim in _claims(obj)}
     written = 0
@@ -58,18 +58,14 @@ def look(cluster: Cluster) -> int:
         if status == _WAITS and _claim_of(obj) in mounted:
             status = {"phase": "Succeeded"}
         if _differs(status, obj.get("status", {})):
-            written += _write(cluster, obj, status)
+            written += api.patch(_resource(obj), obj["metadata"], {"status": status}, "status")
     return written
 
 
-def _collect(cluster: Cluster, obj: Object) -> None:
+def _collect(api: Api, obj: Object) -> None:
     """Finish a deletion as the garbage collector does: what Argo CD prunes waits for it, and nothing depends on it."""
-    meta = obj["metadata"]
-    where = ("--namespace", meta["namespace"]) if "namespace" in meta else ()
-    left = [each for each in meta["finalizers"] if each != "foregroundDeletion"]
-    patch = json.dumps({"metadata": {"finalizers": left}})
-    done = cluster.kubectl("patch", _resource(obj), meta["name"], *where, "--type=merge", "--patch", patch, check=False)
-    assert done.returncode == 0 or "NotFound" in done.stderr, done.stderr
+    left = [each for each in obj["metadata"]["finalizers"] if each != "foregroundDeletion"]
+    api.patch(_resource(obj), obj["metadata"], {"metadata": {"finalizers": left}})
 
 
 def _claims(job: Object) -> Iterator[tuple[str, str]]:
@@ -90,16 +86,6 @@ def _resource(obj: Object) -> str:
 
 def _differs(status: Object, before: Object) -> bool:
     return any(before.get(key) != value for key, value in status.items())
-
-
-def _write(cluster: Cluster, obj: Object, status: Object) -> bool:
-    meta = obj["metadata"]
-    where = ("--namespace", meta["namespace"]) if "namespace" in meta else ()
-    what = ("--subresource=status", "--type=merge", "--patch", json.dumps({"status": status}))
-    done = cluster.kubectl("patch", _resource(obj), meta["name"], *where, *what, check=False)
-    # Pruned in the meantime: then there is nobody to write to.
-    assert done.returncode == 0 or "NotFound" in done.stderr, done.stderr
-    return done.returncode == 0
 
 
 def _condition(name: str, **more: str) -> Object:

@@ -973,6 +973,8 @@ def main() -> int:
     if options.write and partial:
         parser.error("--write is for all faults and all layers, or for all new faults")
     layers = [layer for layer in LAYERS if layer.name in options.layers.split(",")]
+    if options.first:
+        layers.sort(key=lambda each: each.name != "unit")  # the tests of the file with the fault take seconds
     before = shown() if options.new else {}
     chosen = [each for each in MUTATIONS if options.only in each.what or options.only in each.file]
     chosen = [each for each in chosen if f"{each.what}|{each.file}" not in before]

@@ -21,7 +21,7 @@ import yaml
 from tests.e2e.cluster.api import Api
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.engines import Report
-from tests.e2e.cluster.server import Cluster, Key, of_age, tool
+from tests.e2e.cluster.server import OLDEST, Cluster, Key, of_age, tool
 from tests.ran import module_version, ran
 
 _PATIENCE = 300.0  # seconds without any Kustomization getting on, until a test fails
@@ -66,7 +66,8 @@ def running(cluster: Cluster, scratch: Path) -> Iterator["Flux"]:
             stderr=said,
         )
         version = module_version(program, "github.com/fluxcd/kustomize-controller")
-        how = "the controller itself, over every Kustomization of the examples, in all stages, with pruning"
+        examples = "one example" if OLDEST else "the examples"  # see make e2e-oldest
+        how = f"the controller itself, over every Kustomization of {examples}, in all stages, with pruning"
         ran(of_age("Flux, kustomize-controller"), version, how)
         try:
             yield Flux(cluster, published, f"http://127.0.0.1:{server.server_port}", process, log)

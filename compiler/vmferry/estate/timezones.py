@@ -2,27 +2,31 @@
 
 import difflib
 import re
-import zoneinfo
-from functools import lru_cache
+from functools import cache
+from importlib.resources import files
 
 _AREAS = "Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe|Indian|Mexico|Pacific"
 _ZONE = re.compile(rf"(?:{_AREAS}|US)(?:/[A-Za-z0-9_+-]+)+|[A-Z][A-Za-z0-9+-]*")
-_CLOSE = 0.9  # a slip of the pen; further away it may be a name that is only newer or older than this machine's
+_CLOSE = 0.9  # a slip of the pen; further away it may be a name that is only newer or older than tzdata's
 
 
 def is_zone(name: str) -> bool:
     """Return whether ``name`` can be a time zone: `W. Europe Standard Time` is one of Windows only.
 
-    What looks like one is held against this machine's tz database, if it has one, and only a slip of the pen is none:
-    old names are in some databases and not in others.
+    What looks like one is held against the tz database of the package tzdata, since machines differ in theirs. Only a
+    slip of the pen is none: old names are in some databases and not in others.
     """
     return _ZONE.fullmatch(name) is not None and meant(name) is None
 
 
-@lru_cache  # the database is read anew each time
+@cache  # hundreds of VMs have the same few
 def meant(name: str) -> str | None:
     """Return the time zone that ``name`` is a misspelling of; None where it is right, or nobody knows."""
-    known = zoneinfo.available_timezones()
-    if "/" not in name or name in known:
+    if "/" not in name or name in _known():
         return None
-    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=_CLOSE)), None)
+    return next(iter(difflib.get_close_matches(name, _known(), n=1, cutoff=_CLOSE)), None)
+
+
+@cache
+def _known() -> tuple[str, ...]:
+    return tuple(sorted((files("tzdata") / "zones").read_text(encoding="utf-8").split()))

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from vmferry.estate.forklift_disks import boot_fault, order_fault
@@ -11,7 +11,7 @@ from vmferry.model.blueprint import Group, Machine, SourceRef
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.model.spec import DatastoreRef, NetworkSource, VirtualMachine
+from vmferry.model.spec import DatastoreMap, DatastoreRef, Network, VirtualMachine
 from vmferry.rules.registry import also, rule
 
 _VALIDATION = "kubev2v/forklift pkg/controller/plan/validation.go"
@@ -292,19 +292,14 @@ def _by_name(vm: VirtualMachine, machine: Machine) -> Iterator[tuple[str, Source
 
 def _row(review: Review, what: str, vcenter: str, name: str) -> Where:
     """Return the place of the row of a network or datastore by its name."""
-    rows: tuple[tuple[NetworkSource | DatastoreRef, Where], ...] = (
-        tuple((row.source, review.at("networks", index, "source")) for index, row in enumerate(review.spec.networks))
-        if what == "network"
-        else tuple(
-            (row.source, review.at("storage", "map", index, "source"))
-            for index, row in enumerate(review.spec.storage.map)
-        )
-    )
-    for source, where in rows:
+    place = ("networks",) if what == "network" else ("storage", "map")
+    rows: Sequence[Network | DatastoreMap] = review.spec.networks if what == "network" else review.spec.storage.map
+    for index, row in enumerate(rows):
+        source = row.source
         names = (source.datastore,) if isinstance(source, DatastoreRef) else (source.segment, source.port_group)
         if name in names and source.source in (None, vcenter):
-            return where
-    return review.at("networks") if what == "network" else review.at("storage", "map")
+            return review.at(*place, index, "source")
+    return review.at(*place)
 
 
 def _datacenters(review: Review) -> defaultdict[tuple[str, str, str], set[str]]:

@@ -11,7 +11,7 @@ from vmferry.model.review import Problem, Review, Subject
 from vmferry.rules.registry import rule
 
 
-def _begun(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
+def _not_begun(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     """Yield the VMs with decisions on their Plan, which Forklift has not begun yet."""
     for subject, group, machine in review.moving:
         if machine.forklift is not None and not group.begun:
@@ -31,7 +31,7 @@ def placement(review: Review) -> Iterator[Problem]:
 
     Forklift finds its pods by labels of its own: with another value, one is overwritten or hides the pod.
     """
-    for subject, _, machine in _begun(review):
+    for subject, _, machine in _not_begun(review):
         pods = machine.forklift.convertor if machine.forklift is not None else None
         if pods is None:
             continue
@@ -67,7 +67,7 @@ def scratch(review: Review) -> Iterator[Problem]:
     Forklift recommends at least the size of the largest disk. A class that is not there keeps the Plan from Ready.
     """
     known = {each.name: each for each in review.spec.storage.classes}
-    for subject, _, machine in _begun(review):
+    for subject, _, machine in _not_begun(review):
         storage = machine.forklift.conversion_storage if machine.forklift is not None else None
         if storage is None:
             continue
@@ -104,7 +104,7 @@ def service_accounts(review: Review) -> Iterator[Problem]:
     A Plan whose ServiceAccount is missing there does not become Ready.
     """
     users: defaultdict[tuple[str, str], list[Machine]] = defaultdict(list)
-    for _, _, machine in _begun(review):
+    for _, _, machine in _not_begun(review):
         account = machine.forklift.service_account if machine.forklift is not None else None
         if account is not None:
             users[machine.namespace, account].append(machine)

@@ -1,5 +1,6 @@
 """The JSON Schemas of every file a person or vmferry writes, made from the types."""
 
+from inspect import cleandoc
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -49,6 +50,7 @@ def _complete(model: Any, definitions: dict[str, Any], done: set[type]) -> None:
             if meta is not None:
                 properties[field.encode_name].setdefault("description", meta)
             if literals:
+                properties[field.encode_name].pop("propertyNames", None)  # which msgspec adds from 0.23 on, elsewhere
                 properties[field.encode_name]["propertyNames"] = {"enum": literals}
             _complete(field.type, definitions, done)
     for part in get_args(model):
@@ -72,6 +74,8 @@ def _without_null(node: Any) -> Any:
         return node
     result = {key: _without_null(value) for key, value in node.items() if not (key == "default" and value is None)}
     result.pop("discriminator", None)  # OpenAPI's, not JSON Schema's
+    if isinstance(text := result.get("description"), str):
+        result["description"] = cleandoc(text)  # msgspec before 0.23 leaves a docstring's indentation
     options = result.get("anyOf")
     if isinstance(options, list):
         options = [option for option in options if option != {"type": "null"}]

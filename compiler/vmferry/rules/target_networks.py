@@ -16,7 +16,7 @@ _RESERVED = 100  # what OVN-Kubernetes itself leaves: its default MTU is 1400
 _FILTERING = "containernetworking/plugins plugins/main/bridge/bridge.go (ensureBridge), issues 533 and 231"
 
 
-@rule("VMF240", "warning", "VLAN on a bridge that may not filter VLANs", source=_FILTERING)
+@rule("VMF240", "info", "VLAN on a bridge that may not filter VLANs", source=_FILTERING)
 def unfiltered(review: Review) -> Iterator[Problem]:
     """The CNI plugin turns VLAN filtering on only for a bridge that it creates itself.
 

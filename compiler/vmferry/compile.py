@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from vmferry import backends
+from vmferry import backends, files
 from vmferry.check import Checked, check
 from vmferry.load.project import ASSIGNMENTS
 from vmferry.model.assignments import Assignments
@@ -51,14 +51,15 @@ def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force
     if checked.broken:
         raise SpecError(*(finding for finding in checked.findings if is_error(finding)))
     blueprint = checked.resolution.blueprint
-    root = out / blueprint.gitops.path
+    root = tree.root_at(out, blueprint.gitops.path)
     check_owner(root, blueprint.name)
     ledger = Ledger()
-    files = render(ledger.passing(backends.emit(blueprint)), blueprint.name, blueprint.external_nads)
-    changes = tree.plan(root, files, _inputs(blueprint), force=force)
+    planned = render(ledger.passing(backends.emit(blueprint)), blueprint.name, blueprint.external_nads)
+    changes = tree.plan(root, planned, _inputs(blueprint), force=force)
+    check_owner(root, blueprint.name)  # again: another one's may have come while this one waited for its turn
     ledger.check(blueprint)
     content = render_assignments(checked.resolution.assignments)
-    changed = assignments is not None and (not assignments.exists() or assignments.read_bytes() != content)
+    changed = assignments is not None and _differs(assignments, content)
     return Compiled(
         blueprint=blueprint,
         root=root,
@@ -70,23 +71,29 @@ def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force
 
 
 def write(compiled: Compiled) -> None:
-    """Write what `compile_tree` planned: assignments first, then the tree in one step.
+    """Write what `compile_tree` planned: the new tree beside the old one, the assignments, then the tree in one step.
 
-    Assignments only say in other words what the tree will be: if the run ends between the two, the
-    next one makes the same tree of them.
+    A run that fails has changed neither. One that is killed between the last two has said in the assignments what the
+    tree will be: the next one makes the same tree of them.
     """
-    if compiled.changes.conflicts:
-        raise SpecError(*compiled.changes.conflicts)
-    if compiled.assignments is not None and compiled.assignments_changed:
-        replace_file(compiled.assignments, compiled.assignments_content)
-    tree.apply(compiled.root, compiled.changes)
+
+    def record() -> None:
+        if compiled.assignments is not None and compiled.assignments_changed:
+            files.replace(_written(compiled.assignments), compiled.assignments_content)
+
+    tree.apply(compiled.root, compiled.changes, before=record)
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file in one step."""
-    temporary = path.with_name(f".{path.name}.vmferry")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+def _differs(assignments: Path, content: bytes) -> bool:
+    try:
+        return files.read(_written(assignments)) != content
+    except FileNotFoundError:
+        return True
+
+
+def _written(assignments: Path) -> Path:
+    """Return the file itself where its place is a link; `load` has seen that it does not lead elsewhere."""
+    return assignments.resolve() if assignments.is_symlink() else assignments
 
 
 def render_assignments(assignments: Assignments) -> bytes:

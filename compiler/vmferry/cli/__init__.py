@@ -28,6 +28,15 @@ VERBS = {
 _MODULES = {"import": "import_"}
 """Modules that cannot have their verb's name."""
 
+
+class Ended(BaseException):
+    """A signal asked the program to end: what it has begun is taken back on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 FINDINGS, USAGE, INTERNAL, INTERRUPTED = 1, 2, 3, 130
 """Exit codes; 0 is fine."""
 
@@ -103,6 +112,9 @@ def run() -> NoReturn:
 
 def program() -> NoReturn:
     """Run as the program `vmferry`: end without taking apart what was read, which takes a tenth of the time."""
+    from vmferry.cli import surroundings
+
+    surroundings.prepare()
     try:
         run()
     except SystemExit as end:
@@ -123,6 +135,8 @@ def _guarded() -> int:
         return USAGE
     except click.Abort:
         return INTERRUPTED
+    except Ended as signal:
+        return 128 + signal.number
     except BrokenPipeError:
         # the reader went away (| head); Python would complain once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

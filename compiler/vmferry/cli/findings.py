@@ -12,6 +12,7 @@ from typing import Any
 import click
 from msgspec import structs
 
+from vmferry import files
 from vmferry.check import ordered
 from vmferry.load.positions import MAX_SHOWN, Wanted, line_text, locate
 from vmferry.load.project import UnreadableError
@@ -108,18 +109,18 @@ def _gist(finding: Finding) -> str:
 def show_errors(error: SpecError, *, style: str = "text", everything: bool = False) -> None:
     """Print the findings of a SpecError that no verb caught; beside the output, where that was to be a table."""
     findings = ordered(error.findings)
-    texts = error.texts if isinstance(error, UnreadableError) else _read({f.where.file for f in findings if f.where})
+    texts = error.texts if isinstance(error, UnreadableError) else texts_of({f.where.file for f in findings if f.where})
     table = style in ("md", "csv")
     show(findings, texts, style="text" if table else style, everything=everything, err=table)
     click.echo(summary(findings), err=True)
 
 
-def _read(files: Iterable[str]) -> dict[str, str]:
-    """Return the texts of files in the compiled tree, such as its locks."""
+def texts_of(names: Iterable[str]) -> dict[str, str]:
+    """Return the texts of files in the compiled tree, such as its locks; of a link, nothing is shown."""
     texts = {}
-    for file in files:
-        with contextlib.suppress(OSError), Path(file).open(encoding="utf-8-sig", errors="replace") as stream:
-            texts[file] = stream.read(MAX_BYTES)
+    for name in names:
+        with contextlib.suppress(OSError):
+            texts[name] = files.read(Path(name), MAX_BYTES).decode("utf-8-sig", errors="replace")
     return texts
 
 

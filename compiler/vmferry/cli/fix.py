@@ -3,13 +3,12 @@
 import errno
 import os
 import re
-import stat
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from vmferry import files as disk
 from vmferry.cli.findings import place
-from vmferry.compile import replace_file
 from vmferry.load.project import UnreadableError
 from vmferry.model.finding import Finding, Span, SpecError
 
@@ -33,18 +32,16 @@ def fix(findings: Callable[[], Found]) -> tuple[int, int]:
     for _ in range(_ROUNDS):
         found, texts = findings()
         done = {
-            Path(file).resolve(): new
+            path: new
             for file, edits in _edits(found, texts).items()
-            if (new := _applied(Path(file), texts[file], edits))
+            if (new := _applied(path := Path(file).resolve(), texts[file], edits))
         }
         if not done:
             break
         for path in done:
             _check_writable(path)
         for path, (content, count) in done.items():
-            mode = stat.S_IMODE(path.stat().st_mode)
-            replace_file(path, content)
-            path.chmod(mode)
+            disk.replace(path, content)
             corrected += count
         files.update(done)
     return corrected, len(files)
@@ -86,7 +83,7 @@ def _applied(path: Path, text: str, edits: Mapping[Span, str]) -> tuple[bytes, i
 
     ``text`` is what the places were found in. A place that holds no plain scalar is left alone.
     """
-    raw = path.read_bytes()
+    raw = disk.read(path)
     if raw.decode("utf-8-sig", errors="replace") != text:
         return None  # somebody writes it at this moment
     parts = _LINE_END.split(text)  # lines, and between them their ends

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vmferry import files as disk
 from vmferry.cli import FINDINGS
 from vmferry.model.schema import KINDS, file_name, json_schema
 
@@ -69,7 +70,7 @@ def _write(directory: Path, wanted: Mapping[str, bytes]) -> bool:
     for name, content in wanted.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        disk.create(path, content)
     return True
 
 
@@ -113,7 +114,7 @@ def _placed(directory: Path, inventory: Path) -> tuple[str, dict[str, bytes]]:
     own = inventory.resolve()
     if own.is_relative_to(directory.resolve()):
         return own.relative_to(directory.resolve()).as_posix(), {}
-    copies = {f"{_INVENTORY}/{path.relative_to(inventory).as_posix()}": path.read_bytes() for path in _files(inventory)}
+    copies = {f"{_INVENTORY}/{path.relative_to(inventory).as_posix()}": disk.read(path) for path in _files(inventory)}
     return _INVENTORY, copies
 
 
@@ -124,14 +125,14 @@ def _files(inventory: Path) -> list[Path]:
 def _inventories(directory: Path) -> "list[Inventory]":
     """Return the inventories of a directory. Raises SpecError for a file that is none."""
     from vmferry.load.validate import convert
-    from vmferry.load.yaml import read
+    from vmferry.load.yaml import MAX_BYTES, read
     from vmferry.model.finding import Finding, SpecError, Where
     from vmferry.model.inventory import Inventory
 
     result: list[Inventory] = []
     findings: list[Finding] = []
     for path in _files(directory):
-        raw = path.read_bytes()
+        raw = disk.read(path, MAX_BYTES + 1)
         for document in read(raw, str(path)):
             where = Where(file=str(path), document=document.index)
             data = document.data

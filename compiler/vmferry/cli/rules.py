@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from vmferry import files
 from vmferry.cli import rules_versions
 from vmferry.cli.findings import as_json
 from vmferry.model.catalog import Rule
@@ -93,5 +94,5 @@ def _write(known: list[Rule], out: Path) -> None:
                 path.unlink()
     out.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():
-        (out / name).write_text(text, encoding="utf-8")
+        files.replace(out / name, text.encode())
     click.echo(f"{out}: {len(pages)} files", err=True)

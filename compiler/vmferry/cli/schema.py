@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from vmferry import files
 from vmferry.model.schema import KINDS, bundle, file_name, json_schema
 
 
@@ -27,5 +28,5 @@ def command(kind: str | None, out: Path | None) -> int:
         return 0
     out.mkdir(parents=True, exist_ok=True)
     for name in [kind] if kind else KINDS:
-        (out / file_name(name)).write_text(json.dumps(json_schema(name), indent=2) + "\n", encoding="utf-8")
+        files.replace(out / file_name(name), (json.dumps(json_schema(name), indent=2) + "\n").encode())
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from vmferry.cli import FINDINGS
-from vmferry.cli.findings import as_data, as_json, interactive, show, summary
+from vmferry.cli.findings import as_data, as_json, interactive, show, summary, texts_of
 from vmferry.cli.options import all_option, findings_option
 from vmferry.model.catalog import is_error
 from vmferry.output.verify import Report, verify
@@ -63,8 +63,7 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
 
 
 def _texts(report: Report) -> dict[str, str]:
-    files = {finding.where.file for finding in report.findings if finding.where}
-    return {file: Path(file).read_text(errors="replace") for file in files if Path(file).is_file()}
+    return texts_of({finding.where.file for finding in report.findings if finding.where})
 
 
 def _print(report: Report) -> None:

@@ -3,16 +3,15 @@
 import hashlib
 import os
 import re
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from vmferry import files as disk
 from vmferry.model.inventory import Inventory, InventoryMetadata, Origin
 from vmferry.model.spec import VirtualMachine
 
@@ -102,8 +101,9 @@ def write(files: Mapping[str, Inventory], out: Path, dump: Dump) -> list[Path]:
     for relative, inventory in sorted(files.items()):
         path = out / relative
         content = dump(_document(inventory), _HEADER)
-        if not path.is_file() or _TAKEN.sub(b"", path.read_bytes(), count=1) != _TAKEN.sub(b"", content, count=1):
-            _replace(path, content)
+        if not path.is_file() or _TAKEN.sub(b"", disk.read(path), count=1) != _TAKEN.sub(b"", content, count=1):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            disk.replace(path, content)
             changed.append(path)
     for name in sources:
         for path in sorted((out / name).glob("*.yaml")):
@@ -144,31 +144,9 @@ def _document(inventory: Inventory) -> dict[str, Any]:
 
 def _source_of(path: Path) -> tuple[str | None, str | None]:
     """Return name and instance UUID of the source that an earlier import wrote a file of; None for what is not said."""
-    if path.is_symlink() or not path.is_file():
-        return None, None
-    with path.open("rb") as stream:
-        head = stream.read(_HEAD).decode("utf-8", "replace")
-    match = _OWN.match(head)
-    return (match["source"], match["center"]) if match else (None, None)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.")
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-            os.fchmod(stream.fileno(), 0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        head = disk.read(path, _HEAD)
+    except OSError:
+        return None, None
+    match = _OWN.match(head.decode("utf-8", "replace"))
+    return (match["source"], match["center"]) if match else (None, None)

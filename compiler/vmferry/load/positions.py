@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from vmferry.model.finding import Path, Span
@@ -43,13 +44,14 @@ def line_of(text: str, line: int) -> str:
 
 def line_text(text: str, line: int) -> str:
     """Return a whole line (from 1) without its end; "" beyond the last line."""
-    start = 0
-    for _ in range(line - 1):
-        start = text.find("\n", start) + 1
-        if start == 0:
-            return ""
-    end = text.find("\n", start)
-    return (text[start:] if end < 0 else text[start:end]).removesuffix("\r")
+    lines = _lines(text)
+    return lines[line - 1].removesuffix("\r") if line <= len(lines) else ""
+
+
+@lru_cache(maxsize=4)
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text; many findings ask for one each."""
+    return text.split("\n")
 
 
 def events(text: str) -> Iterator[Any]:

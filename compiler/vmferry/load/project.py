@@ -1,5 +1,6 @@
 """From a file, a directory or standard input to a Project: the spec and everything that belongs to it."""
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,10 +9,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from vmferry import files
+from vmferry.load import include
 from vmferry.load.inventory import merge
 from vmferry.load.positions import line_text
 from vmferry.load.validate import convert, may_be_secret, settle
-from vmferry.load.yaml import MAX_BYTES, Document, read
+from vmferry.load.yaml import MAX_BYTES, Document, joined, read
 from vmferry.model.assignments import Assignments
 from vmferry.model.base import API_VERSION
 from vmferry.model.finding import Finding, SpecError, Where
@@ -45,11 +48,12 @@ def load(spec: Path, assignments: Path | None = None, *, undecided: bool = False
             if path.name != ASSIGNMENTS:
                 reading.neighbour(path)
     else:
-        reading.file(spec, strict=True)
+        reading.file(spec, strict=True, named=True)
     reading.includes()
+    beside = assignments is None
     if assignments is None and str(spec) != "-":
         assignments = reading.root / ASSIGNMENTS
-    project = reading.project(assignments)
+    project = reading.project(assignments, beside=beside)
     if project.findings and not undecided:
         raise UnreadableError(project.findings, project.texts)
     return project
@@ -61,8 +65,10 @@ def read_inventories(path: Path) -> tuple[Inventory, ...]:
     Raises SpecError with every finding when anything cannot be read, or is not an inventory.
     """
     reading = _Reading(root=path if path.is_dir() else path.parent)
-    for file in sorted(path.rglob("*.yaml")) if path.is_dir() else [path]:
-        reading.file(file, strict=True)
+    if path.is_dir():
+        reading.below(path)
+    else:
+        reading.file(path, strict=True, named=True)
     if reading.specs or reading.sets:
         where = (reading.specs or reading.sets)[0][1]
         reading.findings.append(Finding(code="VMF011", message="this is no inventory", where=where.at("kind")))
@@ -97,18 +103,29 @@ class _Reading:
         self.inventories: list[tuple[Inventory, Where]] = []
         self.failed_spec = False  # a MigrationSpec was there, but did not fit
 
-    def file(self, path: Path, *, strict: bool) -> None:
-        """Read one file once, however many globs name it."""
-        if path.resolve() in self.seen:
+    def file(self, path: Path, *, strict: bool, named: bool = False) -> None:
+        """Read one file once, however many globs name it. ``named``: by the caller, who may name a pipe."""
+        real = Path(os.path.realpath(path))
+        if real in self.seen:
             return
-        self.seen.add(path.resolve())
-        raw = self._bytes(path)
+        self.seen.add(real)
+        raw = self._bytes(path, named=named)
         if raw is not None:
             self.document(str(path), raw, strict=strict)
+
+    def below(self, path: Path) -> None:
+        """Read every YAML file below a directory."""
+        found = include.find(path, "**/*.yaml")
+        for obstacle in found.obstacles:
+            self.findings.append(_obstructed(obstacle, Where(file=str(obstacle.path))))
+        for file in found.paths:
+            self.file(file, strict=True)
 
     def neighbour(self, path: Path) -> None:
         """Read one of the files of the spec's directory; other tools' files may lie there too."""
         where = Where(file=str(path))
+        if path.name.startswith(".#"):
+            return
         try:
             self._inside(path, path.name, where)
         except SpecError as error:
@@ -117,10 +134,12 @@ class _Reading:
         else:
             self.file(path, strict=False)
 
-    def _bytes(self, path: Path) -> bytes | None:
+    def _bytes(self, path: Path, *, named: bool = False) -> bytes | None:
+        """Return what is read of a file; of one that nobody named, only if it is a regular one."""
         try:
-            with path.open("rb") as stream:
-                return stream.read(MAX_BYTES + 1)
+            if named:
+                return files.read_named(path, MAX_BYTES + 1)
+            return files.read(Path(os.path.realpath(path)), MAX_BYTES + 1)
         except OSError as error:
             message = f"cannot read {path}: {error.strerror}"
             self.findings.append(
@@ -135,7 +154,7 @@ class _Reading:
 
     def document(self, name: str, raw: bytes, *, strict: bool) -> None:
         """Read the documents of one file. ``strict``: other tools' files have no place here."""
-        self.texts[name] = raw[:MAX_BYTES].decode("utf-8-sig", errors="replace")
+        self.texts[name] = joined(raw[:MAX_BYTES].decode("utf-8-sig", errors="replace"))
         try:
             documents = read(raw, name)
         except SpecError as error:
@@ -153,7 +172,7 @@ class _Reading:
             self.findings.append(_not_ours(where, "is not a mapping"))
             return
         version, kind = data.get("apiVersion"), data.get("kind")
-        if version != API_VERSION or kind not in _TYPES:
+        if version != API_VERSION or not isinstance(kind, str) or kind not in _TYPES:
             if not strict and isinstance(version, str) and isinstance(kind, str) and not _meant(version, kind):
                 self.skipped.append(f"{document.file} ({kind})")
             else:
@@ -188,16 +207,20 @@ class _Reading:
         if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
             raise SpecError(_leaves(pattern, where))
         try:
-            paths = sorted(p for p in self.root.glob(pattern) if p.is_file() and p.name != ASSIGNMENTS)
-        except (ValueError, NotImplementedError) as error:
-            raise SpecError(Finding(code="VMF018", message=f"include {pattern!r}: {error}", where=where)) from None
+            found = include.find(self.root, pattern)
+        except ValueError as error:
+            message = f"include {_short(pattern)!r}: {error}"
+            raise SpecError(Finding(code="VMF018", message=message, where=where)) from None
+        if found.obstacles:
+            raise SpecError(*(_obstructed(obstacle, where) for obstacle in found.obstacles))
+        paths = [path for path in found.paths if path.name != ASSIGNMENTS]
         for path in paths:
             self._inside(path, pattern, where)
         if not paths:
             raise SpecError(
                 Finding(
                     code="VMF018",
-                    message=f"include {pattern!r} matches no file",
+                    message=f"include {_short(pattern)!r} matches no file",
                     help=f"globs are relative to {self.root}; use vms/**/*.yaml for every depth",
                     where=where,
                 )
@@ -205,16 +228,15 @@ class _Reading:
         return paths
 
     def _inside(self, path: Path, text: str, where: Where) -> None:
-        try:
-            inside = path.resolve().is_relative_to(self.root.resolve())
-        except (OSError, RuntimeError):  # links in a circle
-            inside = False
-        if not inside:
+        if not include.inside(path, self.root):
             raise SpecError(_leaves(text, where))
 
-    def project(self, assignments: Path | None) -> Project:
-        """Return the project, or raise SpecError with all findings."""
-        written = self._assignments(assignments)
+    def project(self, assignments: Path | None, *, beside: bool) -> Project:
+        """Return the project, or raise SpecError with all findings.
+
+        ``beside``: the assignments are where they always are, and nobody has named them.
+        """
+        written = self._assignments(assignments, beside=beside)
         if not self.specs and not self.failed_spec and not self.findings:
             message = f"no MigrationSpec in {self.root}"
             help_text = "write one with `vmferry init DIR`"
@@ -262,11 +284,14 @@ class _Reading:
             self.findings += findings
         return entries
 
-    def _assignments(self, path: Path | None) -> Assignments | None:
-        if path is None or not path.exists():
+    def _assignments(self, path: Path | None, *, beside: bool) -> Assignments | None:
+        if path is None or not os.path.lexists(path):
             return None
         where = Where(file=str(path))
-        raw = self._bytes(path)
+        if path.is_symlink() and (beside or path.is_file()) and not include.inside(path, path.parent):
+            self.findings.append(_leaves(path.name, where))
+            return None
+        raw = self._bytes(path, named=not beside)
         if raw is None:
             return None
         self.texts[str(path)] = raw.decode("utf-8", errors="replace")
@@ -309,7 +334,10 @@ class _Reading:
         help_text = f"paths are relative to {self.root}"
         try:
             self._inside(path, name, where)
-            return path.read_bytes()
+            content = files.read(Path(os.path.realpath(path)), MAX_BYTES + 1)
+            if len(content) <= MAX_BYTES:
+                return content
+            message = f"{name} is larger than {MAX_BYTES // 2**20} MiB"
         except OSError as error:
             message = f"cannot read {name}: {error.strerror}"
         except ValueError as error:  # a zero byte in the name
@@ -371,8 +399,24 @@ def _not_ours(where: Where, why: str) -> Finding:
 def _wrong_kind(where: Where, data: dict[str, Any]) -> Finding:
     version, kind = data.get("apiVersion"), data.get("kind")
     field, got, wanted = ("apiVersion", version, API_VERSION) if version != API_VERSION else ("kind", kind, _either())
-    message = f"`{field}` is {got!r}" if field in data else f"`{field}` is missing"
+    message = f"`{field}` is {_short(repr(got))}" if field in data else f"`{field}` is missing"
     return Finding(code="VMF011", message=message, help=f"write {field}: {wanted}", where=where.at(field))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _obstructed(obstacle: include.Obstacle, where: Where) -> Finding:
+    """Return the finding for what a glob could not look at."""
+    if obstacle.leaves:
+        return _leaves(str(obstacle.path), where)
+    return Finding(
+        code="VMF009",
+        message=f"cannot read {obstacle.path}: {obstacle.problem}",
+        help="correct or remove it: what may be below it would be missing without a word",
+        where=where,
+    )
 
 
 def _either(names: Iterable[str] = _TYPES) -> str:

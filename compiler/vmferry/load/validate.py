@@ -4,8 +4,8 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
-from typing import Any, TypeVar
+from functools import cache, lru_cache
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -35,6 +35,26 @@ _REFERENCES = _CREDENTIALS | {"gitSecret", "sopsSecret", "luksSecret", "envFromS
 _UNFIT = re.compile("[\x7f\ufffe\uffff]")
 _HIDDEN = re.compile(r"\\[xuU]|[\x7f\ufffe\uffff]")  # raw, or as a YAML escape
 _USE_REFERENCE = "refer to a Secret instead (credentials.secretRef, externalSecret or file), and change what leaked"
+
+
+class _Hints(NamedTuple):
+    """What may be somewhere in a file, so that its documents are looked through for it."""
+
+    secret: bool
+    hidden: bool
+    variable: bool
+    todo: bool
+
+
+@lru_cache(maxsize=4)
+def _hints(text: str) -> _Hints:
+    """Search a text once, however many documents it has."""
+    return _Hints(
+        secret=_SECRET_TEXT.search(text) is not None,
+        hidden=_HIDDEN.search(text) is not None,
+        variable="${" in text,
+        todo="TODO" in text,
+    )
 
 
 def convert(data: Any, kind: type[T], where: Where, text: str) -> tuple[T | None, list[Finding]]:
@@ -67,7 +87,7 @@ def settle(data: Any, kind: type[Any], where: Where, text: str) -> list[Finding]
     Changes ``data``: what does not fit its type is taken away or gets a stand-in, and so do facts of a VM.
     The findings are errors.
     """
-    if kind is Inventory or "TODO" not in text:
+    if kind is Inventory or not _hints(text).todo:
         return []
     places = {
         path: value for path, value in _strings(data) if _PLACEHOLDER.fullmatch(value) and _NAMES.isdisjoint(path)
@@ -146,7 +166,7 @@ def _empty(data: Any, where: Where) -> list[Finding]:
 
 def _hygiene(data: Any, where: Where, text: str) -> Iterator[Finding]:
     """Yield values that kustomize cannot read, and values that Flux would substitute."""
-    if _HIDDEN.search(text):
+    if _hints(text).hidden:
         for path, value in _strings(data):
             if _UNFIT.search(value):
                 yield Finding(
@@ -155,7 +175,7 @@ def _hygiene(data: Any, where: Where, text: str) -> Iterator[Finding]:
                     help="take it out of the name; vCenter shows it as nothing, or as a box",
                     where=where.at(*path),
                 )
-    if "${" in text:
+    if _hints(text).variable:
         for path, value in _strings(data):
             if "${" in value:
                 yield Finding(
@@ -180,7 +200,7 @@ def _nulls(data: Any) -> Iterator[Path]:
 
 def _secrets(data: Any, where: Where, text: str) -> Iterator[Finding]:
     """Yield secret material: by what it looks like, and variables whose name says so."""
-    if _SECRET_TEXT.search(text):
+    if _hints(text).secret:
         for path, value in _strings(data):
             if _SECRET_TEXT.search(value):
                 yield _secret(where.at(*path), "a private key or a URL with a password")

@@ -7,6 +7,8 @@ alias or an ambiguous number.
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import yaml_rs
@@ -41,7 +43,7 @@ def read(raw: bytes, file: str) -> list[Document]:
 
     Raises SpecError whose findings (VMF001 to VMF007 and VMF010) hold the exact position.
     """
-    text = decode(raw, file)
+    text = joined(decode(raw, file))
     count = None
     if _needs_walk(text):
         count = _Walk(text, file).run()
@@ -80,6 +82,47 @@ def decode(raw: bytes, file: str) -> str:
     if raw.translate(None, _ORDINARY_BYTES) or not text.isascii():
         _check_characters(text, file)
     return text
+
+
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+
+def joined(text: str) -> str:
+    r"""Return a text in which two escapes that JSON writes for one character, ``\ud83d\ude00``, are one of YAML's.
+
+    Only in double quotes is a backslash an escape. Half a character stays as it is, and is refused.
+    """
+    if "\\u" not in text or not _PAIR.search(text):
+        return text
+    parts: list[tuple[int, str, str]] = []  # where in the new text, the old and the new escape
+    pieces, last, length = [], 0, 0
+    for match in _PAIR.finditer(text):
+        high, low = int(match[2], 16), int(match[3], 16)
+        new = f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
+        start = match.end(1)
+        length += start - last
+        parts.append((length, text[start : match.end()], new))
+        pieces += [text[last:start], new]
+        length += len(new)
+        last = match.end()
+    quoted = _quoted("".join([*pieces, text[last:]]))
+    for number, (at, old, _) in enumerate(parts):
+        while quoted and quoted[-1][1] <= at:
+            quoted.pop()
+        if not quoted or at < quoted[-1][0]:
+            pieces[2 * number + 1] = old
+    return "".join([*pieces, text[last:]])
+
+
+def _quoted(text: str) -> list[tuple[int, int]]:
+    """Return where the texts in double quotes stand, the last first; as far as the text can be read."""
+    import yaml
+
+    found: list[tuple[int, int]] = []
+    with suppress(yaml.YAMLError):
+        scalars: Iterator[Any] = (event for event in events(text) if type(event) is yaml.ScalarEvent)
+        found.extend((each.start_mark.index, each.end_mark.index) for each in scalars if each.style == '"')
+    return found[::-1]
 
 
 # --- bytes and characters ---------------------------------------------------------------------------

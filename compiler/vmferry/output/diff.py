@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from vmferry import files
 from vmferry.output.locks import lock_name
 from vmferry.output.tree import Changes
 
@@ -49,4 +50,7 @@ def _current(path: Path) -> bytes:
     """Return what is at ``path``; of a link its target, as git does."""
     if path.is_symlink():
         return os.fsencode(path.readlink())
-    return path.read_bytes() if path.is_file() else b""
+    try:
+        return files.read(path)
+    except OSError:  # a pipe or a device
+        return b""

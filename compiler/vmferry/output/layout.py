@@ -2,11 +2,14 @@
 
 import os
 import posixpath
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vmferry import files as disk
 from vmferry.model import finding
 from vmferry.model.finding import Finding, SpecError, Where
 from vmferry.output.kustomize import KUSTOMIZATION_FILES
@@ -59,8 +62,29 @@ class Tree:
         return [path for path, each in self.kustomizations.items() if not each.component]
 
     def read(self, file: str) -> bytes:
-        """Return the content of a file of the tree."""
-        return (self.top / file).read_bytes()
+        """Return the content of a file of the tree. Raises OSError for what is none, or leads out of the tree."""
+        path = self.top / file
+        return disk.read(path.resolve() if path.is_symlink() and self.holds(file) else path)
+
+    def holds(self, file: str) -> bool:
+        """Return whether a file of the tree lies in it, wherever its links lead."""
+        try:
+            return (self.top / file).resolve().is_relative_to(self.top.resolve())
+        except (OSError, RuntimeError):  # links in a circle
+            return False
+
+    def strange(self) -> Iterator[tuple[str, str]]:
+        """Yield what is no file of a tree, and what it is: reading it would wait for ever, or show somebody else's."""
+        for file in self.files:
+            mode = (self.top / file).lstat().st_mode
+            if stat.S_ISLNK(mode):
+                if not self.holds(file):
+                    yield file, "a link that leads out of the tree"
+                    continue
+                with suppress(OSError):
+                    mode = (self.top / file).stat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+                yield file, "a pipe, a socket or a device"
 
     def documents(self, file: str) -> list[Any]:
         """Return the YAML documents of a file of the tree, none if it cannot be read as YAML."""

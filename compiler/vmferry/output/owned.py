@@ -31,6 +31,10 @@ def check_files(tree: Tree) -> Iterator[Finding]:
         except SpecError as error:
             yield from error.findings
             continue
+        except OSError as error:
+            problem = f"lock file `{file}` cannot be read: {error.strerror}"
+            yield tree.locate(Issue("VMF603", problem, "remove it, and run vmferry compile", file=file))
+            continue
         seeds.update(lock.seeds)
         for path, digest in lock.files.items():
             owned.setdefault(path, set()).add(digest)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from vmferry import files
 from vmferry.model.finding import Finding, SpecError
 from vmferry.model.manifest import INFRA_LOCK, File, Item, KubeObject, Patch, Root
 from vmferry.output.tree import Planned
@@ -15,6 +16,7 @@ from vmferry.output.yaml import dump
 OWNER = "locks/migration.txt"
 """File that says which migration a tree is of: two never share one."""
 
+_OWNER_NAME = re.compile("[a-z0-9][a-z0-9.-]{0,252}")  # nothing else of the file is shown
 KUSTOMIZATION = "kustomization.yaml"
 _GENERATED = (
     "Compiled by vmferry; edits are found and refused. Change the spec, or the local/ component of the overlay."
@@ -56,12 +58,16 @@ def render(items: Iterable[Item], migration: str, externals: Iterable[str] = ())
 
 def check_owner(root: Path, migration: str) -> None:
     """Raise SpecError (VMF602) when the tree at ``root`` is another migration's."""
-    path = root / OWNER
-    if path.is_file() and (owner := path.read_text(encoding="utf-8", errors="replace").strip()) != migration:
+    try:
+        owner = files.read(root / OWNER, 1000).decode(errors="replace").removesuffix("\n")
+    except OSError:
+        return  # none, or something that is no file: the writer finds it in its way
+    if owner != migration:
+        named = f"migration {owner!r}" if _OWNER_NAME.fullmatch(owner) else "another migration"
         raise SpecError(
             Finding(
                 code="VMF602",
-                message=f"{root} is the tree of migration {owner!r}, this is {migration}",
+                message=f"{root} is the tree of {named}, this is {migration}",
                 help="give each migration a folder of its own: target.gitops.path, or --out",
             )
         )

@@ -53,9 +53,10 @@ def exclusive(root: Path) -> Iterator[None]:
 def staging(root: Path) -> Iterator[Path]:
     """Yield an empty directory in which to build the tree for `replace`; clear up afterwards."""
     container = root.parent / f".{root.name}.vmferry-{os.getpid()}-{secrets.token_hex(4)}"
-    container.mkdir(mode=0o700)
-    marker = os.open(container / _MARKER, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
+    marker = None
+    try:  # a signal may end this between any two lines
+        container.mkdir(mode=0o700)
+        marker = os.open(container / _MARKER, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with suppress(OSError):
             fcntl.flock(marker, fcntl.LOCK_EX)
         tree = container / _NEW
@@ -65,7 +66,8 @@ def staging(root: Path) -> Iterator[Path]:
         restore(root, container)
         with suppress(OSError):  # NFS keeps files that are open; the next run tries again
             discard(container)
-        os.close(marker)
+        if marker is not None:
+            os.close(marker)
 
 
 def replace(root: Path, tree: Path) -> Path | None:

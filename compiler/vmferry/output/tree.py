@@ -9,12 +9,13 @@ import os
 import shutil
 import stat
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from vmferry import files as disk
 from vmferry.model.finding import Finding, Span, SpecError, Where
 from vmferry.output import swap
 from vmferry.output.locks import DIRECTORY, Lock, lock_name, lock_path, parse, path_problem, render, salvage
@@ -76,6 +77,21 @@ class Changes(Struct, frozen=True):
         return bool(self.contents or self.deleted)
 
 
+def root_at(out: Path, path: str) -> Path:
+    """Return where the tree lies below ``out``; that itself may be a link, which is the caller's choice.
+
+    Raises SpecError (VMF602) for a link on the way below it: a checkout says where its links lead, and the tree
+    would be exchanged for a folder somewhere else.
+    """
+    root = out
+    for part in Path(path).parts:
+        root /= part
+        if root.is_symlink():
+            message = f"`{root}` is a symbolic link and the output goes there"
+            raise SpecError(_conflict("VMF602", root, message, "remove the link, or give where it leads to as --out"))
+    return root
+
+
 def plan(root: Path, files: Iterable[Planned], inputs: Mapping[str, str], *, force: bool = False) -> Changes:
     """Return what it takes for the tree at ``root`` to hold ``files`` beside the user's own.
 
@@ -87,34 +103,38 @@ def plan(root: Path, files: Iterable[Planned], inputs: Mapping[str, str], *, for
     planned = sorted(files, key=lambda file: file.path)
     _check_paths([file.path for file in planned], sorted({lock_path(file.lock) for file in planned}))
     locks = _new_locks(planned, inputs)
-    root = root.resolve()
+    root = _resolved(root)
     with swap.exclusive(root):
         return _Comparison(root, planned, locks, force).changes()
 
 
-def apply(root: Path, changes: Changes) -> None:
+def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: None) -> None:
     """Write ``changes``: at whatever instant this is killed, ``root`` is the old tree or the new one.
 
-    Nothing is touched if nothing changes. Raises SpecError for conflicts, and VMF602 if the tree is not what
-    `plan` saw any more; OSError if the tree cannot be written. The old tree stays in each case.
+    ``before`` is called when all but the exchange is done; if it raises, the old tree stays. Nothing is touched if
+    nothing changes. Raises SpecError for conflicts, and VMF602 if the tree is not what `plan` saw any more; OSError if
+    the tree cannot be written. The old tree stays in each case.
     """
     if changes.conflicts:
         raise SpecError(*changes.conflicts)
-    root = root.resolve()
+    root = _resolved(root)
     if changes.pending:
         root.parent.mkdir(parents=True, exist_ok=True)
     elif not root.parent.exists():
+        before()
         return
     with swap.exclusive(root):
         for leftover in swap.leftovers(root):
             swap.discard(leftover)
         if not changes.pending:
+            before()
             return
         if _scan(root) != changes.seen:
             raise SpecError(_conflict("VMF602", root, "the tree changed while it was compiled", "compile again"))
         with swap.staging(root) as tree:
             _build(root, tree, changes)
             swap.flush(tree)
+            before()
             if old := swap.replace(root, tree):
                 _rescue(old, root, changes)
 
@@ -130,9 +150,12 @@ def read_locks(root: Path, *, damaged: bool = False) -> dict[str, Lock]:
         return locks
     for path in sorted(directory.iterdir()):
         name = lock_name(f"{DIRECTORY}/{path.name}")
-        if name is None or path.is_symlink() or not path.is_file():
+        if name is None:
             continue
-        raw = path.read_bytes()
+        try:
+            raw = disk.read(path)
+        except (disk.NotRegularError, IsADirectoryError):
+            continue
         try:
             locks[name] = parse(raw, str(path))
         except SpecError:
@@ -249,7 +272,7 @@ class _Comparison:
         entry = self.seen[path]
         if not stat.S_ISREG(entry.mode):
             return None
-        handle = os.open(f"{self.root}/{path}", os.O_RDONLY | os.O_NOFOLLOW)
+        handle = os.open(f"{self.root}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             return os.read(handle, entry.size + 1)  # 30,000 file objects would take as long again
         finally:
@@ -346,6 +369,14 @@ def _scan(root: Path) -> dict[str, Entry]:
                 if entry.is_directory:
                     pending.append(f"{prefix}{item.name}/")
     return seen
+
+
+def _resolved(root: Path) -> Path:
+    try:
+        return root.resolve()
+    except RuntimeError:  # a link to itself
+        message = f"`{root}` is a symbolic link that leads nowhere"
+        raise SpecError(_conflict("VMF602", root, message, _MOVE)) from None
 
 
 def _entry(status: os.stat_result) -> Entry:

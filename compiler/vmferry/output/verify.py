@@ -52,7 +52,7 @@ def verify(directory: Path, schemas: Sequence[Path], *, progress: Progress | Non
     """
     tree = open_tree(directory)
     verification = _Verification(tree, Schemas(schemas))
-    roots = tree.roots()
+    roots = tree.roots() if verification.safe() else []
     slowest = Build("", 0.0, b"", None)
     for number, build in enumerate(build_all(tree.top, roots), start=1):
         slowest = max(slowest, build._replace(output=b""), key=lambda each: each.seconds)
@@ -87,6 +87,14 @@ class _Verification:
         self.checked: dict[Key, tuple[str, str]] = {}
         self.unchecked: set[Key] = set()
         self.broken = False
+
+    def safe(self) -> bool:
+        """Return whether every file is one of this tree: kustomize would wait for a pipe, and read what links show."""
+        for file, what in self.tree.strange():
+            message = f"`{file}` is {what}; no root is built"
+            self._report([Issue("VMF602", message, "remove it: a tree holds files", file=file)])
+            self.broken = True
+        return not self.broken
 
     def take(self, build: Build) -> None:
         """Look at what one root builds."""
@@ -158,7 +166,10 @@ class _Verification:
         if EXTERNAL not in self.tree.files:
             return frozenset()
         listed = set()
-        text = self.tree.read(EXTERNAL).decode(errors="replace")
+        try:
+            text = self.tree.read(EXTERNAL).decode(errors="replace")
+        except OSError:
+            return frozenset()  # `check_files` finds it edited
         for number, line in enumerate(text.splitlines(), start=1):
             words = line.split()
             if len(words) == 2:

@@ -146,6 +146,10 @@ REVISIONS = [
     "HEAD^{tree}",
     "HEAD:spec.yaml",
     "HEAD..main",
+    "^HEAD",
+    "^main",
+    "HEAD^!",
+    "HEAD^@",
     "a\nb",
 ]
 
@@ -248,3 +252,60 @@ def test_assignments_that_were_not_there_or_are_in_no_repository_are_none(reposi
             assert earlier is not None
             assert earlier.assignments is not None
             assert not earlier.assignments.exists()
+
+
+@pytest.mark.parametrize(
+    "attributes", ["spec.yaml export-ignore", "* export-ignore", "spec.yaml export-subst", "*.yaml text eol=crlf"]
+)
+def test_attributes_change_nothing_of_what_was_committed(repository: Path, attributes: str) -> None:
+    write(repository / ".gitattributes", f"{attributes}\n")
+    write(repository / "spec.yaml", "$Format:%H$\n")
+    commit(repository)
+    found = then(repository)
+    assert found is not None
+    assert found["spec.yaml"] == "$Format:%H$\n"
+
+
+def test_nothing_that_the_checkout_configures_is_run(repository: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "executed"
+    script = write(tmp_path / "paint.sh", f'#!/bin/sh\necho ran >> "{mark}"\ncat\n')
+    script.chmod(0o755)
+    write(repository / ".gitattributes", "*.yaml filter=paint diff=paint\n")
+    commit(repository)
+    for name in ("filter.paint.smudge", "filter.paint.clean", "diff.paint.textconv", "diff.external"):
+        git(repository, "config", name, str(script))
+    git(repository, "config", "core.fsmonitor", str(script))
+    found = then(repository)
+    assert found is not None
+    assert found["spec.yaml"] == "old\n"
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("what", ["HEAD:spec.yaml", "HEAD:vms/a.yaml", "HEAD:vms", "HEAD^{tree}"])
+def test_an_object_that_git_lacks_is_no_spec_without_it(repository: Path, what: str) -> None:
+    name = git(repository, "rev-parse", what).strip()
+    (repository / ".git/objects" / name[:2] / name[2:]).unlink()
+    with pytest.raises(SpecError, match="git cannot read"):
+        then(repository)
+
+
+def test_a_partial_clone_fetches_nothing_and_runs_nothing(repository: Path, tmp_path: Path) -> None:
+    git(repository, "config", "uploadpack.allowFilter", "true")
+    url = f"file://{repository}"
+    git(tmp_path, "clone", "--quiet", "--no-checkout", "--filter=blob:none", url, "clone")
+    mark = tmp_path / "executed"
+    script = write(tmp_path / "pack.sh", f'#!/bin/sh\necho ran > "{mark}"\n')
+    script.chmod(0o755)
+    git(tmp_path / "clone", "config", "remote.origin.uploadpack", str(script))
+    with pytest.raises(SpecError, match="git cannot read"):
+        then(tmp_path / "clone")
+    assert not mark.exists()
+
+
+def test_an_object_that_was_replaced_is_as_it_was_committed(repository: Path) -> None:
+    was = git(repository, "rev-parse", "HEAD:spec.yaml").strip()
+    other = git(repository, "hash-object", "-w", "vms/a.yaml").strip()
+    git(repository, "replace", was, other)
+    found = then(repository)
+    assert found is not None
+    assert found["spec.yaml"] == "old\n"

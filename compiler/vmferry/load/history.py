@@ -1,19 +1,14 @@
 """The spec as it was at another commit, read from git."""
 
-import io
 import os
-import subprocess
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from vmferry.model.finding import Finding, SpecError, Where
-
-_ELSEWHERE = frozenset(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"))
-"""What git tells its hooks, relative to where it runs them."""
+from vmferry.load.git import Blob, Repository
+from vmferry.model.finding import SpecError
 
 
 class Earlier(NamedTuple):
@@ -28,79 +23,62 @@ def at_revision(spec: Path, revision: str, without: str, assignments: Path | Non
     """Yield the spec as it was at a commit, in a directory that is gone afterwards; None where there was none.
 
     ``without`` is the folder of the compiled tree beside the spec, which is left out. ``assignments`` is where they
-    are if not beside the spec. Raises SpecError where the spec is in no git repository, or the repository has no
-    such commit.
+    are if not beside the spec. Raises SpecError where the spec is in no git repository, the repository has no such
+    commit, or git cannot read all of it.
     """
     root = spec if spec.is_dir() else spec.parent
-    commit = _commit(root, revision, spec)
-    archive = _git(root, "archive", "--format=tar", commit, "--", ".", f":(exclude,literal){without}")
-    if archive.returncode != 0:  # the directory was not there
+    repository = Repository(root)
+    commit = repository.commit(revision, spec)
+    left_out = PurePosixPath(os.path.normpath(without))
+    blobs = [
+        blob for blob in repository.files(commit) if not PurePosixPath(os.fsdecode(blob.path)).is_relative_to(left_out)
+    ]
+    if not blobs:  # the directory was not there
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="vmferry-") as directory:
         then = Path(directory, "spec")
-        _extract(archive.stdout, then)
+        _extract(repository, commit, blobs, then)
         found = then if spec.is_dir() else then / spec.name
         written = None
         if assignments is not None:
             written = Path(directory, "assignments.yaml")
-            path = assignments.resolve()
-            shown = _git(path.parent, "show", f"{commit}:./{path.name}")
-            if shown.returncode == 0:
-                written.write_bytes(shown.stdout)
+            _write_assignments(assignments.resolve(), commit, written)
         yield Earlier(found, written) if found.exists() else None
 
 
-def _commit(root: Path, revision: str, spec: Path) -> str:
-    """Return the name of a commit. Raises SpecError where there is none."""
-    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if found.returncode == 0:
-        return found.stdout.decode().strip()
-    said = found.stderr.decode(errors="replace").strip().partition("\n")[0]  # nothing of a commit that is not there
-    raise SpecError(
-        Finding(
-            code="VMF009",
-            message=f"there is no commit {revision!r} in a git repository around {root}"
-            + (f": {said}" if said else ""),
-            help="name a commit, a branch or a tag; in CI fetch it first (actions/checkout: fetch-depth: 0)",
-            where=Where(file=str(spec)),
-        )
-    )
-
-
-def _git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """Run git in a directory, whatever directory a hook of git runs in."""
-    command = ["git", "-C", str(directory), *arguments]
-    env = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE} | {"LC_ALL": "C"}
+def _write_assignments(path: Path, commit: str, target: Path) -> None:
+    """Write the assignments of a commit, if it has them."""
+    elsewhere = Repository(path.parent)
     try:
-        return subprocess.run(command, capture_output=True, env=env, check=False)
-    except FileNotFoundError:
-        message = "git is not installed"
-        raise SpecError(Finding(code="VMF009", message=message, where=Where(file=str(directory)))) from None
+        blobs = elsewhere.files(commit, path.name)
+    except SpecError:  # in no repository, or in another one
+        return
+    for _, content in elsewhere.contents(commit, [blob for blob in blobs if not blob.link]):
+        target.write_bytes(content)
 
 
-def _extract(archive: bytes, directory: Path) -> None:
-    """Write the files of an archive; of its links those that lead to one of them.
+def _extract(repository: Repository, commit: str, blobs: list[Blob], directory: Path) -> None:
+    """Write the files of a commit; of its links those that lead to one of them.
 
     Links come last, so that nothing is written through one.
     """
     links = []
     directory.mkdir()
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        for member in tar:
-            path = directory / member.name
-            if ".." in path.parts or not path.is_relative_to(directory):
-                continue
-            if member.isreg() and (content := tar.extractfile(member)) is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content.read())
-            elif member.issym():
-                links.append((path, member.linkname))
-    for path, target in links:
+    for blob, content in repository.contents(commit, blobs):
+        path = directory / os.fsdecode(blob.path)
+        if ".." in path.parts or not path.is_relative_to(directory):
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.symlink_to(target)
+        if blob.link:
+            links.append((path, os.fsdecode(content)))
+        else:
+            path.write_bytes(content)
+    for path, target in links:
+        if target and "\0" not in target:
+            path.symlink_to(target)
     for path, _ in links:
-        if not _leads_below(path, directory.resolve()):
+        if path.is_symlink() and not _leads_below(path, directory.resolve()):
             path.unlink()
 
 

@@ -1,0 +1,95 @@
+"""Reads files out of git's objects, as they were committed: nothing that a checkout configures runs or is honoured.
+
+No filter, no textconv, no attribute (export-ignore), no replaced object, no fetch of what a partial clone lacks.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from vmferry.model.finding import Finding, SpecError, Where
+
+_ELSEWHERE = frozenset(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"))
+"""What git tells its hooks, relative to where it runs them."""
+_ONLY_READ = {"LC_ALL": "C", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "GIT_OPTIONAL_LOCKS": "0"}
+_NAME = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+_FETCH = "fetch it first; in CI: actions/checkout with fetch-depth: 0, and without `filter`"
+
+
+class Blob(NamedTuple):
+    """A file or a link in a commit: its path relative to the folder that was asked for, and git's name of it."""
+
+    path: bytes
+    name: str
+    link: bool
+
+
+class Repository:
+    """The git repository around a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def commit(self, revision: str, spec: Path) -> str:
+        """Return the name of a commit. Raises SpecError where there is none, or the text names several."""
+        found = self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        name = found.stdout.decode(errors="replace").strip()
+        if found.returncode == 0 and _NAME.fullmatch(name):  # `^HEAD` gives a name to leave out
+            return name
+        said = found.stderr.decode(errors="replace").strip().partition("\n")[0]  # nothing of what is not there
+        raise SpecError(
+            Finding(
+                code="VMF009",
+                message=f"there is no commit {revision!r} in a git repository around {self._directory}"
+                + (f": {said}" if said else ""),
+                help="name a commit, a branch or a tag; in CI fetch it first (actions/checkout: fetch-depth: 0)",
+                where=Where(file=str(spec)),
+            )
+        )
+
+    def files(self, commit: str, path: str = ".") -> list[Blob]:
+        """Return what a commit has at or below ``path``, relative to the directory. Raises SpecError (unreadable)."""
+        listed = self._run("--literal-pathspecs", "ls-tree", "-r", "-z", commit, "--", f"./{path}")
+        if listed.returncode != 0:
+            raise self._unreadable(commit, listed.stderr)
+        result = []
+        for line in listed.stdout.split(b"\0")[:-1]:
+            head, _, name = line.partition(b"\t")
+            mode, kind, blob = head.split(b" ")
+            if kind == b"blob":
+                result.append(Blob(name, blob.decode(), mode == b"120000"))
+        return result
+
+    def contents(self, commit: str, blobs: Sequence[Blob]) -> Iterator[tuple[Blob, bytes]]:
+        """Yield each with its content. Raises SpecError where git does not have one: nothing is left out."""
+        asked = "".join(f"{blob.name}\n" for blob in blobs).encode()
+        answer = self._run("cat-file", "--batch", stdin=asked)
+        at = 0
+        for blob in blobs:
+            end = answer.stdout.find(b"\n", at)
+            head = answer.stdout[at : max(end, at)].split(b" ")
+            if head[1:2] != [b"blob"]:
+                raise self._unreadable(commit, answer.stderr or os.fsencode("it lacks ") + blob.path)
+            at = end + 1 + int(head[2])
+            if len(answer.stdout) < at:
+                raise self._unreadable(commit, answer.stderr)
+            yield blob, answer.stdout[end + 1 : at]
+            at += 1
+
+    def _run(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run git in the directory, whatever directory a hook of git runs in."""
+        command = ["git", "--no-replace-objects", "-C", str(self._directory), *arguments]
+        env = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE} | _ONLY_READ
+        try:
+            return subprocess.run(command, input=stdin, capture_output=True, env=env, check=False)
+        except FileNotFoundError:
+            message = "git is not installed"
+            raise SpecError(Finding(code="VMF009", message=message, where=Where(file=str(self._directory)))) from None
+
+    def _unreadable(self, commit: str, said: bytes) -> SpecError:
+        reason = said.decode(errors="replace").strip().partition("\n")[0]
+        message = f"git cannot read {self._directory} at {commit[:12]}" + (f": {reason}" if reason else "")
+        return SpecError(Finding(code="VMF009", message=message, help=_FETCH, where=Where(file=str(self._directory))))

@@ -293,3 +293,26 @@ def test_a_terminal_that_knows_few_characters_gets_escapes(spec: Path, encoding:
     done = subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert re.search(rb"Kr.+ne-.+-01", done.stdout)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "git@git.example.com:gitops.git",
+        "ssh://git@git.example.com/gitops.git",
+        "https://git.example.com:8443/gitops",
+        "https://git.example.com/gitops@main",
+        "https://acme@dev.azure.com/acme/gitops/_git/gitops",
+        "https://git@git.example.com/gitops",
+    ],
+)
+def test_an_address_that_holds_no_secret_is_none(spec: Path, url: str) -> None:
+    text = ONE.replace("repoURL: https://git.example.com/gitops.git", f'repoURL: "{url}", gitSecret: key')
+    (spec / "spec.yaml").write_text(text)
+    assert "VMF015" not in vmferry("check", spec).out
+
+
+@pytest.mark.parametrize("image", ["r.example.com:5000/vddk:8", f"r.example.com:5000/t/vddk:8@sha256:{'ab' * 32}"])
+def test_ports_tags_and_digests_of_images_are_no_secrets(spec: Path, image: str) -> None:
+    (spec / "spec.yaml").write_text(ONE.replace("registry.example.com/vddk:8.0.3", image))
+    assert vmferry("check", spec).code == 0

@@ -23,7 +23,13 @@ _SECRET_KEY = re.compile(
 )
 _SECRET_ENV = re.compile(r"passw|passphrase|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
 # Bounded, and without a run of letters in front: they go over lines of a megabyte.
-_SECRET_TEXT = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY|://[^\s/:@'\"]{0,256}:(?![0-9]+/)[^\s@'\"]{1,256}@")
+_SECRET_TEXT = re.compile(
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY|://[^\s/:@'\"]{0,256}:(?![0-9]+/)[^\s@'\"]{1,256}@"
+    # a token as the user of a web address; Azure DevOps has the organisation there, which is its first folder, too
+    r"|\bhttps?://(?!git@|([^\s/:@'\"?#]{1,256})@dev\.azure\.com/\1/)[^\s/@'\"?#]{1,256}@"
+    # USER:PASSWORD@HOST/... without a scheme, as for images; a digest has no slash behind it
+    r"|(?<![^\s'\"\[{,(])[^\s/:@'\"\[\]{},]{1,256}:[^\s/@'\"]{1,256}@[^\s/@'\"]{1,256}/"
+)
 _SECRET_WORD = re.compile(
     r"(?:passw|passphrase|pwd|secret|token|credential|(?:api|private|access|auth)[_-]?key)"
     r"[A-Za-z0-9_-]{0,40}(?=[\"']?[ \t]{0,8}[:=])",
@@ -32,6 +38,7 @@ _SECRET_WORD = re.compile(
 _KEY_START = re.compile(r"[A-Za-z0-9_-]*\Z")
 _CREDENTIALS = frozenset(("credentials", "conversionCredentials", "secretRef", "externalSecret", "secretKeyRef"))
 _REFERENCES = _CREDENTIALS | {"gitSecret", "sopsSecret", "luksSecret", "envFromSecrets"}
+_ADDRESS = re.compile("(?:image|url)$", re.IGNORECASE)
 _UNFIT = re.compile("[\x7f\ufffe\uffff]")
 _HIDDEN = re.compile(r"\\[xuU]|[\x7f\ufffe\uffff]")  # raw, or as a YAML escape
 _USE_REFERENCE = "refer to a Secret instead (credentials.secretRef, externalSecret or file), and change what leaked"
@@ -203,7 +210,7 @@ def _secrets(data: Any, where: Where, text: str) -> Iterator[Finding]:
     if _hints(text).secret:
         for path, value in _strings(data):
             if _SECRET_TEXT.search(value):
-                yield _secret(where.at(*path), "a private key or a URL with a password")
+                yield _secret(where.at(*path), "a private key, or an address with a password or a token")
     for path, kind, name in _named_values(data):
         if _SECRET_ENV.search(name):
             yield _secret(where.at(*path), f"{kind} {name} with its value")
@@ -333,6 +340,8 @@ def _fits_quoted(value: float, schema: dict[str, Any]) -> bool:
 def _may_hold_secret(path: Path, value: Any) -> bool:
     """Return whether somebody may have put a password where something else belongs."""
     if isinstance(value, str) and any(step in _CREDENTIALS for step in path):
+        return True
+    if isinstance(value, str) and "@" in value and _ADDRESS.search(str(path[-1]) if path else ""):
         return True
     return isinstance(value, dict | list | str) and may_be_secret(json.dumps(value, ensure_ascii=False, default=str))
 

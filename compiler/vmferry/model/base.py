@@ -86,7 +86,12 @@ Trunk = tuple[Annotated[str, text("[0-9]{1,4}(-[0-9]{1,4})?", "A VLAN id or a ra
 Mtu = Annotated[int, Meta(ge=576, le=65535, description="MTU in bytes.")]
 Port = Annotated[int, Meta(ge=1, le=65535, description="A TCP or UDP port.")]
 Image = Annotated[
-    str, text(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", "A container image, with a tag or digest.", max_length=512)
+    str,
+    text(
+        r"[A-Za-z0-9][A-Za-z0-9._:/+-]*(@[A-Za-z0-9+._-]+:[0-9a-fA-F]{32,})?",
+        "A container image, with a tag or digest.",
+        max_length=512,
+    ),
 ]
 LabelKey = Annotated[
     str,

@@ -1,0 +1,77 @@
+"""Files of disks: one VMDK that two disks would be copied from, one image file that two disks would be published as."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from vmferry.model.blueprint import Machine, MachineDisk
+from vmferry.model.review import Problem, Review, Subject
+from vmferry.rules.registry import rule
+
+_Holder = tuple[Subject, Machine, MachineDisk]
+
+
+@rule("VMF333", "error", "one VMDK is a disk of two VMs", source="VMware KB 1034165 (multi-writer)")
+def one_vmdk(review: Review) -> Iterator[Problem]:
+    """A file in vSphere is the disk of one VM, unless both say that they share it (`shared`, the same name).
+
+    Both would be copied. Each copy goes its own way from then on, and of what the two wrote before nobody knows which
+    was last. Most often one entry was copied from the other. The same path on another datastore, in another datacenter
+    or in another vCenter is another file.
+    """
+    holders: defaultdict[tuple[str, ...], list[_Holder]] = defaultdict(list)
+    for subject, group, machine in review.moving:
+        for disk in machine.disks if group.path != "rebuild" else ():
+            if disk.file and not disk.clones:
+                datastore = disk.datastore.name or disk.datastore.id or "" if disk.datastore else ""
+                place = (subject.source, subject.vm.datacenter or "", datastore, disk.file.strip())
+                holders[place].append((subject, machine, disk))
+    for key, several in sorted(holders.items()):
+        shared = {disk.shared for _, _, disk in several}
+        if len(several) > 1 and (len(shared) > 1 or shared == {None}):
+            yield _problem(
+                several,
+                f"{key[-1]} is the disk of {_named(several)}: both would be copied",
+                "correct the `file` of one of them; if they use the disk together, give it the same `shared` name at each",
+                "file",
+            )
+
+
+@rule("VMF591", "error", "two disks would be published as one file")
+def one_image(review: Review) -> Iterator[Problem]:
+    """bastion.sh publishes each disk's image under the last part of its URL, all of a group in one PUBLISH_DIR.
+
+    Of two disks whose URLs end alike the second overwrites the first, and a VM starts from another one's disk. The same
+    URL with the same checksum is one image that both are to have.
+    """
+    holders: defaultdict[tuple[str, str], list[_Holder]] = defaultdict(list)
+    for subject, group, machine in review.moving:
+        for disk in machine.disks if group.path == "virt-v2v" else ():
+            name = _file_name(disk)
+            if name and disk.owner:
+                holders[group.name, name].append((subject, machine, disk))
+    for (_, name), several in sorted(holders.items()):
+        images = {(d.source.http.url, d.source.http.checksum) for _, _, d in several if d.source.http is not None}
+        if len(several) > 1 and (len(images) > 1 or None in {checksum for _, checksum in images}):
+            yield _problem(
+                several,
+                f"bastion.sh would publish the images of {_named(several)} as {name}, one over the other",
+                "end each URL in a file name of its own, as VM-sda.qcow2",
+                "source",
+            )
+
+
+def _file_name(disk: MachineDisk) -> str:
+    """Return what bastion.sh calls the image of a disk, as far as its URL says."""
+    return PurePosixPath(unquote(urlsplit(disk.source.http.url).path)).name if disk.source.http is not None else ""
+
+
+def _named(several: list[_Holder]) -> str:
+    return " and ".join(f"{machine.name} ({disk.name})" for _, machine, disk in several)
+
+
+def _problem(several: list[_Holder], message: str, fix: str, field: str) -> Problem:
+    subject, _, disk = several[-1]
+    where = subject.problem("", "", "disks", disk.index, field).where
+    return Problem(message, fix, where, tuple(sorted({machine.name for _, machine, _ in several})))

@@ -46,6 +46,14 @@ def _days(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
 @click.option("--thumbprint", help="Accept this certificate only: its SHA-256 or SHA-1 thumbprint.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate. Whoever is in between gets the password.")
 @click.option("--baseline", callback=_days, metavar="DAYS", help="Also measure what VMs used, as in 7d.")
+@click.option(
+    "--timeout",
+    type=click.IntRange(1, 3600),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one answer may take as a whole; the first ones at most 45 seconds.",
+)
 def command(
     url: str,
     out: Path,
@@ -56,6 +64,7 @@ def command(
     thumbprint: str | None,
     insecure: bool,
     baseline: int | None,
+    timeout: int,
 ) -> int:
     """Read a vCenter, https://HOST/sdk, and change nothing there: the role Read-only at its root is enough.
 
@@ -80,6 +89,7 @@ def command(
             login,
             Trust(ca=ca, thumbprint=thumbprint, insecure=insecure),
             baseline=baseline,
+            timeout=timeout,
             progress=_progress,
         )
         changed = save([reading.inventory], out)

@@ -33,7 +33,7 @@ def one_vmdk(review: Review) -> Iterator[Problem]:
             yield _problem(
                 several,
                 f"{key[-1]} is the disk of {_named(several)}: both would be copied",
-                "correct the `file` of one of them; if they use the disk together, give it the same `shared` name at each",
+                "correct the `file` of one of them; for a disk that both use, state the same `shared` name at each",
                 "file",
             )
 

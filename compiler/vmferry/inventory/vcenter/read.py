@@ -10,6 +10,7 @@ from vmferry import __version__
 from vmferry.inventory.vcenter import machines, surroundings
 from vmferry.inventory.vcenter.collect import Collector
 from vmferry.inventory.vcenter.machines import Machine, name_shared_disks, read_machine
+from vmferry.inventory.vcenter.patience import ANSWER
 from vmferry.inventory.vcenter.perf import read_baselines
 from vmferry.inventory.vcenter.session import Login, Session, Trust, open_session, parse_address
 from vmferry.inventory.vcenter.surroundings import Surroundings
@@ -36,17 +37,19 @@ def read_vcenter(
     trust: Trust,
     *,
     baseline: int | None = None,
+    timeout: float = ANSWER,
     progress: Callable[[str], None] = lambda _: None,
     page: int = PAGE,
 ) -> Reading:
     """Return the inventory of a vCenter, read-only; ``name`` is its name as a source, ``baseline`` days to measure.
 
-    Raises VCenterError when it cannot be reached, trusted, logged in to or read.
+    ``timeout`` is how many seconds one answer may take as a whole. Raises VCenterError when it cannot be reached,
+    trusted, logged in to or read.
     """
     address = parse_address(url)
     taken = datetime.now(UTC).replace(microsecond=0)
     notes: list[str] = []
-    with open_session(address, login, trust) as session:
+    with open_session(address, login, trust, timeout) as session:
         progress(f"logged in to {address.authority}")
         collector = Collector(session)
         around = Surroundings(collector.everything(surroundings.PATHS, _PAGE_AROUND))

@@ -17,8 +17,9 @@ from msgspec import Struct
 from pyVim.connect import SmartStubAdapter
 from pyVmomi import vim, vmodl
 
+from vmferry.inventory.vcenter.patience import ANSWER, FIRST, Patience, patient
+
 CONNECT_TIMEOUT = 20  # seconds
-ANSWER_TIMEOUT = 300  # seconds; a busy vCenter may think long about a page of VMs
 
 _stub_adapter: Any = SmartStubAdapter  # pyvmomi's stubs do not type constructors
 _service: Any = vim.ServiceInstance
@@ -138,8 +139,11 @@ def parse_address(url: str) -> Address:
 class Connection(http.client.HTTPSConnection):
     """An HTTPS connection that also verifies a thumbprint, before anything is sent."""
 
-    def __init__(self, address: Address, trust: Trust, timeout: float = CONNECT_TIMEOUT) -> None:
-        super().__init__(address.host, address.port, timeout=timeout, context=trust.context())
+    def __init__(
+        self, address: Address, trust: Trust, timeout: float = CONNECT_TIMEOUT, patience: Patience | None = None
+    ) -> None:
+        context = patient(trust.context(), patience or Patience(ANSWER))
+        super().__init__(address.host, address.port, timeout=timeout, context=context)
         self._address = address
         self._trust = trust
 
@@ -158,8 +162,8 @@ class Connection(http.client.HTTPSConnection):
 
 
 @contextmanager
-def open_session(address: Address, login: Login, trust: Trust) -> Iterator[Session]:
-    """Log in, and out again whatever happens.
+def open_session(address: Address, login: Login, trust: Trust, timeout: float = ANSWER) -> Iterator[Session]:
+    """Log in, and out again whatever happens. ``timeout`` is how many seconds an answer may take as a whole.
 
     Raises VCenterError for an address nobody answers at, a certificate nobody vouches for, refused credentials,
     and any fault that vCenter returns while the session is open.
@@ -168,11 +172,13 @@ def open_session(address: Address, login: Login, trust: Trust) -> Iterator[Sessi
         probe.connect()  # pyVmomi would wait minutes for an address that drops packets
     calls = [0]
     with _explained(address):
-        stub = _adapter(address, trust)
+        patience = Patience(min(FIRST, timeout))
+        stub = _adapter(address, trust, timeout, patience)
         stub.requestModifierList.append(lambda request: _counted(calls, request))
         try:
             content: Any = _service("ServiceInstance", stub).RetrieveContent()
             _log_in(content, login)
+            patience.seconds = timeout
             try:
                 yield Session(stub, content, calls)
             finally:
@@ -182,22 +188,22 @@ def open_session(address: Address, login: Login, trust: Trust) -> Iterator[Sessi
             stub.DropConnections()
 
 
-def _adapter(address: Address, trust: Trust) -> Any:
+def _adapter(address: Address, trust: Trust, timeout: float, patience: Patience) -> Any:
     """Return what speaks SOAP in the newest version that both sides know."""
     try:
         stub = _stub_adapter(
             host=address.host,
             port=address.port,
             path="/sdk",
-            sslContext=trust.context(),
-            httpConnectionTimeout=ANSWER_TIMEOUT,
+            sslContext=patient(trust.context(), patience),
+            httpConnectionTimeout=timeout,
         )
     except OSError:
         raise
     except Exception as error:  # pyVmomi raises a bare Exception for a server that is none
         raise VCenterError(f"{address.authority} does not answer as a vCenter does") from error
     # pyVmomi 9.1 compares a thumbprint only where the certificate failed verification before, which is off then
-    stub.scheme = lambda **_: Connection(address, trust, ANSWER_TIMEOUT)
+    stub.scheme = lambda **_: Connection(address, trust, timeout, patience)
     return stub
 
 

@@ -1,0 +1,155 @@
+"""Runs vmferry on hostile files: `python -m tests.fuzz.target 100000` soaks, the tests here take a few of each kind.
+
+A run ends by itself with exit code 0, 1 or 2, shows no traceback, and writes nowhere but where it was told to.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis import strategies as st
+from tests.cli.test_check import SPEC, vm
+from tests.fuzz.mutations import texts, values
+from tests.invocation import Result, vmferry
+
+CORPUS = Path(__file__).parent / "corpus"
+GOOD = f"{SPEC}vms:\n{vm('web-01')}groups: {{first-01: {{stage: prepared}}}}\n".encode()
+KINDS = ("spec", "assignments", "lock")
+LIMIT = 60  # seconds; more is a hang, even on a machine with too much to do
+CHUNK = 200
+
+
+class HungError(AssertionError):
+    """A run did not end by itself."""
+
+
+@contextlib.contextmanager
+def limited(seconds: int) -> Iterator[None]:
+    """Raise HungError where what is inside takes longer."""
+
+    def hung(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise HungError(f"no end within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, hung)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def seeds(kind: str) -> list[bytes]:
+    """Return the corpus of a kind: files that once went wrong, or nearly did."""
+    return [path.read_bytes() for path in sorted((CORPUS / kind).iterdir())]
+
+
+def good(kind: str) -> bytes:
+    """Return a file of a kind that is fine."""
+    with tempfile.TemporaryDirectory() as directory:
+        spec, out = _compiled(Path(directory))
+        return {
+            "spec": GOOD,
+            "assignments": (spec / "assignments.yaml").read_bytes(),
+            "lock": (out / "gitops/locks/first.lock").read_bytes(),
+        }[kind]
+
+
+def survives(kind: str, raw: bytes) -> None:
+    """Assert that vmferry survives a file."""
+    with tempfile.TemporaryDirectory() as directory, limited(LIMIT):
+        root = Path(directory)
+        spec, out = _compiled(root)
+        place = {
+            "spec": spec / "spec.yaml",
+            "assignments": spec / "assignments.yaml",
+            "lock": out / "gitops/locks/first.lock",
+        }[kind]
+        place.write_bytes(raw)
+        before = _outside(root)
+        _ended(vmferry("check", spec, "--format", "json"))
+        _ended(vmferry("compile", spec, "--out", out))
+        assert _outside(root) == before, "a run wrote elsewhere"
+        assert {path.name for path in spec.iterdir()} <= {"spec.yaml", "assignments.yaml"}
+
+
+def _compiled(root: Path) -> tuple[Path, Path]:
+    spec, out = root / "spec", root / "out"
+    spec.mkdir()
+    (spec / "spec.yaml").write_bytes(GOOD)
+    done = vmferry("compile", spec, "--out", out)
+    assert done.code == 0, done.text
+    return spec, out
+
+
+def _ended(result: Result) -> None:
+    assert result.code in (0, 1, 2), result.text
+    assert "Traceback (most recent" not in result.text, result.text
+
+
+def _outside(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.relative_to(root).parts[0] not in ("out",)}
+
+
+def inputs(kind: str) -> st.SearchStrategy[bytes]:
+    """Return hostile files of a kind."""
+    base = good(kind)
+    broken = st.sampled_from([base, *seeds(kind)]).flatmap(texts)
+    return broken if kind == "lock" else values(base) | broken
+
+
+def soak(task: tuple[int, str, int]) -> tuple[int, str]:
+    """Try so many files of a kind; return how many, and what went wrong with one."""
+    number, kind, count = task
+    tried = 0
+
+    @seed(number)
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        verbosity=Verbosity.quiet,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(raw=inputs(kind))
+    def run(raw: bytes) -> None:
+        nonlocal tried
+        tried += 1
+        try:
+            survives(kind, raw)
+        except AssertionError as error:
+            raise AssertionError(f"{kind} {raw!r}: {error}") from None
+
+    try:
+        run()
+    except AssertionError as error:
+        return tried, str(error)
+    return tried, ""
+
+
+def main() -> int:
+    """Soak: `python -m tests.fuzz.target N`."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    tasks = [(number, KINDS[number % len(KINDS)], CHUNK) for number in range(-(-count // CHUNK))]
+    begin, total, problems = time.monotonic(), 0, []
+    with multiprocessing.Pool(int(os.environ.get("JOBS", os.cpu_count() or 1))) as pool:
+        for tried, problem in pool.imap_unordered(soak, tasks):
+            total += tried
+            problems += [problem] if problem else []
+    print(f"{total} hostile files in {time.monotonic() - begin:.0f} s, {len(problems)} problems")
+    print(*problems, sep="\n")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -25,7 +25,7 @@ CORPUS = Path(__file__).parent / "corpus"
 GOOD = f"{SPEC}vms:\n{vm('web-01')}groups: {{first-01: {{stage: prepared}}}}\n".encode()
 KINDS = ("spec", "assignments", "lock")
 LIMIT = 60  # seconds; more is a hang, even on a machine with too much to do
-CHUNK = 200
+CHUNK = 50
 
 
 class HungError(AssertionError):
@@ -146,6 +146,7 @@ def main() -> int:
         for tried, problem in pool.imap_unordered(soak, tasks):
             total += tried
             problems += [problem] if problem else []
+            print(f"{total} hostile files, {len(problems)} problems", file=sys.stderr, flush=True)
     print(f"{total} hostile files in {time.monotonic() - begin:.0f} s, {len(problems)} problems")
     print(*problems, sep="\n")
     return 1 if problems else 0

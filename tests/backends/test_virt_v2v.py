@@ -1073,6 +1073,17 @@ def test_bastion_does_not_convert_twice(tmp_path: Path) -> None:
     assert again.of("virtctl")
 
 
+def test_bastion_publishes_nothing_over_the_image_of_another_vm(tmp_path: Path) -> None:
+    assert bastion(tmp_path).code == 0
+    [published] = (tmp_path / "www").iterdir()
+    assert "published already" in bastion(tmp_path).output
+    published.write_text("the disk of another VM")
+    result = bastion(tmp_path)
+    assert result.code == 1
+    assert "move it away" in result.output
+    assert published.read_text() == "the disk of another VM"
+
+
 def test_bastion_goes_on_where_an_image_was_uploaded_before(tmp_path: Path) -> None:
     other = machine("web-02", method="image", disks=(disk("web-02", source=UPLOAD),))
     said = "PVC web-01-disk-0 already successfully imported/cloned/updated"

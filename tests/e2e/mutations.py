@@ -137,6 +137,12 @@ MUTATIONS = (
         "if false; then",
     ),
     Mutation(
+        "an image is published over that of another VM",
+        BASTION,
+        "if [[ -e $place || -L $place ]]; then",
+        "if false; then",
+    ),
+    Mutation(
         "the rule that names a NIC names its VLANs, too",
         INTERFACES,
         'DRIVERS=="?*", ATTR{address}',

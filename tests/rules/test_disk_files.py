@@ -6,6 +6,8 @@ import pytest
 from tests.resolve.projects import Data, vm
 from tests.rules.ruling import only, silent
 
+TWO_PHASES = [{"name": "first"}, {"name": "second"}]
+
 
 def on(
     name: str, *, datastore: str = "ds1", file: str = "[ds1] web/web.vmdk", shared: str | None = None, **more: Any
@@ -58,6 +60,18 @@ def test_two_disks_of_one_vm_overwrite_each_other() -> None:
         for part in ("system", "data")
     ]
     assert only("VMF591", vm("web-01", path="virt-v2v", method="image", disks=disks)).vms == ("web-01",)
+
+
+def test_two_groups_whose_images_have_one_url_overwrite_each_other() -> None:
+    one = image("web-01", "https://i.example/disk.qcow2")
+    other = image("db-01", "https://i.example/disk.qcow2?for=db") | {"phase": "second"}
+    assert only("VMF591", one, other, phases=TWO_PHASES).vms == ("db-01", "web-01")
+
+
+def test_two_groups_may_have_folders_of_their_own() -> None:
+    one = image("web-01", "https://i.example/web/disk.qcow2")
+    other = image("db-01", "https://i.example/db/disk.qcow2") | {"phase": "second"}
+    assert silent("VMF591", one, other, phases=TWO_PHASES)
 
 
 def test_names_of_their_own_and_one_image_for_two_are_fine() -> None:

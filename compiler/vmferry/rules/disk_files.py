@@ -42,17 +42,20 @@ def one_vmdk(review: Review) -> Iterator[Problem]:
 def one_image(review: Review) -> Iterator[Problem]:
     """bastion.sh publishes each disk's image under the last part of its URL, all of a group in one PUBLISH_DIR.
 
-    Of two disks whose URLs end alike the second overwrites the first, and a VM starts from another one's disk. The same
-    URL with the same checksum is one image that both are to have.
+    Of two disks whose URLs end alike in a group, or are the same in two groups, one VM would start from the disk of the
+    other. The same URL with the same checksum is one image that both are to have.
     """
-    holders: defaultdict[tuple[str, str], list[_Holder]] = defaultdict(list)
+    in_group: defaultdict[tuple[str, str], list[_Holder]] = defaultdict(list)
+    anywhere: defaultdict[str, dict[str, _Holder]] = defaultdict(dict)
     for subject, group, machine in review.moving:
         for disk in machine.disks if group.path == "virt-v2v" else ():
-            name = _file_name(disk)
-            if name and disk.owner:
-                holders[group.name, name].append((subject, machine, disk))
-    for (_, name), several in sorted(holders.items()):
-        images = {(d.source.http.url, d.source.http.checksum) for _, _, d in several if d.source.http is not None}
+            if disk.owner and (name := _file_name(disk)):
+                in_group[group.name, name].append((subject, machine, disk))
+                anywhere[_address(disk)].setdefault(group.name, (subject, machine, disk))
+    found = [(name, several) for (_, name), several in sorted(in_group.items())]
+    found += [(address, [*first.values()]) for address, first in sorted(anywhere.items())]
+    for name, several in found:
+        images = {(_address(disk), _checksum(disk)) for _, _, disk in several}
         if len(several) > 1 and (len(images) > 1 or None in {checksum for _, checksum in images}):
             yield _problem(
                 several,
@@ -65,6 +68,15 @@ def one_image(review: Review) -> Iterator[Problem]:
 def _file_name(disk: MachineDisk) -> str:
     """Return what bastion.sh calls the image of a disk, as far as its URL says."""
     return PurePosixPath(unquote(urlsplit(disk.source.http.url).path)).name if disk.source.http is not None else ""
+
+
+def _address(disk: MachineDisk) -> str:
+    """Return the file that the URL of a disk's image leads to, whatever its query asks for."""
+    return urlsplit(disk.source.http.url)._replace(query="", fragment="").geturl() if disk.source.http else ""
+
+
+def _checksum(disk: MachineDisk) -> str | None:
+    return disk.source.http.checksum if disk.source.http else None
 
 
 def _named(several: list[_Holder]) -> str:

@@ -258,11 +258,19 @@ upload() {
   fi
 }
 
-# To where the disk's URL leads: $1 target name, $2 device, $3 file name.
+# To where the disk's URL leads: $1 target name, $2 device, $3 file name. What lies there is never overwritten: it may
+# be the disk of a VM of another group, and a VM that CDI gives it to would start from it.
 publish() {
   [[ -n ${PUBLISH_DIR:-} ]] || die 2 'set PUBLISH_DIR'
-  cp -- "$work/$1/$1-$2" "$PUBLISH_DIR/.$3.part"
-  mv -- "$PUBLISH_DIR/.$3.part" "$PUBLISH_DIR/$3"
+  local image=$work/$1/$1-$2 place=$PUBLISH_DIR/$3
+  if [[ -e $place || -L $place ]]; then
+    cmp -s -- "$image" "$place" \
+      || die 1 "$1: $place is another image, of another VM or of a former conversion; move it away if nothing needs it"
+    say "$1: $3 is published already"
+    return
+  fi
+  cp -- "$image" "$PUBLISH_DIR/.$3.part"
+  mv -- "$PUBLISH_DIR/.$3.part" "$place"
 }
 
 # A container disk is made and pushed by hand: $1 target name, $2 device, $3 image.

@@ -1,4 +1,4 @@
-"""Faults that could be in a backend, one at a time: which part of vmferry's net catches each.
+"""Faults that could be in a backend, or in what reads and writes, one at a time: which part of the net catches each.
 
 Each fault is an exact replacement in a copy of the sources. Every layer then runs as it would for a change of that
 kind: the unit tests, `vmferry compile` with its rules, `vmferry verify` over what it wrote, and the API server of
@@ -41,6 +41,7 @@ OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py"
 ENTRY_POINTS, VCENTER = "backends/entry_points.py", "backends/vcenter.py"
 CLOUD_INIT = "estate/cloud_init.py"
 GUEST_NETWORK, CONVERT = "backends/guest_network.py", "backends/scripts/convert.sh"
+FILES, GIT = "files.py", "load/git.py"
 INTERFACES, BASTION = "backends/scripts/interfaces.sh", "backends/scripts/bastion.sh"
 
 MUTATIONS = (
@@ -786,6 +787,31 @@ MUTATIONS = (
         "if not group.running:\n        return",
         "if not group.steps:\n        return",
     ),
+    # Files that others may have put something else in the place of
+    Mutation(
+        "a link is read for the file that it leads to",
+        FILES,
+        "os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)",
+        "os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)",
+    ),
+    Mutation(
+        "a new file is written through a link that lies there",
+        FILES,
+        "os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW",
+        "os.O_CREAT",
+    ),
+    Mutation(
+        "a file that git lacks is left out of the spec of an earlier commit",
+        GIT,
+        'raise self._unreadable(commit, answer.stderr or os.fsencode("it lacks ") + blob.path)',
+        "continue",
+    ),
+    Mutation(
+        "what replaces an object of git is read in its place",
+        GIT,
+        '"--no-replace-objects", ',
+        "",
+    ),
     # Credentials
     Mutation(
         "a Secret goes with its ExternalSecret",
@@ -807,8 +833,9 @@ class Layer(NamedTuple):
 def unit(copy: Path, file: str) -> str:
     """Run the unit tests, first those of the file with the fault, and the properties; return the first that fails."""
     stem = "virt_v2v" if file.endswith(".sh") or file == GUEST_NETWORK else Path(file).stem
-    nearest = sorted(str(path.relative_to(copy)) for path in copy.glob(f"tests/[bem]*/test_{stem}*.py")) if file else []
-    others = ("backends", "estate", "model", "properties", "resolve", "output")
+    found = (*copy.glob(f"tests/test_{stem}*.py"), *copy.glob(f"tests/[belmor]*/test_{stem}*.py")) if file else ()
+    nearest = sorted(str(path.relative_to(copy)) for path in found)
+    others = ("backends", "estate", "load", "model", "properties", "resolve", "output")
     # By themselves: collecting the others takes longer than running these.
     return (_pytest(copy, *nearest) if nearest else "") or _pytest(copy, *(f"tests/{folder}" for folder in others))
 

@@ -68,9 +68,8 @@ STORE = {"externalSecret": {"storeRef": {"name": "vault"}, "key": "vsphere"}}
 @pytest.mark.parametrize(
     "url",
     [
-        "https://glpat-abcdefghijklmnopqrst@git.example.com/platform/gitops",
-        "https://0123456789abcdef0123456789abcdef@git.example.com/platform/gitops",
         "https://git.example.com/platform/gitops?private_token=abc",
+        "https://git.example.com/platform/gitops?ref=main&API-Key=abc",
     ],
 )
 def test_a_token_is_found_wherever_it_stands_and_shown_nowhere(url: str) -> None:

@@ -1,14 +1,15 @@
 """The first half of the compiler: load, resolve, apply the rules. Nothing that writes is imported here."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from vmferry import policy, rules
 from vmferry.load.project import load
 from vmferry.model.catalog import is_error
-from vmferry.model.finding import Finding, SpecError, Where
+from vmferry.model.finding import Finding
 from vmferry.model.project import Project
 from vmferry.model.review import Review
 from vmferry.resolve.blueprint import Resolution, resolve
@@ -40,60 +41,50 @@ def ordered(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
 
 
 def check(
-    spec: Path, assignments: Path | None = None, *, now: datetime | None = None, against: str | None = None
+    spec: Path,
+    assignments: Path | None = None,
+    *,
+    now: datetime | None = None,
+    against: str | None = None,
+    exact: bool = False,
 ) -> Checked:
     """Read a spec and decide everything in it. Raises SpecError where it cannot be read.
 
-    ``now`` is for rules on time, and ``against`` (a commit to compare with) for rules on transitions; without
-    them those say nothing.
+    ``now`` is for rules on time, and ``against`` for rules on transitions; without them those say nothing. They compare
+    with the commit where the branch left ``against``, or with that itself (``exact``).
     """
     project = load(spec, assignments, undecided=True)
     resolution = resolve(project)
     found = (*project.findings, *resolution.findings)
-    before: Review | None = None
+    complete = not any(is_error(finding) for finding in found)  # else the Blueprint is not: rules would guess
+    here = review(project, resolution, now=now)
+    befores: tuple[Review, ...] = ()
     if against is not None:
-        before, unread = _earlier(spec, assignments, against, project)
+        from vmferry.against import earlier  # few runs compare
+
+        befores, unread = earlier(here, spec, assignments, against, exact=exact)
         found = (*found, *unread)
-    complete = not any(is_error(finding) for finding in found)
-    if complete:  # else the Blueprint is not: rules would guess
-        found = (*found, *rules.check(review(project, resolution, now=now, before=before)))
-    applied = policy.apply(found, project, now, compared=before is not None)
+    if complete:
+        found = (*found, *_by_rules(here, befores))
+    applied = policy.apply(found, project, now, compared=bool(befores))
     return Checked(project=project, resolution=resolution, findings=ordered(applied), complete=complete)
 
 
-def _earlier(
-    spec: Path, assignments: Path | None, revision: str, project: Project
-) -> tuple[Review | None, tuple[Finding, ...]]:
-    """Return the migration at another commit; None where it was not there, or does not compile, which is a finding."""
-    from vmferry.load.history import at_revision  # few runs compare
-
-    with at_revision(spec, revision, project.spec.target.gitops.path, assignments) as earlier:
-        if earlier is None:
-            return None, ()
-        try:
-            was = load(earlier.spec, earlier.assignments)
-            resolution = resolve(was)
-            errors = [finding for finding in resolution.findings if is_error(finding)]
-        except SpecError as error:
-            errors = list(error.findings)
-    if not errors:
-        return review(was, resolution), ()
-    if [error.code for error in errors] == ["VMF012"] and errors[0].where == Where(file=str(earlier.spec)):
-        return None, ()  # the directory was there, and no spec in it
-    count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
-    said = errors[0].message.replace(str(earlier.spec), str(spec))
-    finding = Finding(
-        code="VMF861",
-        message=f"the spec at {revision} has {count} (as {said}); it is not compared",
-        help="compare with a commit that compiles: what is in the cluster was made of one",
-        where=project.where,
-    )
-    return None, (finding,)
+_PROGRESS = frozenset(("VMF850", "VMF856"))
+"""What goes on too fast since one side of a merge may be what the other side did step by step."""
 
 
-def review(
-    project: Project, resolution: Resolution, *, now: datetime | None = None, before: Review | None = None
-) -> Review:
+def _by_rules(here: Review, befores: tuple[Review, ...]) -> Iterator[Finding]:
+    """Yield what the rules find since any side of a merge; of progress, what they find since each."""
+    sides = [structs.replace(here, before=before) for before in befores] or [here]
+    runs = [rules.check(side) for side in sides]
+    common = set.intersection(*({(finding.code, finding.where) for finding in run} for run in runs))
+    for finding in (finding for run in runs for finding in run):
+        if finding.code not in _PROGRESS or (finding.code, finding.where) in common:
+            yield finding
+
+
+def review(project: Project, resolution: Resolution, *, now: datetime | None = None) -> Review:
     """Return what the rules look at."""
     parts = project.inventories
     return Review(
@@ -101,7 +92,6 @@ def review(
         blueprint=resolution.blueprint,
         subjects=resolution.subjects,
         now=now,
-        before=before,
         networks={
             (part.source.name, key): network
             for part in parts

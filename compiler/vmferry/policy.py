@@ -28,7 +28,7 @@ _Index = Mapping[tuple[str, str | None], list[_Accepted]]
 """Suppressions by rule and VM; those of the whole spec under no VM."""
 
 
-_TRANSITION = re.compile("VMF8[5-9]")
+_TRANSITION = re.compile("VMF8[5-9]|VMF812")
 
 
 def apply(

@@ -113,9 +113,9 @@ def test_a_spec_that_was_broken_is_not_compared_and_that_is_said(repository: Pat
     result = against(repository / spec)
     assert transitions(result) == ["VMF861"]
     [finding] = [f for f in result.data["findings"] if f["code"] == "VMF861"]
-    assert finding["severity"] == "warning"
+    assert finding["severity"] == "error"
     assert finding["message"].startswith("the spec at HEAD has an error (as `target.gitops.engine` must be ")
-    assert result.code == 0
+    assert result.code == 1
 
 
 def test_several_errors_are_counted(repository: Path) -> None:

@@ -9,6 +9,7 @@ before. Comments on top say more:
     # whole                         the file is the spec as it stands, not laid over anything
     # beside                        the file as it stands, whatever bytes it is of, lies beside the inventory
     # before: {phases: null}        what was laid over the spec, and committed without being compiled
+    # was: FOLDER                   the folder that it was committed in, where nothing lies now
     # anew                          assignments.yaml was lost since, and the groups were taken through their stages anew
     # former                        assignments.yaml is as the vmferry before wrote it (see tests/resolve/formerly.py)
     # tree                          its last document maps files of the compiled tree to their new text (null: removed)
@@ -16,6 +17,7 @@ before. Comments on top say more:
 """
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ from vmferry.output.yaml import dump
 from vmferry.resolve.stages import STAGES
 from vmferry.rules.page import EXAMPLES
 
-_TRANSITIONS = range(850, 900)
+_TRANSITIONS = (812, *range(850, 900))
 
 
 def directive(text: str, name: str) -> str | None:
@@ -87,12 +89,15 @@ def run(example: Path, directory: Path) -> Result:
     if (moment := directive(text, "now")) is not None:
         arguments += ["--now", moment]
     before, broken = example.with_name("before.yaml"), directive(text, "before")
+    former = project / (directive(text, "was") or "")
     if before.exists():
-        walk(before, project)
+        walk(before, former)
     elif broken is not None:
-        _write(broken.encode(), project)
+        _write(broken.encode(), former)
     if project.exists():
         commit(project)
+        if former != project:
+            shutil.rmtree(former)
         if int(example.parent.name[3:]) in _TRANSITIONS:
             arguments += ["--against", "HEAD"]
     if directive(text, "anew") is not None:

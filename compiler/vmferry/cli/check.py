@@ -39,7 +39,14 @@ class Prefix(click.ParamType[str]):
 @click.option("--select", multiple=True, type=Prefix(), help="Only rules whose code begins so. May be given again.")
 @click.option("--ignore", multiple=True, type=Prefix(), help="No rules whose code begins so. May be given again.")
 @click.option("--max-warnings", type=click.IntRange(min=0), help="Fail if there are more warnings than this.")
-@click.option("--against", metavar="REV", help="Compare with a git commit: what must not change while groups move?")
+@click.option(
+    "--against",
+    metavar="REV",
+    help="Compare with where this branch left a branch or commit: what must not change while groups move?",
+)
+@click.option(
+    "--exact", is_flag=True, help="Compare with REV itself, as for what is pushed to the branch that is synced."
+)
 @click.option("--fix", "correct", is_flag=True, help="Correct in the files what has one right answer; show the rest.")
 @now_option
 @findings_option
@@ -51,6 +58,7 @@ def command(
     ignore: tuple[str, ...],
     max_warnings: int | None,
     against: str | None,
+    exact: bool,
     correct: bool,
     now: datetime,
     style: str,
@@ -73,14 +81,16 @@ def command(
     """  # noqa: D301 - click wants the character
     if against is not None and str(spec) == "-":
         raise click.UsageError("--against needs a spec in a git repository, not standard input.")
+    if exact and against is None:
+        raise click.UsageError("--exact needs --against REV.")
     if correct:
         if str(spec) == "-":
             raise click.UsageError("--fix needs files, not standard input.")
         _correct(
-            lambda: check(spec, assignments, now=now, against=against),
+            lambda: check(spec, assignments, now=now, against=against, exact=exact),
             lambda finding: _chosen(finding, select, ignore),
         )
-    checked = check(spec, assignments, now=now, against=against)
+    checked = check(spec, assignments, now=now, against=against, exact=exact)
     findings = tuple(finding for finding in checked.findings if _chosen(finding, select, ignore))
     show(findings, checked.project.texts, style=style, everything=everything)
     _talk(checked, findings)

@@ -10,17 +10,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from vmferry import files
 from vmferry.model.finding import Finding, SpecError, Where
 
 _ELSEWHERE = frozenset(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"))
 """What git tells its hooks, relative to where it runs them."""
 _ONLY_READ = {"LC_ALL": "C", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "GIT_OPTIONAL_LOCKS": "0"}
 _NAME = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+_AT_ONCE = 1000  # files that are in memory
 _FETCH = "fetch it first; in CI: actions/checkout with fetch-depth: 0, and without `filter`"
 
 
 class Blob(NamedTuple):
-    """A file or a link in a commit: its path relative to the folder that was asked for, and git's name of it."""
+    """A file or a link in a commit: its path from the top of the repository, and git's name of it."""
 
     path: bytes
     name: str
@@ -50,9 +52,64 @@ class Repository:
             )
         )
 
-    def files(self, commit: str, path: str = ".") -> list[Blob]:
-        """Return what a commit has at or below ``path``, relative to the directory. Raises SpecError (unreadable)."""
-        listed = self._run("--literal-pathspecs", "ls-tree", "-r", "-z", commit, "--", f"./{path}")
+    def bases(self, revision: str, spec: Path, *, exact: bool = False) -> tuple[str, ...]:
+        """Return the commits to compare the working tree with: where it and ``revision`` last were one.
+
+        ``exact``: the revision itself. Several in the middle of a merge into the revision: each side of it. None in a
+        repository without any commit. Raises SpecError where no commit can be told, or not for certain.
+        """
+        if revision in ("HEAD", "@") and self._is_empty():
+            return ()
+        commit = self.commit(revision, spec)
+        heads = [self.commit("HEAD", spec), *self._lines("rev-parse", "--verify", "--quiet", "MERGE_HEAD")]
+        if exact or commit == heads[0]:
+            return (commit,) if exact else tuple(heads)
+        bases = self._lines("merge-base", "--all", commit, *heads)
+        if not bases or self._cut_off(bases, [commit, *heads]):
+            raise self._apart(revision, spec)
+        if len(bases) > 1:
+            message = (
+                f"{revision!r} and HEAD were merged with one another crosswise: they have {len(bases)} merge bases"
+            )
+            remedy = f"merge {revision} into this branch"
+            raise SpecError(Finding(code="VMF009", message=message, help=remedy, where=Where(file=str(spec))))
+        return tuple(bases)
+
+    def _is_empty(self) -> bool:
+        """Return whether nothing was ever committed here."""
+        unborn = self._run("symbolic-ref", "--quiet", "HEAD").returncode == 0
+        anything = self._run("rev-list", "--all", "--max-count=1")
+        return unborn and anything.returncode == 0 and not anything.stdout
+
+    def _cut_off(self, bases: list[str], tips: list[str]) -> bool:
+        """Return whether a shallow clone ends before the bases, so that later ones may lie beyond its end."""
+        if set(bases) & set(tips) or self._lines("rev-parse", "--is-shallow-repository") == ["false"]:
+            return False
+        path = self._text("rev-parse", "--git-path", "shallow")
+        ends = set(files.read(self._directory / path).decode().split())
+        return not ends.isdisjoint(self._lines("rev-list", *tips, "--not", *bases))
+
+    def _apart(self, revision: str, spec: Path) -> SpecError:
+        shallow = self._lines("rev-parse", "--is-shallow-repository") == ["true"]
+        if shallow:
+            message = f"this clone is shallow: it ends before the commit where {revision!r} and HEAD were one"
+            remedy = "fetch the whole history: `git fetch --unshallow`; in CI: actions/checkout with fetch-depth: 0"
+        else:
+            message = f"{revision!r} and HEAD have no commit in common"
+            remedy = "name the branch that this one is to be merged into"
+        return SpecError(Finding(code="VMF009", message=message, help=remedy, where=Where(file=str(spec))))
+
+    def top(self) -> Path:
+        """Return the top of the working tree."""
+        return Path(self._text("rev-parse", "--show-toplevel"))
+
+    def prefix(self) -> str:
+        """Return the directory's path below the top, with a slash at its end; empty for the top itself."""
+        return self._text("rev-parse", "--show-prefix")
+
+    def files(self, commit: str) -> list[Blob]:
+        """Return everything in a commit, by its path from the top. Raises SpecError (unreadable)."""
+        listed = self._run("ls-tree", "-r", "-z", "--full-tree", commit)
         if listed.returncode != 0:
             raise self._unreadable(commit, listed.stderr)
         result = []
@@ -65,6 +122,10 @@ class Repository:
 
     def contents(self, commit: str, blobs: Sequence[Blob]) -> Iterator[tuple[Blob, bytes]]:
         """Yield each with its content. Raises SpecError where git does not have one: nothing is left out."""
+        for start in range(0, len(blobs), _AT_ONCE):
+            yield from self._contents(commit, blobs[start : start + _AT_ONCE])
+
+    def _contents(self, commit: str, blobs: Sequence[Blob]) -> Iterator[tuple[Blob, bytes]]:
         asked = "".join(f"{blob.name}\n" for blob in blobs).encode()
         answer = self._run("cat-file", "--batch", stdin=asked)
         at = 0
@@ -78,6 +139,15 @@ class Repository:
                 raise self._unreadable(commit, answer.stderr)
             yield blob, answer.stdout[end + 1 : at]
             at += 1
+
+    def _text(self, *arguments: str) -> str:
+        """Return what git answers in one line, or nothing."""
+        return os.fsdecode(self._run(*arguments).stdout.removesuffix(b"\n"))
+
+    def _lines(self, *arguments: str) -> list[str]:
+        """Return what git answers, by line; nothing where it fails."""
+        done = self._run(*arguments)
+        return os.fsdecode(done.stdout).split() if done.returncode == 0 else []
 
     def _run(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run git in the directory, whatever directory a hook of git runs in."""

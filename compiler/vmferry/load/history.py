@@ -1,14 +1,19 @@
-"""The spec as it was at another commit, read from git."""
+"""The spec as it was at another commit, read from git; a spec that has moved since is found by its name."""
 
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from vmferry.load.git import Blob, Repository
+from vmferry import files
+from vmferry.load.git import Repository
+from vmferry.load.yaml import read
 from vmferry.model.finding import SpecError
+
+_SUFFIXES = (".yaml", ".yml")
+_KIND = "MigrationSpec"
 
 
 class Earlier(NamedTuple):
@@ -18,68 +23,200 @@ class Earlier(NamedTuple):
     assignments: Path | None
 
 
+class Identity(NamedTuple):
+    """What tells one migration from another, wherever its spec lies; both are unknown of one that cannot be read."""
+
+    name: str | None  # metadata.name
+    cluster: str | None  # target.cluster.name
+
+
+class Unclear(NamedTuple):
+    """Specs of a commit that the one that is looked for may have been: of its name, or gone since."""
+
+    paths: tuple[str, ...]
+    named: bool
+
+
+def commits(spec: Path, revision: str, *, exact: bool = False) -> tuple[str, ...]:
+    """Return the commits that a spec is to be compared with; see `Repository.bases`."""
+    return Repository(_folder(spec)).bases(revision, spec, exact=exact)
+
+
 @contextmanager
-def at_revision(spec: Path, revision: str, without: str, assignments: Path | None = None) -> Iterator[Earlier | None]:
+def at_revision(
+    spec: Path, commit: str, without: str, assignments: Path | None = None, *, sought: Identity | None = None
+) -> Iterator[Earlier | Unclear | None]:
     """Yield the spec as it was at a commit, in a directory that is gone afterwards; None where there was none.
 
-    ``without`` is the folder of the compiled tree beside the spec, which is left out. ``assignments`` is where they
-    are if not beside the spec. Raises SpecError where the spec is in no git repository, the repository has no such
-    commit, or git cannot read all of it.
+    ``sought`` is the migration to be found wherever its spec was; without it, it was where it is. ``without`` is the
+    folder of the compiled tree beside the spec, which is left out. ``assignments`` is where they are if not beside the
+    spec. Raises SpecError where the repository has no such commit, or git cannot read all of it.
     """
-    root = spec if spec.is_dir() else spec.parent
-    repository = Repository(root)
-    commit = repository.commit(revision, spec)
-    left_out = PurePosixPath(os.path.normpath(without))
-    blobs = [
-        blob for blob in repository.files(commit) if not PurePosixPath(os.fsdecode(blob.path)).is_relative_to(left_out)
-    ]
-    if not blobs:  # the directory was not there
-        yield None
+    repository = Repository(_folder(spec))
+    commit = repository.commit(commit, spec)
+    history = _History(repository, commit)
+    place = os.fsdecode(repository.prefix()) + ("" if spec.is_dir() else spec.name)
+    found: str | Unclear | None = place
+    if sought is not None:
+        found = history.find(place, sought, directory=spec.is_dir())
+    if not isinstance(found, str):
+        yield found
         return
     with tempfile.TemporaryDirectory(prefix="vmferry-") as directory:
         then = Path(directory, "spec")
-        _extract(repository, commit, blobs, then)
-        found = then if spec.is_dir() else then / spec.name
+        folder = _parent(found)
+        if not history.extract(folder, folder + without, then):
+            yield None
+            return
         written = None
         if assignments is not None:
             written = Path(directory, "assignments.yaml")
             _write_assignments(assignments.resolve(), commit, written)
-        yield Earlier(found, written) if found.exists() else None
+        was = then / found.removeprefix(folder)
+        yield Earlier(was, written) if was.exists() else None
+
+
+def _folder(spec: Path) -> Path:
+    return spec if spec.is_dir() else spec.parent
+
+
+class _History:
+    """What a commit has, and which of it are specs. Paths are from the repository's top; folders end with a slash."""
+
+    def __init__(self, repository: Repository, commit: str) -> None:
+        self.repository = repository
+        self.commit = commit
+        self.blobs = repository.files(commit)
+
+    def find(self, place: str, sought: Identity, *, directory: bool) -> str | Unclear | None:
+        """Return where a migration's spec was: the file, or its folder where what lies at ``place`` is one.
+
+        It is the spec in its place if that has the name, else the one with the name that lies there no longer, else
+        one of the same name and cluster that was copied. None where the commit had none and no spec has gone since.
+        """
+        here = self.specs(place, directory=directory)
+        if any(identity.name == sought.name for identity in here.values()):
+            return place
+        everywhere = self.specs("", directory=None)
+        gone = {path: identity for path, identity in everywhere.items() if not self._remains(path, identity)}
+        named = [path for path, identity in gone.items() if identity.name == sought.name]
+        named = named or [path for path, identity in everywhere.items() if identity == sought]
+        if len(named) == 1:
+            beside = [path for path in everywhere if _parent(path) == _parent(named[0])]
+            return _parent(named[0]) if directory and len(beside) == 1 else named[0]
+        if not named and here:
+            return place  # it was called otherwise
+        return Unclear(tuple(sorted(named or gone)), bool(named)) if named or gone else None
+
+    def specs(self, place: str, *, directory: bool | None) -> dict[str, Identity]:
+        """Return the specs that are the file ``place``, lie right in the directory of it, or (None) anywhere below."""
+        trees = self._trees()
+        blobs = []
+        for blob in self.blobs:
+            path = os.fsdecode(blob.path)
+            if directory is False:
+                wanted = path == place
+            else:
+                rest = path.removeprefix(place)
+                wanted = path.startswith(place) and rest.endswith(_SUFFIXES) and not (directory and "/" in rest)
+            if wanted and not blob.link and trees.isdisjoint(_above(path)):
+                blobs.append(blob)
+        return {
+            os.fsdecode(blob.path): identity
+            for blob, content in self.repository.contents(self.commit, blobs)
+            for identity in _identities(content)
+        }
+
+    def _trees(self) -> set[str]:
+        """Return the folders of compiled trees: they hold no spec, and many files."""
+        locks = (os.fsdecode(blob.path) for blob in self.blobs if blob.path.endswith(b".lock"))
+        folders = {_parent(path) for path in locks}
+        return {folder[: -len("locks/")] for folder in folders if f"/{folder}".endswith("/locks/")} - {""}
+
+    def _remains(self, path: str, identity: Identity) -> bool:
+        """Return whether the spec of a path still lies there."""
+        try:
+            content = files.read(self.repository.top() / path)
+        except OSError:
+            return False
+        return any(identity.name in (None, now.name) for now in _identities(content))
+
+    def extract(self, folder: str, without: str, directory: Path) -> bool:
+        """Write the files of a folder; of its links those that lead to one of them. Return whether there is any.
+
+        Links come last, so that nothing is written through one.
+        """
+        left_out = PurePosixPath(os.path.normpath(without))
+        paths = {blob: os.fsdecode(blob.path) for blob in self.blobs}
+        blobs = [
+            blob
+            for blob, path in paths.items()
+            if path.startswith(folder) and not PurePosixPath(path).is_relative_to(left_out)
+        ]
+        links = []
+        directory.mkdir()
+        for blob, content in self.repository.contents(self.commit, blobs):
+            path = directory / paths[blob].removeprefix(folder)
+            if ".." in path.parts or not path.is_relative_to(directory):
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if blob.link:
+                links.append((path, os.fsdecode(content)))
+            else:
+                path.write_bytes(content)
+        for path, target in links:
+            if target and "\0" not in target:
+                path.symlink_to(target)
+        for path, _ in links:
+            if path.is_symlink() and not _leads_below(path, directory.resolve()):
+                path.unlink()
+        return bool(blobs)
+
+
+def _parent(path: str) -> str:
+    """Return the folder that a path is or lies in, with its slash; empty for the top."""
+    return path[: path.rfind("/") + 1]
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield the folders above a path."""
+    end = path.find("/")
+    while end >= 0:
+        yield path[: end + 1]
+        end = path.find("/", end + 1)
+
+
+def _identities(content: bytes) -> Iterator[Identity]:
+    """Yield whose specs a file holds."""
+    if _KIND.encode() not in content:
+        return
+    try:
+        documents = [document.data for document in read(content, "")]
+    except SpecError:
+        yield Identity(None, None)
+        return
+    for data in documents:
+        if isinstance(data, dict) and data.get("kind") == _KIND:
+            yield Identity(_text(data, "metadata", "name"), _text(data, "target", "cluster", "name"))
+
+
+def _text(data: dict[str, Any], *path: str) -> str | None:
+    value: Any = data
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def _write_assignments(path: Path, commit: str, target: Path) -> None:
     """Write the assignments of a commit, if it has them."""
     elsewhere = Repository(path.parent)
     try:
-        blobs = elsewhere.files(commit, path.name)
+        name = os.fsencode(f"{elsewhere.prefix()}{path.name}")
+        blobs = [blob for blob in elsewhere.files(commit) if blob.path == name and not blob.link]
     except SpecError:  # in no repository, or in another one
         return
-    for _, content in elsewhere.contents(commit, [blob for blob in blobs if not blob.link]):
+    for _, content in elsewhere.contents(commit, blobs):
         target.write_bytes(content)
-
-
-def _extract(repository: Repository, commit: str, blobs: list[Blob], directory: Path) -> None:
-    """Write the files of a commit; of its links those that lead to one of them.
-
-    Links come last, so that nothing is written through one.
-    """
-    links = []
-    directory.mkdir()
-    for blob, content in repository.contents(commit, blobs):
-        path = directory / os.fsdecode(blob.path)
-        if ".." in path.parts or not path.is_relative_to(directory):
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if blob.link:
-            links.append((path, os.fsdecode(content)))
-        else:
-            path.write_bytes(content)
-    for path, target in links:
-        if target and "\0" not in target:
-            path.symlink_to(target)
-    for path, _ in links:
-        if path.is_symlink() and not _leads_below(path, directory.resolve()):
-            path.unlink()
 
 
 def _leads_below(link: Path, directory: Path) -> bool:

@@ -724,8 +724,16 @@ _RULES = (
     ),
     # 8xx: GitOps, and what changed between two commits
     Rule(
+        "VMF812",
+        "error",
+        "nothing to compare the spec with",
+        why="`check --against` follows a spec that was moved by its metadata.name. Where that cannot be done, or a new "
+        "spec has groups on their way already, the rules on transitions would find nothing, and to rename a folder "
+        "would be a way around them.",
+    ),
+    Rule(
         "VMF861",
-        "warning",
+        "error",
         "the other commit does not compile",
         why="The rules on transitions need the earlier state: without it nobody notices that a stage was skipped, a "
         "disk shrank or a VM was removed while it was being copied. What was synced has been compiled, so compare "

@@ -247,6 +247,7 @@ def moved_away(review: Review) -> Iterator[Problem]:
         return
     before, after = review.before.blueprint, review.blueprint
     for path, old, new in (
+        (("metadata", "name"), before.name, after.name),
         (("target", "gitops", "path"), before.gitops.path, after.gitops.path),
         (("target", "gitops", "engine"), before.gitops.engine, after.gitops.engine),
         (("target", "cluster", "name"), before.cluster.name, after.cluster.name),

@@ -1,0 +1,84 @@
+"""What a migration was at another commit, for the rules on transitions; what cannot be compared is an error."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from vmferry.check import review
+from vmferry.load.history import Identity, Unclear, at_revision, commits
+from vmferry.load.project import load
+from vmferry.model.catalog import is_error
+from vmferry.model.finding import Finding, SpecError, Where
+from vmferry.model.review import Review
+from vmferry.resolve.blueprint import resolve
+
+
+def earlier(
+    here: Review, spec: Path, assignments: Path | None, revision: str, *, exact: bool
+) -> tuple[tuple[Review, ...], tuple[Finding, ...]]:
+    """Return the migration as it was where its branch left a revision, and what keeps it from being compared.
+
+    It is more than one in the middle of a merge: each side of it. Raises SpecError where git cannot tell.
+    """
+    befores: list[Review] = []
+    findings: list[Finding] = []
+    for commit in commits(spec, revision, exact=exact):
+        before, unread = _at(commit, here, spec, assignments, revision)
+        befores += [before] if before is not None else []
+        findings += unread
+    if not befores and not findings:
+        findings += _new(here, revision)
+    return tuple(befores), tuple(findings)
+
+
+def _at(
+    commit: str, here: Review, spec: Path, assignments: Path | None, revision: str
+) -> tuple[Review | None, tuple[Finding, ...]]:
+    """Return the migration at a commit; None where it was not there, or does not compile, which is a finding."""
+    sought = Identity(here.spec.metadata.name, here.spec.target.cluster.name)
+    with at_revision(spec, commit, here.spec.target.gitops.path, assignments, sought=sought) as earlier:
+        if earlier is None:
+            return None, ()
+        if isinstance(earlier, Unclear):
+            return None, (_unclear(earlier, here, revision),)
+        try:
+            was = load(earlier.spec, earlier.assignments)
+            resolution = resolve(was)
+            errors = [finding for finding in resolution.findings if is_error(finding)]
+        except SpecError as error:
+            errors = list(error.findings)
+    if not errors:
+        return review(was, resolution), ()
+    if [error.code for error in errors] == ["VMF012"] and errors[0].where == Where(file=str(earlier.spec)):
+        return None, ()  # the directory was there, and no spec in it
+    count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
+    said = errors[0].message.replace(str(earlier.spec), str(spec))
+    finding = Finding(
+        code="VMF861",
+        message=f"the spec at {revision} has {count} (as {said}); it is not compared",
+        help="compare with a commit that compiles: what is in the cluster was made of one; to repair a spec that never "
+        "did, suppress this until it is merged",
+        where=here.project.where,
+    )
+    return None, (finding,)
+
+
+def _unclear(found: Unclear, here: Review, revision: str) -> Finding:
+    """Return the finding for a spec that may have been elsewhere: it is not taken for a new one."""
+    name, paths = here.spec.metadata.name, ", ".join(found.paths)
+    if found.named:
+        message = f"nothing is compared: at {revision} several specs are called {name} ({paths})"
+        remedy = "give each migration a metadata.name of its own"
+    else:
+        message = f"nothing is compared: no spec at {revision} is called {name}, and {paths} is gone since"
+        remedy = "keep metadata.name when a spec moves; remove that of a migration that is over in a commit of its own"
+    return Finding(code="VMF812", message=message, help=remedy, where=here.at("metadata", "name"))
+
+
+def _new(here: Review, revision: str) -> Iterator[Finding]:
+    """Yield a finding for a spec that is new and begins with groups that are on their way."""
+    moved = [group.name for group in here.blueprint.groups if group.stage not in ("planned", "prepared", "retired")]
+    if moved:
+        names = ", ".join(moved[:5]) + (", …" if len(moved) > 5 else "")
+        message = f"nothing is compared: the spec is not at {revision}, and groups of it have moved ({names})"
+        remedy = "begin with every group at planned; for a spec from another repository, suppress this for one commit"
+        yield Finding(code="VMF812", message=message, help=remedy, where=here.at("groups"))

@@ -100,6 +100,6 @@ def _applied(path: Path, text: str, edits: Mapping[Span, str]) -> tuple[bytes, i
 
 
 def _check_writable(path: Path) -> None:
-    """Raise PermissionError for a file that is not to be written: replacing one does not ask for that."""
-    if not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK)):
+    """Raise PermissionError for a file that this user may not write: replacing one does not ask for that."""
+    if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))

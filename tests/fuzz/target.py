@@ -10,11 +10,13 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+import yaml
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 from tests.cli.test_check import SPEC, vm
@@ -22,8 +24,9 @@ from tests.fuzz.mutations import texts, values
 from tests.invocation import Result, vmferry
 
 CORPUS = Path(__file__).parent / "corpus"
+ACME = Path(__file__).resolve().parents[2] / "examples" / "acme"
 GOOD = f"{SPEC}vms:\n{vm('web-01')}groups: {{first-01: {{stage: prepared}}}}\n".encode()
-KINDS = ("spec", "assignments", "lock")
+KINDS = ("spec", "assignments", "lock", "estate")
 LIMIT = 60  # seconds; more is a hang, even on a machine with too much to do
 CHUNK = 50
 
@@ -50,48 +53,70 @@ def limited(seconds: int) -> Iterator[None]:
 
 def seeds(kind: str) -> list[bytes]:
     """Return the corpus of a kind: files that once went wrong, or nearly did."""
-    return [path.read_bytes() for path in sorted((CORPUS / kind).iterdir())]
+    folder = CORPUS / kind
+    return [path.read_bytes() for path in sorted(folder.iterdir())] if folder.is_dir() else []
+
+
+@cache
+def good_tree() -> dict[str, bytes]:
+    """Return the files of a small migration, compiled."""
+    with tempfile.TemporaryDirectory() as directory:
+        root = Path(directory)
+        (root / "spec").mkdir()
+        (root / "spec/spec.yaml").write_bytes(GOOD)
+        done = vmferry("compile", root / "spec", "--out", root / "out")
+        assert done.code == 0, done.text
+        return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@cache
+def _estate() -> bytes:
+    """Return the example that uses most of what a spec may say, with a VM of each of its files."""
+    spec = yaml.safe_load((ACME / "spec.yaml").read_bytes())
+    for section in ("include", "groups"):
+        del spec[section]
+    spec["vms"] = [yaml.safe_load(path.read_bytes())["vms"][0] for path in sorted((ACME / "vms").iterdir())]
+    return yaml.safe_dump(spec, sort_keys=False).encode()
+
+
+PLACES = {
+    "spec": "spec/spec.yaml",
+    "estate": "spec/spec.yaml",
+    "assignments": "spec/assignments.yaml",
+    "lock": "out/gitops/locks/first.lock",
+}
 
 
 def good(kind: str) -> bytes:
     """Return a file of a kind that is fine."""
-    with tempfile.TemporaryDirectory() as directory:
-        spec, out = _compiled(Path(directory))
-        return {
-            "spec": GOOD,
-            "assignments": (spec / "assignments.yaml").read_bytes(),
-            "lock": (out / "gitops/locks/first.lock").read_bytes(),
-        }[kind]
+    return _estate() if kind == "estate" else good_tree()[PLACES[kind]]
 
 
 def survives(kind: str, raw: bytes) -> None:
     """Assert that vmferry survives a file."""
     with tempfile.TemporaryDirectory() as directory, limited(LIMIT):
         root = Path(directory)
-        spec, out = _compiled(root)
-        place = {
-            "spec": spec / "spec.yaml",
-            "assignments": spec / "assignments.yaml",
-            "lock": out / "gitops/locks/first.lock",
-        }[kind]
-        place.write_bytes(raw)
+        lay_out(root, {} if kind == "estate" else good_tree())
+        spec, out = root / "spec", root / "out"
+        (root / PLACES[kind]).write_bytes(raw)
         before = _outside(root)
-        _ended(vmferry("check", spec, "--format", "json"))
-        _ended(vmferry("compile", spec, "--out", out))
-        assert _outside(root) == before, "a run wrote elsewhere"
-        assert {path.name for path in spec.iterdir()} <= {"spec.yaml", "assignments.yaml"}
+        ended(vmferry("check", spec, "--format", "json"))
+        ended(vmferry("compile", spec, "--out", out))
+        assert _outside(root) - {"spec/assignments.yaml"} == before - {"spec/assignments.yaml"}, "a run wrote elsewhere"
 
 
-def _compiled(root: Path) -> tuple[Path, Path]:
-    spec, out = root / "spec", root / "out"
-    spec.mkdir()
-    (spec / "spec.yaml").write_bytes(GOOD)
-    done = vmferry("compile", spec, "--out", out)
-    assert done.code == 0, done.text
-    return spec, out
+def lay_out(root: Path, files: Mapping[str, bytes]) -> None:
+    """Write files below a directory, which has a folder for a spec and one for its output."""
+    for folder in ("spec", "out"):
+        (root / folder).mkdir()
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
-def _ended(result: Result) -> None:
+def ended(result: Result) -> None:
+    """Assert that a run ended as one may."""
     assert result.code in (0, 1, 2), result.text
     assert "Traceback (most recent" not in result.text, result.text
 

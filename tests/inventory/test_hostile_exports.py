@@ -12,7 +12,8 @@ import pytest
 from tests.inventory.exports import estate, folder, info, line, raw, rewrite, workbook
 from tests.invocation import process, vmferry
 
-from vmferry.inventory.rvtools import read_rvtools
+from vmferry.inventory.rvtools import read_exports, read_rvtools
+from vmferry.inventory.secrecy import Keep
 from vmferry.inventory.workbook import ExportError
 
 EXAMPLE = Path(__file__).parents[3] / "shared/rvtools/example1.xlsx"
@@ -194,7 +195,7 @@ def test_a_name_that_no_spec_can_hold_is_reported(tmp_path: Path) -> None:
 def test_text_that_is_too_long_for_the_model_is_left_out_and_reported(tmp_path: Path) -> None:
     long = "y" * 20_000
     row = {**info("a", 1), **dict.fromkeys(["Cluster", "Folder", "DNS Name", "vApp", "Annotation", "Tag"], long)}
-    found = read_rvtools([folder(tmp_path / "x", {"vInfo": [row]})])[0]
+    found = read_exports([folder(tmp_path / "x", {"vInfo": [row]})], keep=Keep(notes=True)).inventories[0]
     assert (found.vms[0].cluster, found.vms[0].hostname, len(found.vms[0].annotation or "")) == (None, None, 16_384)
     assert len(found.unjoined) >= 3
 

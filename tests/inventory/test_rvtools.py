@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from tests.inventory.exports import CENTER, SERVER, disk, estate, folder, info, nic, rewrite, vm, workbook
 
-from vmferry.inventory.rvtools import read_rvtools
+from vmferry.inventory.rvtools import read_exports, read_rvtools
+from vmferry.inventory.secrecy import Keep, noted
 from vmferry.inventory.workbook import ExportError
 from vmferry.model.facts import Cpu, Disk, GuestDisk, Nic
 from vmferry.model.inventory import Inventory, InventoryRule, ResourcePool
@@ -42,7 +43,6 @@ def test_every_fact_of_a_vm_comes_over(tmp_path: Path) -> None:
         vapp="shop",
         hostname="web-01.acme.example",
         custom_attributes={"Owner": "team-a"},
-        annotation="front end",
         power_state="poweredOn",
         template=False,
         srm_placeholder=False,
@@ -274,17 +274,27 @@ def test_exports_that_name_no_vcenter_are_kept_apart(tmp_path: Path) -> None:
     assert [(each.source.name, len(each.vms)) for each in read_rvtools(paths)] == [("berlin", 1), ("paris", 1)]
 
 
-def test_of_two_exports_of_one_vcenter_the_newer_facts_win(tmp_path: Path) -> None:
-    old = folder(tmp_path / "old", {"vInfo": [info("a", 1, CPUs=1), info("gone", 2, CPUs=1)], "vDisk": [disk("a", 1)]})
+def test_of_two_exports_of_one_vcenter_the_newer_facts_win_and_it_is_said(tmp_path: Path) -> None:
+    rows = [info("a", 1, CPUs=1), info("gone", 2, CPUs=1), {**info("other", 3, CPUs=1), "Cluster": "Lab"}]
+    old = folder(tmp_path / "old", {"vInfo": rows, "vDisk": [disk("a", 1)]})
     new = folder(tmp_path / "new", {"vInfo": [info("a", 1, CPUs=2)], "vDisk": [disk("a", 1)]})
     for path in old.iterdir():
         os.utime(path, (1, 1))
     for paths in ([old, new], [new, old]):
-        [found] = read_rvtools(paths)
-        assert [(each.name, each.cpu and each.cpu.count, len(each.disks or ())) for each in found.vms] == [
+        found = read_exports(paths)
+        [inventory] = found.inventories
+        assert [(each.name, each.cpu and each.cpu.count, len(each.disks or ())) for each in inventory.vms] == [
             ("a", 2, 1),
-            ("gone", 1, 0),
+            ("other", 1, 0),  # the newer export may be of some clusters only
         ]
+        assert any("are both of vc1" in note and note.endswith("left out: gone") for note in found.notes), found.notes
+
+
+@pytest.mark.parametrize("spelling", ["2026-10-05 08:15:00", "46300.34375"])
+def test_an_export_is_as_old_as_it_says_and_not_as_its_file(spelling: str, tmp_path: Path) -> None:
+    meta = [{"RVTools version": "4.6.1", "xlsx creation datetime": spelling, "Server": SERVER}]
+    found = read(workbook(tmp_path / "x.xlsx", {"vInfo": [info("a", 1)], "vMetaData": meta}))
+    assert found.source.taken == "2026-10-05T08:15:00Z"
 
 
 def test_tabs_in_several_files_make_one_export(tmp_path: Path) -> None:
@@ -363,13 +373,60 @@ def test_a_nic_on_no_network_is_reported(tmp_path: Path) -> None:
     assert [each.reason for each in found.unjoined] == ["the NIC is on no network"]
 
 
-def test_secrets_are_left_out_and_reported(tmp_path: Path) -> None:
-    more = {"root password": "hunter2", "Owner": "team-a", "Link": "https://bob:hunter2@acme.example/"}
-    found = read(workbook(tmp_path / "x.xlsx", {"vInfo": [info("a", 1, Annotation="admin pwd: hunter2", **more)]}))
-    assert found.vms[0].custom_attributes == {"Owner": "team-a"}
-    assert found.vms[0].annotation is None
-    assert len(found.unjoined) == 3
+def test_notes_and_unknown_attributes_stay_in_vcenter_and_it_is_said(tmp_path: Path) -> None:
+    more = {"Root PW": "hunter2", "Owner": "team-a", "Owner PW": "hunter2", "Remarks": "hunter2", "Klasse": "TEST"}
+    row = info("a", 1, Annotation="nginx reverse proxy; Zugang ist hunter2", **more)
+    path = workbook(tmp_path / "x.xlsx", {"vInfo": [row]})
+    found = read_exports([path])
+    [vm] = found.inventories[0].vms
+    assert vm.custom_attributes == {"Owner": "team-a", "Klasse": "TEST"}
+    assert (vm.annotation, vm.noted) == (None, ("nginx",))
     assert b"hunter2" not in msgspec.json.encode(found)
+    told = " ".join(found.notes)
+    assert "the notes of 1 VMs" in told
+    assert all(name in told for name in ("Root PW", "Owner PW", "Remarks")), told
+    assert "Klasse" not in told
+
+
+def test_notes_and_attributes_that_are_asked_for_come_over_without_what_tells_a_secret(tmp_path: Path) -> None:
+    rows = [info("a", 1, Annotation="ask Gail", Rack="7", Link="https://bob:hunter2@acme.example/")]
+    rows += [info("b", 2, Annotation="senha: hunter2")]
+    found = read_exports([workbook(tmp_path / "x.xlsx", {"vInfo": rows})], keep=Keep(notes=True, attributes=("*",)))
+    first, second = found.inventories[0].vms
+    assert (first.annotation, first.custom_attributes) == ("ask Gail", {"Rack": "7"})
+    assert second.annotation is None
+    assert "change the secret" in found.inventories[0].unjoined[0].reason
+    assert b"hunter2" not in msgspec.json.encode(found)
+
+
+@pytest.mark.parametrize("text", ["pw tomcat", "password is tomcat", "Kennwort lautet tomcat", "root:tomcat"])
+def test_a_secret_never_passes_for_a_known_word(text: str) -> None:
+    assert noted(f"nginx. {text}") == ("nginx",)
+
+
+def test_missing_tabs_are_said_once_and_by_what_they_would_tell(tmp_path: Path) -> None:
+    part = {"vInfo": [info("a", 1), info("b", 2)], "vTools": [{"VM": "a", "Tools": "toolsOk"}]}
+    told = [note for note in read_exports([workbook(tmp_path / "x.xlsx", part)]).notes if "vDisk" in note]
+    assert len(told) == 1
+    assert "vDisk (disks), vNetwork (NICs, MACs and networks)" in told[0]
+    assert not [note for note in read_exports([workbook(tmp_path / "y.xlsx", estate())]).notes if "vDisk" in note]
+
+
+def test_vms_that_only_other_tabs_know_are_counted_as_vms(tmp_path: Path) -> None:
+    tools = [{"VM": name, "Tools": "toolsOk", "VM ID": f"vm-{n}"} for n, name in enumerate(("a", "b", "b2"), start=1)]
+    parts = [{"VM": "b", "Disk": path, "Capacity MiB": 9, "VM ID": "vm-2"} for path in ("/", "/var", "/opt")]
+    tabs = {"vInfo": [info("a", 1)], "vTools": tools, "vPartition": parts}
+    told = [note for note in read_exports([workbook(tmp_path / "x.xlsx", tabs)]).notes if "vInfo" in note]
+    assert [note.partition(":")[0] for note in told] == ["2 VMs are missing from vInfo and in vPartition, vTools only"]
+
+
+def test_vms_of_no_known_vcenter_are_refused_for_that_reason(tmp_path: Path) -> None:
+    tabs = {
+        "vInfo": [{"VM": "a"}],
+        "vMetaData": [{"RVTools version": "4.6", "Server": name} for name in ("vc1", "vc2")],
+    }
+    with pytest.raises(ExportError, match="which of several vCenters"):
+        read_exports([workbook(tmp_path / "x.xlsx", tabs)])
 
 
 def test_no_column_of_rvtools_is_taken_for_a_custom_attribute(tmp_path: Path) -> None:
@@ -378,13 +435,16 @@ def test_no_column_of_rvtools_is_taken_for_a_custom_attribute(tmp_path: Path) ->
         pytest.skip("the list of headers is not part of the repository")
     text = reference.read_text().partition("## vInfo")[2].splitlines()[1]
     row = {header.strip(): "x" for header in text.split(";")} | {"CPUs": 1}
-    found = only_vm({"vInfo": [row]}, tmp_path)
-    assert set(found.custom_attributes) == {"Backup status", "ClusterInvariantVMMId", "Last backup"}
+    [vm] = (
+        read_exports([workbook(tmp_path / "x.xlsx", {"vInfo": [row]})], keep=Keep(attributes=("*",))).inventories[0].vms
+    )
+    assert set(vm.custom_attributes) == {"Backup status", "ClusterInvariantVMMId", "Last backup"}
 
 
 def test_custom_attributes_and_notes_come_from_other_tabs_if_vinfo_has_none(tmp_path: Path) -> None:
     memory = {"VM": "a", "Size MiB": 1024, "Annotation": "note", "owner": "me", "Datacenter": "DC1", "VM ID": "vm-1"}
-    found = only_vm({"vInfo": [{"VM": "a", "VM ID": "vm-1"}], "vMemory": [memory]}, tmp_path)
+    path = workbook(tmp_path / "x.xlsx", {"vInfo": [{"VM": "a", "VM ID": "vm-1"}], "vMemory": [memory]})
+    [found] = read_exports([path], keep=Keep(notes=True)).inventories[0].vms
     assert (found.annotation, found.custom_attributes, found.memory) == ("note", {"owner": "me"}, "1Gi")
 
 

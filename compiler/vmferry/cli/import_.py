@@ -1,6 +1,6 @@
 """`vmferry import`: what vCenter or RVTools says, as inventory files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -27,6 +27,27 @@ def command() -> None:
       vmferry import rvtools RVTools_export.xlsx --out inventory/
       vmferry import vcenter https://vc1.acme.example --source vc1 --out inventory/
     """  # noqa: D301 - click wants the character
+
+
+def keep_options(function: Callable[..., int]) -> Callable[..., int]:
+    """Add the options that say which free text goes into files that are committed."""
+    function = click.option(
+        "--attribute",
+        "attributes",
+        multiple=True,
+        metavar="GLOB",
+        help="Take this custom attribute over, beside known harmless ones such as Owner. Repeatable.",
+    )(function)
+    return click.option(
+        "--notes",
+        is_flag=True,
+        help="Take the notes of VMs over; people write passwords into them. [default: known words only]",
+    )(function)
+
+
+def note(text: str) -> None:
+    """Say on standard error what is to be known of an import as a whole."""
+    click.echo(f"note: {printable(text)}", err=True)
 
 
 def save(inventories: Sequence[Inventory], out: Path) -> list[Path]:

@@ -9,9 +9,10 @@ import click
 from vmferry import __version__
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import counted, printable
-from vmferry.cli.import_ import save, summary, tell
+from vmferry.cli.import_ import keep_options, note, save, summary, tell
 from vmferry.inventory.files import NotOurs
-from vmferry.inventory.rvtools import read_rvtools
+from vmferry.inventory.rvtools import read_exports
+from vmferry.inventory.secrecy import Keep
 from vmferry.inventory.workbook import ExportError
 from vmferry.model.inventory import Inventory, Unjoined
 
@@ -30,11 +31,16 @@ def _is_name(_: click.Context, __: click.Parameter, value: str | None) -> str | 
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Directory of the inventory files."
 )
 @click.option("--source", callback=_is_name, help="Name of the vCenter in the spec. [default: from its server's name]")
-def command(files: tuple[Path, ...], out: Path, source: str | None) -> int:
+@keep_options
+def command(files: tuple[Path, ...], out: Path, source: str | None, *, notes: bool, attributes: tuple[str, ...]) -> int:
     """Read RVTools exports (3.x to 4.x): .xlsx files, .csv files, or folders of .csv files.
 
     Several exports of several vCenters make one inventory for each. Rows that belong to no VM are listed and
-    kept in the inventory; so is whatever of a VM could not be taken over.
+    kept in the inventory; so is whatever of a VM could not be taken over. Of two exports of one vCenter the newer
+    facts count.
+
+    Inventories are committed, and people write passwords into notes and custom attributes. So notes stay in vCenter
+    but for words vmferry knows, and attributes but for known harmless ones; --notes and --attribute take more over.
 
     \b
     Examples:
@@ -43,12 +49,14 @@ def command(files: tuple[Path, ...], out: Path, source: str | None) -> int:
       vmferry import rvtools csv-folder/ --out inventory/ --source vc1
     """  # noqa: D301 - click wants the character
     try:
-        inventories = read_rvtools(files, source, by=f"vmferry {__version__}")
-        changed = save(inventories, out)
+        reading = read_exports(files, source, by=f"vmferry {__version__}", keep=Keep(notes, attributes))
+        changed = save(reading.inventories, out)
     except (ExportError, NotOurs) as error:
         click.echo(f"vmferry: {printable(str(error))}", err=True)
         return FINDINGS
-    for inventory in inventories:
+    for text in reading.notes:
+        note(text)
+    for inventory in reading.inventories:
         _report(inventory)
         left = len(inventory.unjoined)
         told = f"; {counted(left, 'row')} not taken over, listed above" if left else ""

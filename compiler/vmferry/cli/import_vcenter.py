@@ -8,8 +8,9 @@ import click
 
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import counted, interactive, printable
-from vmferry.cli.import_ import save, summary, tell
+from vmferry.cli.import_ import keep_options, note, save, summary, tell
 from vmferry.inventory.files import NotOurs
+from vmferry.inventory.secrecy import Keep
 
 USER, PASSWORD = "VMFERRY_VCENTER_USER", "VMFERRY_VCENTER_PASSWORD"
 _MAX_DAYS = 365
@@ -54,6 +55,7 @@ def _days(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
     metavar="SECONDS",
     help="How long one answer may take as a whole; the first ones at most 45 seconds.",
 )
+@keep_options
 def command(
     url: str,
     out: Path,
@@ -65,10 +67,16 @@ def command(
     insecure: bool,
     baseline: int | None,
     timeout: int,
+    *,
+    notes: bool,
+    attributes: tuple[str, ...],
 ) -> int:
     """Read a vCenter, https://HOST/sdk, and change nothing there: the role Read-only at its root is enough.
 
     The password comes from the environment, a file or a prompt, and goes nowhere but to the vCenter.
+
+    Notes of VMs stay in vCenter but for words vmferry knows, and custom attributes but for known harmless ones:
+    people write passwords into both, and the inventory is committed. --notes and --attribute take more over.
 
     \b
     Examples:
@@ -91,13 +99,14 @@ def command(
             baseline=baseline,
             timeout=timeout,
             progress=_progress,
+            keep=Keep(notes, attributes),
         )
         changed = save([reading.inventory], out)
     except (VCenterError, NotOurs) as error:
         click.echo(f"vmferry: {printable(str(error))}", err=True)
         return FINDINGS
-    for note in reading.notes:
-        click.echo(f"note: {printable(note)}", err=True)
+    for text in reading.notes:
+        note(text)
     click.echo(f"{summary(reading.inventory)}; {counted(reading.calls, 'call')}")
     tell(changed, out)
     return 0

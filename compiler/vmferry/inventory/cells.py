@@ -3,6 +3,7 @@
 import ipaddress
 import math
 import re
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 _TRUE = frozenset(("true", "1", "yes", "wahr", "ja", "vrai", "oui", "verdadero", "vero", "waar", "sand", "sant"))
@@ -84,3 +85,18 @@ def fits(text: str | None, longest: int = 1024) -> str | None:
     """Return text without blanks around it, if there is any and a field of the model holds it."""
     value = (text or "").strip()
     return value if 0 < len(value) <= longest else None
+
+
+def moment(text: str | None) -> str | None:
+    """Return a date and time, as Excel counts days or as ISO 8601 writes it, as RFC 3339; None for another spelling."""
+    if text is None:
+        return None
+    try:
+        if re.fullmatch(r"[0-9]{5}(\.[0-9]{1,15})?", text):
+            found = datetime(1899, 12, 30, tzinfo=UTC) + timedelta(days=float(text))
+        else:
+            found = datetime.fromisoformat(text.strip())
+            found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return found.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -148,7 +148,11 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
         | {"name": ("Port", "Port Group"), "switch": ("Switch",), "kind": ("Type",), "vlan": ("VLAN",)},
         "vSwitch": _PLACE | _CENTER | {"switch": ("Switch",), "mtu": ("MTU",)},
         "dvSwitch": _CENTER | {"switch": ("Switch",), "name": ("Name",), "mtu": ("Max MTU", "MTU")},
-        "vMetaData": {"version": ("RVTools version",), "server": ("Server",)},
+        "vMetaData": {
+            "version": ("RVTools version",),
+            "server": ("Server",),
+            "created": ("xlsx creation datetime", "creation datetime"),
+        },
     }
 )
 """What is read, by tab: field, and the headers it has had, without unit."""

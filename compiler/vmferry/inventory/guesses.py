@@ -8,11 +8,8 @@ from typing import Literal, NamedTuple
 from vmferry.inventory.hints import (
     CONTAINER_READY,
     DATA_MOUNTS,
-    DEV_WORDS,
-    ENVIRONMENT_ATTRIBUTES,
     EXTENSIONS,
     GUESTS,
-    PROD_WORDS,
     PRODUCTS,
     SERVES_VSPHERE,
     STATEFUL_SOFTWARE,
@@ -23,6 +20,7 @@ from vmferry.inventory.hints import (
     PhaseName,
     Software,
 )
+from vmferry.inventory.vocabulary import DEV_WORDS, ENVIRONMENT_ATTRIBUTES, PROD_WORDS
 from vmferry.model.quantity import parse_size
 from vmferry.model.spec import Disposition, VirtualMachine
 
@@ -117,8 +115,9 @@ def leave(vm: VirtualMachine) -> Leave | None:
 def _texts(vm: VirtualMachine) -> Iterable[tuple[str, str]]:
     # an underscore is part of a word to a pattern, and no more than a dash to an admin
     yield "name", vm.name.replace("_", "-")
-    if vm.annotation and "appliance" in vm.annotation.lower():
-        yield "notes", vm.annotation[:500]
+    notes = " ".join((*vm.noted, (vm.annotation or "")[:500]))
+    if "appliance" in notes.lower():
+        yield "notes", notes
 
 
 # --- phases -----------------------------------------------------------------------------------------

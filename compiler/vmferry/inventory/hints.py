@@ -15,15 +15,6 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-DEV_WORDS = _words(
-    "dev devel develop development devtest test tests testing tst qa qas uat sit int integration stage "
-    "staging stg sandbox sbx lab labs poc demo training train nonprod preprod playground experimental"
-)
-PROD_WORDS = _words("prod prd production live productive")
-ENVIRONMENT_ATTRIBUTES = _words("env environment stage tier umgebung environnement lifecycle sdlc")
-"""Words in the name of a custom attribute that says what environment a VM belongs to."""
-
-
 class Software(NamedTuple):
     """What a word in a name says of what runs in the VM."""
 

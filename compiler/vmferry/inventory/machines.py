@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from vmferry.inventory import guests
 from vmferry.inventory.cells import addresses, boolean, count, fits, mac, uuid
 from vmferry.inventory.disks import datastore_of, shared_name
-from vmferry.inventory.secrecy import secret_name, secret_text
+from vmferry.inventory.secrecy import NOTHING_MORE, Keep, harmless, noted, secret_text
 from vmferry.inventory.tables import Row
 from vmferry.model.facts import Controller, Cpu, Disk, GuestDisk, Nic
 from vmferry.model.quantity import format_size
@@ -34,6 +34,8 @@ class Record:
         self.row = row
         self.rows: defaultdict[str, list[Row]] = defaultdict(list)
         self.problems: list[Problem] = []
+        self.withheld: frozenset[str] = frozenset()  # names of attributes that stay in vCenter
+        self.has_note = False
 
     def first(self, tab: str, field: str) -> str | None:
         """Return a cell of another tab, of which a VM has one row."""
@@ -68,6 +70,7 @@ class Around(NamedTuple):
     networks: Mapping[str, str]  # ids by name, where only one network has it
     shared_files: Collection[str]  # VMDKs that several VMs have
     doubtful: Collection[str]  # names of VMs that may have snapshots which joined to none
+    keep: Keep = NOTHING_MORE
 
 
 def machine(record: Record, around: Around) -> VirtualMachine | None:
@@ -77,7 +80,7 @@ def machine(record: Record, around: Around) -> VirtualMachine | None:
     if not 0 < len(name) <= LONGEST_NAME:
         record.problem(record.row, f"the name is longer than {LONGEST_NAME} characters" if name else "no name")
         return None
-    facts = {**_texts(record), **_states(record), **_hardware(record, around), **_notes(record)}
+    facts = {**_texts(record), **_states(record), **_hardware(record, around), **_notes(record, around.keep)}
     return VirtualMachine(name=name, **{field: value for field, value in facts.items() if value is not None})
 
 
@@ -410,18 +413,25 @@ def _guest_disks(record: Record) -> Iterator[GuestDisk]:
 # --- notes --------------------------------------------------------------------------------------------
 
 
-def _notes(record: Record) -> dict[str, Any]:
-    """Return annotation and custom attributes, from vInfo or else from a tab that repeats them."""
+def _notes(record: Record, keep: Keep) -> dict[str, Any]:
+    """Return what may go into git of annotation and custom attributes, from vInfo or a tab that repeats them."""
     rows = [record.row, *(row for tab in ("vCPU", "vMemory", "vTools") for row in record.rows[tab])]
     found: dict[str, str] = {}
     for row in rows:
         for name, value in row.attributes.items():
             found.setdefault(name, value)
-    return {"annotation": _annotation(record, rows), "custom_attributes": dict(_attributes(record, found)) or None}
-
-
-def _annotation(record: Record, rows: Iterable[Row]) -> str | None:
     text = next((row.cells["annotation"] for row in rows if "annotation" in row.cells), None)
+    kept = harmless({name: value for name, value in found.items() if len(name) <= _LONGEST_KEY}, keep)
+    record.withheld = frozenset(found) - frozenset(kept)
+    record.has_note = text is not None
+    return {
+        "noted": noted(text or "") or None,
+        "annotation": _annotation(record, text) if keep.notes else None,
+        "custom_attributes": kept or None,
+    }
+
+
+def _annotation(record: Record, text: str | None) -> str | None:
     if text is None:
         return None
     if secret_text(text):
@@ -430,13 +440,3 @@ def _annotation(record: Record, rows: Iterable[Row]) -> str | None:
     if len(text) > _LONGEST_NOTE:
         record.problem(record.row, f"the annotation was cut at {_LONGEST_NOTE} characters")
     return text[:_LONGEST_NOTE]
-
-
-def _attributes(record: Record, found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name in sorted(found):
-        if secret_name(name) or secret_text(found[name]):
-            record.problem(record.row, f"custom attribute {name[:60]!r} looks like a secret and was left out")
-        elif len(name) > _LONGEST_KEY:
-            record.problem(record.row, "a custom attribute has too long a name and was left out")
-        else:
-            yield name, found[name]

@@ -13,6 +13,8 @@ from vmferry.inventory.cells import fits, uuid
 from vmferry.inventory.columns import OF_A_VM
 from vmferry.inventory.joins import OF_NO_VM, Keys, Register, keys_of
 from vmferry.inventory.machines import Around, Record, file_of, machine
+from vmferry.inventory.notices import UNKNOWABLE, missing_tabs, outside
+from vmferry.inventory.secrecy import NOTHING_MORE, Keep, stays
 from vmferry.inventory.surroundings import TABS, Surroundings, ids_by_name, surroundings
 from vmferry.inventory.tables import Export, Row, open_exports
 from vmferry.inventory.workbook import ExportError
@@ -42,14 +44,29 @@ class _Part(NamedTuple):
     rows: dict[str, list[Row]]
     unjoined: list[Unjoined]
     doubtful: frozenset[str | None] = frozenset()  # names in rows of snapshots that joined to no VM; None: any
+    strays: tuple[tuple[str, str, str], ...] = ()  # tab, name and identity of VMs that vInfo lacks
+
+
+class Reading(NamedTuple):
+    """The inventories in some exports, sorted by name, and what is to say of them as a whole."""
+
+    inventories: tuple[Inventory, ...]
+    notes: tuple[str, ...]
 
 
 def read_rvtools(paths: Sequence[Path], name: str | None = None, by: str | None = None) -> tuple[Inventory, ...]:
-    """Return the inventories in RVTools exports, sorted by name.
+    """Return the inventories in RVTools exports, sorted by name; read_exports has the arguments."""
+    return read_exports(paths, name, by).inventories
+
+
+def read_exports(
+    paths: Sequence[Path], name: str | None = None, by: str | None = None, keep: Keep = NOTHING_MORE
+) -> Reading:
+    """Return the inventories in RVTools exports and notes on them.
 
     ``name`` is that of the source, if there is only one vCenter; else it comes from the server's. ``by`` says who
-    imports. Rows that join to no VM, and what of a VM could not be taken over, are in `unjoined`. Raises
-    ExportError for files that are no exports, and OSError.
+    imports, ``keep`` what free text to take over. Rows that join to no VM, and what of a VM could not be taken over,
+    are in `unjoined`. Raises ExportError for files that are no exports, and OSError.
     """
     exports = open_exports(paths)
     parts = [part for number, export in enumerate(exports) for part in _parts(export, number, several=len(exports) > 1)]
@@ -57,10 +74,59 @@ def read_rvtools(paths: Sequence[Path], name: str | None = None, by: str | None 
     for part in sorted(parts, key=lambda part: part.export.taken or "", reverse=True):
         merged[_same(part.center, parts)].append(part)
     if not any(part.records for part in parts):
+        if any(each.reason == _NO_CENTER for part in parts for each in part.unjoined if each.tab.endswith("vInfo")):
+            raise ExportError(
+                "vInfo does not say which of several vCenters its VMs are in: keep the column VI SDK Server "
+                "in the export, or import one vCenter at a time"
+            )
         raise ExportError("vInfo lists no VM")
     names = _names({center: same[0].export.name for center, same in merged.items()}, name)
-    result = [_inventory(names[center], center, same, by) for center, same in merged.items()]
-    return tuple(sorted(result, key=lambda inventory: inventory.source.name))
+    notes = [*missing_tabs(exports), *outside(stray for part in parts for stray in part.strays)]
+    result = []
+    for center, same in merged.items():
+        current, told = _current(names[center], same)
+        notes += told
+        result.append(_inventory(names[center], center, current, by, keep))
+    records = [record for part in parts for record in part.records]
+    notes += stays(sum(record.has_note for record in records), (record.withheld for record in records), keep)
+    notes.append(UNKNOWABLE)
+    return Reading(tuple(sorted(result, key=lambda inventory: inventory.source.name)), tuple(notes))
+
+
+def _current(name: str, parts: Sequence[_Part]) -> tuple[list[_Part], list[str]]:
+    """Return exports of one vCenter, the newest first, without what a newer one shows to be gone, and what to say.
+
+    A VM of an older export is gone where a newer one lists VMs of its cluster, and not this one.
+    """
+    result, notes = [parts[0]], []
+    for part in parts[1:]:
+        covered = {record.row.cells.get("cluster") for newer in result for record in newer.records}
+        there = {_identity(record) for newer in result for record in newer.records}
+        both = there & {_identity(record) for record in part.records}
+        gone: list[Record] = []
+        kept: list[Record] = []
+        for record in part.records:
+            absent = both and _identity(record) not in there and record.row.cells.get("cluster") in covered
+            (gone if absent else kept).append(record)
+        result.append(part._replace(records=kept))
+        if both:
+            newest = parts[0].export
+            lost = ", ".join(record.row.cells.get("vm", "") for record in gone[:10])
+            lost += f" and {len(gone) - 10} more" if len(gone) > 10 else ""
+            notes.append(
+                f"{_file(newest)} ({newest.taken}) and {_file(part.export)} ({part.export.taken}) are both of {name}: "
+                f"the newer facts count" + (f"; gone since, and left out: {lost}" if lost else "")
+            )
+    return result, notes
+
+
+def _identity(record: Record) -> tuple[str | None, ...]:
+    cells = record.row.cells
+    return (cells["id"],) if "id" in cells else (cells.get("vm"), cells.get("cluster"))
+
+
+def _file(export: Export) -> str:
+    return export.tables[0].file.name if export.tables else export.name
 
 
 # --- vCenters -----------------------------------------------------------------------------------------
@@ -175,6 +241,7 @@ def _parts(export: Export, number: int, *, several: bool) -> list[_Part]:
                 parts[center].rows[tab].append(row)
     register = Register(keys)
     doubtful: set[str | None] = set()
+    strays: list[tuple[str, str, str]] = []
     for tab in OF_A_VM:
         for row in export.of(tab):
             center = centers.of(row)
@@ -185,6 +252,9 @@ def _parts(export: Export, number: int, *, several: bool) -> list[_Part]:
                 parts.get(center or first.center, first).unjoined.append(_unjoined(row, label, found_at))
                 if row.tab == "vSnapshot" and found_at not in OF_NO_VM:
                     doubtful.add(row.cells.get("vm"))
+                if found_at in OF_NO_VM and (stray := row.cells.get("vm") or row.cells.get("id")):
+                    strays.append((row.tab, stray, row.cells.get("id") or stray))
+    first = parts[first.center] = first._replace(strays=tuple(strays))
     return [part._replace(doubtful=frozenset(doubtful)) for part in parts.values()]
 
 
@@ -229,12 +299,12 @@ def _unjoined(row: Row, label: str, reason: str) -> Unjoined:
 # --- inventories --------------------------------------------------------------------------------------
 
 
-def _inventory(name: str, center: _Center, parts: Sequence[_Part], by: str | None) -> Inventory:
+def _inventory(name: str, center: _Center, parts: Sequence[_Part], by: str | None, keep: Keep) -> Inventory:
     """Return what several exports, the newest first, say of one vCenter; the newest wins."""
     result: Inventory | None = None
     for part in parts:
         label = f"{part.export.name}:" if len(parts) > 1 else ""
-        inventory = _of_part(name, center, part, by, label)
+        inventory = _of_part(name, center, part, by, label, keep)
         result = inventory if result is None else _joined(result, inventory)
     if result is None:  # pragma: no cover: a vCenter comes from at least one part
         raise AssertionError(name)
@@ -245,11 +315,11 @@ def _inventory(name: str, center: _Center, parts: Sequence[_Part], by: str | Non
     )
 
 
-def _of_part(name: str, center: _Center, part: _Part, by: str | None, label: str) -> Inventory:
+def _of_part(name: str, center: _Center, part: _Part, by: str | None, label: str, keep: Keep) -> Inventory:
     around: Surroundings = surroundings(part.rows, part.records)
     tabs = {table.tab for table in part.export.tables} - ({"vSnapshot"} if None in part.doubtful else set())
     doubtful = {each for each in part.doubtful if each is not None}
-    known = Around(name, tabs, ids_by_name(around.networks), _shared_files(part.records), doubtful)
+    known = Around(name, tabs, ids_by_name(around.networks), _shared_files(part.records), doubtful, keep)
     vms: list[VirtualMachine] = []
     unjoined = list(part.unjoined)
     for record in part.records:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vmferry.inventory import delimited
-from vmferry.inventory.cells import count
+from vmferry.inventory.cells import count, moment
 from vmferry.inventory.columns import (
     FIELDS,
     KEYS,
@@ -106,7 +106,7 @@ def open_exports(paths: Sequence[Path]) -> list[Export]:
             found.append(_workbook(path))
     if single:
         found += _exports(single)
-    return _completed(found)
+    return [_dated(export) for export in _completed(found)]
 
 
 def _folder(path: Path) -> Iterator[Export]:
@@ -154,6 +154,12 @@ def _workbook(path: Path) -> Export:
     if not tables:
         raise ExportError(f"{path} has no tab of RVTools, such as vInfo")
     return Export(path.stem, tables, workbook.created or _modified([path]))
+
+
+def _dated(export: Export) -> Export:
+    """Return an export with the time that RVTools wrote into it: files are copied, and get another."""
+    created = next((row.cells["created"] for row in export.of("vMetaData") if "created" in row.cells), None)
+    return export._replace(taken=moment(created) or export.taken)
 
 
 def _modified(files: Sequence[Path]) -> str:

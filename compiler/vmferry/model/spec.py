@@ -956,6 +956,10 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
     managed_by: Annotated[Text, Meta(description="Extension that manages it.")] | None = None
     srm_placeholder: Annotated[bool, Meta(description="Placeholder of Site Recovery Manager.")] | None = None
     annotation: Annotated[str, Meta(max_length=16384, description="Notes in vCenter.")] | None = None
+    noted: Annotated[
+        tuple[Text, ...],
+        Meta(description="Words of the notes that vmferry knows, as in nginx; the notes themselves stay in vCenter."),
+    ] = ()
     guest_disks: Annotated[tuple[GuestDisk, ...], Meta(description="File systems in the guest.")] | None = None
     baseline: Annotated[Baseline, Meta(description="What it used before it moved.")] | None = None
     depends_on: Annotated[

@@ -11,7 +11,7 @@ from pyVmomi import vim
 from vmferry.inventory.cells import fits, uuid
 from vmferry.inventory.disks import shared_name
 from vmferry.inventory.guests import detailed_name, family, release
-from vmferry.inventory.secrecy import secret_name, secret_text
+from vmferry.inventory.secrecy import NOTHING_MORE, Keep, harmless, noted, secret_text
 from vmferry.inventory.vcenter.collect import Paths, Record, unescape
 from vmferry.inventory.vcenter.devices import Hardware, read_hardware
 from vmferry.inventory.vcenter.guest import guest_disks, tools, with_addresses
@@ -89,15 +89,20 @@ _MAX_NAME, _MAX_NOTES = 400, 16384
 class Machine(NamedTuple):
     """A VM and, beside each of its disks, the file or LUN if the VM says that others may write it.
 
-    ``withheld`` says that its notes or an attribute seem to tell a secret, and were left out.
+    ``withheld`` names the custom attributes that stay in vCenter; ``secret`` says that notes which were asked for seem
+    to tell a secret, and stay there too.
     """
 
     vm: VirtualMachine
     sharing: tuple[str | None, ...]
-    withheld: bool
+    withheld: frozenset[str]
+    has_note: bool
+    secret: bool
 
 
-def read_machine(record: Record, surroundings: Surroundings, attributes: Mapping[int, str]) -> Machine:
+def read_machine(
+    record: Record, surroundings: Surroundings, attributes: Mapping[int, str], keep: Keep = NOTHING_MORE
+) -> Machine:
     """Return the facts of one VM. ``attributes``: names of custom attributes by key.
 
     What vCenter does not show of it (a VM that is inaccessible has no config) stays absent.
@@ -121,11 +126,13 @@ def read_machine(record: Record, surroundings: Surroundings, attributes: Mapping
             "passthrough": hardware.passthrough,
         }
     stated = _attributes(record, attributes)
-    facts["custom_attributes"] = {name: value for name, value in stated.items() if not _tells(name, value)}
+    facts["custom_attributes"] = kept = harmless(stated, keep)
     notes = record.get("config.annotation") or ""
-    withheld = secret_text(notes) or len(facts["custom_attributes"]) < len(stated)
-    facts["annotation"] = None if secret_text(notes) else notes[:_MAX_NOTES] or None
-    return Machine(VirtualMachine(**facts), hardware.sharing if hardware else (), withheld)
+    secret = keep.notes and secret_text(notes)
+    facts["noted"] = noted(notes)
+    facts["annotation"] = notes[:_MAX_NOTES] or None if keep.notes and not secret else None
+    withheld = frozenset(stated) - frozenset(kept)
+    return Machine(VirtualMachine(**facts), hardware.sharing if hardware else (), withheld, bool(notes), secret)
 
 
 def name_shared_disks(machines: Iterable[Machine], source: str) -> tuple[VirtualMachine, ...]:
@@ -310,8 +317,3 @@ def _attributes(record: Record, names: Mapping[int, str]) -> dict[str, str]:
         if value.key in names and getattr(value, "value", None)
     }
     return dict(sorted(found.items()))
-
-
-def _tells(name: str, value: str) -> bool:
-    """Return whether a custom attribute seems to hold a secret: the inventory is committed."""
-    return secret_name(name) or secret_text(value)

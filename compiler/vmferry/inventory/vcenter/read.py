@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from vmferry import __version__
+from vmferry.inventory.secrecy import NOTHING_MORE, Keep, stays
 from vmferry.inventory.vcenter import machines, surroundings
 from vmferry.inventory.vcenter.collect import Collector
 from vmferry.inventory.vcenter.machines import Machine, name_shared_disks, read_machine
@@ -40,6 +41,7 @@ def read_vcenter(
     timeout: float = ANSWER,
     progress: Callable[[str], None] = lambda _: None,
     page: int = PAGE,
+    keep: Keep = NOTHING_MORE,
 ) -> Reading:
     """Return the inventory of a vCenter, read-only; ``name`` is its name as a source, ``baseline`` days to measure.
 
@@ -53,7 +55,7 @@ def read_vcenter(
         progress(f"logged in to {address.authority}")
         collector = Collector(session)
         around = Surroundings(collector.everything(surroundings.PATHS, _PAGE_AROUND))
-        found = _machines(session, collector, around, page, progress)
+        found = _machines(session, collector, around, page, progress, keep)
         vms = _sorted(name_shared_disks(found, name))
         try:
             tags = read_tags(address, login, trust)
@@ -67,9 +69,9 @@ def read_vcenter(
             notes.append(f"this vCenter does not know {', '.join(sorted(collector.unknown))}")
         about = session.content.about
         calls = session.calls
-    withheld = sum(machine.withheld for machine in found)
-    if withheld:
-        notes.append(f"{withheld} VMs have notes or attributes that seem to tell a secret: left out, and to be changed")
+    notes += stays(sum(machine.has_note for machine in found), (machine.withheld for machine in found), keep)
+    if secret := sum(machine.secret for machine in found):
+        notes.append(f"the notes of {secret} VMs seem to tell a secret: left out, and to be changed")
     hidden = sum(vm.cpu is None for vm in vms)
     if hidden:
         notes.append(f"{hidden} of {len(vms)} VMs show no configuration: inaccessible, or the user may not see it")
@@ -95,12 +97,12 @@ def read_vcenter(
 
 
 def _machines(
-    session: Session, collector: Collector, around: Surroundings, page: int, progress: Callable[[str], None]
+    session: Session, collector: Collector, around: Surroundings, page: int, progress: Callable[[str], None], keep: Keep
 ) -> tuple[Machine, ...]:
     attributes = _attribute_names(session, collector)
     found: dict[str, Machine] = {}
     for record in collector.everything(machines.PATHS, page):
-        found[record.id] = read_machine(record, around, attributes)
+        found[record.id] = read_machine(record, around, attributes, keep)
         if len(found) % page == 0:
             progress(f"{len(found)} VMs")
     progress(f"{len(found)} VMs")

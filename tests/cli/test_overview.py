@@ -76,7 +76,7 @@ def test_reasons_are_those_of_path_and_method(tmp_path: Path) -> None:
     team.write_text(team.read_text() + "  - {name: old-01, id: vm-9, disposition: retire, reason: nobody uses it}\n")
     result = vmferry("explain", tmp_path, "--all", "--format", "csv")
     whys = [row["why"] for row in csv.DictReader(io.StringIO(result.out))]
-    assert whys == ["nobody uses it", *["only 1 VM is like it (threshold 50); the usual method of virt-v2v"] * 2]
+    assert whys == ["nobody uses it", *["vc1 has only 2 standard VMs (threshold 50); the usual method of virt-v2v"] * 2]
 
 
 @pytest.mark.parametrize(

@@ -43,16 +43,37 @@ def test_fifty_is_the_threshold_unless_it_is_stated() -> None:
         {"firmware": "efi", "secureBoot": False, "vtpm": False},
         {"disks": [{"size": "1Gi", "datastore": "ds1"}, {"size": "1Gi", "datastore": "ds1"}]},
         {"nics": []},
+        {"memory": "64Gi", "disks": [{"size": "2Ti", "datastore": "ds1"}]},
     ],
 )
-def test_a_vm_that_is_not_similar_does_not_count(unlike: dict[str, Any]) -> None:
+def test_guest_firmware_size_and_place_make_no_vm_special(unlike: dict[str, Any]) -> None:
     paths = auto(*farm(2), vm("other", **unlike))
-    assert set(paths.values()) == {("virt-v2v", "job")}
-
-
-def test_size_and_name_do_not_make_vms_unlike() -> None:
-    paths = auto(*farm(2), vm("other", memory="64Gi", disks=[{"size": "2Ti", "datastore": "ds1"}]))
     assert set(paths.values()) == {("forklift", "cold")}
+
+
+@pytest.mark.parametrize(
+    "special",
+    [
+        {"os": "other"},
+        {"path": "virt-v2v"},
+        {"application": {"image": "registry.example.com/app:1.4.2"}},
+        {"disposition": "retain", "reason": "it stays"},
+    ],
+)
+def test_a_vm_that_forklift_would_not_move_does_not_count(special: dict[str, Any]) -> None:
+    found = resolved(*farm(2), vm("other", **special), defaults=AUTO, settings={"auto": {"threshold": 3}})
+    path = decision(found, "farm-00", "path")
+    assert (path.value, path.reason) == ("virt-v2v", "vc1 has only 2 standard VMs (threshold 3)")
+
+
+@pytest.mark.parametrize("guest", ["Microsoft Windows Server 2008 R2 (64-bit)", "CentOS 4/5 (64-bit)"])
+def test_a_guest_that_needs_drivers_by_hand_is_special(guest: str) -> None:
+    assert auto(*farm(3), vm("old", guestName=guest))["old"] == ("virt-v2v", "job")
+
+
+@pytest.mark.parametrize("guest", ["Microsoft Windows Server 2012 (64-bit)", "CentOS 7 (64-bit)"])
+def test_a_guest_with_drivers_is_not(guest: str) -> None:
+    assert auto(*farm(3), vm("new", guestName=guest))["new"] == ("forklift", "cold")
 
 
 def test_similar_vms_that_run_and_track_changes_migrate_warm() -> None:

@@ -22,7 +22,7 @@ from vmferry.inventory.places import (
 )
 from vmferry.inventory.rules import PHASES, Proposal, propose
 from vmferry.inventory.ties import Tie, rebuilds, ties
-from vmferry.inventory.unknown import Unknown, shared_macs, unknown, ways
+from vmferry.inventory.unknown import Unknown, Way, shared_macs, unknown, ways
 from vmferry.model.base import API_VERSION
 from vmferry.model.inventory import Inventory, Origin
 
@@ -55,6 +55,7 @@ class _Estate(NamedTuple):
     unknown: dict[str, list[Unknown]]
     ties: list[Tie]
     rebuilds: list[Tie]
+    ways: dict[str, Way]
 
 
 def draft(
@@ -121,6 +122,7 @@ def _estate(parts: Sequence[Inventory]) -> _Estate:
         unknown={key: found for key, found in missing.items() if found},
         ties=ties(parts, moving),
         rebuilds=rebuilds(moving),
+        ways=routes,
     )
 
 
@@ -132,6 +134,8 @@ def _summary(estate: _Estate) -> Iterable[str]:
         + (", ".join(f"{phases[phase]} {phase}" for phase in PHASES if phases[phase]) or "none classified")
         + (f", {_count(templates, 'template')} as golden images" if templates else "")
     )
+    if ways := Counter("virt-v2v" if way != "forklift" else way for way in estate.ways.values()):
+        yield "path auto: " + ", ".join(f"{number} by {way}" for way, number in sorted(ways.items()))
     if estate.left:
         kinds = Counter(why.disposition for _, why in estate.left)
         yield f"{_count(len(estate.left), 'VM')} left out: " + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items()))
@@ -178,7 +182,7 @@ def _spec(page: Page, estate: _Estate, name: str, inventory: str, schemas: str) 
     page.write()
     page.write("defaults:")
     page.write(
-        "  path: auto", "50 similar VMs go by Forklift, special ones by virt-v2v; `vmferry explain` has the reason"
+        "  path: auto", "by Forklift where a vCenter has 50 standard VMs, special ones by virt-v2v; `explain` says why"
     )
     page.write("  liveMigration: preferred")
     page.write()

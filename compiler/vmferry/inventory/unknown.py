@@ -1,11 +1,12 @@
 """What an inventory does not know of a VM and its way into the target needs: RVTools has no vTPM, for one."""
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from vmferry.estate.routing import specialities
 from vmferry.inventory.cover import Member
 from vmferry.model.facts import Disk, Nic
 from vmferry.model.spec import SimilarVms, VirtualMachine
@@ -22,31 +23,14 @@ class Unknown(NamedTuple):
 
 def ways(members: Sequence[Member]) -> dict[str, Way]:
     """Return how each VM would move with `path: auto`, by key: resolve/paths.py asks the same questions."""
-    alike = Counter(map(_likeness, members))
-    return {member.key: _way(member, alike[_likeness(member)]) for member in members}
+    standard = Counter(member.source for member in members if not specialities(member.vm))
+    return {member.key: _way(member.vm, standard[member.source]) for member in members}
 
 
-def _likeness(member: Member) -> Hashable:
-    vm = member.vm
-    disks, nics = vm.disks or (), vm.nics or ()
-    datastores = tuple(sorted({disk.datastore or "" for disk in disks}))
-    return member.source, vm.os, vm.firmware, min(len(disks), 3), datastores, tuple(sorted({n.network for n in nics}))
-
-
-def _way(member: Member, alike: int) -> Way:
-    vm = member.vm
-    disks = vm.disks or ()
-    if vm.template or any(disk.shared for disk in disks) or image_reason(vm):
+def _way(vm: VirtualMachine, standard: int) -> Way:
+    if vm.template or any(disk.shared for disk in vm.disks or ()) or image_reason(vm):
         return "image"
-    special = (
-        vm.gpus
-        or vm.host_devices
-        or vm.passthrough
-        or vm.clone_of
-        or vm.os == "other"
-        or any(disk.rdm for disk in disks)
-    )
-    return "forklift" if alike >= SimilarVms().threshold and not special else "job"
+    return "forklift" if standard >= SimilarVms().threshold and not specialities(vm) else "job"
 
 
 def image_reason(vm: VirtualMachine) -> str | None:

@@ -978,9 +978,11 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
 
 
 class SimilarVms(Model, frozen=True, kw_only=True):
-    """When a VM takes the mass path."""
+    """When VMs take the mass path."""
 
-    threshold: Annotated[int, Meta(ge=1, description="So many similar VMs go by Forklift.")] = 50
+    threshold: Annotated[
+        int, Meta(ge=1, description="A vCenter with this many standard VMs to move goes by Forklift.")
+    ] = 50
     order: Annotated[
         tuple[Literal["rebuild", "special", "similar"], ...],
         Meta(description="Order of the questions for path auto."),

@@ -1,13 +1,13 @@
 """By which path and method a VM moves: A Forklift, B virt-v2v, C rebuild."""
 
 from collections import Counter
-from collections.abc import Hashable
 
 from msgspec import Struct
 
+from vmferry.estate.routing import specialities
 from vmferry.model.blueprint import Path
 from vmferry.model.finding import Where
-from vmferry.model.spec import Method, SimilarVms, VirtualMachine
+from vmferry.model.spec import Method, SimilarVms
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.selection import Candidate, is_raw
 
@@ -31,13 +31,13 @@ def route(
 ) -> dict[str, Route]:
     """Return the route of every VM by key; the reason goes to the journal.
 
-    ``everyone`` is who counts as similar: frozen VMs too, or half a farm would change its path when the
-    other half is prepared.
+    ``everyone`` is who counts: frozen VMs too, or half an estate would change its path when the other half is
+    prepared.
     """
-    alike = Counter(_likeness(candidate) for candidate in everyone)
+    standard = Counter(candidate.source for candidate in everyone if _counts(candidate, settings))
     routes: dict[str, Route] = {}
     for candidate in candidates:
-        path, reason, where = _path(candidate, alike[_likeness(candidate)], settings)
+        path, reason, where = _path(candidate, standard[candidate.source], settings)
         if candidate.decisions.disposition == "rebuild" and path != "rebuild":
             journal.find(
                 "VMF107",
@@ -62,21 +62,17 @@ def route(
     return routes
 
 
-def _likeness(candidate: Candidate) -> Hashable:
-    """Return what makes VMs similar: guest, firmware, disk layout, and where their disks and NICs are."""
-    vm = candidate.vm
-    disks, nics = vm.disks or (), vm.nics or ()
-    return (
-        candidate.source,
-        vm.os,
-        vm.firmware,
-        min(len(disks), 3),
-        tuple(sorted({disk.datastore or "" for disk in disks})),
-        tuple(sorted({nic.network for nic in nics})),
-    )
+def _counts(candidate: Candidate, settings: SimilarVms) -> bool:
+    """Return whether Forklift would be installed for this VM: nobody and no earlier question chose another path."""
+    if candidate.decisions.path not in (None, "auto", "forklift") or candidate.decisions.disposition == "rebuild":
+        return False
+    asked = settings.order[: settings.order.index("similar")] if "similar" in settings.order else settings.order
+    if "rebuild" in asked and candidate.vm.application is not None:
+        return False
+    return "special" not in asked or not specialities(candidate.vm, raw=is_raw(candidate))
 
 
-def _path(candidate: Candidate, alike: int, settings: SimilarVms) -> tuple[Path, str, Where]:
+def _path(candidate: Candidate, standard: int, settings: SimilarVms) -> tuple[Path, str, Where]:
     chosen, vm = candidate.decisions.path, candidate.vm
     if candidate.decisions.disposition == "rebuild" and not (chosen not in (None, "auto") and _own(candidate, "path")):
         return "rebuild", "its disposition is rebuild", candidate.origin("disposition")
@@ -88,26 +84,11 @@ def _path(candidate: Candidate, alike: int, settings: SimilarVms) -> tuple[Path,
             return "rebuild", "an application is described for it", candidate.where.at("application")
         if question == "special" and (special := specialities(vm, raw=is_raw(candidate))):
             return "virt-v2v", f"it is special: {', '.join(special)}", where
-        if question == "similar" and alike >= settings.threshold:
-            return "forklift", f"{alike} VMs are like it (threshold {settings.threshold})", where
-    few = "1 VM is" if alike == 1 else f"{alike} VMs are"
-    return "virt-v2v", f"only {few} like it (threshold {settings.threshold})", where
-
-
-def specialities(vm: VirtualMachine, *, raw: bool = False) -> list[str]:
-    """Return what keeps a VM from the mass path: what Forklift refuses or would lose; ``raw``: nobody converts it."""
-    disks = vm.disks or ()
-    facts = {
-        "it is a template": bool(vm.template),
-        f"it is cloned from {vm.clone_of}": vm.clone_of is not None,
-        "GPU": bool(vm.gpus),
-        "passed-through device": bool(vm.host_devices or vm.passthrough),
-        "raw device mapping": any(disk.rdm for disk in disks),
-        "shared disk": any(disk.shared for disk in disks),
-        "independent disk": any((disk.mode or "").startswith("independent") for disk in disks),
-        "unusual guest system": vm.os == "other" and not raw,
-    }
-    return [name for name, holds in facts.items() if holds]
+        if question == "similar" and standard >= settings.threshold:
+            reason = f"{candidate.source} has {standard} standard VMs (threshold {settings.threshold})"
+            return "forklift", reason, where
+    few = f"{standard} standard VM{'' if standard == 1 else 's'}"
+    return "virt-v2v", f"{candidate.source} has only {few} (threshold {settings.threshold})", where
 
 
 def _method(candidate: Candidate, path: Path) -> tuple[Method | None, str, Where]:

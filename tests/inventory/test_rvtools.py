@@ -85,6 +85,7 @@ def test_every_fact_of_a_vm_comes_over(tmp_path: Path) -> None:
             Nic(
                 network="web-prod",
                 network_id="dvportgroup-42",
+                switch="dvs1",
                 mac="00:50:56:9a:00:01",
                 adapter="vmxnet3",
                 addresses=("10.0.2.14",),
@@ -672,3 +673,35 @@ def test_a_snapshot_of_a_vm_that_is_not_listed_casts_no_doubt_on_others(tmp_path
 def test_a_snapshot_that_names_no_vm_may_be_of_any(tmp_path: Path) -> None:
     tabs = {"vInfo": [info("a", 1), info("b", 2)], "vSnapshot": [vm("a", 1, Name="s"), {"VM": "", "Name": "s"}]}
     assert [each.snapshots for each in read(workbook(tmp_path / "x.xlsx", tabs)).vms] == [None, None]
+
+
+# --- one name, several networks ---------------------------------------------------------------------------------
+
+
+def test_a_nic_is_on_the_port_group_of_its_own_switch(tmp_path: Path) -> None:
+    ports = [
+        {"Port": "prod", "Switch": switch, "VLAN": vlan, "Object ID": f"dvportgroup-{vlan}", "VI SDK Server": SERVER}
+        for switch, vlan in (("dvs-a", 10), ("dvs-b", 20))
+    ]
+    nics = [nic("a", 1, Network="prod", Switch="dvs-a"), nic("b", 2, Network="prod", Switch="dvs-b")]
+    tabs = {"vInfo": [info("a", 1), info("b", 2)], "vNetwork": nics, "dvPort": ports}
+    found = read(workbook(tmp_path / "x.xlsx", tabs)).vms
+    assert [each.network_id for vm in found for each in vm.nics or ()] == ["dvportgroup-10", "dvportgroup-20"]
+
+
+def test_a_standard_port_group_of_two_datacenters_is_two_networks_and_of_one_it_is_one(tmp_path: Path) -> None:
+    ports = [
+        {
+            "Port Group": "lan",
+            "Switch": "vSwitch0",
+            "Host": host,
+            "Datacenter": place,
+            "VLAN": vlan,
+            "VI SDK Server": SERVER,
+        }
+        for host, place, vlan in (("e1", "Bremen", 10), ("e2", "Bremen", 10), ("e3", "Osaka", 20))
+    ]
+    found = read(workbook(tmp_path / "x.xlsx", {"vInfo": [info("a", 1)], "vPort": ports})).networks
+    assert [(each.datacenter, each.vlan) for each in found if each.name == "lan"] == [("Bremen", 10), ("Osaka", 20)]
+    found = read(workbook(tmp_path / "y.xlsx", {"vInfo": [info("a", 1)], "vPort": ports[:2]})).networks
+    assert [(each.datacenter, each.vlan) for each in found if each.name == "lan"] == [(None, 10)]

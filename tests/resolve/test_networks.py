@@ -434,3 +434,35 @@ def test_a_message_names_twenty_vms_and_the_finding_all() -> None:
     assert "(25 VMs: vm-00, vm-01," in findings[0].message
     assert "vm-19 and 5 more)" in findings[0].message
     assert len(findings[0].vms) == 25
+
+
+# --- one name in several places -------------------------------------------------------------------------------
+
+
+def lan(name: str, **place: str) -> Network:
+    return row({"portGroup": "lan", **place}, {**BRIDGE, "untagged": True}, name=name)
+
+
+def test_rows_of_one_name_are_told_apart_by_datacenter_and_switch() -> None:
+    table, findings = mapped(lan("bremen", datacenter="Bremen"), lan("osaka", datacenter="Osaka"), lan("b", switch="b"))
+    assert findings == []
+    found = [table.find("vc1", "lan", *place) for place in (("Bremen", "a"), ("Osaka", "a"), ("Oslo", "b"))]
+    assert [each and each.name for each in found] == ["bremen", "osaka", "b"]
+
+
+def test_a_network_in_a_datacenter_that_no_row_names_is_on_none_of_the_others() -> None:
+    table, _ = mapped(lan("bremen", datacenter="Bremen"))
+    assert table.find("vc1", "lan", "Osaka") is None
+    assert table.find("vc1", "lan") is None
+
+
+def test_a_row_that_names_no_place_is_for_the_rest() -> None:
+    table, findings = mapped(lan("any"), lan("osaka", datacenter="Osaka"))
+    assert findings == []
+    found = [table.find("vc1", "lan", place) for place in ("Bremen", "Osaka")]
+    assert [each and each.name for each in found] == ["any", "osaka"]
+
+
+def test_two_rows_for_one_place_are_reported() -> None:
+    _, findings = mapped(lan("one", datacenter="Osaka"), lan("two", datacenter="Osaka"))
+    assert [finding.code for finding in findings] == ["VMF210"]

@@ -76,24 +76,31 @@ class MappedNetwork(Struct, frozen=True, kw_only=True):
 
 
 class NetworkMap:
-    """Every row, found by vCenter and by the network's name or id."""
+    """Every row, by vCenter and the network's name or id; datacenter and switch tell those of one name apart."""
 
     def __init__(self, rows: Iterable[MappedNetwork]) -> None:
         self.rows = tuple(rows)
-        self._by_name: dict[tuple[str | None, str], MappedNetwork] = {}
+        self._by_name: dict[tuple[str | None, str], list[MappedNetwork]] = {}
         for row in self.rows:
             source = row.network.source
             for name in (source.segment, source.port_group, source.id):
                 if name is not None:
-                    self._by_name.setdefault((source.source, name), row)
+                    self._by_name.setdefault((source.source, name), []).append(row)
 
-    def find(self, vcenter: str, name: str) -> MappedNetwork | None:
-        """Return the row for a network of a vCenter, by name or id; a row that names the vCenter wins."""
-        own, shared = self._by_name.get((vcenter, name)), self._by_name.get((None, name))
+    def find(
+        self, vcenter: str, name: str, datacenter: str | None = None, switch: str | None = None
+    ) -> MappedNetwork | None:
+        """Return the row for a network of a vCenter, by name or id; a row that names the vCenter wins.
+
+        A row that names a datacenter or switch is for what is there, and goes before one that names none.
+        """
+        own = _nearest(self._by_name.get((vcenter, name), ()), datacenter, switch)
+        shared = _nearest(self._by_name.get((None, name), ()), datacenter, switch)
         if own is not None or shared is None:
             return own
         # by id as well, where the vCenter's row has only the name
-        rival = self._by_name.get((vcenter, vsphere_name(shared.network.source) or ""))
+        named = self._by_name.get((vcenter, vsphere_name(shared.network.source) or ""), ())
+        rival = _nearest(named, datacenter, switch)
         return rival if rival is not None and rival.network.source.id is None else shared
 
     def close(self, name: str) -> str:
@@ -113,6 +120,20 @@ class NetworkMap:
             copy = int(match["number"]) - 1
             row = next((row for row in made if row.copy_name(copy) == nad), None)
         return row
+
+
+def _nearest(rows: Iterable[MappedNetwork], datacenter: str | None, switch: str | None) -> MappedNetwork | None:
+    """Return the row that says most of where a network is, and nothing that is otherwise; the first of equals."""
+    fitting = [row for row in rows if _there(row.network.source, datacenter, switch)]
+    return max(fitting, key=lambda row: _said(row.network.source), default=None)
+
+
+def _there(source: NetworkSource, datacenter: str | None, switch: str | None) -> bool:
+    return source.datacenter in (None, datacenter) and source.switch in (None, switch)
+
+
+def _said(source: NetworkSource) -> int:
+    return (source.datacenter is not None) + (source.switch is not None)
 
 
 def vsphere_name(source: NetworkSource) -> str | None:

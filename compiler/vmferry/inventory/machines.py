@@ -67,7 +67,7 @@ class Around(NamedTuple):
 
     source: str
     tabs: Collection[str]  # that were exported
-    networks: Mapping[str, str]  # ids by name, where only one network has it
+    networks: Mapping[tuple[str, str | None], str]  # ids by name and switch; by name alone where it has only one
     shared_files: Collection[str]  # VMDKs that several VMs have
     doubtful: Collection[str]  # names of VMs that may have snapshots which joined to none
     keep: Keep = NOTHING_MORE
@@ -393,12 +393,15 @@ def _nic(record: Record, row: Row, around: Around) -> Nic | None:
         "adapter": (fits(cells.get("adapter")) or "").lower() or None,
         "connected": connected,
         "addresses": addresses(cells.get("ipv4"), cells.get("ipv6")),
+        "switch": fits(cells.get("switch")),
     }
     return _of_network(network, around, **{field: value for field, value in facts.items() if value is not None})
 
 
 def _of_network(network: str, around: Around, **facts: Any) -> Nic:
-    return Nic(network=network, network_id=around.networks.get(network), **facts)
+    """Return a NIC with the id of its network: that of its switch, for two switches may each have one of the name."""
+    key = (network, facts.get("switch"))
+    return Nic(network=network, network_id=around.networks.get(key), **facts)
 
 
 def _guest_disks(record: Record) -> Iterator[GuestDisk]:

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from vmferry.inventory.cover import UNCARRIED, Member
 from vmferry.inventory.guesses import tier
+from vmferry.model.facts import Nic
 from vmferry.model.inventory import Inventory, InventoryDatastore, InventoryNetwork
 from vmferry.model.quantity import parse_size
 
@@ -53,23 +54,28 @@ class NetworkRow(NamedTuple):
 def network_rows(parts: Sequence[Inventory], members: Sequence[Member], *, several: bool) -> list[NetworkRow]:
     """Return a row for every network that a VM is on. ``several``: there is more than one vCenter."""
     known = _Networks(parts)
-    used: defaultdict[tuple[str, str, str | None], _Use] = defaultdict(_Use)
-    facts: dict[tuple[str, str, str | None], InventoryNetwork | None] = {}
+    used: defaultdict[_Key, _Use] = defaultdict(_Use)
+    facts: dict[_Key, InventoryNetwork | None] = {}
     for member in members:
         for nic in member.vm.nics or ():
-            network = known.find(member.source, nic.network, nic.network_id)
+            network = known.find(member.source, nic, member.vm.datacenter)
             name = network.name if network else nic.network
             identity = (network.id or network.segment_id) if network else nic.network_id
-            key = (member.source, name, identity)
+            place = (network.datacenter, network.switch) if network and identity is None else (None, None)
+            key = (member.source, name, identity, *place)
             facts[key] = network
             used[key].add(member)
-    names = Counter((source, name) for source, name, _ in used)
+    names = Counter((source, name) for source, name, *_ in used)
     taken: set[str] = set()
     rows = []
     for key in sorted(used, key=lambda each: tuple(part or "" for part in each)):
         twice = names[key[:2]] > 1
         rows.append(_network(key, facts[key], used[key], twice=twice, several=several, taken=taken))
     return rows
+
+
+_Key = tuple[str, str, str | None, str | None, str | None]
+"""A network in use: vCenter, name, id, and of one without id the datacenter and switch."""
 
 
 class _Networks:
@@ -87,16 +93,24 @@ class _Networks:
                     if identity is not None:
                         self._by_id.setdefault((part.source.name, identity), network)
 
-    def find(self, source: str, name: str, identity: str | None) -> InventoryNetwork | None:
-        found = self._by_id.get((source, identity)) if identity else None
-        if found is None:
-            named = self._by_name.get((source, name), [])
-            found = named[0] if named else self._by_id.get((source, name))
-        return found
+    def find(self, source: str, nic: Nic, datacenter: str | None) -> InventoryNetwork | None:
+        """Return a NIC's network: by id, else the one of its name that is where the VM and its switch are."""
+        found = self._by_id.get((source, nic.network_id)) if nic.network_id else None
+        if found is not None:
+            return found
+        named = [
+            each
+            for each in self._by_name.get((source, nic.network), ())
+            if None in (each.datacenter, datacenter) or each.datacenter == datacenter
+        ]
+        here = [each for each in named if None in (each.switch, nic.switch) or each.switch == nic.switch]
+        if here or named:
+            return (here or named)[0]
+        return self._by_id.get((source, nic.network))
 
 
 def _network(
-    key: tuple[str, str, str | None],
+    key: _Key,
     network: InventoryNetwork | None,
     used: _Use,
     *,
@@ -104,13 +118,16 @@ def _network(
     several: bool,
     taken: set[str],
 ) -> NetworkRow:
-    source, name, identity = key
+    source, name, identity, datacenter, switch = key
     segment = network is not None and network.kind in ("nsx-t", "nsx-v")
     # of two networks with one name each goes by its id: that is what their NICs differ in
     called = identity if identity and (twice or UNCARRIED.search(name)) else name
     data: dict[str, Any] = {"segment" if segment else "portGroup": called}
     data |= {"id": identity} if identity else {}
     data |= {"source": source} if several else {}
+    if twice and not identity:
+        data |= {"datacenter": datacenter} if datacenter else {}
+        data |= {"switch": switch} if switch else {}
     about = [f"one of several networks called {name!r}"] * twice
     undecided = "its VLAN is not known"
     if network is not None:

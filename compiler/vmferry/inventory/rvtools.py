@@ -395,7 +395,8 @@ def _key(each: Any) -> tuple[str, str, str]:
     """Return what tells a pool, network, or other thing around VMs from others of its kind."""
     if isinstance(each, ResourcePool):
         return each.path, each.cluster or "", ""
-    return each.name, getattr(each, "switch", None) or "", each.id or ""
+    place = getattr(each, "switch", None) or "", getattr(each, "datacenter", None) or ""
+    return each.name, "/".join(place), each.id or ""
 
 
 class _Known:

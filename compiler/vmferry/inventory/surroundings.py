@@ -1,7 +1,7 @@
 """From the tabs of hosts, clusters, datastores, port groups and pools to what surrounds the VMs of a vCenter."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -45,12 +45,13 @@ def surroundings(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -
     )
 
 
-def ids_by_name(networks: Iterable[InventoryNetwork]) -> dict[str, str]:
-    """Return the ids of networks whose name no other network has."""
-    found: defaultdict[str, list[str | None]] = defaultdict(list)
+def ids_by_name(networks: Iterable[InventoryNetwork]) -> dict[tuple[str, str | None], str]:
+    """Return the ids of networks by name and switch, and without a switch where only one network has the name."""
+    found: defaultdict[tuple[str, str | None], list[str | None]] = defaultdict(list)
     for network in networks:
-        found[network.name].append(network.id)
-    return {name: ids[0] for name, ids in found.items() if len(ids) == 1 and ids[0] is not None}
+        for switch in {network.switch, None}:
+            found[network.name, switch].append(network.id)
+    return {key: ids[0] for key, ids in found.items() if len(ids) == 1 and ids[0] is not None}
 
 
 def _known(**facts: Any) -> dict[str, Any]:
@@ -62,32 +63,49 @@ def _known(**facts: Any) -> dict[str, Any]:
 
 def _networks(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -> list[InventoryNetwork]:
     mtu = _mtus(rows)
-    found: dict[tuple[str, str | None], InventoryNetwork] = {}
+    found: dict[tuple[str, str | None, str | None], InventoryNetwork] = {}
     for row in rows["dvPort"]:
         name, switch = fits(row.cells.get("name")), fits(row.cells.get("switch"))
         if name is not None:
             facts = _known(id=fits(row.cells.get("id")), switch=switch, mtu=mtu.get(switch or ""), kind="distributed")
             found.setdefault(
-                (name, switch),
+                (name, switch, None),
                 InventoryNetwork(name=name, uplink=_is_uplink(row), **facts, **_vlan([row])),
             )
-    standard: defaultdict[tuple[str, str | None], list[Row]] = defaultdict(list)
-    for row in rows["vPort"]:
-        name = fits(row.cells.get("name"))
-        if name is not None:
-            standard[name, fits(row.cells.get("switch"))].append(row)
-    for (name, switch), same in standard.items():  # one a host
-        facts = _known(switch=switch, mtu=mtu.get(switch or ""), kind="standard")
-        found.setdefault((name, switch), InventoryNetwork(name=name, **facts, **_vlan(same)))
-    known = {name for name, _ in found}
+    for (name, switch, datacenter), same in _standard(rows["vPort"]).items():  # a row for each host
+        facts = _known(switch=switch, mtu=mtu.get(switch or ""), kind="standard", datacenter=datacenter)
+        network = InventoryNetwork(name=name, **facts, **_vlan(same))
+        found.setdefault((name, switch, datacenter), network)
+    known = {name for name, *_ in found}
     distributed = {fits(row.cells.get("switch")) for row in rows["dvSwitch"]}
     for name, switch in _used(records):
         if name not in known:
             facts = _known(
                 switch=switch, mtu=mtu.get(switch or ""), kind="distributed" if switch in distributed else None
             )
-            found.setdefault((name, switch), InventoryNetwork(name=name, **(facts if switch else {})))
-    return sorted(found.values(), key=lambda network: (network.name, network.switch or "", network.id or ""))
+            found.setdefault((name, switch, None), InventoryNetwork(name=name, **(facts if switch else {})))
+    return sorted(found.values(), key=_place)
+
+
+def _place(network: InventoryNetwork) -> tuple[str, ...]:
+    return network.name, network.switch or "", network.datacenter or "", network.id or ""
+
+
+def _standard(rows: Sequence[Row]) -> dict[tuple[str, str | None, str | None], list[Row]]:
+    """Return the rows of each standard port group by name, switch and, where several have it, datacenter.
+
+    Hosts of one datacenter call a port group and its switch alike to let VMs move; in another it is another network.
+    """
+    hosts: defaultdict[tuple[str, str | None, str | None], list[Row]] = defaultdict(list)
+    for row in rows:
+        name = fits(row.cells.get("name"))
+        if name is not None:
+            hosts[name, fits(row.cells.get("switch")), fits(row.cells.get("datacenter"))].append(row)
+    places = Counter(name for name, _, _ in hosts)
+    result: defaultdict[tuple[str, str | None, str | None], list[Row]] = defaultdict(list)
+    for (name, switch, datacenter), same in hosts.items():
+        result[name, switch, datacenter if places[name] > 1 else None] += same
+    return result
 
 
 def _used(records: Sequence[Record]) -> Iterable[tuple[str, str | None]]:

@@ -117,6 +117,7 @@ class Nic(Model, frozen=True, kw_only=True):
     connected: Annotated[bool, Meta(description="Connected when the VM starts.")] = True
     adapter: Annotated[Text, Meta(description="Adapter in vSphere, as in vmxnet3.")] | None = None
     network_id: Annotated[Text, Meta(description="Managed object id of the network, or NSX segment id.")] | None = None
+    switch: Annotated[Text, Meta(description="Its switch, which tells port groups of one name apart.")] | None = None
     model: Annotated[NicModel, Meta(description="Model in the target. Default: virtio.")] | None = None
     addresses: Annotated[tuple[GuestAddress, ...], Meta(description="Addresses the guest has.")] = ()
     origin: Annotated[Literal["static", "dhcp"], Meta(description="Where the addresses come from.")] | None = None

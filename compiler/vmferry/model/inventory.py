@@ -41,6 +41,7 @@ class InventoryNetwork(Model, frozen=True, kw_only=True):
     id: Annotated[Text, Meta(description="Managed object id, as in dvportgroup-42.")] | None = None
     kind: Annotated[Literal["nsx-t", "nsx-v", "distributed", "standard"], Meta(description="What it is.")] | None = None
     switch: Annotated[Text, Meta(description="Its switch.")] | None = None
+    datacenter: Annotated[Text, Meta(description="Its datacenter, where only one has it.")] | None = None
     vlan: Annotated[Vlan, Meta(description="VLAN.")] | None = None
     trunk: Annotated[Trunk, Meta(description="VLANs of a trunk.")] = ()
     untagged: Annotated[bool, Meta(description="It has VLAN 0: frames without a tag.")] = False

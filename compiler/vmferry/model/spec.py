@@ -373,6 +373,13 @@ class NetworkSource(Model, frozen=True, kw_only=True):
     port_group: Annotated[Text, Meta(description="Standard or distributed port group, by name.")] | None = None
     id: Annotated[Text, Meta(description="Managed object id, as in dvportgroup-42.")] | None = None
     source: Annotated[Name, Meta(description="Its vCenter. Default: any.")] | None = None
+    datacenter: (
+        Annotated[Text, Meta(description="Its datacenter, where several have a network of this name. Default: any.")]
+        | None
+    ) = None
+    switch: (
+        Annotated[Text, Meta(description="Its switch, where several have a network of this name. Default: any.")] | None
+    ) = None
     kind: Annotated[Literal["nsx-t", "nsx-v", "distributed", "standard"], Meta(description="What it is.")] | None = None
     transport_zone: Annotated[Literal["overlay", "vlan"], Meta(description="Transport zone of a segment.")] | None = (
         None

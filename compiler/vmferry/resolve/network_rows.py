@@ -66,6 +66,7 @@ class _Claim(NamedTuple):
     vcenter: str | None
     row: int
     by_id: bool
+    place: tuple[str | None, str | None]  # datacenter and switch
 
 
 class _Mapped:
@@ -80,7 +81,7 @@ class _Mapped:
         for text, by_id in ((original, False), (source.id, True)):
             if text is None:
                 continue
-            claim = _Claim(source.source, index, by_id)
+            claim = _Claim(source.source, index, by_id, (source.datacenter, source.switch))
             first = next((other.row for other in self._claims[text] if _meet(other, claim)), None)
             self._claims[text].append(claim)
             if first is not None and not reported:
@@ -99,8 +100,8 @@ def _two_of_one_name(id_: str) -> str:
 
 
 def _meet(one: _Claim, other: _Claim) -> bool:
-    """Return whether both are for one network. By name, a row for one vCenter goes before one for any."""
-    if one.row == other.row:
+    """Return whether both are for one network. By name, a row for one vCenter or place goes before one for any."""
+    if one.row == other.row or (one.place != other.place and not (one.by_id and other.by_id)):
         return False
     any_vcenter = (one.by_id or other.by_id) and None in (one.vcenter, other.vcenter)
     return one.vcenter == other.vcenter or any_vcenter
@@ -119,7 +120,9 @@ def check_networks(
 
 def identity(row: MappedNetwork) -> str:
     """Return what tells the row's network from others."""
-    return f"{row.network.source.source}/{vsphere_name(row.network.source)}"
+    source = row.network.source
+    place = "/".join(part for part in (source.datacenter, source.switch) if part is not None)
+    return f"{source.source}/{vsphere_name(source)}" + (f"/{place}" if place else "")
 
 
 def stranded(vms: tuple[str, ...]) -> str:

@@ -153,7 +153,7 @@ def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap, journa
 
     A row whose name is its id is for that network alone: it goes before one that only has the name.
     """
-    row = table.find(candidate.source, nic.network)
+    row = table.find(candidate.source, nic.network, candidate.vm.datacenter, nic.switch)
     by_id = table.find(candidate.source, nic.network_id) if nic.network_id is not None else None
     if by_id is not None and vsphere_name(by_id.network.source) == nic.network_id:
         return by_id

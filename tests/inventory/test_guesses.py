@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from tests.inventory.estates import disk, vm
 
-from vmferry.inventory.guesses import container_hint, guess, leave, tier, words
+from vmferry.inventory.environments import words
+from vmferry.inventory.guesses import container_hint, guess, leave, leftover, tier
+from vmferry.inventory.kinds import kind
 from vmferry.model.facts import GuestDisk
 
 
@@ -20,6 +22,19 @@ from vmferry.model.facts import GuestDisk
         ("x1", {"tags": ("Environment/QA",), "folder": "/Prod"}, "dev-test"),
         ("x1", {"custom_attributes": {"Env": "Development"}}, "dev-test"),
         ("x1", {"custom_attributes": {"Owner": "Development"}}, None),
+        ("x1", {"custom_attributes": {"Klasse": "TEST"}}, "dev-test"),
+        ("x1", {"custom_attributes": {"Klasse": "test bench of Gail"}}, None),
+        ("x1", {"custom_attributes": {"Env": "INT"}}, "dev-test"),
+        ("x1", {"folder": "/Recette"}, "dev-test"),
+        ("x1", {"folder": "/Entwicklung/Web"}, "dev-test"),
+        ("ns1-int", {}, None),  # internal
+        ("x-integration", {}, "dev-test"),
+        ("wqtestdev01", {}, "dev-test"),
+        ("ERPQA2", {}, "dev-test"),
+        ("PORTABJSTEST01b", {}, "dev-test"),
+        ("xmdmuat", {}, "dev-test"),
+        ("contest", {}, None),
+        ("contest-portal", {}, None),
         ("x1", {"resource_pool": "Dev/Web", "folder": None}, "dev-test"),
         ("PRODSQL2019", {}, "stateful"),
         ("oradb-1", {}, "stateful"),
@@ -64,6 +79,11 @@ def test_phase_is_guessed(name: str, fields: dict[str, Any], phase: str | None) 
         ("x", {"managed_by": "com.vmware.vim.eam (vsphere)"}, "exclude"),
         ("x", {"connection_state": "orphaned"}, "retain"),
         ("x", {"disks": ()}, "retain"),
+        ("x", {"guest_disks": tuple(GuestDisk(path=f"/storage/{part}") for part in ("db", "seat", "dblog"))}, "retain"),
+        ("portpsc1", {"folder": "/Management"}, "retain"),
+        ("portsrm17-S", {"cluster": "Mgmt"}, "retain"),
+        ("x", {"noted": ("media agent",)}, "retain"),
+        ("veeam-01", {}, "retain"),
         ("x", {"disks": None}, None),
         ("web-01", {}, None),
     ],
@@ -92,3 +112,61 @@ def test_tier_goes_by_the_name_then_by_the_kind() -> None:
 
 def test_words_of_a_name() -> None:
     assert words("WebServer01-dev_2") == ("web", "server01", "dev", "2", "server")
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("upsc1", {"folder": "/Web"}),  # the letters, and no place of management
+        ("vcarpool-web01", {"folder": "/Management"}),
+        ("x", {"guest_disks": (GuestDisk(path="/storage/db"),)}),
+        ("x", {"noted": ("nginx", "vmware")}),
+    ],
+)
+def test_what_serves_nothing_of_vsphere_moves(name: str, fields: dict[str, Any]) -> None:
+    assert leave(vm(1, name, **fields)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "why"),
+    [
+        ("web-01_old", {}, "'old' in the name"),
+        ("SQLT09-RIP", {}, "'RIP' in the name"),
+        ("zz_decom_20260315_web", {}, "'decom' in the name"),
+        ("web-01", {"folder": "/Stillgelegt"}, "'Stillgelegt' in the folder"),
+        ("web-01", {"noted": ("à supprimer",)}, "'à supprimer' in the notes"),
+    ],
+)
+def test_what_is_off_and_said_to_go_is_proposed_for_retirement(name: str, fields: dict[str, Any], why: str) -> None:
+    assert why in (leftover(vm(1, name, power_state="poweredOff", **fields)) or "")
+    assert leftover(vm(1, name, power_state="poweredOn", **fields)) is None
+
+
+@pytest.mark.parametrize("name", ["gold-01", "holder", "scripts-01", "COPY OF web-01", "altona-web01"])
+def test_names_with_these_letters_are_no_leftovers(name: str) -> None:
+    assert leftover(vm(1, name, power_state="poweredOff")) is None
+
+
+def test_notes_are_evidence_for_rebuilding() -> None:
+    assert "'tomcat' in the notes" in (container_hint(vm(1, "x-01", noted=("tomcat",))) or "")
+    assert container_hint(vm(1, "x-01", noted=("jenkins",))) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "value"),
+    [
+        ("x", {"noted": ("jenkins",)}, "stateful"),
+        ("x", {"noted": ("domain controller",)}, "infrastructure"),
+        ("x", {"noted": ("postgresql",)}, "database"),
+        ("x", {"guest_disks": (GuestDisk(path="/var/lib/pgsql"),)}, "database"),
+        ("web-01", {"disks": (disk(), disk())}, "stateless"),  # the name says what it is, the disks how it moves
+        ("x", {"folder": "/Production/Datenbanken"}, "database"),
+        ("x", {"folder": None, "disks": (disk(), disk())}, "stateful"),
+        ("vcsa01", {}, "appliance"),
+        ("x", {"folder": None}, ""),
+    ],
+)
+def test_a_kind_is_told_by_the_plainest_evidence(name: str, fields: dict[str, Any], value: str) -> None:
+    found = kind(vm(1, name, **fields))
+    assert found.value == value
+    assert bool(found.why) is bool(value)

@@ -88,7 +88,8 @@ def command(
         return FINDINGS if checked.broken else 0
     spans = spans_of((d.where for found in chosen.values() for d in found if d.where), checked.project.texts)
     if style == "json":
-        click.echo(as_json([_data(key, labels[key], found, spans) for key, found in chosen.items()]))
+        hints = _hints(checked)
+        click.echo(as_json([_data(key, labels[key], d, spans) | hints.get(key, {}) for key, d in chosen.items()]))
     elif everything:
         click.echo(_columns(table), nl=False)
         click.echo(f"{counted(len(table), 'VM')}; `vmferry explain SPEC NAME` has every decision on one", err=True)
@@ -151,6 +152,23 @@ def _data(key: str, name: str, decisions: tuple[Decision, ...], spans: Mapping[W
             "reason": decision.reason,
             "where": _place(decision, spans),
             "refused": list(decision.refused),
+        }
+    return result
+
+
+def _hints(checked: Checked) -> dict[str, dict[str, Any]]:
+    """Return of each VM by key which environment and kind its facts hint at, with the evidence: no decisions."""
+    from vmferry.inventory.kinds import environment, kind
+
+    result: dict[str, dict[str, Any]] = {}
+    for entry in checked.project.entries:
+        vm = entry.vm
+        key = f"{vm.source or checked.project.spec.sources[0].name}/{vm.id or vm.name}"
+        found = {"environment": environment(vm), "kind": kind(vm)}
+        result[key] = {
+            name: {"value": each.value, "reason": each.why, "where": "", "refused": []}
+            for name, each in found.items()
+            if each.value
         }
     return result
 

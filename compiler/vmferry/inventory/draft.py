@@ -21,7 +21,7 @@ from vmferry.inventory.places import (
     plan_namespaces,
 )
 from vmferry.inventory.rules import PHASES, Proposal, propose
-from vmferry.inventory.ties import Tie, rebuilds, ties
+from vmferry.inventory.ties import Tie, rebuilds, retirements, ties
 from vmferry.inventory.unknown import Unknown, Way, shared_macs, unknown, ways
 from vmferry.model.base import API_VERSION
 from vmferry.model.inventory import Inventory, Origin
@@ -29,6 +29,7 @@ from vmferry.model.inventory import Inventory, Origin
 SPEC, EXCEPTIONS, LEFT_OUT = "spec.yaml", "vms/exceptions.yaml", "vms/left-out.yaml"
 
 _GIB = 1 << 30
+_A_LINE = 8  # VMs of a proposal
 _RULE = "# " + "-" * 76
 
 
@@ -56,6 +57,7 @@ class _Estate(NamedTuple):
     ties: list[Tie]
     rebuilds: list[Tie]
     ways: dict[str, Way]
+    retirements: list[Tie]
 
 
 def draft(
@@ -123,6 +125,7 @@ def _estate(parts: Sequence[Inventory]) -> _Estate:
         ties=ties(parts, moving),
         rebuilds=rebuilds(moving),
         ways=routes,
+        retirements=retirements(moving),
     )
 
 
@@ -145,6 +148,9 @@ def _summary(estate: _Estate) -> Iterable[str]:
     )
     if estate.rebuilds:
         yield f"{_count(sum(len(tie.members) for tie in estate.rebuilds), 'VM')} proposed for rebuild, as comments"
+    if estate.retirements:
+        number = sum(len(tie.members) for tie in estate.retirements)
+        yield f"{_count(number, 'VM')} proposed for retirement, as comments"
     if estate.ties:
         yield f"{_count(len(estate.ties), 'dependency', 'dependencies')} proposed, as comments"
 
@@ -188,6 +194,7 @@ def _spec(page: Page, estate: _Estate, name: str, inventory: str, schemas: str) 
     page.write()
     _assign(page, estate.proposal)
     _rebuilds(page, estate.rebuilds)
+    _retirements(page, estate.retirements)
     _ties(page, estate.ties)
 
 
@@ -297,6 +304,15 @@ _PHASES: Mapping[str, tuple[str, tuple[str, ...], dict[str, str] | None]] = {
 }
 
 
+_STARTS: Mapping[str, str] = {
+    "dev-test": "2027-01-11",
+    "stateless": "2027-01-25",
+    "stateful": "2027-02-08",
+    "decommission": "2027-03-08",
+}
+"""Days of the sample windows: apart, so that a phase shows what it does before the next begins."""
+
+
 def _phases(page: Page, estate: _Estate) -> None:
     counts = Counter(phase for phase, _ in estate.proposal.phases.values())
     page.write("phases:")
@@ -308,7 +324,9 @@ def _phases(page: Page, estate: _Estate) -> None:
             page.write(f"    after: {page.value(after)}")
         if dual_run:
             page.write(f"    dualRun: {page.value(dual_run)}")
-        page.write('    # windows: [{start: "2027-01-11T20:00:00Z", duration: 6h}] # needed before the first cutover')
+        page.write(
+            f'    # windows: [{{start: "{_STARTS[name]}T20:00:00Z", duration: 6h}}] # needed before the first cutover'
+        )
     page.write()
 
 
@@ -348,8 +366,24 @@ def _rebuilds(page: Page, found: Sequence[Tie]) -> None:
     page.write(_RULE)
     page.note("Proposed for rebuild as containers. It takes an image, so it is yours to decide: in the VM's entry,")
     page.note("{name: …, disposition: rebuild, reason: …, application: {image: …}}")
+    _proposed(page, "rebuild", found)
+
+
+def _retirements(page: Page, found: Sequence[Tie]) -> None:
+    if not found:
+        return
+    page.write()
+    page.write(_RULE)
+    page.note("Proposed for retirement: off, and said to be left over. It is yours to decide, in the VM's entry:")
+    page.note("{name: …, disposition: retire, reason: …}")
+    _proposed(page, "retire", found)
+
+
+def _proposed(page: Page, what: str, found: Sequence[Tie]) -> None:
+    """Write every VM of every proposal: nobody can decide of names that are cut off."""
     for tie in found:
-        page.note(f"proposed: rebuild {page.listed(tie.members)}: {tie.why}")
+        for start in range(0, len(tie.members), _A_LINE):
+            page.note(f"proposed: {what} {page.listed(tie.members[start : start + _A_LINE])}: {tie.why}")
 
 
 def _ties(page: Page, found: Sequence[Tie]) -> None:

@@ -3,9 +3,12 @@
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from vmferry.inventory.environments import Dimension, said, words
 from vmferry.inventory.hints import (
+    APPLIANCE_MOUNTS,
+    BACKUP,
     CONTAINER_READY,
     DATA_MOUNTS,
     EXTENSIONS,
@@ -20,11 +23,10 @@ from vmferry.inventory.hints import (
     PhaseName,
     Software,
 )
-from vmferry.inventory.vocabulary import DEV_WORDS, ENVIRONMENT_ATTRIBUTES, PROD_WORDS
+from vmferry.inventory.secrecy import noted
+from vmferry.inventory.vocabulary import MEANING, REBUILT
 from vmferry.model.quantity import parse_size
 from vmferry.model.spec import Disposition, VirtualMachine
-
-Dimension = Literal["tags", "customAttributes", "folder", "resourcePool", "cluster", "name"]
 
 LARGE = 500 << 30
 """Bytes on disk that a VM without data of its own rarely has."""
@@ -51,18 +53,6 @@ class Leave(NamedTuple):
     reason: str
 
 
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-
-
-@lru_cache(maxsize=16384)
-def words(text: str) -> tuple[str, ...]:
-    """Return the words of a name: split at anything but letters, between letters and digits, at capitals."""
-    parts = re.split(r"[^A-Za-z0-9]+", _CAMEL.sub(" ", text))
-    found = [part.lower() for part in parts if part]
-    bare = [piece for part in found for piece in re.findall(r"[a-z]+", part)]
-    return tuple(dict.fromkeys([*found, *bare]))
-
-
 def _is(word: str, wanted: str) -> bool:
     if wanted.startswith("*"):
         return word.endswith(wanted[1:])
@@ -70,7 +60,7 @@ def _is(word: str, wanted: str) -> bool:
 
 
 @lru_cache(maxsize=16384)
-def _named(name: str, table: tuple[Software, ...]) -> tuple[str, str] | None:
+def named(name: str, table: tuple[Software, ...]) -> tuple[str, str] | None:
     """Return the kind of software and the word in the name that says so."""
     for word in words(name):
         for software in table:
@@ -105,11 +95,58 @@ def leave(vm: VirtualMachine) -> Leave | None:
         where = next((place for place, text in _texts(vm) if pattern.search(text)), None)
         if where is not None:
             return Leave("retain", f"{what}, by its {where}: it serves vSphere and goes with it")
+    if (why := _serves(vm)) is not None:
+        return Leave("retain", why)
     if vm.connection_state in _BROKEN:
         return Leave("retain", f"vCenter reports it as {vm.connection_state}: repair or remove it, then import again")
     if vm.disks == ():
         return Leave("retain", "it has no disks: there is nothing to copy")
     return None
+
+
+_GLUED = re.compile(r"vcsa|vcpsc|(?:psc|srm)[0-9]+(?![a-z0-9])", re.IGNORECASE)
+_MANAGEMENT = re.compile(r"(?:^|[/ _-])(?:manage?ment|mgmt|vmware|vsphere)(?:$|[/ _0-9-])", re.IGNORECASE)
+
+
+def _serves(vm: VirtualMachine) -> str | None:
+    """Return why a VM serves vSphere or its backup, by its file systems, its place or its notes."""
+    mounts = {mount.path for mount in vm.guest_disks or ()} & APPLIANCE_MOUNTS
+    if len(mounts) > 2:
+        return f"vCenter Server, by its file systems ({', '.join(sorted(mounts)[:3])}): it serves vSphere, goes with it"
+    place = " ".join((vm.folder or "", vm.resource_pool or "", vm.cluster or ""))
+    if (glued := _GLUED.search(vm.name)) and any(_MANAGEMENT.search(part) for part in place.split()):
+        return f"vCenter Server or Site Recovery Manager ({glued[0]!r} in the name), among management VMs"
+    phrase = next((each for each in _phrases(vm) if MEANING[each] == "backup"), None)
+    if phrase is not None:
+        return f"backup of vSphere ({phrase!r} in the notes): it backs up what is still there"
+    found = named(vm.name, BACKUP)
+    return f"backup of vSphere ({found[1]!r} in the name): it backs up what is still there" if found else None
+
+
+def _phrases(vm: VirtualMachine) -> tuple[str, ...]:
+    return (*vm.noted, *noted(vm.annotation or ""))
+
+
+def leftover(vm: VirtualMachine) -> str | None:
+    """Return what says that a VM is left over and may be retired; None for one that runs, or where nothing does."""
+    if vm.power_state != "poweredOff" or vm.template:
+        return None
+    for where, text in (("name", vm.name), *(("folder", part) for part in (vm.folder or "").split("/"))):
+        found = _LEFT.search(text)
+        if found is not None:
+            return f"off, {found[0].strip('-_. ()')!r} in the {where}"
+    phrase = next((each for each in _phrases(vm) if MEANING[each] == "leftover"), None)
+    return f"off, {phrase!r} in the notes" if phrase is not None else None
+
+
+_LEFT = re.compile(
+    r"(?<![^\W\d_])(?:old|rip|decom[a-z]*|to[-_ ]?(?:be[-_ ])?deleted?|delete[-_ ]?me|retired|obsolete"
+    r"|deprecated|unused|loeschen|löschen|geloescht|gelöscht|stillgelegt|abgeschaltet|ausser betrieb|außer betrieb"
+    r"|altsystem|weg damit|kann weg|supprimer|suppr|obsol[eè]te|hors service|d[eé]commission[a-zé]*|ancien|borrar|eliminar"
+    r"|obsoleto|antiguo|baja|vecchio|dismess[oi]|eliminare|excluir|desativad[oa]|oud|verwijderen|usun)"
+    r"(?:[0-9]{0,8})(?![^\W\d_])",
+    re.IGNORECASE,
+)
 
 
 def _texts(vm: VirtualMachine) -> Iterable[tuple[str, str]]:
@@ -136,53 +173,14 @@ def guess(vm: VirtualMachine) -> Guess | None:
 
 def _environment(vm: VirtualMachine) -> Guess | None:
     """Return the first thing that says what environment a VM belongs to; production is ``stateful`` here."""
-    for dimension, value, texts in _places(vm):
-        found = _verdict(texts)
-        if found is not None:
-            dev, word, text = found
-            where = {"folder": "folder", "resourcePool": "resource pool", "customAttributes": "custom attribute"}
-            label = where.get(dimension, dimension.removesuffix("s"))
-            why = f"{word!r} in the {label}"
-            return Guess("dev-test" if dev else "stateful", dimension, text if value is None else value, why)
-    return None
-
-
-def _places(vm: VirtualMachine) -> Iterable[tuple[Dimension, str | None, tuple[str, ...]]]:
-    """Yield where an environment may be said, the plainest first: what a rule would match, and the texts.
-
-    Of a path the deepest part counts, and the rule matches up to there: the value is None then.
-    """
-    for tag in vm.tags:
-        yield "tags", tag, (tag,)
-    for name, text in sorted(vm.custom_attributes.items()):
-        if any(word in ENVIRONMENT_ATTRIBUTES for word in words(name)):
-            yield "customAttributes", f"{name}\0{text}", (text,)
-    yield "folder", None, _upward(vm.folder)
-    yield "resourcePool", None, _upward(vm.resource_pool)
-    if vm.cluster:
-        yield "cluster", vm.cluster, (vm.cluster,)
-    yield "name", "", (vm.name,)
-
-
-def _upward(path: str | None) -> tuple[str, ...]:
-    """Return a path and those above it, the longest first; each is judged by its last part."""
-    parts = (path or "").split("/")
-    return tuple(p for p in ("/".join(parts[:n]) for n in range(len(parts), 0, -1)) if p.strip("/"))
-
-
-def _verdict(texts: tuple[str, ...]) -> tuple[bool, str, str] | None:
-    """Return whether the first text with a verdict says development, with the word and the text."""
-    for text in texts:
-        own = words(text.rpartition("/")[2])
-        dev = next((word for word in own if word in DEV_WORDS), None)
-        prod = next((word for word in own if word in PROD_WORDS), None)
-        if (dev is None) != (prod is None):
-            return dev is not None, dev or prod or "", text
-    return None
+    found = said(vm)
+    if found is None:
+        return None
+    return Guess("dev-test" if found.dev else "stateful", found.dimension, found.value, found.why)
 
 
 def _serving(vm: VirtualMachine) -> Guess | None:
-    found = _named(vm.name, SERVES_VSPHERE)
+    found = named(vm.name, SERVES_VSPHERE)
     return Guess("decommission", None, "", f"{found[0]} ({found[1]!r} in the name)") if found else None
 
 
@@ -190,9 +188,9 @@ def _stateful(vm: VirtualMachine) -> Guess | None:
     why = data_of(vm)
     if why is not None:
         return Guess("stateful", None, "", why)
-    found = _named(vm.name, STATEFUL_SOFTWARE) or _named(_notes(vm), STATEFUL_SOFTWARE)
-    if found is None and vm.os == "windows" and _named(vm.name, STATELESS_SOFTWARE) is None:
-        found = _named(vm.name, WINDOWS_SOFTWARE)
+    found = named(vm.name, STATEFUL_SOFTWARE) or named(_notes(vm), STATEFUL_SOFTWARE)
+    if found is None and vm.os == "windows" and named(vm.name, STATELESS_SOFTWARE) is None:
+        found = named(vm.name, WINDOWS_SOFTWARE)
     if found is not None:
         return Guess("stateful", None, "", f"{found[0]} ({found[1]!r} in the name)")
     return _by_guest(vm, "stateful")
@@ -210,14 +208,21 @@ def _notes(vm: VirtualMachine) -> str:
 
 
 def _stateless(vm: VirtualMachine) -> Guess | None:
-    found = _named(vm.name, STATELESS_SOFTWARE) or _named(_notes(vm), STATELESS_SOFTWARE)
+    found = named(vm.name, STATELESS_SOFTWARE) or named(_notes(vm), STATELESS_SOFTWARE)
     if found is not None:
         return Guess("stateless", None, "", f"{found[0]} ({found[1]!r} in the name), no data disk")
     return _by_guest(vm, "stateless")
 
 
-def data_of(vm: VirtualMachine) -> str | None:
-    """Return what about a VM's disks says that it keeps data; None where nothing does."""
+def data_of(vm: VirtualMachine, *, disks: bool = True) -> str | None:
+    """Return what about a VM's disks says that it keeps data; None where nothing does.
+
+    ``disks`` False asks for what is known of them only, not for their number and size.
+    """
+    return _kept(vm) or (_large(vm) if disks else None)
+
+
+def _kept(vm: VirtualMachine) -> str | None:
     disks = vm.disks or ()
     if any(disk.shared for disk in disks):
         return "a disk shared with other VMs"
@@ -227,6 +232,11 @@ def data_of(vm: VirtualMachine) -> str | None:
         for path, whose in DATA_MOUNTS.items():
             if mount.path == path or mount.path.startswith(f"{path}/"):
                 return f"a file system for {whose} ({path})"
+    return None
+
+
+def _large(vm: VirtualMachine) -> str | None:
+    disks = vm.disks or ()
     if len(disks) > 1:
         return "a data disk beside the system's"
     if sum(parse_size(disk.size) for disk in disks) >= LARGE:
@@ -240,12 +250,21 @@ def data_of(vm: VirtualMachine) -> str | None:
 def container_hint(vm: VirtualMachine) -> str | None:
     """Return the evidence that a VM could be rebuilt as containers; None unless all of it agrees."""
     word = next((word for word in words(vm.name) if word in CONTAINER_READY), None)
+    phrase = next((each for each in _phrases(vm) if each in REBUILT), None)
     disks = vm.disks or ()
-    if word is None or vm.os != "linux" or vm.template or len(disks) != 1 or data_of(vm) is not None:
+    if (
+        (word or phrase) is None
+        or leftover(vm) is not None
+        or vm.os != "linux"
+        or vm.template
+        or len(disks) != 1
+        or data_of(vm) is not None
+    ):
         return None
     if parse_size(disks[0].size) > _IMAGE_ROOM or vm.gpus or vm.host_devices:
         return None
-    return f"{word!r} in the name, Linux, one disk of {disks[0].size} without data"
+    where = f"{phrase!r} in the notes" if phrase else f"{word!r} in the name"
+    return f"{where}, Linux, one disk of {disks[0].size} without data"
 
 
 def tier(name: str, kind: str | None) -> tuple[str, str]:

@@ -61,6 +61,38 @@ CONTAINER_READY = _words(
 )
 """Words for software that has a container image everybody uses; the rest of the evidence must agree."""
 
+CODES = (
+    Software("SQL Server", ("*sqlp", "*sqld", "*sqlt", "*sqltst", "*sqldev", "*sqlprod")),
+    Software("Oracle", ("orap", "orat", "orad", "orau")),
+    Software("database", ("bdd", "bbdd", "dbs", "mdb", "mongodb")),
+    Software("directory", ("adc", "dcs", "addc", "dom", "dcsp")),
+    Software("print server", ("prn", "prt", "prtp", "print", "druck", "imp", "impr", "imprimante", "impresion")),
+    Software("monitoring", ("mon", "nag", "nagp", "zbx", "mntr", "supervision", "centreon", "prtg")),
+    Software("network service", ("wsu", "wsup", "wsus", "dns", "ntp", "dhc", "dhcp")),
+    Software("file server", ("fil", "fsv", "fsvp", "fs", "datei", "fic", "fichiers", "archivos", "ficheros", "dfs")),
+    Software("mail", ("exc", "exch", "mbx", "msg", "messagerie", "correo")),
+    Software("message broker", ("mqs", "mqsp", "mqsd", "mqsu", "rmq")),
+    Software("repository or CI", ("art", "artif", "nexus", "jenk")),
+    Software("file server", ("doc", "docp", "doct", "docd", "dms", "ged")),
+    Software("session host", ("ctx", "rds", "rdsp", "rdst", "vda", "xenapp", "ts")),
+    Software("web server", ("lbr",)),
+    Software("worker", ("run", "runner")),
+)
+"""Codes of two to four letters that estates make names of."""
+
+BACKUP = (
+    Software(
+        "backup of vSphere", ("veeam*", "vbr", "commvault", "networker", "avamar", "rubrik", "cohesity", "nakivo")
+    ),
+)
+APPLIANCE_MOUNTS = frozenset(
+    f"/storage/{part}"
+    for part in _words(
+        "seat db dblog autodeploy invsvc netdump imagebuilder updatemgr vtsdb vtsdblog lifecycle analytics"
+    )
+)
+"""File systems that only the appliance of vCenter Server has."""
+
 SERVES_VSPHERE = (
     Software(
         "backup of vSphere", ("veeam", "commvault", "networker", "avamar", "rubrik", "cohesity", "nakivo", "backup")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from vmferry.inventory.cover import Member
-from vmferry.inventory.guesses import container_hint
+from vmferry.inventory.guesses import container_hint, leftover
 from vmferry.inventory.rules import shared_sets
 from vmferry.model.inventory import Inventory
 
@@ -103,3 +103,12 @@ def rebuilds(members: Sequence[Member]) -> list[Tie]:
         equals = f"; {len(found)} equal VMs" if len(found) > 1 else ""
         result.append(Tie({"disposition": "rebuild"}, _names(found), f"{why}{equals}"))
     return result
+
+
+def retirements(members: Sequence[Member]) -> list[Tie]:
+    """Return VMs that are left over and could be retired, those for one reason together."""
+    found: defaultdict[str, list[Member]] = defaultdict(list)
+    for member in sorted(members):
+        if (why := leftover(member.vm)) is not None:
+            found[why].append(member)
+    return [Tie({"disposition": "retire"}, _names(some), why) for why, some in sorted(found.items())]

@@ -127,7 +127,7 @@ _DATABASE_PORTS |= {27017: "MongoDB", 50000: "Db2"}
 def _database(subject: Subject, machine: Machine, phase: PhasePlan) -> str | None:
     """Return what says that a VM is a database; None where nothing does."""
     vm = subject.vm
-    if _says(_DATABASES, (vm.name,)):
+    if _says(_DATABASES, (vm.name,)) or "sql" in vm.name.lower():  # as in HBSQLD01SEN; no other word has it
         return "its name says database"
     if _says(_DATABASES, (*vm.tags, *vm.custom_attributes.values())):
         return "a tag or custom attribute of it says database"

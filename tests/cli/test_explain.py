@@ -79,3 +79,20 @@ def test_what_cannot_be_read_is_said_in_the_format_asked_for(tmp_path: Path) -> 
     result = vmferry("explain", tmp_path, "--all", "--format", "json")
     assert result.code == 1
     assert [finding["code"] for finding in result.data["findings"]] == ["VMF001"]
+
+
+def test_what_a_vm_depends_on_outside_the_migration_is_shown_and_of_no_other(project: Path) -> None:
+    team = project / "vms/team-a.yaml"
+    team.write_text(
+        team.read_text().replace(
+            "  - name: web-01\n", "  - name: web-01\n    dependsOn: [{external: ldap.acme.example:636}]\n", 1
+        )
+    )
+    shown = [vmferry("explain", project, name, "--format", "json").data[0] for name in ("web-01", "web-02")]
+    assert shown[0]["outside"]["value"] == "ldap.acme.example:636"
+    assert "outside" not in shown[1]
+
+
+def test_environment_and_kind_have_their_evidence(project: Path) -> None:
+    [found] = vmferry("explain", project, "web-01", "--format", "json").data
+    assert (found["kind"]["value"], found["kind"]["reason"]) == ("stateless", "web server ('web' in the name)")

@@ -183,3 +183,8 @@ def test_a_raw_copy_keeps_no_address_that_is_known_to_be_static() -> None:
     assert silent("VMF771", planned(nics=static))
     assert silent("VMF771", planned(conversion="skip", nics=[{**nic, "origin": "dhcp"}]))
     assert silent("VMF771", planned(conversion="skip", nics=[nic]))
+
+
+def test_a_mount_without_any_capacity_needs_no_room() -> None:
+    assert silent("VMF714", planned(guestDisks=[{"path": "/.addons", "capacity": 0, "free": 0}]))
+    assert not silent("VMF714", planned(guestDisks=[{"path": "/var", "capacity": 1 << 30, "free": 0}]))

@@ -110,6 +110,16 @@ def test_a_name_that_is_like_that_of_a_database_is_none(name: str) -> None:
     assert only("VMF421", reviewed(vm(name), phases=[{"name": "first"}])) == []
 
 
+@pytest.mark.parametrize("name", ["HBSQLD01SEN", "ntsqltst05", "HBPOSTSQLP01", "sql-01"])
+def test_a_database_is_told_by_its_name_whatever_is_around_sql(name: str) -> None:
+    assert len(only("VMF421", reviewed(vm(name), phases=[{"name": "first"}]))) == 1
+
+
+@pytest.mark.parametrize("name", ["mosquito-app", "sqlite01"])
+def test_a_mosquito_is_no_database(name: str) -> None:
+    assert only("VMF421", reviewed(vm(name), phases=[{"name": "first"}])) == []
+
+
 def test_a_rebuilt_database_needs_a_window_too() -> None:
     application = {"image": "registry.example.com/app:1.4.2", "ports": [{"name": "sql", "port": 3306}]}
     found = reviewed(vm("app-01", path="rebuild", method=None, application=application), phases=[{"name": "first"}])

@@ -14,7 +14,7 @@ from vmferry.cli.options import assignments_option, remember, spec_argument
 from vmferry.cli.table import as_csv, as_markdown, as_text
 from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Span, Where
-from vmferry.model.spec import Disposition, Method
+from vmferry.model.spec import Disposition, Method, VirtualMachine
 
 Option = Callable[[Callable[..., int]], Callable[..., int]]
 
@@ -70,7 +70,7 @@ def command(
     if (vm is None) is not everything:
         raise click.UsageError("Name a VM, or say --all.")
     checked = check(spec, assignments)
-    decisions = checked.resolution.blueprint.decisions
+    decisions: Mapping[str, tuple[Decision, ...]] = checked.resolution.blueprint.decisions
     labels = _labels(checked)
     keys = (
         list(decisions) if vm is None else [key for key in decisions if vm in (key, labels[key], key.partition("/")[2])]
@@ -80,6 +80,8 @@ def command(
         hint = f" Did you mean {close[0]!r}?" if close else " --all shows every VM."
         raise click.UsageError(f"No VM {vm!r} in the spec.{hint}")
     filters = _filters(only, checked)
+    outside = _outside(checked)
+    decisions = {key: (*found, *outside.get(key, ())) for key, found in decisions.items()}
     chosen = {key: decisions[key] for key in keys if _wanted(decisions[key], filters)}
     table = overview.rows(chosen, labels, checked.findings)
     if style in ("csv", "md"):
@@ -156,6 +158,26 @@ def _data(key: str, name: str, decisions: tuple[Decision, ...], spans: Mapping[W
     return result
 
 
+def _outside(checked: Checked) -> dict[str, tuple[Decision, ...]]:
+    """Return by key what a VM depends on outside the migration: whoever plans its cutover has to know."""
+    result: dict[str, tuple[Decision, ...]] = {}
+    for entry in checked.project.entries:
+        services = [each.external for each in entry.vm.depends_on if not isinstance(each, str)]
+        if services:
+            said = Decision(
+                subject="outside",
+                value=", ".join(services),
+                reason="it depends on this, which does not move with it",
+                where=entry.where.at("dependsOn"),
+            )
+            result[_key(checked, entry.vm)] = (said,)
+    return result
+
+
+def _key(checked: Checked, vm: VirtualMachine) -> str:
+    return f"{vm.source or checked.project.spec.sources[0].name}/{vm.id or vm.name}"
+
+
 def _hints(checked: Checked) -> dict[str, dict[str, Any]]:
     """Return of each VM by key which environment and kind its facts hint at, with the evidence: no decisions."""
     from vmferry.inventory.kinds import environment, kind
@@ -163,7 +185,7 @@ def _hints(checked: Checked) -> dict[str, dict[str, Any]]:
     result: dict[str, dict[str, Any]] = {}
     for entry in checked.project.entries:
         vm = entry.vm
-        key = f"{vm.source or checked.project.spec.sources[0].name}/{vm.id or vm.name}"
+        key = _key(checked, vm)
         found = {"environment": environment(vm), "kind": kind(vm)}
         result[key] = {
             name: {"value": each.value, "reason": each.why, "where": "", "refused": []}

@@ -142,7 +142,8 @@ def leftover(vm: VirtualMachine) -> str | None:
 _LEFT = re.compile(
     r"(?<![^\W\d_])(?:old|rip|decom[a-z]*|to[-_ ]?(?:be[-_ ])?deleted?|delete[-_ ]?me|retired|obsolete"
     r"|deprecated|unused|loeschen|löschen|geloescht|gelöscht|stillgelegt|abgeschaltet|ausser betrieb|außer betrieb"
-    r"|altsystem|weg damit|kann weg|supprimer|suppr|obsol[eè]te|hors service|d[eé]commission[a-zé]*|ancien|borrar|eliminar"
+    r"|altsystem|weg damit|kann weg|supprimer|suppr|obsol[eè]te|hors service|d[eé]commission[a-zé]*|ancien|borrar"
+    r"|eliminar"
     r"|obsoleto|antiguo|baja|vecchio|dismess[oi]|eliminare|excluir|desativad[oa]|oud|verwijderen|usun)"
     r"(?:[0-9]{0,8})(?![^\W\d_])",
     re.IGNORECASE,

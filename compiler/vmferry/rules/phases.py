@@ -120,6 +120,7 @@ _DATABASES = _any(
     "mongo|mongodb|cassandra|hana|sybase|informix|couchdb|couchbase|cockroach|cockroachdb|clickhouse|influxdb|"
     "timescale|timescaledb|neo4j|teradata"
 )
+_GLUED_SQL = re.compile("sql(?!ite)[a-z]{0,4}[0-9]", re.IGNORECASE)  # as in HBSQLD01SEN
 _DATABASE_PORTS = {1433: "SQL Server", 1521: "Oracle", 3306: "MySQL", 5432: "PostgreSQL", 9042: "Cassandra"}
 _DATABASE_PORTS |= {27017: "MongoDB", 50000: "Db2"}
 
@@ -127,7 +128,7 @@ _DATABASE_PORTS |= {27017: "MongoDB", 50000: "Db2"}
 def _database(subject: Subject, machine: Machine, phase: PhasePlan) -> str | None:
     """Return what says that a VM is a database; None where nothing does."""
     vm = subject.vm
-    if _says(_DATABASES, (vm.name,)) or "sql" in vm.name.lower():  # as in HBSQLD01SEN; no other word has it
+    if _says(_DATABASES, (vm.name,)) or _GLUED_SQL.search(vm.name):
         return "its name says database"
     if _says(_DATABASES, (*vm.tags, *vm.custom_attributes.values())):
         return "a tag or custom attribute of it says database"

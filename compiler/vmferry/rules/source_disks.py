@@ -160,10 +160,13 @@ def no_capacity(seen: Seen) -> Iterator[Detected]:
 def free_space(seen: Seen) -> Iterator[Detected]:
     """virt-v2v installs drivers in the guest, and stops where a file system lacks room for them.
 
-    It wants 100 MiB on / and C:, 50 MiB on /boot and 10 MiB on any other. Forklift refuses the whole Plan.
+    It wants 100 MiB on / and C:, 50 MiB on /boot and 10 MiB on any other. Forklift refuses the whole Plan. What has a
+    capacity of 0 is the pseudo mount of an agent, and no file system on a disk.
     """
     for index, each in enumerate(seen.vm.guest_disks or ()):
         room = _room(each.path)
+        if each.capacity == 0:
+            continue
         if each.free is not None and each.free < room and not each.path.startswith(_SNAPS):
             what = f"{each.path} has {each.free // _MIB} MiB free, and its conversion takes {room // _MIB} MiB"
             yield Detected(what, "free space on it in the guest and import again", ("guestDisks", index))

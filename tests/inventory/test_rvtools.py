@@ -381,7 +381,7 @@ def test_notes_and_unknown_attributes_stay_in_vcenter_and_it_is_said(tmp_path: P
     found = read_exports([path])
     [vm] = found.inventories[0].vms
     assert vm.custom_attributes == {"Owner": "team-a", "Klasse": "TEST"}
-    assert (vm.annotation, vm.noted) == (None, ("nginx",))
+    assert (vm.annotation, vm.noted) == (None, ("nginx", "reverse proxy"))
     assert b"hunter2" not in msgspec.json.encode(found)
     told = " ".join(found.notes)
     assert "the notes of 1 VMs" in told

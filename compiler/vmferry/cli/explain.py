@@ -180,13 +180,14 @@ def _key(checked: Checked, vm: VirtualMachine) -> str:
 
 def _hints(checked: Checked) -> dict[str, dict[str, Any]]:
     """Return of each VM by key which environment and kind its facts hint at, with the evidence: no decisions."""
-    from vmferry.inventory.kinds import environment, kind
+    from vmferry.inventory.kinds import environment, kind, learn
 
+    conventions = learn([entry.vm for entry in checked.project.entries])
     result: dict[str, dict[str, Any]] = {}
     for entry in checked.project.entries:
         vm = entry.vm
         key = _key(checked, vm)
-        found = {"environment": environment(vm), "kind": kind(vm)}
+        found = {"environment": environment(vm, conventions), "kind": kind(vm, conventions)}
         result[key] = {
             name: {"value": each.value, "reason": each.why, "where": "", "refused": []}
             for name, each in found.items()

@@ -5,12 +5,17 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from vmferry.inventory.conventions import NONE, Conventions
 from vmferry.inventory.vocabulary import (
     ATTRIBUTE_WORDS,
+    DEV_CODES,
+    DEV_STEMS,
     DEV_WORDS,
     ENVIRONMENT_ATTRIBUTES,
     ENVIRONMENTS,
-    INTEGRATION,
+    NOT,
+    PROD_CODES,
+    PROD_STEMS,
     PROD_WORDS,
 )
 from vmferry.model.spec import VirtualMachine
@@ -34,10 +39,13 @@ class Said(NamedTuple):
     dimension: Dimension
     value: str
     """What a rule would match: tag, NAME\\0VALUE of an attribute, path or cluster."""
+    learned: str = ""
 
     @property
     def why(self) -> str:
         """Return the evidence in words."""
+        if self.learned:
+            return self.learned
         return f"{self.word!r} in the {_LABELS.get(self.dimension, self.dimension.removesuffix('s'))}"
 
 
@@ -50,9 +58,14 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*found, *bare]))
 
 
-def said(vm: VirtualMachine) -> Said | None:
-    """Return the first thing that says what environment a VM belongs to; None where nothing does."""
+def said(vm: VirtualMachine, conventions: Conventions = NONE) -> Said | None:
+    """Return the first thing that says what environment a VM belongs to; None where nothing does.
+
+    Names are read for words first, then by where this estate keeps its environments in them.
+    """
     for dimension, value, texts in _places(vm):
+        if dimension == "cluster" and (hint := conventions.environment(vm.name)) is not None:
+            return Said(hint.value == "dev-test", hint.code, "name", "", hint.why)
         found = _verdict(texts, dimension)
         if found is not None:
             dev, word, text = found
@@ -69,16 +82,25 @@ def _places(vm: VirtualMachine) -> Iterable[tuple[Dimension, str | None, tuple[s
     for tag in vm.tags:
         yield "tags", tag, (tag,)
     for name, text in sorted(vm.custom_attributes.items()):
-        plain = " ".join(re.findall(r"[^\W_]+", text)).casefold()
         of_something_else = all(word in ATTRIBUTE_WORDS for word in words(name))  # as Owner: Development
-        by_value = plain in ENVIRONMENTS and not of_something_else
-        if by_value or any(word in ENVIRONMENT_ATTRIBUTES for word in words(name)):
+        if _asks(name) or (is_environment(text) and not of_something_else):
             yield "customAttributes", f"{name}\0{text}", (text,)
     yield "folder", None, _upward(vm.folder)
     yield "resourcePool", None, _upward(vm.resource_pool)
-    if vm.cluster:
-        yield "cluster", vm.cluster, (vm.cluster,)
     yield "name", "", (vm.name,)
+    yield "cluster", vm.cluster or "", (vm.cluster or "",)  # hosts of production carry whatever else there is
+
+
+def _asks(attribute: str) -> bool:
+    """Return whether an attribute's name asks for the environment."""
+    return any(word in ENVIRONMENT_ATTRIBUTES for word in words(attribute))
+
+
+def is_environment(text: str) -> bool:
+    """Return whether a text says an environment and nothing else: `PROD`, `Vorproduktion`, `non-prod`."""
+    own = re.split(r"[\W_]+", text.casefold().strip())
+    pair = len(own) == 2 and own[0] in NOT and own[1] in ENVIRONMENTS
+    return pair or (len(own) == 1 and own[0] in ENVIRONMENTS)
 
 
 def _upward(path: str | None) -> tuple[str, ...]:
@@ -90,16 +112,46 @@ def _upward(path: str | None) -> tuple[str, ...]:
 def _verdict(texts: tuple[str, ...], dimension: Dimension) -> tuple[bool, str, str] | None:
     """Return whether the first text with a verdict says development, with the word and the text."""
     for text in texts:
-        own = words(text.rpartition("/")[2])
-        dev = next((word for word in own if word in DEV_WORDS), None)
-        if dev is None and dimension == "customAttributes" and INTEGRATION in own:
-            dev = INTEGRATION  # in a name it means internal
-        if dev is None and dimension == "name":
-            dev = _glued(text)
-        prod = next((word for word in own if word in PROD_WORDS), None)
-        if (dev is None) != (prod is None):
-            return dev is not None, dev or prod or "", text
+        own = text.rpartition("/")[2]
+        found = _read(own)
+        if found is None and dimension == "customAttributes":
+            found = _code(own)
+        if found is None and dimension == "name" and not any(map(_prod, words(own))) and (glued := _glued(text)):
+            found = True, glued
+        if found is not None:
+            return *found, text
     return None
+
+
+def _read(text: str) -> tuple[bool, str] | None:
+    """Return whether a text says development, with the word; None where it says nothing, or both."""
+    own = words(text)
+    dev = next((word for word in own if _dev(word)), None)
+    prod = next((word for word in own if _prod(word)), None)
+    if prod is not None and (before := _before(prod, text)) in NOT:
+        return True, f"{before} {prod}"
+    return (dev is not None, dev or prod or "") if (dev is None) != (prod is None) else None
+
+
+def _before(word: str, text: str) -> str:
+    own = ["", *(part.lower() for part in re.findall(r"[^\W\d_]+", _CAMEL.sub(" ", text)))]
+    return own[own.index(word) - 1] if word in own else ""
+
+
+def _dev(word: str) -> bool:
+    return word in DEV_WORDS or DEV_STEMS.match(word) is not None
+
+
+def _prod(word: str) -> bool:
+    return word in PROD_WORDS or PROD_STEMS.match(word) is not None
+
+
+def _code(text: str) -> tuple[bool, str] | None:
+    """Return what a code says where an environment is asked for: P, or T2."""
+    own = [word for word in words(text) if not any(map(str.isdigit, word))]
+    if len(own) != 1 or (own[0] in DEV_CODES) == (own[0] in PROD_CODES):
+        return None
+    return own[0] in DEV_CODES, own[0]
 
 
 def _glued(name: str) -> str | None:

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import NamedTuple
 
+from vmferry.inventory.conventions import NONE, Conventions
 from vmferry.inventory.environments import Dimension, said, words
 from vmferry.inventory.hints import (
     APPLIANCE_MOUNTS,
@@ -21,10 +21,11 @@ from vmferry.inventory.hints import (
     TIER_WORDS,
     WINDOWS_SOFTWARE,
     PhaseName,
-    Software,
+    Table,
 )
+from vmferry.inventory.leftovers import LEFT
+from vmferry.inventory.phrases import REBUILT, meanings
 from vmferry.inventory.secrecy import noted
-from vmferry.inventory.vocabulary import MEANING, REBUILT
 from vmferry.model.quantity import parse_size
 from vmferry.model.spec import Disposition, VirtualMachine
 
@@ -53,19 +54,11 @@ class Leave(NamedTuple):
     reason: str
 
 
-def _is(word: str, wanted: str) -> bool:
-    if wanted.startswith("*"):
-        return word.endswith(wanted[1:])
-    return word.startswith(wanted[:-1]) if wanted.endswith("*") else word == wanted
-
-
-@lru_cache(maxsize=16384)
-def named(name: str, table: tuple[Software, ...]) -> tuple[str, str] | None:
-    """Return the kind of software and the word in the name that says so."""
-    for word in words(name):
-        for software in table:
-            if any(_is(word, wanted) for wanted in software.words):
-                return software.what, word
+def named(name: str, table: Table, codes: tuple[str, ...] = ()) -> tuple[str, str] | None:
+    """Return the kind of software and the word in the name that says so; ``codes``: further words of it."""
+    for word in (*words(name), *codes):
+        if (what := table.what(word)) is not None:
+            return what, word
     return None
 
 
@@ -116,7 +109,7 @@ def _serves(vm: VirtualMachine) -> str | None:
     place = " ".join((vm.folder or "", vm.resource_pool or "", vm.cluster or ""))
     if (glued := _GLUED.search(vm.name)) and any(_MANAGEMENT.search(part) for part in place.split()):
         return f"vCenter Server or Site Recovery Manager ({glued[0]!r} in the name), among management VMs"
-    phrase = next((each for each in _phrases(vm) if MEANING[each] == "backup"), None)
+    phrase = phrase_of(vm, "backup")
     if phrase is not None:
         return f"backup of vSphere ({phrase!r} in the notes): it backs up what is still there"
     found = named(vm.name, BACKUP)
@@ -127,27 +120,26 @@ def _phrases(vm: VirtualMachine) -> tuple[str, ...]:
     return (*vm.noted, *noted(vm.annotation or ""))
 
 
+def said_in_notes(vm: VirtualMachine) -> list[tuple[str, str]]:
+    """Return what the phrases of a VM's notes are taken for, with the phrase, the plainest first."""
+    return meanings(_phrases(vm))
+
+
+def phrase_of(vm: VirtualMachine, what: str) -> str | None:
+    """Return the phrase in a VM's notes that is taken for this."""
+    return next((phrase for meaning, phrase in said_in_notes(vm) if meaning == what), None)
+
+
 def leftover(vm: VirtualMachine) -> str | None:
     """Return what says that a VM is left over and may be retired; None for one that runs, or where nothing does."""
     if vm.power_state != "poweredOff" or vm.template:
         return None
     for where, text in (("name", vm.name), *(("folder", part) for part in (vm.folder or "").split("/"))):
-        found = _LEFT.search(text)
+        found = LEFT.search(text)
         if found is not None:
             return f"off, {found[0].strip('-_. ()')!r} in the {where}"
-    phrase = next((each for each in _phrases(vm) if MEANING[each] == "leftover"), None)
+    phrase = phrase_of(vm, "leftover")
     return f"off, {phrase!r} in the notes" if phrase is not None else None
-
-
-_LEFT = re.compile(
-    r"(?<![^\W\d_])(?:old|rip|decom[a-z]*|to[-_ ]?(?:be[-_ ])?deleted?|delete[-_ ]?me|retired|obsolete"
-    r"|deprecated|unused|loeschen|löschen|geloescht|gelöscht|stillgelegt|abgeschaltet|ausser betrieb|außer betrieb"
-    r"|altsystem|weg damit|kann weg|supprimer|suppr|obsol[eè]te|hors service|d[eé]commission[a-zé]*|ancien|borrar"
-    r"|eliminar"
-    r"|obsoleto|antiguo|baja|vecchio|dismess[oi]|eliminare|excluir|desativad[oa]|oud|verwijderen|usun)"
-    r"(?:[0-9]{0,8})(?![^\W\d_])",
-    re.IGNORECASE,
-)
 
 
 def _texts(vm: VirtualMachine) -> Iterable[tuple[str, str]]:
@@ -161,20 +153,21 @@ def _texts(vm: VirtualMachine) -> Iterable[tuple[str, str]]:
 # --- phases -----------------------------------------------------------------------------------------
 
 
-def guess(vm: VirtualMachine) -> Guess | None:
+def guess(vm: VirtualMachine, conventions: Conventions = NONE) -> Guess | None:
     """Return the phase that a VM's facts hint at; None where nothing does.
 
     Where it is said what environment a VM belongs to, that decides; then what runs in it; then its disks.
     """
-    environment = _environment(vm)
+    environment = _environment(vm, conventions)
     if environment is not None and environment.phase == "dev-test":
         return environment
-    return _serving(vm) or _stateful(vm) or _stateless(vm)
+    codes = conventions.words(vm.name)
+    return _serving(vm) or _stateful(vm, codes) or _stateless(vm, codes)
 
 
-def _environment(vm: VirtualMachine) -> Guess | None:
+def _environment(vm: VirtualMachine, conventions: Conventions) -> Guess | None:
     """Return the first thing that says what environment a VM belongs to; production is ``stateful`` here."""
-    found = said(vm)
+    found = said(vm, conventions)
     if found is None:
         return None
     return Guess("dev-test" if found.dev else "stateful", found.dimension, found.value, found.why)
@@ -185,13 +178,13 @@ def _serving(vm: VirtualMachine) -> Guess | None:
     return Guess("decommission", None, "", f"{found[0]} ({found[1]!r} in the name)") if found else None
 
 
-def _stateful(vm: VirtualMachine) -> Guess | None:
+def _stateful(vm: VirtualMachine, codes: tuple[str, ...]) -> Guess | None:
     why = data_of(vm)
     if why is not None:
         return Guess("stateful", None, "", why)
-    found = named(vm.name, STATEFUL_SOFTWARE) or named(_notes(vm), STATEFUL_SOFTWARE)
-    if found is None and vm.os == "windows" and named(vm.name, STATELESS_SOFTWARE) is None:
-        found = named(vm.name, WINDOWS_SOFTWARE)
+    found = named(vm.name, STATEFUL_SOFTWARE, codes) or named(_notes(vm), STATEFUL_SOFTWARE)
+    if found is None and vm.os == "windows" and named(vm.name, STATELESS_SOFTWARE, codes) is None:
+        found = named(vm.name, WINDOWS_SOFTWARE, codes)
     if found is not None:
         return Guess("stateful", None, "", f"{found[0]} ({found[1]!r} in the name)")
     return _by_guest(vm, "stateful")
@@ -208,8 +201,8 @@ def _notes(vm: VirtualMachine) -> str:
     return " ".join(vm.tags)
 
 
-def _stateless(vm: VirtualMachine) -> Guess | None:
-    found = named(vm.name, STATELESS_SOFTWARE) or named(_notes(vm), STATELESS_SOFTWARE)
+def _stateless(vm: VirtualMachine, codes: tuple[str, ...]) -> Guess | None:
+    found = named(vm.name, STATELESS_SOFTWARE, codes) or named(_notes(vm), STATELESS_SOFTWARE)
     if found is not None:
         return Guess("stateless", None, "", f"{found[0]} ({found[1]!r} in the name), no data disk")
     return _by_guest(vm, "stateless")

@@ -5,7 +5,7 @@ is written into the draft beside its reason, for a person to correct.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
 PhaseName = Literal["dev-test", "stateless", "stateful", "decommission"]
@@ -22,36 +22,82 @@ class Software(NamedTuple):
     words: tuple[str, ...]  # `*` at an end stands for anything
 
 
-STATEFUL_SOFTWARE = (
+class Table:
+    """What words in names are taken for; of two that a word fits, the first counts."""
+
+    def __init__(self, *software: Software) -> None:
+        self._exact: dict[str, str] = {}
+        self._wild: list[tuple[re.Pattern[str], str]] = []
+        for each in software:
+            for word in each.words:
+                if "*" in word:
+                    self._wild.append((re.compile(re.escape(word).replace(r"\*", ".*"), re.DOTALL), each.what))
+                else:
+                    self._exact.setdefault(word, each.what)
+        self._known: dict[str, str | None] = {}
+
+    @property
+    def codes(self) -> Collection[str]:
+        """Return the words that stand for themselves alone."""
+        return self._exact.keys()
+
+    def what(self, word: str) -> str | None:
+        """Return what a word is taken for; None where the table does not know it."""
+        if word not in self._known:
+            wild = next((what for pattern, what in self._wild if pattern.fullmatch(word)), None)
+            self._known[word] = self._exact.get(word, wild)
+        return self._known[word]
+
+
+STATEFUL_SOFTWARE = Table(
     Software("database", ("db", "*db", "dbs", "database", "sql", "*sql", "mssql", "sqlsrv", "oracle", "ora", "rac")),
     Software("database", ("pg", "pgsql", "postgres*", "mysql*", "mariadb*", "maria", "mongo*", "cassandra", "couch*")),
     Software("database", ("redis", "influx*", "clickhouse", "db2", "sybase", "informix", "neo4j", "hana", "teradata")),
-    Software("message broker", ("kafka", "rabbit*", "mq", "activemq", "artemis", "nats", "zookeeper", "zk", "etcd")),
+    Software("database", ("sqls", "pgs", "mys", "bdd", "bbdd", "sgbd", "datenbank*", "baza", "hdb", "mss")),
+    Software("message broker", ("kafka", "rabbit*", "mq", "rmq", "amq", "activemq", "artemis", "nats")),
+    Software("message broker", ("zookeeper", "zk", "etcd", "broker")),
     Software("search or log store", ("elastic*", "opensearch", "solr", "splunk", "graylog", "loki", "elk", "logs")),
     Software("file server", ("file", "files", "fileserver", "filer", "nas", "nfs", "smb", "samba", "ftp", "sftp")),
+    Software("file server", ("fs", "dfs", "datei", "dateien", "ablage", "fichier*", "fic")),
+    Software("file server", ("archivos", "ficheros", "arquivos", "bestanden", "pliki", "share", "shares", "partage*")),
+    Software("document store", ("doc", "docs", "dms", "ged", "dokument*", "documents", "documentos")),
     Software("object or block storage", ("minio", "ceph", "gluster", "s3", "iscsi", "san")),
-    Software("directory", ("ldap*", "addc", "pdc", "bdc", "idm", "ipa", "freeipa")),
-    Software("mail", ("mail", "mx", "exchange", "exch", "smtp", "imap", "zimbra", "postfix")),
+    Software("directory", ("ldap*", "addc", "adds", "pdc", "bdc", "rodc", "idm", "ipa", "freeipa")),
+    Software(
+        "directory",
+        (
+            "annuaire",
+            "domainctl",
+        ),
+    ),
+    Software("mail", ("mail", "mx", "exchange", "exch", "mbx", "smtp", "imap", "zimbra", "postfix")),
+    Software("mail", ("messagerie", "correo", "correio", "posta", "poczta")),
     Software(
         "business application", ("sap", "erp", "crm", "sharepoint", "dynamics", "navision", "siebel", "peoplesoft")
     ),
     Software("repository or CI", ("git", "gitlab", "svn", "nexus", "artifactory", "jenkins", "harbor", "registry")),
     Software("secrets or certificates", ("vault", "pki", "hsm", "keycloak", "adfs")),
-    Software("network service", ("dns", "dhcp", "ntp", "radius", "nps", "wsus", "sccm", "print", "printsrv")),
-    Software("monitoring", ("prometheus", "zabbix", "nagios", "icinga", "checkmk", "grafana", "prtg")),
+    Software("network service", ("dns", "dhcp", "dhc", "ntp", "radius", "nps", "wsus", "sccm", "kms", "ipam")),
+    Software("print server", ("print", "printsrv", "prn", "druck*", "imp", "impr", "impression", "impresion")),
+    Software("print server", ("impressao", "stampa", "drukarka")),
+    Software("monitoring", ("prometheus", "zabbix", "zbx", "nagios", "icinga", "checkmk", "grafana", "prtg")),
+    Software("monitoring", ("mon", "monitor*", "monit", "centreon", "supervision", "ueberwachung")),
 )
-WINDOWS_SOFTWARE = (Software("directory or certificates", ("ad", "dc", "ca")),)
+WINDOWS_SOFTWARE = Table(Software("directory or certificates", ("ad", "dc", "ca")))
 """Words that mean this in a name on Windows that says nothing else: `dc1-web-01` is in a datacenter."""
 
-STATELESS_SOFTWARE = (
+STATELESS_SOFTWARE = Table(
     Software(
         "web server", ("web", "web*", "www", "www*", "nginx", "httpd", "apache", "iis", "front", "frontend", "fe")
     ),
     Software(
         "application server", ("app", "app*", "api", "tomcat", "jboss", "wildfly", "node", "nodejs", "springboot")
     ),
+    Software("application server", ("apl", "appl", "anw", "aplic", "tom", "was", "wls", "websphere")),
     Software("proxy or load balancer", ("proxy", "*proxy", "lb", "haproxy", "traefik", "envoy", "squid", "varnish")),
+    Software("proxy or load balancer", ("prx", "pxy", "slb", "rproxy")),
     Software("gateway", ("gw", "gateway", "edge", "cdn", "bastion", "jump", "jumphost", "rdgw", "rds", "citrix")),
+    Software("session host", ("ctx", "rdsh", "vda", "xenapp", "xa", "ts", "terminal")),
     Software("worker", ("worker", "wrk", "batch", "runner", "render", "compute", "k8s", "kube", "ocp")),
     Software("cache", ("cache", "memcached")),
 )
@@ -61,26 +107,7 @@ CONTAINER_READY = _words(
 )
 """Words for software that has a container image everybody uses; the rest of the evidence must agree."""
 
-CODES = (
-    Software("SQL Server", ("*sqlp", "*sqld", "*sqlt", "*sqltst", "*sqldev", "*sqlprod")),
-    Software("Oracle", ("orap", "orat", "orad", "orau")),
-    Software("database", ("bdd", "bbdd", "dbs", "mdb", "mongodb")),
-    Software("directory", ("adc", "dcs", "addc", "dom", "dcsp")),
-    Software("print server", ("prn", "prt", "prtp", "print", "druck", "imp", "impr", "imprimante", "impresion")),
-    Software("monitoring", ("mon", "nag", "nagp", "zbx", "mntr", "supervision", "centreon", "prtg")),
-    Software("network service", ("wsu", "wsup", "wsus", "dns", "ntp", "dhc", "dhcp")),
-    Software("file server", ("fil", "fsv", "fsvp", "fs", "datei", "fic", "fichiers", "archivos", "ficheros", "dfs")),
-    Software("mail", ("exc", "exch", "mbx", "msg", "messagerie", "correo")),
-    Software("message broker", ("mqs", "mqsp", "mqsd", "mqsu", "rmq")),
-    Software("repository or CI", ("art", "artif", "nexus", "jenk")),
-    Software("file server", ("doc", "docp", "doct", "docd", "dms", "ged")),
-    Software("session host", ("ctx", "rds", "rdsp", "rdst", "vda", "xenapp", "ts")),
-    Software("web server", ("lbr",)),
-    Software("worker", ("run", "runner")),
-)
-"""Codes of two to four letters that estates make names of."""
-
-BACKUP = (
+BACKUP = Table(
     Software(
         "backup of vSphere", ("veeam*", "vbr", "commvault", "networker", "avamar", "rubrik", "cohesity", "nakivo")
     ),
@@ -93,7 +120,7 @@ APPLIANCE_MOUNTS = frozenset(
 )
 """File systems that only the appliance of vCenter Server has."""
 
-SERVES_VSPHERE = (
+SERVES_VSPHERE = Table(
     Software(
         "backup of vSphere", ("veeam", "commvault", "networker", "avamar", "rubrik", "cohesity", "nakivo", "backup")
     ),

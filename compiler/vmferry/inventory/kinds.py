@@ -1,13 +1,15 @@
 """What kind of system a VM is and which environment it serves, each with the evidence: for `explain`."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from vmferry.inventory.environments import Said, said
-from vmferry.inventory.guesses import data_of, leave, named
-from vmferry.inventory.hints import CODES, STATEFUL_SOFTWARE, STATELESS_SOFTWARE, WINDOWS_SOFTWARE
+from vmferry.inventory.conventions import NONE, Conventions, environments, kinds
+from vmferry.inventory.environments import said
+from vmferry.inventory.guesses import data_of, leave, named, said_in_notes
+from vmferry.inventory.hints import GUESTS, STATEFUL_SOFTWARE, STATELESS_SOFTWARE, WINDOWS_SOFTWARE
+from vmferry.inventory.phrases import meanings
 from vmferry.inventory.secrecy import noted
-from vmferry.inventory.vocabulary import MEANING
 from vmferry.model.spec import VirtualMachine
 
 _INFRASTRUCTURE = frozenset(
@@ -24,13 +26,26 @@ _INFRASTRUCTURE = frozenset(
         "secrets or certificates",
     )
 )
-_STATELESS = frozenset(("web server", "application server", "session host", "worker", "cache", "gateway"))
+_STATELESS = frozenset(
+    ("web server", "application server", "proxy or load balancer", "session host", "worker", "cache", "gateway")
+)
 _DATABASES = frozenset(("SQL Server", "PostgreSQL", "MySQL", "Oracle", "database"))
 _IDLE = frozenset(("leftover", "vsphere"))  # say nothing of what runs
+_STORES = ("MySQL", "PostgreSQL", "MongoDB", "SQL Server", "Oracle", "Cassandra", "SAP HANA")
+_FUNCTIONS = re.compile(
+    r"role|rolle|rôle|function|funktion|fonction|función|funzione|service|dienst|servicio|serviço|servizio|usage|zweck"
+    r"|application|anwendung|applikation|aplicaci[oó]n|aplicação|applicazione|applicatie",
+    re.IGNORECASE,
+)
+"""Names of custom attributes that say what a VM is for."""
 _FOLDERS = re.compile(
-    r"(?P<database>databases?|datenbank(?:en)?|bases? de (?:données|donnees|datos)|bancos? de dados|sql|oracle|db)"
-    r"|(?P<stateless>web|webserver|applications?|apps?|anwendungen|applicatifs?|aplicaciones|frontends?)"
-    r"|(?P<infrastructure>infrastructures?|infrastruktur|infraestructura|infra)",
+    r"(?P<database>databases?|datenbank(?:en)?|bases? de (?:données|donnees|datos)|bancos? de dados"
+    r"|bases?[ _-]donn[ée]es|bdd|sql|sql[ _-]?servers?|oracle|mysql|postgresql|db|dbs|bazy danych|basi (?:di )?dati)"
+    r"|(?P<stateless>web|web[ _-]?servers?|serveurs web|servidores web|applications?|apps?|anwendungen|applikationen"
+    r"|applicatifs?|aplicaciones|aplicações|applicazioni|applicaties|aplikacje|front[ _-]?ends?|terminal[ _-]?servers?"
+    r"|session hosts|citrix)"
+    r"|(?P<infrastructure>infrastructures?|infrastruktur|infraestructura|infraestrutura|infrastruttura|infrastruktura"
+    r"|infra|basisdienste|core services|services de base|active directory)",
     re.IGNORECASE,
 )
 
@@ -42,27 +57,56 @@ class Kind(NamedTuple):
     why: str
 
 
-def environment(vm: VirtualMachine) -> Kind:
+NOTHING = Kind("", "")
+
+
+def learn(vms: Sequence[VirtualMachine]) -> Conventions:
+    """Return what the names of these VMs say: learned from those of which something plainer says it."""
+    named_so = [vm for vm in vms if leave(vm) is None]
+    names = [vm.name for vm in named_so]
+    labels = {vm.name: each.dev for vm in named_so if (each := said(vm)) is not None and each.dimension != "cluster"}
+    habits = environments(names, labels)
+    known = {vm.name: found.value for vm in named_so if (found := _plain(vm)) is not None}
+    return kinds(names, known, _codes(), habits)
+
+
+def _codes() -> frozenset[str]:
+    return frozenset((*STATEFUL_SOFTWARE.codes, *STATELESS_SOFTWARE.codes, *WINDOWS_SOFTWARE.codes))
+
+
+def environment(vm: VirtualMachine, conventions: Conventions = NONE) -> Kind:
     """Return dev-test or prod with the evidence."""
-    found: Said | None = said(vm)
-    return Kind("", "") if found is None else Kind("dev-test" if found.dev else "prod", found.why)
+    found = said(vm, conventions)
+    return NOTHING if found is None else Kind("dev-test" if found.dev else "prod", found.why)
 
 
-def kind(vm: VirtualMachine) -> Kind:
+def kind(vm: VirtualMachine, conventions: Conventions = NONE) -> Kind:
     """Return database, stateful, stateless, infrastructure or appliance, with the plainest evidence there is."""
     staying = leave(vm)
     if staying is not None and vm.disks != ():
-        value = "infrastructure" if "backup" in staying.reason.lower() else "appliance"
-        return Kind(value, staying.reason)
-    for phrase in (*vm.noted, *noted(vm.annotation or "")):
-        what = MEANING[phrase]
+        return Kind("infrastructure" if "backup" in staying.reason.lower() else "appliance", staying.reason)
+    found = _plain(vm, folders=False) or _named(vm, conventions)
+    if found is not None:
+        return found
+    if (hint := conventions.kind(vm.name)) is not None:
+        return Kind(hint.value, hint.why)
+    return _placed(vm) or _by_guest(vm) or _by_disks(vm)
+
+
+def _plain(vm: VirtualMachine, *, folders: bool = True) -> Kind | None:
+    """Return what notes, file systems, attributes or folders say of a VM: its name is not asked."""
+    for what, phrase in said_in_notes(vm):
         if what not in _IDLE:
             return Kind(_value(what), f"{phrase!r} in the notes")
     by_mount = data_of(vm, disks=False)
     if by_mount is not None and "file system" in by_mount:
-        stores = ("MySQL", "PostgreSQL", "MongoDB", "SQL Server", "Oracle", "Cassandra", "SAP HANA")
-        return Kind("database" if any(word in by_mount for word in stores) else "stateful", by_mount)
-    return _named(vm) or _placed(vm) or _by_disks(vm)
+        return Kind("database" if any(word in by_mount for word in _STORES) else "stateful", by_mount)
+    for name, text in sorted(vm.custom_attributes.items()):
+        if _FUNCTIONS.search(name):
+            for what, phrase in meanings(noted(text)):
+                if what not in _IDLE:
+                    return Kind(_value(what), f"{phrase!r} in custom attribute {name}")
+    return _placed(vm) if folders else None
 
 
 def _value(what: str) -> str:
@@ -73,15 +117,13 @@ def _value(what: str) -> str:
     return "appliance" if what == "appliance" else "stateless" if what in _STATELESS else "stateful"
 
 
-def _named(vm: VirtualMachine) -> Kind | None:
-    tables = [CODES, STATEFUL_SOFTWARE, STATELESS_SOFTWARE]
-    if vm.os == "windows":
-        tables.append(WINDOWS_SOFTWARE)
+def _named(vm: VirtualMachine, conventions: Conventions) -> Kind | None:
+    codes = conventions.words(vm.name)
+    tables = [STATEFUL_SOFTWARE, STATELESS_SOFTWARE, *([WINDOWS_SOFTWARE] if vm.os == "windows" else [])]
     for table in tables:
-        found = named(vm.name, table)
+        found = named(vm.name, table, codes)
         if found is not None:
-            stateless = table is STATELESS_SOFTWARE
-            return Kind("stateless" if stateless else _value(found[0]), f"{found[0]} ({found[1]!r} in the name)")
+            return Kind(_value(found[0]), f"{found[0]} ({found[1]!r} in the name)")
     return None
 
 
@@ -93,6 +135,16 @@ def _placed(vm: VirtualMachine) -> Kind | None:
     return None
 
 
+def _by_guest(vm: VirtualMachine) -> Kind | None:
+    name = vm.guest_tools_name or vm.guest_name or ""
+    what = next(((phase, what) for phase, what, pattern in GUESTS if pattern.search(name)), None)
+    return (
+        None
+        if what is None
+        else Kind("stateful" if what[0] == "stateful" else "stateless", f"{what[1]}, by its guest system")
+    )
+
+
 def _by_disks(vm: VirtualMachine) -> Kind:
     why = data_of(vm)
-    return Kind("stateful", why) if why is not None else Kind("", "")
+    return Kind("stateful", why) if why is not None else NOTHING

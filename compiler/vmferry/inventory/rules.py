@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from vmferry.inventory.cover import MAX_GLOB, Member, Names, below, literal, selects
 from vmferry.inventory.guesses import Guess, guess, is_vcls
 from vmferry.inventory.hints import PhaseName
+from vmferry.inventory.kinds import learn
 from vmferry.inventory.places import GOLDEN, NamespacePlan
 from vmferry.inventory.unknown import Way, image_reason, without_datastore
 
@@ -50,7 +51,8 @@ def propose(
     names = Names((*moving, *left))
     spare = frozenset(member.key for member in left)
     plain = [member for member in moving if not member.vm.template]
-    guesses = {member.key: guess(member.vm) for member in plain}
+    conventions = learn([member.vm for member in (*moving, *left)])
+    guesses = {member.key: guess(member.vm, conventions) for member in plain}
     phases: dict[str, tuple[str, str]] = {
         key: (found.phase, found.why) if found else (CAREFUL, "nothing says more") for key, found in guesses.items()
     }

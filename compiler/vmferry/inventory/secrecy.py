@@ -10,7 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from vmferry.inventory.vocabulary import ATTRIBUTE_WORDS, ENVIRONMENTS, NOTED
+from vmferry.inventory.environments import is_environment
+from vmferry.inventory.phrases import NOTED
+from vmferry.inventory.vocabulary import ATTRIBUTE_WORDS
 
 _NAME = re.compile(
     r"passw|passphrase|passwd|pwd|secret|token|credential|kennwort|mot.?de.?passe|contrase|senha|login|zugang"
@@ -64,7 +66,7 @@ def harmless(attributes: Mapping[str, str], keep: Keep) -> dict[str, str]:
 def _listed(name: str, text: str) -> bool:
     if secret_name(name) or len(text) > _LONGEST:
         return False
-    return _known_name(name) or _words(text) in ENVIRONMENTS
+    return _known_name(name) or is_environment(text)
 
 
 @lru_cache(maxsize=4096)
@@ -72,10 +74,6 @@ def _known_name(name: str) -> bool:
     """Return whether all words of an attribute's name are on the list: `Owner` is, `Owner PW` is not."""
     words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-zß-ÿ])(?=[A-Z])", " ", name))
     return bool(words) and all(word.casefold() in ATTRIBUTE_WORDS for word in words)
-
-
-def _words(text: str) -> str:
-    return " ".join(re.findall(r"[^\W_]+", text)).casefold()
 
 
 def _asked(name: str, globs: Collection[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Words of vmferry's own that may stand in notes and attributes: only these of a note reach a file in git."""
+"""Words for environments, and of names of attributes, in the languages estates are written in."""
 
 import re
 
@@ -9,28 +9,49 @@ def words(text: str) -> frozenset[str]:
 
 
 DEV_WORDS = words(
-    "dev devel develop development devtest test tests testing tst qa qas qual quality uat sit integration stage "
-    "staging stg sandbox sbx lab labs poc demo training train nonprod preprod preproduction playground experimental "
-    "acceptance acc entw entwicklung abnahme abn vorproduktion vorprod schulung testsystem spielwiese "
-    "developpement développement recette rec rct recett homologation homol hml formation essai préproduction "
-    "preproducción preproduccion ppr ppd pprd desarrollo des pruebas prueba calidad formación formacion "
-    "homologação homologacao desenvolvimento desenv teste testes treinamento "
-    "sviluppo collaudo prove formazione ontwikkeling ontw toets acceptatie opleiding rozwoj testowe"
+    "dev devel develop dev-test devtest test tests tst qa qas qual quality uat sit integration stage staging stg "
+    "sandbox sbx lab labs poc demo training train nonprod nprd preprod preproduction playground experimental "
+    "acceptance acc entw qs quali ppr ppd pprd pre rct hml hom homo formation formación formacion formazione essai "
+    "essais qualif calidad qualidade prove opleiding spielwiese bacasable schulung"
 )
 """Words for any environment but production, in the languages estates are written in."""
 
-PROD_WORDS = words(
-    "prod prd production live productive productief produktion produktiv produktivsystem echtbetrieb prodsystem "
-    "produccion producción producao produção produzione productie produkcja prodn"
+DEV_STEMS = re.compile(
+    r"test(?!ament|imon|at|o$|osteron)|entwickl|abnahme|vorprod|qualit[äa]tssich|integrationstest|schulung|erprobung"
+    r"|d[ée]velop|recett|pr[ée]prod|homolog|qualific|desarroll|prueba|desenvolv|treinament|capacitaci|capacitaç"
+    r"|svilupp|collaud|addestr|ontwikkel|acceptat|rozw[óo]j|deweloper|szkolen|przedprod|akceptac"
+    r"|utveckl|utvikl|udvikl|v[ýy]voj|kehity|fejleszt"
 )
-INTEGRATION = "int"
-"""Integration where an environment is asked for; in a name it means internal as well."""
+"""How words for any environment but production begin: Testumgebung, Entwicklungssysteme, desarrollo2."""
 
-ENVIRONMENTS = DEV_WORDS | PROD_WORDS | {INTEGRATION, "non prod", "non production", "pre prod", "pre production"}
-"""Values of an attribute that are an environment whatever the attribute is called."""
+PROD_WORDS = words("prod prd live productive production prodn prodsystem echtbetrieb wirkbetrieb exploitation tuotanto")
+PROD_STEMS = re.compile(r"production|produktion|produktiv|producci[oó]n|produção|producao|produzione|productie|produkc")
+ENVIRONMENTS = (
+    DEV_WORDS
+    | PROD_WORDS
+    | words(
+        "produktion produktiv produktivsystem produktionsumgebung produccion producción producao produção produzione "
+        "productie productief produkcja produkcyjne entwicklung entwicklungssystem abnahme vorproduktion testsystem "
+        "testumgebung integration qualitätssicherung développement developpement recette préproduction homologation "
+        "desarrollo pruebas prueba preproducción preproduccion homologação homologacao desenvolvimento teste testes "
+        "treinamento sviluppo collaudo preproduzione ontwikkeling acceptatie rozwój testowe utveckling udvikling"
+    )
+)
+"""Words that are an environment and nothing else, whatever the attribute is called: a value of these is no secret."""
+
+NOT = words("non not no nicht kein pre pré vor hors nie nao não nie niet ej ikke")
+"""Words that turn production before it into something else: non-prod, hors production, vor Produktion."""
+
+PROD_CODES = words("p pr prd prod pro l lv live px")
+DEV_CODES = words(
+    "t te ts tst d de dv dev e en ent q qa qs u ua uat i in int s sg st stg a ab abn ac acc r rc rec rct h hm hom hml "
+    "f fo for v vp vor pp ppd ppr pre k kons n np x sb sbx lab"
+)
+"""Codes for environments: they count only at a place where an estate keeps its environments, or in their column."""
 
 ENVIRONMENT_ATTRIBUTES = words(
-    "env environment stage tier umgebung environnement entorno ambiente omgeving lifecycle sdlc systemumgebung"
+    "env environment envir stage umgebung systemumgebung umg environnement entorno ambiente omgeving lifecycle sdlc "
+    "środowisko srodowisko miljö miljø miljo prostředí prostredi ympäristö landscape landschaft systemstatus"
 )
 """Words in the name of a custom attribute that says what environment a VM belongs to."""
 
@@ -45,65 +66,3 @@ ATTRIBUTE_WORDS = ENVIRONMENT_ATTRIBUTES | words(
     "dependencies dependson requires bu name of the by it status last run"
 )
 """Words that names of harmless attributes are made of; a name with any other word stays in vCenter."""
-
-PROSE: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("vsphere", ("vmware", "appliance", "vcenter server", "site recovery manager", "nsx edge", "nsx-t manager")),
-    ("vsphere", ("nsx manager", "vsphere replication", "hcx", "vrealize", "log insight", "aria operations")),
-    ("backup", ("veeam proxy", "veeam repository", "veeam backup & replication", "veeam server", "media agent")),
-    ("backup", ("backup proxy", "backup server", "backup repository", "backup appliance", "backup-server")),
-    ("backup", ("backupserver", "sicherungsserver", "serveur de sauvegarde", "servidor de backup")),
-    ("backup", ("servidor de copias", "server di backup", "backup-proxy", "proxy de sauvegarde")),
-    ("appliance", ("netscaler", "fortigate", "fortinet", "panorama", "palo alto", "big-ip", "f5 ltm", "checkpoint")),
-    ("appliance", ("check point", "vendor image", "virtual appliance", "sophos", "pfsense", "opnsense")),
-    ("leftover", ("decom", "decommissioned", "decommission", "to be deleted", "to delete", "delete", "obsolete")),
-    ("leftover", ("replaced by", "switched off", "shut down", "retired", "no longer used", "not used any more")),
-    ("leftover", ("löschen", "gelöscht", "loeschen", "kann weg", "abgelöst", "abgeschaltet", "stillgelegt")),
-    ("leftover", ("außer betrieb", "ausser betrieb", "veraltet", "nicht mehr benötigt", "ersetzt durch")),
-    ("leftover", ("supprimer", "à supprimer", "hors service", "obsolète", "plus utilisé", "remplacé par")),
-    ("leftover", ("décommissionné", "arrêté", "borrar", "eliminar", "dado de baja", "fuera de servicio")),
-    ("leftover", ("sustituido por", "reemplazado por", "obsoleto", "desativado", "excluir", "substituído por")),
-    ("leftover", ("dismesso", "da eliminare", "sostituito da", "verwijderen", "uitgeschakeld", "do usunięcia")),
-    ("SQL Server", ("sql server", "mssql", "sql 2012", "sql 2014", "sql 2016", "sql 2017", "sql 2019", "sql 2022")),
-    ("PostgreSQL", ("postgresql", "postgres")),
-    ("MySQL", ("mysql", "mariadb", "percona")),
-    ("Oracle", ("oracle 11g", "oracle 12c", "oracle 19c", "oracle rac", "oracle database", "oracle db")),
-    ("database", ("mongodb", "cassandra", "redis", "sap hana", "db2", "informix", "sybase", "couchbase", "influxdb")),
-    ("database", ("wsfc node", "database server", "datenbankserver", "datenbank", "base de données")),
-    ("database", ("base de datos", "banco de dados", "base dati", "serveur de bases de données")),
-    ("message broker", ("rabbitmq", "kafka", "activemq", "artemis", "ibm mq", "zookeeper")),
-    ("search or log store", ("elasticsearch", "opensearch", "splunk", "graylog", "solr")),
-    ("repository or CI", ("jenkins", "gitlab server", "gitlab ce", "gitlab ee", "sonatype nexus", "artifactory")),
-    ("file server", ("file shares", "file share", "file server", "fileserver", "dfs root", "dfs", "nas")),
-    ("file server", ("dateiserver", "dateiablage", "serveur de fichiers", "servidor de archivos")),
-    ("file server", ("servidor de ficheros", "servidor de arquivos", "file, print", "sftp")),
-    ("mail", ("exchange 2013", "exchange 2016", "exchange 2019", "exchange", "mailserver", "mail server", "zimbra")),
-    ("mail", ("serveur de messagerie", "servidor de correo")),
-    ("desktop", ("cad user desktop", "user desktop")),
-    ("directory", ("active directory", "domain controller", "domänencontroller", "contrôleur de domaine")),
-    ("directory", ("controlador de dominio", "controller di dominio", "openldap", "freeipa")),
-    ("print server", ("print server", "printserver", "druckserver", "serveur d'impression", "servidor de impresión")),
-    ("network service", ("dhcp", "dns server", "wsus", "sccm", "radius", "ntp server", "nameserver", "dns-server")),
-    ("monitoring", ("prometheus", "grafana", "nagios", "zabbix", "icinga", "checkmk", "prtg", "centreon")),
-    ("cluster control plane", ("control plane", "etcd")),
-    ("terminal server broker", ("citrix delivery controller", "delivery controller", "connection broker")),
-    ("web server", ("nginx", "apache httpd", "httpd", "haproxy", "traefik", "envoy", "squid", "varnish", "webserver")),
-    ("application server", ("tomcat", "jboss", "wildfly", "node.js", "nodejs", "spring boot", "gitlab-runner")),
-    ("application server", ("stateless", "kubeadm worker", "k8s worker", "kubernetes worker")),
-    ("session host", ("citrix vda", "rds session host", "session host", "terminalserver", "sitzungshost")),
-)
-"""What a note may say: for what it is taken, and the phrases."""
-
-REBUILT = words("nginx httpd haproxy traefik envoy squid varnish tomcat jboss wildfly node.js nodejs gitlab-runner") | {
-    "apache httpd",
-    "spring boot",
-    "kubeadm worker",
-    "k8s worker",
-    "kubernetes worker",
-}
-"""Phrases for software that has a container image everybody uses, or that a cluster makes again."""
-
-MEANING = {phrase: what for what, phrases in PROSE for phrase in phrases}
-NOTED = re.compile(
-    rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(MEANING, key=len, reverse=True)))})(?!\w)", re.IGNORECASE
-)
-"""Finds the phrases in a note."""

@@ -94,6 +94,9 @@ def test_a_neighbour_that_is_dropped_changes_no_frozen_file(estate: Estate, data
             vm.pop("dependsOn", None)
         key = f"vc1/{gone.get('id', gone['name'])}"
         frozen = {m.key for g in before.checked.resolution.blueprint.groups if g.frozen for m in g.machines}
+        # while its group is at migrating, that is an error: tests/resolve/test_staying.py
+        stages = {m.key: g.stage for g in before.checked.resolution.blueprint.groups for m in g.machines}
+        assume(stages.get(key) != "migrating")
         if before.groups.get(key) not in set(before.groups.values()) - {before.groups.get(key)}:
             left = [other for other, group in before.groups.items() if group == before.groups.get(key) and other != key]
             assume(left or key in frozen or before.groups.get(key) is None)  # a group named in the spec has to exist

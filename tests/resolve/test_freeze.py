@@ -249,3 +249,45 @@ def test_it_is_explained_what_an_attempt_goes_on_with() -> None:
     later = resolved(vm(), assignments=before.assignments, **attempt(1, image="next"))
     found = decision(later, "web-01", "conversion")
     assert (found.value, found.reason) == ("registry.example.com/v2v:first", "since attempt 1 began (assignments.yaml)")
+
+
+@pytest.mark.parametrize("stage", ["prepared", "migrating", "cutover"])
+def test_a_record_that_is_lost_from_a_group_is_an_error(stage: str) -> None:
+    before = prepared(vm("a"), vm("b"))
+    for each in ("migrating", "cutover")[: ("prepared", "migrating", "cutover").index(stage)]:
+        before = again(vm("a"), vm("b"), assignments=before, groups={"first-01": {"stage": each}}).assignments
+    lost = replace(before, vms={key: item for key, item in before.vms.items() if key != "vc1/b"})
+    found = finding(again(vm("a"), vm("b"), assignments=lost, groups={"first-01": {"stage": stage}}), "VMF411")
+    assert found.vms == ("b",)
+    assert "restore the record in assignments.yaml" in found.help
+    gone = again(vm("a"), assignments=lost, groups={"first-01": {"stage": stage}})
+    assert "2 VMs are frozen in group first-01" in finding(gone, "VMF411").message
+
+
+def test_a_new_vm_beside_a_frozen_group_is_no_lost_record() -> None:
+    before = prepared(vm("a"), vm("b"))
+    assert codes(again(vm("a"), vm("b"), vm("c"), assignments=before)) == []
+
+
+def test_a_record_of_before_there_was_a_count_is_valid_and_gets_one() -> None:
+    now = prepared(vm("a"), vm("b"))
+    formerly = replace(now, vms={key: replace(item, of=None) for key, item in now.vms.items()})
+    found = again(vm("a"), vm("b"), assignments=formerly)
+    assert codes(found) == []
+    assert found.assignments == now
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [("forklift", "cold"), ("virt-v2v", "job"), ("virt-v2v", "image"), ("forklift", "warm")]
+)
+@pytest.mark.parametrize("stage", ["prepared", "migrating"])
+def test_a_source_that_is_renamed_is_one_error_for_each_group(path: str, method: str, stage: str) -> None:
+    sections: Data = {"groups": {"first-01": {"stage": "prepared"}}}
+    sections["defaults"] = {"phase": "first", "namespace": "web", "path": path, "method": method}
+    before = prepared(vm("a"), vm("b"), **sections)
+    vcenter = {"url": "https://vc1.example.com/sdk", "credentials": {"secretRef": {"name": "s"}}}
+    vcenter["conversionCredentials"] = {"secretRef": {"name": "c"}}
+    sections |= {"groups": {"first-01": {"stage": stage}}, "sources": [{"name": "north", "vcenter": vcenter}]}
+    found = again(vm("a"), vm("b"), assignments=before, **sections)
+    assert "source vc1" in finding(found, "VMF411").message
+    assert not {"VMF101", "VMF206", "VMF410", "VMF439"} & set(codes(found))

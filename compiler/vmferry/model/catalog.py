@@ -563,6 +563,14 @@ _RULES = (
         "belongs to another migration, VMs that have moved would be planned anew: copied twice, or "
         "started beside their old selves.",
     ),
+    Rule(
+        "VMF439",
+        "error",
+        "a VM that is to stay would move with its group",
+        why="Somebody decided, after the group was prepared, that the VM stays, or moves in another phase or by "
+        "another path, or deleted its entry. As long as the group waits that is a warning (VMF409, VMF410). Once the "
+        "group is set to migrating its Plan or its Job would shut the VM down and copy it all the same.",
+    ),
     # 5xx: machines
     Rule(
         "VMF501",

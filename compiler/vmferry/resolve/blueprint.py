@@ -40,6 +40,7 @@ from vmferry.resolve.paths import route
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.shared import check_left, share
 from vmferry.resolve.sources import plan_sources
+from vmferry.resolve.staying import report_staying
 from vmferry.resolve.storage import StorageMap, allocate
 from vmferry.resolve.surroundings import external_nads, plan_bridges, plan_namespaces
 from vmferry.resolve.turns import places as places_of
@@ -89,7 +90,7 @@ def resolve(project: Project) -> Resolution:
         journal,
     )
     decided = [replace(machine, group=groups_of[key]) for key, machine in machines.items()]
-    check_claims((*was.machines.values(), *decided), places, journal)
+    check_claims((*_of_known_sources(was, project), *decided), places, journal)
     begun = tuple(begin(project, (*decided, *was.machines.values())))
     groups = _groups(project, phases, begun, journal)
     places_now = turns(spec, begun)
@@ -98,6 +99,7 @@ def resolve(project: Project) -> Resolution:
     order.check_running(needs, groups, {c.key: was.key(c) or c.key for c in moving}, where, journal)
     _explain_groups(groups, journal)
     _drift(project, was, today, journal)
+    report_staying(project, was, candidates, left, today.candidates, journal)
     blueprint = Blueprint(
         name=spec.metadata.name,
         cluster=spec.target.cluster,
@@ -172,7 +174,7 @@ def _machines(
     ``names`` are those of the VMs in the target, where they have them already.
     """
     spec, where = project.spec, project.where
-    others = was.machines.values()
+    others = _of_known_sources(was, project)
     routes = route(candidates, everyone, spec.settings.auto, journal)
     namespaces = place(candidates, spec.namespaces, where, journal)
     taken = {(machine.namespace, machine.target_name) for machine in others}
@@ -188,6 +190,12 @@ def _machines(
     owners, ties = share(candidates, namespaces, journal)
     parts = Parts(routes=routes, names=names, namespaces=namespaces, nics=nics, volumes=volumes, owners=owners)
     return build(candidates, parts, spec.target.cluster, networks, storage, known, journal), ties
+
+
+def _of_known_sources(was: Frozen, project: Project) -> tuple[Machine, ...]:
+    """Return the frozen VMs but for those of a vCenter that is gone: that is one error."""
+    sources = {source.name for source in project.spec.sources}
+    return tuple(machine for machine in was.machines.values() if machine.source in sources)
 
 
 class _Today(Struct, frozen=True):
@@ -227,7 +235,8 @@ def _drift(project: Project, was: Frozen, today: _Today, journal: Journal) -> No
     for key, machine in was.machines.items():
         candidate, now = today.candidates.get(key), today.machines.get(key)
         stage = project.spec.groups[machine.group].stage
-        report_drift(machine, now, candidate, stage, project.where, journal)
+        if candidate is not None:
+            report_drift(machine, now, candidate, stage, journal)
         if candidate is not None and now is not None and not differences(machine, now):
             journal.adopt(key, today.reasons[key])
         else:
@@ -380,7 +389,8 @@ def _check_references(project: Project, groups: tuple[Group, ...], journal: Jour
         gone += [f"namespace {group.namespace}"] * (group.namespace not in namespaces)
         if gone and group.frozen:
             message = f"group {group.name} is frozen with {' and '.join(gone)}, which the spec does not define any more"
-            journal.find("VMF411", message, "restore the entry", where=where.at("groups", group.name), vms=names)
+            fix = "restore its name: what is frozen keeps it until the group is back at planned"
+            journal.find("VMF411", message, fix, where=where.at("groups", group.name), vms=names)
         for name in sorted({use.name for machine in group.machines for use in machine.hooks} - hooks):
             journal.find(
                 "VMF102",

@@ -19,7 +19,7 @@ from vmferry.resolve.stages import STAGES, frozen
 from vmferry.resolve.turns import turns
 
 _SHOWN = 5  # differences a finding lists
-_RESTORE = "restore assignments.yaml from git: it says what is in the cluster"
+_RESTORE = "restore the record in assignments.yaml from git: it says what is in the cluster"
 _MOVES = STAGES.index("migrating")  # from here on there is something in the target
 
 
@@ -46,6 +46,7 @@ def thaw(project: Project, candidates: tuple[Candidate, ...], journal: Journal) 
             where=where.at("metadata", "name"),
         )
     _check_record(spec, vms, where, journal)
+    _check_whole(spec, vms, candidates, where, journal)
     machines = {
         key: item.machine
         for key, item in sorted(vms.items())
@@ -58,7 +59,7 @@ def _stage(groups: Mapping[str, GroupState], name: str) -> Stage:
     return groups.get(name, GroupState()).stage
 
 
-def _rank(stage: Stage) -> int:
+def rank(stage: Stage) -> int:
     """Return how far a stage is; one that does not compile yet is past all that do."""
     return STAGES.index(stage) if stage in STAGES else len(STAGES)
 
@@ -67,7 +68,7 @@ def _check_record(spec: MigrationSpec, vms: Mapping[str, Assignment], where: Whe
     """Report a record that was edited or lost, and groups that are set back though something moved."""
     set_back: dict[str, Stage] = {}
     for key, item in sorted(vms.items()):
-        if _rank(item.stage) >= _MOVES and _rank(_stage(spec.groups, item.group)) < _rank(item.stage):
+        if rank(item.stage) >= _MOVES and rank(_stage(spec.groups, item.group)) < rank(item.stage):
             set_back[item.group] = item.stage
         machine = item.machine
         if machine is None:
@@ -83,6 +84,34 @@ def _check_record(spec: MigrationSpec, vms: Mapping[str, Assignment], where: Whe
             f"group {group} reached {stage} and is set back to {_stage(spec.groups, group)}",
             "what was copied or runs in the target would be decided anew; keep the stage",
             where=where.at("groups", group),
+        )
+
+
+def _check_whole(
+    spec: MigrationSpec,
+    vms: Mapping[str, Assignment],
+    candidates: tuple[Candidate, ...],
+    where: Where,
+    journal: Journal,
+) -> None:
+    """Report frozen groups of which fewer VMs are written down than were frozen, as after a merge that went wrong."""
+    records: dict[str, list[Assignment]] = {}
+    for item in vms.values():
+        if item.of is not None and frozen(_stage(spec.groups, item.group)):
+            records.setdefault(item.group, []).append(item)
+    for name, items in sorted(records.items()):
+        was = max(item.of or 0 for item in items)
+        if len(items) >= was:
+            continue
+        phases = {item.machine.phase for item in items if item.machine is not None}
+        new = tuple(c.vm.name for c in candidates if c.key not in vms and c.decisions.phase in phases)
+        perhaps = f"; {', '.join(new[:_SHOWN])} {'has' if len(new) == 1 else 'have'} none" if new else ""
+        journal.find(
+            "VMF411",
+            f"assignments: {was} VMs are frozen in group {name}, and only {len(items)} have a record{perhaps}",
+            _RESTORE,
+            where=where.at("groups", name),
+            vms=new,
         )
 
 
@@ -156,7 +185,7 @@ def begin(project: Project, machines: Iterable[Machine]) -> Iterator[Machine]:
     places = turns(spec, machines)
     for machine in machines:
         state, vcenter = spec.groups.get(machine.group, GroupState()), vcenters.get(machine.source)
-        if machine.path != "virt-v2v" or _rank(state.stage) < _MOVES:
+        if machine.path != "virt-v2v" or rank(state.stage) < _MOVES:
             yield structs.replace(machine, conversion=None)
             continue
         was = machine.conversion
@@ -176,7 +205,7 @@ def check_recorded(project: Project, groups: tuple[Group, ...], journal: Journal
     known = project.assignments.vms if project.assignments else {}
     names = {item.group for item in known.values()}
     for group in groups:
-        if _rank(group.stage) >= _MOVES and group.name not in names:
+        if rank(group.stage) >= _MOVES and group.name not in names:
             journal.find(
                 "VMF411",
                 f"group {group.name} is at {group.stage}, and assignments.yaml does not know it",
@@ -193,6 +222,7 @@ def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignment
             group=group.name,
             stage=group.stage,
             facts=facts_digest(machine) if group.frozen else None,
+            of=len(group.machines) if group.frozen else None,
             machine=machine if group.frozen else None,
         )
         for group in groups
@@ -201,19 +231,8 @@ def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignment
     return Assignments(metadata=spec.metadata, vms=dict(sorted(vms.items())))
 
 
-def report_drift(
-    was: Machine, now: Machine | None, candidate: Candidate | None, stage: Stage, where: Where, journal: Journal
-) -> None:
-    """Report what a frozen VM would look like if it were decided today. ``where`` is the spec."""
-    if candidate is None:
-        journal.find(
-            "VMF410",
-            f"VM {was.name} is frozen in group {was.group}, and the spec does not move it any more",
-            "it stays in the output: a VM that is prepared is not dropped by leaving it out; restore its entry",
-            where=where.at("groups", was.group),
-            vms=(was.name,),
-        )
-        return
+def report_drift(was: Machine, now: Machine | None, candidate: Candidate, stage: Stage, journal: Journal) -> None:
+    """Report what a frozen VM that still moves would look like if it were decided today."""
     differing = ["it could not be resolved today"] if now is None else differences(was, now)
     if differing:
         more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
@@ -221,7 +240,7 @@ def report_drift(
         journal.find(
             "VMF409",
             f"VM {was.name} is frozen in group {was.group} and differs: {', '.join(differing[:_SHOWN])}{more}",
-            "the output keeps what was frozen" + (back if _rank(stage) < _MOVES else ""),
+            "the output keeps what was frozen" + (back if rank(stage) < _MOVES else ""),
             where=candidate.where.at("name"),
             vms=(was.name,),
         )

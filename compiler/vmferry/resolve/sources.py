@@ -130,8 +130,10 @@ def _all_encrypted(data: dict[str, Any]) -> bool:
 def conversion_credentials(
     project: Project, source: str, namespace: str, vms: tuple[str, ...], journal: Journal
 ) -> Credential | None:
-    """Return the credentials that conversion Jobs of one namespace mount."""
-    index, wanted = next((i, s) for i, s in enumerate(project.spec.sources) if s.name == source)
+    """Return the credentials that conversion Jobs of one namespace mount; None for a vCenter that is gone, too."""
+    index, wanted = next(((i, s) for i, s in enumerate(project.spec.sources) if s.name == source), (0, None))
+    if wanted is None:
+        return None  # reported with the groups that are frozen with it
     where = project.where.at("sources", index, "vcenter")
     if wanted.vcenter.conversion_credentials is None:
         journal.find(

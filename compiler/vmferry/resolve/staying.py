@@ -1,0 +1,116 @@
+"""Frozen VMs that are to stay where they are, or to move otherwise: their group may wait, and not move on with them."""
+
+from collections.abc import Mapping
+
+from vmferry.model.blueprint import Left, Machine
+from vmferry.model.finding import Where
+from vmferry.model.project import Project
+from vmferry.model.spec import GroupState, Stage
+from vmferry.resolve.freeze import Frozen, rank
+from vmferry.resolve.journal import Journal
+from vmferry.resolve.selection import Candidate
+
+_LEFT = {"retain": "is to be retained", "exclude": "is excluded", "retire": "is to be retired"}
+_OUT = "set the group back to planned, compile (VMF851 has to be accepted for it), and prepare it again without the VM"
+
+
+def report_staying(
+    project: Project,
+    was: Frozen,
+    candidates: tuple[Candidate, ...],
+    left: tuple[Left, ...],
+    today: Mapping[str, Candidate],
+    journal: Journal,
+) -> None:
+    """Report frozen VMs that do not move any more, or elsewhere: an error once their group goes on to move them.
+
+    ``today`` is the candidate of each VM that still moves, by the key it is frozen under.
+    """
+    sources = {source.name for source in project.spec.sources}
+    others = {item.key: item.disposition for item in left}
+    staying = [candidate for candidate in candidates if candidate.key in others]
+    for key, machine in was.machines.items():
+        if machine.source not in sources:
+            continue  # reported as that
+        recorded, stage = _stages(project, key, machine)
+        now = today.get(key)
+        if now is not None:
+            if rank(recorded) < rank("migrating") <= rank(stage) and (change := _elsewhere(machine, now)):
+                _report_elsewhere(machine, stage, *change, now, journal)
+            continue
+        found = next((each for each in staying if _is(each, key, machine)), None)
+        where = found.origin("disposition") if found else project.where.at("groups", machine.group)
+        what = _LEFT.get(others[found.key], "does not move") if found else "is in the spec no more"
+        if rank(stage) < rank("migrating") or rank(recorded) >= rank("cutover"):
+            _warn(machine, what, stage, where, journal)
+        else:
+            _refuse(machine, what, recorded, stage, where, journal)
+
+
+def _stages(project: Project, key: str, machine: Machine) -> tuple[Stage, Stage]:
+    """Return the stage a VM's group was at when it was last compiled, and the one it is set to."""
+    records = project.assignments.vms if project.assignments else {}
+    return records[key].stage, project.spec.groups.get(machine.group, GroupState()).stage
+
+
+def _is(candidate: Candidate, key: str, machine: Machine) -> bool:
+    """Return whether a VM that does not move is the one that was frozen."""
+    if candidate.key == key:
+        return True
+    if candidate.source != machine.source:
+        return False
+    uuid = candidate.vm.uuid
+    return candidate.vm.name == machine.name or (uuid is not None and uuid.lower() == machine.uuid)
+
+
+def _elsewhere(machine: Machine, now: Candidate) -> tuple[str, str, str] | None:
+    """Return the decision by which a VM moves at another time or in another way: its field, what it was and is."""
+    decisions = now.decisions
+    path = "rebuild" if decisions.disposition == "rebuild" else decisions.path
+    if path is not None and path != "auto" and path != machine.path:
+        field = "disposition" if decisions.disposition == "rebuild" else "path"
+        return field, f"path {machine.path}", f"path {path}"
+    if decisions.phase is not None and decisions.phase != machine.phase:
+        return "phase", f"phase {machine.phase}", f"phase {decisions.phase}"
+    return None
+
+
+def _report_elsewhere(
+    machine: Machine, stage: Stage, field: str, before: str, after: str, now: Candidate, journal: Journal
+) -> None:
+    journal.find(
+        "VMF439",
+        f"VM {machine.name} was decided to move by {after}, and its group {machine.group}, at {stage}, "
+        f"would move it by {before}",
+        f"restore {before}; or keep the group at prepared and take the VM out of it: {_OUT}",
+        where=now.origin(field),
+        vms=(machine.name,),
+    )
+
+
+def _warn(machine: Machine, what: str, stage: Stage, where: Where, journal: Journal) -> None:
+    if rank(stage) < rank("migrating"):
+        fix = f"its objects stay, and {machine.group} cannot go on to migrating like this: restore its entry, or {_OUT}"
+    else:
+        fix = "it stays in the output: what has moved is not dropped by leaving it out; restore its entry"
+    journal.find(
+        "VMF410",
+        f"VM {machine.name} {what}, and is frozen in group {machine.group}, which is at {stage}",
+        fix,
+        where=where,
+        vms=(machine.name,),
+    )
+
+
+def _refuse(machine: Machine, what: str, recorded: Stage, stage: Stage, where: Where, journal: Journal) -> None:
+    if rank(recorded) < rank("migrating"):
+        fix = f"keep the group at {recorded} until the VM is out of it: {_OUT}; or restore its entry, and it moves"
+    else:
+        fix = "it is being copied since the group is at migrating, so it is too late to leave it out: restore its entry"
+    journal.find(
+        "VMF439",
+        f"VM {machine.name} {what}, and its group {machine.group}, set to {stage}, would move it",
+        fix,
+        where=where,
+        vms=(machine.name,),
+    )

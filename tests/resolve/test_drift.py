@@ -384,6 +384,36 @@ def test_what_does_not_move_makes_no_noise() -> None:
     assert {change.verdict for change in drift(found, newer(vm("vCLS-2")))} == {"harmless"}
 
 
+def path_changes(gone: int, *, stage: str = "planned", cluster: str | None = None) -> list[Change]:
+    """Return the changes of path of 51 equal VMs when some are gone; ``cluster`` is what the newer inventory covers."""
+    before = [vm(f"web-{n:02d}", id=f"vm-{n}", cluster="C1" if n < 20 else "C2") for n in range(51)]
+    sections: Data = {"defaults": defaults(path="auto"), "groups": {}}
+    assignments = resolved(*before, **sections).assignments
+    if stage != "planned":
+        sections["groups"] = {name: {"stage": stage} for name in {item.group for item in assignments.vms.values()}}
+        assignments = resolved(*before, assignments=assignments, **sections).assignments
+    today = imported(project(*before, assignments=assignments, **sections))
+    left = [facts(data) for data in before[gone:] if cluster in (None, data["cluster"])]
+    name = {"metadata": {"name": f"vc1/{cluster}"}} if cluster else {}
+    return [change for change in drift(today, newer(*left, **name)) if "path" in change.what]
+
+
+def test_vms_whose_path_changes_because_others_are_gone_are_said() -> None:
+    assert path_changes(1) == []
+    found = path_changes(2)
+    assert len(found) == 49
+    assert found[0].what == "path: forklift → virt-v2v"
+    assert "49 standard VMs" in found[0].why
+
+
+def test_the_path_of_frozen_vms_does_not_change_and_nothing_is_said() -> None:
+    assert path_changes(2, stage="prepared") == []
+
+
+def test_clusters_that_the_newer_inventory_does_not_cover_count_as_they_were() -> None:
+    assert path_changes(0, cluster="C1") == []
+
+
 def test_a_vm_that_a_rule_now_decides_otherwise_needs_a_look() -> None:
     rules = [{"match": {"folder": "/Old/*"}, "set": {"disposition": "retire", "reason": "old"}}]
     found = changes(vm(folder="/New"), vm(folder="/Old"), assign=rules)

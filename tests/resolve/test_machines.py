@@ -1,7 +1,7 @@
 """What a VM looks like in the target."""
 
 import pytest
-from tests.resolve.projects import Data, machines, resolved, vm
+from tests.resolve.projects import Data, defaults, machines, resolved, vm
 
 
 def disk(size: int, controller: str | None = None, unit: str | None = None) -> Data:
@@ -45,3 +45,24 @@ def test_disks_are_numbered_as_the_copier_numbers_them(
         machine = machines(resolved(vm(path=path, method=method, disks=disks)))["web-01"]
         assert [each.size >> 30 for each in machine.disks] == expected
         assert [each.claim.rpartition("-")[2] for each in machine.disks] == [str(n) for n in range(len(disks))]
+
+
+EFI = {"firmware": "efi", "secureBoot": False}
+
+
+def test_a_fact_that_rules_state_holds_where_nothing_else_says_it() -> None:
+    plain, known, bios = vm("a", **EFI), vm("b", **EFI, vtpm=True), vm("c")
+    rule = [{"match": {"name": "*"}, "set": {"vtpm": False}}]
+    for sections in ({"defaults": defaults(vtpm=False)}, {"assign": rule}):
+        found = machines(resolved(plain, known, bios, **sections))
+        assert [found[name].vtpm for name in ("a", "b", "c")] == [False, True, False]
+
+
+def test_a_fact_that_rules_state_of_efi_vms_is_nothing_to_bios_ones() -> None:
+    assert machines(resolved(vm("c"), defaults=defaults(vtpm=True)))["c"].vtpm is False
+
+
+def test_a_fact_that_no_rule_states_is_still_missing() -> None:
+    rule = [{"match": {"name": "other"}, "set": {"vtpm": False}}]
+    result = resolved(vm("a", **EFI), vm("other", **EFI), assign=rule)
+    assert [(each.code, each.vms) for each in result.findings if "vTPM" in each.message] == [("VMF108", ("a",))]

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.resolve.projects import Data, project, vm
 
 from vmferry import rules
@@ -40,7 +41,7 @@ def settled(*vms: Data, **sections: Any) -> tuple[Project, Resolution]:
 
 def reviewed(*vms: Data, now: str | None = None, before: Review | None = None, **sections: Any) -> Review:
     found, resolution = settled(*vms, **sections)
-    return review(found, resolution, now=at(now) if now else None, before=before)
+    return replace(review(found, resolution, now=at(now) if now else None), before=before)
 
 
 def read(found: Review, taken: str | None) -> Review:

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ from vmferry.model.spec import (
     SriovNetwork,
 )
 
+_Row = TypeVar("_Row")
 _MAX_NAME = 63
 _COPY = re.compile(r".+-(?P<number>[2-9]|[1-9][0-9]+)")
 
@@ -123,9 +125,14 @@ class NetworkMap:
 
 
 def _nearest(rows: Iterable[MappedNetwork], datacenter: str | None, switch: str | None) -> MappedNetwork | None:
+    return nearest(((row, row.network.source) for row in rows), datacenter, switch)
+
+
+def nearest(rows: Iterable[tuple[_Row, NetworkSource]], datacenter: str | None, switch: str | None) -> _Row | None:
     """Return the row that says most of where a network is, and nothing that is otherwise; the first of equals."""
-    fitting = [row for row in rows if _there(row.network.source, datacenter, switch)]
-    return max(fitting, key=lambda row: _said(row.network.source), default=None)
+    fitting = [(row, source) for row, source in rows if _there(source, datacenter, switch)]
+    best = max(fitting, key=lambda each: _said(each[1]), default=None)
+    return best[0] if best is not None else None
 
 
 def _there(source: NetworkSource, datacenter: str | None, switch: str | None) -> bool:

@@ -385,13 +385,15 @@ def _nic(record: Record, row: Row, around: Around) -> Nic | None:
     if network is None:
         record.problem(row, "the NIC is on no network")
         return None
-    connected = boolean(cells.get("starts_connected"))
+    connected, linked = boolean(cells.get("starts_connected")), boolean(cells.get("connected"))
     if connected is None:
-        connected = boolean(cells.get("connected"))
+        connected = linked
+    runs = _word(_POWER, record.row.cells.get("power")) == "poweredOn"
     facts: dict[str, Any] = {
         "mac": mac(cells.get("mac", "")),
         "adapter": (fits(cells.get("adapter")) or "").lower() or None,
         "connected": connected,
+        "linked": linked if runs and linked is not connected else None,
         "addresses": addresses(cells.get("ipv4"), cells.get("ipv6")),
         "switch": fits(cells.get("switch")),
     }

@@ -115,6 +115,10 @@ class Nic(Model, frozen=True, kw_only=True):
     network: Annotated[Text, Meta(description="Segment or port group, by name or id.")]
     mac: Annotated[Mac, Meta(description="Its MAC address, kept in the target.")] | None = None
     connected: Annotated[bool, Meta(description="Connected when the VM starts.")] = True
+    linked: (
+        Annotated[bool, Meta(description="Connected as it runs now, where that is not what its next start would make.")]
+        | None
+    ) = None
     adapter: Annotated[Text, Meta(description="Adapter in vSphere, as in vmxnet3.")] | None = None
     network_id: Annotated[Text, Meta(description="Managed object id of the network, or NSX segment id.")] | None = None
     switch: Annotated[Text, Meta(description="Its switch, which tells port groups of one name apart.")] | None = None

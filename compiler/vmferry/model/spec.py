@@ -824,6 +824,30 @@ class Decisions(Model, frozen=True, kw_only=True):
     ) = None
 
 
+class ForMany(Decisions, frozen=True, kw_only=True):
+    """What is decided of many VMs, and facts that can be stated for many: they hold where nothing else says it."""
+
+    firmware: (
+        Annotated[Firmware, Meta(description="Firmware of VMs of which neither inventory nor entry says it.")] | None
+    ) = None
+    secure_boot: (
+        Annotated[
+            bool, Meta(description="EFI secure boot of EFI VMs of which neither the inventory nor their entry says it.")
+        ]
+        | None
+    ) = None
+    vtpm: (
+        Annotated[
+            bool,
+            Meta(
+                description="Whether EFI VMs have a virtual TPM of which neither inventory nor entry says it. "
+                "RVTools does not know."
+            ),
+        ]
+        | None
+    ) = None
+
+
 class Match(Model, frozen=True, kw_only=True):
     """Which VMs a rule is for: every field given must match, a list by any of its globs."""
 
@@ -848,7 +872,7 @@ class Assign(Model, frozen=True, kw_only=True):
     """A decision for many VMs."""
 
     match: Annotated[Match, Meta(description="Which VMs.")]
-    set: Annotated[Decisions, Meta(description="What is decided.")]
+    set: Annotated[ForMany, Meta(description="What is decided.")]
 
 
 class ExternalDependency(Model, frozen=True, kw_only=True):
@@ -1032,7 +1056,7 @@ class MigrationSpec(Model, frozen=True, kw_only=True):
     groups: Annotated[dict[Name, GroupState], Meta(description="Move groups past `planned`.")] = {}
     hooks: Annotated[tuple[Hook, ...], Meta(description="Forklift hooks.")] = ()
     scripts: Annotated[tuple[ScriptSet, ...], Meta(description="Scripts for conversions by Forklift.")] = ()
-    defaults: Annotated[Decisions, Meta(description="Decisions for every VM.")] = Decisions()
+    defaults: Annotated[ForMany, Meta(description="Decisions for every VM.")] = ForMany()
     assign: Annotated[tuple[Assign, ...], Meta(description="Bulk decisions in order; later ones win.")] = ()
     vms: Annotated[tuple[VirtualMachine, ...], Meta(description="VMs.")] = ()
     settings: Annotated[Settings, Meta(description="Settings.")] = Settings()

@@ -19,6 +19,7 @@ from vmferry.resolve.changes import Found, Pair, Places, Verdict, as_frozen, com
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.namespaces import place
 from vmferry.resolve.network_rows import map_networks
+from vmferry.resolve.paths import Route, route
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.stages import is_time
 from vmferry.resolve.storage import StorageMap
@@ -227,7 +228,14 @@ class _Comparison:
         for key, vm in self.after.items():
             known = before.get(key)
             vms.append(_restated(vm, known.entry) if known is not None and known.entry is not None else vm)
+        # of an estate of which a part is compared, the rest counts as it was
+        vms += [known.vm for key, known in self.before.items() if key not in pairs and self._elsewhere(known)]
         return _decided(self.project, vms)
+
+    def _elsewhere(self, known: _Known) -> bool:
+        """Return whether nobody looked for a VM: it is in a cluster that the newer inventory does not cover."""
+        source = known.key.partition("/")[0]
+        return source in self.partial and known.vm.cluster not in self.partial[source]
 
     def _both(self, known: _Known, after: VirtualMachine, again: dict[str, str] | None) -> Iterator[Change]:
         was = self.decided.get(known.key)
@@ -302,8 +310,7 @@ class _Comparison:
             yield Found("power_state", "the source is on after cutover", "blocks", why)
 
     def _vanished(self, known: _Known) -> Iterator[Change]:
-        source = known.key.partition("/")[0]
-        if source in self.partial and known.vm.cluster not in self.partial[source]:
+        if self._elsewhere(known):
             return  # another part of the inventory has it, or nobody looked
         what = "gone from vCenter"
         if known.left or known.stage == "retired":
@@ -451,20 +458,33 @@ def _restated(vm: VirtualMachine, entry: Entry) -> VirtualMachine:
 
 
 _DECIDED = ("disposition", "phase", "path", "method")
+_WHY = "why path"
 
 
 def _decided(project: Project, vms: Iterable[VirtualMachine]) -> dict[str, dict[str, str]]:
-    """Return by key what rules and entries decide of VMs: disposition, phase, path, method, namespace."""
+    """Return by key what is decided of VMs: disposition, phase, path (as `auto` chooses it), method, namespace."""
     journal = Journal()
     entries = tuple(Entry(vm=vm, where=project.where) for vm in vms)
     candidates = select(replace(project, entries=entries), journal)
     moving = tuple(each for each in candidates if each.decisions.disposition not in _LEFT)
     namespaces = place(moving, project.spec.namespaces, project.where, journal)
-    return {each.key: _summary(each, namespaces.get(each.key)) for each in candidates}
+    routes = route(moving, moving, project.spec.settings.auto, journal)
+    reasons = {
+        key: decision.reason
+        for key, made in journal.decisions().items()
+        for decision in made
+        if decision.subject == "path"
+    }
+    return {
+        each.key: _summary(each, namespaces.get(each.key), routes.get(each.key), reasons.get(each.key))
+        for each in candidates
+    }
 
 
-def _summary(candidate: Candidate, namespace: str | None) -> dict[str, str]:
+def _summary(candidate: Candidate, namespace: str | None, chosen: Route | None, reason: str | None) -> dict[str, str]:
     found = {name: getattr(candidate.decisions, name) for name in _DECIDED} | {"namespace": namespace}
+    if chosen is not None:
+        found |= {"path": chosen.path, _WHY: reason}
     return {name: str(value) for name, value in found.items() if value is not None}
 
 
@@ -473,7 +493,10 @@ def _redecided(was: dict[str, str], now: dict[str, str]) -> Iterator[Found]:
     for name in ("disposition",) if now.get("disposition") in _LEFT else (*_DECIDED, "namespace"):
         if was.get(name) != now.get(name):
             what = f"{name}: {was.get(name, 'none')} → {now.get(name, 'none')}"
-            yield Found(name, what, "decision", "rules decide otherwise of it where it is now")
+            why = "rules decide otherwise of it where it is now"
+            if name == "path":
+                why = f"all its manifests change: {now.get(_WHY, why)}; `path` in its entry or a rule keeps it"
+            yield Found(name, what, "decision", why)
 
 
 def _pair(before: Mapping[str, VirtualMachine], after: Mapping[str, VirtualMachine]) -> Iterator[tuple[str, str]]:

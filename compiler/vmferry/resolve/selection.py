@@ -12,10 +12,13 @@ from msgspec.structs import replace
 from vmferry.model.finding import Where
 from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.project import Entry, Project
-from vmferry.model.spec import Assign, Decisions, Match, VirtualMachine
+from vmferry.model.spec import Assign, Decisions, ForMany, Match, VirtualMachine
 from vmferry.resolve.journal import Journal
 
 _FIELDS = tuple(Decisions.__struct_fields__)
+_EVERY = tuple(ForMany.__struct_fields__)
+_FACTS = tuple(field for field in ("firmware", "secure_boot", "vtpm") if field in _EVERY)
+_OF_EFI = ("secure_boot", "vtpm")  # BIOS has neither
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
@@ -43,7 +46,7 @@ def select(project: Project, journal: Journal) -> tuple[Candidate, ...]:
     spec = project.spec
     names = [source.name for source in spec.sources]
     rules = [_Rule(rule, project.where.at("assign", i)) for i, rule in enumerate(spec.assign)]
-    defaults = [(field, value) for field in _FIELDS if (value := getattr(spec.defaults, field)) is not None]
+    defaults = [(field, value) for field in _EVERY if (value := getattr(spec.defaults, field)) is not None]
     default_place = project.where.at("defaults")
     found: dict[str, Candidate] = {}
     for entry in project.entries:
@@ -52,6 +55,7 @@ def select(project: Project, journal: Journal) -> tuple[Candidate, ...]:
             _unknown_source(entry, names, journal)
             continue
         candidate = _decide(entry, source, defaults, default_place, rules)
+        _tell_facts(candidate, entry, journal)
         if entry.overrides:
             own = ", ".join(entry.overrides)
             journal.decide(candidate.key, "facts", own, "stated in the spec, over the inventory", where=entry.where)
@@ -109,6 +113,11 @@ def _decide(
     _lay(own, values)
     for field in own:
         origins[field] = entry.where.at(_yaml_name(field))
+    facts: dict[str, Any] = {field: values.pop(field) for field in _FACTS if field in values}
+    vm = _with_facts(vm, facts)
+    for field in facts:
+        if getattr(vm, field) is getattr(entry.vm, field):
+            del origins[field]
     return Candidate(
         key=f"{source}/{vm.id or vm.name}",
         source=source,
@@ -117,6 +126,24 @@ def _decide(
         origins=origins,
         where=entry.where,
     )
+
+
+def _with_facts(vm: VirtualMachine, facts: dict[str, Any]) -> VirtualMachine:
+    """Return a VM with facts that are stated for many, where nobody knows its own."""
+    if vm.firmware is None and "firmware" in facts:
+        vm = replace(vm, firmware=facts["firmware"])
+    known = {field: facts[field] for field in _OF_EFI if field in facts and getattr(vm, field) is None}
+    return replace(vm, **known) if known and vm.firmware == "efi" else vm
+
+
+def _tell_facts(candidate: Candidate, entry: Entry, journal: Journal) -> None:
+    """Record which facts of a VM are those stated for many."""
+    for field in _FACTS:
+        value = getattr(candidate.vm, field)
+        if value is not getattr(entry.vm, field):
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            reason = "stated for many VMs; neither the inventory nor its entry says it"
+            journal.decide(candidate.key, _yaml_name(field), text, reason, where=candidate.origin(field))
 
 
 def _lay(over: dict[str, Any], values: dict[str, Any]) -> None:
@@ -132,7 +159,7 @@ def _lay(over: dict[str, Any], values: dict[str, Any]) -> None:
 
 @cache
 def _yaml_name(field: str) -> str:
-    return Decisions.__struct_encode_fields__[_FIELDS.index(field)]
+    return ForMany.__struct_encode_fields__[_EVERY.index(field)]
 
 
 class _Rule:
@@ -141,7 +168,7 @@ class _Rule:
     def __init__(self, rule: Assign, where: Where) -> None:
         self.where = where
         self.used = False
-        self.values = {field: value for field in _FIELDS if (value := getattr(rule.set, field)) is not None}
+        self.values = {field: value for field in _EVERY if (value := getattr(rule.set, field)) is not None}
         self.origins = {field: where.at("set", _yaml_name(field)) for field in self.values}
         self._tests = tuple(_tests(rule.match))
 

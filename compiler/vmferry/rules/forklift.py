@@ -46,12 +46,12 @@ def shared_uuid(review: Review) -> Iterator[Problem]:
     other VM may be powered off in the middle of the day, and its disks copied, though nothing in the spec says that it
     moves. Later releases go by vCenter's own instance UUID, which is never given twice.
     """
-    alike = _by_uuid(review)
+    alike = by_uuid(review)
     for subject, group, machine in review.moving:
         others = [other for other in alike[_uuid(subject)] if other is not subject]
         if subject.vm.uuid is None or not others or group.begun:
             continue
-        if finder := _finder(review, group, machine):
+        if finder := uuid_finder(review, group, machine):
             who, fix = finder
             yield subject.problem(
                 f"its BIOS UUID {subject.vm.uuid} is also that of {_named(others)}, and {who} finds a VM by it",
@@ -73,13 +73,13 @@ def instance_uuid(review: Review) -> Iterator[Problem]:
     the cluster. The guests keep the UUID they have: what knows machines by it (backup, licences, configuration
     management) still takes them for one.
     """
-    alike = _by_uuid(review)
+    alike = by_uuid(review)
     for subject, group, machine in review.moving:
         others = [other for other in alike[_uuid(subject)] if other is not subject]
         raw = any(disk.source.vddk is not None for disk in machine.disks)
         if subject.vm.uuid is None or not others or not raw or group.begun:
             continue
-        if _finder(review, group, machine) is None:
+        if uuid_finder(review, group, machine) is None:
             yield subject.problem(
                 f"its BIOS UUID {subject.vm.uuid} is also that of {_named(others)}; CDI is told its instance UUID",
                 "make sure that the cluster's CDI is 1.66 or later, or give one of them a UUID of its own in vSphere",
@@ -87,7 +87,7 @@ def instance_uuid(review: Review) -> Iterator[Problem]:
             )
 
 
-def _by_uuid(review: Review) -> defaultdict[tuple[str, str], list[Subject]]:
+def by_uuid(review: Review) -> defaultdict[tuple[str, str], list[Subject]]:
     """Return every VM of the inventory, also of those that stay, by vCenter and BIOS UUID."""
     result: defaultdict[tuple[str, str], list[Subject]] = defaultdict(list)
     for subject in review.subjects:
@@ -100,7 +100,7 @@ def _uuid(subject: Subject) -> tuple[str, str]:
     return subject.source, (subject.vm.uuid or "").lower()
 
 
-def _finder(review: Review, group: Group, machine: Machine) -> tuple[str, str] | None:
+def uuid_finder(review: Review, group: Group, machine: Machine) -> tuple[str, str] | None:
     """Return who looks for the VM by its BIOS UUID, and which way does not; None if nobody does."""
     here = review.blueprint.cluster.versions
     if group.path == "forklift" and not versions.certain(here, versions.FINDS_BY_INSTANCE_UUID):

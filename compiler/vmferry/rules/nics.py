@@ -21,7 +21,7 @@ def not_connected(review: Review) -> Iterator[Problem]:
     for subject, _, machine in review.moving:
         for nic in machine.dropped_nics if not machine.golden else ():
             found[nic.network.name, nic.reason].append((machine, nic))
-            row = rows.find(subject.source, nic.network.name, nic.network.id)
+            row = rows.of(subject, nic.index, nic.network.name, nic.network.id)
             places[nic.network.name] = row.where.at("target") if row is not None else review.at("networks")
     for (name, reason), nics in sorted(found.items()):
         vms = tuple(sorted({machine.name for machine, _ in nics}))
@@ -93,4 +93,28 @@ def datacenters(review: Review) -> Iterator[Problem]:
                 "if they are one VLAN, suppress this",
                 rows[index].where.at("source"),
                 vms,
+            )
+
+
+@rule("VMF251", "warning", "NIC has another link state now than after its next start")
+def changed_by_hand(review: Review) -> Iterator[Problem]:
+    """Somebody connected or disconnected the NIC while the VM runs, and did not say so for its next start.
+
+    The copy goes by what is said for the start ("Connect At Power On"): a NIC that carries traffic today would be down
+    after the move, or one that is kept off the network would be on it.
+    """
+    for subject, _, machine in review.moving:
+        facts = subject.vm.nics or ()
+        for nic in machine.nics if machine.path != "rebuild" and not machine.golden else ():
+            fact = facts[nic.index] if nic.index < len(facts) else None
+            if fact is None or fact.linked is None or fact.linked is nic.connected:
+                continue
+            now, then = ("connected", "down") if fact.linked else ("disconnected", "connected")
+            yield subject.problem(
+                f"its NIC on {fact.network!r} is {now} as it runs, and will be {then} after the move, as it does "
+                f"{'not start' if fact.linked else 'start'} connected",
+                "correct Connect At Power On in vSphere and import again, or state `nics` in its entry",
+                "nics",
+                nic.index,
+                "connected",
             )

@@ -1,6 +1,7 @@
 """The rows of the network map with what vSphere says of their networks, and which of them share a broadcast domain."""
 
 import ipaddress
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -8,12 +9,22 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from vmferry.estate.addresses import preserves
+from vmferry.estate.network_map import nearest
 from vmferry.model.blueprint import Group, Machine, MachineNic
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
 from vmferry.model.inventory import InventoryNetwork
 from vmferry.model.review import Review, Subject
-from vmferry.model.spec import BridgeNetwork, ExistingNad, Network, OvnLayer2, OvnLocalnet, PodNetwork, SriovNetwork
+from vmferry.model.spec import (
+    BridgeNetwork,
+    ExistingNad,
+    Network,
+    NetworkSource,
+    OvnLayer2,
+    OvnLocalnet,
+    PodNetwork,
+    SriovNetwork,
+)
 
 Ip = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -109,19 +120,32 @@ class Rows:
 
     def __init__(self, review: Review) -> None:
         self.rows = tuple(_rows(review))
-        self._by_name: dict[tuple[str | None, str], Row] = {}
+        self._by_name: defaultdict[tuple[str | None, str], list[Row]] = defaultdict(list)
         for row in self.rows:
             for name in (row.original, row.network.source.id):
                 if name:
-                    self._by_name.setdefault((row.network.source.source, name), row)
+                    self._by_name[row.network.source.source, name].append(row)
 
-    def find(self, vcenter: str, *names: str | None) -> Row | None:
-        """Return the row of a network by the first name or id that has one; a row for the vCenter goes first."""
+    def find(
+        self, vcenter: str, *names: str | None, datacenter: str | None = None, switch: str | None = None
+    ) -> Row | None:
+        """Return the row of a network by the first name or id that has one; a row for the vCenter goes first.
+
+        Of rows of one name that goes first which says most of where the network is, and nothing that is otherwise.
+        """
         for name in names:
             for source in (vcenter, None):
-                if name is not None and (row := self._by_name.get((source, name))) is not None:
+                rows = self._by_name.get((source, name), ()) if name is not None else ()
+                row = nearest(((each, each.network.source) for each in rows), datacenter, switch)
+                if row is not None:
                     return row
         return None
+
+    def of(self, subject: Subject, index: int, *names: str | None) -> Row | None:
+        """Return the row of a VM's NIC, by the NIC's place among those in vSphere, where it is."""
+        facts = subject.vm.nics or ()
+        switch = facts[index].switch if index < len(facts) else None
+        return self.find(subject.source, *names, datacenter=subject.vm.datacenter, switch=switch)
 
 
 class Attached(NamedTuple):
@@ -163,7 +187,7 @@ def _attached(review: Review, rows: Rows) -> Iterator[Attached]:
     for subject, group, machine in review.moving:
         facts = subject.vm.nics or ()
         for made in machine.nics if machine.path != "rebuild" and not machine.golden else ():
-            row = rows.find(subject.source, made.network.name, made.network.id)
+            row = rows.of(subject, made.index, made.network.name, made.network.id)
             if row is not None and made.index < len(facts):
                 yield Attached(subject, group, machine, facts[made.index], made, row)
 
@@ -228,5 +252,22 @@ def _rows(review: Review) -> Iterator[Row]:
         known: list[tuple[str, InventoryNetwork]] = []
         for vcenter in [source.source] if source.source is not None else vcenters:
             found = next((net for name in names if (net := review.networks.get((vcenter, name)))), None)
+            if found is not None and source.id is None and (source.datacenter or source.switch):
+                found = _there(review, vcenter, source) or found
             known += [(vcenter, found)] if found is not None else []
         yield Row(index=index, network=network, where=review.at("networks", index), known=tuple(known))
+
+
+def _there(review: Review, vcenter: str, source: NetworkSource) -> InventoryNetwork | None:
+    """Return the network of this name that is where the row says, of several."""
+    name = source.segment or source.port_group
+    found = [
+        net
+        for part in review.project.inventories
+        for net in part.networks
+        if part.source.name == vcenter
+        and net.name == name
+        and source.datacenter in (None, net.datacenter)
+        and source.switch in (None, net.switch)
+    ]
+    return found[0] if found else None

@@ -9,11 +9,12 @@ from vmferry.model.facts import Disk
 from vmferry.model.finding import Path, Where
 from vmferry.model.inventory import FACTS
 from vmferry.model.review import Problem, Review
-from vmferry.model.spec import BridgeNetwork, Decisions, ExistingNad, Match, NetworkSource, VirtualMachine
+from vmferry.model.spec import BridgeNetwork, Decisions, ExistingNad, ForMany, Match, NetworkSource, VirtualMachine
 from vmferry.rules.registry import rule
 from vmferry.rules.segments import Rows
 
 _DECISIONS = dict(zip(Decisions.__struct_fields__, Decisions.__struct_encode_fields__, strict=True))
+_FOR_MANY = dict(zip(ForMany.__struct_fields__, ForMany.__struct_encode_fields__, strict=True))
 _SPELLED = dict(zip(VirtualMachine.__struct_fields__, VirtualMachine.__struct_encode_fields__, strict=True))
 
 
@@ -29,8 +30,10 @@ def unused_networks(review: Review) -> Iterator[Problem]:
     rows = Rows(review)
     used: set[int] = set()
     for subject, _, machine in review.moving:
-        found = [rows.find(subject.source, nic.network.name, nic.network.id) for nic in machine.nics]
-        found += [rows.find(subject.source, nic.network, nic.network_id) for nic in subject.vm.nics or ()]
+        found = [rows.of(subject, nic.index, nic.network.name, nic.network.id) for nic in machine.nics]
+        found += [
+            rows.of(subject, index, nic.network, nic.network_id) for index, nic in enumerate(subject.vm.nics or ())
+        ]
         used |= {row.index for row in found if row is not None}
     carriers = _carriers(review)
     for row in rows.rows:
@@ -173,7 +176,7 @@ def overridden_rules(review: Review) -> Iterator[Problem]:
     """
     effective = _effective(review)
     for index, assign in enumerate(review.spec.assign):
-        stated = [name for field, name in _DECISIONS.items() if getattr(assign.set, field) is not None]
+        stated = [name for field, name in _FOR_MANY.items() if getattr(assign.set, field) is not None]
         place = review.at("assign", index)
         lost = [name for name in stated if _place(place.at("set", name)) not in effective]
         if not lost or (lost == stated and not _matches_any(assign.match, review)):
@@ -189,7 +192,7 @@ def overridden_rules(review: Review) -> Iterator[Problem]:
 def overridden_defaults(review: Review) -> Iterator[Problem]:
     """No VM is decided by the default: an `assign` rule or an entry wins for each. A new VM would still get it."""
     effective = _effective(review)
-    for field, name in _DECISIONS.items():
+    for field, name in _FOR_MANY.items():
         place = review.at("defaults", name)
         stated = getattr(review.spec.defaults, field) is not None
         if stated and review.subjects and _place(place) not in effective:

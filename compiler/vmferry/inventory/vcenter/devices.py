@@ -151,11 +151,14 @@ def _shared_file(disk: Any, controllers: Mapping[int, Any]) -> str | None:
 
 def _nic(card: Any, surroundings: Surroundings) -> Nic:
     network, identity = _network(card.backing, surroundings)
+    starts = bool(getattr(card.connectable, "startConnected", True))
+    by_hand = not starts and bool(getattr(card.connectable, "connected", False))  # of one that runs only
     return Nic(
         network=network,
         network_id=identity,
         mac=mac(card.macAddress or ""),
-        connected=bool(getattr(card.connectable, "startConnected", True)),
+        connected=starts,
+        linked=True if by_hand else None,
         adapter=next((name for kind, name in _ADAPTERS if isinstance(card, kind)), None),
     )
 

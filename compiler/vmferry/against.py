@@ -1,33 +1,61 @@
 """What a migration was at another commit, for the rules on transitions; what cannot be compared is an error."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vmferry.check import review
-from vmferry.load.history import Identity, Unclear, at_revision, commits
+from vmferry.load.history import Identity, Unclear, at_revision, repository_of
 from vmferry.load.project import load
 from vmferry.model.catalog import is_error
 from vmferry.model.finding import Finding, SpecError, Where
 from vmferry.model.review import Review
 from vmferry.resolve.blueprint import resolve
 
+PARENT = "parent"
+"""Stands for what the next commit is made on, or HEAD, where nothing changed since."""
 
-def earlier(
-    here: Review, spec: Path, assignments: Path | None, revision: str, *, exact: bool
-) -> tuple[tuple[Review, ...], tuple[Finding, ...]]:
+_FROM = "PRE_COMMIT_FROM_REF"
+"""Where a run of pre-commit over several commits begins: `--from-ref`, or what a push starts from."""
+
+_Earlier = tuple[tuple[Review, ...], tuple[Finding, ...]]
+
+
+def earlier(here: Review, spec: Path, assignments: Path | None, revision: str, *, exact: bool) -> _Earlier:
     """Return the migration as it was where its branch left a revision, and what keeps it from being compared.
 
-    It is more than one in the middle of a merge: each side of it. Raises SpecError where git cannot tell.
+    It is more than one where the parent is a merge: each side of it. Raises SpecError where git cannot tell.
     """
+    repository = repository_of(spec)
+    if revision == PARENT:
+        if beginning := os.environ.get(_FROM):
+            return earlier(here, spec, assignments, beginning, exact=False)
+        sides = repository.sides(spec)
+        found = _since(sides, here, spec, assignments, revision)
+        if len(sides) > 1 or not found[0] or not _same(here, found[0][0]):
+            return found
+        return _since(repository.parents(sides[0], spec), here, spec, assignments, revision)
+    if revision == "HEAD" and not repository.sides(spec):
+        return _since([], here, spec, assignments, revision)
+    return _since([repository.base(revision, spec, exact=exact)], here, spec, assignments, revision)
+
+
+def _since(commits: Iterable[str], here: Review, spec: Path, assignments: Path | None, revision: str) -> _Earlier:
     befores: list[Review] = []
     findings: list[Finding] = []
-    for commit in commits(spec, revision, exact=exact):
+    for commit in commits:
         before, unread = _at(commit, here, spec, assignments, revision)
         befores += [before] if before is not None else []
         findings += unread
     if not befores and not findings:
         findings += _new(here, revision)
     return tuple(befores), tuple(findings)
+
+
+def _same(here: Review, before: Review) -> bool:
+    """Return whether nothing was written since; what a checkout makes of line ends does not count."""
+    now, then = (sorted(text.replace("\r\n", "\n") for text in each.project.texts.values()) for each in (here, before))
+    return now == then
 
 
 def _at(
@@ -54,7 +82,7 @@ def _at(
     said = errors[0].message.replace(str(earlier.spec), str(spec))
     finding = Finding(
         code="VMF861",
-        message=f"the spec at {revision} has {count} (as {said}); it is not compared",
+        message=f"the spec at {_called(revision)} has {count} (as {said}); it is not compared",
         help="compare with a commit that compiles: what is in the cluster was made of one; to repair a spec that never "
         "did, suppress this until it is merged",
         where=here.project.where,
@@ -66,10 +94,10 @@ def _unclear(found: Unclear, here: Review, revision: str) -> Finding:
     """Return the finding for a spec that may have been elsewhere: it is not taken for a new one."""
     name, paths = here.spec.metadata.name, ", ".join(found.paths)
     if found.named:
-        message = f"nothing is compared: at {revision} several specs are called {name} ({paths})"
+        message = f"nothing is compared: at {_called(revision)} several specs are called {name} ({paths})"
         remedy = "give each migration a metadata.name of its own"
     else:
-        message = f"nothing is compared: no spec at {revision} is called {name}, and {paths} is gone since"
+        message = f"nothing is compared: no spec at {_called(revision)} is called {name}, and {paths} is gone since"
         remedy = "keep metadata.name when a spec moves; remove that of a migration that is over in a commit of its own"
     return Finding(code="VMF812", message=message, help=remedy, where=here.at("metadata", "name"))
 
@@ -79,6 +107,10 @@ def _new(here: Review, revision: str) -> Iterator[Finding]:
     moved = [group.name for group in here.blueprint.groups if group.stage not in ("planned", "prepared", "retired")]
     if moved:
         names = ", ".join(moved[:5]) + (", …" if len(moved) > 5 else "")
-        message = f"nothing is compared: the spec is not at {revision}, and groups of it have moved ({names})"
+        message = f"nothing is compared: the spec is not at {_called(revision)}, and groups of it have moved ({names})"
         remedy = "begin with every group at planned; for a spec from another repository, suppress this for one commit"
         yield Finding(code="VMF812", message=message, help=remedy, where=here.at("groups"))
+
+
+def _called(revision: str) -> str:
+    return "its parent" if revision == PARENT else revision

@@ -1,6 +1,7 @@
 """The compiler as a library: load, resolve, emit, plan, write. The command line only renders what this returns."""
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,16 @@ from vmferry.output.complete import Ledger
 from vmferry.output.render import check_owner, render
 from vmferry.output.yaml import dump
 
-__all__ = ["Checked", "Compiled", "assignments_path", "check", "compile_tree", "render_assignments", "write"]
+__all__ = [
+    "Checked",
+    "Compiled",
+    "assignments_path",
+    "check",
+    "compile_tree",
+    "render_assignments",
+    "untracked",
+    "write",
+]
 
 _HEADER = (
     "Written by `vmferry compile` and committed: which VM is in which move group, and what prepared VMs look like.\n"
@@ -82,6 +92,26 @@ def write(compiled: Compiled) -> None:
             files.replace(_written(compiled.assignments), compiled.assignments_content)
 
     tree.apply(compiled.root, compiled.changes, before=record)
+
+
+def untracked(compiled: Compiled) -> tuple[Path, ...]:
+    """Return what is on disk of the output and not in the next commit; nothing where no git repository is around it."""
+    changes = compiled.changes
+    ours = (
+        ({*changes.unchanged, *changes.updated, *changes.seeds} - {*changes.created}) if compiled.root.is_dir() else ()
+    )
+    found = [compiled.root / path for path in _not_in_git(compiled.root, ours)]
+    if compiled.assignments is not None and compiled.assignments.exists():
+        path = _written(compiled.assignments)
+        found += [compiled.assignments] if _not_in_git(path.parent, (path.name,)) else []
+    return tuple(sorted(found))
+
+
+def _not_in_git(directory: Path, paths: Collection[str]) -> list[str]:
+    from vmferry.load.git import Repository  # only --check asks
+
+    tracked = Repository(directory).tracked() if paths else None
+    return [] if tracked is None else [path for path in paths if path not in tracked]
 
 
 def _differs(assignments: Path, content: bytes) -> bool:

@@ -77,7 +77,7 @@ def test_in_the_middle_of_a_merge_what_main_did_is_no_skipped_stage(repository: 
     write(repository / "NOTES", "a note\n")
     commit(repository)
     git(repository, "merge", "--quiet", "--no-commit", "--no-ff", "main")
-    for revision in ("HEAD", "main"):
+    for revision in ("parent", "main"):
         assert errors(against(repository, revision)) == []
 
 
@@ -87,7 +87,7 @@ def test_in_the_middle_of_a_merge_to_keep_ones_own_side_is_found(repository: Pat
     commit(repository)
     git(repository, "merge", "--quiet", "--no-commit", "--no-ff", "main")
     git(repository, "checkout", "--quiet", "HEAD", "--", "spec.yaml", "assignments.yaml")
-    for revision in ("HEAD", "main"):
+    for revision in ("parent", "main"):
         assert "VMF851" in transitions(against(repository, revision))
 
 
@@ -176,6 +176,62 @@ def test_the_commit_that_a_shallow_clone_stands_on_is_enough_for_head(repository
     assert "VMF851" in transitions(against(clone, "HEAD"))
 
 
+# --- what the commit builds on ---------------------------------------------------------------------
+
+
+def take_back(repository: Path) -> None:
+    write(repository / "spec.yaml", BACK)
+    (repository / "assignments.yaml").unlink()
+
+
+def test_before_a_commit_its_parent_is_head_and_after_it_the_one_before(repository: Path) -> None:
+    assert errors(against(repository, "parent")) == []
+    take_back(repository)
+    assert "VMF851" in transitions(against(repository, "parent"))
+    commit(repository)
+    assert errors(against(repository, "HEAD")) == []
+    assert "VMF851" in transitions(against(repository, "parent"))
+    commit(repository, "nothing more")
+    assert errors(against(repository, "parent")) == []
+
+
+def test_a_revert_is_found_when_it_is_committed(repository: Path) -> None:
+    git(repository, "revert", "--no-edit", "HEAD")
+    assert "VMF851" in transitions(against(repository, "parent"))
+
+
+def test_a_merge_is_compared_with_both_of_its_parents(repository: Path) -> None:
+    git(repository, "switch", "--quiet", "aside")
+    write(repository / "NOTES", "a note\n")
+    commit(repository)
+    git(repository, "merge", "--quiet", "--no-edit", "main")
+    assert errors(against(repository, "parent")) == []
+    git(repository, "checkout", "--quiet", "HEAD^1", "--", "spec.yaml", "assignments.yaml")
+    git(repository, "commit", "--quiet", "--amend", "--no-edit")
+    assert "VMF851" in transitions(against(repository, "parent"))
+
+
+def test_a_run_of_pre_commit_over_several_commits_begins_where_it_says(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_back(repository)
+    commit(repository)
+    commit(repository, "nothing more")
+    monkeypatch.setenv("PRE_COMMIT_FROM_REF", "HEAD~2")
+    assert "VMF851" in transitions(against(repository, "parent"))
+    monkeypatch.setenv("PRE_COMMIT_FROM_REF", "HEAD~1")
+    assert errors(against(repository, "parent")) == []
+
+
+def test_the_last_commit_of_a_shallow_clone_has_a_parent_that_it_lacks(repository: Path) -> None:
+    clone = shallow(repository, "main")
+    result = against(clone, "parent")
+    assert errors(result) == ["VMF009"]
+    assert "fetch-depth: 0" in result.out
+    at(clone, "cutover")
+    assert errors(against(clone, "parent")) == []
+
+
 # --- a repository that begins ----------------------------------------------------------------------
 
 
@@ -183,7 +239,10 @@ def test_before_the_first_commit_there_is_nothing_to_compare_with(tmp_path: Path
     write(tmp_path / "spec.yaml", PREPARED)
     git(tmp_path, "init", "--quiet", "--initial-branch=main")
     assert errors(against(tmp_path, "HEAD")) == []
+    assert errors(against(tmp_path, "parent")) == []
     assert errors(against(tmp_path, "main")) == ["VMF009"]
+    commit(tmp_path)
+    assert errors(against(tmp_path, "parent")) == []
 
 
 def test_an_empty_branch_beside_others_is_no_beginning(repository: Path) -> None:

@@ -42,7 +42,8 @@ class Prefix(click.ParamType[str]):
 @click.option(
     "--against",
     metavar="REV",
-    help="Compare with where this branch left a branch or commit: what must not change while groups move?",
+    help="Compare with where this branch left a branch or commit: what must not change while groups move? `parent` is "
+    "what the commit that is made, or was made last, builds on.",
 )
 @click.option(
     "--exact", is_flag=True, help="Compare with REV itself, as for what is pushed to the branch that is synced."

@@ -1,5 +1,7 @@
 """`vmferry compile`: write the tree, show what would change, or fail when it is not up to date."""
 
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import click
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, interactive, printable, show, summary
 from vmferry.cli.options import all_option, assignments_option, format_option, spec_argument
-from vmferry.compile import Checked, Compiled, assignments_path, check, compile_tree, write
+from vmferry.compile import Checked, Compiled, assignments_path, check, compile_tree, untracked, write
 from vmferry.model.catalog import severity
 from vmferry.model.finding import Finding
 from vmferry.output.diff import unified
@@ -60,15 +62,19 @@ def command(
     if compiled.changes.conflicts:
         show(compiled.changes.conflicts, {}, style=style, everything=everything)
         return FINDINGS
+    missing = tuple(_missing(compiled)) if compare else ()
     lines = list(unified(compiled.root, compiled.changes)) if difference else []
     if not compare and not difference:
         write(compiled)
     if style == "json":
-        click.echo(as_json(_data(checked, compiled, lines, written=not compare and not difference)))
+        data = _data(checked, compiled, lines, written=not compare and not difference)
+        data["findings"] += as_data(missing, {})
+        click.echo(as_json(data))
     else:
         click.echo("".join(lines), nl=False)
+        show(missing, {}, everything=everything)
         _report(checked, compiled, everything, compare=compare, written=not compare and not difference)
-    return FINDINGS if compare and compiled.pending else 0
+    return FINDINGS if compare and (compiled.pending or missing) else 0
 
 
 def _fail(checked: Checked, style: str, everything: bool) -> None:
@@ -114,6 +120,15 @@ def _warn(checked: Checked, everything: bool) -> None:
     show(grave, checked.project.texts, everything=everything, err=True)
     if grave:
         click.echo(summary(grave), err=True)
+
+
+def _missing(compiled: Compiled) -> Iterator[Finding]:
+    """Yield a finding for each file that lies there and would not be in the commit."""
+    for path in untracked(compiled):
+        fix = f"run `git add {shlex.quote(str(compiled.root))}`; if .gitignore names it, take it out there"
+        if path == compiled.assignments:
+            fix = f"run `git add {shlex.quote(str(path))}`"
+        yield Finding(code="VMF630", message=f"{path} is not in git", help=fix)
 
 
 def _stale(compiled: Compiled) -> list[Finding]:

@@ -19,6 +19,7 @@ _ONLY_READ = {"LC_ALL": "C", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "no
 _NAME = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _AT_ONCE = 1000  # files that are in memory
 _FETCH = "fetch it first; in CI: actions/checkout with fetch-depth: 0, and without `filter`"
+_DEEPEN = "fetch the whole history: `git fetch --unshallow`; in CI: actions/checkout with fetch-depth: 0"
 
 
 class Blob(NamedTuple):
@@ -42,38 +43,41 @@ class Repository:
         if found.returncode == 0 and _NAME.fullmatch(name):  # `^HEAD` gives a name to leave out
             return name
         said = found.stderr.decode(errors="replace").strip().partition("\n")[0]  # nothing of what is not there
-        raise SpecError(
-            Finding(
-                code="VMF009",
-                message=f"there is no commit {revision!r} in a git repository around {self._directory}"
-                + (f": {said}" if said else ""),
-                help="name a commit, a branch or a tag; in CI fetch it first (actions/checkout: fetch-depth: 0)",
-                where=Where(file=str(spec)),
-            )
-        )
+        message = f"there is no commit {revision!r} in a git repository around {self._directory}"
+        remedy = "name a commit, a branch or a tag; in CI fetch it first (actions/checkout: fetch-depth: 0)"
+        raise SpecError(_refused(message + (f": {said}" if said else ""), remedy, spec))
 
-    def bases(self, revision: str, spec: Path, *, exact: bool = False) -> tuple[str, ...]:
-        """Return the commits to compare the working tree with: where it and ``revision`` last were one.
+    def base(self, revision: str, spec: Path, *, exact: bool = False) -> str:
+        """Return the commit where the working tree and ``revision`` were last one; ``exact``: the revision itself.
 
-        ``exact``: the revision itself. Several in the middle of a merge into the revision: each side of it. None in a
-        repository without any commit. Raises SpecError where no commit can be told, or not for certain.
+        In the middle of a merge the working tree belongs to both sides. Raises SpecError where no commit can be told,
+        or not for certain.
         """
-        if revision in ("HEAD", "@") and self._is_empty():
-            return ()
         commit = self.commit(revision, spec)
-        heads = [self.commit("HEAD", spec), *self._lines("rev-parse", "--verify", "--quiet", "MERGE_HEAD")]
-        if exact or commit == heads[0]:
-            return (commit,) if exact else tuple(heads)
-        bases = self._lines("merge-base", "--all", commit, *heads)
-        if not bases or self._cut_off(bases, [commit, *heads]):
+        if exact:
+            return commit
+        sides = self.sides(spec)
+        bases = self._lines("merge-base", "--all", commit, *sides)
+        if not bases or self._cut_off(bases, [commit, *sides]):
             raise self._apart(revision, spec)
         if len(bases) > 1:
             message = (
                 f"{revision!r} and HEAD were merged with one another crosswise: they have {len(bases)} merge bases"
             )
-            remedy = f"merge {revision} into this branch"
-            raise SpecError(Finding(code="VMF009", message=message, help=remedy, where=Where(file=str(spec))))
-        return tuple(bases)
+            raise SpecError(_refused(message, f"merge {revision} into this branch", spec))
+        return bases[0]
+
+    def sides(self, spec: Path) -> list[str]:
+        """Return what the next commit is made on: HEAD, and what is being merged into it; nothing before the first."""
+        if self._is_empty():
+            return []
+        return [self.commit("HEAD", spec), *self._lines("rev-parse", "--verify", "--quiet", "MERGE_HEAD")]
+
+    def parents(self, commit: str, spec: Path) -> list[str]:
+        """Return what a commit was made on. Raises SpecError where a shallow clone does not have it."""
+        if commit in self._ends():
+            raise SpecError(_refused("this clone is shallow: it ends with the commit that is checked", _DEEPEN, spec))
+        return self._lines("rev-list", "--parents", "--max-count=1", commit)[1:]
 
     def _is_empty(self) -> bool:
         """Return whether nothing was ever committed here."""
@@ -83,21 +87,24 @@ class Repository:
 
     def _cut_off(self, bases: list[str], tips: list[str]) -> bool:
         """Return whether a shallow clone ends before the bases, so that later ones may lie beyond its end."""
-        if set(bases) & set(tips) or self._lines("rev-parse", "--is-shallow-repository") == ["false"]:
+        if set(bases) & set(tips):
             return False
+        ends = self._ends()
+        return bool(ends) and not ends.isdisjoint(self._lines("rev-list", *tips, "--not", *bases))
+
+    def _ends(self) -> frozenset[str]:
+        """Return the commits that a shallow clone ends with; none of a whole one."""
+        if self._lines("rev-parse", "--is-shallow-repository") != ["true"]:
+            return frozenset()
         path = self._text("rev-parse", "--git-path", "shallow")
-        ends = set(files.read(self._directory / path).decode().split())
-        return not ends.isdisjoint(self._lines("rev-list", *tips, "--not", *bases))
+        return frozenset(files.read(self._directory / path).decode().split())
 
     def _apart(self, revision: str, spec: Path) -> SpecError:
-        shallow = self._lines("rev-parse", "--is-shallow-repository") == ["true"]
-        if shallow:
+        if self._ends():
             message = f"this clone is shallow: it ends before the commit where {revision!r} and HEAD were one"
-            remedy = "fetch the whole history: `git fetch --unshallow`; in CI: actions/checkout with fetch-depth: 0"
-        else:
-            message = f"{revision!r} and HEAD have no commit in common"
-            remedy = "name the branch that this one is to be merged into"
-        return SpecError(Finding(code="VMF009", message=message, help=remedy, where=Where(file=str(spec))))
+            return SpecError(_refused(message, _DEEPEN, spec))
+        message = f"{revision!r} and HEAD have no commit in common"
+        return SpecError(_refused(message, "name the branch that this one is to be merged into", spec))
 
     def top(self) -> Path:
         """Return the top of the working tree."""
@@ -119,6 +126,22 @@ class Repository:
             if kind == b"blob":
                 result.append(Blob(name, blob.decode(), mode == b"120000"))
         return result
+
+    def tracked(self) -> frozenset[str] | None:
+        """Return what the next commit has below the directory, by its path from there; None in no repository.
+
+        In a hook of git that is the index it commits, which `git commit --all` makes for itself.
+        """
+        index = os.environ.get("GIT_INDEX_FILE")
+        here = index is not None and Repository(Path.cwd()).top() == self.top()
+        chosen = {"GIT_INDEX_FILE": str(Path.cwd() / index)} if index is not None and here else {}
+        try:
+            listed = self._run("-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", also=chosen)
+        except SpecError:  # no git
+            return None
+        if listed.returncode != 0:
+            return None
+        return frozenset(os.fsdecode(name) for name in listed.stdout.split(b"\0")[:-1])
 
     def contents(self, commit: str, blobs: Sequence[Blob]) -> Iterator[tuple[Blob, bytes]]:
         """Yield each with its content. Raises SpecError where git does not have one: nothing is left out."""
@@ -149,10 +172,12 @@ class Repository:
         done = self._run(*arguments)
         return os.fsdecode(done.stdout).split() if done.returncode == 0 else []
 
-    def _run(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def _run(
+        self, *arguments: str, stdin: bytes = b"", also: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         """Run git in the directory, whatever directory a hook of git runs in."""
         command = ["git", "--no-replace-objects", "-C", str(self._directory), *arguments]
-        env = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE} | _ONLY_READ
+        env = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE} | _ONLY_READ | (also or {})
         try:
             return subprocess.run(command, input=stdin, capture_output=True, env=env, check=False)
         except FileNotFoundError:
@@ -163,3 +188,7 @@ class Repository:
         reason = said.decode(errors="replace").strip().partition("\n")[0]
         message = f"git cannot read {self._directory} at {commit[:12]}" + (f": {reason}" if reason else "")
         return SpecError(Finding(code="VMF009", message=message, help=_FETCH, where=Where(file=str(self._directory))))
+
+
+def _refused(message: str, remedy: str, spec: Path) -> Finding:
+    return Finding(code="VMF009", message=message, help=remedy, where=Where(file=str(spec)))

@@ -37,9 +37,9 @@ class Unclear(NamedTuple):
     named: bool
 
 
-def commits(spec: Path, revision: str, *, exact: bool = False) -> tuple[str, ...]:
-    """Return the commits that a spec is to be compared with; see `Repository.bases`."""
-    return Repository(_folder(spec)).bases(revision, spec, exact=exact)
+def repository_of(spec: Path) -> Repository:
+    """Return the git repository around a spec."""
+    return Repository(spec if spec.is_dir() else spec.parent)
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def at_revision(
     folder of the compiled tree beside the spec, which is left out. ``assignments`` is where they are if not beside the
     spec. Raises SpecError where the repository has no such commit, or git cannot read all of it.
     """
-    repository = Repository(_folder(spec))
+    repository = repository_of(spec)
     commit = repository.commit(commit, spec)
     history = _History(repository, commit)
     place = os.fsdecode(repository.prefix()) + ("" if spec.is_dir() else spec.name)
@@ -74,10 +74,6 @@ def at_revision(
             _write_assignments(assignments.resolve(), commit, written)
         was = then / found.removeprefix(folder)
         yield Earlier(was, written) if was.exists() else None
-
-
-def _folder(spec: Path) -> Path:
-    return spec if spec.is_dir() else spec.parent
 
 
 class _History:

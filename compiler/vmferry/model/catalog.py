@@ -721,6 +721,15 @@ _RULES = (
         "forbid it, and a patch in a component took them away.",
         source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (prune); argoproj/argo-cd #9853, #12388",
     ),
+    Rule(
+        "VMF630",
+        "error",
+        "generated file is not in git",
+        why="`git commit --all` leaves out files that are new, and .gitignore may have a pattern that some of the tree "
+        "fit, such as *.lock. A kustomization that lists a file which the commit does not have builds here and nowhere "
+        "else: Flux stops for the whole root.",
+        source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (Ready, BuildFailed)",
+    ),
     # 7xx: the source, and the way out of it
     Rule(
         "VMF760",

@@ -53,10 +53,10 @@ class Changes(Struct, frozen=True):
     """What `apply` will do. Paths are relative to the root and sorted; lock files are among them.
 
     ``kept`` is every file of the user's in the tree; ``orphaned`` are those of them that vmferry once seeded,
-    that were edited, and that nothing refers to any longer. ``total`` counts the files that are vmferry's
-    afterwards. As long as there are ``conflicts``, `apply` refuses. ``contents`` has the bytes of what is
-    created or updated, ``directories`` are those of the new tree, and ``seen`` is the tree as it was found
-    ("." being the root).
+    that were edited, and that nothing refers to any longer; ``seeds`` are those that the tree needs. ``total``
+    counts the files that are vmferry's afterwards. As long as there are ``conflicts``, `apply` refuses.
+    ``contents`` has the bytes of what is created or updated, ``directories`` are those of the new tree, and
+    ``seen`` is the tree as it was found ("." being the root).
     """
 
     created: tuple[str, ...]
@@ -65,6 +65,7 @@ class Changes(Struct, frozen=True):
     unchanged: tuple[str, ...]
     kept: tuple[str, ...]
     orphaned: tuple[str, ...]
+    seeds: tuple[str, ...]
     conflicts: tuple[Finding, ...]
     total: int
     contents: dict[str, bytes]
@@ -209,6 +210,7 @@ class _Comparison:
             unchanged=tuple(unchanged),
             kept=tuple(sorted(staying - self.wanted.keys() - (self.owned.keys() - self.seeds.keys()))),
             orphaned=tuple(orphaned),
+            seeds=tuple(sorted(self.seeds)),
             conflicts=tuple(finding for _, finding in sorted(self.conflicts, key=lambda each: each[0])),
             total=len(self.wanted),
             contents={path: contents[path] for path in sorted(created.union(updated))},

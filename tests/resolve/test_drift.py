@@ -231,10 +231,6 @@ def test_a_frozen_vm_that_the_spec_has_no_more_is_compared_too() -> None:
     assert (change.vm, change.what, change.verdict) == ("web-01", "gone from vCenter", "blocks")
 
 
-def test_a_group_that_was_rolled_back_is_no_longer_prepared() -> None:
-    assert verdicts(vm(), vm(memory="16Gi"), "rolled-back") == ["harmless"]
-
-
 # --- which VM is which ----------------------------------------------------------------------------
 
 

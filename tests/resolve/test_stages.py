@@ -86,11 +86,6 @@ def test_layers_that_would_be_empty_are_left_out() -> None:
     assert group(resolved(vm(**bare)), "first-01").layers == ("workload",)
 
 
-@pytest.mark.parametrize("stage", ["adopted", "validated", "retired", "rolled-back"])
-def test_a_later_stage_is_refused_as_long_as_it_does_not_compile(stage: str) -> None:
-    assert "VMF407" in codes(resolved(vm(), groups={"first-01": {"stage": stage}}))
-
-
 WARM = {"path": "forklift", "method": "warm"}
 
 

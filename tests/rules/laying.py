@@ -27,9 +27,9 @@ import yaml
 from tests.invocation import Result, vmferry
 from tests.resolve.formerly import former_record
 
+from vmferry.estate.stages import STAGES
 from vmferry.model.assignments import Assignments
 from vmferry.output.yaml import dump
-from vmferry.resolve.stages import STAGES
 from vmferry.rules.page import EXAMPLES
 
 _TRANSITIONS = (812, *range(850, 900))

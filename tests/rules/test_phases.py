@@ -286,7 +286,7 @@ def test_a_decommission_phase_that_names_no_other_waits_for_all() -> None:
     vms = [vm("a-01"), vm("b-07"), vm("z-09", phase="last")]
     sections: Data = {"phases": [FIRST | {"maxVms": 1}, last], "groups": {"last-01": {"stage": "prepared"}}}
     [finding] = only("VMF428", reviewed(*vms, **sections))
-    assert "groups first-01 (planned), first-02 (planned) are not validated" in finding.message
+    assert "groups first-01 (planned), first-02 (planned) are not at cutover" in finding.message
 
 
 def test_the_dual_run_counts_from_the_cutovers_that_are_stated() -> None:

@@ -15,6 +15,9 @@ class Assignment(Model, frozen=True, kw_only=True):
     group: Annotated[Name, Meta(description="Its move group.")]
     stage: Annotated[Stage, Meta(description="Stage its group reached.")] = "planned"
     facts: Annotated[str, Meta(description="Digest of the facts and decisions it was frozen with.")] | None = None
+    attempt: Annotated[int, Meta(ge=1, description="Attempt by which its group moves, from `migrating` on.")] | None = (
+        None
+    )
     of: Annotated[int, Meta(ge=1, description="How many VMs were frozen in its group: a lost record shows.")] | None = (
         None
     )

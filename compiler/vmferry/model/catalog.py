@@ -525,13 +525,6 @@ _RULES = (
         source="kubev2v/forklift operator/config/crd/bases (Migration, spec.cutover)",
     ),
     Rule(
-        "VMF407",
-        "error",
-        "stage is not available",
-        why="Each stage stands for manifests that vmferry knows how to write. For a stage it does not know it "
-        "would have to guess what should be in the cluster, up to removing what runs there.",
-    ),
-    Rule(
         "VMF408",
         "error",
         "tied VMs cannot share a group",

@@ -41,7 +41,7 @@ PathChoice = Literal["auto", "forklift", "virt-v2v", "rebuild"]
 Method = Literal["warm", "cold", "job", "image", "rebuild"]
 LiveMigration = Literal["required", "preferred", "none"]
 RunStrategy = Literal["Always", "RerunOnFailure", "Manual", "Halted"]
-Stage = Literal["planned", "prepared", "migrating", "cutover", "adopted", "validated", "retired", "rolled-back"]
+Stage = Literal["planned", "prepared", "migrating", "cutover"]  # in order
 AccessMode = Literal["ReadWriteMany", "ReadWriteOnce", "ReadOnlyMany"]
 VolumeMode = Literal["Block", "Filesystem"]
 PhaseKind = Literal["migrate", "dev-test", "stateless", "stateful", "decommission"]
@@ -625,7 +625,9 @@ class GroupState(Model, frozen=True, kw_only=True):
     """How far a move group is; a pull request moves it on."""
 
     stage: Annotated[Stage, Meta(description="Its stage.")] = "planned"
-    attempt: Annotated[int, Meta(ge=1, le=99, description="Number of the attempt; raise it to retry a failed run.")] = 1
+    attempt: Annotated[
+        int, Meta(ge=1, le=99, description="Number of the attempt; raise it to retry a failed run, before cutover.")
+    ] = 1
     cutover: Annotated[Timestamp, Meta(description="When a warm migration cuts over.")] | None = None
     vm_cutover: Annotated[
         dict[Text, Timestamp],

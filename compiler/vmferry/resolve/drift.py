@@ -204,7 +204,7 @@ class _Comparison:
             if record is not None:
                 used.add(record)
             stage = stages.get(item.group, GroupState()).stage if item else "planned"
-            machine = item.machine if item and stage not in ("planned", "rolled-back") else None
+            machine = item.machine if item and stage != "planned" else None
             decisions = self.decided.get(key)
             yield _Known(
                 key=key,
@@ -217,7 +217,7 @@ class _Comparison:
             )
         for key, item in vms.items():
             stage = stages.get(item.group, GroupState()).stage
-            if key not in used and item.machine is not None and stage not in ("planned", "rolled-back"):
+            if key not in used and item.machine is not None and stage != "planned":
                 vm = as_frozen(VirtualMachine(name=item.machine.name, source=item.machine.source), item.machine)
                 yield _Known(key=key, vm=vm, entry=None, group=item.group, stage=stage, machine=item.machine)
 
@@ -280,7 +280,7 @@ class _Comparison:
 
     def _over(self, known: _Known) -> bool:
         """Return whether the target runs, so that the source is a fallback only."""
-        if known.machine is None or known.stage in ("planned", "prepared", "migrating", "rolled-back"):
+        if known.machine is None or known.stage in ("planned", "prepared", "migrating"):
             return False
         return self._appointment(known) != "ahead"
 
@@ -298,7 +298,7 @@ class _Comparison:
 
     def _after_cutover(self, known: _Known, after: VirtualMachine) -> Iterator[Found]:
         machine = known.machine
-        if machine is None or after.power_state != "poweredOn" or known.stage == "retired":
+        if machine is None or after.power_state != "poweredOn":
             return
         if machine.method == "rebuild" or machine.phase in self.parallel or machine.golden:
             return
@@ -313,8 +313,8 @@ class _Comparison:
         if self._elsewhere(known):
             return  # another part of the inventory has it, or nobody looked
         what = "gone from vCenter"
-        if known.left or known.stage == "retired":
-            found = Found("", what, "harmless", "it was not to move" if known.left else "it has moved")
+        if known.left:
+            found = Found("", what, "harmless", "it was not to move")
         elif known.machine is None:
             found = Found("", what, "decision", "say what became of it, or drop its entry")
         elif not self._over(known) and known.machine.method != "rebuild":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from msgspec import Struct, structs
 
 from vmferry.estate.identity import as_formerly
+from vmferry.estate.stages import rank, reached
 from vmferry.model.assignments import Assignment, Assignments
 from vmferry.model.blueprint import Group, Machine, conversion_now
 from vmferry.model.finding import Where
@@ -15,12 +16,11 @@ from vmferry.resolve.journal import Journal
 from vmferry.resolve.machines import facts_digest
 from vmferry.resolve.selection import Candidate
 from vmferry.resolve.sources import conversion_credentials
-from vmferry.resolve.stages import STAGES, frozen
+from vmferry.resolve.stages import frozen
 from vmferry.resolve.turns import turns
 
 _SHOWN = 5  # differences a finding lists
 _RESTORE = "restore the record in assignments.yaml from git: it says what is in the cluster"
-_MOVES = STAGES.index("migrating")  # from here on there is something in the target
 
 
 class Frozen(Struct, frozen=True):
@@ -59,16 +59,11 @@ def _stage(groups: Mapping[str, GroupState], name: str) -> Stage:
     return groups.get(name, GroupState()).stage
 
 
-def rank(stage: Stage) -> int:
-    """Return how far a stage is; one that does not compile yet is past all that do."""
-    return STAGES.index(stage) if stage in STAGES else len(STAGES)
-
-
 def _check_record(spec: MigrationSpec, vms: Mapping[str, Assignment], where: Where, journal: Journal) -> None:
     """Report a record that was edited or lost, and groups that are set back though something moved."""
     set_back: dict[str, Stage] = {}
     for key, item in sorted(vms.items()):
-        if rank(item.stage) >= _MOVES and rank(_stage(spec.groups, item.group)) < rank(item.stage):
+        if reached(item.stage, "migrating") and rank(_stage(spec.groups, item.group)) < rank(item.stage):
             set_back[item.group] = item.stage
         machine = item.machine
         if machine is None:
@@ -185,7 +180,7 @@ def begin(project: Project, machines: Iterable[Machine]) -> Iterator[Machine]:
     places = turns(spec, machines)
     for machine in machines:
         state, vcenter = spec.groups.get(machine.group, GroupState()), vcenters.get(machine.source)
-        if machine.path != "virt-v2v" or rank(state.stage) < _MOVES:
+        if machine.path != "virt-v2v" or not reached(state.stage, "migrating"):
             yield structs.replace(machine, conversion=None)
             continue
         was = machine.conversion
@@ -205,7 +200,7 @@ def check_recorded(project: Project, groups: tuple[Group, ...], journal: Journal
     known = project.assignments.vms if project.assignments else {}
     names = {item.group for item in known.values()}
     for group in groups:
-        if rank(group.stage) >= _MOVES and group.name not in names:
+        if reached(group.stage, "migrating") and group.name not in names:
             journal.find(
                 "VMF411",
                 f"group {group.name} is at {group.stage}, and assignments.yaml does not know it",
@@ -222,6 +217,7 @@ def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignment
             group=group.name,
             stage=group.stage,
             facts=facts_digest(machine) if group.frozen else None,
+            attempt=group.attempt if reached(group.stage, "migrating") else None,
             of=len(group.machines) if group.frozen else None,
             machine=machine if group.frozen else None,
         )
@@ -240,7 +236,7 @@ def report_drift(was: Machine, now: Machine | None, candidate: Candidate, stage:
         journal.find(
             "VMF409",
             f"VM {was.name} is frozen in group {was.group} and differs: {', '.join(differing[:_SHOWN])}{more}",
-            "the output keeps what was frozen" + (back if rank(stage) < _MOVES else ""),
+            "the output keeps what was frozen" + ("" if reached(stage, "migrating") else back),
             where=candidate.where.at("name"),
             vms=(was.name,),
         )

@@ -2,14 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+from vmferry.estate.stages import STAGES
 from vmferry.model.blueprint import Machine, Step
 from vmferry.model.finding import Where
 from vmferry.model.quantity import parse_duration
 from vmferry.model.spec import GroupState, Method, Phase, Stage
 from vmferry.resolve.journal import Journal
-
-STAGES: tuple[Stage, ...] = ("planned", "prepared", "migrating", "cutover")
-"""The stages that compile, in order."""
 
 # method -> layer -> the stage from which on it is in the cluster
 _LAYERS: dict[Method, dict[str, Stage]] = {
@@ -48,8 +46,6 @@ def layers(method: Method, machines: tuple[Machine, ...]) -> tuple[str, ...]:
 
 def steps(method: Method, stage: Stage, present: tuple[str, ...], engine: str) -> tuple[Step, ...]:
     """Return the roots that a group has at a stage."""
-    if stage not in STAGES:
-        return ()
     reached = STAGES[: STAGES.index(stage) + 1]
     selected = [layer for layer in present if _LAYERS[method][layer] in reached]
     if engine == "argocd":
@@ -73,14 +69,7 @@ def frozen(stage: Stage) -> bool:
 
 
 def check_state(name: str, state: GroupState, method: Method, phase: Phase, where: Where, journal: Journal) -> None:
-    """Report a stage that does not compile, and a cutover outside the phase's windows."""
-    if state.stage not in STAGES:
-        journal.find(
-            "VMF407",
-            f"group {name}: stage {state.stage} is not available in this version",
-            f"available: {', '.join(STAGES)}",
-            where=where.at("stage"),
-        )
+    """Report a cutover outside the phase's windows."""
     if state.cutover is not None:
         check_cutover(name, state.cutover, method, phase, where.at("cutover"), journal)
     elif method == "warm" and state.stage == "cutover":

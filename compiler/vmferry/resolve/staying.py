@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
+from vmferry.estate.stages import reached
 from vmferry.model.blueprint import Left, Machine
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, Stage
-from vmferry.resolve.freeze import Frozen, rank
+from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.selection import Candidate
 
@@ -35,13 +36,17 @@ def report_staying(
         recorded, stage = _stages(project, key, machine)
         now = today.get(key)
         if now is not None:
-            if rank(recorded) < rank("migrating") <= rank(stage) and (change := _elsewhere(machine, now)):
+            if (
+                not reached(recorded, "migrating")
+                and reached(stage, "migrating")
+                and (change := _elsewhere(machine, now))
+            ):
                 _report_elsewhere(machine, stage, *change, now, journal)
             continue
         found = next((each for each in staying if _is(each, key, machine)), None)
         where = found.origin("disposition") if found else project.where.at("groups", machine.group)
         what = _LEFT.get(others[found.key], "does not move") if found else "is in the spec no more"
-        if rank(stage) < rank("migrating") or rank(recorded) >= rank("cutover"):
+        if not reached(stage, "migrating") or reached(recorded, "cutover"):
             _warn(machine, what, stage, where, journal)
         else:
             _refuse(machine, what, recorded, stage, where, journal)
@@ -89,7 +94,7 @@ def _report_elsewhere(
 
 
 def _warn(machine: Machine, what: str, stage: Stage, where: Where, journal: Journal) -> None:
-    if rank(stage) < rank("migrating"):
+    if not reached(stage, "migrating"):
         fix = f"its objects stay, and {machine.group} cannot go on to migrating like this: restore its entry, or {_OUT}"
     else:
         fix = "it stays in the output: what has moved is not dropped by leaving it out; restore its entry"
@@ -103,7 +108,7 @@ def _warn(machine: Machine, what: str, stage: Stage, where: Where, journal: Jour
 
 
 def _refuse(machine: Machine, what: str, recorded: Stage, stage: Stage, where: Where, journal: Journal) -> None:
-    if rank(recorded) < rank("migrating"):
+    if not reached(recorded, "migrating"):
         fix = f"keep the group at {recorded} until the VM is out of it: {_OUT}; or restore its entry, and it moves"
     else:
         fix = "it is being copied since the group is at migrating, so it is too late to leave it out: restore its entry"

@@ -15,7 +15,7 @@ from vmferry.rules.registry import rule
 
 POLICIES = "kubev2v/forklift validation/policies/io/konveyor/forklift/vmware"
 
-_SOURCE_RUNS: tuple[Stage, ...] = ("planned", "prepared", "migrating", "rolled-back")
+_SOURCE_RUNS: tuple[Stage, ...] = ("planned", "prepared", "migrating")
 
 
 class Seen(NamedTuple):

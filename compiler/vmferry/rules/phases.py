@@ -11,15 +11,12 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from vmferry.estate.cutover import cutover_of
+from vmferry.estate.stages import reached
 from vmferry.model.blueprint import Group, Machine, PhasePlan
 from vmferry.model.quantity import format_size, parse_duration
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.model.spec import DualRun, Stage, Window
+from vmferry.model.spec import DualRun, Window
 from vmferry.rules.registry import rule
-
-_STAGES: tuple[Stage, ...] = ("planned", "prepared", "migrating", "cutover", "adopted", "validated", "retired")
-_RANKS = {stage: rank for rank, stage in enumerate(_STAGES)}
-_MIGRATING, _CUTOVER, _VALIDATED = _RANKS["migrating"], _RANKS["cutover"], _RANKS["validated"]
 
 _TWO_WEEKS = 14 * 86400  # seconds
 _TEN_GIGABIT = 1_250_000_000  # bytes a second: what a 10 Gbit/s link carries at its very best
@@ -270,10 +267,11 @@ def ahead(review: Review) -> Iterator[Problem]:
     earlier = _ancestors(review)
     by_phase = _by_phase(review)
     for group in review.blueprint.groups:
-        needed = min(_RANKS[group.stage], _CUTOVER)
-        if needed < _MIGRATING or group.phase_kind == "decommission":
+        if not reached(group.stage, "migrating") or group.phase_kind == "decommission":
             continue
-        behind = [each for name in earlier[group.phase] for each in by_phase[name] if _RANKS[each.stage] < needed]
+        behind = [
+            each for name in earlier[group.phase] for each in by_phase[name] if not reached(each.stage, group.stage)
+        ]
         if behind:
             yield Problem(
                 f"group {group.name} is at {group.stage}, and {_groups(behind)} of "
@@ -384,17 +382,17 @@ def decommission_at_cutover(review: Review) -> Iterator[Problem]:
                 )
 
 
-@rule("VMF428", "warning", "decommissioning starts before everything is validated")
-def decommission_unvalidated(review: Review) -> Iterator[Problem]:
-    """A VM is validated once it has been through a business cycle; until then its source is the way back."""
+@rule("VMF428", "warning", "decommissioning starts before everything has cut over")
+def decommission_early(review: Review) -> Iterator[Problem]:
+    """What is decommissioned serves the VMs that are still in vSphere, and is part of the way back for the others."""
     by_phase = _by_phase(review)
     for phase, first in _decommissions(review):
-        started = [group for group in by_phase[phase.name] if _RANKS[group.stage] > 0]
-        open_ = [group for name in first for group in by_phase[name] if _RANKS[group.stage] < _VALIDATED]
+        started = [group for group in by_phase[phase.name] if group.stage != "planned"]
+        open_ = [group for name in first for group in by_phase[name] if not reached(group.stage, "cutover")]
         for group in started if open_ else ():
             yield Problem(
                 f"group {group.name} of decommission phase {phase.name} is at {group.stage}, "
-                f"and {_groups(open_)} {'is' if len(open_) == 1 else 'are'} not validated",
+                f"and {_groups(open_)} {'is' if len(open_) == 1 else 'are'} not at cutover",
                 "set it back to planned until they are",
                 review.at("groups", group.name, "stage"),
                 tuple(machine.name for machine in group.machines),
@@ -501,7 +499,7 @@ def _times(review: Review, subject: Subject) -> tuple[float, float] | None:
 
 def _done(group: Group) -> bool:
     """Return whether a group has cut over."""
-    return _RANKS[group.stage] >= _CUTOVER
+    return reached(group.stage, "cutover")
 
 
 def _waiting(review: Review) -> list[PhasePlan]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
 from vmferry.estate.identity import only_corrected
+from vmferry.estate.stages import STAGES, rank, reached
 from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Group, Machine, NamespacePlan
 from vmferry.model.quantity import format_size
@@ -11,7 +12,11 @@ from vmferry.model.review import Problem, Review
 from vmferry.model.spec import Stage
 from vmferry.rules.registry import rule
 
-_ORDER: tuple[Stage, ...] = ("planned", "prepared", "migrating", "cutover", "adopted", "validated", "retired")
+_WAY_BACK: dict[Stage, str] = {
+    "prepared": "; to take VMs out or changes in, accept this finding once: nothing of the group has moved",
+    "migrating": "; to start over, raise `attempt`",
+    "cutover": "; to go back to the source, stop the VMs by a patch in the group's local/, then start them in vSphere",
+}
 _RESTORE = "restore it, as it was at the other commit"
 
 
@@ -23,8 +28,8 @@ def skipped(review: Review) -> Iterator[Problem]:
     that goes to `cutover` in the commit that starts the copy has its downtime before anybody looked.
     """
     for before, after in _stages(review):
-        if after.stage in _ORDER and _rank(after.stage) > _rank(before) + 1:
-            missed = _ORDER[_rank(before) + 1 : _rank(after.stage)]
+        missed = STAGES[rank(before) + 1 : rank(after.stage)]
+        if missed:
             yield _problem(
                 review,
                 after,
@@ -38,24 +43,25 @@ def skipped(review: Review) -> Iterator[Problem]:
 def moved_back(review: Review) -> Iterator[Problem]:
     """What the later stage brought would be pruned or stay behind without an owner, and the source may be off by now.
 
-    The way back is the stage `rolled-back`, which says what becomes of the target.
+    The way back after a copy or a cutover leaves the stage as it is: a patch in the group's `local/` stops the VMs in
+    the target (`runStrategy: Halted`), and then the sources are started in vSphere.
     """
     for before, after in _stages(review):
-        if after.stage in _ORDER and _rank(after.stage) < _rank(before):
+        if rank(after.stage) < rank(before):
             yield _problem(
                 review,
                 after,
                 f"goes back from {before} to {after.stage}",
-                f"keep stage: {before}, or set rolled-back where that is meant",
+                f"keep stage: {before}{_WAY_BACK.get(before, '')}",
                 "stage",
             )
 
 
-@rule("VMF852", "error", "a VM was removed before it was retired")
+@rule("VMF852", "error", "a VM was removed while its group moves")
 def removed(review: Review) -> Iterator[Problem]:
     """The VM runs in the target, or is being copied; its manifests would lose their owner, and nobody would miss it.
 
-    A VM leaves the spec when its group is retired.
+    A VM that moves stays in the spec.
     """
     staying = [subject for subject in review.subjects if subject.disposition in ("migrate", "rebuild")]
     keys = {subject.key for subject in staying}
@@ -64,7 +70,7 @@ def removed(review: Review) -> Iterator[Problem]:
         if _has_moved(group) and machine.key not in keys and (machine.source, machine.name) not in names:
             yield Problem(
                 f"VM {machine.name}: was removed while its group {group.name} is at {group.stage}",
-                f"restore its entry; it may leave once the group is retired ({machine.key})",
+                f"restore its entry ({machine.key})",
                 review.project.where,
                 (machine.name,),
             )
@@ -163,7 +169,7 @@ _PLAN = ("namespace", "networks", "storage", "transfer_network", "preserve_stati
 def edited(review: Review) -> Iterator[Problem]:
     """A Plan that succeeded is never reconciled again: a VM or a setting added to it does nothing, without a word."""
     for before, after in _groups(review):
-        if after.path != "forklift" or before.stage not in ("cutover", "adopted", "validated"):
+        if after.path != "forklift" or not reached(before.stage, "cutover"):
             continue
         changed = [field for field in _PLAN if getattr(before, field) != getattr(after, field)]
         if _keys(before.machines) != _keys(after.machines):
@@ -255,18 +261,14 @@ def moved_away(review: Review) -> Iterator[Problem]:
         if old != new:
             yield Problem(
                 f"{'.'.join(path)} changed from {old} to {new} while groups are past `planned`",
-                "restore it; a migration keeps its place until the last group is retired",
+                "restore it; a migration keeps its place",
                 review.at(*path),
             )
 
 
-def _rank(stage: Stage) -> int:
-    return _ORDER.index(stage) if stage in _ORDER else len(_ORDER)
-
-
 def _has_moved(group: Group) -> bool:
     """Return whether something of the group is in the target: copied, being copied, or running."""
-    return group.stage not in ("planned", "prepared", "retired")
+    return reached(group.stage, "migrating")
 
 
 def _stages(review: Review) -> Iterator[tuple[Stage, Group]]:

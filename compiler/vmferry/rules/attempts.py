@@ -1,0 +1,53 @@
+"""Attempts that begin when their VMs run in the target already."""
+
+from collections.abc import Iterator
+
+from vmferry.estate.stages import reached
+from vmferry.model.blueprint import Group
+from vmferry.model.review import Problem, Review
+from vmferry.rules.registry import rule
+
+
+@rule(
+    "VMF862",
+    "error",
+    "an attempt begins after cutover",
+    source="kubev2v/forklift pkg/controller/plan: a Plan that succeeded is only reconciled to be archived",
+)
+def after_cutover(review: Review) -> Iterator[Problem]:
+    """A new attempt copies VMs again that run in the target.
+
+    New conversion Jobs find their volumes in use: they fail or wait for ever, their Kustomization or Application with
+    them, and no later change of these VMs is applied. Forklift begins nothing for a Plan that has succeeded: only where
+    the run before failed, a new Migration moves the VMs that are left.
+    """
+    for group in review.blueprint.groups:
+        was = _attempt(review, group)
+        if was is None or was == group.attempt or group.path == "rebuild" or not reached(group.stage, "cutover"):
+            continue
+        retry = group.path == "forklift" and group.attempt > was
+        yield Problem(
+            f"group {group.name} is at {group.stage} and goes from attempt {was} to {group.attempt}: {_what(group)}",
+            f"set attempt: {was}" + (", unless the Migration before has failed in Forklift" if retry else ""),
+            review.at("groups", group.name, "attempt") if group.attempt > 1 else review.at("groups", group.name),
+            tuple(machine.name for machine in group.machines),
+            severity="warning" if retry else None,
+        )
+
+
+def _attempt(review: Review, group: Group) -> int | None:
+    """Return the attempt by which a group was migrated when it was last compiled, as far as that is written down."""
+    known = review.project.assignments.vms if review.project.assignments else {}
+    for machine in group.machines:
+        item = known.get(machine.key)
+        if item is not None and item.group == group.name and reached(item.stage, "migrating"):
+            begun = item.machine.conversion.attempt if item.machine and item.machine.conversion else None
+            if (attempt := item.attempt or begun) is not None:
+                return attempt
+    return None
+
+
+def _what(group: Group) -> str:
+    if group.path == "forklift":
+        return "Forklift does not run a Plan again that has succeeded"
+    return "its VMs run in the target, and their volumes would be converted again"

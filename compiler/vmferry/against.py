@@ -104,7 +104,7 @@ def _unclear(found: Unclear, here: Review, revision: str) -> Finding:
 
 def _new(here: Review, revision: str) -> Iterator[Finding]:
     """Yield a finding for a spec that is new and begins with groups that are on their way."""
-    moved = [group.name for group in here.blueprint.groups if group.stage not in ("planned", "prepared", "retired")]
+    moved = [group.name for group in here.blueprint.groups if group.stage not in ("planned", "prepared")]
     if moved:
         names = ", ".join(moved[:5]) + (", …" if len(moved) > 5 else "")
         message = f"nothing is compared: the spec is not at {_called(revision)}, and groups of it have moved ({names})"

@@ -63,7 +63,7 @@ def parallel_twins(review: Review) -> Iterator[Problem]:
     modes = {phase.name: phase.dual_run.mode for phase in review.spec.phases if phase.dual_run is not None}
     found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for subject, group, machine in review.moving:
-        if modes.get(group.phase) != "parallel" or group.stage == "retired" or not _copied(machine):
+        if modes.get(group.phase) != "parallel" or not _copied(machine):
             continue
         entry = entries.get((subject.where.file, subject.where.document, subject.where.path))
         if any(_twin(subject, nic, rows, entry) for nic in machine.nics):

@@ -175,7 +175,8 @@ def test_directory_and_out_exclude_each_other(tmp_path: Path) -> None:
 
 
 def test_long_lists_of_decisions_are_cut(tmp_path: Path) -> None:
-    inventory = save(tmp_path / "inventory", estate(*(vm(i, f"a{i}", uuid=None) for i in range(30))))
+    vms = (vm(i, f"a{i}", nics=(nic(i, f"net-{i}"),)) for i in range(30))
+    inventory = save(tmp_path / "inventory", estate(*vms))
     result = vmferry("init", "--from", inventory, "--out", tmp_path / "spec")
     assert "32 to decide" in result.out
     assert "… and 12 more: grep -rn TODO" in result.out

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.inventory.estates import disk, estate, nic, vm
+from tests.inventory.estates import NETWORK, disk, estate, nic, vm
 
 from vmferry.cli.init import quoted
 from vmferry.inventory.cover import Member
@@ -417,10 +417,40 @@ def test_classes_are_proposed_best_first() -> None:
 
 def test_an_answer_for_all_vms_can_be_written_at_once() -> None:
     part = estate(*(vm(i, f"a{i}", firmware="efi", secure_boot=True) for i in range(3)))
-    text = drafted(part).files["vms/exceptions.yaml"]
-    [old, new] = re.findall(r"^# sed -i 's/(.*)/(.*)/'", text, re.MULTILINE)[0]
-    [document] = read(text.replace(old, new).encode(), "x")
-    assert [entry["vtpm"] for entry in document.data["vms"]] == [False] * 3
+    result = drafted(part)
+    assert entries_of(result) == {}
+    text = result.files["spec.yaml"]
+    assert "whether they have a vTPM: that of 3 VMs is unknown (a0, a1, a2)" in text
+    files = {**result.files, "spec.yaml": text.replace("  # vtpm: false", "  vtpm: false")}
+    assert spec_of(result._replace(files=files)).defaults.vtpm is False
+
+
+def test_a_fact_that_many_vms_lack_is_asked_for_once() -> None:
+    many = drafted(estate(*(vm(i, f"a{i}", uuid=None) for i in range(3))))
+    assert [each.text for each in many.decisions if "UUID" in each.text] == [
+        "3 VMs: of each its SMBIOS UUID is unknown; complete and uncomment it in the entries below"
+    ]
+    assert many.files["vms/exceptions.yaml"].count("# uuid: ") == 3
+    two = drafted(estate(*(vm(i, f"a{i}", uuid=None) for i in range(2))))
+    assert len([each for each in two.decisions if "UUID" in each.text]) == 2
+
+
+def test_a_port_group_without_a_vlan_beside_nsx_may_be_a_segment() -> None:
+    network = InventoryNetwork(name=NETWORK, id="dvportgroup-1", kind="distributed", untagged=True)
+    plain = drafted(estate(vm(1, "a"), networks=(network,)))
+    assert not [each for each in plain.decisions if "overlay" in each.text]
+    beside = drafted(estate(vm(1, "a"), vm(2, "nsx-manager-1"), networks=(network,)))
+    assert len([each for each in beside.decisions if "an overlay segment, or really untagged" in each.text]) == 1
+
+
+def test_what_notes_say_of_a_vm_decides_its_phase_before_its_name() -> None:
+    part = estate(vm(1, "app-1", noted=("citrix delivery controller",)), vm(2, "app-2", noted=("tomcat",)))
+    assert phases_of(drafted(part), part) == {"app-1": "stateful", "app-2": "stateless"}
+
+
+def test_servers_of_one_kind_are_one_rule_whatever_their_numbers() -> None:
+    text = drafted(estate(*(vm(i, f"APPX{i:02d}") for i in range(5)))).files["spec.yaml"]
+    assert text.count("# application server (") == 1
 
 
 def test_note_is_quoted_with_what_it_says_of_the_other_vm() -> None:

@@ -155,6 +155,12 @@ def environments(names: Sequence[str], known: Mapping[str, bool]) -> tuple[_Habi
             habit = _by_labels(place, by_code, known) or _by_pairs(place, by_code, known)
             if habit is not None:
                 habits.append(habit)
+    whole = {(each.place.shape, each.place.run): each.shown for each in habits if each.place.part == "whole"}
+    habits = [
+        each
+        for each in habits
+        if each.place.part == "whole" or each.shown > 1.1 * whole.get((each.place.shape, each.place.run), 0)
+    ]
     return tuple(sorted(habits, key=lambda each: (-each.shown, max(map(len, each.meaning)), each.place)))[:_MOST]
 
 

@@ -30,6 +30,7 @@ SPEC, EXCEPTIONS, LEFT_OUT = "spec.yaml", "vms/exceptions.yaml", "vms/left-out.y
 
 _GIB = 1 << 30
 _A_LINE = 8  # VMs of a proposal
+_ALIKE = 3  # VMs that lack the same fact, from which on it is asked for once
 _RULE = "# " + "-" * 76
 
 
@@ -58,6 +59,7 @@ class _Estate(NamedTuple):
     rebuilds: list[Tie]
     ways: dict[str, Way]
     retirements: list[Tie]
+    for_many: dict[str, list[str]]  # facts that are asked for once, and the VMs that lack them
 
 
 def draft(
@@ -122,11 +124,29 @@ def _estate(parts: Sequence[Inventory]) -> _Estate:
         namespaces=namespaces,
         proposal=propose(moving, [member for member, _ in left], namespaces, routes),
         unknown={key: found for key, found in missing.items() if found},
+        for_many=_asked_once(moving, missing),
         ties=ties(parts, moving),
         rebuilds=rebuilds(moving),
         ways=routes,
         retirements=retirements(moving),
     )
+
+
+_FOR_MANY: Mapping[str, tuple[str, str]] = {
+    "firmware": ("the firmware", "bios"),
+    "secureBoot": ("EFI secure boot", "false"),
+    "vtpm": ("whether they have a vTPM: that", "false"),
+}
+"""Facts that `defaults` and rules may state, and the likelier answer."""
+
+
+def _asked_once(moving: Sequence[Member], missing: Mapping[str, Sequence[Unknown]]) -> dict[str, list[str]]:
+    """Return the facts that several VMs lack and one line can state, with the VMs' names."""
+    found = {
+        field: [m.vm.name for m in moving if any(field in each.example for each in missing[m.key])]
+        for field in _FOR_MANY
+    }
+    return {field: names for field, names in found.items() if len(names) > 1}
 
 
 def _summary(estate: _Estate) -> Iterable[str]:
@@ -191,6 +211,13 @@ def _spec(page: Page, estate: _Estate, name: str, inventory: str, schemas: str) 
         "  path: auto", "by Forklift where a vCenter has 50 standard VMs, special ones by virt-v2v; `explain` says why"
     )
     page.write("  liveMigration: preferred")
+    for field, names in estate.for_many.items():
+        what, example = _FOR_MANY[field]
+        page.todo(
+            f"{what} of {len(names)} VMs is unknown ({page.listed(names)}); uncomment what holds for most, and state "
+            "it in the entries of the others"
+        )
+        page.note(f"{field}: {example}", "  ")
     page.write()
     _assign(page, estate.proposal)
     _rebuilds(page, estate.rebuilds)
@@ -436,13 +463,18 @@ def _exceptions(page: Page, estate: _Estate, schemas: str) -> None:
         "vCenter knows more than one from RVTools. A VM that goes by Forklift (`path: forklift`) needs no MAC, UUID,"
     )
     page.note("firmware or vTPM stated: Forklift reads them from vCenter.")
-    if sum("vtpm" in missing.example for found in estate.unknown.values() for missing in found) > 1:
-        page.note("Where the answer is one for all VMs, a line of shell writes it, as in:")
-        page.note("""sed -i 's/# vtpm: "TODO true or false"/vtpm: false/' vms/exceptions.yaml""")
     for name in dict.fromkeys(estate.twice):
         page.todo(f"several VMs are called {name} and have no id: import them with ids, or rename all but one")
     said = estate.proposal.entries
-    wanted = [member for member in estate.moving if member.key in said or member.key in estate.unknown]
+    asked = {
+        key: [missing for missing in found if not set(missing.example) & set(estate.for_many)]
+        for key, found in estate.unknown.items()
+    }
+    alike = Counter(missing.what for found in asked.values() for missing in found)
+    for what, number in sorted(alike.items()):
+        if number >= _ALIKE:
+            page.todo(f"{number} VMs: of each {what}; complete and uncomment it in the entries below")
+    wanted = [member for member in estate.moving if member.key in said or asked.get(member.key)]
     if not wanted:
         page.write("vms: []")
         return
@@ -451,7 +483,10 @@ def _exceptions(page: Page, estate: _Estate, schemas: str) -> None:
         _entry(page, member, several=len(estate.sources) > 1)
         for field, (value, why) in said.get(member.key, {}).items():
             page.write(f"    {field}: {page.value(value)}", why)
-        for missing in estate.unknown.get(member.key, ()):
-            page.todo(f"VM {member.vm.name}: {missing.what}; complete and uncomment", pad="    ")
+        for missing in asked.get(member.key, ()):
+            if alike[missing.what] >= _ALIKE:
+                page.note(f"{missing.what}:", "    ")
+            else:
+                page.todo(f"VM {member.vm.name}: {missing.what}; complete and uncomment", pad="    ")
             for field, example in missing.example.items():
                 page.note(f"{field}: {page.value(example)}", "    ")

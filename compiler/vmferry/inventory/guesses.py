@@ -24,7 +24,7 @@ from vmferry.inventory.hints import (
     Table,
 )
 from vmferry.inventory.leftovers import LEFT
-from vmferry.inventory.phrases import REBUILT, meanings
+from vmferry.inventory.phrases import IDLE, REBUILT, STATELESS, meanings
 from vmferry.inventory.secrecy import noted
 from vmferry.model.quantity import parse_size
 from vmferry.model.spec import Disposition, VirtualMachine
@@ -58,7 +58,10 @@ def named(name: str, table: Table, codes: tuple[str, ...] = ()) -> tuple[str, st
     """Return the kind of software and the word in the name that says so; ``codes``: further words of it."""
     for word in (*words(name), *codes):
         if (what := table.what(word)) is not None:
-            return what, word
+            plain = word.rstrip("0123456789")
+            if table.what(plain) != what:
+                return what, word
+            return what, next((code for code in codes if plain.startswith(code) and table.what(code) == what), plain)
     return None
 
 
@@ -162,7 +165,7 @@ def guess(vm: VirtualMachine, conventions: Conventions = NONE) -> Guess | None:
     if environment is not None and environment.phase == "dev-test":
         return environment
     codes = conventions.words(vm.name)
-    return _serving(vm) or _stateful(vm, codes) or _stateless(vm, codes)
+    return _serving(vm) or _noted_stateful(vm) or _stateful(vm, codes) or _stateless(vm, codes)
 
 
 def _environment(vm: VirtualMachine, conventions: Conventions) -> Guess | None:
@@ -176,6 +179,15 @@ def _environment(vm: VirtualMachine, conventions: Conventions) -> Guess | None:
 def _serving(vm: VirtualMachine) -> Guess | None:
     found = named(vm.name, SERVES_VSPHERE)
     return Guess("decommission", None, "", f"{found[0]} ({found[1]!r} in the name)") if found else None
+
+
+def _noted_stateful(vm: VirtualMachine) -> Guess | None:
+    """Return the careful phase for what the notes say keeps data, or is needed by others: they know it best."""
+    for what, phrase in said_in_notes(vm):
+        if what not in IDLE:
+            careful = what not in STATELESS
+            return Guess("stateful", None, "", f"{what} ({phrase!r} in the notes)") if careful else None
+    return None
 
 
 def _stateful(vm: VirtualMachine, codes: tuple[str, ...]) -> Guess | None:

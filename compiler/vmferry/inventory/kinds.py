@@ -8,7 +8,7 @@ from vmferry.inventory.conventions import NONE, Conventions, environments, kinds
 from vmferry.inventory.environments import said
 from vmferry.inventory.guesses import data_of, leave, named, said_in_notes
 from vmferry.inventory.hints import GUESTS, STATEFUL_SOFTWARE, STATELESS_SOFTWARE, WINDOWS_SOFTWARE
-from vmferry.inventory.phrases import meanings
+from vmferry.inventory.phrases import IDLE, STATELESS, meanings
 from vmferry.inventory.secrecy import noted
 from vmferry.model.spec import VirtualMachine
 
@@ -26,11 +26,7 @@ _INFRASTRUCTURE = frozenset(
         "secrets or certificates",
     )
 )
-_STATELESS = frozenset(
-    ("web server", "application server", "proxy or load balancer", "session host", "worker", "cache", "gateway")
-)
 _DATABASES = frozenset(("SQL Server", "PostgreSQL", "MySQL", "Oracle", "database"))
-_IDLE = frozenset(("leftover", "vsphere"))  # say nothing of what runs
 _STORES = ("MySQL", "PostgreSQL", "MongoDB", "SQL Server", "Oracle", "Cassandra", "SAP HANA")
 _FUNCTIONS = re.compile(
     r"role|rolle|rôle|function|funktion|fonction|función|funzione|service|dienst|servicio|serviço|servizio|usage|zweck"
@@ -96,7 +92,7 @@ def kind(vm: VirtualMachine, conventions: Conventions = NONE) -> Kind:
 def _plain(vm: VirtualMachine, *, folders: bool = True) -> Kind | None:
     """Return what notes, file systems, attributes or folders say of a VM: its name is not asked."""
     for what, phrase in said_in_notes(vm):
-        if what not in _IDLE:
+        if what not in IDLE:
             return Kind(_value(what), f"{phrase!r} in the notes")
     by_mount = data_of(vm, disks=False)
     if by_mount is not None and "file system" in by_mount:
@@ -104,7 +100,7 @@ def _plain(vm: VirtualMachine, *, folders: bool = True) -> Kind | None:
     for name, text in sorted(vm.custom_attributes.items()):
         if _FUNCTIONS.search(name):
             for what, phrase in meanings(noted(text)):
-                if what not in _IDLE:
+                if what not in IDLE:
                     return Kind(_value(what), f"{phrase!r} in custom attribute {name}")
     return _placed(vm) if folders else None
 
@@ -114,7 +110,7 @@ def _value(what: str) -> str:
         return "database"
     if what in _INFRASTRUCTURE:
         return "infrastructure"
-    return "appliance" if what == "appliance" else "stateless" if what in _STATELESS else "stateful"
+    return "appliance" if what == "appliance" else "stateless" if what in STATELESS else "stateful"
 
 
 def _named(vm: VirtualMachine, conventions: Conventions) -> Kind | None:

@@ -26,11 +26,15 @@ LEFT = re.compile(
 )
 """Finds such a word; `alt`, old in German, only where a name ends."""
 
+_COPY = re.compile(
+    r"^(?:copy|kopie|copie|copia|c[oó]pia|clone?|klon|restore|backup)[-_ ](?:of|von|de|di|van|z)?[-_ ]*", re.IGNORECASE
+)
 _STAMP = re.compile(r"(?<!\d)(?:19|20)\d{2}[-_.]?(?:0[1-9]|1[0-2])(?:[-_.]?[0-3]\d)?(?!\d)")
 
 
 @lru_cache(maxsize=16384)
 def bare(name: str) -> str:
     """Return a name as it was before somebody marked the VM: without such words, dates and brackets."""
+    name = _COPY.sub("", name)
     text = _STAMP.sub("", LEFT.sub("", re.sub(r"^zz+[-_ ]", "", name, flags=re.IGNORECASE)))
     return re.sub(r"\(\s*\)", "", text).strip(" -_.()") or name

@@ -75,6 +75,14 @@ PROSE: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """What a note may say: for what it is taken, and the phrases; what is said first counts where several are."""
 
+IDLE = frozenset(("leftover", "vsphere"))
+"""What says nothing of what runs in a VM."""
+
+STATELESS = frozenset(
+    ("web server", "application server", "proxy or load balancer", "session host", "worker", "cache", "gateway")
+)
+"""What keeps no data of its own."""
+
 REBUILT = frozenset(
     (
         *("nginx", "httpd", "apache httpd", "haproxy", "traefik", "envoy", "squid", "varnish", "tomcat", "jboss"),

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from vmferry.inventory.cover import UNCARRIED, Member
-from vmferry.inventory.guesses import tier
+from vmferry.inventory.guesses import leave, tier
 from vmferry.model.facts import Nic
 from vmferry.model.inventory import Inventory, InventoryDatastore, InventoryNetwork
 from vmferry.model.quantity import parse_size
+from vmferry.model.spec import VirtualMachine
 
 MAX_NAMESPACES = 40
 GOLDEN = "golden-images"
@@ -54,6 +55,7 @@ class NetworkRow(NamedTuple):
 def network_rows(parts: Sequence[Inventory], members: Sequence[Member], *, several: bool) -> list[NetworkRow]:
     """Return a row for every network that a VM is on. ``several``: there is more than one vCenter."""
     known = _Networks(parts)
+    overlaid = {part.source.name for part in parts if any(map(_of_nsx, part.vms))}
     used: defaultdict[_Key, _Use] = defaultdict(_Use)
     facts: dict[_Key, InventoryNetwork | None] = {}
     for member in members:
@@ -70,8 +72,19 @@ def network_rows(parts: Sequence[Inventory], members: Sequence[Member], *, sever
     rows = []
     for key in sorted(used, key=lambda each: tuple(part or "" for part in each)):
         twice = names[key[:2]] > 1
-        rows.append(_network(key, facts[key], used[key], twice=twice, several=several, taken=taken))
+        row = _network(key, facts[key], used[key], twice=twice, several=several, taken=taken)
+        network = facts[key]
+        if row.untagged and network is not None and network.kind == "distributed" and key[0] in overlaid:
+            doubt = "no VLAN on a distributed switch, and there is NSX: an overlay segment, or really untagged"
+            row = row._replace(untagged=False, undecided=doubt)
+        rows.append(row)
     return rows
+
+
+def _of_nsx(vm: VirtualMachine) -> bool:
+    """Return whether a VM is a part of NSX: its segments look like port groups without a VLAN to RVTools."""
+    found = leave(vm)
+    return found is not None and "NSX" in found.reason
 
 
 _Key = tuple[str, str, str | None, str | None, str | None]

@@ -152,3 +152,26 @@ def test_a_frozen_part_of_a_farm_does_not_change_the_path_of_the_rest() -> None:
     before = resolved(*farm(3), groups=groups, **sections)
     after = resolved(*farm(3), groups=groups, assignments=before.assignments, **sections)
     assert {machine.path for machine in machines(after).values()} == {"forklift"}
+
+
+def test_a_frozen_vm_keeps_the_path_that_auto_chose_and_planned_ones_follow_the_estate() -> None:
+    """As after an upgrade: the vmferry before counted VMs that are alike, and chose virt-v2v for these."""
+    some = [vm("a-1", phase="first"), vm("b-1", phase="second"), vm("c-1", phase="third")]
+    sections: dict[str, Any] = {
+        "phases": [{"name": "first"}, {"name": "second"}, {"name": "third"}],
+        "defaults": {"namespace": "web", "path": "auto"},
+    }
+    stages = {"first-01": {"stage": "cutover"}, "second-01": {"stage": "prepared"}}
+    few = {**sections, "settings": {"auto": {"threshold": 4}}}
+    planned = resolved(*some, **few).assignments
+    prepared = {name: {"stage": "prepared"} for name in stages}
+    before = resolved(*some, groups=prepared, assignments=planned, **few).assignments
+    many = {**sections, "settings": {"auto": {"threshold": 3}}}
+    after = resolved(*some, groups=stages, assignments=before, **many)
+    assert {name: found.path for name, found in machines(after).items()} == {
+        "a-1": "virt-v2v",
+        "b-1": "virt-v2v",
+        "c-1": "forklift",
+    }
+    assert "VMF409" not in codes(after)
+    assert decision(after, "b-1", "path").reason == "auto chose it, and its group is prepared since"

@@ -212,7 +212,8 @@ def _decide_again(
     """Return what would be decided of frozen VMs today."""
     if not was.machines:
         return _Today()
-    again = {key: candidate for candidate in moving if (key := was.key(candidate)) is not None}
+    found = {key: candidate for candidate in moving if (key := was.key(candidate)) is not None}
+    again = {key: _on_its_path(candidate, was.machines[key]) for key, candidate in found.items()}
     # what is wrong with them today is no error: the output keeps what was frozen
     aside = Journal()
     # a derived name depends on the rivals it had: what was made of a VM's name is its name
@@ -224,9 +225,26 @@ def _decide_again(
     )
     reasons = aside.decisions()
     return _Today(
-        candidates=again,
+        candidates=found,
         machines={key: now[c.key] for key, c in again.items() if c.key in now},
-        reasons={key: reasons.get(c.key, ()) for key, c in again.items()},
+        reasons={key: _reasons(reasons.get(c.key, ()), chosen=c is not found[key]) for key, c in again.items()},
+    )
+
+
+def _on_its_path(candidate: Candidate, machine: Machine) -> Candidate:
+    """Return a VM with the path it has: `auto` chooses once, and what other VMs do later is no change of this one."""
+    if candidate.decisions.path not in (None, "auto") or candidate.decisions.disposition == "rebuild":
+        return candidate
+    return replace(candidate, decisions=replace(candidate.decisions, path=machine.path))
+
+
+def _reasons(decisions: tuple[Decision, ...], *, chosen: bool) -> tuple[Decision, ...]:
+    """Return the reasons of a VM; of one that keeps the path which `auto` once chose, that it does."""
+    return tuple(
+        replace(each, reason="auto chose it, and its group is prepared since")
+        if chosen and each.subject == "path"
+        else each
+        for each in decisions
     )
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from functools import cache
 from typing import Any
 
 import yaml
@@ -51,10 +52,15 @@ def paths(node: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
+@cache
+def _parsed(good: bytes) -> Any:
+    return yaml.safe_load(good)
+
+
 @st.composite
 def values(draw: st.DrawFn, good: bytes) -> bytes:
     """Yield a document in which one to three values are others, as YAML or as JSON."""
-    data = yaml.safe_load(good)
+    data = copy.deepcopy(_parsed(good))
     for _ in range(draw(st.integers(1, 3))):
         places = paths(data)
         if not places:

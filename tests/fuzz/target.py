@@ -99,7 +99,7 @@ def survives(kind: str, raw: bytes, verbs: Sequence[str] = VERBS) -> None:
     """Assert that vmferry survives a file."""
     with tempfile.TemporaryDirectory() as directory, limited(LIMIT):
         root = Path(directory)
-        lay_out(root, {} if kind == "estate" else good_tree())
+        lay_out(root, {} if kind in ("spec", "estate") else good_tree())
         spec, out = root / "spec", root / "out"
         (root / PLACES[kind]).write_bytes(raw)
         before = _outside(root)
@@ -173,7 +173,9 @@ def main() -> int:
     with multiprocessing.Pool(int(os.environ.get("JOBS", os.cpu_count() or 1))) as pool:
         for tried, problem in pool.imap_unordered(soak, tasks):
             total += tried
-            problems += [problem] if problem else []
+            if problem:
+                problems.append(problem)
+                print(problem, file=sys.stderr)
             print(f"{total} hostile files, {len(problems)} problems", file=sys.stderr, flush=True)
     print(f"{total} hostile files in {time.monotonic() - begin:.0f} s, {len(problems)} problems")
     print(*problems, sep="\n")

@@ -167,6 +167,13 @@ def test_an_edited_record_is_refused() -> None:
     assert "VMF411" in codes(again(vm(), assignments=msgspec.convert(data, Assignments)))
 
 
+@pytest.mark.parametrize("field", ["key", "name", "source", "targetName", "namespace", "phase", "group"])
+def test_a_record_that_names_something_else_is_refused(field: str) -> None:
+    data = msgspec.to_builtins(prepared(vm(), vm("web-02")))
+    data["vms"]["vc1/web-01"]["machine"][field] = "another"
+    assert "VMF411" in codes(again(vm(), vm("web-02"), assignments=msgspec.convert(data, Assignments)))
+
+
 @pytest.mark.parametrize(
     "gone",
     [

@@ -48,7 +48,7 @@ def thaw(project: Project, candidates: tuple[Candidate, ...], journal: Journal) 
     _check_record(spec, vms, where, journal)
     _check_whole(spec, vms, candidates, where, journal)
     machines = {
-        key: item.machine
+        key: structs.replace(item.machine, key=key, group=item.group)  # in an edited record they may be others
         for key, item in sorted(vms.items())
         if item.machine is not None and frozen(_stage(spec.groups, item.group))
     }

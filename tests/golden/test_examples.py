@@ -337,7 +337,7 @@ def test_a_hook_runs_its_playbook() -> None:
 
 
 def test_a_warm_group_cuts_over_at_its_appointment() -> None:
-    overlay = load(ACME / "gitops/overlays/stateless/stateless-03/migration/kustomization.yaml")
+    overlay = load(ACME / "gitops/overlays/stateless/stateless-03/migration/stage/kustomization.yaml")
     (patch,) = overlay["patches"]
     assert patch["target"]["kind"] == "Migration"
     assert yaml.safe_load(patch["patch"])[0]["value"] == spec()["groups"]["stateless-03"]["cutover"]

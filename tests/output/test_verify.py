@@ -489,6 +489,21 @@ def test_a_shared_component_may_match_nothing_but_the_local_one_may_not(
     assert "local/kustomization.yaml" in only(check(), "VMF608").where.file
 
 
+def test_the_patches_of_a_stage_have_to_match_and_the_users_may_undo_them(
+    check: Callable[[], Report], sketch: Sketch
+) -> None:
+    stage = f"{OVERLAY}/stage"
+    sketch.patches, up = [], "../../../../"
+    sketch.components[stage] = [patch("/spec/runStrategy", "Always")]
+    sketch.components[f"{OVERLAY}/local"] = [patch("/spec/runStrategy", "Halted")]
+    sketch.files[f"{OVERLAY}/kustomization.yaml"] = kustomization(
+        resources=[f"{up}{BASE}"], components=[f"{up}{COMPONENT}", "stage", "local"]
+    )
+    assert codes(check()) == []
+    sketch.components[stage] = [patch("/spec/runStrategy", "Always", name="other")]
+    assert "stage/kustomization.yaml" in only(check(), "VMF608").where.file
+
+
 def test_a_patched_value_that_the_output_does_not_have_is_reported(check: Callable[[], Report], sketch: Sketch) -> None:
     # kustomize's replacements run after its patches.
     replacement = {

@@ -13,6 +13,7 @@ from vmferry.output.layout import Kustomization, Tree
 from vmferry.output.objects import Issue, Key, key_of, parse
 
 LOCAL = "local"  # the component that its user owns
+STAGE = "stage"  # the one before it, with what the group's stage changes
 _MERGE = "merge"  # our name for one value of a strategic merge patch
 _CHECKED = ("add", "replace", "remove", _MERGE)  # of `move` and `copy`, only that they match
 _HELP = "kustomize ignores a patch whose target matches nothing; the names are anchored regular expressions"
@@ -39,7 +40,7 @@ class Patch(NamedTuple):
     @property
     def must_match(self) -> bool:
         """Tell whether selecting nothing is a mistake: not in a component that many overlays share."""
-        return not self.kustomization.component or posixpath.basename(self.kustomization.directory) == LOCAL
+        return not self.kustomization.component or posixpath.basename(self.kustomization.directory) in (LOCAL, STAGE)
 
 
 def check_patches(tree: Tree, root: str, objects: Sequence[KubeObject]) -> Iterator[Issue]:

@@ -10,6 +10,7 @@ from typing import Any
 from vmferry import files
 from vmferry.model.finding import Finding, SpecError
 from vmferry.model.manifest import INFRA_LOCK, File, Item, KubeObject, Patch, Root
+from vmferry.output.patches import LOCAL, STAGE
 from vmferry.output.tree import Planned
 from vmferry.output.yaml import dump
 
@@ -77,8 +78,10 @@ def _file_name(obj: KubeObject) -> str:
     return f"{obj['kind'].lower()}-{obj['metadata']['name']}.yaml"
 
 
-def _kustomization(directory: str, body: dict[str, Any], lock: str) -> Planned:
+def _kustomization(directory: str, body: dict[str, Any], lock: str, *, component: bool = False) -> Planned:
     head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    if component:
+        head = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
     return Planned(f"{directory}/{KUSTOMIZATION}", dump(head | body, comment=_GENERATED), lock)
 
 
@@ -87,14 +90,17 @@ def _overlay(root: Root) -> Iterator[Planned]:
         return posixpath.relpath(path, root.directory)
 
     body: dict[str, Any] = {"resources": [relative(path) for path in root.resources]}
-    components = [relative(path) for path in root.components] + ["local"] * root.local
+    # The patches are in a component, too: those of a kustomization come after all of its components, and would undo
+    # what the user's says.
+    components = [*map(relative, root.components), *([STAGE] if root.patches else []), *([LOCAL] if root.local else [])]
     if components:
         body["components"] = components
-    if root.patches:
-        body["patches"] = [_patch(patch) for patch in root.patches]
     yield _kustomization(root.directory, body, root.lock)
+    if root.patches:
+        patches = {"patches": [_patch(patch) for patch in root.patches]}
+        yield _kustomization(f"{root.directory}/{STAGE}", patches, root.lock, component=True)
     if root.local:
-        yield Planned(f"{root.directory}/local/{KUSTOMIZATION}", _LOCAL, root.lock, seed=True)
+        yield Planned(f"{root.directory}/{LOCAL}/{KUSTOMIZATION}", _LOCAL, root.lock, seed=True)
 
 
 def _patch(patch: Patch) -> dict[str, Any]:

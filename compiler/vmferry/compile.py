@@ -1,24 +1,24 @@
 """The compiler as a library: load, resolve, emit, plan, write. The command line only renders what this returns."""
 
 import hashlib
-from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from vmferry import backends, files
+from vmferry import backends, files, policy
 from vmferry.check import Checked, check
 from vmferry.load.project import ASSIGNMENTS
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.catalog import is_error
-from vmferry.model.finding import SpecError
+from vmferry.model.finding import Finding, SpecError
 from vmferry.model.manifest import INFRA_LOCK
 from vmferry.output import tree
 from vmferry.output.complete import Ledger
 from vmferry.output.render import check_owner, render
 from vmferry.output.yaml import dump
+from vmferry.placed import around, not_in_git
 
 __all__ = [
     "Checked",
@@ -46,6 +46,7 @@ class Compiled(Struct, frozen=True, kw_only=True):
     assignments: Path | None
     assignments_content: bytes
     assignments_changed: bool
+    findings: tuple[Finding, ...]  # about the place of the tree
 
     @property
     def pending(self) -> bool:
@@ -62,12 +63,17 @@ def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force
         raise SpecError(*(finding for finding in checked.findings if is_error(finding)))
     blueprint = checked.resolution.blueprint
     root = tree.root_at(out, blueprint.gitops.path)
-    check_owner(root, blueprint.name)
+    check_owner(root, blueprint.name, blueprint.cluster.name)
     ledger = Ledger()
-    planned = render(ledger.passing(backends.emit(blueprint)), blueprint.name, blueprint.external_nads)
+    emitted = ledger.passing(backends.emit(blueprint))
+    planned = tuple(render(emitted, blueprint.name, blueprint.cluster.name, blueprint.external_nads))
     changes = tree.plan(root, planned, _inputs(blueprint), force=force)
-    check_owner(root, blueprint.name)  # again: another one's may have come while this one waited for its turn
+    # again: another one's may have come while this one waited for its turn
+    check_owner(root, blueprint.name, blueprint.cluster.name)
     ledger.check(blueprint)
+    placed = policy.accepted(around(root, out, blueprint, planned), checked.project)
+    if any(map(is_error, placed)):
+        raise SpecError(*placed)
     content = render_assignments(checked.resolution.assignments)
     changed = assignments is not None and _differs(assignments, content)
     return Compiled(
@@ -77,6 +83,7 @@ def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force
         assignments=assignments,
         assignments_content=content,
         assignments_changed=changed,
+        findings=placed,
     )
 
 
@@ -96,22 +103,14 @@ def write(compiled: Compiled) -> None:
 
 def untracked(compiled: Compiled) -> tuple[Path, ...]:
     """Return what is on disk of the output and not in the next commit; nothing where no git repository is around it."""
-    changes = compiled.changes
-    ours = (
-        ({*changes.unchanged, *changes.updated, *changes.seeds} - {*changes.created}) if compiled.root.is_dir() else ()
-    )
-    found = [compiled.root / path for path in _not_in_git(compiled.root, ours)]
+    changes, found = compiled.changes, []
+    if compiled.root.is_dir():
+        ours = {*changes.unchanged, *changes.updated, *changes.seeds} - {*changes.created}
+        found += [compiled.root / path for path in not_in_git(compiled.root, ours)]
     if compiled.assignments is not None and compiled.assignments.exists():
         path = _written(compiled.assignments)
-        found += [compiled.assignments] if _not_in_git(path.parent, (path.name,)) else []
+        found += [compiled.assignments] if not_in_git(path.parent, (path.name,)) else []
     return tuple(sorted(found))
-
-
-def _not_in_git(directory: Path, paths: Collection[str]) -> list[str]:
-    from vmferry.load.git import Repository  # only --check asks
-
-    tracked = Repository(directory).tracked() if paths else None
-    return [] if tracked is None else [path for path in paths if path not in tracked]
 
 
 def _differs(assignments: Path, content: bytes) -> bool:

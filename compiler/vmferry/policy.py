@@ -29,6 +29,7 @@ _Index = Mapping[tuple[str, str | None], list[_Accepted]]
 
 
 _TRANSITION = re.compile("VMF8[5-9]|VMF812")
+_PLACED = ("VMF632", "VMF633")  # of the tree: found when it is compiled
 
 
 def apply(
@@ -49,6 +50,14 @@ def apply(
     if now is not None and not any(map(is_error, kept)):  # errors may have kept the rules from running
         own += [_unused(item) for item in accepted if _idle(item, now, compared=compared)]
     return (*kept, *_severities(own, project))
+
+
+def accepted(findings: Iterable[Finding], project: Project) -> tuple[Finding, ...]:
+    """Return the findings about a compiled tree that remain, with their severity."""
+    index: defaultdict[tuple[str, str | None], list[_Accepted]] = defaultdict(list)
+    for item in _accepted(project):
+        index[item.suppression.rule, item.vm].append(item)
+    return tuple(finding for finding in _severities(findings, project) if not _suppressed(finding, index, None))
 
 
 def _accepted(project: Project) -> Iterator[_Accepted]:
@@ -167,7 +176,7 @@ def _expired(accepted: Iterable[_Accepted], now: datetime | None) -> Iterator[Fi
 def _idle(item: _Accepted, now: datetime, *, compared: bool) -> bool:
     """Return whether a suppression is of no use."""
     rule = CATALOG.get(item.suppression.rule)
-    if rule is None or rule.essential or (_TRANSITION.match(rule.code) and not compared):
+    if rule is None or rule.essential or rule.code in _PLACED or (_TRANSITION.match(rule.code) and not compared):
         return False
     return not item.used and not _over(item, now)
 

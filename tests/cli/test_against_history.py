@@ -358,3 +358,11 @@ def test_a_migration_that_is_called_otherwise_in_its_place_is_found(repository: 
     commit(repository)
     write(repository / "spec.yaml", PREPARED.replace("name: demo", "name: other"))
     assert vmferry("check", repository, "--against", "HEAD").code == 1
+
+
+def test_a_spec_that_cannot_be_compared_may_say_why(repository: Path) -> None:
+    write(repository / "spec.yaml", PLANNED.replace("engine: flux", "engine: fluks"))
+    commit(repository)
+    write(repository / "spec.yaml", f"{PREPARED}suppress: [{{rule: VMF861, reason: it never compiled}}]\n")
+    (repository / "assignments.yaml").unlink()
+    assert errors(against(repository)) == []

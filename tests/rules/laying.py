@@ -12,6 +12,9 @@ before. Comments on top say more:
     # was: FOLDER                   the folder that it was committed in, where nothing lies now
     # anew                          assignments.yaml was lost since, and the groups were taken through their stages anew
     # former                        assignments.yaml is as the vmferry before wrote it (see tests/resolve/formerly.py)
+    # neighbour: {metadata: …}      what is laid over the spec of another tree, compiled into the same repository before
+    # into: FOLDER                  of the repository, that the tree is compiled into
+    # git: FOLDER                   of the repository, that git has in its next commit
     # tree                          its last document maps files of the compiled tree to their new text (null: removed)
     # times: 300                    such a text that says NUMBER is written so many times
 """
@@ -85,21 +88,13 @@ def merge(target: Any, patch: Any) -> Any:
 def run(example: Path, directory: Path) -> Result:
     """Return what vmferry says of an example."""
     text = example.read_text(encoding="utf-8", errors="replace")
+    if any(directive(text, name) is not None for name in ("neighbour", "into", "git")):
+        return _compile(example, text, directory / "repository")
     project, arguments = directory / "project", ["--format", "json"]
     if (moment := directive(text, "now")) is not None:
         arguments += ["--now", moment]
-    before, broken = example.with_name("before.yaml"), directive(text, "before")
-    former = project / (directive(text, "was") or "")
-    if before.exists():
-        walk(before, former)
-    elif broken is not None:
-        _write(broken.encode(), former)
-    if project.exists():
-        commit(project)
-        if former != project:
-            shutil.rmtree(former)
-        if int(example.parent.name[3:]) in _TRANSITIONS:
-            arguments += ["--against", "HEAD"]
+    if _commit_before(example, text, project) and int(example.parent.name[3:]) in _TRANSITIONS:
+        arguments += ["--against", "HEAD"]
     if directive(text, "anew") is not None:
         (project / "assignments.yaml").unlink()
         walk(example, project)
@@ -119,6 +114,38 @@ def run(example: Path, directory: Path) -> Result:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(content.replace("NUMBER", str(n)) for n in range(times)), encoding="utf-8")
     return vmferry("verify", project / "gitops", *arguments)
+
+
+def _commit_before(example: Path, text: str, project: Path) -> bool:
+    """Commit what was there before, if anything was."""
+    before, broken = example.with_name("before.yaml"), directive(text, "before")
+    former = project / (directive(text, "was") or "")
+    if before.exists():
+        walk(before, former)
+    elif broken is not None:
+        _write(broken.encode(), former)
+    if not project.exists():
+        return False
+    commit(project)
+    if former != project:
+        shutil.rmtree(former)
+    return True
+
+
+def _compile(example: Path, text: str, repository: Path) -> Result:
+    """Return what is said of a tree that is compiled beside others into a repository, and then of its commit."""
+    out, added = repository / (directive(text, "into") or ""), directive(text, "git")
+    if (neighbour := directive(text, "neighbour")) is not None:
+        _write(neighbour.encode(), repository / "neighbour")
+        assert vmferry("compile", repository / "neighbour", "--out", repository).code == 0
+    lay_out(example, repository / "spec")
+    if added is not None:
+        subprocess.run(["git", "init", "--quiet", str(repository)], check=True)
+    result = vmferry("compile", repository / "spec", "--out", out, "--format", "json")
+    if result.code == 0 and added is not None:
+        subprocess.run(["git", "-C", str(repository), "add", f"./{added}"], check=True)
+        result = vmferry("compile", repository / "spec", "--out", out, "--format", "json", "--check")
+    return result
 
 
 def _rewrite(path: Path) -> None:

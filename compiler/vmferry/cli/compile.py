@@ -68,7 +68,7 @@ def command(
         write(compiled)
     if style == "json":
         data = _data(checked, compiled, lines, written=not compare and not difference)
-        data["findings"] += as_data(missing, {})
+        data["findings"] += as_data((*compiled.findings, *missing), {})
         click.echo(as_json(data))
     else:
         click.echo("".join(lines), nl=False)
@@ -103,7 +103,7 @@ def _report(checked: Checked, compiled: Compiled, everything: bool, *, compare: 
         "deleted": len(changes.deleted),
         "unchanged": len(changes.unchanged),
     }
-    _warn(checked, everything)
+    _warn((*checked.findings, *compiled.findings), checked, everything)
     if compare and compiled.pending:
         show(tuple(_stale(compiled)), {}, everything=everything)
     for orphan in changes.orphaned:
@@ -115,8 +115,8 @@ def _report(checked: Checked, compiled: Compiled, everything: bool, *, compare: 
     click.echo(f"{printable(str(compiled.root))}: {listed}", err=not written)
 
 
-def _warn(checked: Checked, everything: bool) -> None:
-    grave = tuple(finding for finding in checked.findings if severity(finding) != "info")
+def _warn(findings: tuple[Finding, ...], checked: Checked, everything: bool) -> None:
+    grave = tuple(finding for finding in findings if severity(finding) != "info")
     show(grave, checked.project.texts, everything=everything, err=True)
     if grave:
         click.echo(summary(grave), err=True)

@@ -127,6 +127,17 @@ class Repository:
                 result.append(Blob(name, blob.decode(), mode == b"120000"))
         return result
 
+    def holding(self, name: str) -> list[Path]:
+        """Return the folders, anywhere in the repository, in which git has a file of that path."""
+        listed = self._run("-c", "core.fsmonitor=false", "ls-files", "-z", "--full-name", "--", f":(top,glob)**/{name}")
+        top = self.top()
+        return [top / os.fsdecode(path).removesuffix(name) for path in listed.stdout.split(b"\0")[:-1]]
+
+    def remotes(self) -> list[str]:
+        """Return the addresses that the repository is fetched from."""
+        listed = self._run("config", "--get-regexp", "-z", r"^remote\..*\.url$").stdout
+        return [os.fsdecode(entry.partition(b"\n")[2]) for entry in listed.split(b"\0")[:-1]]
+
     def tracked(self) -> frozenset[str] | None:
         """Return what the next commit has below the directory, by its path from there; None in no repository.
 

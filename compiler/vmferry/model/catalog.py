@@ -723,6 +723,34 @@ _RULES = (
         "else: Flux stops for the whole root.",
         source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (Ready, BuildFailed)",
     ),
+    Rule(
+        "VMF631",
+        "error",
+        "tree of another cluster",
+        why="Somebody copies a spec and changes the name of the cluster to serve a second one. Compiled into the same "
+        "folder, it would take away the entry point that the first cluster syncs, while its groups migrate.",
+        essential=True,
+    ),
+    Rule(
+        "VMF632",
+        "warning",
+        "one object in the trees of two migrations",
+        why="Both are synced to one cluster, so each sync puts its own version in place of the other's: a quota, the "
+        "rights of the applier, a network. The smaller quota stops the conversions of the other migration. When one of "
+        "them no longer has the object, it prunes it under the other.",
+        source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (prune); argo-cd: SharedResourceWarning",
+        essential=False,
+    ),
+    Rule(
+        "VMF633",
+        "warning",
+        "entry points name another folder than the tree has",
+        why="Flux and Argo CD read paths from the top of the repository. A tree that was compiled into a folder below "
+        "it names folders that are not there: all checks are green, and the cluster cannot sync.",
+        source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (spec.path: relative to the root of the "
+        "SourceRef); argo-cd docs/user-guide (spec.source.path)",
+        essential=False,
+    ),
     # 7xx: the source, and the way out of it
     Rule(
         "VMF760",
@@ -740,6 +768,7 @@ _RULES = (
         why="`check --against` follows a spec that was moved by its metadata.name. Where that cannot be done, or a new "
         "spec has groups on their way already, the rules on transitions would find nothing, and to rename a folder "
         "would be a way around them.",
+        essential=False,
     ),
     Rule(
         "VMF861",
@@ -748,6 +777,7 @@ _RULES = (
         why="The rules on transitions need the earlier state: without it nobody notices that a stage was skipped, a "
         "disk shrank or a VM was removed while it was being copied. What was synced has been compiled, so compare "
         "with that commit.",
+        essential=False,
     ),
     # 9xx: how the spec uses the rules
     Rule(

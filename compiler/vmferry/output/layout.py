@@ -129,7 +129,7 @@ def open_tree(directory: Path) -> Tree:
 
     Raises SpecError (VMF603) if there is none, or more than one.
     """
-    found = sorted(_trees(directory, _DEEPEST))
+    found = sorted(trees_below(directory, _DEEPEST))
     if len(found) == 1:
         prefix = found[0].relative_to(directory).as_posix()
         return Tree(found[0], "" if prefix == "." else prefix)
@@ -140,14 +140,15 @@ def open_tree(directory: Path) -> Tree:
     raise SpecError(Finding(code="VMF603", message=message, help="Give the directory that `compile --out` wrote to."))
 
 
-def _trees(directory: Path, depth: int) -> Iterator[Path]:
+def trees_below(directory: Path, depth: int) -> Iterator[Path]:
+    """Yield every compiled tree that a directory is, or that lies in folders below it up to a depth."""
     locks = directory / DIRECTORY
     if locks.is_dir() and any(lock_name(f"{DIRECTORY}/{path.name}") for path in locks.iterdir()):
         yield directory
     elif depth and directory.is_dir():
         for path in directory.iterdir():
             if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
-                yield from _trees(path, depth - 1)
+                yield from trees_below(path, depth - 1)
 
 
 def _walk(top: Path) -> Iterator[str]:

@@ -15,7 +15,7 @@ from vmferry.output.tree import Planned
 from vmferry.output.yaml import dump
 
 OWNER = "locks/migration.txt"
-"""File that says which migration a tree is of: two never share one."""
+"""File that says which migration and cluster a tree is of: two never share one."""
 
 _OWNER_NAME = re.compile("[a-z0-9][a-z0-9.-]{0,252}")  # nothing else of the file is shown
 KUSTOMIZATION = "kustomization.yaml"
@@ -31,7 +31,7 @@ resources: []
 """
 
 
-def render(items: Iterable[Item], migration: str, externals: Iterable[str] = ()) -> Iterator[Planned]:
+def render(items: Iterable[Item], migration: str, cluster: str, externals: Iterable[str] = ()) -> Iterator[Planned]:
     """Yield every file of the tree of a migration. ``externals`` are NADs (namespace/name) that exist already.
 
     Raises ValueError where two objects would be one file: the Blueprint should not have allowed it.
@@ -54,24 +54,48 @@ def render(items: Iterable[Item], migration: str, externals: Iterable[str] = ())
     for directory, names in listed.items():
         yield _kustomization(directory, {"resources": sorted(names)}, locks[directory])
     yield _externals(externals)
-    yield Planned(OWNER, f"{migration}\n".encode(), INFRA_LOCK)
+    yield Planned(OWNER, f"{migration}\n{cluster}\n".encode(), INFRA_LOCK)
 
 
-def check_owner(root: Path, migration: str) -> None:
-    """Raise SpecError (VMF602) when the tree at ``root`` is another migration's."""
-    try:
-        owner = files.read(root / OWNER, 1000).decode(errors="replace").removesuffix("\n")
-    except OSError:
-        return  # none, or something that is no file: the writer finds it in its way
-    if owner != migration:
-        named = f"migration {owner!r}" if _OWNER_NAME.fullmatch(owner) else "another migration"
+def check_owner(root: Path, migration: str, cluster: str) -> None:
+    """Raise SpecError when the tree at ``root`` is another migration's (VMF602) or another cluster's (VMF631)."""
+    other, served = owner(root)
+    if other is not None and other != migration:
         raise SpecError(
             Finding(
                 code="VMF602",
-                message=f"{root} is the tree of {named}, this is {migration}",
+                message=f"{root} is the tree of {_named('migration', other)}, this is {migration}",
                 help="give each migration a folder of its own: target.gitops.path, or --out",
             )
         )
+    if served and cluster not in served:
+        raise SpecError(
+            Finding(
+                code="VMF631",
+                message=f"{root} is the tree of {_named('cluster', served[0])}, this is for cluster {cluster}",
+                help="give each cluster a folder of its own (target.gitops.path, or --out) and each spec a name of its "
+                "own; a cluster that was renamed before anything was synced: remove the tree and compile",
+            )
+        )
+
+
+def owner(root: Path) -> tuple[str | None, list[str]]:
+    """Return the migration that a tree is of, and the clusters it has entry points for; None and none of no tree."""
+    try:
+        text = files.read(root / OWNER, 1000).decode(errors="replace")
+    except OSError:
+        return None, []  # nothing, or something that is no file: the writer finds it in its way
+    migration, *served = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    return migration, served or _entry_points(root)
+
+
+def _named(kind: str, name: str) -> str:
+    return f"{kind} {name!r}" if _OWNER_NAME.fullmatch(name) else f"another {kind}"
+
+
+def _entry_points(root: Path) -> list[str]:
+    """Return the clusters that a tree has entry points for: an earlier vmferry did not write them down."""
+    return sorted(path.parent.name for path in root.glob(f"clusters/*/{INFRA_LOCK}"))
 
 
 def _file_name(obj: KubeObject) -> str:

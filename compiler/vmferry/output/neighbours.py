@@ -1,0 +1,92 @@
+"""Other trees around one that serve the same cluster: an object that two of them hold is written by each in turn."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from vmferry import files
+from vmferry.model.base import LABEL_DOMAIN
+from vmferry.model.finding import Finding, Severity
+from vmferry.model.manifest import KubeObject
+from vmferry.output.objects import Key, is_object, key_of, parse
+from vmferry.output.render import KUSTOMIZATION, owner
+from vmferry.output.tree import Planned, read_locks
+
+_HELP = (
+    "give each migration namespaces of its own, or move the VMs of both into one spec: files of kind VirtualMachineSet "
+    "let each team keep its own"
+)
+_MIGRATION = f"{LABEL_DOMAIN}/migration"
+
+
+def shared(root: Path, trees: Iterable[Path], cluster: str, planned: Iterable[Planned]) -> Iterator[Finding]:
+    """Yield a finding (VMF632) for each of ``trees`` that has objects that are to be compiled, for the same cluster.
+
+    Of objects that are the same in both it is information: neither migration can be removed alone. What has no
+    migration's label is meant for all of them.
+    """
+    ours = _by_name(file for file in planned if not file.seed)
+    for neighbour in sorted({tree.resolve() for tree in trees} - {root.resolve()}):
+        migration, clusters = owner(neighbour)
+        if migration is None or cluster not in clusters:
+            continue
+        found = dict(_in_both(ours, neighbour))
+        for same in (False, True):
+            keys = sorted(key for key, alike in found.items() if alike is same)
+            if keys:
+                yield _finding(keys, neighbour, migration, same=same)
+
+
+def _in_both(ours: Mapping[str, list[Planned]], neighbour: Path) -> Iterator[tuple[Key, bool]]:
+    """Yield the objects that are in both trees, and whether they are the same."""
+    try:
+        listed = {path for lock in read_locks(neighbour, damaged=True).values() for path in lock.files}
+    except OSError:
+        return
+    for path in sorted(listed):
+        mine = ours.get(path.rpartition("/")[2])
+        if mine is None:
+            continue
+        try:
+            theirs = dict(_objects(files.read(neighbour / path)))
+        except (OSError, ValueError):
+            continue  # verify of that tree says what is wrong with it
+        for key, obj in (pair for file in mine for pair in _objects(file.content)):
+            if key in theirs:
+                same = _bare(obj) == _bare(theirs[key])
+                if not same or _MIGRATION in (obj["metadata"].get("labels") or {}):
+                    yield key, same
+
+
+def _finding(keys: list[Key], neighbour: Path, migration: str, *, same: bool) -> Finding:
+    named = ", ".join(map(str, keys[:5])) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
+    severity: Severity | None = "info" if same else None
+    what = "neither can be removed alone" if same else "they differ, and each sync undoes the other"
+    return Finding(
+        code="VMF632",
+        message=f"{named}: also in the tree of migration {migration}, {neighbour}; {what}",
+        help=_HELP,
+        severity=severity,
+    )
+
+
+def _by_name(planned: Iterable[Planned]) -> dict[str, list[Planned]]:
+    found: dict[str, list[Planned]] = {}
+    for file in planned:
+        name = file.path.rpartition("/")[2]
+        if name.endswith(".yaml") and name != KUSTOMIZATION:
+            found.setdefault(name, []).append(file)
+    return found
+
+
+def _objects(content: bytes) -> Iterator[tuple[Key, KubeObject]]:
+    for document in parse(content):
+        if is_object(document):
+            yield key_of(document), document
+
+
+def _bare(obj: KubeObject) -> dict[str, Any]:
+    """Return an object without the label of its migration."""
+    meta = obj["metadata"]
+    labels = {name: value for name, value in (meta.get("labels") or {}).items() if name != _MIGRATION}
+    return obj | {"metadata": meta | {"labels": labels}}

@@ -168,3 +168,17 @@ def test_a_group_that_is_only_prepared_waits_for_no_job() -> None:
 def test_a_wait_for_hours_of_copying_does_not_hold_a_worker_for_long() -> None:
     assert spec("acme-stateful-01-convert")["timeout"] == "1m"
     assert spec("acme-stateful-01-convert")["retryInterval"] == "2m"
+
+
+def test_a_migration_that_failed_makes_its_kustomization_fail() -> None:
+    found = spec("acme-stateless-01-migration")
+    [check], [expression] = found["healthChecks"], found["healthCheckExprs"]
+    assert (check["kind"], check["name"]) == ("Migration", "acme-stateless-01-1")
+    assert (expression["kind"], expression["apiVersion"]) == ("Migration", check["apiVersion"])
+    assert all(f"'{name}'" in expression["failed"] for name in ("Failed", "Canceled"))
+    assert all(f"'{name}'" in expression["current"] for name in ("Running", "Succeeded"))
+
+
+def test_a_plan_whose_run_failed_is_no_failure_or_its_retry_would_never_be_applied() -> None:
+    [plan] = spec("acme-stateless-01-plan")["healthCheckExprs"]
+    assert "failed" not in plan

@@ -684,6 +684,18 @@ MUTATIONS = (
         "found[machine.source] = max(option, found.get(machine.source, option))",
     ),
     Mutation(
+        "a Migration that failed is healthy for Flux",
+        FLUX,
+        "c.type in ['Failed', 'Canceled', ",
+        "c.type in ['Canceled', ",
+    ),
+    Mutation(
+        "a Migration that failed is healthy for Argo CD",
+        "backends/argocd_health.py",
+        'if c.type == "Failed" or c.type == "Canceled"',
+        'if c.type == "Canceled"',
+    ),
+    Mutation(
         "Argo CD stops what Kueue lets go",
         ARGOCD,
         "[_QUEUED] if _queues(blueprint) else []",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends import entry_points
+from vmferry.backends.argocd_health import health
 from vmferry.backends.entry_points import EntryPoint, Part
 from vmferry.backends.metadata import base, metadata
 from vmferry.model.blueprint import Blueprint, Group
@@ -53,6 +54,8 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
         yield Resource(directory=entry, object=_part(blueprint, part, rank))
         for point in part.points:
             yield Resource(directory=part.directory, object=_root(blueprint, point), lock=part.lock)
+    if any(group.path == "forklift" for group in blueprint.groups):
+        yield from health(namespace(blueprint))
 
 
 def namespace(blueprint: Blueprint) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from vmferry.backends import entry_points, virt_v2v
+from vmferry.backends import entry_points, forklift, virt_v2v
 from vmferry.backends.durations import go_duration
 from vmferry.backends.entry_points import EntryPoint, Part
 from vmferry.backends.metadata import metadata
@@ -25,6 +25,20 @@ _PLAN_HEALTH = {
     "current": (
         "has(status.conditions) && status.conditions.exists(c,"
         " c.status == 'True' && c.type in ['Ready', 'Executing', 'Succeeded', 'Archived'])"
+    ),
+}
+_MIGRATION_HEALTH = {
+    "apiVersion": "forklift.konveyor.io/v1beta1",
+    "kind": "Migration",
+    # One that runs is current: nothing waits for its end, and a warm one copies for days. Flux looks again at each
+    # interval. The conditions: kubev2v/forklift pkg/controller/migration (reflectPlan, validation.go), v2.7 to main.
+    "current": (
+        "has(status.conditions) && status.conditions.exists(c,"
+        " c.status == 'True' && c.type in ['Running', 'Succeeded'])"
+    ),
+    "failed": (
+        "has(status.conditions) && status.conditions.exists(c, c.status == 'True' &&"
+        " c.type in ['Failed', 'Canceled', 'PlanNotValid', 'VMNotFound', 'VMNotUnique'])"
     ),
 }
 _JOB = {"apiVersion": "batch/v1", "kind": "Job"}
@@ -155,6 +169,10 @@ def _health(blueprint: Blueprint, point: EntryPoint) -> tuple[list[dict[str, str
     if "plan" in layers:
         plan = _object(_PLAN_HEALTH, group.full_name, blueprint.forklift.namespace)
         return [plan], [_PLAN_HEALTH], _TIMEOUT
+    if "migration" in layers:
+        name = forklift.migration_name(group)
+        migration = _object(_MIGRATION_HEALTH, name, blueprint.forklift.namespace)
+        return [migration], [_MIGRATION_HEALTH], _TIMEOUT
     if "conversion" in layers:
         # Flux knows when a Job is complete.
         jobs = [_object(_JOB, virt_v2v.job_name(each, group.attempt), group.namespace) for each in _filled(group)]

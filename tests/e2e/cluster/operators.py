@@ -97,6 +97,13 @@ def _ready(_obj: Object) -> Object:
     return {"conditions": [_condition("Ready", category="Required", message="It is ready.")]}
 
 
+def _migration(obj: Object) -> Object:
+    """Forklift: a Migration runs, and has succeeded when it is looked at next."""
+    before = {each["type"] for each in obj.get("status", {}).get("conditions", ())}
+    name = "Succeeded" if before & {"Running", "Succeeded"} else "Running"
+    return {"conditions": [_condition(name, category="Advisory", message="Played.")]}
+
+
 def _says_ready(_obj: Object) -> Object:
     return {"conditions": [_condition("Ready", reason="Played", message="")]}
 
@@ -184,6 +191,7 @@ STATUSES: dict[str, Callable[[Object], Object]] = {
     "networkmap.forklift.konveyor.io": _ready,
     "storagemap.forklift.konveyor.io": _ready,
     "plan.forklift.konveyor.io": _ready,
+    "migration.forklift.konveyor.io": _migration,
     "externalsecret.external-secrets.io": _says_ready,
     "sealedsecret.bitnami.com": lambda _: {"conditions": [_condition("Synced")], "observedGeneration": 1},
     "nodenetworkconfigurationpolicy.nmstate.io": lambda _: {"conditions": [_condition("Available", reason="Played")]},
@@ -193,6 +201,6 @@ STATUSES: dict[str, Callable[[Object], Object]] = {
 _OTHERS = (
     *("configmap", "secret", "service", "serviceaccount", "networkpolicy.networking.k8s.io"),
     *("role.rbac.authorization.k8s.io", "rolebinding.rbac.authorization.k8s.io", "priorityclass.scheduling.k8s.io"),
-    *("migration.forklift.konveyor.io", "network-attachment-definitions.k8s.cni.cncf.io"),
+    "network-attachment-definitions.k8s.cni.cncf.io",
 )
 """What nobody writes a status of, and Argo CD may prune."""

@@ -9,6 +9,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -28,6 +30,7 @@ import (
 	argodiff "github.com/argoproj/argo-cd/v3/util/argo/diff"
 	"github.com/argoproj/argo-cd/v3/util/argo/normalizers"
 	"github.com/argoproj/argo-cd/v3/util/lua"
+	"github.com/argoproj/argo-cd/v3/util/settings"
 	"github.com/argoproj/gitops-engine/pkg/cache"
 	"github.com/argoproj/gitops-engine/pkg/diff"
 	"github.com/argoproj/gitops-engine/pkg/health"
@@ -38,6 +41,8 @@ import (
 )
 
 const pause = 100 * time.Millisecond // between two steps of a sync
+
+const namespace = "argocd" // of Argo CD itself
 
 const server = "https://kubernetes.default.svc"
 
@@ -73,7 +78,7 @@ type argocd struct {
 	kubectl  kube.Kubectl
 	tracking argo.ResourceTracking
 	dryRun   diff.ServerSideDryRunner
-	healthOf health.HealthOverride
+	settings *settings.SettingsManager
 	timeout  time.Duration
 }
 
@@ -107,9 +112,13 @@ func start(kubeconfig string, timeout time.Duration) (*argocd, error) {
 		config:   config,
 		kubectl:  &kube.KubectlCmd{Log: logr.Discard(), Tracer: tracing.NopTracer{}},
 		tracking: argo.NewResourceTracking(),
-		healthOf: lua.ResourceHealthOverrides(nil),
 		timeout:  timeout,
 	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	a.settings = settings.NewSettingsManager(context.Background(), client, namespace)
 	a.cache = cache.NewClusterCache(config,
 		cache.SetLogr(logr.Discard()),
 		cache.SetPopulateResourceInfoHandler(func(un *unstructured.Unstructured, _ bool) (any, bool) {
@@ -126,6 +135,15 @@ func start(kubeconfig string, timeout time.Duration) (*argocd, error) {
 	}
 	a.dryRun = diff.NewK8sServerSideDryRunner(applier)
 	return a, nil
+}
+
+// healthOf returns the health checks that Argo CD has, with those of its ConfigMap argocd-cm where there is one.
+func (a *argocd) healthOf() health.HealthOverride {
+	overrides, err := a.settings.GetResourceOverrides()
+	if err != nil {
+		overrides = nil
+	}
+	return lua.ResourceHealthOverrides(overrides)
 }
 
 // owner returns the Application that an object belongs to.
@@ -250,7 +268,7 @@ func (a *argocd) options(asked *request) []sync.SyncOpt {
 	cluster := &v1alpha1.Cluster{Server: server}
 	return []sync.SyncOpt{
 		sync.WithLogr(logr.Discard()),
-		sync.WithHealthOverride(a.healthOf),
+		sync.WithHealthOverride(a.healthOf()),
 		sync.WithPrune(policy.Automated.Prune),
 		sync.WithManifestValidation(true),
 		sync.WithServerSideApply(policy.SyncOptions.HasOption(synccommon.SyncOptionServerSideApply)),
@@ -302,7 +320,7 @@ func (a *argocd) compare(asked *request, told *answer) error {
 			return fmt.Errorf("%s was not part of the sync", kube.GetResourceKey(un))
 		}
 		each.Live = un
-		status, err := health.GetResourceHealth(un, a.healthOf)
+		status, err := health.GetResourceHealth(un, a.healthOf())
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,8 @@ from tests.e2e.cluster.engines import Report
 from tests.e2e.cluster.server import TOOLS, Cluster, Key
 from tests.ran import module_version, ran
 
+_LOOKS = 10  # at all Applications, until what fails has to be seen
+
 
 class Outcome(NamedTuple):
     """What a sync made of one object."""
@@ -114,6 +116,15 @@ class Follower(Imitation):
             report.refused.append(f"{path}: {answer.error}")
         for outcome in answer.outcomes:
             self._note(outcome, name, report)
+
+    def fails(self, part: str) -> str:
+        """Sync until an object with a part of its name is Degraded; return what Argo CD says of its health."""
+        for _ in range(_LOOKS):
+            self.sync(again=True)
+            for key, health in self.health.items():
+                if part in key.name and health == "Degraded":
+                    return f"{key}: {health}"
+        pytest.fail(f"nothing of {part} is Degraded: {self.health}")
 
     def _note(self, outcome: Outcome, name: str, report: Report) -> None:
         key = outcome.key

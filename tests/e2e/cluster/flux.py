@@ -36,6 +36,7 @@ class Root(NamedTuple):
     after: frozenset[str]
     ready: str  # True, False or Unknown
     since: str  # when that became so
+    reason: str
     message: str
     revision: str  # applied last
     inventory: frozenset[Key]
@@ -153,6 +154,16 @@ class Flux:
             assert time.monotonic() < deadline, "\n".join([*waiting, f"missing or too many: {missing}"])
             time.sleep(0.5)
 
+    def fails(self, part: str) -> str:
+        """Wait until the health check of a Kustomization with a part of its name fails; return what Flux says of it."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            for root in self.roots().values():
+                if part in root.name and root.ready == "False" and root.reason == "HealthCheckFailed":
+                    return root.message
+            assert time.monotonic() < deadline, f"{part} does not fail: {[*self.roots().values()]}"
+            time.sleep(0.5)
+
     def reconcile(self) -> None:
         """Have every Kustomization reconciled once more, as `flux reconcile` does, and wait for it."""
         asked = str(time.time_ns())
@@ -176,16 +187,21 @@ class Follower:
         self._held: set[Key] = set()  # by any Kustomization
         self.roots: Mapping[str, Root] = {}
 
-    def sync(self) -> Report:
-        """Publish what the repository holds now, wait until all of it is ready, and tell what that did."""
+    def sync(self, *, again: bool = False) -> Report:
+        """Publish what the repository holds now, wait until all of it is ready, and tell what that did.
+
+        ``again`` has every Kustomization reconciled once more, whether its files changed or not.
+        """
         if not self.roots:
             entry = str(self._repository / self._bootstrap)
             self._cluster.kubectl("apply", "--server-side", "--kustomize", entry)
-        declared = _declared(self._repository / self._bootstrap)
+        declared = self._declared()
         [source] = (obj["metadata"]["name"] for obj in declared if obj["kind"] == "GitRepository")
         names = frozenset(obj["metadata"]["name"] for obj in declared if obj["kind"] == "Kustomization")
         revision = self._flux.publish(self._repository, source)
         self.roots = self._flux.settle(revision, names)
+        if again:
+            self._flux.reconcile()
         live = self._cluster.objects()
         held = {key for root in self.roots.values() for key in root.inventory}
         gone = sorted(self._held - held)
@@ -199,6 +215,15 @@ class Follower:
             stranded=[],
         )
 
+    def fails(self, part: str) -> str:
+        """Publish what the repository holds now, and return what Flux says of the root that fails for it."""
+        [source] = (each["metadata"]["name"] for each in self._declared() if each["kind"] == "GitRepository")
+        self._flux.publish(self._repository, source)
+        return self._flux.fails(part)
+
+    def _declared(self) -> list[Object]:
+        return _declared(self._repository / self._bootstrap)
+
 
 def _declared(directory: Path) -> list[Object]:
     """Return Flux's own objects below an entry point."""
@@ -209,13 +234,16 @@ def _declared(directory: Path) -> list[Object]:
 def _root(obj: Object) -> Root:
     status = obj.get("status", {})
     conditions = {each["type"]: each for each in status.get("conditions", ())}
-    ready = conditions.get("Ready", {"status": "Unknown", "lastTransitionTime": "", "message": "never looked at"})
+    ready = conditions.get(
+        "Ready", {"status": "Unknown", "lastTransitionTime": "", "reason": "", "message": "never looked at"}
+    )
     entries = status.get("inventory", {}).get("entries", ())
     return Root(
         name=obj["metadata"]["name"],
         after=frozenset(each["name"] for each in obj["spec"].get("dependsOn", ())),
         ready=ready["status"],
         since=ready["lastTransitionTime"],
+        reason=ready["reason"],
         message=ready["message"],
         revision=status.get("lastAppliedRevision", ""),
         inventory=frozenset(_entry(each["id"]) for each in entries),

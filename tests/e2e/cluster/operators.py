@@ -16,6 +16,7 @@ from tests.e2e.cluster.walk import EXAMPLES
 
 _PAUSE = 0.5  # seconds between two looks at the cluster
 _WAITS = {"phase": "WaitForFirstConsumer"}
+FAILS = "doomed"  # in the name of a Plan
 _THEN = "2026-01-01T00:00:00Z"  # one time for all, so that a status that is written twice is the same
 
 
@@ -127,6 +128,15 @@ def _data_volume(obj: Object) -> Object:
 
 def _claim(obj: Object) -> Object:
     return {"phase": "Bound", "capacity": obj["spec"]["resources"]["requests"]}
+
+
+def _migration(obj: Object) -> Object:
+    """Forklift: a migration runs first; one of a Plan that says so in its name fails, others succeed."""
+    if not obj.get("status", {}).get("conditions"):
+        return {"conditions": [_condition("Running", category="Advisory", message="The migration is RUNNING.")]}
+    if FAILS in obj["spec"]["plan"]["name"]:
+        return {"conditions": [_condition("Failed", category="Advisory", message="The migration has FAILED.")]}
+    return {"conditions": [_condition("Succeeded", category="Advisory", message="The migration has SUCCEEDED.")]}
 
 
 def _machine(obj: Object) -> Object:

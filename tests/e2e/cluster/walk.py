@@ -22,8 +22,8 @@ STAGES = ("prepared", "migrating", "cutover")
 class Syncs(Protocol):
     """An engine that follows a repository: an imitation, or the real one."""
 
-    def sync(self) -> Report:
-        """Bring the cluster to what the repository says, and tell what was done."""
+    def sync(self, *, again: bool = False) -> Report:
+        """Bring the cluster to what the repository says, and tell what was done; ``again`` looks at all of it."""
 
 
 class Walk:

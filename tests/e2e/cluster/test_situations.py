@@ -1,0 +1,165 @@
+"""What happens to a team, walked with each real engine: nothing that must stay moves, nothing is lost."""
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.e2e.cluster import argocd, flux, operators, server
+from tests.e2e.cluster.server import Cluster
+from tests.e2e.cluster.team import ENTRY, Team
+from tests.invocation import vmferry
+
+pytestmark = pytest.mark.cluster
+
+
+def _engine(name: str) -> object:
+    asked = f"VMFERRY_E2E_{name.upper()}"
+    reason = f"takes minutes and servers: make e2e-{name}"
+    return pytest.param(name, marks=pytest.mark.skipif(os.environ.get(asked) != "1", reason=reason))
+
+
+@pytest.fixture(scope="module", params=[_engine("flux"), _engine("argocd")])
+def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    scratch = tmp_path_factory.mktemp(request.param)
+    with ExitStack() as stack:
+        cluster = stack.enter_context(server.running(scratch))
+        stack.enter_context(operators.playing(cluster))
+        follow = _flux(stack, cluster, scratch) if request.param == "flux" else _argocd(stack, cluster)
+        made = Team(cluster, scratch / "repository", request.param, follow)
+        made.has("retained", "stays-01", "moves-01")
+        made.has("retried", "job-01", "job-02", path="virt-v2v", method="job")
+        made.has("reverted", "back-01")
+        made.has(operators.FAILS, "bad-01")
+        made.has("stopped", "off-01", path="virt-v2v", method="job")
+        assert made.compile().code == 0
+        _installed(made)
+        made.commit("The plan")
+        made.sync()
+        yield made
+
+
+def _flux(stack: ExitStack, cluster: Cluster, scratch: Path) -> Callable[[Path], flux.Follower]:
+    controller = stack.enter_context(flux.running(cluster, scratch))
+    return lambda repository: flux.Follower(cluster, controller, repository, ENTRY)
+
+
+def _argocd(stack: ExitStack, cluster: Cluster) -> Callable[[Path], argocd.Follower]:
+    program = stack.enter_context(argocd.running(cluster))
+    return lambda repository: argocd.Follower(cluster, program, repository, ENTRY)
+
+
+def _installed(team: Team) -> None:
+    """Give Argo CD its configuration, and what the tree has for it, as README.md has a person do once."""
+    checks = team.repository / "gitops/infra/argocd/argocd-cm.yaml"
+    if checks.is_file():
+        own = {"name": "argocd-cm", "namespace": "argocd", "labels": {"app.kubernetes.io/part-of": "argocd"}}
+        team.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": own}), "argocd")
+        team.cluster.kubectl("apply", "--server-side", "--field-manager=vmferry-health", "--filename", str(checks))
+
+
+def test_a_vm_that_is_to_stay_does_not_move_with_its_group(team: Team, tally: Counter[str]) -> None:
+    team.step("retained-01", "prepared")
+    entry = team.entry("stays-01")
+    entry |= {"disposition": "retain", "reason": "its owner says so"}
+    team.spec["groups"]["retained-01"] = {"stage": "migrating"}
+    refused = team.compile()
+    assert refused.code == 1
+    assert "stays-01" in refused.out
+    assert team.git("status", "--short", "gitops") == ""
+    team.sync()
+    assert not team.live("Migration", "retained-01")
+    del entry["disposition"], entry["reason"]
+    report = team.step("retained-01", "migrating")
+    tally.update(applied=len(report.applied), lost=len(team.lost()))
+    assert team.live("Migration", "retained-01")
+
+
+def test_another_attempt_overwrites_no_disk(team: Team, tally: Counter[str]) -> None:
+    team.moves("retried-01", "prepared", "migrating")
+    first = {key: obj["metadata"]["uid"] for key, obj in team.live("DataVolume", "job-0").items()}
+    report = team.step("retried-01", "migrating", attempt=2)
+    second = {key: obj["metadata"]["uid"] for key, obj in team.live("DataVolume", "job-0").items()}
+    tally.update(applied=len(report.applied), lost=len(team.lost()))
+    assert first
+    assert first == second
+    assert {key.name for key in report.applied if key.kind == "Job"} >= {
+        f"job-0{number}-convert-2" for number in (1, 2)
+    }
+    assert team.lost() == []
+
+
+def test_a_job_that_somebody_deleted_is_made_again_and_nothing_else(team: Team, tally: Counter[str]) -> None:
+    jobs = team.live("Job", "job-0")
+    key = max(jobs)
+    team.cluster.delete(key)
+    report = team.again()
+    tally.update(applied=len(report.applied), lost=len(team.lost()))
+    assert report.applied[key]["metadata"]["uid"] != jobs[key]["metadata"]["uid"]
+    assert team.lost() == []
+
+
+def test_a_revert_is_refused_by_the_check_and_loses_nothing_if_it_is_merged(team: Team, tally: Counter[str]) -> None:
+    team.moves("reverted-01", "prepared", "migrating", "cutover")
+    before = team.git("rev-parse", "HEAD").strip()
+    team.git("revert", "--no-edit", "HEAD")
+    refused = vmferry("check", team.repository, "--against", before)
+    assert refused.code == 1
+    assert "reverted-01" in refused.out
+    report = team.sync()
+    tally.update(applied=len(report.applied), deleted=len(report.deleted), lost=len(team.lost()))
+    assert team.lost() == []
+    team.git("revert", "--no-edit", "HEAD")
+    team.spec = yaml.safe_load((team.repository / "spec.yaml").read_text())
+    team.sync()
+    assert team.lost() == []
+
+
+def test_a_copy_for_another_cluster_takes_nothing_from_the_first(team: Team, tally: Counter[str]) -> None:
+    copy = team.repository.parent / "copy"
+    shutil.copytree(team.repository, copy, ignore=shutil.ignore_patterns(".git", "gitops"))
+    spec = yaml.safe_load((copy / "spec.yaml").read_text())
+    spec["target"]["cluster"]["name"] = "prod-b"
+    (copy / "spec.yaml").write_text(yaml.safe_dump(spec))
+    refused = vmferry("compile", copy, "--out", team.repository)
+    assert refused.code == 1, refused.text
+    assert "prod-a" in refused.text
+    report = team.sync()
+    tally.update(deleted=len(report.deleted), lost=len(team.lost()))
+    assert report.deleted == []
+    assert team.lost() == []
+
+
+def test_a_patch_in_local_stops_a_vm_after_the_cutover(team: Team, tally: Counter[str]) -> None:
+    team.moves("stopped-01", "prepared", "migrating", "cutover")
+    [(key, running)] = team.live("VirtualMachine", "off-01").items()
+    assert running["spec"]["runStrategy"] == "Always"
+    layer = team.layer_of(key, "stopped/stopped-01")
+    local = layer / "local/kustomization.yaml"
+    component = yaml.safe_load(local.read_text())
+    stop = {"op": "replace", "path": "/spec/runStrategy", "value": "Halted"}
+    patch = {"target": {"kind": key.kind, "name": key.name}, "patch": json.dumps([stop])}
+    local.write_text(yaml.safe_dump(component | {"patches": [patch]}))
+    assert vmferry("compile", team.repository, "--out", team.repository, "--check").code == 0
+    team.commit("off-01 stays off")
+    report = team.sync()
+    tally.update(applied=len(report.applied), lost=len(team.lost()))
+    assert team.live("VirtualMachine", "off-01")[key]["spec"]["runStrategy"] == "Halted"
+    assert team.lost() == []
+
+
+def test_a_migration_that_fails_is_no_green_one(team: Team, tally: Counter[str]) -> None:
+    group = f"{operators.FAILS}-01"
+    team.step(group, "prepared")
+    team.spec["groups"][group] = {"stage": "migrating"}
+    assert team.compile().code == 0
+    team.commit("It will fail")
+    told = team.follower.fails(f"{group}")
+    tally.update(lost=len(team.lost()))
+    assert "Migration" in told
+    assert team.lost() == []

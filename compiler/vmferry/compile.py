@@ -18,7 +18,7 @@ from vmferry.output import tree
 from vmferry.output.complete import Ledger
 from vmferry.output.render import check_owner, render
 from vmferry.output.yaml import dump
-from vmferry.placed import around, not_in_git
+from vmferry.placed import around, last_merge, not_in_git, unfinished_merge
 
 __all__ = [
     "Checked",
@@ -67,7 +67,7 @@ def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force
     ledger = Ledger()
     emitted = ledger.passing(backends.emit(blueprint))
     planned = tuple(render(emitted, blueprint.name, blueprint.cluster.name, blueprint.external_nads))
-    changes = tree.plan(root, planned, _inputs(blueprint), force=force)
+    changes = _plan(root, planned, _inputs(blueprint), force=force)
     # again: another one's may have come while this one waited for its turn
     check_owner(root, blueprint.name, blueprint.cluster.name)
     ledger.check(blueprint)
@@ -85,6 +85,18 @@ def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force
         assignments_changed=changed,
         findings=placed,
     )
+
+
+def _plan(root: Path, planned: tuple[tree.Planned, ...], inputs: dict[str, str], *, force: bool) -> tree.Changes:
+    """Return what compiling changes. Git may have put files together in a merge: nobody edited those by hand."""
+    merge = None if force else unfinished_merge(root)
+    changes = tree.plan(root, planned, inputs, force=force, merge=merge)
+    if changes.conflicts and not force:
+        places = [finding.where.file for finding in changes.conflicts if finding.where is not None]
+        merge = last_merge(root, [Path(place).relative_to(root.resolve()).as_posix() for place in places])
+        if merge is not None:
+            changes = tree.plan(root, planned, inputs, merge=merge)
+    return changes
 
 
 def write(compiled: Compiled) -> None:
@@ -115,7 +127,7 @@ def untracked(compiled: Compiled) -> tuple[Path, ...]:
 
 def _differs(assignments: Path, content: bytes) -> bool:
     try:
-        return files.read(_written(assignments)) != content
+        return files.read(_written(assignments)).replace(b"\r\n", b"\n") != content  # line ends are the checkout's
     except FileNotFoundError:
         return True
 

@@ -1,17 +1,22 @@
 """What lies around a compiled tree: the git repository it is in, and other trees there."""
 
+import hashlib
+import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
+from vmferry import files
 from vmferry.load.git import Repository
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.finding import Finding, SpecError
 from vmferry.output.layout import trees_below
+from vmferry.output.locks import lock_name, salvage
 from vmferry.output.neighbours import shared
 from vmferry.output.render import OWNER, owner
-from vmferry.output.tree import Planned
+from vmferry.output.tree import Merge, Planned
 
 
 def around(root: Path, out: Path, blueprint: Blueprint, planned: Iterable[Planned]) -> Iterator[Finding]:
@@ -25,6 +30,88 @@ def around(root: Path, out: Path, blueprint: Blueprint, planned: Iterable[Planne
     with suppress(OSError):
         trees += trees_below(out, 2)
     yield from shared(root, trees, blueprint.cluster.name, planned)
+
+
+def unfinished_merge(root: Path) -> Merge | None:
+    """Return what vmferry owns on both sides of a merge that is not committed yet; None where there is none."""
+    if not root.is_dir() or _repository(root) is None:
+        return None
+    sides = Repository(root).unfinished()
+    return _merge(Repository(root), sides, None, ()) if sides else None
+
+
+def last_merge(root: Path, paths: Collection[str]) -> Merge | None:
+    """Return the last merge below a tree, and which of ``paths`` are as git put them together of what vmferry wrote."""
+    if not root.is_dir() or _repository(root) is None:
+        return None
+    repository = Repository(root)
+    sides, commit = repository.unfinished(), None
+    if not sides:
+        sides, commit = repository.last_merge()
+    return _merge(repository, sides, commit, paths) if sides else None
+
+
+_Side = dict[str, tuple[str, str]]  # by path: git's name of a file, and the digest of its content
+
+
+def _merge(repository: Repository, sides: list[str], commit: str | None, paths: Collection[str]) -> Merge | None:
+    """Return a merge. A file that is the same on all sides git did not touch, and of one it knows what came of it."""
+    try:
+        owned = [_owned(repository, side) for side in sides]
+        versions = [_versions(repository, side, paths) for side in sides]
+        result = _versions(repository, commit, paths) if commit is not None else None
+    except SpecError:  # a clone that lacks some of it
+        return None
+    every = {path: frozenset().union(*(side.get(path, ()) for side in owned)) for path in {*chain(*owned)}}
+    if result is not None:  # what was written since is none of the merge's business
+        every = {path: every.get(path, frozenset()) for path in paths if _is(repository, path, result.get(path))}
+    merged = {path for path in paths if path in every and _differs(path, versions) and _ours(path, versions, owned)}
+    return Merge(every, frozenset(merged))
+
+
+def _differs(path: str, versions: list[_Side]) -> bool:
+    return len({version.get(path) for version in versions}) > 1
+
+
+def _ours(path: str, versions: list[_Side], owned: list[dict[str, frozenset[str]]]) -> bool:
+    """Return whether vmferry wrote each version of a file."""
+    pairs = zip(versions, owned, strict=True)
+    return all(path not in version or version[path][1] in known.get(path, ()) for version, known in pairs)
+
+
+def _owned(repository: Repository, commit: str) -> dict[str, frozenset[str]]:
+    """Return the digests of the files that vmferry owned in a commit."""
+    found: dict[str, frozenset[str]] = {}
+    for path, (content, _) in _files(repository, commit, lambda path: lock_name(path) is not None).items():
+        for name, digest in salvage(content, path).files.items():
+            found[name] = found.get(name, frozenset()) | {digest}
+    return found
+
+
+def _versions(repository: Repository, commit: str, paths: Collection[str]) -> _Side:
+    wanted = frozenset(paths)
+    found = _files(repository, commit, lambda path: path in wanted) if wanted else {}
+    return {path: (name, hashlib.sha256(content).hexdigest()) for path, (content, name) in found.items()}
+
+
+def _files(repository: Repository, commit: str, wanted: Callable[[str], bool]) -> dict[str, tuple[bytes, str]]:
+    """Return the content of files of a commit and git's names of them, by their path below the directory."""
+    prefix = os.fsencode(repository.prefix())
+    blobs = {
+        blob: os.fsdecode(blob.path.removeprefix(prefix))
+        for blob in repository.files(commit)
+        if blob.path.startswith(prefix) and wanted(os.fsdecode(blob.path.removeprefix(prefix))) and not blob.link
+    }
+    return {blobs[blob]: (content, blob.name) for blob, content in repository.contents(commit, [*blobs])}
+
+
+def _is(repository: Repository, path: str, version: tuple[str, str] | None) -> bool:
+    """Return whether a file still has the content that it had in a commit."""
+    try:
+        content = files.read(repository.directory / path)
+    except OSError:
+        return False
+    return version is not None and hashlib.sha256(content).hexdigest() == version[1]
 
 
 def not_in_git(directory: Path, paths: Collection[str]) -> list[str]:

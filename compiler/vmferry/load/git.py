@@ -34,7 +34,7 @@ class Repository:
     """The git repository around a directory."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
 
     def commit(self, revision: str, spec: Path) -> str:
         """Return the name of a commit. Raises SpecError where there is none, or the text names several."""
@@ -43,7 +43,7 @@ class Repository:
         if found.returncode == 0 and _NAME.fullmatch(name):  # `^HEAD` gives a name to leave out
             return name
         said = found.stderr.decode(errors="replace").strip().partition("\n")[0]  # nothing of what is not there
-        message = f"there is no commit {revision!r} in a git repository around {self._directory}"
+        message = f"there is no commit {revision!r} in a git repository around {self.directory}"
         remedy = "name a commit, a branch or a tag; in CI fetch it first (actions/checkout: fetch-depth: 0)"
         raise SpecError(_refused(message + (f": {said}" if said else ""), remedy, spec))
 
@@ -73,6 +73,20 @@ class Repository:
             return []
         return [self.commit("HEAD", spec), *self._lines("rev-parse", "--verify", "--quiet", "MERGE_HEAD")]
 
+    def unfinished(self) -> list[str]:
+        """Return the sides of a merge, a rebase or a cherry-pick that goes on; none where there is none."""
+        folders = (self._text("rev-parse", "--git-path", f"rebase-{kind}") for kind in ("merge", "apply"))
+        rebasing = any((self.directory / folder).is_dir() for folder in folders)
+        for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", *(["REBASE_HEAD"] if rebasing else [])):
+            if other := self._lines("rev-parse", "--verify", "--quiet", name):
+                return [*self._lines("rev-parse", "--verify", "--quiet", "HEAD"), *other]
+        return []
+
+    def last_merge(self) -> tuple[list[str], str | None]:
+        """Return the sides of the last merge that changed anything below the directory, and its commit."""
+        found = self._lines("rev-list", "--merges", "--parents", "--max-count=1", "HEAD", "--", ".")
+        return (found[1:], found[0]) if found else ([], None)
+
     def parents(self, commit: str, spec: Path) -> list[str]:
         """Return what a commit was made on. Raises SpecError where a shallow clone does not have it."""
         if commit in self._ends():
@@ -97,7 +111,7 @@ class Repository:
         if self._lines("rev-parse", "--is-shallow-repository") != ["true"]:
             return frozenset()
         path = self._text("rev-parse", "--git-path", "shallow")
-        return frozenset(files.read(self._directory / path).decode().split())
+        return frozenset(files.read(self.directory / path).decode().split())
 
     def _apart(self, revision: str, spec: Path) -> SpecError:
         if self._ends():
@@ -187,18 +201,18 @@ class Repository:
         self, *arguments: str, stdin: bytes = b"", also: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         """Run git in the directory, whatever directory a hook of git runs in."""
-        command = ["git", "--no-replace-objects", "-C", str(self._directory), *arguments]
+        command = ["git", "--no-replace-objects", "-C", str(self.directory), *arguments]
         env = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE} | _ONLY_READ | (also or {})
         try:
             return subprocess.run(command, input=stdin, capture_output=True, env=env, check=False)
         except FileNotFoundError:
             message = "git is not installed"
-            raise SpecError(Finding(code="VMF009", message=message, where=Where(file=str(self._directory)))) from None
+            raise SpecError(Finding(code="VMF009", message=message, where=Where(file=str(self.directory)))) from None
 
     def _unreadable(self, commit: str, said: bytes) -> SpecError:
         reason = said.decode(errors="replace").strip().partition("\n")[0]
-        message = f"git cannot read {self._directory} at {commit[:12]}" + (f": {reason}" if reason else "")
-        return SpecError(Finding(code="VMF009", message=message, help=_FETCH, where=Where(file=str(self._directory))))
+        message = f"git cannot read {self.directory} at {commit[:12]}" + (f": {reason}" if reason else "")
+        return SpecError(Finding(code="VMF009", message=message, help=_FETCH, where=Where(file=str(self.directory))))
 
 
 def _refused(message: str, remedy: str, spec: Path) -> Finding:

@@ -751,6 +751,14 @@ _RULES = (
         "SourceRef); argo-cd docs/user-guide (spec.source.path)",
         essential=False,
     ),
+    Rule(
+        "VMF634",
+        "error",
+        "line ends were changed",
+        why="With core.autocrlf git writes other line ends into a clone than were compiled. Nobody edited anything, "
+        "and yet no file is as its lock says; a script that goes from there to a Linux machine does not start.",
+        source="git: gitattributes(5), text",
+    ),
     # 7xx: the source, and the way out of it
     Rule(
         "VMF760",

@@ -20,8 +20,9 @@ _FIELD = re.compile(r"# (?P<name>phase|inputs): (?P<value>\S+)")
 _CONFLICT_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 _HELP = (
-    "locks are generated: take either side of the lock (`git checkout --ours` or `--theirs`) and run vmferry "
-    "compile again; with --force it goes by what is left of the lock"
+    "locks are generated: resolve the merge of the spec and of assignments.yaml, take either side of the lock "
+    "(`git checkout --ours` or `--theirs`) and run vmferry compile again; with --force it goes by what is left of the "
+    "lock"
 )
 
 # Line breaks and what hides in a terminal would break the one-line-a-file format; git and Windows read a
@@ -92,7 +93,7 @@ def parse(raw: bytes, file: str) -> Lock:
     Raises SpecError: VMF603 for text that vmferry did not write, merge conflicts among it, and VMF611 for a
     path that leads out of the tree.
     """
-    lines = _lines(raw, file)
+    lines = _lines(raw.replace(b"\r\n", b"\n"), file)  # a checkout may change line ends; what is owned is the same
     fields: dict[str, str] = {}
     seeds: dict[str, str] = {}
     files: dict[str, str] = {}
@@ -133,8 +134,6 @@ def _lines(raw: bytes, file: str) -> list[str]:
     for number, line in enumerate(lines, start=1):
         if line.startswith(_CONFLICT_MARKERS):
             raise SpecError(_invalid(file, number, line, "it holds a merge conflict"))
-        if line.endswith("\r"):
-            raise SpecError(_invalid(file, number, line, "its line endings were changed to CRLF"))
     if lines[0] != _MAGIC:
         raise SpecError(_invalid(file, 1, lines[0], f"it does not begin with `{_MAGIC}`"))
     if lines.pop():

@@ -12,14 +12,18 @@ from vmferry.output.objects import Issue
 
 EXTERNAL = "locks/external.txt"
 _COMPILE = "run vmferry compile"
+_LF = (
+    "git changed them when it checked out (core.autocrlf): have .gitattributes of the tree say `* -text`, and run "
+    "vmferry compile, which writes them as they were"
+)
 
 
 def check_files(tree: Tree) -> Iterator[Finding]:
     """Yield a finding for each file that is not as its lock says.
 
-    VMF601: edited; VMF604: missing; VMF602: a YAML file of somebody else's beside those of a kustomization
-    that is vmferry's, and not in `local/`; VMF613: one elsewhere in vmferry's folders that nothing in the
-    tree reads; VMF603 and VMF611: a lock that cannot be used.
+    VMF601: edited; VMF634: its line ends alone; VMF604: missing; VMF602: a YAML file of somebody else's beside
+    those of a kustomization that is vmferry's, and not in `local/`; VMF613: one elsewhere in vmferry's folders
+    that nothing in the tree reads; VMF603 and VMF611: a lock that cannot be used.
     """
     owned: dict[str, set[str]] = {}
     seeds: set[str] = set()
@@ -38,14 +42,7 @@ def check_files(tree: Tree) -> Iterator[Finding]:
         seeds.update(lock.seeds)
         for path, digest in lock.files.items():
             owned.setdefault(path, set()).add(digest)
-    present = set(tree.files)
-    for path, digests in sorted(owned.items()):
-        if path not in present:
-            yield tree.locate(Issue("VMF604", f"`{path}` is missing", _COMPILE, file=path))
-        elif _digest(tree, path) not in digests:
-            message = f"`{path}` was edited by hand"
-            remedy = "undo the edit, or move it to the group's local/ component"
-            yield tree.locate(Issue("VMF601", message, remedy, file=path))
+    yield from map(tree.locate, _unlike(tree, owned))
     directories = {posixpath.dirname(path) for path in owned if posixpath.basename(path) in KUSTOMIZATION_FILES}
     foreign = [path for path in tree.files if path.endswith(YAML_SUFFIXES) and path not in owned and path not in seeds]
     for path in foreign:
@@ -57,6 +54,25 @@ def check_files(tree: Tree) -> Iterator[Finding]:
         path for path in foreign if path.partition("/")[0] in tops and posixpath.dirname(path) not in directories
     ]
     yield from map(tree.locate, _unread(tree, elsewhere))
+
+
+def _unlike(tree: Tree, owned: dict[str, set[str]]) -> Iterator[Issue]:
+    """Yield an issue for each file that is not as its lock says; one for all whose line ends alone differ."""
+    present = set(tree.files)
+    crlf: list[str] = []
+    for path, digests in sorted(owned.items()):
+        if path not in present:
+            yield Issue("VMF604", f"`{path}` is missing", _COMPILE, file=path)
+        elif _digest(tree, path) in digests:
+            continue
+        elif _digest(tree, path, plain=True) in digests:
+            crlf.append(path)
+        else:
+            remedy = "undo the edit, or move it to the group's local/ component"
+            yield Issue("VMF601", f"`{path}` was edited by hand", remedy, file=path)
+    if crlf:
+        others = f" and {len(crlf) - 1} more have" if len(crlf) > 1 else " has"
+        yield Issue("VMF634", f"`{crlf[0]}`{others} CRLF line ends, which vmferry does not write", _LF, file=crlf[0])
 
 
 _LOCAL = "local"
@@ -100,9 +116,13 @@ def _path_of(directory: str, patch: object) -> Iterator[str]:
         yield posixpath.normpath(posixpath.join(directory, patch["path"]))
 
 
-def _digest(tree: Tree, path: str) -> str:
-    """Return the SHA-256 of a file in hexadecimal; of one that cannot be read, such as a dead link, none."""
+def _digest(tree: Tree, path: str, *, plain: bool = False) -> str:
+    """Return the SHA-256 of a file in hexadecimal; of one that cannot be read, such as a dead link, none.
+
+    ``plain``: as if its lines ended as vmferry ends them.
+    """
     try:
-        return hashlib.sha256(tree.read(path)).hexdigest()
+        content = tree.read(path)
+        return hashlib.sha256(content.replace(b"\r\n", b"\n") if plain else content).hexdigest()
     except OSError:
         return ""

@@ -22,6 +22,11 @@ KUSTOMIZATION = "kustomization.yaml"
 _GENERATED = (
     "Compiled by vmferry; edits are found and refused. Change the spec, or the local/ component of the overlay."
 )
+_ATTRIBUTES = b"""\
+# Yours: vmferry made this file once and never touches it again. With it compiled files are the same in every clone: git
+# changes no line ends, whatever core.autocrlf says.
+* -text
+"""
 _LOCAL = b"""\
 # Yours: vmferry made this file once and never touches it again. What you put here is applied on top of the
 # compiled overlay: https://kubectl.docs.kubernetes.io/guides/config_management/components/
@@ -54,6 +59,7 @@ def render(items: Iterable[Item], migration: str, cluster: str, externals: Itera
     for directory, names in listed.items():
         yield _kustomization(directory, {"resources": sorted(names)}, locks[directory])
     yield _externals(externals)
+    yield Planned(".gitattributes", _ATTRIBUTES, INFRA_LOCK, seed=True)
     yield Planned(OWNER, f"{migration}\n{cluster}\n".encode(), INFRA_LOCK)
 
 

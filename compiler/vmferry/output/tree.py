@@ -33,6 +33,13 @@ class Planned(Struct, frozen=True):
     seed: bool = False
 
 
+class Merge(NamedTuple):
+    """What git merged: files that vmferry owned on its sides, with their digests, and those that git put together."""
+
+    owned: Mapping[str, frozenset[str]]
+    merged: frozenset[str]
+
+
 class Entry(NamedTuple):
     """What was found at a path. Inode, size and time (in ns) are those of regular files, 0 for all else."""
 
@@ -93,20 +100,28 @@ def root_at(out: Path, path: str) -> Path:
     return root
 
 
-def plan(root: Path, files: Iterable[Planned], inputs: Mapping[str, str], *, force: bool = False) -> Changes:
+def plan(
+    root: Path,
+    files: Iterable[Planned],
+    inputs: Mapping[str, str],
+    *,
+    force: bool = False,
+    merge: Merge | None = None,
+) -> Changes:
     """Return what it takes for the tree at ``root`` to hold ``files`` beside the user's own.
 
     ``inputs`` has the digest of the inputs for each lock that ``files`` names. A file edited by hand (VMF601)
-    and one in the way of a compiled file (VMF602) are conflicts; with ``force`` both are given up, and
-    damaged locks are read as far as possible. Nothing is written, but a tree that a killed compile moved
-    aside is put back. Raises SpecError: VMF603 or VMF611 for a lock, VMF611 for a path in ``files``.
+    and one in the way of a compiled file (VMF602) are conflicts; with ``force`` both are given up. What git put
+    together in a ``merge`` is neither. With one of the two, damaged locks are read as far as possible. Nothing is
+    written, but a tree that a killed compile moved aside is put back. Raises SpecError: VMF603 or VMF611 for a
+    lock, VMF611 for a path in ``files``.
     """
     planned = sorted(files, key=lambda file: file.path)
     _check_paths([file.path for file in planned], sorted({lock_path(file.lock) for file in planned}))
     locks = _new_locks(planned, inputs)
     root = _resolved(root)
     with swap.exclusive(root):
-        return _Comparison(root, planned, locks, force).changes()
+        return _Comparison(root, planned, locks, force, merge).changes()
 
 
 def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: None) -> None:
@@ -169,7 +184,9 @@ def read_locks(root: Path, *, damaged: bool = False) -> dict[str, Lock]:
 class _Comparison:
     """The compiled files held against the tree on disk and its locks."""
 
-    def __init__(self, root: Path, planned: list[Planned], locks: dict[str, bytes], force: bool) -> None:
+    def __init__(
+        self, root: Path, planned: list[Planned], locks: dict[str, bytes], force: bool, merge: Merge | None
+    ) -> None:
         self.root = root
         self.force = force
         self.seeds = {file.path: file.content for file in planned if file.seed}
@@ -181,7 +198,10 @@ class _Comparison:
         self.owned: dict[str, set[str]] = {}
         self.seeded: dict[str, set[str]] = {}
         self.locks: set[str] = set()
-        for name, lock in read_locks(root, damaged=force).items():
+        self.merged = merge.merged if merge else frozenset()
+        for path, digests in merge.owned.items() if merge else ():
+            self.owned.setdefault(path, set()).update(digests)
+        for name, lock in read_locks(root, damaged=force or merge is not None).items():
             self.locks.add(lock_path(name))
             for known, listed in ((self.owned, lock.files), (self.seeded, lock.seeds)):
                 for path, digest in listed.items():
@@ -267,6 +287,12 @@ class _Comparison:
         if raw is None:
             return False
         digest = hashlib.sha256(raw).hexdigest()
+        ours = digest in self.owned.get(path, ()) or digest in self.seeded.get(path, ())
+        return ours or path in self.merged or self._by_line_ends(path, raw)
+
+    def _by_line_ends(self, path: str, raw: bytes) -> bool:
+        """Tell whether only the line ends differ from what vmferry wrote: a checkout may change those."""
+        digest = hashlib.sha256(raw.replace(b"\r\n", b"\n")).hexdigest() if b"\r\n" in raw else ""
         return digest in self.owned.get(path, ()) or digest in self.seeded.get(path, ())
 
     def _read(self, path: str) -> bytes | None:

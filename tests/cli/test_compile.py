@@ -39,7 +39,8 @@ def test_second_run_changes_nothing(project: Path, root: Path) -> None:
     before, assignments = tree(root), (project / "assignments.yaml").stat().st_mtime_ns
     result = run(project)
     assert result.code == 0
-    assert result.out == f"{root}: 0 created, 0 updated, 0 deleted, {len(before)} unchanged\n"
+    assert (root / ".gitattributes").is_file()  # the user's from now on
+    assert result.out == f"{root}: 0 created, 0 updated, 0 deleted, {len(before) - 1} unchanged\n"
     assert tree(root) == before
     assert (project / "assignments.yaml").stat().st_mtime_ns == assignments
 

@@ -109,7 +109,8 @@ def test_the_spec_may_accept_it_or_have_it_refused(tmp_path: Path) -> None:
     result = compiled(tmp_path / "south", suppressed, tmp_path)
     assert (result.code, found(result, "VMF632"), found(result, "VMF903")) == (0, [], [])
     result = compiled(tmp_path / "south", f"{south}rules: {{VMF632: error}}\n", tmp_path)
-    assert (result.code, {finding["severity"] for finding in found(result, "VMF632")}) == (1, {"error"})
+    assert result.code == 1
+    assert [finding["severity"] for finding in found(result, "VMF632")].count("error") == 1
 
 
 # --- the repository --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ refused by the driver, so the pairs matter and not the two lists alone (Ceph RBD
 as Block only).
 """
 
+import re
 from collections.abc import Mapping
 
 from vmferry.model.spec import AccessMode, StorageClass, VolumeMode
@@ -33,6 +34,11 @@ _CLAIMS: dict[str, tuple[Claim, ...]] = {
     "k8s.io/minikube-hostpath": (_RWO_F,),
     "nfs.csi.k8s.io": (_RWX_F,),
     "k8s-sigs.io/nfs-subdir-external-provisioner": (_RWX_F,),
+    "rancher.io/local-path": (_RWO_F,),
+    "kubernetes.io/aws-ebs": (_RWO_B,),
+    "kubernetes.io/azure-disk": (_RWO_B,),
+    "kubernetes.io/azure-file": (_RWX_F,),
+    "kubernetes.io/gce-pd": _LOCAL,
     "ebs.csi.aws.com": (_RWO_B,),
     "efs.csi.aws.com": (_RWX_F,),
     "pd.csi.storage.gke.io": _LOCAL,
@@ -60,6 +66,10 @@ _CLAIMS: dict[str, tuple[Claim, ...]] = {
     "directpv-min-io": (_RWO_F,),
     "kubesan.gitlab.io": (_RWX_B, _RWO_B, _RWO_F),
 }
+
+# What a provisioner can do as well where it was set up for that; a class says so with its `accessModes`.
+# rancher/local-path-provisioner issue 463 (no Block), pull 183 (sharedFileSystemPath).
+_WHERE_STATED: dict[str, tuple[Claim, ...]] = {"rancher.io/local-path": (_RWX_F, _RWO_F)}
 
 # A parameter of the class that changes what it can do: (provisioner, parameter, value prefix) -> claims.
 _BY_PARAMETER: tuple[tuple[str, str, str, tuple[Claim, ...]], ...] = (
@@ -94,6 +104,37 @@ _ON_ONE_NODE = frozenset(
 )
 
 
+# Cloud disks that are made in one zone and can be attached there only, unless a parameter of the class says otherwise:
+# provisioner -> (parameters, how a value looks that replicates over zones).
+_IN_ONE_ZONE: dict[str, tuple[tuple[str, ...], str]] = {
+    "ebs.csi.aws.com": ((), ""),
+    "kubernetes.io/aws-ebs": ((), ""),
+    "pd.csi.storage.gke.io": (("replication-type", "type"), "regional|high-availability"),
+    "kubernetes.io/gce-pd": (("replication-type",), "regional"),
+    "disk.csi.azure.com": (("skuName", "skuname", "storageAccountType", "storageaccounttype"), "_ZRS$"),
+    "kubernetes.io/azure-disk": (("skuName", "skuname", "storageAccountType", "storageaccounttype"), "_ZRS$"),
+    "blockvolume.csi.oraclecloud.com": ((), ""),
+    "diskplugin.csi.alibabacloud.com": (("type",), "regional"),
+    "vpc.block.csi.ibm.io": ((), ""),
+}
+
+
+def is_zonal(storage_class: StorageClass) -> bool:
+    """Return whether each volume of a class is known to be in one zone: the spec says zones, or it is a cloud disk."""
+    if storage_class.zones:
+        return True
+    if storage_class.provisioner not in _IN_ONE_ZONE:
+        return False
+    names, replicated = _IN_ONE_ZONE[storage_class.provisioner]
+    values = (storage_class.parameters.get(name, "") for name in names)
+    return not any(re.search(replicated, value) for value in values)
+
+
+def is_ceph_on_nodes(storage_class: StorageClass) -> bool:
+    """Return whether an operator in the cluster (Rook, OpenShift Data Foundation) runs the Ceph behind a class."""
+    return storage_class.provisioner.endswith((".rbd.csi.ceph.com", ".cephfs.csi.ceph.com"))
+
+
 def is_local(storage_class: StorageClass) -> bool:
     """Return whether a class is known to keep each volume on the disks of one node."""
     if storage_class.provisioner not in _ON_ONE_NODE:
@@ -116,10 +157,16 @@ def known_claims(provisioner: str, parameters: Mapping[str, str]) -> tuple[Claim
     return ()
 
 
+def _known_of(storage_class: StorageClass) -> tuple[Claim, ...]:
+    if storage_class.access_modes and storage_class.provisioner in _WHERE_STATED:
+        return _WHERE_STATED[storage_class.provisioner]
+    return known_claims(storage_class.provisioner, storage_class.parameters)
+
+
 def claims(storage_class: StorageClass) -> tuple[Claim, ...]:
     """Return the claims a class can serve: what is known, cut to what the spec says; empty if unknown."""
     access, modes = storage_class.access_modes, storage_class.volume_modes
-    known = known_claims(storage_class.provisioner, storage_class.parameters)
+    known = _known_of(storage_class)
     if not known and access and modes:
         known = tuple((a, m) for a in access for m in modes)
     return tuple(claim for claim in known if claim[0] in (access or (claim[0],)) and claim[1] in (modes or (claim[1],)))
@@ -133,7 +180,7 @@ def takes_files(storage_class: StorageClass) -> bool:
 
 def needs_modes(storage_class: StorageClass) -> tuple[AccessMode | VolumeMode, ...]:
     """Return the modes the spec states and the provisioner is known not to have."""
-    known = known_claims(storage_class.provisioner, storage_class.parameters)
+    known = _known_of(storage_class)
     if not known:
         return ()
     stated = (*(storage_class.access_modes or ()), *(storage_class.volume_modes or ()))

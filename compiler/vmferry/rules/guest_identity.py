@@ -55,7 +55,7 @@ def windows_clock(review: Review) -> Iterator[Problem]:
     for subject, machine in _emitted(review):
         if machine.os == "windows" and machine.timezone is None:
             yield subject.problem(
-                "it runs Windows, and the time zone of its clock is unknown: it will start with UTC as local time",
+                "it runs Windows, and its `timezone` is unknown: its clock will start with UTC as local time",
                 "add `timezone`, as in Europe/Berlin, or `windowsTimezone` in `defaults`; Etc/UTC if it keeps UTC",
                 "name",
             )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.facts import Disk, DiskBaseline
-from vmferry.model.provisioners import is_local
+from vmferry.model.provisioners import is_local, is_zonal
 from vmferry.model.quantity import format_size, parse_size
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.model.sizing import disk_storage, machine_load, peak, total
@@ -63,7 +63,12 @@ def apart(review: Review) -> Iterator[Problem]:
     A VM whose disks are on two nodes, or in two zones, can be scheduled nowhere. Only a pod that mounts all disks at
     once binds them together: that of a conversion Job or of a cold Forklift migration, with WaitForFirstConsumer.
     """
-    placed = {item.name: item for item in review.spec.storage.classes if is_local(item) or len(item.zones) > 1}
+    zones = len(_node_zones(review))
+    placed = {
+        item.name: item
+        for item in review.spec.storage.classes
+        if is_local(item) or len(item.zones) > 1 or (zones > 1 and not item.zones and is_zonal(item))
+    }
     alone = sum(pool.count for pool in review.spec.target.cluster.nodes) == 1
     for subject, _, machine in review.moving if placed and not alone else ():
         items = [placed[disk.storage_class] for disk in machine.disks if disk.owner and disk.storage_class in placed]
@@ -123,15 +128,14 @@ def single_zone(review: Review) -> Iterator[Problem]:
 
     When that zone fails, the VM cannot start in another, and anti-affinity spreads its set within one zone only.
     """
-    nodes, bad = _node_zones(review), _named(review, lambda item: bool(item.zones) and not is_local(item))
+    nodes, bad = _node_zones(review), _named(review, lambda item: is_zonal(item) and not is_local(item))
     for subject, group, machine in review.moving if bad and len(nodes) > 1 else ():
         names = sorted(_used(machine) & bad)
         why = _must_survive(review, subject, group)
         if names and why is not None and not machine.golden:
             yield subject.problem(
                 f"{_class(names)} binds each volume to one zone, nodes are in {len(nodes)}, and {why}",
-                "choose a class that is replicated over the zones (one without `zones`), or accept that the VM waits "
-                "for its zone",
+                "choose a class that is replicated over the zones, or accept that the VM waits for its zone",
                 *_at(machine),
             )
 

@@ -57,6 +57,8 @@ class Walk:
         assert self._blueprint is not None
         [group] = [group for group in self._blueprint.groups if group.name == name]
         result: Object = {"stage": stage}
+        if attempt := self.stages.get(name, {}).get("attempt"):
+            result["attempt"] = attempt
         if stage == "cutover" and group.method == "warm":
             [phase] = [phase for phase in self._blueprint.phases if phase.name == group.phase]
             result["cutover"] = phase.windows[0].start if phase.windows else "2027-01-01T00:00:00Z"
@@ -99,14 +101,19 @@ class Walk:
         """Return what the spec says when all groups are at one stage."""
         return {group: self.state(group, stage) for group in self.groups()}
 
+    def retry(self, *groups: str) -> None:
+        """Have groups that migrate begin a second attempt."""
+        self.step(self.stages | {group: self.stages[group] | {"attempt": 2} for group in groups})
+
     def all_the_way(self) -> None:
-        """Take all groups through every stage together, with what people change meanwhile; once more; and back."""
+        """Take all groups through every stage together, with what people change meanwhile, twice copied; and back."""
         self.step({})
         for stage in STAGES:
             self.step(self.all_at(stage))
             self.renew()
-        self.step({group: state | {"attempt": 2} for group, state in self.stages.items()})
-        self.revert(self.all_at("prepared"))
+            if stage == "migrating":
+                self.retry(*self.groups())
+        self.revert({group: {"stage": "prepared"} for group in self.groups()})
         self.revert({})
 
     def drop_roots(self) -> None:

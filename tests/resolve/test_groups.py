@@ -151,3 +151,47 @@ def test_a_vm_that_changes_its_phase_gets_a_group_there() -> None:
 def test_a_group_that_does_not_exist_is_an_error() -> None:
     found = resolved(vm("a"), groups={"first-02": {"stage": "prepared"}})
     assert "groups: first-01" in finding(found, "VMF404").help
+
+
+STATE = {"name": "data", "mountPath": "/data", "size": "10Gi", "tier": "gold"}
+
+
+def stateful(replicas: int, name: str = "shard", **state: Any) -> Data:
+    application = {"image": "registry.example.com/shard:1.0", "kind": "StatefulSet", "replicas": replicas}
+    return vm(name, path="rebuild", method=None, application=application | {"state": [STATE | state]})
+
+
+def test_each_replica_has_a_claim_that_counts() -> None:
+    found = finding(resolved(stateful(400)), "VMF405")
+    assert "VM shard needs 406 objects" in found.message
+    assert "replicas" in found.help
+    assert codes(resolved(stateful(40))) == []
+    assert codes(resolved(stateful(90, shared=True), storage=FILES)) == []
+
+
+def test_applications_with_many_claims_are_cut_into_groups() -> None:
+    found = resolved(*(stateful(100, name) for name in ("a", "b", "c")))
+    assert sorted(groups(found).values()) == [["a", "b"], ["c"]]
+
+
+FILES: Data = {
+    "classes": [{"name": "files", "provisioner": "rook-ceph.cephfs.csi.ceph.com", "tier": "gold"}],
+    "map": [{"source": {"datastore": "ds1"}, "tier": "gold"}],
+}
+
+
+def test_a_group_whose_only_vm_has_an_error_is_no_error_of_its_own() -> None:
+    wrong = vm("a", uuid=None)
+    state = {"stage": "prepared"}
+    assert codes(resolved(wrong, groups={"first-01": state})) == ["VMF108"]
+    assert "VMF404" in codes(resolved(wrong, groups={"first-02": state}))
+    assert codes(resolved(vm("b", method="image"), wrong, groups={"first-02": state})) == ["VMF108"]
+    assert "VMF404" in codes(resolved(vm("b"), groups={"first-02": state}))
+    assert "VMF404" in codes(resolved(wrong, groups={"second-01": state}))
+
+
+def test_a_clone_of_a_template_with_an_error_is_no_error_of_its_own() -> None:
+    template = vm("gold", template=True, method="image", powerState=None, nics=[])
+    clone = vm("web-01", cloneOf="gold", method="image", disks=None)
+    assert codes(resolved(template | {"os": None}, clone)) == codes(resolved(template | {"os": None}))
+    assert "VMF102" in codes(resolved(clone))

@@ -110,3 +110,18 @@ def test_a_planned_vm_keeps_its_name_when_its_rival_is_frozen() -> None:
 def test_a_name_with_a_slash_is_no_path() -> None:
     name = machines(resolved(vm("../../etc/passwd")))["../../etc/passwd"].target_name
     assert PurePosixPath(name).name == name == "etc-passwd"
+
+
+def test_names_that_only_change_to_lower_case_are_one_information() -> None:
+    found = finding(resolved(vm("WEB-01"), vm("Web-02"), vm("web-03")), "VMF111")
+    assert found.severity == "info"
+    assert found.vms == ("WEB-01", "Web-02")
+    assert "2 names change to lower case" in found.message
+
+
+def test_a_name_that_changes_otherwise_too_is_said_for_itself() -> None:
+    found = [each for each in resolved(vm("WEB-01"), vm("WEB_02"), vm("x.y")).findings if each.code == "VMF111"]
+    assert sorted(each.severity or "rule's" for each in found) == ["info", "rule's", "rule's"]
+    # two that become one get digests
+    twins = [each for each in resolved(vm("WEB-01"), vm("web-01", id="vm-2")).findings if each.code == "VMF111"]
+    assert [each.severity for each in twins] == [None]

@@ -127,6 +127,16 @@ def test_a_rebuilt_database_needs_a_window_too() -> None:
     assert "port 3306 is MySQL's" in only("VMF421", found)[0].message
 
 
+def test_databases_of_a_phase_without_a_window_are_one_finding() -> None:
+    phases = [{"name": "first", "kind": "stateful"}, {"name": "second", "kind": "stateful"}]
+    names = [f"app-{number:02}" for number in range(12)]
+    moved = [vm(name) for name in names] + [vm("app-99", phase="second")]
+    first, second = only("VMF421", reviewed(*moved, phases=phases))
+    assert (first.vms, second.vms) == (tuple(names), ("app-99",))
+    assert "12 databases move in it" in first.message
+    assert "and 9 more" in first.message
+
+
 # --- windows
 
 

@@ -92,7 +92,7 @@ def resolve(project: Project) -> Resolution:
     decided = [replace(machine, group=groups_of[key]) for key, machine in machines.items()]
     check_claims((*_of_known_sources(was, project), *decided), places, journal)
     begun = tuple(begin(project, (*decided, *was.machines.values())))
-    groups = _groups(project, phases, begun, journal)
+    groups = _groups(project, phases, begun, _unresolved(live, machines), journal)
     places_now = turns(spec, begun)
     taken = places_of(groups, places_now)
     check_recorded(project, groups, journal)
@@ -261,8 +261,24 @@ def _drift(project: Project, was: Frozen, today: _Today, journal: Journal) -> No
             _explain_frozen(machine, journal)
 
 
+def _unresolved(candidates: tuple[Candidate, ...], machines: Mapping[str, Machine]) -> Counter[str]:
+    """Return how many VMs of each phase have errors of their own, so that they are in no group."""
+    return Counter(c.decisions.phase for c in candidates if c.decisions.phase is not None and c.key not in machines)
+
+
+def _is_consequence(name: str, by_group: Mapping[str, list[Machine]], unresolved: Mapping[str, int]) -> bool:
+    """Return whether a group may be without VMs only because they have errors: it would be the next of its phase."""
+    phase, _, number = name.rpartition("-")
+    known = sum(other.rpartition("-")[0] == phase for other in by_group)
+    return number.isdigit() and int(number) <= known + unresolved.get(phase, 0) and phase in unresolved
+
+
 def _groups(
-    project: Project, phases: tuple[Phase, ...], machines: tuple[Machine, ...], journal: Journal
+    project: Project,
+    phases: tuple[Phase, ...],
+    machines: tuple[Machine, ...],
+    unresolved: Mapping[str, int],
+    journal: Journal,
 ) -> tuple[Group, ...]:
     """Return the groups in the order of phases and names, each with what its stage brings."""
     spec, where = project.spec, project.where.at("groups")
@@ -270,7 +286,7 @@ def _groups(
     for machine in machines:
         by_group[machine.group].append(machine)
     for name in spec.groups:
-        if name not in by_group:
+        if name not in by_group and not _is_consequence(name, by_group, unresolved):
             journal.find(
                 "VMF404",
                 f"group {name} does not exist",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.json import encode
 
 from vmferry.model.assignments import Assignments
-from vmferry.model.blueprint import Machine, MachineDisk
+from vmferry.model.blueprint import Machine, MachineDisk, StateVolume
 from vmferry.model.finding import Where
 from vmferry.model.spec import MigrationSpec, Phase
 from vmferry.resolve.journal import Journal
@@ -103,8 +103,15 @@ def resources(machine: Machine) -> int:
     if machine.path == "forklift":
         return services
     if machine.path == "rebuild":
-        return 6 + len(machine.state)
+        return 6 + sum(_claims(machine, volume) for volume in machine.state)
     return 2 + services + 2 * len(machine.disks)
+
+
+def _claims(machine: Machine, volume: StateVolume) -> int:
+    """Return how many claims a volume is: each replica of a StatefulSet has its own, unless they can share one."""
+    application = machine.application
+    own = application is not None and application.kind == "StatefulSet" and volume.access_mode != "ReadWriteMany"
+    return application.replicas if own and application is not None else 1
 
 
 def _key(machine: Machine) -> Hashable:
@@ -247,10 +254,18 @@ def _disagree(members: list[Machine], places: Mapping[str, Where], journal: Jour
 
 def _too_large(atom: tuple[Machine, ...], places: Mapping[str, Where], journal: Journal) -> None:
     names = tuple(machine.name for machine in atom)
+    if len(atom) == 1:
+        message = f"VM {names[0]} needs {resources(atom[0])} objects, more than the {MAX_RESOURCES} of a group"
+        fix = "give it fewer disks"
+        if atom[0].path == "rebuild":
+            fix = "each replica has a claim for each volume of `state`: lower `replicas`, or say shared: true"
+    else:
+        message = f"VMs {', '.join(names[:20])} must move together and need more than {MAX_RESOURCES} objects"
+        fix = "break the circle of dependencies"
     journal.find(
         "VMF405",
-        f"VMs {', '.join(names[:20])} must move together and need more than {MAX_RESOURCES} objects",
-        "kustomize and Argo CD cannot build such a root in time; break the circle of dependencies",
+        message,
+        f"kustomize and Argo CD cannot build such a root in time; {fix}",
         where=places[atom[0].key],
         vms=names,
     )

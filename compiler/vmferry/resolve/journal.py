@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from vmferry.model.blueprint import Decision
-from vmferry.model.finding import Finding, Where
+from vmferry.model.finding import Finding, Severity, Where
 
 
 class Journal:
@@ -21,9 +21,11 @@ class Journal:
         *,
         where: Where | None = None,
         vms: tuple[str, ...] = (),
+        severity: Severity | None = None,
     ) -> None:
-        """Record that something is wrong."""
-        self.findings.append(Finding(code=code, message=message, help=fix, where=where, vms=vms))
+        """Record that something is wrong; ``severity`` where it is not the rule's own."""
+        found = Finding(code=code, message=message, help=fix, where=where, vms=vms, severity=severity)
+        self.findings.append(found)
 
     def decide(
         self,

@@ -58,7 +58,8 @@ def build(
 
     ``known`` are machines that were decided before: templates among them can be cloned.
     """
-    golden = {(machine.source, machine.name): machine for machine in known if machine.golden}
+    golden: dict[tuple[str, str], Machine | None] = {(m.source, m.name): m for m in known if m.golden}
+    golden |= {(c.source, c.vm.name): None for c in candidates if c.vm.template}  # until they are decided
     result: dict[str, Machine] = {}
     # templates first: their clones have the same disks
     for candidate in sorted(candidates, key=lambda each: not each.vm.template):
@@ -183,7 +184,7 @@ def _copied(
     cluster: Cluster,
     networks: NetworkMap,
     storage: StorageMap,
-    golden: Mapping[tuple[str, str], Machine],
+    golden: Mapping[tuple[str, str], Machine | None],
     journal: Journal,
 ) -> Machine | None:
     vm, decisions, route = candidate.vm, candidate.decisions, parts.routes[candidate.key]
@@ -266,10 +267,17 @@ def _kept(candidate: Candidate, machine: Machine) -> tuple[MachineNic, ...]:
     )
 
 
-def _template(candidate: Candidate, golden: Mapping[tuple[str, str], Machine], journal: Journal) -> Machine | None:
-    """Return the template a VM is cloned from, which must have as many disks as the VM says."""
-    vm = candidate.vm
-    template = golden.get((candidate.source, vm.clone_of or ""))
+def _template(
+    candidate: Candidate, golden: Mapping[tuple[str, str], Machine | None], journal: Journal
+) -> Machine | None:
+    """Return the template a VM is cloned from, which must have as many disks as the VM says.
+
+    None is a template with errors of its own: those are reported, and what follows from them is not.
+    """
+    vm, key = candidate.vm, (candidate.source, candidate.vm.clone_of or "")
+    template = golden.get(key)
+    if template is None and key in golden:
+        return None
     if template is None:
         message, fix = "which is no template that moves", "give the template an entry with template: true"
     elif vm.disks and len(vm.disks) != len(template.disks):

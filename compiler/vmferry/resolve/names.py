@@ -73,7 +73,29 @@ def name_machines(
             used.add((namespace, name))
     for candidate in candidates:
         _record(candidate, names.get(candidate.key), journal)
+    _report_lower([c for c in candidates if _only_lower(c, names.get(c.key))], names, journal)
     return names
+
+
+def _only_lower(candidate: Candidate, name: str | None) -> bool:
+    """Return whether a name changes to lower case and in nothing else: there is no other way to write it."""
+    own = candidate.vm.name
+    return candidate.vm.target_name is None and name != own and name == own.lower()
+
+
+def _report_lower(candidates: list[Candidate], names: Mapping[str, str], journal: Journal) -> None:
+    if not candidates:
+        return
+    first = candidates[0]
+    many = f"{len(candidates)} names change" if len(candidates) > 1 else "1 name changes"
+    journal.find(
+        "VMF111",
+        f"{many} to lower case and in nothing else, as {first.vm.name!r} becomes {names[first.key]}",
+        "nothing to do: Kubernetes has no capitals in names; state targetName to choose another",
+        where=first.where.at("name"),
+        vms=tuple(candidate.vm.name for candidate in candidates),
+        severity="info",
+    )
 
 
 def _apart(namespace: str, wish: str, key: str, used: Collection[tuple[str, str]]) -> str:
@@ -95,6 +117,8 @@ def _record(candidate: Candidate, name: str | None, journal: Journal) -> None:
         journal.decide(candidate.key, "target name", name, "its own name", where=candidate.where.at("name"))
     else:
         journal.decide(candidate.key, "target name", name, f"made from {own!r}", where=candidate.where.at("name"))
+        if _only_lower(candidate, name):
+            return
         journal.find(
             "VMF111",
             f"VM {own!r} becomes {name}",

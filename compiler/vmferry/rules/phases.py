@@ -99,16 +99,22 @@ def database_without_window(review: Review) -> Iterator[Problem]:
     """
     phases = {phase.name: phase for phase in review.blueprint.phases}
     places = _places(review)
+    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for subject, group, machine in review.moving:
         if phases[group.phase].windows or _done(group) or machine.golden:
             continue
         if evidence := _database(subject, machine, phases[group.phase]):
-            yield Problem(
-                f"VM {subject.name}: {evidence}, and phase {group.phase} has no maintenance window",
-                f'add `windows: [{{start: "2027-02-06T20:00:00Z", duration: 8h}}]` to phase {group.phase}',
-                review.at(*places[group.phase]),
-                (subject.name,),
-            )
+            found[group.phase][subject.name] = evidence
+    for phase, told in found.items():
+        shown = [f"{name}: {evidence}" for name, evidence in list(told.items())[:_SHOWN]]
+        more = f"; and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+        many = f"{len(told)} databases move" if len(told) > 1 else "a database moves"
+        yield Problem(
+            f"phase {phase} has no maintenance window, and {many} in it ({'; '.join(shown)}{more})",
+            f'add `windows: [{{start: "2027-02-06T20:00:00Z", duration: 8h}}]` to phase {phase}',
+            review.at(*places[phase]),
+            tuple(told),
+        )
 
 
 _DATABASES = _any(

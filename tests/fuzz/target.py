@@ -20,13 +20,14 @@ import yaml
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 from tests.cli.test_check import SPEC, vm
+from tests.fuzz import imports
 from tests.fuzz.mutations import texts, values
 from tests.invocation import Result, vmferry
 
 CORPUS = Path(__file__).parent / "corpus"
 ACME = Path(__file__).resolve().parents[2] / "examples" / "acme"
 GOOD = f"{SPEC}vms:\n{vm('web-01')}groups: {{first-01: {{stage: prepared}}}}\n".encode()
-KINDS = ("spec", "assignments", "lock", "estate")
+KINDS = ("spec", "assignments", "lock", "estate", *imports.IMPORTS)
 LIMIT = 60  # seconds; more is a hang, even on a machine with too much to do
 CHUNK = 50
 
@@ -97,6 +98,9 @@ VERBS = ("check --format json SPEC", "compile SPEC --out OUT")
 
 def survives(kind: str, raw: bytes, verbs: Sequence[str] = VERBS) -> None:
     """Assert that vmferry survives a file."""
+    if kind in imports.IMPORTS:
+        _is_imported(kind, raw)
+        return
     with tempfile.TemporaryDirectory() as directory, limited(LIMIT):
         root = Path(directory)
         lay_out(root, {} if kind in ("spec", "estate") else good_tree())
@@ -106,6 +110,16 @@ def survives(kind: str, raw: bytes, verbs: Sequence[str] = VERBS) -> None:
         for verb in verbs:
             ended(vmferry(*verb.replace("SPEC", str(spec)).replace("OUT", str(out)).split(" ")))
         assert _outside(root) - {"spec/assignments.yaml"} == before - {"spec/assignments.yaml"}, "a run wrote elsewhere"
+
+
+def _is_imported(kind: str, raw: bytes) -> None:
+    with tempfile.TemporaryDirectory() as directory, limited(LIMIT):
+        root = Path(directory) / "within"
+        root.mkdir()
+        for result in imports.run(kind, raw, root):
+            ended(result)
+        assert {path.name for path in root.iterdir()} <= set(imports.WRITTEN), "a run wrote elsewhere"
+        assert [path.name for path in Path(directory).iterdir()] == ["within"], "a run wrote outside"
 
 
 def lay_out(root: Path, files: Mapping[str, bytes]) -> None:
@@ -130,6 +144,8 @@ def _outside(root: Path) -> set[str]:
 
 def inputs(kind: str) -> st.SearchStrategy[bytes]:
     """Return hostile files of a kind."""
+    if kind in imports.IMPORTS:
+        return imports.inputs(kind, seeds(kind))
     base = good(kind)
     broken = st.sampled_from([base, *seeds(kind)]).flatmap(texts)
     return broken if kind == "lock" else values(base) | broken

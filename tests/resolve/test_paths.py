@@ -66,14 +66,32 @@ def test_a_vm_that_forklift_would_not_move_does_not_count(special: dict[str, Any
     assert (path.value, path.reason) == ("virt-v2v", "vc1 has only 2 standard VMs (threshold 3)")
 
 
-@pytest.mark.parametrize("guest", ["Microsoft Windows Server 2008 R2 (64-bit)", "CentOS 4/5 (64-bit)"])
-def test_a_guest_that_needs_drivers_by_hand_is_special(guest: str) -> None:
-    assert auto(*farm(3), vm("old", guestName=guest))["old"] == ("virt-v2v", "job")
+@pytest.mark.parametrize(
+    "guest",
+    [
+        {"guestName": "Microsoft Windows Server 2008 R2 (64-bit)"},
+        {"guestToolsName": "Microsoft Windows 7 (64-bit)", "guestId": "windows9_64Guest"},
+        {"guestName": "CentOS 4/5 (64-bit)"},
+        {"guestId": "windows7Server64Guest"},
+        {"guestId": "rhel5_64Guest"},
+    ],
+)
+def test_a_guest_that_takes_no_current_drivers_is_special(guest: dict[str, Any]) -> None:
+    assert auto(*farm(3), vm("old", **guest))["old"] == ("virt-v2v", "job")
 
 
-@pytest.mark.parametrize("guest", ["Microsoft Windows Server 2012 (64-bit)", "CentOS 7 (64-bit)"])
-def test_a_guest_with_drivers_is_not(guest: str) -> None:
-    assert auto(*farm(3), vm("new", guestName=guest))["new"] == ("forklift", "cold")
+@pytest.mark.parametrize(
+    "guest",
+    [
+        {"guestName": "Microsoft Windows Server 2012 (64-bit)"},
+        {"guestName": "CentOS 7 (64-bit)"},
+        {"guestToolsName": "Red Hat Enterprise Linux 9.4", "guestId": "rhel5_64Guest"},
+        {"guestId": "rhel8_64Guest"},
+        {"guestId": "centos7_64Guest"},
+    ],
+)
+def test_a_guest_with_drivers_is_not(guest: dict[str, Any]) -> None:
+    assert auto(*farm(3), vm("new", **guest))["new"] == ("forklift", "cold")
 
 
 def test_similar_vms_that_run_and_track_changes_migrate_warm() -> None:

@@ -10,13 +10,20 @@ import re
 from vmferry.model.spec import VirtualMachine
 
 _OLD = re.compile(
-    r"windows (?:nt|2000|xp|vista|server 2003|server 2008|2003|2008)"
+    r"windows (?:nt|2000|xp|vista|7(?!\d)|(?:server )?(?:2003|2008))"
     r"|(?:centos|red hat enterprise linux|oracle linux) (?:[345]|4/5)(?:\D|$)|suse linux enterprise (?:8|9|10)(?:\D|$)",
     re.IGNORECASE,
 )
-"""Guests that need drivers by hand: virtio-win has none for Windows before Server 2012, their kernels no virtio.
+_OLD_IDS = re.compile(
+    r"win(?:nt|2000|xp|net|vista|longhorn)|windows7|rhel[345]|(?:centos|oraclelinux|sles)(?:64)?guest|sles10",
+    re.IGNORECASE,
+)
+"""Guests that take no current virtio drivers, or whose kernels have no modern virtio.
 
-Sources: virtio-win's release notes (the ISO has lost Server 2008 R2 and older), libguestfs.org/virt-v2v-support.1.html.
+Windows up to 7 and Server 2008 R2 does not know SHA-2, which they are signed with: Forklift looks for an ISO of old
+ones (pkg/controller/plan/adapter/vsphere/builder.go IsLegacyWindows) that only Red Hat's image has. virt-v2v converts RHEL
+and CentOS from 4 and SLES from 10 on (docs/virt-v2v-support.pod), but what it chooses for a kernel without virtio, IDE
+and e1000 (convert/convert_linux.ml), a Forklift Plan has no field for: these disks and NICs have to be stated.
 """
 
 
@@ -32,11 +39,13 @@ def specialities(vm: VirtualMachine, *, raw: bool = False) -> list[str]:
         "shared disk": any(disk.shared for disk in disks),
         "independent disk": any((disk.mode or "").startswith("independent") for disk in disks),
         "unusual guest system": vm.os == "other" and not raw,
-        "a guest system as old as to need drivers by hand": not raw and _old(vm),
+        "a guest system that takes no current virtio drivers": not raw and _old(vm),
     }
     return [name for name, holds in facts.items() if holds]
 
 
 def _old(vm: VirtualMachine) -> bool:
     """Return whether the guest is old by what VMware Tools say, else by what somebody once chose."""
-    return _OLD.search(vm.guest_tools_name or vm.guest_name or "") is not None
+    if name := vm.guest_tools_name or vm.guest_name:
+        return _OLD.search(name) is not None
+    return _OLD_IDS.match(vm.guest_id or "") is not None

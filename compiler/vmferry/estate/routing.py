@@ -21,9 +21,9 @@ _OLD_IDS = re.compile(
 """Guests that take no current virtio drivers, or whose kernels have no modern virtio.
 
 Windows up to 7 and Server 2008 R2 does not know SHA-2, which they are signed with: Forklift looks for an ISO of old
-ones (pkg/controller/plan/adapter/vsphere/builder.go IsLegacyWindows) that only Red Hat's image has. virt-v2v converts RHEL
-and CentOS from 4 and SLES from 10 on (docs/virt-v2v-support.pod), but what it chooses for a kernel without virtio, IDE
-and e1000 (convert/convert_linux.ml), a Forklift Plan has no field for: these disks and NICs have to be stated.
+ones (pkg/controller/plan/adapter/vsphere/builder.go IsLegacyWindows) that only Red Hat's image has. virt-v2v converts
+RHEL and CentOS from 4 and SLES from 10 on (docs/virt-v2v-support.pod), but what it chooses for a kernel without virtio
+(IDE and e1000, convert/convert_linux.ml) a Forklift Plan has no field for: these disks and NICs have to be stated.
 """
 
 

@@ -42,6 +42,8 @@ ENTRY_POINTS, VCENTER = "backends/entry_points.py", "backends/vcenter.py"
 CLOUD_INIT = "estate/cloud_init.py"
 GUEST_NETWORK, CONVERT = "backends/guest_network.py", "backends/scripts/convert.sh"
 FILES, GIT = "files.py", "load/git.py"
+SECRECY, RVTOOLS, IMPORTED = "inventory/secrecy.py", "inventory/rvtools.py", "inventory/machines.py"
+NETWORK_MAP, SELECTION, SEGMENTS = "estate/network_map.py", "resolve/selection.py", "rules/segments.py"
 INTERFACES, BASTION = "backends/scripts/interfaces.sh", "backends/scripts/bastion.sh"
 
 MUTATIONS = (
@@ -824,6 +826,55 @@ MUTATIONS = (
         '"--no-replace-objects", ',
         "",
     ),
+    # What imports and drafts take over
+    Mutation(
+        "a NIC is looked for by the name of its network alone, whatever switch it is on",
+        IMPORTED,
+        'key = (network, facts.get("switch"))',
+        "key = (network, None)",
+    ),
+    Mutation(
+        "a row of the network map that is for another datacenter or switch is taken",
+        NETWORK_MAP,
+        "if _there(source, datacenter, switch)]",
+        "]",
+    ),
+    Mutation(
+        "rules look at the row of the same name in another datacenter",
+        SEGMENTS,
+        "datacenter=subject.vm.datacenter, switch=switch)",
+        "datacenter=None, switch=None)",
+    ),
+    Mutation(
+        "of two exports of one vCenter the older counts",
+        RVTOOLS,
+        'key=lambda part: part.export.taken or "", reverse=True)',
+        'key=lambda part: part.export.taken or "")',
+    ),
+    Mutation(
+        "a custom attribute with a password in its value is taken over",
+        SECRECY,
+        "if not secret_text(text) and (_asked",
+        "if (_asked",
+    ),
+    Mutation(
+        "an attribute whose name holds a word nobody knows is taken over",
+        SECRECY,
+        "return bool(words) and all(",
+        "return bool(words) and any(",
+    ),
+    Mutation(
+        "a word beside a password in a note is taken for a product",
+        SECRECY,
+        "if not (secret_text(clause) or secret_name(clause))",
+        "if clause",
+    ),
+    Mutation(
+        "a fact stated for many VMs hides what the inventory knows of one",
+        SELECTION,
+        "if field in facts and getattr(vm, field) is None}",
+        "if field in facts}",
+    ),
     # Credentials
     Mutation(
         "a Secret goes with its ExternalSecret",
@@ -842,11 +893,24 @@ class Layer(NamedTuple):
     catches: Callable[[Path, str], str]  # the copy, and the file that the fault is in
 
 
+_TESTED = {
+    IMPORTED: ("inventory/test_rvtools.py",),
+    RVTOOLS: ("inventory/test_rvtools.py",),
+    SECRECY: ("inventory/test_rvtools.py",),
+    NETWORK_MAP: ("resolve/test_networks.py",),
+    SELECTION: ("resolve/test_machines.py",),
+    SEGMENTS: ("rules/test_twins.py",),
+}
+"""Tests of files that no test is called after."""
+
+
 def unit(copy: Path, file: str) -> str:
     """Run the unit tests, first those of the file with the fault, and the properties; return the first that fails."""
     stem = "virt_v2v" if file.endswith(".sh") or file == GUEST_NETWORK else Path(file).stem
     found = (*copy.glob(f"tests/test_{stem}*.py"), *copy.glob(f"tests/[belmor]*/test_{stem}*.py")) if file else ()
-    nearest = sorted(str(path.relative_to(copy)) for path in found)
+    nearest = sorted(
+        {str(path.relative_to(copy)) for path in found} | {f"tests/{name}" for name in _TESTED.get(file, ())}
+    )
     others = ("backends", "estate", "load", "model", "properties", "resolve", "output")
     # By themselves: collecting the others takes longer than running these.
     return (_pytest(copy, *nearest) if nearest else "") or _pytest(copy, *(f"tests/{folder}" for folder in others))

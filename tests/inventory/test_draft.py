@@ -476,3 +476,13 @@ def test_passed_through_devices_need_a_name_in_the_target() -> None:
     text = result.files["vms/exceptions.yaml"]
     assert '# gpus: [{deviceName: "TODO as in nvidia.com/GRID_T4-4Q"}]' in text
     assert '# hostDevices: [{deviceName: "TODO as in intel.com/qat"}]' in text
+
+
+def test_a_network_says_where_it_is_where_another_of_its_name_is_in_use_by_nobody() -> None:
+    here = InventoryNetwork(name=NETWORK, kind="standard", vlan=66, switch="vSwitch0", datacenter="DC1")
+    there = InventoryNetwork(name=NETWORK, kind="standard", vlan=566, switch="vSwitch0", datacenter="DC2")
+    user = vm(1, "a", nics=(nic(1, switch="vSwitch0"),))
+    [row] = spec_of(drafted(estate(user, networks=(there, here)))).networks
+    assert (row.source.datacenter, row.source.vlan) == ("DC1", 66)
+    [row] = spec_of(drafted(estate(user, networks=(here,)))).networks
+    assert row.source.datacenter is None

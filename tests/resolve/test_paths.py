@@ -80,6 +80,14 @@ def test_a_guest_that_takes_no_current_drivers_is_special(guest: dict[str, Any])
     assert auto(*farm(3), vm("old", **guest))["old"] == ("virt-v2v", "job")
 
 
+def test_a_guest_that_runs_without_tools_or_a_nic_that_is_down_is_refused_by_forklift() -> None:
+    nic = {"network": "vlan-7", "mac": "00:50:56:00:00:0a", "connected": False}
+    for fields in ({"tools": "notRunning"}, {"tools": "notInstalled"}, {"nics": [nic]}):
+        assert auto(*farm(3), vm("odd", **fields))["odd"] == ("virt-v2v", "job")
+    for fields in ({"tools": "running"}, {"tools": "notRunning", "powerState": "poweredOff"}, {"nics": []}):
+        assert auto(*farm(3), vm("plain", **fields))["plain"] == ("forklift", "cold")
+
+
 @pytest.mark.parametrize(
     "guest",
     [

@@ -46,3 +46,16 @@ def test_a_nic_that_starts_as_it_is_now_is_no_finding() -> None:
     for connected in (True, False):
         assert silent("VMF251", linked(connected, None))
         assert silent("VMF251", linked(connected, connected))
+
+
+def test_rules_look_at_the_row_of_the_datacenter_and_switch_a_vm_is_in() -> None:
+    def row(where: Data, vlan: int) -> Data:
+        target = {"type": "bridge", "bridge": "br-vm", "vlan": vlan}
+        return {"source": {"portGroup": "vlan-7", "vlan": 7, **where}, "target": target}
+
+    networks = [row({"datacenter": "DC1"}, 7), row({"datacenter": "DC2"}, 8) | {"name": "far"}]
+    here, there = vm("here"), vm("there", datacenter="DC2")
+    assert only("VMF141", here, there, phases=PARALLEL, networks=networks).vms == ("here",)
+    networks = [row({"switch": "dvs1"}, 7), row({"switch": "dvs2"}, 8) | {"name": "far"}]
+    nics = [{"network": "vlan-7", "mac": "00:50:56:00:00:0a", "switch": "dvs2"}]
+    assert silent("VMF141", vm("there", nics=nics), phases=PARALLEL, networks=networks)

@@ -38,6 +38,8 @@ def specialities(vm: VirtualMachine, *, raw: bool = False) -> list[str]:
         "raw device mapping": any(disk.rdm for disk in disks),
         "shared disk": any(disk.shared for disk in disks),
         "independent disk": any((disk.mode or "").startswith("independent") for disk in disks),
+        "a NIC that is not connected": any(not nic.connected for nic in vm.nics or ()),
+        "it runs without VMware Tools": vm.power_state == "poweredOn" and vm.tools in ("notRunning", "notInstalled"),
         "unusual guest system": vm.os == "other" and not raw,
         "a guest system that takes no current virtio drivers": not raw and _old(vm),
     }

@@ -71,7 +71,7 @@ def network_rows(parts: Sequence[Inventory], members: Sequence[Member], *, sever
     taken: set[str] = set()
     rows = []
     for key in sorted(used, key=lambda each: tuple(part or "" for part in each)):
-        twice = names[key[:2]] > 1
+        twice = names[key[:2]] > 1 or known.places(key[0], key[1]) > 1  # others of its name may be in use by nobody
         row = _network(key, facts[key], used[key], twice=twice, several=several, taken=taken)
         network = facts[key]
         if row.untagged and network is not None and network.kind == "distributed" and key[0] in overlaid:
@@ -105,6 +105,11 @@ class _Networks:
                 for identity in (network.id, network.segment_id):
                     if identity is not None:
                         self._by_id.setdefault((part.source.name, identity), network)
+
+    def places(self, source: str, name: str) -> int:
+        """Return how many networks of a name there are that have no id to be told by, in other places."""
+        named = self._by_name.get((source, name), ())
+        return len({(each.datacenter, each.switch) for each in named if each.id is None and each.segment_id is None})
 
     def find(self, source: str, nic: Nic, datacenter: str | None) -> InventoryNetwork | None:
         """Return a NIC's network: by id, else the one of its name that is where the VM and its switch are."""

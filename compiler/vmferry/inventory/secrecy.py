@@ -97,7 +97,8 @@ def stays(notes: int, withheld: Iterable[Collection[str]], keep: Keep) -> list[s
     told = []
     if notes and not keep.notes:
         told.append(
-            f"the notes of {notes} VMs stay in vCenter, except known words such as nginx; --notes takes them over"
+            f"the notes of {'1 VM' if notes == 1 else f'{notes} VMs'} stay in vCenter, except known words such as "
+            "nginx; --notes takes them over"
         )
     if names := sorted({name for each in withheld for name in each}):
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def inventory(server: Server) -> Inventory:
     reading = read_vcenter(server.url, "vc1", Login(user=USER, password=PASSWORD), Trust(insecure=True), page=7)
     told = " ".join(reading.notes)
-    assert "the notes of 1 VMs stay in vCenter" in told
+    assert "the notes of 1 VM stay in vCenter" in told
     assert "custom attributes that stay in vCenter" in told
     return reading.inventory
 

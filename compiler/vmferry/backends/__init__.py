@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from vmferry.backends import (
+    applier,
     argocd,
     cdi,
     flux,
@@ -28,6 +29,7 @@ BACKENDS: dict[str, Callable[[Blueprint], Iterator[Item]]] = {
     "overlays": overlays.emit,
     "flux": flux.emit,
     "argocd": argocd.emit,
+    "applier": applier.emit,
 }
 """Every backend by name; a new one is a module and a line here."""
 

@@ -25,11 +25,11 @@ _CONTROLLERS = {
 }
 """ServiceAccount that applies by default, and its namespace, by engine."""
 
-_APPLY = ("get", "list", "watch", "create", "patch")
-_PRUNE = (*_APPLY, "delete")
+APPLY = ("get", "list", "watch", "create", "patch")
+PRUNE = (*APPLY, "delete")
 _ABOUT = "Conversion Jobs note here which of them may read from the vCenter (vmferry docs/conversions.md)."
 _TAKE = ("get", "patch")
-_VERBS = (*_PRUNE, "use")  # in the order they are written
+_VERBS = (*PRUNE, "use")  # in the order they are written
 
 
 class _Kind(NamedTuple):
@@ -37,19 +37,19 @@ class _Kind(NamedTuple):
 
     group: str
     resource: str
-    verbs: tuple[str, ...] = _PRUNE
+    verbs: tuple[str, ...] = PRUNE
     names: tuple[str, ...] = ()  # empty: any
 
 
 _SERVICES = _Kind("", "services")
 _CONFIG_MAPS = _Kind("", "configmaps")
-_SECRETS = _Kind("", "secrets", _APPLY)
+_SECRETS = _Kind("", "secrets", APPLY)
 _NETWORK_POLICIES = _Kind("networking.k8s.io", "networkpolicies")
-_VOLUMES = _Kind("cdi.kubevirt.io", "datavolumes", _APPLY)
-_MACHINES = _Kind("kubevirt.io", "virtualmachines", _APPLY)
+_VOLUMES = _Kind("cdi.kubevirt.io", "datavolumes", APPLY)
+_MACHINES = _Kind("kubevirt.io", "virtualmachines", APPLY)
 
 _BASIC = (
-    _Kind("", "namespaces", _APPLY),
+    _Kind("", "namespaces", APPLY),
     _Kind("rbac.authorization.k8s.io", "roles"),
     _Kind("rbac.authorization.k8s.io", "rolebindings"),
 )
@@ -72,7 +72,7 @@ _METHOD_KINDS: dict[str, tuple[_Kind, ...]] = {
     "rebuild": (
         _SERVICES,
         _CONFIG_MAPS,
-        _Kind("", "persistentvolumeclaims", _APPLY),
+        _Kind("", "persistentvolumeclaims", APPLY),
         _Kind("apps", "deployments"),
         _Kind("apps", "statefulsets"),
         _Kind("policy", "poddisruptionbudgets"),
@@ -84,11 +84,11 @@ _METHOD_KINDS: dict[str, tuple[_Kind, ...]] = {
 _FORKLIFT_KINDS = (
     _Kind("forklift.konveyor.io", "hosts"),
     _Kind("forklift.konveyor.io", "hooks"),
-    _Kind("forklift.konveyor.io", "providers", _APPLY),
-    _Kind("forklift.konveyor.io", "networkmaps", _APPLY),
-    _Kind("forklift.konveyor.io", "storagemaps", _APPLY),
-    _Kind("forklift.konveyor.io", "plans", _APPLY),
-    _Kind("forklift.konveyor.io", "migrations", _APPLY),
+    _Kind("forklift.konveyor.io", "providers", APPLY),
+    _Kind("forklift.konveyor.io", "networkmaps", APPLY),
+    _Kind("forklift.konveyor.io", "storagemaps", APPLY),
+    _Kind("forklift.konveyor.io", "plans", APPLY),
+    _Kind("forklift.konveyor.io", "migrations", APPLY),
 )
 
 
@@ -186,13 +186,13 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
     if plan.isolate:
         kinds.append(_NETWORK_POLICIES)
     if plan.nads:
-        kinds.append(_Kind("k8s.cni.cncf.io", "network-attachment-definitions", _APPLY))
+        kinds.append(_Kind("k8s.cni.cncf.io", "network-attachment-definitions", APPLY))
     if plan.smoke:
         kinds.append(_Kind("kubevirt.io", "virtualmachines"))
     if plan.forklift:
         # Forklift's webhooks ask whether who creates a Plan or Migration may create the VMs.
         kinds.append(_Kind("kubevirt.io", "virtualmachines", ("create",)))
-    yield from _grant(blueprint, APPLIER, plan.name, _rules(kinds), [_applier(blueprint)])
+    yield from _grant(blueprint, APPLIER, plan.name, _rules(kinds), [applier(blueprint)])
 
 
 def _forklift_rights(blueprint: Blueprint) -> Iterator[KubeObject]:
@@ -203,7 +203,7 @@ def _forklift_rights(blueprint: Blueprint) -> Iterator[KubeObject]:
     rules = _rules([*_FORKLIFT_KINDS, *scripts, *_credential_kinds(references)])
     # Other migrations share this namespace.
     name = f"{APPLIER}-{blueprint.name}"
-    yield from _grant(blueprint, name, blueprint.forklift.namespace, rules, [_applier(blueprint)])
+    yield from _grant(blueprint, name, blueprint.forklift.namespace, rules, [applier(blueprint)])
 
 
 def _credential_kinds(references: Iterable[Credential]) -> Iterator[_Kind]:
@@ -233,7 +233,8 @@ def _rules(kinds: Iterable[_Kind]) -> list[dict[str, Any]]:
     ]
 
 
-def _applier(blueprint: Blueprint) -> dict[str, str]:
+def applier(blueprint: Blueprint) -> dict[str, str]:
+    """Return the subject of the rights: the ServiceAccount that applies the tree."""
     gitops = blueprint.gitops
     name, namespace = _CONTROLLERS[gitops.engine]
     if gitops.applier is not None:

@@ -44,6 +44,7 @@ GUEST_NETWORK, CONVERT = "backends/guest_network.py", "backends/scripts/convert.
 FILES, GIT = "files.py", "load/git.py"
 SECRECY, RVTOOLS, IMPORTED = "inventory/secrecy.py", "inventory/rvtools.py", "inventory/machines.py"
 NETWORK_MAP, SELECTION, SEGMENTS = "estate/network_map.py", "resolve/selection.py", "rules/segments.py"
+HISTORY, RENDER, PLACED = "load/history.py", "output/render.py", "placed.py"
 INTERFACES, BASTION = "backends/scripts/interfaces.sh", "backends/scripts/bastion.sh"
 
 MUTATIONS = (
@@ -874,6 +875,37 @@ MUTATIONS = (
         SELECTION,
         "if field in facts and getattr(vm, field) is None}",
         "if field in facts}",
+    ),
+    Mutation(
+        "a branch is compared with what the other one is by now",
+        GIT,
+        "        return bases[0]\n",
+        "        return commit\n",
+    ),
+    Mutation(
+        "a spec with another name where one has gone is taken for a new one",
+        HISTORY,
+        "bool(named)) if named or gone else None",
+        "bool(named)) if named else None",
+    ),
+    # The tree and what is around it
+    Mutation(
+        "what a stage patches comes after what the user says",
+        RENDER,
+        "*([STAGE] if root.patches else []), *([LOCAL] if root.local else [])]",
+        "*([LOCAL] if root.local else []), *([STAGE] if root.patches else [])]",
+    ),
+    Mutation(
+        "the tree of one cluster is compiled over for another",
+        RENDER,
+        "if served and cluster not in served:",
+        "if served and not cluster:",
+    ),
+    Mutation(
+        "an edit by hand is overwritten because git merged something else",
+        PLACED,
+        "for version in versions}) > 1",
+        "for version in versions}) > 0",
     ),
     # Credentials
     Mutation(

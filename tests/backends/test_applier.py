@@ -96,3 +96,10 @@ def test_the_rights_are_those_of_the_applier_that_the_spec_names() -> None:
     [subject] = schemas.named(items, "ClusterRoleBinding", "vmferry-applier-acme")["subjects"]
     assert (subject["name"], subject["namespace"]) == ("ci", "apps")
     assert schemas.named(items, "Role", "vmferry-applier-acme-flux")["metadata"]["namespace"] == "flux-tenant"
+
+
+def test_what_is_of_no_namespace_is_covered_by_the_cluster_role() -> None:
+    [role] = [obj for obj in schemas.objects(emitted()) if obj["kind"] == "ClusterRole"]
+    for group, resource in (("", "namespaces"), ("scheduling.k8s.io", "priorityclasses")):
+        assert granted([role], group, resource, "any") >= NEEDED
+    assert "delete" not in granted([role], "", "namespaces", "any")

@@ -543,8 +543,8 @@ MUTATIONS = (
     Mutation(
         "the applier may not patch what it applies",
         NAMESPACES,
-        '_APPLY = ("get", "list", "watch", "create", "patch")',
-        '_APPLY = ("get", "list", "watch", "create")',
+        'APPLY = ("get", "list", "watch", "create", "patch")',
+        'APPLY = ("get", "list", "watch", "create")',
     ),
     Mutation(
         "a role binding refers to no role",
@@ -685,6 +685,24 @@ MUTATIONS = (
         "resolve/turns.py",
         "found[machine.source] = min(option, found.get(machine.source, option))",
         "found[machine.source] = max(option, found.get(machine.source, option))",
+    ),
+    Mutation(
+        "nobody tells which kinds of the cluster the applier needs",
+        "backends/applier.py",
+        '    yield _rule("", "namespaces", APPLY)\n',
+        "",
+    ),
+    Mutation(
+        "a VM that is to stay moves on with its group",
+        "resolve/staying.py",
+        'if not reached(stage, "migrating") or reached(recorded, "cutover"):',
+        "if True:",
+    ),
+    Mutation(
+        "a frozen VM whose record is lost is planned anew",
+        "resolve/freeze.py",
+        "        if len(items) >= was:\n",
+        "        if items:\n",
     ),
     Mutation(
         "a Migration that failed is healthy for Flux",

@@ -55,7 +55,8 @@ def _argocd(stack: ExitStack, cluster: Cluster) -> Callable[[Path], argocd.Follo
 
 
 def _installed(team: Team) -> None:
-    """Give Argo CD its configuration, and what the tree has for it, as README.md has a person do once."""
+    """Do what README.md has an administrator do once: the applier's first rights, and Argo CD's health checks."""
+    team.cluster.kubectl("apply", "--server-side", "--kustomize", str(team.repository / "gitops/infra/applier"))
     checks = team.repository / "gitops/infra/argocd/argocd-cm.yaml"
     if checks.is_file():
         own = {"name": "argocd-cm", "namespace": "argocd", "labels": {"app.kubernetes.io/part-of": "argocd"}}

@@ -84,6 +84,14 @@ def test_nothing_syncs_them() -> None:
     assert not [path for path in paths if path.endswith(applier.DIRECTORY)]
 
 
+def test_what_lies_in_a_root_with_its_roles_needs_rights_before_them() -> None:
+    rules = schemas.named(emitted(), "ClusterRole", "vmferry-applier-acme")["rules"]
+    held = {resource for rule in rules for resource in rule["resources"]}
+    beside = {"resourcequotas", "limitranges", "networkpolicies", "configmaps", "network-attachment-definitions"}
+    assert beside <= held
+    assert "secrets" not in held
+
+
 def test_roles_may_be_escalated_and_bound_by_name_only() -> None:
     rules = schemas.named(emitted(), "ClusterRole", "vmferry-applier-acme")["rules"]
     [rule] = [each for each in rules if "escalate" in each["verbs"]]

@@ -377,9 +377,15 @@ MUTATIONS = (
         "forklift.waits_for_reboot(blueprint, each)",
     ),
     Mutation(
+        "the applier may not apply what lies in one root with its Roles",
+        "backends/applier.py",
+        "yield from beside_roles(blueprint)",
+        "pass",
+    ),
+    Mutation(
         "the applier has no right on LimitRanges",
         NAMESPACES,
-        'kinds.append(_Kind("", "limitranges"))',
+        "kinds.append(_LIMITS)",
         'kinds.append(_Kind("", "limits"))',
     ),
     Mutation(

@@ -74,6 +74,12 @@ def test_two_groups_may_have_folders_of_their_own() -> None:
     assert silent("VMF591", one, other, phases=TWO_PHASES)
 
 
+def test_the_clones_of_a_golden_image_are_not_published() -> None:
+    golden = image("golden", "https://i.example/golden.qcow2") | {"template": True, "nics": []}
+    clones = [vm(name, path="virt-v2v", method="image", cloneOf="golden", disks=None) for name in ("ci-a", "ci-b")]
+    assert silent("VMF591", golden, *clones)
+
+
 def test_names_of_their_own_and_one_image_for_two_are_fine() -> None:
     same = "https://i.example/golden.qcow2"
     digest = f"sha256:{'ab' * 32}"

@@ -1,15 +1,16 @@
 """What the ServiceAccount that applies the tree has to hold before the first sync: an administrator applies this root.
 
-Its rights within each namespace are in the tree itself (`backends.namespaces`). What gives it those, and what is of no
-namespace, cannot be: nobody may grant what they do not hold. Flux's and Argo CD's own controllers hold everything, as
-they are usually installed; a ServiceAccount of its own (`target.gitops.applier`) holds nothing.
+Its rights within each namespace are in the tree itself (`backends.namespaces`). What gives it those, what lies in one
+root with them, and what is of no namespace, cannot be: nobody may grant what they do not hold. Flux's and Argo CD's own
+controllers hold everything, as they are usually installed; a ServiceAccount of its own (`target.gitops.applier`) holds
+nothing.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends.metadata import metadata
-from vmferry.backends.namespaces import APPLY, PRUNE, applier
+from vmferry.backends.namespaces import APPLY, PRUNE, applier, beside_roles
 from vmferry.backends.namespaces import emit as namespace_items
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.manifest import Item, KubeObject, Resource
@@ -48,6 +49,7 @@ def _of_the_cluster(blueprint: Blueprint) -> Iterator[dict[str, Any]]:
         yield _rule("nmstate.io", "nodenetworkconfigurationpolicies", PRUNE)
     yield _rule(_RBAC, "roles", PRUNE)
     yield _rule(_RBAC, "rolebindings", PRUNE)
+    yield from beside_roles(blueprint)
     made = (item.object for item in namespace_items(blueprint) if isinstance(item, Resource))
     names = sorted({obj["metadata"]["name"] for obj in made if obj["kind"] == "Role"})
     if names:

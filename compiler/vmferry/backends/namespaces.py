@@ -53,6 +53,12 @@ _BASIC = (
     _Kind("rbac.authorization.k8s.io", "roles"),
     _Kind("rbac.authorization.k8s.io", "rolebindings"),
 )
+_QUOTAS = _Kind("", "resourcequotas")
+_LIMITS = _Kind("", "limitranges")
+_ATTACHMENTS = _Kind("k8s.cni.cncf.io", "network-attachment-definitions", APPLY)
+_BESIDE = (_QUOTAS, _LIMITS, _CONFIG_MAPS, _NETWORK_POLICIES, _ATTACHMENTS)
+"""Kinds in the root of a namespace, at one time or another, beside credentials."""
+
 _CONVERSION_SCC = _Kind("security.openshift.io", "securitycontextconstraints", ("use",), (CONVERSION_SCC,))
 """The Jobs' own right on OpenShift, which the applier needs to hold to grant it."""
 
@@ -173,6 +179,15 @@ def _by_xcopy(machine: Machine) -> bool:
 # --- rights ----------------------------------------------------------------------------------
 
 
+def beside_roles(blueprint: Blueprint) -> list[dict[str, Any]]:
+    """Return rules for what lies in one root with the applier's Roles, which do not hold when it is first applied.
+
+    Flux tries a root out as a whole before it applies any of it (fluxcd/pkg/ssa, ApplyAllStaged).
+    """
+    credentials_of_all = [credential for plan in blueprint.namespaces for credential in plan.credentials]
+    return _rules([*_BESIDE, *_credential_kinds(credentials_of_all)])
+
+
 def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
     kinds = [*_BASIC, *_credential_kinds(plan.credentials)]
     for group in groups:
@@ -180,13 +195,13 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
         if group.method == "job" and blueprint.cluster.distribution == "openshift":
             kinds.append(_CONVERSION_SCC)
     if plan.quota:
-        kinds.append(_Kind("", "resourcequotas"))
+        kinds.append(_QUOTAS)
     if _requests_by_default(blueprint, plan, groups):
-        kinds.append(_Kind("", "limitranges"))
+        kinds.append(_LIMITS)
     if plan.isolate:
         kinds.append(_NETWORK_POLICIES)
     if plan.nads:
-        kinds.append(_Kind("k8s.cni.cncf.io", "network-attachment-definitions", APPLY))
+        kinds.append(_ATTACHMENTS)
     if plan.smoke:
         kinds.append(_Kind("kubevirt.io", "virtualmachines"))
     if plan.forklift:

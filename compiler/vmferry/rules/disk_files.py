@@ -48,7 +48,8 @@ def one_image(review: Review) -> Iterator[Problem]:
     in_group: defaultdict[tuple[str, str], list[_Holder]] = defaultdict(list)
     anywhere: defaultdict[str, dict[str, _Holder]] = defaultdict(dict)
     for subject, group, machine in review.moving:
-        for disk in machine.disks if group.path == "virt-v2v" else ():
+        converted = group.path == "virt-v2v" and machine.clone_of is None
+        for disk in machine.disks if converted else ():
             if disk.owner and (name := _file_name(disk)):
                 in_group[group.name, name].append((subject, machine, disk))
                 anywhere[_address(disk)].setdefault(group.name, (subject, machine, disk))

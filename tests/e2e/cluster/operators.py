@@ -98,13 +98,6 @@ def _ready(_obj: Object) -> Object:
     return {"conditions": [_condition("Ready", category="Required", message="It is ready.")]}
 
 
-def _migration(obj: Object) -> Object:
-    """Forklift: a Migration runs, and has succeeded when it is looked at next."""
-    before = {each["type"] for each in obj.get("status", {}).get("conditions", ())}
-    name = "Succeeded" if before & {"Running", "Succeeded"} else "Running"
-    return {"conditions": [_condition(name, category="Advisory", message="Played.")]}
-
-
 def _says_ready(_obj: Object) -> Object:
     return {"conditions": [_condition("Ready", reason="Played", message="")]}
 

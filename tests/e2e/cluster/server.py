@@ -102,10 +102,14 @@ def running(scratch: Path) -> Iterator["Cluster"]:
 
 
 class Cluster:
-    """A running API server; ``played`` says that no controllers run and the tests play them."""
+    """A running API server; ``played`` says that no controllers run and the tests play them.
 
-    def __init__(self, kubeconfig: Path, *, played: bool = True) -> None:
+    What is applied and deleted is so by the user ``applier``, or by an administrator without one.
+    """
+
+    def __init__(self, kubeconfig: Path, *, played: bool = True, applier: str = "") -> None:
         self.kubeconfig = kubeconfig
+        self._applies = (f"--as={applier}",) if applier else ()
         self._played = played
         self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "HOME": str(kubeconfig.parent)}
 
@@ -136,7 +140,7 @@ class Cluster:
         """Apply YAML on the server's side. Fields that a schema does not know are refused (--validate=strict)."""
         done = self.kubectl(
             *("apply", "--server-side", "--force-conflicts", f"--field-manager={manager}"),
-            *("--validate=strict", "--output=json", "--filename=-"),
+            *("--validate=strict", "--output=json", "--filename=-", *self._applies),
             text=text,
             check=False,
         )
@@ -153,7 +157,7 @@ class Cluster:
         """Delete an object, and do not wait for its finalizers."""
         resource = f"{key.kind}.{key.group}" if key.group else key.kind
         namespace = ("--namespace", key.namespace) if key.namespace else ()
-        self.kubectl("delete", resource, key.name, *namespace, "--wait=false")
+        self.kubectl("delete", resource, key.name, *namespace, "--wait=false", *self._applies)
 
     def objects(self) -> dict[Key, Object]:
         """Return every object of the kinds that vmferry emits."""

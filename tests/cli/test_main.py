@@ -195,6 +195,7 @@ def test_examples_in_help_run_as_they_stand(verb: str, project: Path, monkeypatc
         spec = (project / "spec.yaml").read_text().replace("vms/*.yaml", "migration/vms/*.yaml")
         result = vmferry(*shlex.split(call[1]), stdin=spec.encode())
         assert result.code == 0, (line, result.text)
+        commit(project)  # what is compiled belongs into git
 
 
 def test_examples_of_init_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,9 +182,10 @@ def soak(task: tuple[int, str, int]) -> tuple[int, str]:
 
 
 def main() -> int:
-    """Soak: `python -m tests.fuzz.target N`."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    tasks = [(number, KINDS[number % len(KINDS)], CHUNK) for number in range(-(-count // CHUNK))]
+    """Soak: `python -m tests.fuzz.target N`, and to go on where another soak ended, `N FROM`."""
+    count, begun = (int(sys.argv[at]) if len(sys.argv) > at else default for at, default in ((1, 1000), (2, 0)))
+    numbers = range(begun // CHUNK, -(-(begun + count) // CHUNK))
+    tasks = [(number, KINDS[number % len(KINDS)], CHUNK) for number in numbers]
     begin, total, problems = time.monotonic(), 0, []
     with multiprocessing.Pool(int(os.environ.get("JOBS", os.cpu_count() or 1))) as pool:
         for tried, problem in pool.imap_unordered(soak, tasks):

@@ -13,13 +13,19 @@ from contextlib import suppress
 from pathlib import Path
 
 _PATIENCE = 5_000  # ms that a named pipe has for its writer to appear
-
-
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class NotRegularError(OSError):
     """Raised for what is no regular file: it is never read, so nothing of it is ever shown."""
+
+
+def inside(path: Path, root: Path) -> bool:
+    """Return whether a path leads to somewhere in ``root``, whatever links there are on the way."""
+    try:
+        return path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        return False
 
 
 def read(path: Path, most: int = -1) -> bytes:
@@ -56,14 +62,13 @@ def read_named(path: Path, most: int = -1) -> bytes:
         return stream.read(most)
 
 
-def replace(path: Path, content: bytes, mode: int | None = None) -> None:
+def replace(path: Path, content: bytes) -> None:
     """Put ``content`` in the place of a file in one step; a link that lies there is replaced, not followed.
 
-    The file keeps its permissions, and gets ``mode`` or the usual ones where it is new. On any failure, and on any
-    signal that ends the program as an exception, the old file stays and nothing lies beside it.
+    The file keeps its permissions, and gets the usual ones where it is new. On any failure, and on any signal that ends
+    the program as an exception, the old file stays and nothing lies beside it.
     """
-    if mode is None:
-        mode = _mode_of(path)
+    mode = _mode_of(path)
     temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}.vmferry")
     try:
         handle = os.open(temporary, _NEW, 0o600)

@@ -34,17 +34,16 @@ def around(root: Path, out: Path, blueprint: Blueprint, planned: Iterable[Planne
 
 def unfinished_merge(root: Path) -> Merge | None:
     """Return what vmferry owns on both sides of a merge that is not committed yet; None where there is none."""
-    if not root.is_dir() or _repository(root) is None:
-        return None
-    sides = Repository(root).unfinished()
-    return _merge(Repository(root), sides, None, ()) if sides else None
+    repository = _repository(root) if root.is_dir() else None
+    sides = repository.unfinished() if repository is not None else []
+    return _merge(repository, sides, None, ()) if repository is not None and sides else None
 
 
 def last_merge(root: Path, paths: Collection[str]) -> Merge | None:
     """Return the last merge below a tree, and which of ``paths`` are as git put them together of what vmferry wrote."""
-    if not root.is_dir() or _repository(root) is None:
+    repository = _repository(root) if root.is_dir() else None
+    if repository is None:
         return None
-    repository = Repository(root)
     sides, commit = repository.unfinished(), None
     if not sides:
         sides, commit = repository.last_merge()
@@ -125,7 +124,7 @@ def _repository(root: Path) -> Repository | None:
     there = next(path for path in (root, *root.absolute().parents) if path.is_dir())
     repository = Repository(there)
     with suppress(SpecError):  # no git
-        return repository if repository.top().is_absolute() else None
+        return repository if repository.top.is_absolute() else None
     return None
 
 
@@ -135,7 +134,7 @@ def _path(repository: Repository, root: Path, blueprint: Blueprint) -> Iterator[
     Nothing is known of a repository that is fetched from elsewhere than the spec says: the tree may be copied.
     """
     stated = blueprint.gitops.path
-    real = root.resolve().relative_to(repository.top().resolve()).as_posix()
+    real = root.resolve().relative_to(repository.top.resolve()).as_posix()
     remotes = repository.remotes()
     if real == stated or (remotes and _address(blueprint.gitops.repo_url) not in map(_address, remotes)):
         return

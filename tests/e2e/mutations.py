@@ -386,7 +386,7 @@ MUTATIONS = (
         "the applier has no right on LimitRanges",
         NAMESPACES,
         "kinds.append(_LIMITS)",
-        'kinds.append(_Kind("", "limits"))',
+        'kinds.append(Kind("", "limits"))',
     ),
     Mutation(
         "an old Forklift finds no CA in the Secret of its Provider",
@@ -488,7 +488,7 @@ MUTATIONS = (
         "who applies the tree may not write its scripts",
         NAMESPACES,
         "scripts = [_CONFIG_MAPS] if any(forklift_plan.made(blueprint)) else []",
-        "scripts: list[_Kind] = []",
+        "scripts: list[Kind] = []",
     ),
     # Networks
     Mutation(
@@ -555,8 +555,8 @@ MUTATIONS = (
     Mutation(
         "a role binding refers to no role",
         NAMESPACES,
-        '"kind": "Role", "name": name},',
-        '"kind": "Role", "name": f"{name}-role"},',
+        '"kind": kind, "name": name},',
+        '"kind": kind, "name": f"{name}-role"},',
     ),
     # Applications rebuilt as containers
     Mutation(
@@ -695,8 +695,8 @@ MUTATIONS = (
     Mutation(
         "nobody tells which kinds of the cluster the applier needs",
         "backends/applier.py",
-        '    yield _rule("", "namespaces", APPLY)\n',
-        "",
+        '(Kind("", "namespaces", APPLY), Kind(',
+        "(Kind(",
     ),
     Mutation(
         "a VM that is to stay moves on with its group",

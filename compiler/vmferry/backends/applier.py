@@ -6,34 +6,36 @@ controllers hold everything, as they are usually installed; a ServiceAccount of 
 nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from vmferry.backends.metadata import metadata
-from vmferry.backends.namespaces import APPLY, PRUNE, applier, beside_roles
+from vmferry.backends import argocd, flux
+from vmferry.backends.namespaces import APPLY, Kind, applier, beside_roles, grant, rules_of
 from vmferry.backends.namespaces import emit as namespace_items
 from vmferry.model.blueprint import Blueprint
-from vmferry.model.manifest import Item, KubeObject, Resource
+from vmferry.model.manifest import Item, Resource
 
 DIRECTORY = "infra/applier"
 _RBAC = "rbac.authorization.k8s.io"
-_ENGINE_NAMESPACES = {"flux": "flux-system", "argocd": "argocd"}
-_ENGINE_KINDS: dict[str, tuple[tuple[str, str], ...]] = {
-    "flux": (("kustomize.toolkit.fluxcd.io", "kustomizations"), ("source.toolkit.fluxcd.io", "gitrepositories")),
-    "argocd": (("argoproj.io", "applications"), ("argoproj.io", "appprojects")),
+_NAMESPACES: dict[str, Callable[[Blueprint], str]] = {"flux": flux.namespace, "argocd": argocd.namespace}
+_ENGINE_KINDS = {
+    "flux": (
+        Kind("kustomize.toolkit.fluxcd.io", "kustomizations"),
+        Kind("source.toolkit.fluxcd.io", "gitrepositories"),
+    ),
+    "argocd": (Kind("argoproj.io", "applications"), Kind("argoproj.io", "appprojects")),
 }
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
     """Yield the root, which no entry point syncs."""
     engine = blueprint.gitops.engine
-    name = f"vmferry-applier-{blueprint.name}"
-    space = blueprint.gitops.namespace or _ENGINE_NAMESPACES[engine]
-    objects = [
-        *_bound(blueprint, "ClusterRole", name, None, list(_of_the_cluster(blueprint))),
-        *_bound(blueprint, "Role", f"{name}-{engine}", space, [_rule(*kind, PRUNE) for kind in _ENGINE_KINDS[engine]]),
-    ]
-    for obj in objects:
+    name, subjects = f"vmferry-applier-{blueprint.name}", [applier(blueprint)]
+    space = _NAMESPACES[engine](blueprint)
+    for obj in (
+        *grant(blueprint, name, None, [*_of_the_cluster(blueprint)], subjects),
+        *grant(blueprint, f"{name}-{engine}", space, [*_one_by_one(_ENGINE_KINDS[engine])], subjects),
+    ):
         yield Resource(directory=DIRECTORY, object=obj)
 
 
@@ -43,33 +45,18 @@ def _of_the_cluster(blueprint: Blueprint) -> Iterator[dict[str, Any]]:
     The API server asks for `escalate` and `bind` by the name of the Role (kubernetes pkg/registry/rbac/
     escalation_check.go), which server-side apply, as both engines do it, gives with its first request, too.
     """
-    yield _rule("", "namespaces", APPLY)
-    yield _rule("scheduling.k8s.io", "priorityclasses", PRUNE)
+    yield from _one_by_one((Kind("", "namespaces", APPLY), Kind("scheduling.k8s.io", "priorityclasses")))
     if blueprint.bridges:
-        yield _rule("nmstate.io", "nodenetworkconfigurationpolicies", PRUNE)
-    yield _rule(_RBAC, "roles", PRUNE)
-    yield _rule(_RBAC, "rolebindings", PRUNE)
+        yield from _one_by_one((Kind("nmstate.io", "nodenetworkconfigurationpolicies"),))
+    yield from _one_by_one((Kind(_RBAC, "roles"), Kind(_RBAC, "rolebindings")))
     yield from beside_roles(blueprint)
     made = (item.object for item in namespace_items(blueprint) if isinstance(item, Resource))
     names = sorted({obj["metadata"]["name"] for obj in made if obj["kind"] == "Role"})
     if names:
-        yield {"apiGroups": [_RBAC], "resources": ["roles"], "resourceNames": names, "verbs": ["escalate", "bind"]}
+        yield from rules_of([Kind(_RBAC, "roles", ("escalate", "bind"), tuple(names))])
 
 
-def _rule(group: str, resource: str, verbs: tuple[str, ...]) -> dict[str, Any]:
-    return {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
-
-
-def _bound(
-    blueprint: Blueprint, kind: str, name: str, namespace: str | None, rules: list[dict[str, Any]]
-) -> Iterator[KubeObject]:
-    """Yield a role of this kind and what binds it to the applier."""
-    about = metadata(blueprint, name, namespace)
-    yield {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": about, "rules": rules}
-    yield {
-        "apiVersion": f"{_RBAC}/v1",
-        "kind": f"{kind}Binding",
-        "metadata": about,
-        "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": name},
-        "subjects": [applier(blueprint)],
-    }
+def _one_by_one(kinds: Iterable[Kind]) -> Iterator[dict[str, Any]]:
+    """Yield a rule for each kind, in order."""
+    for kind in kinds:
+        yield from rules_of([kind])

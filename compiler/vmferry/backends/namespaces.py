@@ -29,10 +29,10 @@ APPLY = ("get", "list", "watch", "create", "patch")
 PRUNE = (*APPLY, "delete")
 _ABOUT = "Conversion Jobs note here which of them may read from the vCenter (vmferry docs/conversions.md)."
 _TAKE = ("get", "patch")
-_VERBS = (*PRUNE, "use")  # in the order they are written
+_VERBS = (*PRUNE, "use", "escalate", "bind")  # in the order they are written
 
 
-class _Kind(NamedTuple):
+class Kind(NamedTuple):
     """A kind that the applier handles. What must never be pruned, it has no right to delete either."""
 
     group: str
@@ -41,60 +41,60 @@ class _Kind(NamedTuple):
     names: tuple[str, ...] = ()  # empty: any
 
 
-_SERVICES = _Kind("", "services")
-_CONFIG_MAPS = _Kind("", "configmaps")
-_SECRETS = _Kind("", "secrets", APPLY)
-_NETWORK_POLICIES = _Kind("networking.k8s.io", "networkpolicies")
-_VOLUMES = _Kind("cdi.kubevirt.io", "datavolumes", APPLY)
-_MACHINES = _Kind("kubevirt.io", "virtualmachines", APPLY)
+_SERVICES = Kind("", "services")
+_CONFIG_MAPS = Kind("", "configmaps")
+_SECRETS = Kind("", "secrets", APPLY)
+_NETWORK_POLICIES = Kind("networking.k8s.io", "networkpolicies")
+_VOLUMES = Kind("cdi.kubevirt.io", "datavolumes", APPLY)
+_MACHINES = Kind("kubevirt.io", "virtualmachines", APPLY)
 
 _BASIC = (
-    _Kind("", "namespaces", APPLY),
-    _Kind("rbac.authorization.k8s.io", "roles"),
-    _Kind("rbac.authorization.k8s.io", "rolebindings"),
+    Kind("", "namespaces", APPLY),
+    Kind("rbac.authorization.k8s.io", "roles"),
+    Kind("rbac.authorization.k8s.io", "rolebindings"),
 )
-_QUOTAS = _Kind("", "resourcequotas")
-_LIMITS = _Kind("", "limitranges")
-_ATTACHMENTS = _Kind("k8s.cni.cncf.io", "network-attachment-definitions", APPLY)
+_QUOTAS = Kind("", "resourcequotas")
+_LIMITS = Kind("", "limitranges")
+_ATTACHMENTS = Kind("k8s.cni.cncf.io", "network-attachment-definitions", APPLY)
 _BESIDE = (_QUOTAS, _LIMITS, _CONFIG_MAPS, _NETWORK_POLICIES, _ATTACHMENTS)
 """Kinds in the root of a namespace, at one time or another, beside credentials."""
 
-_CONVERSION_SCC = _Kind("security.openshift.io", "securitycontextconstraints", ("use",), (CONVERSION_SCC,))
+_CONVERSION_SCC = Kind("security.openshift.io", "securitycontextconstraints", ("use",), (CONVERSION_SCC,))
 """The Jobs' own right on OpenShift, which the applier needs to hold to grant it."""
 
-_METHOD_KINDS: dict[str, tuple[_Kind, ...]] = {
+_METHOD_KINDS: dict[str, tuple[Kind, ...]] = {
     "warm": (_SERVICES,),
     "cold": (_SERVICES,),
     "job": (
         _SERVICES,
         _CONFIG_MAPS,
-        _Kind("", "serviceaccounts"),
-        _Kind("batch", "jobs"),
-        _Kind("", "persistentvolumeclaims", ("get", "patch")),  # the Jobs' own right: none grants what it lacks
+        Kind("", "serviceaccounts"),
+        Kind("batch", "jobs"),
+        Kind("", "persistentvolumeclaims", ("get", "patch")),  # the Jobs' own right: none grants what it lacks
         _VOLUMES,
         _MACHINES,
     ),
-    "image": (_SERVICES, _VOLUMES, _Kind("cdi.kubevirt.io", "datasources"), _MACHINES),
+    "image": (_SERVICES, _VOLUMES, Kind("cdi.kubevirt.io", "datasources"), _MACHINES),
     "rebuild": (
         _SERVICES,
         _CONFIG_MAPS,
-        _Kind("", "persistentvolumeclaims", APPLY),
-        _Kind("apps", "deployments"),
-        _Kind("apps", "statefulsets"),
-        _Kind("policy", "poddisruptionbudgets"),
+        Kind("", "persistentvolumeclaims", APPLY),
+        Kind("apps", "deployments"),
+        Kind("apps", "statefulsets"),
+        Kind("policy", "poddisruptionbudgets"),
         _NETWORK_POLICIES,
     ),
 }
 """Kinds that the backends put into a VM's namespace, by method."""
 
 _FORKLIFT_KINDS = (
-    _Kind("forklift.konveyor.io", "hosts"),
-    _Kind("forklift.konveyor.io", "hooks"),
-    _Kind("forklift.konveyor.io", "providers", APPLY),
-    _Kind("forklift.konveyor.io", "networkmaps", APPLY),
-    _Kind("forklift.konveyor.io", "storagemaps", APPLY),
-    _Kind("forklift.konveyor.io", "plans", APPLY),
-    _Kind("forklift.konveyor.io", "migrations", APPLY),
+    Kind("forklift.konveyor.io", "hosts"),
+    Kind("forklift.konveyor.io", "hooks"),
+    Kind("forklift.konveyor.io", "providers", APPLY),
+    Kind("forklift.konveyor.io", "networkmaps", APPLY),
+    Kind("forklift.konveyor.io", "storagemaps", APPLY),
+    Kind("forklift.konveyor.io", "plans", APPLY),
+    Kind("forklift.konveyor.io", "migrations", APPLY),
 )
 
 
@@ -185,7 +185,7 @@ def beside_roles(blueprint: Blueprint) -> list[dict[str, Any]]:
     Flux tries a root out as a whole before it applies any of it (fluxcd/pkg/ssa, ApplyAllStaged).
     """
     credentials_of_all = [credential for plan in blueprint.namespaces for credential in plan.credentials]
-    return _rules([*_BESIDE, *_credential_kinds(credentials_of_all)])
+    return rules_of([*_BESIDE, *_credential_kinds(credentials_of_all)])
 
 
 def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
@@ -203,11 +203,11 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
     if plan.nads:
         kinds.append(_ATTACHMENTS)
     if plan.smoke:
-        kinds.append(_Kind("kubevirt.io", "virtualmachines"))
+        kinds.append(Kind("kubevirt.io", "virtualmachines"))
     if plan.forklift:
         # Forklift's webhooks ask whether who creates a Plan or Migration may create the VMs.
-        kinds.append(_Kind("kubevirt.io", "virtualmachines", ("create",)))
-    yield from _grant(blueprint, APPLIER, plan.name, _rules(kinds), [applier(blueprint)])
+        kinds.append(Kind("kubevirt.io", "virtualmachines", ("create",)))
+    yield from grant(blueprint, APPLIER, plan.name, rules_of(kinds), [applier(blueprint)])
 
 
 def _forklift_rights(blueprint: Blueprint) -> Iterator[KubeObject]:
@@ -215,23 +215,23 @@ def _forklift_rights(blueprint: Blueprint) -> Iterator[KubeObject]:
     for source in forklift.used_sources(blueprint):
         references += [source.credential, *(host.credential for host in source.hosts)]
     scripts = [_CONFIG_MAPS] if any(forklift_plan.made(blueprint)) else []
-    rules = _rules([*_FORKLIFT_KINDS, *scripts, *_credential_kinds(references)])
+    rules = rules_of([*_FORKLIFT_KINDS, *scripts, *_credential_kinds(references)])
     # Other migrations share this namespace.
     name = f"{APPLIER}-{blueprint.name}"
-    yield from _grant(blueprint, name, blueprint.forklift.namespace, rules, [applier(blueprint)])
+    yield from grant(blueprint, name, blueprint.forklift.namespace, rules, [applier(blueprint)])
 
 
-def _credential_kinds(references: Iterable[Credential]) -> Iterator[_Kind]:
+def _credential_kinds(references: Iterable[Credential]) -> Iterator[Kind]:
     for credential in references:
         if credential.external is not None:
-            yield _Kind("external-secrets.io", "externalsecrets")
+            yield Kind("external-secrets.io", "externalsecrets")
         elif credential.content is not None and b"SealedSecret" in credential.content:
-            yield _Kind("bitnami.com", "sealedsecrets")
+            yield Kind("bitnami.com", "sealedsecrets")
         elif credential.content is not None:
             yield _SECRETS
 
 
-def _rules(kinds: Iterable[_Kind]) -> list[dict[str, Any]]:
+def rules_of(kinds: Iterable[Kind]) -> list[dict[str, Any]]:
     """Return one rule for each API group, set of verbs and set of names, in order."""
     verbs: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
     for kind in kinds:
@@ -259,24 +259,26 @@ def applier(blueprint: Blueprint) -> dict[str, str]:
     return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
 
 
-def _grant(
+def grant(
     blueprint: Blueprint,
     name: str,
-    namespace: str,
+    namespace: str | None,
     rules: list[dict[str, Any]],
     subjects: list[dict[str, str]],
 ) -> Iterator[KubeObject]:
+    """Yield a role and what binds it to its subjects; those of the cluster where there is no namespace."""
+    kind = "Role" if namespace is not None else "ClusterRole"
     yield {
         "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
+        "kind": kind,
         "metadata": metadata(blueprint, name, namespace),
         "rules": rules,
     }
     yield {
         "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
+        "kind": f"{kind}Binding",
         "metadata": metadata(blueprint, name, namespace),
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
         "subjects": subjects,
     }
 
@@ -297,7 +299,7 @@ def _golden_image_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list
         return
     rule = {"apiGroups": ["cdi.kubevirt.io"], "resources": ["datavolumes/source"], "verbs": ["create"]}
     subjects = [{"kind": "ServiceAccount", "name": "default", "namespace": namespace} for namespace in sorted(clients)]
-    yield from _grant(blueprint, GOLDEN, plan.name, [rule], subjects)
+    yield from grant(blueprint, GOLDEN, plan.name, [rule], subjects)
 
 
 def _places(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
@@ -315,7 +317,7 @@ def _places(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
         rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [places.name], "verbs": [*_TAKE]}
         accounts = (account.partition("/") for account in places.accounts)
         subjects = [{"kind": "ServiceAccount", "name": name, "namespace": space} for space, _, name in accounts]
-        yield from _grant(blueprint, places.name, plan.name, [rule], subjects)
+        yield from grant(blueprint, places.name, plan.name, [rule], subjects)
 
 
 # --- network policies ------------------------------------------------------------------------

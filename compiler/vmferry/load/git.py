@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,6 +121,7 @@ class Repository:
         message = f"{revision!r} and HEAD have no commit in common"
         return SpecError(_refused(message, "name the branch that this one is to be merged into", spec))
 
+    @cached_property
     def top(self) -> Path:
         """Return the top of the working tree."""
         return Path(self._text("rev-parse", "--show-toplevel"))
@@ -144,8 +146,7 @@ class Repository:
     def holding(self, name: str) -> list[Path]:
         """Return the folders, anywhere in the repository, in which git has a file of that path."""
         listed = self._run("-c", "core.fsmonitor=false", "ls-files", "-z", "--full-name", "--", f":(top,glob)**/{name}")
-        top = self.top()
-        return [top / os.fsdecode(path).removesuffix(name) for path in listed.stdout.split(b"\0")[:-1]]
+        return [self.top / os.fsdecode(path).removesuffix(name) for path in listed.stdout.split(b"\0")[:-1]]
 
     def remotes(self) -> list[str]:
         """Return the addresses that the repository is fetched from."""
@@ -158,7 +159,7 @@ class Repository:
         In a hook of git that is the index it commits, which `git commit --all` makes for itself.
         """
         index = os.environ.get("GIT_INDEX_FILE")
-        here = index is not None and Repository(Path.cwd()).top() == self.top()
+        here = index is not None and Repository(Path.cwd()).top == self.top
         chosen = {"GIT_INDEX_FILE": str(Path.cwd() / index)} if index is not None and here else {}
         try:
             listed = self._run("-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", also=chosen)

@@ -132,7 +132,7 @@ class _History:
     def _remains(self, path: str, identity: Identity) -> bool:
         """Return whether the spec of a path still lies there."""
         try:
-            content = files.read(self.repository.top() / path)
+            content = files.read(self.repository.top / path)
         except OSError:
             return False
         return any(identity.name in (None, now.name) for now in _identities(content))
@@ -164,7 +164,7 @@ class _History:
             if target and "\0" not in target:
                 path.symlink_to(target)
         for path, _ in links:
-            if path.is_symlink() and not _leads_below(path, directory.resolve()):
+            if path.is_symlink() and not (path.exists() and files.inside(path, directory)):
                 path.unlink()
         return bool(blobs)
 
@@ -213,10 +213,3 @@ def _write_assignments(path: Path, commit: str, target: Path) -> None:
         return
     for _, content in elsewhere.contents(commit, blobs):
         target.write_bytes(content)
-
-
-def _leads_below(link: Path, directory: Path) -> bool:
-    try:
-        return link.resolve(strict=True).is_relative_to(directory)
-    except (OSError, RuntimeError):  # to nothing, or in a circle
-        return False

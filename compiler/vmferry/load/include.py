@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from vmferry import files
+
 _LONGEST = 1024
 _EDITORS_LOCK = ".#"  # Emacs marks a file that is being edited by a link to nothing
 
@@ -38,14 +40,6 @@ def find(root: Path, pattern: str) -> Found:
     if len(pattern) > _LONGEST:
         raise ValueError(f"a pattern of {len(pattern)} characters")
     return _Search(root, _parts(pattern)).run()
-
-
-def inside(path: Path, root: Path) -> bool:
-    """Return whether a path leads to somewhere in ``root``, whatever links there are on the way."""
-    try:
-        return path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):  # links in a circle
-        return False
 
 
 def _parts(pattern: str) -> list[str]:
@@ -106,11 +100,11 @@ class _Search:
         if anywhere and path.suffix and not path.is_dir():
             return True
         if path.exists() or path.name.startswith(_EDITORS_LOCK):
-            if inside(path, self._root):
+            if files.inside(path, self._root):
                 return path.exists()
             self._obstacles[Obstacle(path, "it leads out of the directory", leaves=True)] = None
         else:
-            leaves = not inside(path, self._root)
+            leaves = not files.inside(path, self._root)
             self._obstacles[Obstacle(path, "it is a link to nothing", leaves=leaves)] = None
         return False
 

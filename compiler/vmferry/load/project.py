@@ -228,7 +228,7 @@ class _Reading:
         return paths
 
     def _inside(self, path: Path, text: str, where: Where) -> None:
-        if not include.inside(path, self.root):
+        if not files.inside(path, self.root):
             raise SpecError(_leaves(text, where))
 
     def project(self, assignments: Path | None, *, beside: bool) -> Project:
@@ -288,7 +288,7 @@ class _Reading:
         if path is None or not os.path.lexists(path):
             return None
         where = Where(file=str(path))
-        if path.is_symlink() and (beside or path.is_file()) and not include.inside(path, path.parent):
+        if path.is_symlink() and (beside or path.is_file()) and not files.inside(path, path.parent):
             self.findings.append(_leaves(path.name, where))
             return None
         raw = self._bytes(path, named=not beside)

@@ -11,6 +11,7 @@ from tests.e2e.cluster.engines import Report
 from tests.e2e.cluster.server import Cluster, Key, key_of
 from tests.e2e.cluster.walk import EXAMPLES, Syncs, precious
 from tests.invocation import Result, vmferry
+from tests.resolve.projects import vm
 
 ENTRY = "gitops/clusters/prod-a"
 
@@ -55,7 +56,7 @@ class Team:
 
     def entry(self, name: str) -> Object:
         """Return the spec's entry of a VM."""
-        return next(vm for vm in self.spec["vms"] if vm["name"] == name)
+        return next(each for each in self.spec["vms"] if each["name"] == name)
 
     def compile(self, *options: str) -> Result:
         """Write the spec and compile it."""
@@ -114,20 +115,12 @@ class Team:
 
 
 def _vm(number: int, name: str, phase: str) -> Object:
-    return {
-        "name": name,
-        "id": f"vm-{100 + number}",
-        "uuid": f"42301f6e-1c5d-4c6e-9d3a-{number:012x}",
-        "phase": phase,
-        "datacenter": "DC1",
-        "host": "esx1.example.com",
-        "powerState": "poweredOn",
-        "os": "linux",
-        "guestId": "rhel9_64Guest",
-        "hardwareVersion": "vmx-19",
-        "firmware": "bios",
-        "cpu": {"count": 2, "coresPerSocket": 2},
-        "memory": "4Gi",
-        "disks": [{"size": "40Gi", "datastore": "datastore1"}],
-        "nics": [{"network": "VM Network", "mac": f"00:50:56:9a:20:{number:02x}"}],
-    }
+    return vm(
+        name,
+        id=f"vm-{100 + number}",
+        uuid=f"42301f6e-1c5d-4c6e-9d3a-{number:012x}",
+        phase=phase,
+        guestId="rhel9_64Guest",
+        disks=[{"size": "40Gi", "datastore": "datastore1"}],
+        nics=[{"network": "VM Network", "mac": f"00:50:56:9a:20:{number:02x}"}],
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vmferry.compile import check
-from vmferry.load.yaml import read
+from vmferry.yaml.read import read
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

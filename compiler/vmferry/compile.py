@@ -17,8 +17,8 @@ from vmferry.model.manifest import INFRA_LOCK
 from vmferry.output import tree
 from vmferry.output.complete import Ledger
 from vmferry.output.render import check_owner, render
-from vmferry.output.yaml import dump
 from vmferry.placed import around, last_merge, not_in_git, unfinished_merge
+from vmferry.yaml.write import dump
 
 __all__ = [
     "Checked",

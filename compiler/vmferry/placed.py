@@ -9,13 +9,14 @@ from itertools import chain
 from pathlib import Path
 
 from vmferry import files
+from vmferry.layout.compiled import trees_below
+from vmferry.layout.locks import lock_name, salvage
+from vmferry.layout.names import OWNER
 from vmferry.load.git import Repository
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.finding import Finding, SpecError
-from vmferry.output.layout import trees_below
-from vmferry.output.locks import lock_name, salvage
 from vmferry.output.neighbours import shared
-from vmferry.output.render import OWNER, owner
+from vmferry.output.render import owner
 from vmferry.output.tree import Merge, Planned
 
 

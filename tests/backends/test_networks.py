@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from tests.backends import schemas
 
 from vmferry.backends import networks
+from vmferry.kube.nad import check_config
 from vmferry.model.blueprint import Blueprint, BridgePlan, Nad, NamespacePlan, SmokePair
 from vmferry.model.manifest import Item, Resource
-from vmferry.model.nad import check_config
 from vmferry.model.spec import (
     BridgeNetwork,
     Cluster,

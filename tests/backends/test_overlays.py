@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.backends import estate, schemas
 from tests.backends.estate import group, machine
 
+import yaml
 from vmferry.backends import overlays
 from vmferry.model.application import Application
 from vmferry.model.blueprint import Group, PhasePlan, VmCutover
 from vmferry.model.manifest import File, Item, KubeObject, Patch, Resource, Root
-from vmferry.model.shipped import shipped
 from vmferry.model.spec import PhaseKind
+from vmferry.shipped import shipped
 
 KINDS: tuple[PhaseKind, ...] = ("migrate", "dev-test", "stateless", "stateful", "decommission")
 

@@ -7,10 +7,10 @@ import pytest
 from tests.backends import schemas
 
 from vmferry.backends import rebuild
+from vmferry.kube.quantity import parse_size
 from vmferry.model.application import Application, EnvVar, KeyRef, NamedPort, Probe, Resources
 from vmferry.model.blueprint import Blueprint, Group, Machine, Placement, StateVolume
 from vmferry.model.manifest import Item, Resource
-from vmferry.model.quantity import parse_size
 from vmferry.model.spec import Cluster, Forklift, GitOps, Toleration
 
 APPLICATION = Application(

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vmferry.output.yaml import dump
+from vmferry.yaml.write import dump
 
 SIZES = (100, 1_000, 10_000)
 _API = "vmferry.dev/v1alpha1"

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.inventory.estates import disk, estate, nic, save, vm
+from tests.importers.estates import disk, estate, nic, save, vm
 from tests.invocation import Result, vmferry
 
 from vmferry.model.facts import GuestDisk

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from tests.invocation import vmferry
 
-from vmferry.model.schema import KINDS, file_name
+from vmferry.load.schema import KINDS, file_name
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 

@@ -42,7 +42,7 @@ ENTRY_POINTS, VCENTER = "backends/entry_points.py", "backends/vcenter.py"
 CLOUD_INIT = "estate/cloud_init.py"
 GUEST_NETWORK, CONVERT = "backends/guest_network.py", "backends/scripts/convert.sh"
 FILES, GIT = "files.py", "load/git.py"
-SECRECY, RVTOOLS, IMPORTED = "inventory/secrecy.py", "inventory/rvtools.py", "inventory/machines.py"
+SECRECY, RVTOOLS, IMPORTED = "estate/words/secrecy.py", "importers/rvtools/read.py", "importers/rvtools/machines.py"
 NETWORK_MAP, SELECTION, SEGMENTS = "estate/network_map.py", "resolve/selection.py", "rules/segments.py"
 HISTORY, RENDER, PLACED = "load/history.py", "output/render.py", "placed.py"
 INTERFACES, BASTION = "backends/scripts/interfaces.sh", "backends/scripts/bastion.sh"
@@ -676,13 +676,13 @@ MUTATIONS = (
     ),
     Mutation(
         "a quota leaves no room for the scratch volumes of conversions",
-        "model/sizing.py",
+        "estate/sizing.py",
         "return Load() if scratch is None else",
         "return Load() if scratch is None or scratch.size else",
     ),
     Mutation(
         "a quota leaves no room for the scratch volumes of Forklift's conversions",
-        "model/sizing.py",
+        "estate/sizing.py",
         '"warm": of_plan, "cold": of_plan}',
         '"warm": of_plan}',
     ),
@@ -950,9 +950,9 @@ class Layer(NamedTuple):
 
 
 _TESTED = {
-    IMPORTED: ("inventory/test_rvtools.py",),
-    RVTOOLS: ("inventory/test_rvtools.py",),
-    SECRECY: ("inventory/test_rvtools.py",),
+    IMPORTED: ("importers/test_rvtools.py",),
+    RVTOOLS: ("importers/test_rvtools.py",),
+    SECRECY: ("importers/test_rvtools.py",),
     NETWORK_MAP: ("resolve/test_networks.py",),
     SELECTION: ("resolve/test_machines.py",),
     SEGMENTS: ("rules/test_twins.py",),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.inventory import exports
+from tests.importers import exports
 from tests.invocation import process, vmferry
 from tests.ran import ran
 

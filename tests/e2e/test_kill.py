@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.invocation import process
 
-from vmferry.output.yaml import dump
+from vmferry.yaml.write import dump
 
 pytestmark = pytest.mark.slow
 

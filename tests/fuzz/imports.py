@@ -8,7 +8,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from hypothesis import strategies as st
 from tests.fuzz.mutations import ODD, texts, values
-from tests.inventory import exports
+from tests.importers import exports
 from tests.invocation import Result, vmferry
 
 IMPORTS = ("workbook", "tab", "inventory")

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.fuzz.mutations import BYTES, ODD
 from tests.fuzz.target import LIMIT, ended, limited
-from tests.inventory.vcsim import PASSWORD, USER, Server, running
+from tests.importers.vcsim import PASSWORD, USER, Server, running
 from tests.invocation import vmferry
 
 COUNT = int(os.environ.get("VMFERRY_FUZZ", "40")) // 2

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 from tests.ran import ran
 
-from vmferry.output import kustomize
+import yaml
+from vmferry.verify import kustomize
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"

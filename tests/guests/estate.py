@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, NamedTuple
 
-from vmferry.output.yaml import dump
+from vmferry.yaml.write import dump
 
 Stack = Literal["ifupdown", "networkd", "netplan", "NetworkManager"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.guests.cache import cached, sh
 from tests.guests.estate import Guest, Nic
 
-from vmferry.output.yaml import dump
+from vmferry.yaml.write import dump
 
 _MIB = 1 << 20
 _SUITE = "bookworm"

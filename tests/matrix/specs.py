@@ -6,16 +6,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
 from tests.rules.laying import EXAMPLES as RULES
 from tests.rules.laying import lay_out
 
+import yaml
 from vmferry import backends
 from vmferry.check import check
 from vmferry.kube.versions import BY_COMPONENT, MAIN, Component
 from vmferry.model.finding import SpecError
 from vmferry.model.manifest import KubeObject, Resource
-from vmferry.output.yaml import dump
+from vmferry.yaml.write import dump
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 Named = dict[Component, str]

@@ -7,13 +7,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import yaml
+from vmferry.load.schema import KINDS, file_name
 from vmferry.load.validate import convert
 from vmferry.model.finding import Where
-from vmferry.model.schema import KINDS, file_name
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(

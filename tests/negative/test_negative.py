@@ -22,9 +22,9 @@ from pathlib import Path
 import pytest
 from tests.invocation import Result, process, vmferry
 
-from vmferry.load.yaml import MAX_BYTES
 from vmferry.model.catalog import CATALOG
 from vmferry.rules import CHECKS
+from vmferry.yaml.read import MAX_BYTES
 
 HERE = Path(__file__).parent
 BASE = HERE / "_base"

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.cli.test_check import SPEC, vm
 from tests.invocation import vmferry
 
-from vmferry.output.kustomize import build_all
+import yaml
+from vmferry.verify.kustomize import build_all
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

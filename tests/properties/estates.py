@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vmferry.check import Checked, check, is_error
 from vmferry.compile import Compiled, compile_tree
 from vmferry.model.spec import Stage
-from vmferry.output.yaml import dump
+from vmferry.yaml.write import dump
 
 API = "vmferry.dev/v1alpha1"
 STAGES: tuple[Stage, ...] = ("planned", "prepared", "migrating", "cutover")

@@ -17,12 +17,12 @@ from tests.properties.estates import DATASTORES, NETWORKS, Estate, Output, build
 
 from vmferry.backends import argocd_health
 from vmferry.compile import write
+from vmferry.kube.quantity import format_size, parse_size
+from vmferry.layout.objects import Key, is_object, key_of, parse
 from vmferry.load.project import load
 from vmferry.model.blueprint import Group, Machine
-from vmferry.model.quantity import format_size, parse_size
-from vmferry.output.objects import Key, is_object, key_of, parse
-from vmferry.output.references import Graph
-from vmferry.output.verify import MAX_RESOURCES, verify
+from vmferry.verify.references import Graph
+from vmferry.verify.run import MAX_RESOURCES, verify
 
 Object = dict[str, Any]
 

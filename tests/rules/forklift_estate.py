@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from vmferry.kube.quantity import format_size
 from vmferry.model.facts import Disk, GuestDisk, Nic
 from vmferry.model.inventory import InventoryCluster
-from vmferry.model.quantity import format_size
 from vmferry.model.spec import VirtualMachine
 from vmferry.rules.concerns import Seen
 

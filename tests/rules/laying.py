@@ -26,14 +26,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 from tests.invocation import Result, vmferry
 from tests.resolve.formerly import former_record
 
+import yaml
 from vmferry.estate.stages import STAGES
 from vmferry.model.assignments import Assignments
-from vmferry.output.yaml import dump
 from vmferry.rules.page import EXAMPLES
+from vmferry.yaml.write import dump
 
 _TRANSITIONS = (812, *range(850, 900))
 

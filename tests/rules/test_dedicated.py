@@ -7,7 +7,7 @@ from tests.backends.blueprints import machine
 from tests.resolve.projects import Data, defaults, vm
 from tests.rules.ruling import only, ruled, silent
 
-from vmferry.model.sizing import machine_load
+from vmferry.estate.sizing import machine_load
 from vmferry.model.spec import Cluster
 
 ALL: Data = {"cpuPlacement": "dedicated", "hugepages": "1Gi", "numaTopology": "passthrough"}

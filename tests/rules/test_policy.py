@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.invocation import Result, vmferry
 from tests.resolve import projects
 from tests.rules.laying import commit, merge
 
+import yaml
 from vmferry import policy
 from vmferry.check import check
 from vmferry.model.finding import Finding, Where
-from vmferry.output.yaml import dump
 from vmferry.rules.page import EXAMPLES
+from vmferry.yaml.write import dump
 
 Data = dict[str, Any]
 

@@ -6,10 +6,10 @@ from typing import Any
 from vmferry.backends.metadata import VM_LABEL, base, metadata
 from vmferry.backends.vcenter import conversion, conversion_secret
 from vmferry.kube import versions
+from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
 from vmferry.model.facts import HttpImage, RegistryImage
 from vmferry.model.manifest import Item, KubeObject, Resource
-from vmferry.model.quantity import format_size
 
 API_VERSION = "cdi.kubevirt.io/v1beta1"
 

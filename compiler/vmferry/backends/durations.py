@@ -1,6 +1,6 @@
 """Durations as Go reads them, which knows no days: Flux, Argo CD and External Secrets do."""
 
-from vmferry.model.quantity import parse_duration
+from vmferry.kube.quantity import parse_duration
 
 
 def go_duration(text: str) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 from vmferry.backends.cdi import BIND_IMMEDIATELY, storage
 from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, base, metadata
 from vmferry.estate.cloud_init import seed
+from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic, Placement
 from vmferry.model.manifest import Item, KubeObject, Resource
-from vmferry.model.quantity import format_size
 from vmferry.model.spec import Toleration
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")

@@ -9,8 +9,8 @@ from vmferry.backends.metadata import MIGRATION_LABEL, base, metadata
 from vmferry.kube import versions
 from vmferry.model.blueprint import Blueprint, Group, Machine, Step
 from vmferry.model.manifest import File, Item, KubeObject, Patch, Resource, Root
-from vmferry.model.shipped import shipped
 from vmferry.model.spec import PhaseKind
+from vmferry.shipped import shipped
 
 PRIORITIES: dict[PhaseKind, int] = {
     "decommission": 100,

@@ -12,11 +12,11 @@ from typing import Any
 
 from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, base, metadata
 from vmferry.backends.names import suffixed
+from vmferry.kube.quantity import format_size, parse_duration, parse_size
 from vmferry.model.application import CONFIG_VOLUME, SCRATCH_VOLUME, Application, EnvVar, NamedPort, Probe
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, Group, Machine, StateVolume
 from vmferry.model.manifest import Item, KubeObject, Resource
-from vmferry.model.quantity import format_size, parse_duration, parse_size
 
 CONFIG_DIGEST = f"{LABEL_DOMAIN}/config-digest"  # on pods: a changed file rolls them
 

@@ -12,9 +12,9 @@ from vmferry.backends.guest_network import linux_interfaces, windows_addresses
 from vmferry.backends.kubevirt import toleration
 from vmferry.backends.metadata import VM_LABEL, base, metadata
 from vmferry.backends.vcenter import conversion, conversion_secret, libvirt_location
+from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
 from vmferry.model.manifest import File, Item, KubeObject, Resource
-from vmferry.model.quantity import format_size
 
 HOLDS_DATA = 42
 NOT_SHUT_OFF = 43

@@ -180,7 +180,7 @@ def _key(checked: Checked, vm: VirtualMachine) -> str:
 
 def _hints(checked: Checked) -> dict[str, dict[str, Any]]:
     """Return of each VM by key which environment and kind its facts hint at, with the evidence: no decisions."""
-    from vmferry.inventory.kinds import environment, kind, learn
+    from vmferry.draft.systems import environment, kind, learn
 
     conventions = learn([entry.vm for entry in checked.project.entries])
     result: dict[str, dict[str, Any]] = {}

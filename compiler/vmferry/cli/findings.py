@@ -14,12 +14,12 @@ from msgspec import structs
 
 from vmferry import files
 from vmferry.check import ordered
-from vmferry.load.positions import MAX_SHOWN, Wanted, line_text, locate
 from vmferry.load.project import UnreadableError
 from vmferry.load.validate import may_be_secret
-from vmferry.load.yaml import MAX_BYTES
 from vmferry.model.catalog import CATALOG, severity
 from vmferry.model.finding import Finding, Span, SpecError, Where
+from vmferry.yaml.positions import MAX_SHOWN, Wanted, line_text, locate
+from vmferry.yaml.read import MAX_BYTES
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 _SHOWN = 10  # findings of one code, unless all are asked for

@@ -7,10 +7,10 @@ import click
 
 from vmferry.cli.findings import counted, printable
 from vmferry.cli.lazy import Lazy
-from vmferry.inventory.files import split, write
-from vmferry.inventory.steady import steady
+from vmferry.importers.files import split, write
+from vmferry.importers.steady import steady
 from vmferry.model.inventory import Inventory
-from vmferry.output.yaml import dump
+from vmferry.yaml.write import dump
 
 KINDS = {
     "rvtools": ("vmferry.cli.import_rvtools", "Read RVTools exports: .xlsx files, or folders of .csv files."),

@@ -10,10 +10,10 @@ from vmferry import __version__
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import counted, printable
 from vmferry.cli.import_ import keep_options, note, save, summary, tell
-from vmferry.inventory.files import NotOurs
-from vmferry.inventory.rvtools import read_exports
-from vmferry.inventory.secrecy import Keep
-from vmferry.inventory.workbook import ExportError
+from vmferry.estate.words.secrecy import Keep
+from vmferry.importers.files import NotOurs
+from vmferry.importers.rvtools.read import read_exports
+from vmferry.importers.rvtools.workbook import ExportError
 from vmferry.model.inventory import Inventory, Unjoined
 
 _SHOWN = 5  # rows of one tab that tell the same

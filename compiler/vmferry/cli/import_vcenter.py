@@ -9,8 +9,8 @@ import click
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import counted, interactive, printable
 from vmferry.cli.import_ import keep_options, note, save, summary, tell
-from vmferry.inventory.files import NotOurs
-from vmferry.inventory.secrecy import Keep
+from vmferry.estate.words.secrecy import Keep
+from vmferry.importers.files import NotOurs
 
 USER, PASSWORD = "VMFERRY_VCENTER_USER", "VMFERRY_VCENTER_PASSWORD"
 _MAX_DAYS = 365
@@ -87,7 +87,7 @@ def command(
     if sum((ca is not None, thumbprint is not None, insecure)) > 1:
         raise click.UsageError("--ca, --thumbprint and --insecure exclude each other")
     # pyVmomi takes a while to import: only who reads a vCenter waits for it
-    from vmferry.inventory.vcenter import Login, Trust, VCenterError, read_vcenter
+    from vmferry.importers.vcenter import Login, Trust, VCenterError, read_vcenter
 
     login = Login(user=_user(user), password=_password(password_file))
     try:

@@ -11,7 +11,7 @@ import click
 
 from vmferry import files as disk
 from vmferry.cli import FINDINGS
-from vmferry.model.schema import KINDS, file_name, json_schema
+from vmferry.load.schema import KINDS, file_name, json_schema
 
 if TYPE_CHECKING:
     from vmferry.model.inventory import Inventory
@@ -80,7 +80,7 @@ def _schema(kind: str) -> bytes:
 
 def _draft(directory: Path, inventory: Path, wanted: dict[str, bytes]) -> int:
     """Write the draft of a spec, and list what is left to decide."""
-    from vmferry.inventory.draft import draft
+    from vmferry.draft.propose import draft
 
     if inventory.resolve() == directory.resolve():
         raise click.UsageError(f"the spec cannot lie among the files of its inventory; try --out {directory / 'spec'}")
@@ -125,9 +125,9 @@ def _files(inventory: Path) -> list[Path]:
 def _inventories(directory: Path) -> "list[Inventory]":
     """Return the inventories of a directory. Raises SpecError for a file that is none."""
     from vmferry.load.validate import convert
-    from vmferry.load.yaml import MAX_BYTES, read
     from vmferry.model.finding import Finding, SpecError, Where
     from vmferry.model.inventory import Inventory
+    from vmferry.yaml.read import MAX_BYTES, read
 
     result: list[Inventory] = []
     findings: list[Finding] = []
@@ -153,7 +153,7 @@ def _inventories(directory: Path) -> "list[Inventory]":
 
 def quoted(text: str) -> str:
     """Return a text as a YAML scalar that takes one line, whatever characters it has."""
-    from vmferry.output.yaml import dump
+    from vmferry.yaml.write import dump
 
     if "\n" not in text:
         return dump([text]).decode()[2:-1]

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from vmferry import files
-from vmferry.model.schema import KINDS, bundle, file_name, json_schema
+from vmferry.load.schema import KINDS, bundle, file_name, json_schema
 
 
 @click.command("schema")

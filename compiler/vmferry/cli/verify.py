@@ -11,7 +11,7 @@ from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, interactive, show, summary, texts_of
 from vmferry.cli.options import all_option, findings_option
 from vmferry.model.catalog import is_error
-from vmferry.output.verify import Report, verify
+from vmferry.verify.run import Report, verify
 
 
 @click.command("verify")

@@ -1,7 +1,7 @@
 """Which VMs have state of their own outside of their disks: EFI variables and what a vTPM holds."""
 
+from vmferry.kube.provisioners import claims
 from vmferry.model.blueprint import Machine
-from vmferry.model.provisioners import claims
 from vmferry.model.spec import Cluster, Storage, StorageClass
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from vmferry import files
 from vmferry.load.git import Repository
-from vmferry.load.yaml import read
 from vmferry.model.finding import SpecError
+from vmferry.yaml.read import read
 
 _SUFFIXES = (".yaml", ".yml")
 _KIND = "MigrationSpec"

@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from vmferry import files
 from vmferry.load import include
 from vmferry.load.inventory import merge
-from vmferry.load.positions import line_text
 from vmferry.load.validate import convert, may_be_secret, settle
-from vmferry.load.yaml import MAX_BYTES, Document, joined, read
 from vmferry.model.assignments import Assignments
 from vmferry.model.base import API_VERSION
 from vmferry.model.finding import Finding, SpecError, Where
 from vmferry.model.inventory import Inventory
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import Credentials, MigrationSpec, VirtualMachineSet
+from vmferry.yaml.positions import line_text
+from vmferry.yaml.read import MAX_BYTES, Document, joined, read
 
 ASSIGNMENTS = "assignments.yaml"
 STDIN = "<stdin>"

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from vmferry.load.schema import file_name
 from vmferry.model import base
 from vmferry.model.finding import Finding, Path, Where
 from vmferry.model.inventory import Inventory
-from vmferry.model.schema import file_name
-from vmferry.model.shipped import shipped
+from vmferry.shipped import shipped
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vmferry import files
-from vmferry.output.locks import lock_name
+from vmferry.layout.locks import lock_name
 from vmferry.output.tree import Changes
 
 _NOWHERE = "/dev/null"

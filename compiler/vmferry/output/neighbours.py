@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from vmferry import files
+from vmferry.layout.names import KUSTOMIZATION
+from vmferry.layout.objects import Key, is_object, key_of, parse
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.finding import Finding, Severity
 from vmferry.model.manifest import KubeObject
-from vmferry.output.objects import Key, is_object, key_of, parse
-from vmferry.output.render import KUSTOMIZATION, owner
+from vmferry.output.render import owner
 from vmferry.output.tree import Planned, read_locks
 
 _HELP = (

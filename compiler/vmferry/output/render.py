@@ -8,17 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from vmferry import files
+from vmferry.layout.names import KUSTOMIZATION, LOCAL, OWNER, STAGE
 from vmferry.model.finding import Finding, SpecError
 from vmferry.model.manifest import INFRA_LOCK, File, Item, KubeObject, Patch, Root
-from vmferry.output.patches import LOCAL, STAGE
 from vmferry.output.tree import Planned
-from vmferry.output.yaml import dump
-
-OWNER = "locks/migration.txt"
-"""File that says which migration and cluster a tree is of: two never share one."""
+from vmferry.yaml.write import dump
 
 _OWNER_NAME = re.compile("[a-z0-9][a-z0-9.-]{0,252}")  # nothing else of the file is shown
-KUSTOMIZATION = "kustomization.yaml"
 _GENERATED = (
     "Compiled by vmferry; edits are found and refused. Change the spec, or the local/ component of the overlay."
 )

@@ -16,9 +16,9 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from vmferry import files as disk
+from vmferry.layout.locks import DIRECTORY, Lock, lock_name, lock_path, parse, path_problem, render, salvage
 from vmferry.model.finding import Finding, Span, SpecError, Where
 from vmferry.output import swap
-from vmferry.output.locks import DIRECTORY, Lock, lock_name, lock_path, parse, path_problem, render, salvage
 
 
 class Planned(Struct, frozen=True):

@@ -7,9 +7,9 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Machine
 from vmferry.model.facts import Cpu, Disk, Nic
-from vmferry.model.quantity import format_size, parse_size
 from vmferry.model.spec import Method, Stage, VirtualMachine
 
 Verdict = Literal["harmless", "decision", "blocks"]

@@ -3,11 +3,11 @@
 import re
 from pathlib import PurePosixPath
 
+from vmferry.kube.quantity import parse_duration
 from vmferry.model.blueprint import HookPlan, ScriptPlan
 from vmferry.model.finding import Where
 from vmferry.model.forklift import ScriptSet
 from vmferry.model.project import Project
-from vmferry.model.quantity import parse_duration
 from vmferry.model.spec import HOOK_RUNNER, Hook
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import fit

@@ -10,6 +10,7 @@ from vmferry.estate import addresses, identity
 from vmferry.estate.boot import LIBVIRT, boot_disk, boot_orders, ranked, root_device
 from vmferry.estate.forklift_disks import numbered, root_disk
 from vmferry.estate.network_map import NetworkMap
+from vmferry.kube.quantity import parse_duration, parse_size
 from vmferry.model.blueprint import (
     Machine,
     MachineDisk,
@@ -20,7 +21,6 @@ from vmferry.model.blueprint import (
 )
 from vmferry.model.facts import Disk, DiskSource, NoOptions
 from vmferry.model.forklift import ForkliftDecisions
-from vmferry.model.quantity import parse_duration, parse_size
 from vmferry.model.spec import Cluster, RunStrategy, VirtualMachine
 from vmferry.resolve import forklift
 from vmferry.resolve.eviction import eviction

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from vmferry.estate.stages import STAGES
+from vmferry.kube.quantity import parse_duration
 from vmferry.model.blueprint import Machine, Step
 from vmferry.model.finding import Where
-from vmferry.model.quantity import parse_duration
 from vmferry.model.spec import GroupState, Method, Phase, Stage
 from vmferry.resolve.journal import Journal
 

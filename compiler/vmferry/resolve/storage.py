@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.kube.provisioners import Claim, claims, needs_modes
 from vmferry.model.blueprint import ArrayCopy, SourceRef
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Where
-from vmferry.model.provisioners import Claim, claims, needs_modes
 from vmferry.model.spec import AccessMode, LiveMigration, Storage, StorageClass, VolumeMode
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import digest

@@ -5,13 +5,13 @@ from collections import defaultdict
 from msgspec.structs import replace
 
 from vmferry.estate.network_map import MappedNetwork, NetworkMap
+from vmferry.estate.sizing import Load, quota, smoke_load, total
 from vmferry.kube.nodes import vm_nodes
+from vmferry.kube.quantity import parse_size
 from vmferry.kube.versions import NO_TRANSFER_ROUTE, certain
 from vmferry.model.blueprint import BridgePlan, Credential, Group, Machine, Nad, NamespacePlan, SmokePair
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
-from vmferry.model.quantity import parse_size
-from vmferry.model.sizing import Load, quota, smoke_load, total
 from vmferry.model.spec import BridgeNetwork, Cluster, ExistingNad, Namespace, Phase, Quota, VirtualMachine
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.network_rows import stranded

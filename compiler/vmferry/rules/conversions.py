@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from vmferry.kube import versions
+from vmferry.kube.provisioners import takes_files
+from vmferry.kube.quantity import parse_size
 from vmferry.model.blueprint import Group, Machine, MachineDisk
-from vmferry.model.provisioners import takes_files
-from vmferry.model.quantity import parse_size
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.model.spec import Stage
 from vmferry.rules.registry import rule

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Machine
-from vmferry.model.quantity import format_size, parse_size
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import Cluster
 from vmferry.rules.registry import rule

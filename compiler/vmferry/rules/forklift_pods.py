@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.kube.provisioners import takes_files
+from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.forklift import NodeTerm
-from vmferry.model.provisioners import takes_files
-from vmferry.model.quantity import format_size, parse_size
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.rules.registry import rule
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
+from vmferry.kube.quantity import parse_duration
 from vmferry.model.blueprint import Blueprint, Credential, Group, Machine
 from vmferry.model.finding import Where
-from vmferry.model.quantity import parse_duration
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import also, rule
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from vmferry.estate.state import keeps_state, state_class
+from vmferry.kube.provisioners import claims
 from vmferry.model.blueprint import Machine
-from vmferry.model.provisioners import claims
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import rule
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from vmferry.estate.sizing import Load, machine_load, total
+from vmferry.kube.provisioners import is_ceph_on_nodes
+from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Machine
-from vmferry.model.provisioners import is_ceph_on_nodes
-from vmferry.model.quantity import format_size, parse_size
 from vmferry.model.review import Problem, Review
-from vmferry.model.sizing import Load, machine_load, total
 from vmferry.rules.registry import rule
 
 _HEADROOM = 15  # percent of the nodes; 15 to 20 are asked for

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from vmferry.estate.sizing import Load, machine_load, millicores, peak, total
 from vmferry.estate.state import keeps_state
 from vmferry.kube import versions
+from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Group, Machine, MachineDisk
-from vmferry.model.quantity import format_size, parse_size
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.model.sizing import Load, machine_load, millicores, peak, total
 from vmferry.model.spec import Cluster, NodePool, Quota
 from vmferry.rules.registry import also, rule
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from vmferry.estate.cutover import cutover_of
 from vmferry.estate.stages import reached
+from vmferry.kube.quantity import format_size, parse_duration
 from vmferry.model.blueprint import Group, Machine, PhasePlan
-from vmferry.model.quantity import format_size, parse_duration
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.model.spec import DualRun, Window
 from vmferry.rules.registry import rule

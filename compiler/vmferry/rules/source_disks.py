@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from vmferry.kube.quantity import parse_size
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.facts import Disk
-from vmferry.model.quantity import parse_size
 from vmferry.model.review import Subject
 from vmferry.rules.concerns import Detected, Seen, by_forklift, concern, converted, copied, warm
 

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from vmferry.estate.sizing import disk_storage, machine_load, peak, total
+from vmferry.kube.provisioners import is_local, is_zonal
+from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.facts import Disk, DiskBaseline
-from vmferry.model.provisioners import is_local, is_zonal
-from vmferry.model.quantity import format_size, parse_size
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.model.sizing import disk_storage, machine_load, peak, total
 from vmferry.model.spec import Quota, StorageClass
 from vmferry.rules.registry import rule
 

@@ -5,9 +5,9 @@ from itertools import zip_longest
 
 from vmferry.estate.identity import only_corrected
 from vmferry.estate.stages import STAGES, rank, reached
+from vmferry.kube.quantity import format_size
 from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Group, Machine, NamespacePlan
-from vmferry.model.quantity import format_size
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import Stage
 from vmferry.rules.registry import rule

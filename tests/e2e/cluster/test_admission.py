@@ -26,10 +26,10 @@ from tests.rules.ruling import app
 
 from vmferry import backends
 from vmferry.check import review
+from vmferry.layout.objects import is_object, parse
 from vmferry.model import application, base
 from vmferry.model.catalog import CATALOG
 from vmferry.model.manifest import Resource
-from vmferry.output.objects import is_object, parse
 from vmferry.resolve.blueprint import resolve
 from vmferry.rules import check
 

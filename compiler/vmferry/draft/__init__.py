@@ -1,0 +1,1 @@
+"""What `vmferry init --from` proposes: each guess with its reason, the rest marked TODO."""

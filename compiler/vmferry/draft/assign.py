@@ -1,0 +1,262 @@
+"""Proposed `assign` rules: what is decided of many VMs at once, each with the reason and checked to select them."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from vmferry.draft.cover import MAX_GLOB, Member, Names, below, literal, selects
+from vmferry.draft.guesses import Guess, guess, is_vcls
+from vmferry.draft.hints import PhaseName
+from vmferry.draft.maps import GOLDEN, NamespacePlan
+from vmferry.draft.systems import learn
+from vmferry.draft.unknown import Way, image_reason, without_datastore
+
+PHASES: tuple[PhaseName, ...] = ("dev-test", "stateless", "stateful", "decommission")
+CAREFUL: PhaseName = "stateful"
+"""Where a VM goes that nothing hints at: to the phase that loses least if the guess is wrong."""
+
+_WRITTEN: tuple[PhaseName, ...] = ("stateless", "stateful", "decommission", "dev-test")  # later rules win
+_TIER = "silver"
+
+
+class Rule(NamedTuple):
+    """A rule with what it was read from."""
+
+    why: tuple[str, ...]
+    match: dict[str, Any]
+    set: dict[str, Any]
+
+
+class Proposal(NamedTuple):
+    """The rules in order, and per VM what no rule could say: field and value with the reason."""
+
+    rules: tuple[Rule, ...]
+    entries: dict[str, dict[str, tuple[str, str]]]  # key -> field -> (value, reason)
+    phases: dict[str, tuple[str, str]]  # key -> (phase, reason)
+
+
+class _Claim(NamedTuple):
+    """One decision for some VMs."""
+
+    field: str
+    value: str
+    why: str
+    members: list[Member]
+
+
+def propose(
+    moving: Sequence[Member], left: Sequence[Member], namespaces: NamespacePlan, ways: Mapping[str, Way]
+) -> Proposal:
+    """Return rules that decide phase, namespace and, where it is clear, method and tier of every VM that moves."""
+    names = Names((*moving, *left))
+    spare = frozenset(member.key for member in left)
+    plain = [member for member in moving if not member.vm.template]
+    conventions = learn([member.vm for member in (*moving, *left)])
+    guesses = {member.key: guess(member.vm, conventions) for member in plain}
+    phases: dict[str, tuple[str, str]] = {
+        key: (found.phase, found.why) if found else (CAREFUL, "nothing says more") for key, found in guesses.items()
+    }
+    wanted = {("namespace", key): (namespaces.of[key], "its namespace") for key in phases}
+    _together(plain, phases, wanted)
+    rules = [*_excluded(left, moving), *_phase_rules(plain, guesses, names, spare)]
+    claims = [*_namespace_claims(plain, namespaces, wanted), *_copy_claims(moving, ways)]
+    for claim in claims:
+        patterns, _ = names.cover(claim.members, spare)
+        if patterns:
+            rules.append(Rule((f"{claim.why}: {_vms(claim.members)}",), {"name": patterns}, {claim.field: claim.value}))
+        for member in claim.members:
+            wanted[claim.field, member.key] = (claim.value, claim.why)
+    rules += _source_rules(plain, namespaces)
+    rules += _templates(moving)
+    for key, phase in phases.items():
+        wanted["phase", key] = phase
+    entries = _missed(moving, rules, wanted, namespaces)
+    return Proposal(tuple(rules), entries, phases)
+
+
+def _excluded(left: Sequence[Member], moving: Sequence[Member]) -> Iterable[Rule]:
+    for pattern in ("vCLS-*", "vCLS (*"):
+        match = {"name": pattern}
+        found = [member for member in left if is_vcls(member.vm) and selects(match, member)]
+        if found and not any(selects(match, member) for member in moving):
+            decisions = {
+                "disposition": "exclude",
+                "reason": "vSphere Cluster Services: vSphere makes and removes it itself",
+            }
+            yield Rule((f"{_vms(found)}",), match, decisions)
+
+
+def _vms(members: Collection[Member]) -> str:
+    return "1 VM" if len(members) == 1 else f"{len(members)} VMs"
+
+
+# --- phases -----------------------------------------------------------------------------------------
+
+
+def _phase_rules(
+    members: Sequence[Member], guesses: Mapping[str, Guess | None], names: Names, spare: Collection[str]
+) -> Iterable[Rule]:
+    unknown = [member for member in members if guesses[member.key] is None]
+    if unknown:
+        why = f"{_vms(unknown)} that nothing below says more of: the careful phase. Without this rule, check names them"
+        yield Rule((why,), {"name": "*"}, {"phase": CAREFUL})
+    by_place: defaultdict[tuple[str, str, str], list[Member]] = defaultdict(list)
+    by_name: defaultdict[tuple[str, str], list[Member]] = defaultdict(list)
+    whys: dict[tuple[str, str, str], str] = {}
+    for member in members:
+        found = guesses[member.key]
+        if found is None:
+            continue
+        if found.dimension is None or found.dimension == "name":
+            by_name[found.phase, found.why].append(member)
+        else:
+            key = (found.phase, found.dimension, found.value)
+            by_place[key].append(member)
+            whys.setdefault(key, found.why)
+    for phase in _WRITTEN:
+        for (_, why), claimed in sorted(item for item in by_name.items() if item[0][0] == phase):
+            patterns, _ = names.cover(claimed, spare)
+            if patterns:
+                yield Rule((f"{why}: {_vms(claimed)}",), {"name": patterns}, {"phase": phase})
+        yield from _place_rules(phase, by_place, whys)
+
+
+def _place_rules(
+    phase: str, by_place: Mapping[tuple[str, str, str], list[Member]], whys: Mapping[tuple[str, str, str], str]
+) -> Iterable[Rule]:
+    """Yield one rule for all folders that say so, one for all pools, one for all tags."""
+    for dimension in ("cluster", "resourcePool", "folder", "customAttributes", "tags"):
+        globs: list[str] = []
+        lines: list[str] = []
+        for key in sorted(key for key in by_place if key[:2] == (phase, dimension)):
+            value, line = key[2], f"{whys[key]}: {_vms(by_place[key])}"
+            if dimension == "customAttributes":
+                name, _, text = value.partition("\0")
+                yield Rule((line,), {dimension: {name: literal(text)}}, {"phase": phase})
+                continue
+            new = [below(value)] if dimension == "folder" else [literal(value)]
+            new += [below(value)] * (dimension == "resourcePool")
+            if all(len(glob) <= MAX_GLOB for glob in new):
+                globs += new
+                lines.append(f"{value}: {line}")
+        if globs:
+            yield Rule(tuple(lines), {dimension: globs}, {"phase": phase})
+
+
+def _together(
+    members: Sequence[Member],
+    phases: dict[str, tuple[str, str]],
+    wanted: dict[tuple[str, str], tuple[str, str]],
+) -> None:
+    """Give VMs that share a disk one phase and one namespace: they mount one claim, and move in one group."""
+    for found in shared_sets(members):
+        first = found[0]
+        last = max((phases[member.key][0] for member in found), key=lambda name: PHASES.index(_phase(name)))
+        namespace = wanted["namespace", first.key][0]
+        for member in found:
+            if phases[member.key][0] != last:
+                phases[member.key] = (last, "it shares a disk with a VM of that phase")
+            if wanted["namespace", member.key][0] != namespace:
+                wanted["namespace", member.key] = (namespace, "it shares a disk with a VM of that namespace")
+
+
+def _phase(name: str) -> PhaseName:
+    return next(phase for phase in PHASES if phase == name)
+
+
+def shared_sets(members: Sequence[Member]) -> list[list[Member]]:
+    """Return the VMs that are tied by disks they share, each set sorted, in order."""
+    home: dict[str, int] = {}
+    sets: dict[int, list[Member]] = {}
+    for index, member in enumerate(sorted(members)):
+        disks = {f"{member.source}/{disk.shared}" for disk in member.vm.disks or () if disk.shared}
+        joined = [member]
+        for other in sorted({home[disk] for disk in disks if disk in home}):
+            joined = sets.pop(other) + joined
+        if disks:
+            sets[index] = joined
+            for tied in joined:
+                home |= {f"{tied.source}/{d.shared}": index for d in tied.vm.disks or () if d.shared}
+    return [found for _, found in sorted(sets.items()) if len(found) > 1]
+
+
+# --- namespaces, method, tier -----------------------------------------------------------------------
+
+
+def _whole_sources(members: Sequence[Member], namespaces: NamespacePlan) -> dict[str, str]:
+    """Return the vCenters whose VMs all go to one namespace that no pool or folder stands for."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for member in members:
+        place = member.key in namespaces.by_place
+        found[member.source].add("" if place else namespaces.of[member.key])
+    return {source: min(names) for source, names in found.items() if len(names) == 1 and "" not in names}
+
+
+def _source_rules(members: Sequence[Member], namespaces: NamespacePlan) -> Iterable[Rule]:
+    for source, name in sorted(_whole_sources(members, namespaces).items()):
+        why = f"no VM of {source} is in a resource pool or folder that says more"
+        yield Rule((why,), {"source": source}, {"namespace": name})
+
+
+def _namespace_claims(
+    members: Sequence[Member], namespaces: NamespacePlan, wanted: Mapping[tuple[str, str], tuple[str, str]]
+) -> Iterable[_Claim]:
+    whole = _whole_sources(members, namespaces)
+    claims: defaultdict[tuple[str, str], list[Member]] = defaultdict(list)
+    for member in members:
+        own = namespaces.of[member.key]
+        if (
+            member.key not in namespaces.by_place
+            and member.source not in whole
+            and wanted["namespace", member.key][0] == own
+        ):
+            claims[own, namespaces.whys[member.key]].append(member)
+    for (name, why), found in sorted(claims.items()):
+        yield _Claim("namespace", name, why, found)
+
+
+def _copy_claims(members: Sequence[Member], ways: Mapping[str, Way]) -> Iterable[_Claim]:
+    claims: defaultdict[tuple[str, str, str], list[Member]] = defaultdict(list)
+    for member in members:
+        vm, way = member.vm, ways[member.key]
+        if not vm.template and (why := image_reason(vm)) is not None:
+            claims["method", "image", why].append(member)
+        if way == "forklift" and vm.snapshots and vm.change_tracking and vm.power_state == "poweredOn":
+            claims["method", "cold", "Forklift copies no VM with snapshots warm; remove them to have it warm"].append(
+                member
+            )
+        if without_datastore(member, way):
+            claims["tier", _TIER, "the inventory does not know their datastores, so a tier stands in"].append(member)
+    for (field, value, why), found in sorted(claims.items()):
+        yield _Claim(field, value, why, found)
+
+
+def _templates(members: Sequence[Member]) -> Iterable[Rule]:
+    templates = [member for member in members if member.vm.template]
+    if templates:
+        why = f"{_vms(templates)}: templates become golden images, early, so that VMs can be cloned from them"
+        decisions = {"phase": "dev-test", "namespace": GOLDEN, "path": "virt-v2v", "method": "image"}
+        yield Rule((why,), {"template": True}, decisions)
+
+
+# --- what rules cannot say --------------------------------------------------------------------------
+
+
+def _missed(
+    members: Sequence[Member],
+    rules: Sequence[Rule],
+    wanted: Mapping[tuple[str, str], tuple[str, str]],
+    namespaces: NamespacePlan,
+) -> dict[str, dict[str, tuple[str, str]]]:
+    """Return what the rules say otherwise, or not at all: the VM's own entry says it."""
+    result: defaultdict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
+    for field in ("phase", "namespace", "method", "tier"):
+        deciding = [rule for rule in rules if field in rule.set]
+        for member in members:
+            said = next((rule.set[field] for rule in reversed(deciding) if selects(rule.match, member)), None)
+            if said is None and field == "namespace" and member.key in namespaces.by_place:
+                said = namespaces.of[member.key]
+            want = wanted.get((field, member.key))
+            if want is not None and said != want[0]:
+                result[member.key][field] = want
+    return dict(result)

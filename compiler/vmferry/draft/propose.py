@@ -1,0 +1,492 @@
+"""From an inventory to a draft spec: every decision proposed with its reason, the rest marked TODO.
+
+Nothing is invented: what only a person can say (which repository, which StorageClass, which VLAN takes an
+overlay segment's place) stays open, is marked at its place, and is listed.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from vmferry.draft.assign import PHASES, Proposal, propose
+from vmferry.draft.cover import Member, literal, selects
+from vmferry.draft.guesses import TIERS, Leave, leave
+from vmferry.draft.maps import (
+    DatastoreRow,
+    NamespacePlan,
+    NetworkRow,
+    datastore_rows,
+    label,
+    network_rows,
+    plan_namespaces,
+)
+from vmferry.draft.page import Decision, Page, Quote
+from vmferry.draft.ties import Tie, rebuilds, retirements, ties
+from vmferry.draft.unknown import Unknown, Way, shared_macs, unknown, ways
+from vmferry.model.base import API_VERSION
+from vmferry.model.inventory import Inventory, Origin
+
+SPEC, EXCEPTIONS, LEFT_OUT = "spec.yaml", "vms/exceptions.yaml", "vms/left-out.yaml"
+
+_GIB = 1 << 30
+_A_LINE = 8  # VMs of a proposal
+_ALIKE = 3  # VMs that lack the same fact, from which on it is asked for once
+_RULE = "# " + "-" * 76
+
+
+class Draft(NamedTuple):
+    """The files of a draft spec by name, what is left to decide, and what was found."""
+
+    files: dict[str, str]
+    decisions: tuple[Decision, ...]
+    summary: tuple[str, ...]
+
+
+class _Estate(NamedTuple):
+    """The VMs, and everything that is proposed for them."""
+
+    parts: Sequence[Inventory]
+    sources: tuple[Origin, ...]
+    moving: list[Member]
+    left: list[tuple[Member, Leave]]
+    twice: list[str]  # names of VMs that nothing tells apart
+    networks: list[NetworkRow]
+    datastores: list[DatastoreRow]
+    namespaces: NamespacePlan
+    proposal: Proposal
+    unknown: dict[str, list[Unknown]]
+    ties: list[Tie]
+    rebuilds: list[Tie]
+    ways: dict[str, Way]
+    retirements: list[Tie]
+    for_many: dict[str, list[str]]  # facts that are asked for once, and the VMs that lack them
+
+
+def draft(
+    parts: Sequence[Inventory], name: str, quote: Quote, *, inventory: str = "inventory", schemas: str = ""
+) -> Draft:
+    """Return the draft of a spec for an inventory.
+
+    ``name`` is what the migration is called, in any characters. ``quote`` makes a text a YAML scalar in one
+    line. ``inventory`` and ``schemas`` are the directories of the inventory and, for editors, of the JSON
+    Schemas, relative to the spec. Raises ValueError for an inventory without a VM.
+    """
+    estate = _estate(parts)
+    pages = [Page(SPEC, quote), Page(EXCEPTIONS, quote)]
+    _spec(pages[0], estate, name, inventory, schemas)
+    _exceptions(pages[1], estate, schemas)
+    ruled = [rule for rule in estate.proposal.rules if "disposition" in rule.set]
+    by_hand = [(m, why) for m, why in estate.left if not any(selects(rule.match, m) for rule in ruled)]
+    if by_hand:
+        pages.append(Page(LEFT_OUT, quote))
+        _left_out(pages[2], by_hand, schemas, several=len(estate.sources) > 1)
+    return Draft(
+        files={page.file: page.text for page in pages},
+        decisions=tuple(decision for page in pages for decision in page.decisions),
+        summary=tuple(_summary(estate)),
+    )
+
+
+def _estate(parts: Sequence[Inventory]) -> _Estate:
+    parts = sorted(parts, key=lambda part: (part.source.name, part.metadata.name))
+    sources: dict[str, Origin] = {}
+    for part in parts:
+        known = sources.get(part.source.name)
+        if known is None or known.url is None:
+            sources[part.source.name] = part.source
+    members: dict[str, Member] = {}
+    twice: list[str] = []
+    for part in parts:
+        for vm in part.vms:
+            key = f"{part.source.name}/{vm.id or vm.name}"
+            if key in members:
+                twice.append(vm.name)
+            members.setdefault(key, Member(key, part.source.name, vm))
+    if not members:
+        raise ValueError("the inventory has no VM")
+    everyone = [members[key] for key in sorted(members)]
+    leaving = {member.key: why for member in everyone if (why := leave(member.vm)) is not None}
+    moving = [member for member in everyone if member.key not in leaving]
+    left = [(member, leaving[member.key]) for member in everyone if member.key in leaving]
+    several = len(sources) > 1
+    namespaces = plan_namespaces(moving, several=several)
+    routes = ways(moving)
+    twins = shared_macs(moving)
+    missing = {m.key: [*unknown(m, routes[m.key]), *([twins[m.key]] if m.key in twins else [])] for m in moving}
+    return _Estate(
+        parts=parts,
+        sources=tuple(sources[source] for source in sorted(sources)),
+        moving=moving,
+        left=left,
+        twice=sorted(twice),
+        networks=network_rows(parts, moving, several=several),
+        datastores=datastore_rows(parts, moving, several=several),
+        namespaces=namespaces,
+        proposal=propose(moving, [member for member, _ in left], namespaces, routes),
+        unknown={key: found for key, found in missing.items() if found},
+        for_many=_asked_once(moving, missing),
+        ties=ties(parts, moving),
+        rebuilds=rebuilds(moving),
+        ways=routes,
+        retirements=retirements(moving),
+    )
+
+
+_FOR_MANY: Mapping[str, tuple[str, str]] = {
+    "firmware": ("the firmware", "bios"),
+    "secureBoot": ("EFI secure boot", "false"),
+    "vtpm": ("whether they have a vTPM: that", "false"),
+}
+"""Facts that `defaults` and rules may state, and the likelier answer."""
+
+
+def _asked_once(moving: Sequence[Member], missing: Mapping[str, Sequence[Unknown]]) -> dict[str, list[str]]:
+    """Return the facts that several VMs lack and one line can state, with the VMs' names."""
+    found = {
+        field: [m.vm.name for m in moving if any(field in each.example for each in missing[m.key])]
+        for field in _FOR_MANY
+    }
+    return {field: names for field, names in found.items() if len(names) > 1}
+
+
+def _summary(estate: _Estate) -> Iterable[str]:
+    phases = Counter(phase for phase, _ in estate.proposal.phases.values())
+    templates = sum(bool(member.vm.template) for member in estate.moving)
+    yield (
+        f"{_count(len(estate.moving), 'VM')} to move: "
+        + (", ".join(f"{phases[phase]} {phase}" for phase in PHASES if phases[phase]) or "none classified")
+        + (f", {_count(templates, 'template')} as golden images" if templates else "")
+    )
+    if ways := Counter("virt-v2v" if way != "forklift" else way for way in estate.ways.values()):
+        yield "path auto: " + ", ".join(f"{number} by {way}" for way, number in sorted(ways.items()))
+    if estate.left:
+        kinds = Counter(why.disposition for _, why in estate.left)
+        yield f"{_count(len(estate.left), 'VM')} left out: " + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items()))
+    yield (
+        f"{_count(len(estate.networks), 'network')}, {_count(len(estate.datastores), 'datastore')}, "
+        f"{_count(len(estate.namespaces.rows), 'namespace')}"
+    )
+    if estate.rebuilds:
+        yield f"{_count(sum(len(tie.members) for tie in estate.rebuilds), 'VM')} proposed for rebuild, as comments"
+    if estate.retirements:
+        number = sum(len(tie.members) for tie in estate.retirements)
+        yield f"{_count(number, 'VM')} proposed for retirement, as comments"
+    if estate.ties:
+        yield f"{_count(len(estate.ties), 'dependency', 'dependencies')} proposed, as comments"
+
+
+def _count(number: int, noun: str, plural: str | None = None) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
+
+
+# --- spec.yaml --------------------------------------------------------------------------------------
+
+
+def _spec(page: Page, estate: _Estate, name: str, inventory: str, schemas: str) -> None:
+    if schemas:
+        page.write(f"# yaml-language-server: $schema={schemas}/migrationspec.schema.json")
+    page.note("A draft by `vmferry init --from`: proposals with their reasons, for a person to correct.")
+    page.note("`TODO` marks what only a person can decide. `vmferry check .` names what is still open,")
+    page.note("`vmferry explain . NAME` says why a VM goes where it goes.")
+    for line in _summary(estate):
+        page.note(line)
+    page.write(f"apiVersion: {API_VERSION}")
+    page.write("kind: MigrationSpec")
+    page.write(f"metadata: {page.value({'name': label(name, 30) or 'migration'})}")
+    page.write("include:")
+    page.write(f"  - {page.value(f'{literal(inventory)}/**/*.yaml')}", "facts, from `vmferry import`; never edited")
+    page.write("  - vms/*.yaml", "what is decided of single VMs")
+    page.write()
+    _sources(page, estate)
+    _target(page)
+    _networks(page, estate.networks)
+    _storage(page, estate)
+    _namespaces(page, estate)
+    _phases(page, estate)
+    page.write("# Groups move on by pull request: planned, prepared, migrating, cutover. Not named here means planned.")
+    page.write("groups: {}")
+    page.write()
+    page.write("defaults:")
+    page.write(
+        "  path: auto", "by Forklift where a vCenter has 50 standard VMs, special ones by virt-v2v; `explain` says why"
+    )
+    page.write("  liveMigration: preferred")
+    for field, names in estate.for_many.items():
+        what, example = _FOR_MANY[field]
+        page.todo(
+            f"{what} of {len(names)} VMs is unknown ({page.listed(names)}); uncomment what holds for most, and state "
+            "it in the entries of the others"
+        )
+        page.note(f"{field}: {example}", "  ")
+    page.write()
+    _assign(page, estate.proposal)
+    _rebuilds(page, estate.rebuilds)
+    _retirements(page, estate.retirements)
+    _ties(page, estate.ties)
+
+
+def _sources(page: Page, estate: _Estate) -> None:
+    page.write("sources:")
+    for origin in estate.sources:
+        page.write(f"  - name: {page.value(origin.name)}")
+        page.write("    vcenter:")
+        if origin.url:
+            page.write(f"      url: {page.value(origin.url)}")
+        else:
+            page.todo(
+                f"the address of {origin.name}, https://HOST/sdk: the inventory does not have it",
+                line="      url: TODO",
+            )
+        page.write("      # Secrets are made by you, never written here. This one has keys user, password, cacert,")
+        page.write("      # in Forklift's namespace; the other accessKeyId and secretKey, in the VMs' namespaces.")
+        page.write(f"      credentials: {page.value({'secretRef': {'name': f'{origin.name}-vcenter'}})}")
+        page.write(f"      conversionCredentials: {page.value({'secretRef': {'name': f'{origin.name}-conversion'}})}")
+        page.write("      # Faster copies: an image with VMware's VDDK, and the SHA-1 thumbprint of the certificate.")
+        page.write("      # vddkImage: registry.example.com/vddk:8.0.3")
+        page.write('      # thumbprint: "AA:BB:…"')
+    page.write()
+
+
+def _target(page: Page) -> None:
+    page.write("target:")
+    page.write("  cluster:")
+    page.write("    name: target", "what the cluster is called: its entry point is clusters/NAME")
+    page.write("    # cni: cilium # decides on network policies and OVN networks")
+    page.write("  gitops:")
+    page.write("    engine: flux", "or argocd")
+    page.todo("the repository that is synced, as in https://git.example.com/platform/gitops", line="    repoURL: TODO")
+    page.write()
+
+
+def _networks(page: Page, rows: Sequence[NetworkRow]) -> None:
+    if not rows:
+        page.write("networks: []", "no VM has a NIC on a known network")
+        page.write()
+        return
+    page.note("One row a network in use. br-vm is a proposal: the Linux bridge on the nodes that carries the VLANs.")
+    page.write("networks:")
+    for row in rows:
+        about = [f"{_count(row.vms, 'VM')}, {_count(row.nics, 'NIC')}", *row.about]
+        page.note("; ".join(about), "  ")
+        lead = "  - "
+        if row.name is not None:
+            page.write(f"{lead}name: {page.value(row.name)}")
+            lead = "    "
+        page.write(f"{lead}source: {page.value(row.source)}")
+        target = page.value({"type": "bridge", "bridge": "br-vm"} | ({"untagged": True} if row.untagged else {}))
+        if row.untagged:
+            page.write(f"    target: {target}", "VLAN 0 in vSphere: is the native VLAN of the nodes' port the same?")
+        elif row.undecided is None:
+            page.write(f"    target: {target}", "the VLAN is the source's")
+        else:
+            fix = "add vlan, trunk or untagged: true, or use another type (pod, ovn-layer2, nad)"
+            page.todo(f"network {row.title}: {row.undecided}; {fix}", line=f"    target: {target}")
+    page.write()
+
+
+def _storage(page: Page, estate: _Estate) -> None:
+    tiers = sorted(
+        {row.tier for row in estate.datastores}
+        | {rule.set["tier"] for rule in estate.proposal.rules if "tier" in rule.set}
+        | {fields["tier"][0] for fields in estate.proposal.entries.values() if "tier" in fields},
+        key=TIERS.index,
+    )
+    page.write("storage:")
+    listed = ", ".join(tiers) or "none yet"
+    page.todo(f"the target's StorageClasses, best first, one for each tier in use: {listed}", line="  classes: []")
+    for tier in tiers:
+        page.write(
+            f"  #  - {{name: {tier}-class, provisioner: rook-ceph.rbd.csi.ceph.com, tier: {tier}, snapshots: true}}"
+        )
+    if not estate.datastores:
+        page.write("  map: []", "the inventory has no datastore of any disk")
+        page.write()
+        return
+    page.write("  # One row a datastore in use; the tier is a guess.")
+    page.write("  map:")
+    for row in estate.datastores:
+        size = f"{row.size / _GIB:.0f} GiB" if row.size < 10240 * _GIB else f"{row.size / _GIB / 1024:.0f} TiB"
+        comment = f"{row.why}; {_count(row.vms, 'VM')}, {_count(row.disks, 'disk')}, {size}"
+        page.write(f"    - {page.value({'source': row.source, 'tier': row.tier})}", comment)
+    page.write()
+
+
+def _namespaces(page: Page, estate: _Estate) -> None:
+    page.write("namespaces:")
+    for row in estate.namespaces.rows:
+        data = {"name": row.name, **({"source": row.source} if row.source else {})}
+        page.write(f"  - {page.value(data)}", f"{_count(row.vms, 'VM')}; {row.why}")
+    page.write()
+
+
+_PHASES: Mapping[str, tuple[str, tuple[str, ...], dict[str, str] | None]] = {
+    "dev-test": ("what hurts least, and golden images", (), None),
+    "stateless": ("web and application servers without data of their own", ("dev-test",), None),
+    "stateful": (
+        "databases, file servers, and whatever is not known",
+        ("stateless",),
+        {"mode": "fallback", "atLeast": "14d"},
+    ),
+    "decommission": ("what serves vSphere itself, to the end", ("stateful",), None),
+}
+
+
+_STARTS: Mapping[str, str] = {
+    "dev-test": "2027-01-11",
+    "stateless": "2027-01-25",
+    "stateful": "2027-02-08",
+    "decommission": "2027-03-08",
+}
+"""Days of the sample windows: apart, so that a phase shows what it does before the next begins."""
+
+
+def _phases(page: Page, estate: _Estate) -> None:
+    counts = Counter(phase for phase, _ in estate.proposal.phases.values())
+    page.write("phases:")
+    for name in PHASES:
+        what, after, dual_run = _PHASES[name]
+        page.write(f"  - name: {name}", f"{_count(counts[name], 'VM')}: {what}")
+        page.write(f"    kind: {name}")
+        if after:
+            page.write(f"    after: {page.value(after)}")
+        if dual_run:
+            page.write(f"    dualRun: {page.value(dual_run)}")
+        page.write(
+            f'    # windows: [{{start: "{_STARTS[name]}T20:00:00Z", duration: 6h}}] # needed before the first cutover'
+        )
+    page.write()
+
+
+def _assign(page: Page, proposal: Proposal) -> None:
+    if not proposal.rules:
+        page.write("assign: []")
+        return
+    page.write("# Decisions for many VMs at once; later rules win, entries in vms/ win over all.")
+    page.write("assign:")
+    for rule in proposal.rules:
+        for line in rule.why:
+            page.note(line, "  ")
+        _match(page, rule.match)
+        page.write(f"    set: {page.value(rule.set)}")
+
+
+def _match(page: Page, match: Mapping[str, Any]) -> None:
+    """Write a `match`; a long list of patterns goes a line each, so that a change of one is a line in a diff."""
+    long = next((field for field, value in match.items() if isinstance(value, list) and len(value) > 4), None)
+    if long is None:
+        page.write(f"  - match: {page.value(match)}")
+        return
+    page.write("  - match:")
+    for field, value in match.items():
+        if field != long:
+            page.write(f"      {field}: {page.value(value)}")
+            continue
+        page.write(f"      {field}:")
+        for pattern in value:
+            page.write(f"        - {page.value(pattern)}")
+
+
+def _rebuilds(page: Page, found: Sequence[Tie]) -> None:
+    if not found:
+        return
+    page.write()
+    page.write(_RULE)
+    page.note("Proposed for rebuild as containers. It takes an image, so it is yours to decide: in the VM's entry,")
+    page.note("{name: …, disposition: rebuild, reason: …, application: {image: …}}")
+    _proposed(page, "rebuild", found)
+
+
+def _retirements(page: Page, found: Sequence[Tie]) -> None:
+    if not found:
+        return
+    page.write()
+    page.write(_RULE)
+    page.note("Proposed for retirement: off, and said to be left over. It is yours to decide, in the VM's entry:")
+    page.note("{name: …, disposition: retire, reason: …}")
+    _proposed(page, "retire", found)
+
+
+def _proposed(page: Page, what: str, found: Sequence[Tie]) -> None:
+    """Write every VM of every proposal: nobody can decide of names that are cut off."""
+    for tie in found:
+        for start in range(0, len(tie.members), _A_LINE):
+            page.note(f"proposed: {what} {page.listed(tie.members[start : start + _A_LINE])}: {tie.why}")
+
+
+def _ties(page: Page, found: Sequence[Tie]) -> None:
+    if not found:
+        return
+    page.write()
+    page.write(_RULE)
+    page.note("Dependencies that the inventory hints at. None counts until it stands in a VM's entry.")
+    for tie in found:
+        what = page.listed(tie.members)
+        if tie.entry is not None:
+            what = page.value({"name": tie.members[0], **tie.entry})
+        page.note(f"proposed: {what}: {tie.why}")
+
+
+# --- vms/*.yaml -------------------------------------------------------------------------------------
+
+
+def _set(page: Page, name: str, schemas: str) -> None:
+    if schemas:
+        page.write(f"# yaml-language-server: $schema=../{schemas}/virtualmachineset.schema.json")
+    page.write(f"apiVersion: {API_VERSION}")
+    page.write("kind: VirtualMachineSet")
+    page.write(f"metadata: {page.value({'name': name})}")
+
+
+def _entry(page: Page, member: Member, *, several: bool) -> None:
+    vm = member.vm
+    page.write(f"  - name: {page.value(vm.name)}")
+    if vm.id is not None:
+        page.write(f"    id: {page.value(vm.id)}")
+    if several:
+        page.write(f"    source: {page.value(member.source)}")
+
+
+def _left_out(page: Page, left: Sequence[tuple[Member, Leave]], schemas: str, *, several: bool) -> None:
+    _set(page, "left-out", schemas)
+    page.note("VMs that are proposed to stay behind, each with the reason. Remove the entry of one that shall move.")
+    page.write("vms:")
+    for member, why in left:
+        _entry(page, member, several=several)
+        page.write(f"    disposition: {why.disposition}")
+        page.write(f"    reason: {page.value(why.reason)}")
+
+
+def _exceptions(page: Page, estate: _Estate, schemas: str) -> None:
+    _set(page, "exceptions", schemas)
+    page.note("What no rule of the spec can say of a VM, and facts that the inventory does not have. An import from")
+    page.note(
+        "vCenter knows more than one from RVTools. A VM that goes by Forklift (`path: forklift`) needs no MAC, UUID,"
+    )
+    page.note("firmware or vTPM stated: Forklift reads them from vCenter.")
+    for name in dict.fromkeys(estate.twice):
+        page.todo(f"several VMs are called {name} and have no id: import them with ids, or rename all but one")
+    said = estate.proposal.entries
+    asked = {
+        key: [missing for missing in found if not set(missing.example) & set(estate.for_many)]
+        for key, found in estate.unknown.items()
+    }
+    alike = Counter(missing.what for found in asked.values() for missing in found)
+    for what, number in sorted(alike.items()):
+        if number >= _ALIKE:
+            page.todo(f"{number} VMs: of each {what}; complete and uncomment it in the entries below")
+    wanted = [member for member in estate.moving if member.key in said or asked.get(member.key)]
+    if not wanted:
+        page.write("vms: []")
+        return
+    page.write("vms:")
+    for member in wanted:
+        _entry(page, member, several=len(estate.sources) > 1)
+        for field, (value, why) in said.get(member.key, {}).items():
+            page.write(f"    {field}: {page.value(value)}", why)
+        for missing in asked.get(member.key, ()):
+            if alike[missing.what] >= _ALIKE:
+                page.note(f"{missing.what}:", "    ")
+            else:
+                page.todo(f"VM {member.vm.name}: {missing.what}; complete and uncomment", pad="    ")
+            for field, example in missing.example.items():
+                page.note(f"{field}: {page.value(example)}", "    ")

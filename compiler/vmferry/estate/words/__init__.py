@@ -1,0 +1,1 @@
+"""What words in names, folders, attributes and notes mean, and which of them may go into git."""

@@ -1,0 +1,292 @@
+"""How an estate names its VMs, learned from the estate: where names hold the environment, and what codes stand for.
+
+No list knows that SQLT04 is a test system of one company and that `dbs` in DEMUCPDBS001 is its code for databases. The
+estate shows it: names differ in one letter where the folder, cluster or attribute differs, or the same name exists with
+P, T and D at one place; and a code stands in the names of VMs whose notes, file systems or folders say what they are.
+A convention counts where enough VMs agree and few disagree. What is learned is a guess like any other, with evidence.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from vmferry.estate.words.leftovers import bare
+from vmferry.estate.words.vocabulary import DEV_CODES, PROD_CODES
+
+_RUNS = re.compile(r"[^\W\d_]+|\d+|[\W_]+")
+_LONGEST = 4  # letters of a code
+_LABELLED = 12  # VMs known otherwise that a place of the environment needs
+_PAIRS = 3  # names that exist for production and for something else, where no other evidence is
+_AGREE = 0.95
+_CODED = 0.9
+_COVER = 0.8
+_KINDS = 0.9
+_MOST = 20  # habits: parts of one place tell the same
+
+
+class Place(NamedTuple):
+    """A place in names: which run of letters, counted from an end, in names of which shape, and what part of it."""
+
+    shape: str  # "" for any
+    run: int
+    part: str  # "whole", "first", "last", or "LENGTH:FROM:TO" of runs of one length
+
+    @property
+    def where(self) -> str:
+        """Return the place in words."""
+        if self.part in ("first", "last"):
+            return f"as the {self.part} letter of a part"
+        return "as a part" if self.part == "whole" else f"at position {int(self.part.split(':')[1]) + 1}"
+
+
+class Hint(NamedTuple):
+    """What a convention says of a name."""
+
+    value: str
+    code: str
+    why: str
+
+
+class _Habit(NamedTuple):
+    """What the codes at a place mean, and how many VMs show it."""
+
+    place: Place
+    meaning: Mapping[str, bool]  # code -> anything but production
+    shown: int
+
+
+class Conventions(NamedTuple):
+    """What the names of an estate say. The empty one knows nothing."""
+
+    habits: tuple[_Habit, ...] = ()
+    codes: Mapping[str, Hint] = {}
+    places: tuple[Place, ...] = ()  # where the code of what a VM is for stands
+
+    def environment(self, name: str) -> Hint | None:
+        """Return dev-test or prod by the code at the place where this estate puts it."""
+        found = dict(_codes(name)) if self.habits else {}
+        for habit in self.habits:
+            code = found.get(habit.place)
+            if code is not None and code in habit.meaning:
+                value = "dev-test" if habit.meaning[code] else "prod"
+                why = f"{code!r} {habit.place.where} of the name, as in the names of {habit.shown} VMs here"
+                return Hint(value, code, why)
+        return None
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return codes inside the words of a name: at the learned place, or beside the environment's letter."""
+        found = dict(_codes(name))
+        at = [found[place] for place in self.places if place in found]
+        return tuple(dict.fromkeys([*at, *_beside(name, self.habits)]))
+
+    def kind(self, name: str) -> Hint | None:
+        """Return what the plainest code of a name stands for in this estate."""
+        found = (self.codes.get(code) for code in _candidates(name, self))
+        return next((hint for hint in found if hint is not None), None)
+
+
+NONE = Conventions()
+
+
+@lru_cache(maxsize=16384)
+def _runs(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return the shape of a name, such as `a-a9`, and its runs of letters."""
+    found = _RUNS.findall(bare(name).casefold())
+    shape = "".join("9" if run.isdigit() else "a" if run[0].isalpha() else run for run in found)
+    return shape, tuple(run for run in found if run[0].isalpha())
+
+
+@lru_cache(maxsize=16384)
+def _codes(name: str) -> tuple[tuple[Place, str], ...]:
+    """Return every place of a name that may hold a code, with what stands there."""
+    shape, runs = _runs(name)
+    result: list[tuple[Place, str]] = []
+    for index, run in enumerate(runs):
+        for kept, number in ((shape, index), ("", index), ("", index - len(runs))):
+            result += ((Place(kept, number, part), code) for part, code in _parts(run))
+        result += ((Place(shape, index, part), code) for part, code in _slices(run))
+    return tuple(result)
+
+
+def _parts(run: str) -> Iterator[tuple[str, str]]:
+    if len(run) <= _LONGEST:
+        yield "whole", run
+    if len(run) > 1:
+        yield "first", run[0]
+        yield "last", run[-1]
+
+
+def _slices(run: str) -> Iterator[tuple[str, str]]:
+    """Yield the parts of names without separators: they are all of one length."""
+    if _LONGEST < len(run) <= 15:
+        for start in range(len(run)):
+            for end in range(start + 1, min(start + _LONGEST, len(run)) + 1):
+                yield f"{len(run)}:{start}:{end}", run[start:end]
+
+
+def _beside(name: str, habits: Iterable[_Habit]) -> Iterator[str]:
+    """Yield runs without the letter of the environment that they begin or end with: `sql` of SQLT04."""
+    found = dict(_codes(name))
+    _, runs = _runs(name)
+    for habit in habits:
+        place = habit.place
+        code = found.get(place)
+        if code is None or code not in habit.meaning or place.part not in ("first", "last"):
+            continue
+        run = runs[place.run]
+        yield run[:-1] if place.part == "last" else run[1:]
+
+
+# --- environments -----------------------------------------------------------------------------------
+
+
+def environments(names: Sequence[str], known: Mapping[str, bool]) -> tuple[_Habit, ...]:
+    """Return where these names hold the environment. ``known``: names, and whether they are anything but production."""
+    holders: defaultdict[Place, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name in names:
+        for place, code in _codes(name):
+            if _one_code(place):
+                holders[place][code].append(name)
+    habits = []
+    for place, by_code in holders.items():
+        if len(by_code) > 1:
+            habit = _by_labels(place, by_code, known) or _by_pairs(place, by_code, known)
+            if habit is not None:
+                habits.append(habit)
+    whole = {(each.place.shape, each.place.run): each.shown for each in habits if each.place.part == "whole"}
+    habits = [
+        each
+        for each in habits
+        if each.place.part == "whole" or each.shown > 1.1 * whole.get((each.place.shape, each.place.run), 0)
+    ]
+    return tuple(sorted(habits, key=lambda each: (-each.shown, max(map(len, each.meaning)), each.place)))[:_MOST]
+
+
+def _one_code(place: Place) -> bool:
+    """Return whether a part may be an environment: a word, or one or two letters in names of one length."""
+    _, colon, rest = place.part.partition(":")
+    if not colon:
+        return True
+    start, end = map(int, rest.split(":"))
+    return end - start <= 2
+
+
+def _by_labels(place: Place, by_code: Mapping[str, list[str]], known: Mapping[str, bool]) -> _Habit | None:
+    counts = {code: Counter(known[name] for name in names if name in known) for code, names in by_code.items()}
+    total = sum(count.total() for count in counts.values())
+    if total < _LABELLED:
+        return None
+    meaning: dict[str, bool] = {}
+    agreeing = 0
+    for code, count in counts.items():
+        for dev, number in count.most_common(1):
+            if number >= 3 and number >= _AGREE * count.total():
+                meaning[code] = dev
+                agreeing += number
+    if agreeing < _COVER * total or len(set(meaning.values())) < 2:
+        return None
+    if all(_coded(code) in (None, dev) for code, dev in meaning.items()):
+        coded = {code: _coded(code) for code in by_code if code not in meaning}
+        meaning |= {code: dev for code, dev in coded.items() if dev is not None}
+    return _Habit(place, meaning, agreeing)
+
+
+def _by_pairs(place: Place, by_code: Mapping[str, list[str]], known: Mapping[str, bool]) -> _Habit | None:
+    """Return the codes of a place where names come in pairs: SQLP01 and SQLT01."""
+    coded = {code: dev for code in by_code if (dev := _coded(code)) is not None}
+    number = sum(len(names) for names in by_code.values())
+    said = [(known[name], dev) for code, dev in coded.items() for name in by_code[code] if name in known]
+    wrong = sum(one != other for one, other in said)
+    inside = sum(len(by_code[code]) for code in coded)
+    if inside < max(_LABELLED, _CODED * number) or wrong > (1 - _CODED) * len(said):
+        return None
+    stems: defaultdict[str, set[bool]] = defaultdict(set)
+    for code, dev in coded.items():
+        for name in by_code[code]:
+            stems[_without(name, place)].add(dev)
+    pairs = sum(len(both) > 1 for both in stems.values())
+    return _Habit(place, coded, inside) if pairs >= _PAIRS else None
+
+
+def _coded(code: str) -> bool | None:
+    return True if code in DEV_CODES else False if code in PROD_CODES else None
+
+
+def _without(name: str, place: Place) -> str:
+    """Return what is left of a name without the code at a place and without numbers."""
+    _, runs = _runs(name)
+    rest = list(runs)
+    run = rest[place.run]
+    if place.part == "whole":
+        rest[place.run] = "?"
+    elif place.part in ("first", "last"):
+        rest[place.run] = f"?{run[1:]}" if place.part == "first" else f"{run[:-1]}?"
+    else:
+        _, start, end = map(int, place.part.split(":"))
+        rest[place.run] = f"{run[:start]}?{run[end:]}"
+    return "-".join(rest)
+
+
+# --- kinds ------------------------------------------------------------------------------------------
+
+
+def kinds(
+    names: Sequence[str], known: Mapping[str, str], words: Collection[str], habits: tuple[_Habit, ...]
+) -> Conventions:
+    """Return what codes in these names stand for. ``known``: names and kinds; ``words``: codes that all admins use."""
+    learned = Conventions(habits, {}, _places(names, known, words))
+    holders: defaultdict[str, set[str]] = defaultdict(set)
+    for name in names:
+        for code in _candidates(name, learned):
+            holders[code].add(name)
+    codes: dict[str, Hint] = {}
+    for code, found in holders.items():
+        counts = Counter(known[name] for name in found if name in known)
+        for value, number in counts.most_common(1):
+            if number >= 2 and number >= _KINDS * counts.total() and len(found) <= 8 * number:
+                codes[code] = Hint(value, code, f"{code!r} in the name, as in {number} VMs that are {value}")
+    return learned._replace(codes=codes)
+
+
+def _candidates(name: str, learned: Conventions) -> Iterator[str]:
+    """Yield the codes of a name, the plainest first."""
+    yield from learned.words(name)
+    _, runs = _runs(name)
+    yield from (run for run in runs if len(run) > 1)
+
+
+def _places(names: Sequence[str], known: Mapping[str, str], words: Collection[str]) -> tuple[Place, ...]:
+    """Return where names without separators hold a code of what the VM is for: the places that explain most VMs."""
+    holders: defaultdict[Place, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name in names:
+        for place, code in _codes(name):
+            if ":" in place.part and len(code) > 1:
+                holders[place][code].append(name)
+    found = [(score, place) for place, by_code in holders.items() if (score := _explained(by_code, known, words))]
+    best: dict[str, Place] = {}
+    for _, place in sorted(found, key=lambda each: (*(-part for part in each[0]), each[1])):
+        best.setdefault(f"{place.shape} {place.run} {place.part.partition(':')[0]}", place)
+    return tuple(best.values())
+
+
+def _explained(
+    by_code: Mapping[str, list[str]], known: Mapping[str, str], words: Collection[str]
+) -> tuple[int, int] | None:
+    """Return of how many VMs codes at a place say the kind, and how few codes do; None for chance."""
+    total = sum(map(len, by_code.values()))
+    covered, meanings = 0, set()
+    for code, names in by_code.items():
+        counts = Counter(known[name] for name in names if name in known)
+        most = counts.most_common(1)
+        if code in words:
+            meanings.add(code)
+        elif most and most[0][1] >= max(2, _KINDS * counts.total()):
+            meanings.add(most[0][0])
+        else:
+            continue
+        covered += len(names)
+    if total < _LABELLED or len(meanings) < 3 or 2 * covered < total:
+        return None
+    return covered, -len(by_code)

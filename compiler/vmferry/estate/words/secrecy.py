@@ -1,0 +1,107 @@
+"""What free text of an export may go into a file in git: of notes the known words only, of attributes those on a list.
+
+People write passwords into both, in any language and any shape. What a secret looks like cannot be listed; what is
+harmless can. So nothing goes over by default but names of attributes that are known, and words of vmferry's own tables.
+"""
+
+import fnmatch
+import re
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from vmferry.estate.words.environments import is_environment
+from vmferry.estate.words.phrases import NOTED
+from vmferry.estate.words.vocabulary import ATTRIBUTE_WORDS
+
+_NAME = re.compile(
+    r"passw|passphrase|passwd|pwd|secret|token|credential|kennwort|mot.?de.?passe|contrase|senha|login|zugang"
+    r"|(?:api|private|access|auth|license|product|recovery)[\s_-]*key|(?:^|[^a-z])(?:pw|pass|pin|psk|key|community)\b",
+    re.IGNORECASE,
+)
+_TEXT = re.compile(
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY|://[^\s/:@'\"]{0,256}:(?![0-9]+/)[^\s@'\"]{1,256}@"
+    r"|(?:passw(?:or)?d|passwort|passphrase|kennwort|pwd|secret|token|contrase[nñ]a|senha|mot de passe|wachtwoord"
+    r"|hasło|parola|credentials?|zugang(?:sdaten)?|login)[A-Za-z0-9_-]{0,40}[\"']?[ \t]{0,8}"
+    r"(?:[:=]|[ \t](?:is|ist|lautet|est|es|é|è)[ \t])"
+    r"|\b(?:pw|pass|pin|psk|root|admin|administrator)[\"']?[ \t]{0,8}[:=/]",
+    re.IGNORECASE,
+)
+_LONGEST = 200
+"""Characters of an attribute's value; a longer one is free text."""
+
+_SHOWN = 20  # attributes that are named
+_CLAUSE = re.compile(r"[;\n\r|]|[.!?](?:\s|$)")
+
+
+class Keep(NamedTuple):
+    """What somebody asked to take over beside what is harmless: the notes, and attributes by globs of their names."""
+
+    notes: bool = False
+    attributes: tuple[str, ...] = ()
+
+
+NOTHING_MORE = Keep()
+
+
+def secret_name(name: str) -> bool:
+    """Return whether something of this name, such as a custom attribute, looks like a secret."""
+    return _NAME.search(name) is not None
+
+
+def secret_text(text: str) -> bool:
+    """Return whether a text, such as a note in vCenter, seems to tell a secret."""
+    return _TEXT.search(text) is not None
+
+
+def harmless(attributes: Mapping[str, str], keep: Keep) -> dict[str, str]:
+    """Return the custom attributes that may go into git, sorted: those on the list, or asked for, without secrets."""
+    return {
+        name: text
+        for name, text in sorted(attributes.items())
+        if not secret_text(text) and (_asked(name, keep.attributes) or _listed(name, text))
+    }
+
+
+def _listed(name: str, text: str) -> bool:
+    if secret_name(name) or len(text) > _LONGEST:
+        return False
+    return _known_name(name) or is_environment(text)
+
+
+@lru_cache(maxsize=4096)
+def _known_name(name: str) -> bool:
+    """Return whether all words of an attribute's name are on the list: `Owner` is, `Owner PW` is not."""
+    words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-zß-ÿ])(?=[A-Z])", " ", name))
+    return bool(words) and all(word.casefold() in ATTRIBUTE_WORDS for word in words)
+
+
+def _asked(name: str, globs: Collection[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name.casefold(), glob.casefold()) for glob in globs)
+
+
+def noted(text: str) -> tuple[str, ...]:
+    """Return the words of a note that vmferry knows, sorted: what runs there, or that it is to go.
+
+    A clause that seems to tell a secret says nothing, so that a password never passes for a product.
+    """
+    clauses = (clause for clause in _CLAUSE.split(text) if not (secret_text(clause) or secret_name(clause)))
+    return tuple(sorted({found[0].casefold() for clause in clauses for found in NOTED.finditer(clause)}))
+
+
+def stays(notes: int, withheld: Iterable[Collection[str]], keep: Keep) -> list[str]:
+    """Return what to say of what stays in vCenter: of how many VMs the notes, and which attributes.
+
+    ``withheld``: the names of the attributes of each VM that do.
+    """
+    told = []
+    if notes and not keep.notes:
+        told.append(
+            f"the notes of {'1 VM' if notes == 1 else f'{notes} VMs'} stay in vCenter, except known words such as "
+            "nginx; --notes takes them over"
+        )
+    if names := sorted({name for each in withheld for name in each}):
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        listed = ", ".join(repr(name[:60]) for name in names[:_SHOWN]) + more
+        told.append(f"custom attributes that stay in vCenter: {listed}; --attribute NAME takes one over")
+    return told

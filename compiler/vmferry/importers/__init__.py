@@ -1,0 +1,1 @@
+"""From vCenter or its exports to inventories: one package a source."""

@@ -1,0 +1,1 @@
+"""RVTools exports, .xlsx or .csv."""

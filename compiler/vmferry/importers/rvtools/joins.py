@@ -1,0 +1,102 @@
+"""Finds the VM that a row of another tab belongs to: by VM ID, then by UUID, then by name and cluster."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from vmferry.importers.cells import uuid
+from vmferry.importers.rvtools.tables import Row
+
+_NO_SUCH_ID, _NO_SUCH_NAME = "vInfo has no VM with this VM ID", "vInfo has no VM of this name"
+OF_NO_VM = frozenset((_NO_SUCH_ID, _NO_SUCH_NAME))
+"""Reasons that say for sure that a row is about none of the VMs; all others leave it in doubt."""
+
+
+class Keys(NamedTuple):
+    """What a row says of the VM it belongs to."""
+
+    center: str | None
+    id: str | None
+    uuids: frozenset[str]
+    name: str | None
+    cluster: str | None
+    guest: str | None
+
+    def contradicts(self, other: "Keys") -> bool:
+        """Return whether the two speak of different vCenters or ids: then a name in common says nothing."""
+        return any(mine and theirs and mine != theirs for mine, theirs in zip(self[:2], other[:2], strict=True))
+
+
+def keys_of(row: Row, center: str | None) -> Keys:
+    """Return the keys of a row that is about a VM."""
+    cells = row.cells
+    return Keys(
+        center,
+        cells.get("id"),
+        frozenset(value for field in ("uuid", "smbios") if (value := uuid(cells.get(field)))),
+        cells.get("vm"),
+        cells.get("cluster"),
+        cells.get("os_config"),
+    )
+
+
+class Register:
+    """VMs by all of their keys."""
+
+    def __init__(self, vms: Iterable[Keys]) -> None:
+        self._vms = list(vms)
+        self._by_id: defaultdict[str, list[int]] = defaultdict(list)
+        self._by_uuid: defaultdict[str, list[int]] = defaultdict(list)
+        self._by_name: defaultdict[str, list[int]] = defaultdict(list)
+        for index, keys in enumerate(self._vms):
+            if keys.id:
+                self._by_id[keys.id].append(index)
+            for each in keys.uuids:
+                self._by_uuid[each].append(index)
+            if keys.name:
+                self._by_name[keys.name].append(index)
+
+    def find(self, row: Keys) -> int | str:
+        """Return the index of the VM that a row belongs to, or the reason why it belongs to none.
+
+        A lower step of the ladder is taken only where no higher one contradicts; copies of a VM may share a
+        UUID, and several VMs a name.
+        """
+        steps = (
+            ("VM ID", self._by_id.get(row.id or "", [])),
+            ("UUID", sorted({index for each in row.uuids for index in self._by_uuid.get(each, ())})),
+            ("name", self._by_name.get(row.name or "", [])),
+        )
+        ambiguous = ""
+        for what, found in steps:
+            candidates = [index for index in found if not row.contradicts(self._vms[index])]
+            if what == "name" and candidates:
+                return self._named(row, candidates)
+            if len(candidates) == 1:
+                return candidates[0]
+            if candidates:
+                ambiguous = ambiguous or f"{len(candidates)} VMs have this {what}"
+                narrow = [index for index in candidates if self._vms[index].name == row.name]
+                if len(narrow) == 1:
+                    return narrow[0]
+        return ambiguous or _missing(row)
+
+    def _named(self, row: Keys, candidates: list[int]) -> int | str:
+        here = [index for index in candidates if row.cluster in (None, self._vms[index].cluster)]
+        here = here or [index for index in candidates if self._vms[index].cluster is None]
+        if not here:
+            return "the VM of this name is in another cluster"
+        if len(here) > 1:
+            return f"{len(here)} VMs have this name"
+        vm = self._vms[here[0]]
+        if row.uuids and vm.uuids and not row.uuids & vm.uuids:
+            return "the VM of this name has another UUID"
+        if row.guest and vm.guest and row.guest != vm.guest:
+            return "the VM of this name has another guest system, so it is another VM or another day"
+        return here[0]
+
+
+def _missing(row: Keys) -> str:
+    if row.id:
+        return _NO_SUCH_ID
+    return _NO_SUCH_NAME if row.name else "it names no VM"

@@ -1,0 +1,269 @@
+"""From the tabs of hosts, clusters, datastores, port groups and pools to what surrounds the VMs of a vCenter."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from vmferry.importers.cells import boolean, count, fits
+from vmferry.importers.rvtools.machines import Record, pool
+from vmferry.importers.rvtools.tables import Row
+from vmferry.kube.quantity import format_size
+from vmferry.model.inventory import (
+    InventoryCluster,
+    InventoryDatastore,
+    InventoryHost,
+    InventoryNetwork,
+    InventoryRule,
+    ResourcePool,
+)
+
+TABS = ("vHost", "vCluster", "vRP", "vDatastore", "vPort", "dvPort", "vSwitch", "dvSwitch")
+_MTU = range(576, 65536)
+_EVERY_VLAN = ("0-4094",)
+T = TypeVar("T")
+
+
+class Surroundings(NamedTuple):
+    """What surrounds the VMs of one vCenter, each sorted."""
+
+    networks: tuple[InventoryNetwork, ...] = ()
+    datastores: tuple[InventoryDatastore, ...] = ()
+    clusters: tuple[InventoryCluster, ...] = ()
+    hosts: tuple[InventoryHost, ...] = ()
+    resource_pools: tuple[ResourcePool, ...] = ()
+
+
+def surroundings(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -> Surroundings:
+    """Return the surroundings: from their own tabs, and where these are missing from what VMs say."""
+    return Surroundings(
+        networks=tuple(_networks(rows, records)),
+        datastores=tuple(_datastores(rows["vDatastore"])),
+        clusters=tuple(_clusters(rows, records)),
+        hosts=tuple(_hosts(rows["vHost"])),
+        resource_pools=tuple(_pools(rows["vRP"])),
+    )
+
+
+def ids_by_name(networks: Iterable[InventoryNetwork]) -> dict[tuple[str, str | None], str]:
+    """Return the ids of networks by name and switch, and without a switch where only one network has the name."""
+    found: defaultdict[tuple[str, str | None], list[str | None]] = defaultdict(list)
+    for network in networks:
+        for switch in {network.switch, None}:
+            found[network.name, switch].append(network.id)
+    return {key: ids[0] for key, ids in found.items() if len(ids) == 1 and ids[0] is not None}
+
+
+def _known(**facts: Any) -> dict[str, Any]:
+    return {field: value for field, value in facts.items() if value is not None}
+
+
+# --- networks -----------------------------------------------------------------------------------------
+
+
+def _networks(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -> list[InventoryNetwork]:
+    mtu = _mtus(rows)
+    found: dict[tuple[str, str | None, str | None], InventoryNetwork] = {}
+    for row in rows["dvPort"]:
+        name, switch = fits(row.cells.get("name")), fits(row.cells.get("switch"))
+        if name is not None:
+            facts = _known(id=fits(row.cells.get("id")), switch=switch, mtu=mtu.get(switch or ""), kind="distributed")
+            found.setdefault(
+                (name, switch, None),
+                InventoryNetwork(name=name, uplink=_is_uplink(row), **facts, **_vlan([row])),
+            )
+    for (name, switch, datacenter), same in _standard(rows["vPort"]).items():  # a row for each host
+        facts = _known(switch=switch, mtu=mtu.get(switch or ""), kind="standard", datacenter=datacenter)
+        network = InventoryNetwork(name=name, **facts, **_vlan(same))
+        found.setdefault((name, switch, datacenter), network)
+    known = {name for name, *_ in found}
+    distributed = {fits(row.cells.get("switch")) for row in rows["dvSwitch"]}
+    for name, switch in _used(records):
+        if name not in known:
+            facts = _known(
+                switch=switch, mtu=mtu.get(switch or ""), kind="distributed" if switch in distributed else None
+            )
+            found.setdefault((name, switch, None), InventoryNetwork(name=name, **(facts if switch else {})))
+    return sorted(found.values(), key=_place)
+
+
+def _place(network: InventoryNetwork) -> tuple[str, ...]:
+    return network.name, network.switch or "", network.datacenter or "", network.id or ""
+
+
+def _standard(rows: Sequence[Row]) -> dict[tuple[str, str | None, str | None], list[Row]]:
+    """Return the rows of each standard port group by name, switch and, where several have it, datacenter.
+
+    Hosts of one datacenter call a port group and its switch alike to let VMs move; in another it is another network.
+    """
+    hosts: defaultdict[tuple[str, str | None, str | None], list[Row]] = defaultdict(list)
+    for row in rows:
+        name = fits(row.cells.get("name"))
+        if name is not None:
+            hosts[name, fits(row.cells.get("switch")), fits(row.cells.get("datacenter"))].append(row)
+    places = Counter(name for name, _, _ in hosts)
+    result: defaultdict[tuple[str, str | None, str | None], list[Row]] = defaultdict(list)
+    for (name, switch, datacenter), same in hosts.items():
+        result[name, switch, datacenter if places[name] > 1 else None] += same
+    return result
+
+
+def _used(records: Sequence[Record]) -> Iterable[tuple[str, str | None]]:
+    """Yield the networks that VMs are on, with their switch where a row says it."""
+    switched: dict[str, str | None] = {}
+    for record in records:
+        for row in record.rows["vNetwork"]:
+            name = fits(row.cells.get("network"))
+            if name is not None:
+                switched[name] = switched.get(name) or fits(row.cells.get("switch"))
+        for number in range(1, 9):
+            name = fits(record.row.cells.get(f"network_{number}"))
+            if name is not None:
+                switched.setdefault(name, None)
+    return switched.items()
+
+
+def _mtus(rows: Mapping[str, Sequence[Row]]) -> dict[str, int]:
+    """Return the MTU of each switch; of a standard one only where all hosts agree."""
+    seen: defaultdict[str, set[int]] = defaultdict(set)
+    for row in (*rows["vSwitch"], *rows["dvSwitch"]):
+        value = count(row.cells.get("mtu"))
+        if value in _MTU and value is not None:
+            for field in ("switch", "name"):
+                if field in row.cells:
+                    seen[row.cells[field]].add(value)
+    return {switch: next(iter(values)) for switch, values in seen.items() if len(values) == 1}
+
+
+def _is_uplink(row: Row) -> bool:
+    """Return whether a port group carries uplinks: vCenter names those after the switch, as in dvs-DVUplinks-42."""
+    return "dvuplinks" in row.cells.get("name", "").casefold() or "uplink" in row.cells.get("kind", "").casefold()
+
+
+def _vlan(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return VLAN or trunk, if all rows of a network agree."""
+    texts = {re.sub(r"\s", "", row.cells.get("vlan", "")) for row in rows}
+    if len(texts) != 1:
+        return {}
+    text = texts.pop()
+    number = count(text)
+    if number is not None and "," not in text:
+        if number == 4095:  # a standard port group that passes tags on to the guest
+            return {"trunk": _EVERY_VLAN}
+        if number == 0:
+            return {"untagged": True}
+        return {"vlan": number} if number <= 4094 else {}
+    parts = re.split(r"[,;]", text)
+    return {"trunk": tuple(parts)} if all(re.fullmatch(r"[0-9]{1,4}(-[0-9]{1,4})?", part) for part in parts) else {}
+
+
+# --- the rest -----------------------------------------------------------------------------------------
+
+
+def _hosts(rows: Sequence[Row]) -> list[InventoryHost]:
+    found: dict[str, InventoryHost] = {}
+    for row in rows:
+        name = fits(row.cells.get("host"))
+        if name is not None:
+            facts = _known(
+                id=fits(row.cells.get("id")),
+                cluster=fits(row.cells.get("cluster")),
+                cpu_model=fits(row.cells.get("cpu_model")),
+                cores=count(row.cells.get("cores")),
+                memory=count(row.cells.get("memory")),
+                version=fits(row.cells.get("version")),
+            )
+            found.setdefault(name, InventoryHost(name=name, **facts))
+    return [found[name] for name in sorted(found)]
+
+
+def _datastores(rows: Sequence[Row]) -> list[InventoryDatastore]:
+    found: dict[tuple[str, str], InventoryDatastore] = {}
+    for row in rows:
+        name, key = fits(row.cells.get("name")), fits(row.cells.get("id"))
+        if name is not None:
+            facts = _known(
+                id=key,
+                kind=fits(row.cells.get("kind")),
+                capacity=count(row.cells.get("capacity")),
+                free=count(row.cells.get("free")),
+            )
+            found.setdefault((name, key or ""), InventoryDatastore(name=name, **facts))
+    return [found[key] for key in sorted(found)]
+
+
+def _clusters(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -> list[InventoryCluster]:
+    own: dict[str, Row] = {}
+    for row in rows["vCluster"]:
+        name = fits(row.cells.get("name"))
+        if name is not None:
+            own.setdefault(name, row)
+    datacenters: defaultdict[str, set[str]] = defaultdict(set)
+    for row in (*rows["vHost"], *(record.row for record in records)):
+        name, datacenter = fits(row.cells.get("cluster")), fits(row.cells.get("datacenter"))
+        if name is not None:
+            datacenters[name].update([datacenter] if datacenter else [])
+    rules = _rules(records)
+    result = []
+    for name in sorted({*own, *datacenters}):
+        cells = own[name].cells if name in own else {}
+        inside = datacenters.get(name, set())
+        facts = _known(
+            id=fits(cells.get("id")),
+            datacenter=fits(cells.get("datacenter")) or (next(iter(inside)) if len(inside) == 1 else None),
+            drs=boolean(cells.get("drs")),
+            dpm=boolean(cells.get("dpm")),
+            ha=boolean(cells.get("ha")),
+        )
+        result.append(InventoryCluster(name=name, rules=tuple(rules.get(name, ())), **facts))
+    return result
+
+
+def _rules(records: Sequence[Record]) -> dict[str, list[InventoryRule]]:
+    """Return the rules of each cluster, from what its VMs say of them in vInfo."""
+    members: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    kinds: dict[tuple[str, str], str] = {}
+    for record in records:
+        cells = record.row.cells
+        cluster, vm = fits(cells.get("cluster")), fits(cells.get("id")) or fits(cells.get("vm"))
+        names = [name for part in re.split(r"[,;\n]", cells.get("rule_names", "")) if (name := fits(part))]
+        said = [part for part in re.split(r"[,;\n]", cells.get("rules", "")) if part.strip()]
+        for index, name in enumerate(names):
+            if cluster is not None and vm is not None:
+                members[cluster, name].append(vm)
+                kinds.setdefault((cluster, name), _kind(said[index]) if len(said) == len(names) else "other")
+    result: defaultdict[str, list[InventoryRule]] = defaultdict(list)
+    for (cluster, name), vms in sorted(members.items()):
+        rule = InventoryRule(name=name, kind=kinds[cluster, name], vms=tuple(sorted(set(vms))))  # type: ignore[arg-type]
+        result[cluster].append(rule)
+    return result
+
+
+def _kind(text: str) -> str:
+    words = text.casefold()
+    if "host" in words:
+        return "host-affinity"
+    if "depend" in words:
+        return "dependency"
+    if "anti" in words or "separate" in words:
+        return "anti-affinity"
+    return "affinity" if "affin" in words or "together" in words else "other"
+
+
+def _pools(rows: Sequence[Row]) -> list[ResourcePool]:
+    found: dict[tuple[str, str], ResourcePool] = {}
+    for row in rows:
+        whole = row.cells.get("path", "")
+        path = pool(whole)
+        if path is None:
+            continue
+        parts = [part for part in whole.split("/") if part]
+        cluster = fits(parts[parts.index("Resources") - 1]) if "Resources" in parts[1:] else None
+        memory = count(row.cells.get("memory_limit"))  # -1 is no limit, and no count either
+        facts = _known(
+            cluster=cluster,
+            cpu_limit=count(row.cells.get("cpu_limit")),
+            memory_limit=format_size(memory) if memory else None,
+        )
+        found.setdefault((path, cluster or ""), ResourcePool(path=path, **facts))
+    return [found[key] for key in sorted(found)]

@@ -1,0 +1,255 @@
+"""From files to rows: what an export consists of, and every row of a tab by field names."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from vmferry.importers.cells import count, moment
+from vmferry.importers.rvtools import delimited
+from vmferry.importers.rvtools.columns import (
+    FIELDS,
+    KEYS,
+    NAMES,
+    OF_A_VM,
+    PLACEHOLDERS,
+    SIZES,
+    Column,
+    around_tab,
+    column,
+    is_attribute,
+    plain,
+    tab_of,
+)
+from vmferry.importers.rvtools.workbook import Cells, ExportError, open_workbook
+
+MAX_ROWS = 500_000  # that are not blank, of one tab
+MAX_VMS = 200_000  # rows of vInfo; a vCenter has 45,000 VMs at most
+_HEADER_WITHIN = 20  # rows; some people put a title on top
+_CSV = (".csv", ".txt", ".tsv")
+
+Grid = Callable[[], Iterator[tuple[int, Cells]]]
+
+
+class Row(NamedTuple):
+    """A row of a tab: its number, its cells by field, and its custom attributes; nothing of it is blank.
+
+    Sizes are whole bytes. A row without cells stands for a tab that could not be read for want of a header.
+    """
+
+    tab: str
+    number: int
+    cells: dict[str, str]
+    attributes: dict[str, str]
+
+
+class Table(NamedTuple):
+    """One tab of an export."""
+
+    tab: str
+    file: Path
+    grid: Grid
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows. Raises ExportError for what is no such tab."""
+        headers: _Headers | None = None
+        kept = number = 0
+        texts: dict[str, str] = {}  # most values stand in many rows
+        for seen, (number, cells) in enumerate(self.grid()):
+            if headers is None:
+                headers = _headers(self.tab, cells)
+                if headers is None and seen >= _HEADER_WITHIN:
+                    break
+                continue
+            kept += 1
+            if kept > (most := MAX_VMS if self.tab == "vInfo" else MAX_ROWS):
+                raise ExportError(f"{self.file}: {self.tab} has more than {most} rows")
+            row = headers.row(number, cells, texts)
+            if row is not None:
+                yield row
+        if headers is None and self.tab == "vInfo":
+            raise ExportError(f"{self.file}: tab {self.tab} has no header row with a column VM")
+        if headers is None and number:
+            yield Row(self.tab, number, {}, {})  # so that somebody hears of it
+
+
+class Export(NamedTuple):
+    """What one run of RVTools wrote: its tabs, whence, and when (RFC 3339)."""
+
+    name: str  # of the file or folder, without ending
+    tables: tuple[Table, ...]
+    taken: str | None
+
+    def of(self, tab: str) -> Iterator[Row]:
+        """Yield the rows of a tab, whichever files they are in."""
+        for table in self.tables:
+            if table.tab == tab:
+                yield from table.rows()
+
+    def has(self, tab: str) -> bool:
+        """Return whether a tab was exported."""
+        return any(table.tab == tab for table in self.tables)
+
+
+def open_exports(paths: Sequence[Path]) -> list[Export]:
+    """Return the exports in files and folders. Raises ExportError.
+
+    A workbook is an export, a folder of .csv files is one, and all .csv files named one by one are one. What
+    has no vInfo completes the export before it.
+    """
+    found: list[Export] = []
+    single = [path for path in paths if path.suffix.lower() in _CSV and path.is_file()]
+    for path in paths:
+        if path.is_dir():
+            found += _folder(path)
+        elif path not in single:
+            found.append(_workbook(path))
+    if single:
+        found += _exports(single)
+    return [_dated(export) for export in _completed(found)]
+
+
+def _folder(path: Path) -> Iterator[Export]:
+    files = sorted(item for item in path.iterdir() if item.is_file())
+    tables = [item for item in files if item.suffix.lower() in _CSV and tab_of(item.stem)]
+    workbooks = [item for item in files if item.suffix.lower() in (".xlsx", ".xlsm") and item.name[0] != "~"]
+    if not tables and not workbooks:
+        raise ExportError(f"{path} holds no RVTools export: neither .xlsx files nor .csv files named after tabs")
+    if tables:
+        yield from _exports(tables)
+    for item in workbooks:
+        yield _workbook(item)
+
+
+def _exports(files: Sequence[Path]) -> list[Export]:
+    """Return .csv files as exports: one, unless files of one tab in several folders or with several names say more."""
+    groups: dict[tuple[Path, str], list[Path]] = {}
+    for path in files:
+        groups.setdefault((path.resolve().parent, around_tab(path.stem)), []).append(path)
+    if sum(any(tab_of(path.stem) == "vInfo" for path in some) for some in groups.values()) < 2:
+        return [_delimited(files, files[0].resolve().parent.name)]
+    folders = {parent for parent, _ in groups}
+    return [
+        _delimited(some, name if len(folders) == 1 and name else parent.name) for (parent, name), some in groups.items()
+    ]
+
+
+def _delimited(files: Sequence[Path], name: str) -> Export:
+    tables = []
+    for path in files:
+        tab = tab_of(path.stem)
+        if tab is None:
+            raise ExportError(f"{path} is not named after a tab of RVTools, as in RVTools_tabvInfo.csv")
+        tables.append(Table(tab, path, _grid(path, tab)))
+    return Export(name, tuple(tables), _modified(files))
+
+
+def _grid(path: Path, tab: str) -> Grid:
+    return lambda: delimited.rows(path, lambda header: column(tab, header) is not None)
+
+
+def _workbook(path: Path) -> Export:
+    workbook = open_workbook(path)
+    tables = tuple(Table(tab, path, sheet.rows) for sheet in workbook.sheets if (tab := tab_of(sheet.name)) is not None)
+    if not tables:
+        raise ExportError(f"{path} has no tab of RVTools, such as vInfo")
+    return Export(path.stem, tables, workbook.created or _modified([path]))
+
+
+def _dated(export: Export) -> Export:
+    """Return an export with the time that RVTools wrote into it: files are copied, and get another."""
+    created = next((row.cells["created"] for row in export.of("vMetaData") if "created" in row.cells), None)
+    return export._replace(taken=moment(created) or export.taken)
+
+
+def _modified(files: Sequence[Path]) -> str:
+    newest = max(path.stat().st_mtime for path in files)
+    return datetime.fromtimestamp(newest, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _completed(found: Sequence[Export]) -> list[Export]:
+    whole = [export for export in found if export.has("vInfo")]
+    if not whole:
+        raise ExportError("there is no tab vInfo, which lists the VMs: export all tabs of RVTools")
+    result: list[Export] = []
+    waiting: tuple[Table, ...] = ()
+    for export in found:
+        if export.has("vInfo"):
+            result.append(export._replace(tables=(*export.tables, *waiting)))
+            waiting = ()
+        elif result:
+            result[-1] = result[-1]._replace(tables=(*result[-1].tables, *export.tables))
+        else:
+            waiting += export.tables
+    return result
+
+
+# --- headers ------------------------------------------------------------------------------------------
+
+
+class _Headers(NamedTuple):
+    """What the columns of a tab stand for."""
+
+    tab: str
+    names: Cells
+    columns: dict[int, Column]  # of two for one field the better comes first
+    attributes: dict[int, str]
+
+    def row(self, number: int, cells: Cells, texts: dict[str, str]) -> Row | None:
+        """Return a row by field; None for one that says nothing or repeats the header."""
+        first = next(iter(cells))
+        if self.names.get(first) == cells[first]:
+            repeated = sum(self.names.get(index) == text for index, text in cells.items())
+            if repeated > 1 and repeated * 2 > len(cells):
+                return None
+        known: dict[str, str] = {}
+        attributes: dict[str, str] = {}
+        for index, what in self.columns.items():
+            text = cells.get(index)
+            if text is not None and what.field not in known and (value := _value(what, text)):
+                known[what.field] = texts.setdefault(value, value)
+        for index in self.attributes:
+            text = cells.get(index)
+            if text is not None and not text.isspace():
+                attributes.setdefault(texts.setdefault(self.attributes[index], self.attributes[index]), text.strip())
+        return Row(self.tab, number, known, attributes) if known else None
+
+
+def _value(what: Column, text: str) -> str:
+    if what.field in SIZES:
+        size = count(text, what.factor)
+        return "" if size is None else str(size)
+    if what.field == "vm":
+        return text if not text.isspace() else ""
+    value = text.strip()
+    return "" if what.field not in NAMES and value.casefold() in PLACEHOLDERS else value
+
+
+_WITH_ATTRIBUTES = frozenset(("vInfo", "vCPU", "vMemory", "vTools"))
+
+
+def _headers(tab: str, cells: Cells) -> _Headers | None:
+    """Return the columns of a header row; None if it is none."""
+    found = [(index, what) for index, text in cells.items() if (what := column(tab, text)) is not None]
+    columns = dict(sorted(found, key=lambda item: item[1].rank))
+    fields = {what.field for what in columns.values()}
+    if KEYS[tab] not in fields and not (tab in OF_A_VM and len(fields) > 1 and fields & {"id", "uuid"}):
+        return None
+    attributes: dict[int, str] = {}
+    if tab in _WITH_ATTRIBUTES:
+        first, last = _notes(cells)
+        attributes = {
+            index: text.strip()
+            for index, text in cells.items()
+            if index not in columns and is_attribute(text) and (tab == "vInfo" or first < index < last)
+        }
+    return _Headers(tab, cells, columns, attributes)
+
+
+def _notes(cells: Cells) -> tuple[int, int]:
+    """Return the columns between which every tab of VMs has the custom attributes: Annotation and Datacenter."""
+    places = {plain(text): index for index, text in cells.items()}
+    return places.get("annotation", 2**20), places.get("datacenter", 0)
+
+
+TABS = tuple(FIELDS)

@@ -1,0 +1,185 @@
+"""What VMs used, from vCenter's PerformanceManager: averages and peaks, and how much of the time they cover.
+
+Counters (vSphere Performance Counters): cpu.usage and mem.usage in hundredths of a percent, net.usage and
+virtualDisk.read and .write in KB/s, virtualDisk.number…Averaged in operations a second. Counters by disk are kept
+only at statistics level 3, so that they are often missing.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from pyVmomi import vim, vmodl
+
+from vmferry.importers.vcenter.collect import Collector, key
+from vmferry.importers.vcenter.session import Session
+from vmferry.model.facts import Baseline, DiskBaseline, Rate
+from vmferry.model.spec import VirtualMachine
+
+DEFAULT_LIMIT = 64  # config.vpxd.stats.maxQueryMetrics unless somebody changed it: metrics in one question
+_LIMIT_OPTION = "config.vpxd.stats.maxQueryMetrics"
+_UNLIMITED = 1024  # what is asked at once where vCenter sets no limit
+_DAY = 86400
+_STANDARD_INTERVALS = ((300, _DAY), (1800, 7 * _DAY), (7200, 30 * _DAY), (_DAY, 365 * _DAY))
+
+_CPU, _MEMORY, _NETWORK = "cpu.usage.average", "mem.usage.average", "net.usage.average"
+_WHOLE = {_CPU: 0.01, _MEMORY: 0.01, _NETWORK: 1.0}  # counter -> unit of the model
+_BY_DISK = {
+    "virtualDisk.numberReadAveraged.average": "read_iops",
+    "virtualDisk.numberWriteAveraged.average": "write_iops",
+    "virtualDisk.read.average": "read",
+    "virtualDisk.write.average": "write",
+}
+
+
+_performance: Any = vim.PerformanceManager  # its stubs do not type constructors
+_machine: Any = vim.VirtualMachine
+
+
+class _Question(NamedTuple):
+    vm: str
+    spec: Any
+    metrics: int
+
+
+class _Plan(NamedTuple):
+    """What is asked of every VM."""
+
+    days: int
+    interval: int  # seconds a sample
+    counters: Mapping[str, int]
+    start: Any
+    end: Any
+
+
+def read_baselines(
+    session: Session,
+    collector: Collector,
+    vms: Iterable[VirtualMachine],
+    days: int,
+    progress: Callable[[int], None],
+) -> Mapping[str, Baseline]:
+    """Return the baseline of VMs by object id; templates have none. ``progress`` hears how many are done.
+
+    Calls: the metrics of all VMs (three, and four a disk) divided by what vCenter takes at once.
+    """
+    plan = _plan(session, collector, days)
+    manager = session.content.perfManager
+    questions = [_question(session, plan, vm) for vm in vms if vm.id and not vm.template]
+    found: dict[str, Baseline] = {}
+    done = 0
+    for batch in _batches(questions, _limit(session)):
+        for answer in _answers(manager, batch):
+            vm = key(answer.entity)
+            found[vm] = _baseline(plan, answer)
+        done += len(batch)
+        progress(done)
+    return found
+
+
+def _plan(session: Session, collector: Collector, days: int) -> _Plan:
+    record = collector.one(session.content.perfManager, "perfCounter", "historicalInterval")
+    counters = {f"{c.groupInfo.key}.{c.nameInfo.key}.{c.rollupType}": c.key for c in record.get("perfCounter") or ()}
+    intervals = [(i.samplingPeriod, i.length) for i in record.get("historicalInterval") or () if i.enabled]
+    end = session.now()
+    return _Plan(
+        days=days,
+        interval=_interval(intervals or _STANDARD_INTERVALS, days),
+        counters={name: counters[name] for name in (*_WHOLE, *_BY_DISK) if name in counters},
+        start=end - timedelta(days=days),
+        end=end,
+    )
+
+
+def _interval(intervals: Iterable[tuple[int, int]], days: int) -> int:
+    """Return the shortest sampling period that vCenter keeps for so many days."""
+    lasting = [period for period, length in intervals if length >= days * _DAY]
+    return min(lasting) if lasting else max(period for period, _ in intervals)
+
+
+def _limit(session: Session) -> int:
+    """Return how many metrics one question may hold. Who may not read the option gets vCenter's default."""
+    with suppress(vmodl.MethodFault, AttributeError, TypeError, ValueError, IndexError):
+        value = int(session.content.setting.QueryOptions(_LIMIT_OPTION)[0].value)
+        return value if value > 0 else _UNLIMITED
+    return DEFAULT_LIMIT
+
+
+def _question(session: Session, plan: _Plan, vm: VirtualMachine) -> _Question:
+    units = [disk.unit for disk in vm.disks or () if disk.unit]
+    metrics = [
+        _performance.MetricId(counterId=counter, instance=instance)
+        for name, counter in plan.counters.items()
+        for instance in (units if name in _BY_DISK else [""])
+    ]
+    spec = _performance.QuerySpec(
+        entity=_machine(vm.id, session.stub),
+        metricId=metrics,
+        intervalId=plan.interval,
+        startTime=plan.start,
+        endTime=plan.end,
+        format="csv",  # a tenth of what `normal` takes to transfer and to parse
+    )
+    return _Question(vm.id or "", spec, len(metrics))
+
+
+def _batches(questions: Iterable[_Question], limit: int) -> Iterator[list[_Question]]:
+    batch: list[_Question] = []
+    size = 0
+    for question in questions:
+        if batch and size + question.metrics > limit:
+            yield batch
+            batch, size = [], 0
+        batch.append(question)
+        size += question.metrics
+    if batch:
+        yield batch
+
+
+def _answers(manager: Any, batch: Sequence[_Question]) -> Iterator[Any]:
+    """Yield the answers to a batch. One that vCenter refuses is asked in halves; a VM it refuses alone has none."""
+    try:
+        answers = manager.QueryPerf([question.spec for question in batch])
+    except vmodl.MethodFault:
+        # too many metrics, a VM that is gone, or one that keeps no statistics: which one, no fault says
+        half = len(batch) // 2
+        if half:
+            yield from _answers(manager, batch[:half])
+            yield from _answers(manager, batch[half:])
+    else:
+        yield from answers or ()
+
+
+def _baseline(plan: _Plan, answer: Any) -> Baseline:
+    names = {counter: name for name, counter in plan.counters.items()}
+    whole: dict[str, list[float]] = {}
+    disks: dict[str, dict[str, Rate]] = {}
+    for series in answer.value or ():
+        name, values = names.get(series.id.counterId, ""), _samples(series.value)
+        if name in _WHOLE:
+            whole[name] = [value * _WHOLE[name] for value in values]
+        elif name in _BY_DISK and series.id.instance and (rate := _rate(values)):
+            disks.setdefault(str(series.id.instance), {})[_BY_DISK[name]] = rate
+    samples = max((len(values) for values in whole.values()), default=0)
+    return Baseline(
+        days=plan.days,
+        samples=samples,
+        interval=plan.interval,
+        coverage=round(min(1.0, samples * plan.interval / (plan.days * _DAY)), 3),
+        cpu=_rate(whole.get(_CPU)),
+        memory=_rate(whole.get(_MEMORY)),
+        network=_rate(whole.get(_NETWORK)),
+        disks=tuple(DiskBaseline(label=label, **rates) for label, rates in sorted(disks.items())),
+    )
+
+
+def _samples(csv: str | None) -> list[float]:
+    """Return the samples of a series; vCenter writes -1 where it has none."""
+    return [number for part in (csv or "").split(",") if part and (number := float(part)) >= 0]
+
+
+def _rate(values: Sequence[float] | None) -> Rate | None:
+    if not values:
+        return None
+    return Rate(average=round(sum(values) / len(values), 2), peak=round(max(values), 2))

@@ -1,0 +1,131 @@
+"""Reads a vCenter into an inventory: a session, a traversal of the surroundings, one of the VMs, tags, baselines."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from vmferry import __version__
+from vmferry.estate.words.secrecy import NOTHING_MORE, Keep, stays
+from vmferry.importers.vcenter import machines, surroundings
+from vmferry.importers.vcenter.collect import Collector
+from vmferry.importers.vcenter.machines import Machine, name_shared_disks, read_machine
+from vmferry.importers.vcenter.patience import ANSWER
+from vmferry.importers.vcenter.perf import read_baselines
+from vmferry.importers.vcenter.session import Login, Session, Trust, open_session, parse_address
+from vmferry.importers.vcenter.surroundings import Surroundings
+from vmferry.importers.vcenter.tags import TagsError, read_tags
+from vmferry.model.inventory import Inventory, InventoryMetadata, Origin
+from vmferry.model.spec import VirtualMachine
+
+PAGE = 250  # VMs a call: some 5 MB
+_PAGE_AROUND = 1000  # folders, hosts, networks … a call
+
+
+class Reading(NamedTuple):
+    """An inventory, what could not be read, and how many SOAP calls it took."""
+
+    inventory: Inventory
+    notes: tuple[str, ...]
+    calls: int
+
+
+def read_vcenter(
+    url: str,
+    name: str,
+    login: Login,
+    trust: Trust,
+    *,
+    baseline: int | None = None,
+    timeout: float = ANSWER,
+    progress: Callable[[str], None] = lambda _: None,
+    page: int = PAGE,
+    keep: Keep = NOTHING_MORE,
+) -> Reading:
+    """Return the inventory of a vCenter, read-only; ``name`` is its name as a source, ``baseline`` days to measure.
+
+    ``timeout`` is how many seconds one answer may take as a whole. Raises VCenterError when it cannot be reached,
+    trusted, logged in to or read.
+    """
+    address = parse_address(url)
+    taken = datetime.now(UTC).replace(microsecond=0)
+    notes: list[str] = []
+    with open_session(address, login, trust, timeout) as session:
+        progress(f"logged in to {address.authority}")
+        collector = Collector(session)
+        around = Surroundings(collector.everything(surroundings.PATHS, _PAGE_AROUND))
+        found = _machines(session, collector, around, page, progress, keep)
+        vms = _sorted(name_shared_disks(found, name))
+        try:
+            tags = read_tags(address, login, trust)
+        except TagsError as error:
+            tags = {}
+            notes.append(f"no tags: the REST API did not answer ({error})")
+        vms = tuple(replace(vm, tags=tags.get(vm.id or "", ())) for vm in vms)
+        if baseline is not None:
+            vms = _measured(session, collector, vms, baseline, progress)
+        if collector.unknown:
+            notes.append(f"this vCenter does not know {', '.join(sorted(collector.unknown))}")
+        about = session.content.about
+        calls = session.calls
+    notes += stays(sum(machine.has_note for machine in found), (machine.withheld for machine in found), keep)
+    if secret := sum(machine.secret for machine in found):
+        notes.append(f"the notes of {secret} VMs seem to tell a secret: left out, and to be changed")
+    hidden = sum(vm.cpu is None for vm in vms)
+    if hidden:
+        notes.append(f"{hidden} of {len(vms)} VMs show no configuration: inaccessible, or the user may not see it")
+    inventory = Inventory(
+        metadata=InventoryMetadata(name=name),
+        source=Origin(
+            name=name,
+            kind="vcenter",
+            version=about.version or None,
+            instance_uuid=about.instanceUuid or None,
+            url=address.url,
+            taken=taken.isoformat().replace("+00:00", "Z"),
+            by=f"vmferry {__version__}",
+        ),
+        vms=vms,
+        networks=tuple(sorted(around.networks.values(), key=lambda each: (each.name, each.id or ""))),
+        datastores=around.datastores(),
+        clusters=around.clusters(),
+        hosts=around.hosts(),
+        resource_pools=around.pools(),
+    )
+    return Reading(inventory, tuple(notes), calls)
+
+
+def _machines(
+    session: Session, collector: Collector, around: Surroundings, page: int, progress: Callable[[str], None], keep: Keep
+) -> tuple[Machine, ...]:
+    attributes = _attribute_names(session, collector)
+    found: dict[str, Machine] = {}
+    for record in collector.everything(machines.PATHS, page):
+        found[record.id] = read_machine(record, around, attributes, keep)
+        if len(found) % page == 0:
+            progress(f"{len(found)} VMs")
+    progress(f"{len(found)} VMs")
+    return tuple(found.values())
+
+
+def _sorted(vms: Iterable[VirtualMachine]) -> tuple[VirtualMachine, ...]:
+    return tuple(sorted(vms, key=lambda vm: (vm.name, vm.id or "")))
+
+
+def _attribute_names(session: Session, collector: Collector) -> Mapping[int, str]:
+    manager: Any = session.content.customFieldsManager
+    if manager is None:  # an ESXi host has none
+        return {}
+    return {field.key: field.name for field in collector.one(manager, "field").get("field") or ()}
+
+
+def _measured(
+    session: Session,
+    collector: Collector,
+    vms: tuple[VirtualMachine, ...],
+    days: int,
+    progress: Callable[[str], None],
+) -> tuple[VirtualMachine, ...]:
+    found = read_baselines(session, collector, vms, days, lambda done: progress(f"baseline of {done} VMs"))
+    return tuple(replace(vm, baseline=found.get(vm.id or "")) for vm in vms)

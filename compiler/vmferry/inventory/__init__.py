@@ -1,1 +1,0 @@
-"""Importers: what vCenter or RVTools says, as an inventory."""

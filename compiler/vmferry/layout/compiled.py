@@ -1,0 +1,168 @@
+"""Finds a compiled tree on disk, its kustomizations, and the file that an object comes from."""
+
+import os
+import posixpath
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vmferry import files as disk
+from vmferry.layout.locks import DIRECTORY, lock_name
+from vmferry.layout.names import KUSTOMIZATION_FILES
+from vmferry.layout.objects import Issue, Key, is_object, key_of, parse
+from vmferry.model import finding
+from vmferry.model.finding import Finding, SpecError, Where
+
+YAML_SUFFIXES = (".yaml", ".yml", ".json")
+_DEEPEST = 4  # folders between the directory that is given and the tree
+
+
+class Kustomization(NamedTuple):
+    """A kustomization file: its directory and path in the tree, its content, and whether a component."""
+
+    directory: str
+    file: str
+    data: dict[str, Any]
+    component: bool
+
+    def below(self, field: str) -> Iterator[tuple[int, str]]:
+        """Yield each local entry of a list such as ``resources``, with its index, as a path in the tree."""
+        entries = self.data.get(field)
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            if isinstance(entry, str) and "://" not in entry:
+                yield index, posixpath.normpath(posixpath.join(self.directory, entry))
+
+
+class Source(NamedTuple):
+    """Where an object is written: file in the tree, number of the document, and its content."""
+
+    file: str
+    document: int
+    data: Any
+
+
+class Tree:
+    """A compiled tree: every file in it, and what the kustomizations among them say.
+
+    ``prefix`` is the tree's path below the directory that it was looked for in, empty if that is the tree.
+    """
+
+    def __init__(self, top: Path, prefix: str) -> None:
+        self.top = top
+        self.prefix = prefix
+        self.files = sorted(_walk(top))
+        self.directories = {posixpath.dirname(file) for file in self.files}
+        self.kustomizations = dict(self._kustomizations())
+
+    def roots(self) -> list[str]:
+        """Return every directory that kustomize can build on its own, sorted: components cannot."""
+        return [path for path, each in self.kustomizations.items() if not each.component]
+
+    def read(self, file: str) -> bytes:
+        """Return the content of a file of the tree. Raises OSError for what is none, or leads out of the tree."""
+        path = self.top / file
+        return disk.read(path.resolve() if path.is_symlink() and self.holds(file) else path)
+
+    def holds(self, file: str) -> bool:
+        """Return whether a file of the tree lies in it, wherever its links lead."""
+        return disk.inside(self.top / file, self.top)
+
+    def strange(self) -> Iterator[tuple[str, str]]:
+        """Yield what is no file of a tree, and what it is: reading it would wait for ever, or show somebody else's."""
+        for file in self.files:
+            mode = (self.top / file).lstat().st_mode
+            if stat.S_ISLNK(mode):
+                if not self.holds(file):
+                    yield file, "a link that leads out of the tree"
+                    continue
+                with suppress(OSError):
+                    mode = (self.top / file).stat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+                yield file, "a pipe, a socket or a device"
+
+    def documents(self, file: str) -> list[Any]:
+        """Return the YAML documents of a file of the tree, none if it cannot be read as YAML."""
+        try:
+            return parse(self.read(file))
+        except (OSError, ValueError):
+            return []
+
+    @cached_property
+    def sources(self) -> dict[Key, Source]:
+        """Every object written in the tree. Reads all of it, so asked for only when something is wrong."""
+        found: dict[Key, Source] = {}
+        for file in self.files:
+            if file.endswith(YAML_SUFFIXES) and posixpath.basename(file) not in KUSTOMIZATION_FILES:
+                for index, data in enumerate(self.documents(file)):
+                    if is_object(data):
+                        found.setdefault(key_of(data), Source(file, index, data))
+        return found
+
+    def locate(self, issue: Issue) -> Finding:
+        """Return the issue as a finding at the place in the tree that a person has to look at."""
+        where = None
+        if issue.file is not None:
+            where = Where(file=str(self.top / issue.file), path=issue.path)
+        elif issue.key is not None and (source := self.sources.get(issue.key)):
+            path = _existing(source.data, issue.path)
+            where = Where(file=str(self.top / source.file), document=source.document, path=path)
+        return Finding(code=issue.code, message=issue.message, help=issue.help, where=where)
+
+    def _kustomizations(self) -> Iterator[tuple[str, Kustomization]]:
+        for file in self.files:
+            if posixpath.basename(file) not in KUSTOMIZATION_FILES:
+                continue
+            documents = self.documents(file)
+            data = documents[0] if documents and isinstance(documents[0], dict) else {}
+            component = data.get("kind") == "Component"
+            yield posixpath.dirname(file), Kustomization(posixpath.dirname(file), file, data, component)
+
+
+def open_tree(directory: Path) -> Tree:
+    """Return the tree at ``directory`` or in a folder below it; its folder of locks tells.
+
+    Raises SpecError (VMF603) if there is none, or more than one.
+    """
+    found = sorted(trees_below(directory, _DEEPEST))
+    if len(found) == 1:
+        prefix = found[0].relative_to(directory).as_posix()
+        return Tree(found[0], "" if prefix == "." else prefix)
+    if found:
+        message = f"`{directory}` holds {len(found)} compiled trees: {', '.join(map(str, found))}"
+        raise SpecError(Finding(code="VMF603", message=message, help="Verify one at a time."))
+    message = f"`{directory}` holds no compiled tree: no folder in it has {DIRECTORY}/*.lock"
+    raise SpecError(Finding(code="VMF603", message=message, help="Give the directory that `compile --out` wrote to."))
+
+
+def trees_below(directory: Path, depth: int) -> Iterator[Path]:
+    """Yield every compiled tree that a directory is, or that lies in folders below it up to a depth."""
+    locks = directory / DIRECTORY
+    if locks.is_dir() and any(lock_name(f"{DIRECTORY}/{path.name}") for path in locks.iterdir()):
+        yield directory
+    elif depth and directory.is_dir():
+        for path in directory.iterdir():
+            if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+                yield from trees_below(path, depth - 1)
+
+
+def _walk(top: Path) -> Iterator[str]:
+    """Yield the path of every file in the tree; hidden folders such as .git are none of its business."""
+    for folder, folders, files in os.walk(top):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        base = Path(folder).relative_to(top).as_posix()
+        for name in files:
+            yield name if base == "." else f"{base}/{name}"
+
+
+def _existing(data: Any, path: finding.Path) -> finding.Path:
+    """Return the part of ``path`` that exists in ``data``: a patch may have added the rest."""
+    for depth, step in enumerate(path):
+        in_mapping = isinstance(data, dict) and step in data
+        in_list = isinstance(data, list) and isinstance(step, int) and step < len(data)
+        if not in_mapping and not in_list:
+            return path[:depth]
+        data = data[step]
+    return path

@@ -1,0 +1,1 @@
+"""Whether a compiled tree holds together: it builds, and schemas, references, patches and locks agree with it."""

@@ -1,0 +1,127 @@
+"""Holds the files of a tree against its locks: edited, missing, or not vmferry's."""
+
+import hashlib
+import posixpath
+from collections.abc import Iterator
+
+from vmferry.layout.compiled import YAML_SUFFIXES, Tree
+from vmferry.layout.locks import Lock, lock_name, parse
+from vmferry.layout.names import KUSTOMIZATION_FILES, LOCAL
+from vmferry.layout.objects import Issue
+from vmferry.model.finding import Finding, SpecError
+
+EXTERNAL = "locks/external.txt"
+_COMPILE = "run vmferry compile"
+_LF = (
+    "git changed them when it checked out (core.autocrlf): have .gitattributes of the tree say `* -text`, and run "
+    "vmferry compile, which writes them as they were"
+)
+
+
+def check_files(tree: Tree) -> Iterator[Finding]:
+    """Yield a finding for each file that is not as its lock says.
+
+    VMF601: edited; VMF634: its line ends alone; VMF604: missing; VMF602: a YAML file of somebody else's beside
+    those of a kustomization that is vmferry's, and not in `local/`; VMF613: one elsewhere in vmferry's folders
+    that nothing in the tree reads; VMF603 and VMF611: a lock that cannot be used.
+    """
+    owned: dict[str, set[str]] = {}
+    seeds: set[str] = set()
+    for file in tree.files:
+        if lock_name(file) is None:
+            continue
+        try:
+            lock: Lock = parse(tree.read(file), str(tree.top / file))
+        except SpecError as error:
+            yield from error.findings
+            continue
+        except OSError as error:
+            problem = f"lock file `{file}` cannot be read: {error.strerror}"
+            yield tree.locate(Issue("VMF603", problem, "remove it, and run vmferry compile", file=file))
+            continue
+        seeds.update(lock.seeds)
+        for path, digest in lock.files.items():
+            owned.setdefault(path, set()).add(digest)
+    yield from map(tree.locate, _unlike(tree, owned))
+    directories = {posixpath.dirname(path) for path in owned if posixpath.basename(path) in KUSTOMIZATION_FILES}
+    foreign = [path for path in tree.files if path.endswith(YAML_SUFFIXES) and path not in owned and path not in seeds]
+    for path in foreign:
+        if posixpath.dirname(path) in directories:
+            message = f"`{path}` is not vmferry's and lies among its manifests, where nothing reads it"
+            yield tree.locate(Issue("VMF602", message, "move it to the group's local/ component", file=path))
+    tops = {path.partition("/")[0] for path in owned}  # other folders of the tree are the user's
+    elsewhere = [
+        path for path in foreign if path.partition("/")[0] in tops and posixpath.dirname(path) not in directories
+    ]
+    yield from map(tree.locate, _unread(tree, elsewhere))
+
+
+def _unlike(tree: Tree, owned: dict[str, set[str]]) -> Iterator[Issue]:
+    """Yield an issue for each file that is not as its lock says; one for all whose line ends alone differ."""
+    present = set(tree.files)
+    crlf: list[str] = []
+    for path, digests in sorted(owned.items()):
+        if path not in present:
+            yield Issue("VMF604", f"`{path}` is missing", _COMPILE, file=path)
+        elif _digest(tree, path) in digests:
+            continue
+        elif _digest(tree, path, plain=True) in digests:
+            crlf.append(path)
+        else:
+            remedy = "undo the edit, or move it to the group's local/ component"
+            yield Issue("VMF601", f"`{path}` was edited by hand", remedy, file=path)
+    if crlf:
+        others = f" and {len(crlf) - 1} more have" if len(crlf) > 1 else " has"
+        yield Issue("VMF634", f"`{crlf[0]}`{others} CRLF line ends, which vmferry does not write", _LF, file=crlf[0])
+
+
+_CLUSTERS = "clusters/"
+
+
+def _unread(tree: Tree, foreign: list[str]) -> Iterator[Issue]:
+    """Yield an issue for each folder with files of somebody else's that no component of the user's reads."""
+    unread: dict[str, list[str]] = {}
+    read = _read_by_users(tree) if foreign else set()
+    for path in foreign:
+        folder = posixpath.dirname(path)
+        if LOCAL not in folder.split("/") and path not in read and folder not in read:
+            unread.setdefault(folder, []).append(path)
+    for folder, paths in unread.items():
+        more = f" and {len(paths) - 1} more there" if len(paths) > 1 else ""
+        remedy = "move it out of the tree, or into the local/ component of the group it is for"
+        if folder.startswith(_CLUSTERS):
+            remedy = "move it out of the tree; Flux itself is bootstrapped with another --path, that points here"
+        message = f"`{paths[0]}`{more} is not vmferry's, and nothing in the tree reads it"
+        yield Issue("VMF613", message, remedy, file=paths[0])
+
+
+def _read_by_users(tree: Tree) -> set[str]:
+    """Return the files and folders that the users' components refer to, and what those refer to in turn."""
+    waiting = [folder for folder in tree.kustomizations if LOCAL in folder.split("/")]
+    read = set(waiting)
+    while waiting:
+        each = tree.kustomizations.get(waiting.pop())
+        if each is None:
+            continue  # a file
+        found = {path for field in ("resources", "components") for _, path in each.below(field)}
+        found |= {path for patch in each.data.get("patches") or () for path in _path_of(each.directory, patch)}
+        waiting += sorted(found - read)
+        read |= found
+    return read
+
+
+def _path_of(directory: str, patch: object) -> Iterator[str]:
+    if isinstance(patch, dict) and isinstance(patch.get("path"), str):
+        yield posixpath.normpath(posixpath.join(directory, patch["path"]))
+
+
+def _digest(tree: Tree, path: str, *, plain: bool = False) -> str:
+    """Return the SHA-256 of a file in hexadecimal; of one that cannot be read, such as a dead link, none.
+
+    ``plain``: as if its lines ended as vmferry ends them.
+    """
+    try:
+        content = tree.read(path)
+        return hashlib.sha256(content.replace(b"\r\n", b"\n") if plain else content).hexdigest()
+    except OSError:
+        return ""

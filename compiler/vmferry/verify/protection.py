@@ -1,0 +1,42 @@
+"""What holds data or a running migration must keep the annotations that forbid Flux and Argo CD to delete it."""
+
+from collections.abc import Iterator
+
+from vmferry.layout.objects import Issue, key_of
+from vmferry.model.base import LABEL_DOMAIN
+from vmferry.model.manifest import KubeObject
+
+_KINDS = frozenset(
+    (
+        ("", "Namespace"),
+        ("", "PersistentVolumeClaim"),
+        ("cdi.kubevirt.io", "DataVolume"),
+        ("forklift.konveyor.io", "Migration"),
+        ("forklift.konveyor.io", "NetworkMap"),
+        ("forklift.konveyor.io", "Plan"),
+        ("forklift.konveyor.io", "StorageMap"),
+        ("kubevirt.io", "VirtualMachine"),
+    )
+)
+_FLUX = ("kustomize.toolkit.fluxcd.io/prune", "disabled")
+_ARGOCD = ("argocd.argoproj.io/sync-options", ("Prune=false", "Delete=false"))
+
+
+def check_protection(obj: KubeObject, directory: str, file: str) -> Iterator[Issue]:
+    """Yield VMF614 for an object of vmferry's that one of the two engines may delete.
+
+    ``directory`` is the root that builds it, ``file`` its kustomization. Smoke tests belong to no group, and may go.
+    """
+    key, metadata = key_of(obj), obj["metadata"]
+    labels = metadata.get("labels") or {}
+    if (key.group, key.kind) not in _KINDS or labels.get("app.kubernetes.io/managed-by") != "vmferry":
+        return
+    if key.kind != "Namespace" and f"{LABEL_DOMAIN}/group" not in labels:
+        return
+    notes = metadata.get("annotations") or {}
+    options = str(notes.get(_ARGOCD[0], "")).replace(" ", "").split(",")
+    lost = [f"{_FLUX[0]}: {_FLUX[1]}"] if notes.get(_FLUX[0]) != _FLUX[1] else []
+    lost += [f"{_ARGOCD[0]}: {option}" for option in _ARGOCD[1] if option not in options]
+    if lost:
+        message = f"`{directory}`: {key} lacks {' and '.join(lost)}"
+        yield Issue("VMF614", message, "take the patch out of the component that removes it", file=file)

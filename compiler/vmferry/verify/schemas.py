@@ -1,0 +1,126 @@
+"""Holds objects against the JSON Schemas of their kinds, from directories and from kubernetes-validate."""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from vmferry.layout.objects import Issue, key_of, shown
+from vmferry.model.finding import Finding, SpecError
+from vmferry.model.manifest import KubeObject
+
+if TYPE_CHECKING:
+    import jsonschema_rs
+
+_MOST = 5  # findings of one object
+_LONGEST = 300
+_REMEDY = "correct it where it is written; of what vmferry wrote, see whether target.cluster.versions are the cluster's"
+_DEFINITIONS = "https://kubernetes.io/api/_definitions.json"  # what the schemas' $ref resolves to
+
+
+class Schemas:
+    """The schemas of every kind that is known, each compiled when the first object of its kind comes.
+
+    A directory holds them as GROUP/KIND_VERSION.json (kubeconform's CRDs-catalog; the core group is ``core``)
+    or as KIND-GROUP-VERSION.json (kubernetes-json-schema). Built-in kinds that no directory has come from the
+    newest strict schemas of the package kubernetes-validate, if it is installed.
+    """
+
+    def __init__(self, directories: Sequence[Path]) -> None:
+        """Raise SpecError (VMF009) for a directory that does not exist."""
+        for directory in directories:
+            if not directory.is_dir():
+                raise SpecError(Finding(code="VMF009", message=f"`{directory}` is not a directory of schemas"))
+        self._directories = tuple(directories)
+        self._builtin = builtin_schemas()
+        self._definitions: jsonschema_rs.Registry | None = None
+        self._validators: dict[tuple[str, str], Any] = {}
+
+    def check(self, obj: KubeObject) -> list[Issue] | None:
+        """Return what is wrong with an object, None if its kind has no schema.
+
+        Raises SpecError (VMF009) for a schema that cannot be used.
+        """
+        kind = (obj["apiVersion"], obj["kind"])
+        if kind not in self._validators:
+            self._validators[kind] = self._load(*kind)
+        validator = self._validators[kind]
+        if validator is None:
+            return None
+        if validator.is_valid(obj):
+            return []
+        key = key_of(obj)
+        issues = []
+        for error in validator.iter_errors(obj):
+            path = tuple(error.instance_path)
+            place = f" at `{shown(path)}`" if path else ""
+            message = f"{key} does not fit its schema{place}: {_short(error.message)}"
+            issues.append(Issue("VMF606", message, _REMEDY, key=key, path=path))
+        return sorted(issues, key=lambda issue: (shown(issue.path), issue.message))[:_MOST]
+
+    def _load(self, api_version: str, kind: str) -> Any:
+        import jsonschema_rs  # 80 ms that most commands do not need
+
+        group, _, version = api_version.rpartition("/")
+        short = group.partition(".")[0]
+        catalog = f"{group or 'core'}/{kind.lower()}_{version}.json"
+        flat = "-".join(part for part in (kind.lower(), short, version) if part) + ".json"
+        candidates = [folder / name for folder in self._directories for name in (catalog, flat)]
+        file = next((path for path in candidates if path.is_file()), None)
+        schema: Any = _read(file) if file else None
+        registry = None
+        if file is None and self._builtin and (self._builtin / flat).is_file():
+            file = self._builtin / flat
+            schema, registry = _read(file), self._builtin_definitions(self._builtin)
+            # The layout shortens `batch.example.com` to `batch`, too.
+            if all(entry["group"] != group for entry in schema.get("x-kubernetes-group-version-kind", ())):
+                return None
+        if file is None:
+            return None
+        # The values of a Secret must not get into a message.
+        mask = "the value" if (group, kind) == ("", "Secret") else None
+        try:
+            return jsonschema_rs.validator_for(schema, registry=registry, mask=mask, offline=True)
+        except (ValueError, jsonschema_rs.ReferencingError) as error:
+            raise SpecError(_unusable(file, str(error))) from None
+
+    def _builtin_definitions(self, folder: Path) -> "jsonschema_rs.Registry":
+        import jsonschema_rs
+
+        if self._definitions is None:
+            definitions = _read(folder / "_definitions.json")
+            self._definitions = jsonschema_rs.Registry([(_DEFINITIONS, definitions)])
+        return self._definitions
+
+
+def builtin_schemas() -> Path | None:
+    """Return where kubernetes-validate keeps its newest strict schemas, None if it is not installed.
+
+    Its layout: kubernetes-json-schema/vMAJOR.MINOR.PATCH-local-strict/KIND-GROUP-VERSION.json, the group up
+    to its first dot, beside a _definitions.json that all refer to. The package itself is not imported: it
+    would bring jsonschema, a quarter of a second.
+    """
+    spec = importlib.util.find_spec("kubernetes_validate")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    folder = Path(spec.submodule_search_locations[0]) / "kubernetes-json-schema"
+    versions = {path: path.name.removeprefix("v").partition("-")[0] for path in folder.glob("v*-local-strict")}
+    return max(versions, key=lambda path: [int(part) for part in versions[path].split(".")], default=None)
+
+
+def _read(file: Path) -> Any:
+    try:
+        return msgspec.json.decode(file.read_bytes())
+    except (OSError, msgspec.DecodeError) as error:
+        raise SpecError(_unusable(file, str(error))) from None
+
+
+def _unusable(file: Path, problem: str) -> Finding:
+    return Finding(code="VMF009", message=f"schema `{file}` cannot be used: {_short(problem)}")
+
+
+def _short(message: str) -> str:
+    message = " ".join(message.split())
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"

@@ -1,0 +1,68 @@
+"""What VMs must not have in common: MAC addresses, and claims that they write to."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from vmferry.layout.objects import Issue, Key, key_of, select
+from vmferry.model.finding import Path
+from vmferry.model.manifest import KubeObject
+
+_DISKS = "spec.template.spec.domain.devices.disks[]"
+_INTERFACES = "spec.template.spec.domain.devices.interfaces[]"
+_VOLUMES = "spec.template.spec.volumes[]"
+
+
+class Sharing:
+    """The MAC addresses and claims of every VM of a tree; VMs are added once for every build of them."""
+
+    def __init__(self) -> None:
+        self._macs: dict[str, dict[tuple[Key, str], Path]] = defaultdict(dict)
+        self._claims: dict[tuple[str, str], dict[Key, tuple[bool, Path]]] = defaultdict(dict)
+
+    def add(self, obj: KubeObject) -> None:
+        """Take note of an object, if it is a VM."""
+        key = key_of(obj)
+        if (key.group, key.kind) != ("kubevirt.io", "VirtualMachine"):
+            return
+        for path, interface in select(obj, _INTERFACES):
+            mac = interface.get("macAddress") if isinstance(interface, dict) else None
+            if isinstance(mac, str):
+                holder = (key, str(interface.get("name")))
+                self._macs[mac.lower().replace("-", ":")][holder] = (*path, "macAddress")
+        disks = {disk.get("name"): disk for _, disk in select(obj, _DISKS) if isinstance(disk, dict)}
+        for path, volume in select(obj, _VOLUMES):
+            if claim := _claim(volume):
+                alone = _wants_it_alone(disks.get(volume.get("name"), {}), volume)
+                self._claims[key.namespace, claim][key] = (alone, path)
+
+    def check(self) -> Iterator[Issue]:
+        """Yield VMF206 for a MAC address used twice, VMF610 for a claim that two VMs mount, one to write."""
+        for mac, interfaces in sorted(self._macs.items()):
+            holders = sorted(interfaces)
+            for key, name in holders[1:]:
+                other = f"{holders[0][0]} ({holders[0][1]})"
+                message = f"MAC address {mac} of {key} ({name}) is already that of {other}"
+                yield Issue("VMF206", message, "give one of them another address", key=key, path=interfaces[key, name])
+        for (namespace, claim), mounts in sorted(self._claims.items()):
+            if len(mounts) > 1 and any(alone for alone, _ in mounts.values()):
+                names = ", ".join(key.name for key in sorted(mounts))
+                message = f"claim {namespace}/{claim} is mounted by {len(mounts)} VMs: {names}"
+                remedy = "two guests that write to one disk destroy it, unless every one says `shareable: true`"
+                last = max(mounts)
+                yield Issue("VMF610", message, remedy, key=last, path=mounts[last][1])
+
+
+def _claim(volume: Any) -> str | None:
+    for pattern in ("persistentVolumeClaim.claimName", "dataVolume.name"):
+        for _, claim in select(volume, pattern):
+            if isinstance(claim, str):
+                return claim
+    return None
+
+
+def _wants_it_alone(disk: dict[str, Any], volume: dict[str, Any]) -> bool:
+    """Tell whether a VM writes to the volume and does not expect another VM to."""
+    fields = [(disk, "disk.readonly"), (disk, "lun.readonly"), (volume, "persistentVolumeClaim.readOnly")]
+    read_only = "cdrom" in disk or any(value is True for holder, field in fields for _, value in select(holder, field))
+    return not read_only and disk.get("shareable") is not True

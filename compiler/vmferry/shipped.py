@@ -10,7 +10,7 @@ def shipped(kind: str) -> Path:
 
     Raises FileNotFoundError where the installation is incomplete.
     """
-    package = Path(__file__).resolve().parent.parent
+    package = Path(__file__).resolve().parent
     for folder in (package / "_data" / kind, package.parent.parent / kind):
         if folder.is_dir():
             return folder

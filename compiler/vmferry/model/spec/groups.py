@@ -1,0 +1,23 @@
+"""The move groups of a spec: how far each of them is."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from vmferry.model.base import Model, Text, Timestamp
+
+Stage = Literal["planned", "prepared", "migrating", "cutover"]  # in order
+
+
+class GroupState(Model, frozen=True, kw_only=True):
+    """How far a move group is; a pull request moves it on."""
+
+    stage: Annotated[Stage, Meta(description="Its stage.")] = "planned"
+    attempt: Annotated[
+        int, Meta(ge=1, le=99, description="Number of the attempt; raise it to retry a failed run, before cutover.")
+    ] = 1
+    cutover: Annotated[Timestamp, Meta(description="When a warm migration cuts over.")] | None = None
+    vm_cutover: Annotated[
+        dict[Text, Timestamp],
+        Meta(description="When single VMs of it cut over instead, by name or id. Needs Forklift's main."),
+    ] = {}

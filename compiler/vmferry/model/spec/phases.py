@@ -1,0 +1,36 @@
+"""The phases of a spec: their order, windows and dual run."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from vmferry.model.base import Duration, Model, Name, ShortName, Timestamp
+
+PhaseKind = Literal["migrate", "dev-test", "stateless", "stateful", "decommission"]
+
+
+class Window(Model, frozen=True, kw_only=True):
+    """A maintenance window."""
+
+    start: Annotated[Timestamp, Meta(description="When it opens.")]
+    duration: Annotated[Duration, Meta(description="How long it stays open.")]
+
+
+class DualRun(Model, frozen=True, kw_only=True):
+    """How long the source is kept after cutover, and how."""
+
+    mode: Annotated[Literal["fallback", "parallel", "replica"], Meta(description="fallback: source off and kept.")] = (
+        "fallback"
+    )
+    at_least: Annotated[Duration, Meta(description="For how long.")] = "14d"
+
+
+class Phase(Model, frozen=True, kw_only=True):
+    """A phase of the migration: VMs of like risk, with their windows."""
+
+    name: Annotated[ShortName, Meta(description="Its name.")]
+    kind: Annotated[PhaseKind, Meta(description="Which component of overlays/ its VMs share.")] = "migrate"
+    after: Annotated[tuple[Name, ...], Meta(description="Phases that come first.")] = ()
+    windows: Annotated[tuple[Window, ...], Meta(description="When cutovers may happen.")] = ()
+    dual_run: Annotated[DualRun, Meta(description="How the source is kept.")] | None = None
+    max_vms: Annotated[int, Meta(ge=1, le=500, description="VMs a move group, over the setting.")] | None = None

@@ -1,0 +1,39 @@
+"""The settings of a spec: how the compiler itself decides."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from vmferry.model.base import Model
+
+
+class SimilarVms(Model, frozen=True, kw_only=True):
+    """When VMs take the mass path."""
+
+    threshold: Annotated[
+        int, Meta(ge=1, description="A vCenter with this many standard VMs to move goes by Forklift.")
+    ] = 50
+    order: Annotated[
+        tuple[Literal["rebuild", "special", "similar"], ...],
+        Meta(description="Order of the questions for path auto."),
+    ] = ("rebuild", "special", "similar")
+
+
+class Grouping(Model, frozen=True, kw_only=True):
+    """How move groups are cut."""
+
+    max_vms: Annotated[int, Meta(ge=1, le=500, description="VMs a move group.")] = 40
+
+
+class Settings(Model, frozen=True, kw_only=True):
+    """Settings of the compiler."""
+
+    auto: Annotated[SimilarVms, Meta(description="How path auto decides.")] = SimilarVms()
+    grouping: Annotated[Grouping, Meta(description="Move groups.")] = Grouping()
+    parallel_windows: (
+        Annotated[
+            int,
+            Meta(ge=1, le=100, description="Phases whose windows may be open at once (VMF424). Default: any number."),
+        ]
+        | None
+    ) = None

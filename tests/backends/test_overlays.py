@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.backends import estate, schemas
 from tests.backends.estate import group, machine
 
-import yaml
 from vmferry.backends import overlays
 from vmferry.model.application import Application
 from vmferry.model.blueprint import Group, PhasePlan, VmCutover

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.importers.estates import NETWORK, disk, estate, nic, vm
 
-import yaml
 from vmferry.cli.init import quoted
 from vmferry.draft.cover import Member
 from vmferry.draft.propose import Draft, draft

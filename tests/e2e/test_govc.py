@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 from tests.importers.vcsim import PASSWORD, USER, Server, running
 from tests.invocation import vmferry
 from tests.ran import module_version, ran
-
-import yaml
 
 _BUILT = Path(__file__).parents[2] / ".tools" / "bin" / "govc"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 from tests.ran import ran
 
-import yaml
 from vmferry.verify import kustomize
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
 from tests.rules.laying import EXAMPLES as RULES
 from tests.rules.laying import lay_out
 
-import yaml
 from vmferry import backends
 from vmferry.check import check
 from vmferry.kube.versions import BY_COMPONENT, MAIN, Component

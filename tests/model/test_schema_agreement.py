@@ -7,10 +7,10 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import yaml
 from vmferry.load.schema import KINDS, file_name
 from vmferry.load.validate import convert
 from vmferry.model.finding import Where

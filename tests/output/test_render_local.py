@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.cli.test_check import SPEC, vm
 from tests.invocation import vmferry
 
-import yaml
 from vmferry.verify.kustomize import build_all
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import yaml
 from tests.invocation import Result, vmferry
 from tests.resolve.formerly import former_record
 
-import yaml
 from vmferry.estate.stages import STAGES
 from vmferry.model.assignments import Assignments
 from vmferry.rules.page import EXAMPLES

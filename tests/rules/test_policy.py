@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.invocation import Result, vmferry
 from tests.resolve import projects
 from tests.rules.laying import commit, merge
 
-import yaml
 from vmferry import policy
 from vmferry.check import check
 from vmferry.model.finding import Finding, Where

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 import yaml_rs
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import yaml
 from vmferry.yaml.write import dump
 
 NASTY = (

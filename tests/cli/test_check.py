@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-import yaml
 from tests.invocation import Result, vmferry
+
+import yaml
 
 SPEC = """apiVersion: vmferry.dev/v1alpha1
 kind: MigrationSpec

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import yaml
 from tests.backends.blueprints import machine, nic
 
+import yaml
 from vmferry.estate.cloud_init import interface_name, seed
-from vmferry.estate.identity import CURRENT
+from vmferry.estate.smbios import CURRENT
 from vmferry.model.blueprint import Machine, MachineNic
 from vmferry.model.facts import Nic
 from vmferry.model.spec import Readdressing

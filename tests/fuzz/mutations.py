@@ -5,8 +5,9 @@ import json
 from functools import cache
 from typing import Any
 
-import yaml
 from hypothesis import strategies as st
+
+import yaml
 
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 2**31, 2**63 - 1, -(2**63), 1e308, -0.0, 1.5),

@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 import yaml
-
 from vmferry.compile import assignments_path, check, compile_tree, write
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"

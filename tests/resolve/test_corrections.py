@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from tests.resolve.formerly import former_record, formerly, recorded
 from tests.resolve.projects import Data, codes, finding, machines, resolved, vm
 
-from vmferry.estate.identity import corrected, guest_uuid, only_corrected
+from vmferry.estate.smbios import corrected, guest_uuid, only_corrected
 from vmferry.model.assignments import Assignments
 
 TWO: Data = {"disks": [{"size": "40Gi", "datastore": "ds1"}, {"size": "80Gi", "datastore": "ds1"}]}

@@ -298,3 +298,10 @@ def test_a_source_that_is_renamed_is_one_error_for_each_group(path: str, method:
     found = again(vm("a"), vm("b"), assignments=before, **sections)
     assert "source vc1" in finding(found, "VMF411").message
     assert not {"VMF101", "VMF206", "VMF410", "VMF439"} & set(codes(found))
+
+
+def test_another_vm_with_the_id_of_a_frozen_one_is_an_error() -> None:
+    uuids = ["42301f6e-1c5d-4c6e-9d3a-000000000001", "42301f6e-1c5d-4c6e-9d3a-000000000002"]
+    before = prepared(vm("web-01", id="vm-7", uuid=uuids[0]))
+    found = again(vm("db-09", id="vm-7", uuid=uuids[1]), assignments=before)
+    assert "has the id of web-01 (vc1/vm-7), which is frozen" in finding(found, "VMF411").message

@@ -12,6 +12,7 @@ from vmferry.cli import FINDINGS, overview
 from vmferry.cli.findings import as_json, counted, printable, show, spans_of, summary
 from vmferry.cli.options import assignments_option, remember, spec_argument
 from vmferry.cli.table import as_csv, as_markdown, as_text
+from vmferry.estate.identity import Directory, Mark, key_of
 from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Span, Where
 from vmferry.model.spec import Disposition, Method, VirtualMachine
@@ -72,9 +73,7 @@ def command(
     checked = check(spec, assignments)
     decisions: Mapping[str, tuple[Decision, ...]] = checked.resolution.blueprint.decisions
     labels = _labels(checked)
-    keys = (
-        list(decisions) if vm is None else [key for key in decisions if vm in (key, labels[key], key.partition("/")[2])]
-    )
+    keys = list(decisions) if vm is None else _meant(vm, labels)
     if vm is not None and not keys:
         close = difflib.get_close_matches(vm, [*labels.values()], n=1)
         hint = f" Did you mean {close[0]!r}?" if close else " --all shows every VM."
@@ -130,12 +129,17 @@ def _wanted(decisions: tuple[Decision, ...], filters: Mapping[str, tuple[str, ..
     return all(not wanted or values.get(subject) in wanted for subject, wanted in filters.items())
 
 
+def _meant(vm: str, labels: Mapping[str, str]) -> list[str]:
+    """Return the keys of the VMs that a person means."""
+    marks = (Mark(key, key.partition("/")[0], name) for key, name in labels.items())
+    return [mark.key for mark in Directory(marks).meant(vm)]
+
+
 def _labels(checked: Checked) -> dict[str, str]:
     """Return the name of the VM behind each key (which has its id where that is known), frozen ones included."""
-    blueprint, spec = checked.resolution.blueprint, checked.project.spec
+    blueprint = checked.resolution.blueprint
     names = {key: key.partition("/")[2] for key in blueprint.decisions}
-    vms = [entry.vm for entry in checked.project.entries]
-    names |= {f"{vm.source or spec.sources[0].name}/{vm.id or vm.name}": vm.name for vm in vms}
+    names |= {_key(checked, entry.vm): entry.vm.name for entry in checked.project.entries}
     return names | {machine.key: machine.name for group in blueprint.groups for machine in group.machines}
 
 
@@ -175,7 +179,7 @@ def _outside(checked: Checked) -> dict[str, tuple[Decision, ...]]:
 
 
 def _key(checked: Checked, vm: VirtualMachine) -> str:
-    return f"{vm.source or checked.project.spec.sources[0].name}/{vm.id or vm.name}"
+    return key_of(vm, vm.source or checked.project.spec.sources[0].name)
 
 
 def _hints(checked: Checked) -> dict[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ from vmferry.draft.maps import (
 from vmferry.draft.page import Decision, Page, Quote
 from vmferry.draft.ties import Tie, rebuilds, retirements, ties
 from vmferry.draft.unknown import Unknown, Way, shared_macs, unknown, ways
+from vmferry.estate.identity import key_of
 from vmferry.model.base import API_VERSION
 from vmferry.model.inventory import Inventory, Origin
 
@@ -98,7 +99,7 @@ def _estate(parts: Sequence[Inventory]) -> _Estate:
     twice: list[str] = []
     for part in parts:
         for vm in part.vms:
-            key = f"{part.source.name}/{vm.id or vm.name}"
+            key = key_of(vm, part.source.name)
             if key in members:
                 twice.append(vm.name)
             members.setdefault(key, Member(key, part.source.name, vm))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from vmferry.estate.identity import is_former
+from vmferry.estate.smbios import is_former
 from vmferry.model.blueprint import Machine, MachineNic
 from vmferry.model.facts import Nic
 

@@ -1,116 +1,143 @@
-"""Who a VM is: the UUID and serial number that its guest reads, and what vCenter calls it."""
+"""Which VM is which: the one answer of every stage that meets a VM a second time.
 
-import re
-
-from msgspec.structs import replace
-
-from vmferry.estate.boot import boot_orders
-from vmferry.model.blueprint import Machine, MachineDisk, MachineNic
-
-SWAPPED_SINCE = 13
-"""The hardware version from which on a guest reads the first three fields of config.uuid byte-swapped.
-
-Its SMBIOS says version 2.7 there, and from 2.6 on those fields are little-endian; ESXi stores the bytes as before.
-Sources: candlepin/virt-who virtwho/virt/esx/esx.py and #262, #415; vmware/pyvmomi #688; DSP0134, 7.2.1.
+An id may become known, vanish or change (a VM that was registered again, a vCenter that was rebuilt), and a name may be
+given to another VM: it is still the same VM, and must not be taken for a new one.
 """
 
-CURRENT = 1
-"""How this vmferry derives what a guest sees (`Machine.revision`).
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 
-0: the guest's UUID and its serial number were config.uuid, and only the disk that boots had a boot order.
-1: both as the guest read them in vSphere, and an order for each disk.
-"""
+from msgspec import Struct
 
-_HARDWARE = re.compile(r"(?:vmx-)?0*(?P<number>[0-9]{1,3})", re.IGNORECASE)
-
-
-def hardware_number(version: str | None) -> int | None:
-    """Return the number of a hardware version, 19 for vmx-19; None where it is unknown."""
-    found = _HARDWARE.fullmatch(version or "")
-    return int(found["number"]) if found else None
+from vmferry.model.assignments import Assignment
+from vmferry.model.blueprint import Machine
+from vmferry.model.spec import VirtualMachine
 
 
-def guest_uuid(uuid: str, hardware_version: str | None) -> str:
-    """Return the UUID that the guest reads, in lower case. ``uuid`` is vCenter's config.uuid.
+class Mark(Struct, frozen=True):
+    """What a VM is known by. ``key`` is SOURCE/ID, or SOURCE/NAME while the id is unknown."""
 
-    Where the hardware version is unknown, it is taken for one of ESXi 6.5 or later, whose default is 13 or later.
+    key: str
+    source: str
+    name: str
+    uuid: str | None = None  # config.uuid, in lower case
+    instance_uuid: str | None = None  # config.instanceUuid, in lower case
+
+
+def key_of(vm: VirtualMachine, source: str) -> str:
+    """Return the key of a VM of a vCenter."""
+    return f"{source}/{vm.id or vm.name}"
+
+
+def of_vm(vm: VirtualMachine, source: str) -> Mark:
+    """Return what a VM of a vCenter is known by."""
+    return Mark(f"{source}/{vm.id or vm.name}", source, vm.name, _lower(vm.uuid), _lower(vm.instance_uuid))
+
+
+def of_machine(machine: Machine, key: str | None = None) -> Mark:
+    """Return what a VM is known by that was decided before; ``key`` where it was written down under another."""
+    instance = _lower(machine.instance_uuid)
+    return Mark(key or machine.key, machine.source, machine.name, _lower(machine.uuid), instance)
+
+
+def of_record(key: str, record: Assignment) -> Mark:
+    """Return what a VM of assignments.yaml is known by: of one that is not frozen, the key alone."""
+    if record.machine is not None:
+        return of_machine(record.machine, key)
+    return Mark(key, key.partition("/")[0], "")
+
+
+def match(known: Iterable[Mark], found: Iterable[Mark], *, elsewhere: bool = False) -> dict[str, str]:
+    """Return the key in ``known`` of each VM of ``found`` that is there, by its key in ``found``.
+
+    By key, unless that is certainly another VM's now; else by UUID, else by name, each only where one VM on either side
+    has it. With ``elsewhere``, what is left is looked for in other vCenters too, by UUID alone.
     """
-    number = hardware_number(hardware_version)
-    if number is not None and number < SWAPPED_SINCE:
-        return uuid.lower()
-    fields = uuid.lower().split("-")
-    swapped = (bytes.fromhex(field)[::-1].hex() for field in fields[:3])
-    return "-".join((*swapped, *fields[3:]))
+    left, right = {mark.key: mark for mark in known}, {mark.key: mark for mark in found}
+    result: dict[str, str] = {}
+    for key in sorted(left.keys() & right.keys()):
+        if not differ(left[key], right[key]):
+            result[key] = key
+            del left[key], right[key]
+    for sign in (_uuid, _name, *([_uuid_anywhere] if elsewhere else [])):
+        mine, theirs = _unique(left.values(), sign), _unique(right.values(), sign)
+        for value in sorted(mine.keys() & theirs.keys()):
+            result[theirs[value]] = mine[value]
+            del left[mine[value]], right[theirs[value]]
+    return result
 
 
-def guest_serial(uuid: str) -> str:
-    """Return the system serial number that the guest reads: VMware- and the bytes of config.uuid, in two halves.
+def differ(one: Mark, other: Mark) -> bool:
+    """Return whether two VMs are certainly not the same: both name and UUID differ.
 
-    As Forklift writes it (pkg/controller/plan/adapter/vsphere/uuid_to_vmware_serial.go).
+    A vCenter that was rebuilt counts its ids from the beginning.
     """
-    numbers = [f"{number:02x}" for number in bytes.fromhex(uuid.replace("-", ""))]
-    return f"VMware-{' '.join(numbers[:8])}-{' '.join(numbers[8:])}"
+    if one.name == other.name:
+        return False
+    for mine, theirs in ((one.instance_uuid, other.instance_uuid), (one.uuid, other.uuid)):
+        if mine and theirs:
+            return mine != theirs
+    return False
 
 
-# --- what an earlier vmferry wrote down ------------------------------------------------------------
+def alike(mark: Mark, others: Iterable[Mark]) -> Mark | None:
+    """Return the first of some VMs that has the key, the name or the UUID of a VM: it may be that one."""
+    for other in others:
+        if other.key == mark.key or (
+            other.source == mark.source and (other.name == mark.name or (mark.uuid and other.uuid == mark.uuid))
+        ):
+            return other
+    return None
 
 
-def is_former(machine: Machine) -> bool:
-    """Return whether an earlier vmferry derived what the machine's guest sees."""
-    return machine.revision < CURRENT
+class Directory:
+    """VMs by what people call them: id, name, SOURCE/ID or SOURCE/NAME."""
+
+    def __init__(self, marks: Iterable[Mark]) -> None:
+        self._ids: defaultdict[str, list[Mark]] = defaultdict(list)
+        self._names: defaultdict[str, list[Mark]] = defaultdict(list)
+        for mark in marks:
+            for text in (mark.key, mark.key.partition("/")[2]):
+                self._ids[text].append(mark)
+            for text in (mark.name, f"{mark.source}/{mark.name}"):
+                self._names[text].append(mark)
+
+    def meant(self, text: str, source: str | None = None) -> list[Mark]:
+        """Return the VMs that a text may mean: those with the id, else those with the name.
+
+        Where VMs of several vCenters are meant, one of ``source`` goes before them.
+        """
+        found = self._ids.get(text) or self._names.get(text) or []
+        return [mark for mark in found if mark.source == source] or list(found)
+
+    def names(self) -> list[str]:
+        """Return every text that means a VM, for suggestions."""
+        return [*self._ids, *self._names]
 
 
-def corrected(was: Machine, now: Machine) -> Machine:
-    """Return a machine of an earlier vmferry as this one derives it. ``now`` is what is decided of the VM today.
-
-    Only the derivation is taken: where the facts differ (another UUID, other disks), what was written down stays.
-    """
-    if not is_former(was) or was.serial != was.uuid or was.uuid != now.uuid:
-        return was
-    return replace(
-        was,
-        revision=now.revision,
-        guest_uuid=now.guest_uuid,
-        serial=now.serial,
-        disks=_corrected_disks(was, now),
-        nics=_with_names(was, now),
-    )
+_Sign = Callable[[Mark], tuple[str, ...] | None]
 
 
-def _with_names(was: Machine, now: Machine) -> tuple[MachineNic, ...]:
-    """Return the NICs of ``was`` with the names that those of ``now`` get with the same new addresses."""
-    names = {(nic.index, nic.mac, nic.readdress): nic.set_name for nic in now.nics}
-    return tuple(
-        replace(nic, set_name=names.get((nic.index, nic.mac, nic.readdress), nic.set_name)) for nic in was.nics
-    )
+def _uuid(mark: Mark) -> tuple[str, ...] | None:
+    return (mark.source, mark.uuid) if mark.uuid else None
 
 
-def _corrected_disks(was: Machine, now: Machine) -> tuple[MachineDisk, ...]:
-    if _unordered(was) == _unordered(now):
-        return now.disks
-    boot = next((place for place, disk in enumerate(was.disks) if disk.boot_order == 1), None)
-    shared = frozenset(place for place, disk in enumerate(was.disks) if disk.shared)
-    orders = boot_orders(range(len(was.disks)), boot, shared)
-    return tuple(replace(disk, boot_order=orders[place]) for place, disk in enumerate(was.disks))
+def _name(mark: Mark) -> tuple[str, ...] | None:
+    return mark.source, mark.name
 
 
-def _unordered(machine: Machine) -> tuple[MachineDisk, ...]:
-    return tuple(replace(disk, boot_order=None) for disk in machine.disks)
+def _uuid_anywhere(mark: Mark) -> tuple[str, ...] | None:
+    return (mark.uuid,) if mark.uuid else None
 
 
-def only_corrected(was: Machine, now: Machine) -> bool:
-    """Return whether two records of a machine differ in nothing but that the later one was corrected."""
-    lasting = replace(was, conversion=now.conversion)
-    return is_former(was) and not is_former(now) and corrected(lasting, now) == now
+def _unique(marks: Iterable[Mark], sign: _Sign) -> dict[tuple[str, ...], str]:
+    """Return the key of the VM behind each sign that only one has."""
+    found: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    for mark in marks:
+        if (value := sign(mark)) is not None:
+            found[value].append(mark.key)
+    return {value: keys[0] for value, keys in found.items() if len(keys) == 1}
 
 
-def as_formerly(now: Machine, was: Machine) -> Machine:
-    """Return ``now`` with what an earlier vmferry derived of the same facts: for comparing it with ``was``."""
-    if not is_former(was):
-        return now
-    disks = now.disks
-    if _unordered(was) == _unordered(now):
-        disks = was.disks
-    serial = was.serial if was.uuid == now.uuid else now.serial
-    nics = _with_names(now, was)
-    return replace(now, revision=was.revision, guest_uuid=was.guest_uuid, serial=serial, disks=disks, nics=nics)
+def _lower(text: str | None) -> str | None:
+    return text.lower() if text else None

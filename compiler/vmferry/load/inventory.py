@@ -1,10 +1,10 @@
 """Facts from the inventory, decisions from the spec: one entry a VM, whoever states what."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
+from vmferry.estate import identity
 from vmferry.model.finding import Finding, Where
 from vmferry.model.inventory import FACTS, Inventory
 from vmferry.model.project import Entry
@@ -20,92 +20,81 @@ def merge(
 ) -> tuple[list[Entry], list[Finding]]:
     """Return every VM of the spec and of the inventory once, and what does not fit together.
 
-    What an entry states wins over the inventory, and is remembered as an override. An entry finds its VM by
-    id, else by a name that only one VM of the vCenter has.
+    What an entry states wins over the inventory, and is remembered as an override.
     """
-    stated = _Stated(entries, sources)
-    result: list[Entry] = []
     findings: list[Finding] = []
+    imported: list[Entry] = []
     for inventory, where in parts:
         for index, vm in enumerate(inventory.vms):
             place = where.at("vms", index)
             findings += _decided(vm, place)
             known = replace(vm, source=inventory.source.name)
-            stated.offer(known)
-            result.append(Entry(vm=known, where=place, imported=known))
-    merged = [stated.join(entry) for entry in result]
-    return [*merged, *stated.rest()], [*findings, *stated.findings]
+            imported.append(Entry(vm=known, where=place, imported=known))
+    stated = _Stated(entries, imported, sources)
+    return [*map(stated.join, imported), *stated.rest], [*findings, *stated.findings]
 
 
 class _Stated:
-    """The entries of the spec, waiting for the VMs of the inventory that they are about."""
+    """The entries of the spec, each with the VM of the inventory that it is about."""
 
-    def __init__(self, entries: Sequence[Entry], sources: Sequence[str]) -> None:
-        self.entries = entries
+    def __init__(self, entries: Sequence[Entry], imported: Sequence[Entry], sources: Sequence[str]) -> None:
         self.findings: list[Finding] = []
-        self.default = sources[0] if len(sources) == 1 else None
-        self.by_id: dict[tuple[str | None, str], int] = {}
-        self.by_name: dict[tuple[str | None, str], int] = {}
-        self.used: dict[int, int] = defaultdict(int)
-        self.offers: dict[tuple[str | None, str], int] = defaultdict(int)
-        for index, entry in enumerate(entries):
-            source = entry.vm.source or self.default
-            table = self.by_name if entry.vm.id is None else self.by_id
-            first = table.setdefault((source, entry.vm.id or entry.vm.name), index)
-            if first != index:
-                self._double(index, first)
-
-    def offer(self, vm: VirtualMachine) -> None:
-        """Count the VMs of each name: a name that two have names none."""
-        self.offers[vm.source, vm.name] += 1
+        self.rest: list[Entry] = []  # VMs that the inventory knows nothing of
+        self._default = sources[0] if len(sources) == 1 else ""
+        self._first: dict[str, Entry] = {}
+        for entry in entries:
+            first = self._first.setdefault(self._mark(entry).key, entry)
+            if first is not entry:
+                self._double(entry, first)
+        self._of: dict[str, Entry] = {}
+        known = identity.Directory(map(self._mark, imported))
+        # an id says more than a name: where both kinds of entry mean one VM, the one with the id is about it
+        for entry in sorted(self._first.values(), key=lambda each: each.vm.id is None):
+            self._find(entry, known)
 
     def join(self, found: Entry) -> Entry:
         """Return a VM of the inventory with what the spec states of it."""
-        vm = found.vm
-        index = self.by_id.get((vm.source, vm.id)) if vm.id is not None else None
-        if index is None:
-            index = self.by_name.get((vm.source, vm.name))
-            if index is not None and self.offers[vm.source, vm.name] > 1:
-                self._ambiguous(index)
-                return found
-        elif self.offers[vm.source, vm.name] == 1 and (vm.source, vm.name) in self.by_name:
-            self._double(self.by_name[vm.source, vm.name], index)
-        if index is None:
-            return found
-        self.used[index] += 1
-        return _joined(found, self.entries[index])
+        entry = self._of.get(self._mark(found).key)
+        return found if entry is None else _joined(found, entry)
 
-    def _double(self, index: int, first: int) -> None:
+    def _mark(self, entry: Entry) -> identity.Mark:
+        return identity.of_vm(entry.vm, entry.vm.source or self._default)
+
+    def _find(self, entry: Entry, known: identity.Directory) -> None:
+        """Find the VM of the inventory that an entry is about: by its id, else by a name that only one has."""
+        own = self._mark(entry)
+        meant = [mark for mark in known.meant(entry.vm.id or entry.vm.name, own.source) if mark.source == own.source]
+        if entry.vm.id is not None:
+            meant = [mark for mark in meant if mark.key == own.key]
+        if not meant:
+            self.rest.append(entry)
+        elif len(meant) > 1:
+            self._ambiguous(entry)
+        elif (first := self._of.setdefault(meant[0].key, entry)) is not entry:
+            self._double(entry, first)
+
+    def _double(self, entry: Entry, first: Entry) -> None:
         """Report an entry for a VM that another entry is about."""
-        entry = self.entries[index]
-        self.used[index] += 1
         self.findings.append(
             Finding(
                 code="VMF101",
-                message=f"VM {entry.vm.name} has a second entry; the other is in {self.entries[first].where.file}",
+                message=f"VM {entry.vm.name} has a second entry; the other is in {first.where.file}",
                 help="keep one of the two; VMs of one name in one vCenter need their `id`",
                 where=entry.where.at("name"),
                 vms=(entry.vm.name,),
             )
         )
 
-    def _ambiguous(self, index: int) -> None:
-        entry = self.entries[index]
-        if self.used[index] == 0:
-            self.findings.append(
-                Finding(
-                    code="VMF102",
-                    message=f"the inventory has several VMs called {entry.vm.name!r}",
-                    help="say which: add the `id`",
-                    where=entry.where.at("name"),
-                    vms=(entry.vm.name,),
-                )
+    def _ambiguous(self, entry: Entry) -> None:
+        self.findings.append(
+            Finding(
+                code="VMF102",
+                message=f"the inventory has several VMs called {entry.vm.name!r}",
+                help="say which: add the `id`",
+                where=entry.where.at("name"),
+                vms=(entry.vm.name,),
             )
-        self.used[index] += 1
-
-    def rest(self) -> list[Entry]:
-        """Return the entries that the inventory knows nothing of."""
-        return [entry for index, entry in enumerate(self.entries) if not self.used[index]]
+        )
 
 
 def _joined(found: Entry, entry: Entry) -> Entry:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import structs
 
-from vmferry.estate.identity import corrected, is_former
+from vmferry.estate.smbios import corrected, is_former
 from vmferry.model.blueprint import Machine
 from vmferry.model.project import Project
 from vmferry.model.spec import Stage

@@ -1,7 +1,6 @@
 """When single VMs of a warm group cut over, instead of when the group does."""
 
-from collections.abc import Iterator
-
+from vmferry.estate import identity
 from vmferry.model.blueprint import Machine, VmCutover
 from vmferry.model.finding import Where
 from vmferry.model.spec import GroupState, Phase
@@ -39,7 +38,9 @@ def vm_cutovers(
 
 def _member(group: str, key: str, members: tuple[Machine, ...], where: Where, journal: Journal) -> Machine | None:
     """Return the VM that is meant, by id or by a name that only one has."""
-    meant = list(_meant(key, members))
+    by_key = {machine.key: machine for machine in members}
+    known = identity.Directory(identity.of_machine(machine) for machine in members)
+    meant = [by_key[mark.key] for mark in known.meant(key)]
     if len(meant) == 1:
         return meant[0]
     if meant:
@@ -49,8 +50,3 @@ def _member(group: str, key: str, members: tuple[Machine, ...], where: Where, jo
         names = ", ".join(sorted(machine.name for machine in members)[:20])
         journal.find("VMF102", f"group {group} has no VM {key}", f"its VMs: {names}", where=where)
     return None
-
-
-def _meant(key: str, members: tuple[Machine, ...]) -> Iterator[Machine]:
-    by_id = [machine for machine in members if machine.id == key]
-    yield from by_id or (machine for machine in members if machine.name == key)

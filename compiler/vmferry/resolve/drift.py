@@ -1,16 +1,16 @@
 """What changed in vCenter since the spec's inventory was taken or VMs were frozen, and what that does to manifests."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.estate import identity
 from vmferry.estate.cutover import stated_cutover
 from vmferry.estate.network_map import MappedNetwork, NetworkMap
-from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Machine
 from vmferry.model.inventory import Inventory
 from vmferry.model.project import Entry, Project
@@ -99,7 +99,7 @@ class _Comparison:
         self.storage = StorageMap(spec.storage, project.where, Journal())
         self.names = _Names(self.networks, project, parts)
         self.after = {
-            _key(vm, part.source.name): replace(vm, source=part.source.name)
+            identity.key_of(vm, part.source.name): replace(vm, source=part.source.name)
             for part in parts
             if part.source.name in self.sources
             for vm in part.vms
@@ -171,7 +171,9 @@ class _Comparison:
 
     def vms(self) -> Iterator[Change]:
         """Yield what changed of VMs."""
-        pairs = dict(_pair({key: known.vm for key, known in self.before.items()}, self.after))
+        before = [_mark(key, known.vm) for key, known in self.before.items()]
+        found = identity.match(before, [_mark(key, vm) for key, vm in self.after.items()], elsewhere=True)
+        pairs = {known: other for other, known in found.items()}
         again = self._decided_anew(pairs)
         for key, known in sorted(self.before.items()):
             other = pairs.get(key)
@@ -189,20 +191,15 @@ class _Comparison:
     def _known(self) -> Iterator[_Known]:
         vms = self.project.assignments.vms if self.project.assignments else {}
         stages = self.project.spec.groups
-        index = _index(vms)
-        used: set[str] = set()
         entries = [
             (entry, source) for entry in self.project.entries if (source := entry.vm.source or self.default) is not None
         ]
-        names = Counter((source, entry.vm.name) for entry, source in entries)
+        records = [identity.of_record(key, item) for key, item in vms.items()]
+        frozen_as = identity.match(records, (identity.of_vm(entry.vm, source) for entry, source in entries))
         for entry, source in entries:
-            key = _key(entry.vm, source)
-            marks = [key, f"{source}/{entry.vm.uuid.lower()}" if entry.vm.uuid else ""]
-            marks += [f"{source}/{entry.vm.name}"] if names[source, entry.vm.name] == 1 else []
-            record = next((index[mark] for mark in marks if mark in index and index[mark] not in used), None)
+            key = identity.key_of(entry.vm, source)
+            record = frozen_as.get(key)
             item = vms[record] if record is not None else None
-            if record is not None:
-                used.add(record)
             stage = stages.get(item.group, GroupState()).stage if item else "planned"
             machine = item.machine if item and stage != "planned" else None
             decisions = self.decided.get(key)
@@ -215,6 +212,7 @@ class _Comparison:
                 machine=machine,
                 left=machine is None and decisions is not None and decisions.get("disposition") in _LEFT,
             )
+        used = set(frozen_as.values())
         for key, item in vms.items():
             stage = stages.get(item.group, GroupState()).stage
             if key not in used and item.machine is not None and stage != "planned":
@@ -371,8 +369,8 @@ def _stated(found: Found, known: _Known) -> Found:
     return found
 
 
-def _key(vm: VirtualMachine, source: str) -> str:
-    return f"{source}/{vm.id or vm.name}"
+def _mark(key: str, vm: VirtualMachine) -> identity.Mark:
+    return replace(identity.of_vm(vm, key.partition("/")[0]), key=key)
 
 
 def _ids(trunk: tuple[str, ...]) -> frozenset[int]:
@@ -438,17 +436,6 @@ def _plans(machines: Iterable[Machine]) -> dict[str, tuple[frozenset[str], dict[
     return {group: (frozenset(networks[group]), classes[group]) for group in networks.keys() | classes.keys()}
 
 
-def _index(vms: Mapping[str, Assignment]) -> dict[str, str]:
-    """Return the key in the record by every mark of a VM: its key, else its UUID or name where only one has it."""
-    marks: defaultdict[str, list[str]] = defaultdict(list)
-    for key, item in vms.items():
-        if item.machine is not None:
-            marks[f"{item.machine.source}/{item.machine.name}"].append(key)
-            if item.machine.uuid:
-                marks[f"{item.machine.source}/{item.machine.uuid}"].append(key)
-    return {mark: keys[0] for mark, keys in marks.items() if len(keys) == 1} | {key: key for key in vms}
-
-
 def _restated(vm: VirtualMachine, entry: Entry) -> VirtualMachine:
     """Return a VM as it is now, with what the spec states of it."""
     if entry.imported is None:
@@ -497,43 +484,3 @@ def _redecided(was: dict[str, str], now: dict[str, str]) -> Iterator[Found]:
             if name == "path":
                 why = f"all its manifests change: {now.get(_WHY, why)}; `path` in its entry or a rule keeps it"
             yield Found(name, what, "decision", why)
-
-
-def _pair(before: Mapping[str, VirtualMachine], after: Mapping[str, VirtualMachine]) -> Iterator[tuple[str, str]]:
-    """Yield which VM is which: by id, else by UUID, else by a name that is there once on both sides.
-
-    An id that another VM has now (its name and UUID both differ) says nothing: a vCenter that was built anew
-    counts from the beginning. What is left is sought in other vCenters, by the UUID alone.
-    """
-    left, right = dict(before), dict(after)
-    for key in sorted(left.keys() & right.keys()):
-        if not _another(left[key], right[key]):
-            yield key, key
-            del left[key], right[key]
-    identities: tuple[Callable[[str, VirtualMachine], str | None], ...] = (
-        lambda key, vm: f"{key.partition('/')[0]}/{vm.uuid.lower()}" if vm.uuid else None,
-        lambda key, vm: f"{key.partition('/')[0]}/{vm.name}",
-        lambda _, vm: vm.uuid.lower() if vm.uuid else None,
-    )
-    for identity in identities:
-        mine, theirs = _unique(left, identity), _unique(right, identity)
-        for value in sorted(mine.keys() & theirs.keys()):
-            yield mine[value], theirs[value]
-            del left[mine[value]], right[theirs[value]]
-
-
-def _another(was: VirtualMachine, now: VirtualMachine) -> bool:
-    if was.name == now.name:
-        return False
-    for one, other in ((was.instance_uuid, now.instance_uuid), (was.uuid, now.uuid)):
-        if one and other:
-            return one.lower() != other.lower()
-    return False
-
-
-def _unique(vms: Mapping[str, VirtualMachine], identity: Callable[[str, VirtualMachine], str | None]) -> dict[str, str]:
-    found: dict[str, list[str]] = {}
-    for key, vm in vms.items():
-        if (value := identity(key, vm)) is not None:
-            found.setdefault(value, []).append(key)
-    return {value: keys[0] for value, keys in found.items() if len(keys) == 1}

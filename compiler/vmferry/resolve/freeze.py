@@ -1,11 +1,11 @@
 """Assignments: VMs past `planned` stay as they were written down, whatever is said of them later."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct, structs
 
-from vmferry.estate.identity import as_formerly
+from vmferry.estate import identity
+from vmferry.estate.smbios import as_formerly
 from vmferry.estate.stages import rank, reached
 from vmferry.model.assignments import Assignment, Assignments
 from vmferry.model.blueprint import Group, Machine, conversion_now
@@ -111,60 +111,33 @@ def _check_whole(
 
 
 def _match(machines: Mapping[str, Machine], candidates: tuple[Candidate, ...], journal: Journal) -> dict[str, str]:
-    """Return which frozen machine each candidate is: by key, else by UUID, else by a name nobody else has.
-
-    An id may become known, vanish or change (a VM registered again): it is still the same VM, and must not
-    be migrated a second time. What could be a frozen VM and cannot be told is an error.
-    """
-    found = {candidate.key: candidate.key for candidate in candidates if candidate.key in machines}
-    for identity in (_uuid, _name):
-        taken = set(found.values())
-        free = {key: machine for key, machine in machines.items() if key not in taken}
-        open_ = [candidate for candidate in candidates if candidate.key not in found]
-        known = _unique({key: identity(m.source, m.name, m.uuid) for key, m in free.items()})
-        wanted = _unique({c.key: identity(c.source, c.vm.name, c.vm.uuid) for c in open_})
-        found |= {wanted[value]: key for value, key in known.items() if value in wanted}
-    _check_doubles(machines, [candidate for candidate in candidates if candidate.key not in found], journal)
+    """Return which frozen machine each candidate is. What could be one and cannot be told is an error."""
+    known = [identity.of_machine(machine, key) for key, machine in machines.items()]
+    marks = {candidate.key: identity.of_vm(candidate.vm, candidate.source) for candidate in candidates}
+    found = identity.match(known, marks.values())
+    _check_doubles(known, [(each, marks[each.key]) for each in candidates if each.key not in found], machines, journal)
     return found
 
 
-def _uuid(source: str, _: str, uuid: str | None) -> str | None:
-    return f"{source}/{uuid.lower()}" if uuid else None
-
-
-def _name(source: str, name: str, _: str | None) -> str | None:
-    return f"{source}/{name}"
-
-
-_Identity = Callable[[str, str, str | None], str | None]
-
-
-def _unique(identities: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the key of each identity that only one has."""
-    counts = Counter(identities.values())
-    return {value: key for key, value in identities.items() if value is not None and counts[value] == 1}
-
-
-def _check_doubles(machines: Mapping[str, Machine], others: Iterable[Candidate], journal: Journal) -> None:
+def _check_doubles(
+    known: list[identity.Mark],
+    others: Iterable[tuple[Candidate, identity.Mark]],
+    machines: Mapping[str, Machine],
+    journal: Journal,
+) -> None:
     """Report VMs that look like a frozen one and are not known to be it: they would move twice."""
-    identities: tuple[_Identity, ...] = (_name, _uuid)
-    marks = {
-        mark: machine
-        for machine in machines.values()
-        for identity in identities
-        if (mark := identity(machine.source, machine.name, machine.uuid))
-    }
-    for candidate in others:
-        own = (identity(candidate.source, candidate.vm.name, candidate.vm.uuid) for identity in identities)
-        was = next((marks[mark] for mark in own if mark in marks), None)
-        if was is not None:
-            journal.find(
-                "VMF411",
-                f"VM {candidate.key} has the name or UUID of {was.key}, which is frozen in group {was.group}",
-                "if it is the same VM, give its entry the id it is frozen with; if not, another name and uuid",
-                where=candidate.where.at("name"),
-                vms=(candidate.vm.name,),
-            )
+    for candidate, mark in others:
+        was = identity.alike(mark, known)
+        if was is None:
+            continue
+        group = machines[was.key].group
+        if was.key == mark.key:
+            message = f"VM {candidate.vm.name} has the id of {was.name} ({was.key}), which is frozen in group {group}"
+            fix = "in a rebuilt vCenter ids are given again: restore the id of its entry, or name the vCenter otherwise"
+        else:
+            message = f"VM {candidate.key} has the name or UUID of {was.key}, which is frozen in group {group}"
+            fix = "if it is the same VM, give its entry the id it is frozen with; if not, another name and uuid"
+        journal.find("VMF411", message, fix, where=candidate.where.at("name"), vms=(candidate.vm.name,))
 
 
 def begin(project: Project, machines: Iterable[Machine]) -> Iterator[Machine]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from vmferry.estate import addresses, identity
+from vmferry.estate import addresses, smbios
 from vmferry.estate.boot import LIBVIRT, boot_disk, boot_orders, ranked, root_device
 from vmferry.estate.forklift_disks import numbered, root_disk
 from vmferry.estate.network_map import NetworkMap
@@ -172,7 +172,7 @@ def _common(candidate: Candidate, parts: Parts) -> Machine:
         ),
         os=vm.os or "other",
         guest_id=vm.guest_id,
-        revision=identity.CURRENT,
+        revision=smbios.CURRENT,
         priority_class=decisions.priority_class,
         ports=decisions.ports or (),
     )
@@ -212,8 +212,8 @@ def _copied(
         timezone=vm.timezone or (decisions.windows_timezone if vm.os == "windows" else None),
         uuid=vm.uuid.lower() if vm.uuid else None,
         instance_uuid=vm.instance_uuid.lower() if vm.instance_uuid and _by_vddk(disks) else None,
-        guest_uuid=identity.guest_uuid(vm.uuid, vm.hardware_version) if vm.uuid else None,
-        serial=identity.guest_serial(vm.uuid) if vm.uuid else None,
+        guest_uuid=smbios.guest_uuid(vm.uuid, vm.hardware_version) if vm.uuid else None,
+        serial=smbios.guest_serial(vm.uuid) if vm.uuid else None,
         firmware=vm.firmware or "bios",
         secure_boot=bool(vm.secure_boot),
         vtpm=bool(vm.vtpm),

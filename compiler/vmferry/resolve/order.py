@@ -5,6 +5,7 @@ import graphlib
 from collections import defaultdict
 from collections.abc import Mapping
 
+from vmferry.estate import identity
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
 from vmferry.model.spec import Phase
@@ -78,11 +79,7 @@ def dependencies(
     candidates: tuple[Candidate, ...], everyone: tuple[Candidate, ...], journal: Journal
 ) -> dict[str, frozenset[str]]:
     """Return what each moving VM depends on, by key; names that nobody has are findings."""
-    by_name: defaultdict[str, list[str]] = defaultdict(list)
-    for candidate in everyone:
-        for name in {candidate.vm.name, candidate.vm.id, candidate.key}:
-            if name is not None:
-                by_name[name].append(candidate.key)
+    known = identity.Directory(identity.of_vm(candidate.vm, candidate.source) for candidate in everyone)
     moving = {candidate.key for candidate in candidates}
     templates: dict[tuple[str, str | None], str] = {(c.source, c.vm.name): c.key for c in candidates if c.vm.template}
     result: dict[str, frozenset[str]] = {}
@@ -93,23 +90,22 @@ def dependencies(
         for index, wanted in enumerate(candidate.vm.depends_on):
             if not isinstance(wanted, str):
                 continue  # outside the migration
-            key = _resolve(candidate, wanted, index, by_name, journal)
+            key = _resolve(candidate, wanted, index, known, journal)
             if key in moving:
                 found.add(key)
         result[candidate.key] = frozenset(found - {candidate.key})
     return result
 
 
-def _resolve(candidate: Candidate, wanted: str, index: int, by_name: dict[str, list[str]], journal: Journal) -> str:
-    keys = by_name.get(wanted, [])
-    same = [key for key in keys if key.startswith(f"{candidate.source}/")]
-    if len(keys) == 1 or len(same) == 1:
-        return (same or keys)[0]
+def _resolve(candidate: Candidate, wanted: str, index: int, known: identity.Directory, journal: Journal) -> str:
+    meant = known.meant(wanted, candidate.source)
+    if len(meant) == 1:
+        return meant[0].key
     where = candidate.where.at("dependsOn", index)
-    close = difflib.get_close_matches(wanted, list(by_name), n=1)
-    if keys:
+    close = difflib.get_close_matches(wanted, known.names(), n=1)
+    if meant:
         message, fix = (
-            f"depends on {wanted!r}, and {len(keys)} VMs are called that",
+            f"depends on {wanted!r}, and {len(meant)} VMs are called that",
             "use the id, or SOURCE/NAME",
         )
     else:

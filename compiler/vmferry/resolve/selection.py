@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.estate.identity import key_of
 from vmferry.model.finding import Where
 from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.project import Entry, Project
@@ -119,7 +120,7 @@ def _decide(
         if getattr(vm, field) is getattr(entry.vm, field):
             del origins[field]
     return Candidate(
-        key=f"{source}/{vm.id or vm.name}",
+        key=key_of(vm, source),
         source=source,
         vm=vm,
         decisions=Decisions(**values),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from vmferry.estate import identity
 from vmferry.estate.stages import reached
 from vmferry.model.blueprint import Left, Machine
 from vmferry.model.finding import Where
@@ -29,7 +30,8 @@ def report_staying(
     """
     sources = {source.name for source in project.spec.sources}
     others = {item.key: item.disposition for item in left}
-    staying = [candidate for candidate in candidates if candidate.key in others]
+    staying = {candidate.key: candidate for candidate in candidates if candidate.key in others}
+    marks = [identity.of_vm(candidate.vm, candidate.source) for candidate in staying.values()]
     for key, machine in was.machines.items():
         if machine.source not in sources:
             continue  # reported as that
@@ -43,7 +45,8 @@ def report_staying(
             ):
                 _report_elsewhere(machine, stage, *change, now, journal)
             continue
-        found = next((each for each in staying if _is(each, key, machine)), None)
+        mark = identity.alike(identity.of_machine(machine, key), marks)
+        found = staying[mark.key] if mark is not None else None
         where = found.origin("disposition") if found else project.where.at("groups", machine.group)
         what = _LEFT.get(others[found.key], "does not move") if found else "is in the spec no more"
         if not reached(stage, "migrating") or reached(recorded, "cutover"):
@@ -56,16 +59,6 @@ def _stages(project: Project, key: str, machine: Machine) -> tuple[Stage, Stage]
     """Return the stage a VM's group was at when it was last compiled, and the one it is set to."""
     records = project.assignments.vms if project.assignments else {}
     return records[key].stage, project.spec.groups.get(machine.group, GroupState()).stage
-
-
-def _is(candidate: Candidate, key: str, machine: Machine) -> bool:
-    """Return whether a VM that does not move is the one that was frozen."""
-    if candidate.key == key:
-        return True
-    if candidate.source != machine.source:
-        return False
-    uuid = candidate.vm.uuid
-    return candidate.vm.name == machine.name or (uuid is not None and uuid.lower() == machine.uuid)
 
 
 def _elsewhere(machine: Machine, now: Candidate) -> tuple[str, str, str] | None:

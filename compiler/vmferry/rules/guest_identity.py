@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from vmferry.estate.cloud_init import seed
-from vmferry.estate.identity import SWAPPED_SINCE, hardware_number, is_former
+from vmferry.estate.smbios import SWAPPED_SINCE, hardware_number, is_former
 from vmferry.estate.timezones import is_zone, meant
 from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review, Subject

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.identity import Directory, of_vm
 from vmferry.model.blueprint import Machine
-from vmferry.model.review import Problem, Review, Subject
+from vmferry.model.review import Problem, Review
 from vmferry.model.spec import ExternalDependency, OvnLayer2
 from vmferry.rules.registry import rule
 from vmferry.rules.segments import Address, Attached, attached, parsed_addresses
@@ -94,13 +95,14 @@ def closed(review: Review) -> Iterator[Problem]:
     A VM that others need from outside of it, and that declares none, is out of their reach on the pod network.
     """
     isolated = _isolated(review)
-    machines: defaultdict[str, dict[str, Machine]] = defaultdict(dict)
-    for subject, _, machine in review.moving if isolated else ():
-        for name in {subject.key, subject.name, subject.vm.id or subject.name}:
-            machines[name][subject.key] = machine
-    for subject, _, machine in review.moving if isolated else ():
+    if not isolated:
+        return
+    machines = {subject.key: machine for subject, _, machine in review.moving}
+    known = Directory(of_vm(subject.vm, subject.source) for subject, _, _ in review.moving)
+    for subject, _, machine in review.moving:
         for index, need in enumerate(subject.vm.depends_on):
-            needed = _needed(subject, need, machines)
+            meant = known.meant(need, subject.source) if isinstance(need, str) else []
+            needed = machines[meant[0].key] if len(meant) == 1 else None
             if needed is None or needed.namespace == machine.namespace or needed.namespace not in isolated:
                 continue
             if _hidden(needed):
@@ -115,15 +117,6 @@ def closed(review: Review) -> Iterator[Problem]:
 
 def _isolated(review: Review) -> frozenset[str]:
     return frozenset(plan.name for plan in review.blueprint.namespaces if plan.isolate)
-
-
-def _needed(
-    subject: Subject, need: str | ExternalDependency, machines: dict[str, dict[str, Machine]]
-) -> Machine | None:
-    """Return the machine a dependency names; one of the same vCenter goes first."""
-    found = machines.get(need, {}) if isinstance(need, str) else {}
-    own = [machine for machine in found.values() if machine.source == subject.source]
-    return next(iter(own or found.values()), None)
 
 
 def _hidden(machine: Machine) -> bool:

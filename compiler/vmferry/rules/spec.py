@@ -5,6 +5,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
+from vmferry.estate.identity import Directory, of_vm
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Path, Where
 from vmferry.model.inventory import FACTS
@@ -254,13 +255,12 @@ def idle(review: Review) -> Iterator[Problem]:
 @rule("VMF131", "warning", "needs a VM that is retired")
 def needs_retired(review: Review) -> Iterator[Problem]:
     """The VM moves, and depends on one that is switched off for good."""
-    retired: defaultdict[str, list[str]] = defaultdict(list)
-    for subject in review.subjects:
-        for name in {subject.name, subject.vm.id or subject.name, subject.key}:
-            retired[name].append(subject.disposition or "")
+    disposition = {subject.key: subject.disposition for subject in review.subjects}
+    known = Directory(of_vm(subject.vm, subject.source) for subject in review.subjects)
     for subject, _, _ in review.moving:
         for index, need in enumerate(subject.vm.depends_on):
-            if isinstance(need, str) and set(retired[need]) == {"retire"}:
+            meant = known.meant(need, subject.source) if isinstance(need, str) else []
+            if {disposition[mark.key] for mark in meant} == {"retire"}:
                 yield subject.problem(
                     f"it needs {need}, which is to retire",
                     f"move or retain {need}, or remove it from dependsOn with whatever uses it",

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
-from vmferry.estate.identity import only_corrected
+from vmferry.estate import identity
+from vmferry.estate.smbios import only_corrected
 from vmferry.estate.stages import STAGES, rank, reached
 from vmferry.kube.quantity import format_size
 from vmferry.model.assignments import Assignment
@@ -64,10 +65,12 @@ def removed(review: Review) -> Iterator[Problem]:
     A VM that moves stays in the spec.
     """
     staying = [subject for subject in review.subjects if subject.disposition in ("migrate", "rebuild")]
-    keys = {subject.key for subject in staying}
-    names = {(subject.source, subject.name) for subject in staying}
+    marks = [identity.of_vm(subject.vm, subject.source) for subject in staying]
+    before = {mark.key: mark for _, machine in _machines(review.before) if (mark := identity.of_machine(machine))}
+    found = set(identity.match(before.values(), marks).values())
     for group, machine in _machines(review.before):
-        if _has_moved(group) and machine.key not in keys and (machine.source, machine.name) not in names:
+        lost = machine.key not in found and identity.alike(before[machine.key], marks) is None
+        if lost and _has_moved(group):
             yield Problem(
                 f"VM {machine.name}: was removed while its group {group.name} is at {group.stage}",
                 f"restore its entry ({machine.key})",
@@ -110,7 +113,7 @@ def _volume(before: _Volume, after: _Volume | None) -> Iterator[str]:
 
 
 @rule("VMF854", "error", "an identity changed after the VM moved")
-def identity(review: Review) -> Iterator[Problem]:
+def guest_identity(review: Review) -> Iterator[Problem]:
     """With another MAC address a guest loses its network configuration, with another UUID its licences."""
     for group, before, after in _pairs(review):
         if not _has_moved(group) or (group.stage == "migrating" and only_corrected(before, after)):
@@ -297,9 +300,12 @@ def _machines(review: Review | None) -> Iterator[tuple[Group, Machine]]:
 def _pairs(review: Review) -> Iterator[tuple[Group, Machine, Machine]]:
     """Yield each VM that was there before, with the group it was in, as it was and as it is."""
     now = {machine.key: machine for _, machine in _machines(review)}
-    for group, before in _machines(review.before):
-        if before.key in now:
-            yield group, before, now[before.key]
+    was = {machine.key: (group, machine) for group, machine in _machines(review.before)}
+    marks = (map(identity.of_machine, now.values()), (identity.of_machine(machine) for _, machine in was.values()))
+    found = {before: after for after, before in identity.match(marks[1], marks[0]).items()}
+    for key, (group, before) in was.items():
+        if key in found:
+            yield group, before, now[found[key]]
 
 
 def _problem(review: Review, group: Group, what: str, fix: str, *path: str) -> Problem:

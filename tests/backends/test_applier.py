@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.backends import estate, schemas
 from tests.backends.estate import gitops
 
-import yaml
 from vmferry.backends import applier
 from vmferry.model.manifest import KubeObject
 from vmferry.model.spec import ServiceAccountRef

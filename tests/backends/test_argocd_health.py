@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+import yaml
 from tests.backends import estate
 from tests.backends.estate import gitops, group
 
-import yaml
 from vmferry.backends import argocd
 from vmferry.backends.argocd_health import MIGRATION, PATH, PLAN
 from vmferry.model.manifest import File

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.backends import schemas
 from tests.backends.blueprints import blueprint, disk, group, machine, nic, pod_nic
 
-import yaml
 from vmferry.backends import kubevirt
 from vmferry.model.application import NamedPort
 from vmferry.model.blueprint import Machine, Placement

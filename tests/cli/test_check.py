@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests.invocation import Result, vmferry
-
 import yaml
+from tests.invocation import Result, vmferry
 
 SPEC = """apiVersion: vmferry.dev/v1alpha1
 kind: MigrationSpec

@@ -5,10 +5,9 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.cli.test_check import SPEC, vm
 from tests.invocation import vmferry
-
-import yaml
 
 NAMES = {
     "newline": "web\nspec.yaml:1:1: error[VMF001] not true",

@@ -6,10 +6,10 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.invocation import vmferry
 from tests.rules.laying import commit, walk
 
-import yaml
 from vmferry.estate.stages import STAGES
 
 REPOSITORY = Path(__file__).parents[2]

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 from tests.cli.test_check import SPEC, vm
 from tests.e2e.test_precommit import REPOSITORY, REQUIRED, commit, git, hooks
 from tests.invocation import vmferry
-
-import yaml
 
 __all__ = ["hooks"]
 

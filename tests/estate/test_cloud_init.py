@@ -2,9 +2,9 @@
 
 from typing import Any
 
+import yaml
 from tests.backends.blueprints import machine, nic
 
-import yaml
 from vmferry.estate.cloud_init import interface_name, seed
 from vmferry.estate.smbios import CURRENT
 from vmferry.model.blueprint import Machine, MachineNic

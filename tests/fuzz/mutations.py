@@ -5,9 +5,8 @@ import json
 from functools import cache
 from typing import Any
 
-from hypothesis import strategies as st
-
 import yaml
+from hypothesis import strategies as st
 
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 2**31, 2**63 - 1, -(2**63), 1e308, -0.0, 1.5),

@@ -16,14 +16,13 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+import yaml
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 from tests.cli.test_check import SPEC, vm
 from tests.fuzz import imports
 from tests.fuzz.mutations import texts, values
 from tests.invocation import Result, vmferry
-
-import yaml
 
 CORPUS = Path(__file__).parent / "corpus"
 ACME = Path(__file__).resolve().parents[2] / "examples" / "acme"

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import yaml
+
 from vmferry.compile import assignments_path, check, compile_tree, write
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+import yaml
 from tests.backends.test_virt_v2v import API
 from tests.guests.cache import APPLIANCE, cached
 from tests.guests.estate import Guest
-
-import yaml
 
 _VIRT_V2V = """\
 #!/bin/bash

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.properties.estates import API, CLASSES, DATASTORES, NETWORKS, Estate, build, clone, estates
 from tests.properties.recount import Data, Recount
 from tests.properties.soak import recount, written
-
-import yaml
 
 
 @given(estates(), st.randoms(use_true_random=False))

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import yaml
 from requests.adapters import HTTPAdapter
 from tests.e2e.cluster.crds import Object
 from urllib3.util import Retry
-
-import yaml
 
 _TIMEOUT = 60.0  # seconds
 

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.engines import ArgoCD as Imitation
 from tests.e2e.cluster.engines import Report
 from tests.e2e.cluster.server import TOOLS, Cluster, Key
 from tests.ran import module_version, ran
-
-import yaml
 
 _LOOKS = 10  # at all Applications, until what fails has to be seen
 

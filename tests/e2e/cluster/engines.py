@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.server import Cluster, Key, key_of
-
-import yaml
 
 
 class Entry(NamedTuple):

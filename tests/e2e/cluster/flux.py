@@ -17,13 +17,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
 from tests.e2e.cluster.api import Api
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.engines import Report
 from tests.e2e.cluster.server import OLDEST, Cluster, Key, of_age, tool
 from tests.ran import module_version, ran
-
-import yaml
 
 _PATIENCE = 300.0  # seconds without any Kustomization getting on, until a test fails
 _OTHER_SOURCES = {"Bucket": "buckets", "OCIRepository": "ocirepositories"}

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
+import yaml
 from tests.e2e.cluster.api import Api
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.server import Cluster
 from tests.e2e.cluster.walk import EXAMPLES
-
-import yaml
 
 _PAUSE = 0.5  # seconds between two looks at the cluster
 _WAITS = {"phase": "WaitForFirstConsumer"}

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import yaml
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.engines import Report
 from tests.e2e.cluster.server import Cluster, Key, key_of
 from tests.e2e.cluster.walk import EXAMPLES, Syncs, precious
 from tests.invocation import Result, vmferry
 from tests.resolve.projects import vm
-
-import yaml
 
 ENTRY = "gitops/clusters/prod-a"
 

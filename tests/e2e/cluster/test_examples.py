@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 from tests.e2e.cluster import server
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.engines import ArgoCD, Engine, Flux, Report
 from tests.e2e.cluster.server import Cluster, Key
 from tests.e2e.cluster.walk import BOOTSTRAP, EXAMPLES, STAGES, Walk
-
-import yaml
 
 ENGINES: dict[str, type[Engine]] = {"minimal": Flux, "acme": Flux, "acme-argocd": ArgoCD}
 

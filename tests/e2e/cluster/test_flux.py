@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 from tests.e2e.cluster import flux, operators, server
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.engines import Report
 from tests.e2e.cluster.flux import Flux, Follower
 from tests.e2e.cluster.server import Cluster, Key, key_of
 from tests.e2e.cluster.walk import BOOTSTRAP, EXAMPLES, Walk
-
-import yaml
 
 FOLLOWED = ("acme", "minimal")
 

@@ -9,12 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.e2e.cluster import argocd, flux, operators, server
 from tests.e2e.cluster.server import Cluster
 from tests.e2e.cluster.team import ENTRY, Team
 from tests.invocation import vmferry
-
-import yaml
 
 pytestmark = pytest.mark.cluster
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import yaml
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.engines import Report
 from tests.e2e.cluster.server import Cluster, Key
 
-import yaml
 from vmferry.compile import assignments_path, check, compile_tree, write
 from vmferry.model.blueprint import Blueprint
 

@@ -191,8 +191,8 @@ schema: $(VENV)/.vmferry ## write the JSON Schemas of the spec's files to schema
 docs: $(VENV)/.vmferry ## write the page of every rule to docs/rules/
 	$(BIN)/vmferry rules --out docs/rules
 
-bench: $(VENV)/.groups ## seconds, memory and growth for 100, 1,000 and 10,000 VMs
-	$(BIN)/python tests/bench/bench.py $(BENCH_ARGS)
+bench: $(VENV)/.groups ## beside a Jinja2 script, for 10,000 VMs; BENCH_ARGS='--growth 20000 100000', or --help
+	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 clean: ## remove what make made
 	rm -rf build dist $(VENV) .tools

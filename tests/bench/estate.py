@@ -1,52 +1,19 @@
-"""Measures the real command line on generated estates: seconds, memory, files, and how they grow.
+"""The estate that the benchmark compiles: a spec of as many VMs as wanted, of every path, spread over four clusters."""
 
-Nothing is asserted of the times: machines differ, and a slow one is no bug.
-"""
-
-import argparse
-import json
-import os
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from vmferry.yaml.write import dump
 
-SIZES = (100, 1_000, 10_000)
 _API = "vmferry.dev/v1alpha1"
-_MINIMAL = Path(__file__).parents[2] / "examples/minimal"
 _CLUSTERS = 4
 _TEAMS = 8
-_START_UPS = 5  # the fastest counts: the others met a busy machine
 
 # Of ten VMs in a row: four by Forklift, four by a conversion Job, one by an image, one rebuilt.
 _WAYS = ("warm", "job", "cold", "job", "warm", "image", "cold", "job", "rebuild", "job")
 _PHASES = {"dev-test": "dev-test", "stateless": "stateless", "stateful": "stateful", "last": "migrate"}
 _IN_A_ROW = 7  # VMs of one phase
-
-
-class Run(NamedTuple):
-    """One call of the command line."""
-
-    seconds: float
-    mebibytes: float  # most memory that was resident
-
-
-class Row(NamedTuple):
-    """What compiling an estate of one size took."""
-
-    vms: int
-    seconds: float
-    mebibytes: float
-    files: int
-    growth: float | None  # time a VM, relative to the size before; 1.0 is linear
-    edit: float  # seconds to compile again after one VM was edited
-    check: float  # seconds of `vmferry check`, rules and all
-    check_growth: float | None
 
 
 def estate(count: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -185,83 +152,10 @@ def write(directory: Path, count: int) -> None:
         path.write_bytes(dump(content))
 
 
-# As a user has it, modules are compiled once; where a machine forbids that, every start would compile them anew.
-_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
-    "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), "vmferry-bench-pycache"))
-}
-
-
-def run(*arguments: str | Path) -> Run:
-    """Call the command line in a process of its own. Raises RuntimeError with what it said if it fails."""
-    with tempfile.TemporaryFile() as output:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-c", "from vmferry.cli import program; program()", *map(str, arguments)],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=_ENVIRONMENT,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            output.seek(0)
-            raise RuntimeError(output.read().decode(errors="replace")[-4000:])
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # getrusage counts bytes there, KiB elsewhere
-    return Run(seconds, usage.ru_maxrss / unit)
-
-
-def measure(sizes: Sequence[int]) -> Iterator[Row]:
-    """Yield a row for each size: a compile into an empty directory, and one after an edit.
-
-    Nothing is removed before the end: ext4 is many times as slow with new files while it remembers deleted ones.
-    """
-    before: tuple[float, float] | None = None
-    with tempfile.TemporaryDirectory(prefix="vmferry-bench-") as name:
-        for size in sizes:
-            spec, out = Path(name, f"spec-{size}"), Path(name, f"out-{size}")
-            write(spec, size)
-            cold = run("compile", spec, "--out", out)
-            files = sum(path.is_file() for path in out.rglob("*"))
-            edited = spec / "vms/cluster-0.yaml"
-            edited.write_text(edited.read_text().replace("memory: 4Gi", "memory: 5Gi", 1))
-            again = run("compile", spec, "--out", out)
-            check = run("check", spec)
-            each = (cold.seconds / size, check.seconds / size)
-            growth = tuple(now / then for now, then in zip(each, before, strict=True)) if before else (None, None)
-            yield Row(size, cold.seconds, cold.mebibytes, files, growth[0], again.seconds, check.seconds, growth[1])
-            before = each
-
-
-def start_up() -> float:
-    """Return the seconds that `vmferry check` of the minimal spec takes."""
-    with tempfile.TemporaryDirectory(prefix="vmferry-bench-") as name:
-        spec = _MINIMAL
-        if not spec.is_dir():
-            spec = Path(name) / "spec"
-            run("init", spec)
-        return min(run("check", spec).seconds for _ in range(_START_UPS))
-
-
-def main() -> None:
-    """Print a table, or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sizes", nargs="*", type=int, default=SIZES, help="numbers of VMs, ascending")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args()
-    if options.json:
-        rows = [row._asdict() for row in measure(options.sizes)]
-        print(json.dumps({"compile": rows, "checkMinimalSeconds": start_up()}, indent=2))
-        return
-    head = f"{'VMs':>7} {'seconds':>8} {'peak MiB':>9} {'files':>7} {'growth':>7} {'edit s':>7}"
-    print(f"{head} {'check s':>8} {'growth':>7}", flush=True)
-    for row in measure(options.sizes):
-        growth, check_growth = (f"{each:.2f}" if each else "-" for each in (row.growth, row.check_growth))
-        numbers = f"{row.vms:>7} {row.seconds:>8.2f} {row.mebibytes:>9.0f} {row.files:>7} {growth:>7} {row.edit:>7.2f}"
-        print(f"{numbers} {row.check:>8.2f} {check_growth:>7}", flush=True)
-    print("growth: time a VM relative to the line above, 1.00 is linear")
-    print(f"vmferry check of the minimal spec: {start_up():.2f} s")
-
-
-if __name__ == "__main__":
-    main()
+def edit(directory: Path, memory: int) -> None:
+    """Give one VM of a written estate other memory, in GiB: no other VM is touched by that."""
+    path = directory / "vms/cluster-1.yaml"
+    text = path.read_text()
+    at = text.index("memory: ", text.index("way-job"))
+    end = text.index("\n", at)
+    path.write_text(f'{text[:at]}memory: "{memory}Gi"{text[end:]}')

@@ -14,10 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
 import yaml_rs
 from jinja2 import Environment, FileSystemLoader, Template
-
-import yaml
 
 Reader = Callable[[str], Any]
 _READERS: dict[str, Reader] = {

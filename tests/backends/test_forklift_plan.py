@@ -13,6 +13,7 @@ from tests.backends import estate, schemas
 from tests.backends.estate import disk, group, machine
 
 from vmferry.backends import forklift, namespaces
+from vmferry.kube import kinds
 from vmferry.model.blueprint import ArrayCopy, Blueprint, HookPlan, PlanOptions, ScriptPlan, XcopyCopy
 from vmferry.model.forklift import AapJob, ConversionStorage, ConvertorPods, CsiImport, NodeTerm
 
@@ -240,7 +241,7 @@ def test_a_release_gets_no_field_that_it_lacks(version: str) -> None:
         offload=ArrayCopy(xcopy=BY_ARRAY.xcopy, csi=CsiImport(secret_ref="s", storage_vendor_product="primera3par")),
     )
     for obj in schemas.objects(list(forklift.emit(everything))):
-        if obj["apiVersion"] == forklift.API:
+        if obj["apiVersion"] == kinds.PLAN.api_version:
             assert [each.message for each in definition(version, obj["kind"]).iter_errors(obj)] == []
 
 
@@ -258,5 +259,5 @@ def test_the_newest_fields_fit_their_definitions() -> None:
     aap = HookPlan(name="tell", full_name="acme-tell", image=None, aap=AapJob(job_template_id=7, token_secret="aap"))
     made = blueprint(EVERYTHING, offload=BY_ARRAY, hooks=(aap,))
     for obj in schemas.objects(list(forklift.emit(made))):
-        if obj["apiVersion"] == forklift.API:
+        if obj["apiVersion"] == kinds.PLAN.api_version:
             assert [each.message for each in definition("main", obj["kind"]).iter_errors(obj)] == []

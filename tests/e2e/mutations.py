@@ -239,8 +239,8 @@ MUTATIONS = (
     Mutation(
         "a VM can be pruned",
         KUBEVIRT,
-        "labels=own | by_phase,\n            keep=True,",
-        "labels=own | by_phase,",
+        "**head(\n            kinds.VIRTUAL_MACHINE,",
+        "**head(\n            kinds.VIRTUAL_MACHINE._replace(keeps=False),",
     ),
     Mutation(
         "a Service selects no pod of a VM that Forklift makes",
@@ -294,8 +294,8 @@ MUTATIONS = (
     Mutation(
         "a volume that holds data can be pruned",
         CDI,
-        "annotations=_ADOPT | APPLY_ONCE | _kept(blueprint, machine) | _binding(group, disk),\n            keep=True,",
-        "annotations=_ADOPT | APPLY_ONCE | _kept(blueprint, machine) | _binding(group, disk),",
+        "kinds.DATA_VOLUME,",
+        "kinds.DATA_VOLUME._replace(keeps=False),",
     ),
     Mutation(
         "every disk of a VM comes from its first VMDK",
@@ -385,8 +385,8 @@ MUTATIONS = (
     Mutation(
         "the applier has no right on LimitRanges",
         NAMESPACES,
-        "kinds.append(_LIMITS)",
-        'kinds.append(Kind("", "limits"))',
+        "rights.append(kinds.LIMIT_RANGE)",
+        'rights.append(kinds.LIMIT_RANGE._replace(plural="limits"))',
     ),
     Mutation(
         "an old Forklift finds no CA in the Secret of its Provider",
@@ -415,8 +415,8 @@ MUTATIONS = (
     Mutation(
         "a running migration can be pruned",
         FORKLIFT,
-        'group=group, layer="migration", keep=True)',
-        'group=group, layer="migration")',
+        "**head(kinds.MIGRATION,",
+        "**head(kinds.MIGRATION._replace(keeps=False),",
     ),
     Mutation(
         "every group migrates cold",
@@ -487,7 +487,7 @@ MUTATIONS = (
     Mutation(
         "who applies the tree may not write its scripts",
         NAMESPACES,
-        "scripts = [_CONFIG_MAPS] if any(forklift_plan.made(blueprint)) else []",
+        "scripts = [kinds.CONFIG_MAP] if any(forklift_plan.made(blueprint)) else []",
         "scripts: list[Kind] = []",
     ),
     # Networks
@@ -543,20 +543,20 @@ MUTATIONS = (
     Mutation(
         "a namespace can be pruned with all that is in it",
         NAMESPACES,
-        "metadata(blueprint, plan.name, labels=labels, keep=True)",
-        "metadata(blueprint, plan.name, labels=labels)",
+        "head(kinds.NAMESPACE,",
+        "head(kinds.NAMESPACE._replace(keeps=False),",
     ),
     Mutation(
         "the applier may not patch what it applies",
-        NAMESPACES,
+        "kube/kinds.py",
         'APPLY = ("get", "list", "watch", "create", "patch")',
         'APPLY = ("get", "list", "watch", "create")',
     ),
     Mutation(
         "a role binding refers to no role",
         NAMESPACES,
-        '"kind": kind, "name": name},',
-        '"kind": kind, "name": f"{name}-role"},',
+        '"kind": role.name, "name": name},',
+        '"kind": role.name, "name": f"{name}-role"},',
     ),
     # Applications rebuilt as containers
     Mutation(
@@ -605,8 +605,8 @@ MUTATIONS = (
     Mutation(
         "a Job's pods are not told apart from the VM's",
         VIRT_V2V,
-        "if name not in (*labels, QUEUE_LABEL)}",
-        "if name != QUEUE_LABEL}",
+        "if name not in (*labels, QUEUE_LABEL)",
+        "if name != QUEUE_LABEL",
     ),
     Mutation(
         "a VM that is converted is converted once more",
@@ -695,8 +695,8 @@ MUTATIONS = (
     Mutation(
         "nobody tells which kinds of the cluster the applier needs",
         "backends/applier.py",
-        '(Kind("", "namespaces", APPLY), Kind(',
-        "(Kind(",
+        "(kinds.NAMESPACE, kinds.PRIORITY_CLASS)",
+        "(kinds.PRIORITY_CLASS,)",
     ),
     Mutation(
         "a VM that is to stay moves on with its group",
@@ -780,8 +780,8 @@ MUTATIONS = (
     Mutation(
         "Argo CD deletes what an Application applied when that goes",
         ARGOCD,
-        "annotations=annotations, wave=rank),",
-        'annotations=annotations, wave=rank) | {"finalizers": [FINALIZER]},',
+        "object=_root(blueprint, point),",
+        'object=(obj := _root(blueprint, point)) | {"metadata": obj["metadata"] | {"finalizers": [FINALIZER]}},',
     ),
     Mutation(
         "an Application belongs to a project that nothing makes",

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from vmferry.layout.objects import Issue, Key
-from vmferry.verify.fields import CLUSTER_SCOPED, NAMESPACE, PVC, RULES, TEXT, Kind, Rule
+from vmferry.verify.fields import CLUSTER_SCOPED, NAMESPACE, PVC, RULES, TEXT, KindKey, Rule
 from vmferry.verify.references import Graph, references
 from vmferry.verify.schemas import builtin_schemas
 
@@ -21,13 +21,13 @@ NOWHERE: frozenset[tuple[str, str]] = frozenset()
 Object = dict[str, Any]
 
 
-def thing(kind: Kind, name: str, namespace: str = "web", **fields: Any) -> Object:
+def thing(kind: KindKey, name: str, namespace: str = "web", **fields: Any) -> Object:
     place = {} if kind in CLUSTER_SCOPED or not namespace else {"namespace": namespace}
     version = f"{kind[0]}/v1" if kind[0] else "v1"
     return {"apiVersion": version, "kind": kind[1], "metadata": {"name": name, **place}, **fields}
 
 
-def referring(kind: Kind, rule: Rule, name: str = "target") -> Object:
+def referring(kind: KindKey, rule: Rule, name: str = "target") -> Object:
     """Return an object of ``kind`` whose field refers to ``name``."""
     value: Any = {rule.field: name} if rule.field else name
     if rule.when:
@@ -57,7 +57,7 @@ def provided(*objects: Object) -> dict[str, tuple[str, ...]]:
 
 
 @pytest.mark.parametrize(("kind", "rule"), TABLE, ids=IDS)
-def test_a_field_that_refers_to_nothing_dangles_or_is_external(kind: Kind, rule: Rule) -> None:
+def test_a_field_that_refers_to_nothing_dangles_or_is_external(kind: KindKey, rule: Rule) -> None:
     source = referring(kind, rule)
     if rule.external:
         assert "target" in provided(source)[rule.to[0][1]][-1]
@@ -68,14 +68,14 @@ def test_a_field_that_refers_to_nothing_dangles_or_is_external(kind: Kind, rule:
 
 
 @pytest.mark.parametrize(("kind", "rule"), TABLE, ids=IDS)
-def test_a_field_that_refers_to_what_is_there_is_fine(kind: Kind, rule: Rule) -> None:
+def test_a_field_that_refers_to_what_is_there_is_fine(kind: KindKey, rule: Rule) -> None:
     for target in rule.to:
         assert not dangling(referring(kind, rule), thing(target, "target"))
 
 
 @pytest.mark.skipif(not CRDS.is_dir(), reason=f"no schemas in {CRDS} (set VMFERRY_SCHEMAS)")
 @pytest.mark.parametrize(("kind", "rule"), TABLE, ids=IDS)
-def test_a_field_of_the_table_is_in_the_schema_of_its_kind(kind: Kind, rule: Rule) -> None:
+def test_a_field_of_the_table_is_in_the_schema_of_its_kind(kind: KindKey, rule: Rule) -> None:
     schema, definitions = schema_of(kind)
     for step in rule.at.split("."):
         schema = resolved(schema, definitions)["properties"][step.removesuffix("[]")]
@@ -88,7 +88,7 @@ def test_a_field_of_the_table_is_in_the_schema_of_its_kind(kind: Kind, rule: Rul
 
 
 @cache
-def schema_of(kind: Kind) -> tuple[Any, Any]:
+def schema_of(kind: KindKey) -> tuple[Any, Any]:
     group, name = kind
     found = sorted((CRDS / group).glob(f"{name.lower()}_*.json")) if group else []
     if found:
@@ -328,7 +328,7 @@ def test_namespaces_of_controllers_are_external() -> None:
 
 @pytest.mark.parametrize("kind", [*RULES, ("", "Service"), ("cdi.kubevirt.io", "DataVolume")], ids=str)
 @pytest.mark.parametrize("odd", [None, 1, "x", [], [1], {"": {}}])
-def test_an_object_of_an_unexpected_shape_is_no_crash(kind: Kind, odd: Any) -> None:
+def test_an_object_of_an_unexpected_shape_is_no_crash(kind: KindKey, odd: Any) -> None:
     inner = {"spec": odd, "metadata": odd}
     spec = {"template": inner, "selector": odd, "vms": [odd], "map": odd, "targetLabels": odd, "volumes": odd}
     for shape in (odd, spec, {"template": odd}, {"dataVolumeTemplates": [odd]}):

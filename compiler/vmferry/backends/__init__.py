@@ -15,8 +15,9 @@ from vmferry.backends import (
     rebuild,
     virt_v2v,
 )
+from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint
-from vmferry.model.manifest import Item
+from vmferry.model.manifest import Item, Resource
 
 BACKENDS: dict[str, Callable[[Blueprint], Iterator[Item]]] = {
     "namespaces": namespaces.emit,
@@ -35,6 +36,9 @@ BACKENDS: dict[str, Callable[[Blueprint], Iterator[Item]]] = {
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
-    """Yield everything that a Blueprint asks for."""
+    """Yield everything that a Blueprint asks for. Raises UnlistedKindError for an object that `kube.kinds` lacks."""
     for backend in BACKENDS.values():
-        yield from backend(blueprint)
+        for item in backend(blueprint):
+            if isinstance(item, Resource):
+                kinds.emitted(item.object)
+            yield item

@@ -10,20 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from vmferry.backends import argocd, flux
-from vmferry.backends.namespaces import APPLY, Kind, applier, beside_roles, grant, rules_of
+from vmferry.backends.namespaces import Right, applier, beside_roles, grant, rules_of
 from vmferry.backends.namespaces import emit as namespace_items
+from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.manifest import Item, Resource
 
 DIRECTORY = "infra/applier"
-_RBAC = "rbac.authorization.k8s.io"
 _NAMESPACES: dict[str, Callable[[Blueprint], str]] = {"flux": flux.namespace, "argocd": argocd.namespace}
 _ENGINE_KINDS = {
-    "flux": (
-        Kind("kustomize.toolkit.fluxcd.io", "kustomizations"),
-        Kind("source.toolkit.fluxcd.io", "gitrepositories"),
-    ),
-    "argocd": (Kind("argoproj.io", "applications"), Kind("argoproj.io", "appprojects")),
+    "flux": (kinds.KUSTOMIZATION, kinds.GIT_REPOSITORY),
+    "argocd": (kinds.APPLICATION, kinds.APP_PROJECT),
 }
 
 
@@ -45,18 +42,18 @@ def _of_the_cluster(blueprint: Blueprint) -> Iterator[dict[str, Any]]:
     The API server asks for `escalate` and `bind` by the name of the Role (kubernetes pkg/registry/rbac/
     escalation_check.go), which server-side apply, as both engines do it, gives with its first request, too.
     """
-    yield from _one_by_one((Kind("", "namespaces", APPLY), Kind("scheduling.k8s.io", "priorityclasses")))
+    yield from _one_by_one((kinds.NAMESPACE, kinds.PRIORITY_CLASS))
     if blueprint.bridges:
-        yield from _one_by_one((Kind("nmstate.io", "nodenetworkconfigurationpolicies"),))
-    yield from _one_by_one((Kind(_RBAC, "roles"), Kind(_RBAC, "rolebindings")))
+        yield from _one_by_one((kinds.NODE_NETWORK,))
+    yield from _one_by_one((kinds.ROLE, kinds.ROLE_BINDING))
     yield from beside_roles(blueprint)
     made = (item.object for item in namespace_items(blueprint) if isinstance(item, Resource))
-    names = sorted({obj["metadata"]["name"] for obj in made if obj["kind"] == "Role"})
+    names = sorted({obj["metadata"]["name"] for obj in made if obj["kind"] == kinds.ROLE.name})
     if names:
-        yield from rules_of([Kind(_RBAC, "roles", ("escalate", "bind"), tuple(names))])
+        yield from rules_of([Right(kinds.ROLE, ("escalate", "bind"), tuple(names))])
 
 
-def _one_by_one(kinds: Iterable[Kind]) -> Iterator[dict[str, Any]]:
+def _one_by_one(each_of: Iterable[kinds.Kind]) -> Iterator[dict[str, Any]]:
     """Yield a rule for each kind, in order."""
-    for kind in kinds:
+    for kind in each_of:
         yield from rules_of([kind])

@@ -6,11 +6,11 @@ from typing import Any
 from vmferry.backends import entry_points
 from vmferry.backends.argocd_health import health
 from vmferry.backends.entry_points import EntryPoint, Part
-from vmferry.backends.metadata import base, metadata
+from vmferry.backends.metadata import base, head
+from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint, Group
 from vmferry.model.manifest import INFRA_LOCK, Item, KubeObject, Resource
 
-API = "argoproj.io/v1alpha1"
 SERVER = "https://kubernetes.default.svc"
 FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
 """Has Argo CD delete what an Application applied before the Application goes (user-guide/app_deletion.md)."""
@@ -18,23 +18,23 @@ FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
 _IGNORED = [
     # What controllers write into objects that git declares. Not runStrategy: the cutover is a change of it.
     {
-        "group": "kubevirt.io",
-        "kind": "VirtualMachine",
+        "group": kinds.VIRTUAL_MACHINE.group,
+        "kind": kinds.VIRTUAL_MACHINE.name,
         "jsonPointers": ["/spec/template/metadata/annotations/kubevirt.io~1pci-topology-version"],
     },
     {
-        "group": "forklift.konveyor.io",
-        "kind": "Plan",
+        "group": kinds.PLAN.group,
+        "kind": kinds.PLAN.name,
         "jsonPointers": ["/metadata/annotations/populatorLabels"],
     },
     {
-        "group": "forklift.konveyor.io",
-        "kind": "Migration",
+        "group": kinds.MIGRATION.group,
+        "kind": kinds.MIGRATION.name,
         "jsonPointers": ["/metadata/ownerReferences"],
     },
 ]
 
-_QUEUED = {"group": "batch", "kind": "Job", "jsonPointers": ["/spec/suspend"]}
+_QUEUED = {"group": kinds.JOB.group, "kind": kinds.JOB.name, "jsonPointers": ["/spec/suspend"]}
 """What Kueue writes to let a Job go; Argo CD would stop the Job again."""
 
 
@@ -68,22 +68,20 @@ def _project(blueprint: Blueprint) -> KubeObject:
     gitops = blueprint.gitops
     spaces = {space.name for space in blueprint.namespaces} | {group.namespace for group in blueprint.groups}
     spaces |= {blueprint.forklift.namespace, namespace(blueprint)}
-    kinds = [{"group": "", "kind": "Namespace"}, {"group": "scheduling.k8s.io", "kind": "PriorityClass"}]
+    handled = [kinds.NAMESPACE, kinds.PRIORITY_CLASS]
     if blueprint.bridges:
-        kinds.insert(1, {"group": "nmstate.io", "kind": "NodeNetworkConfigurationPolicy"})
+        handled.insert(1, kinds.NODE_NETWORK)
     spec: dict[str, Any] = {
         "description": f"Migration {blueprint.name}, compiled by vmferry",
         "sourceRepos": [gitops.repo_url],
         "destinations": [{"server": SERVER, "namespace": space} for space in sorted(spaces)],
-        "clusterResourceWhitelist": kinds,
+        "clusterResourceWhitelist": [{"group": kind.group, "kind": kind.name} for kind in handled],
     }
     if gitops.applier is not None:
         account = f"{gitops.applier.namespace}:{gitops.applier.name}"
         spec["destinationServiceAccounts"] = [{"server": SERVER, "namespace": "*", "defaultServiceAccount": account}]
     return {
-        "apiVersion": API,
-        "kind": "AppProject",
-        "metadata": metadata(blueprint, blueprint.name, namespace(blueprint), keep=True, wave=-1),
+        **head(kinds.APP_PROJECT, blueprint, blueprint.name, namespace(blueprint), wave=-1),
         "spec": spec,
     }
 
@@ -153,9 +151,9 @@ def _application(
     if target is not None:
         destination["namespace"] = target
     return {
-        "apiVersion": API,
-        "kind": "Application",
-        "metadata": metadata(blueprint, name, namespace(blueprint), group=group, annotations=annotations, wave=rank),
+        **head(
+            kinds.APPLICATION, blueprint, name, namespace(blueprint), group=group, annotations=annotations, wave=rank
+        ),
         "spec": {
             "project": blueprint.name,
             "source": {

@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from vmferry.backends.metadata import VM_LABEL, base, metadata
+from vmferry.backends.metadata import VM_LABEL, base, head
 from vmferry.backends.vcenter import conversion, conversion_secret
-from vmferry.kube import versions
+from vmferry.kube import kinds, versions
 from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
 from vmferry.model.facts import HttpImage, RegistryImage
 from vmferry.model.manifest import Item, KubeObject, Resource
-
-API_VERSION = "cdi.kubevirt.io/v1beta1"
 
 BIND_IMMEDIATELY = {"cdi.kubevirt.io/storage.bind.immediate.requested": "true"}
 """Makes CDI fill a WaitForFirstConsumer volume before a VM runs (CDI doc/waitforfirstconsumer-storage-handling.md).
@@ -62,9 +60,8 @@ def _volumes(blueprint: Blueprint, group: Group, machine: Machine) -> Iterator[K
 
 def _data_volume(blueprint: Blueprint, group: Group, machine: Machine, disk: MachineDisk) -> KubeObject:
     return {
-        "apiVersion": API_VERSION,
-        "kind": "DataVolume",
-        "metadata": metadata(
+        **head(
+            kinds.DATA_VOLUME,
             blueprint,
             disk.claim,
             machine.namespace,
@@ -72,7 +69,6 @@ def _data_volume(blueprint: Blueprint, group: Group, machine: Machine, disk: Mac
             layer="volumes",
             labels={VM_LABEL: machine.target_name},
             annotations=_ADOPT | APPLY_ONCE | _kept(blueprint, machine) | _binding(group, disk),
-            keep=True,
         ),
         "spec": {
             "contentType": "kubevirt",
@@ -101,9 +97,8 @@ def _binding(group: Group, disk: MachineDisk) -> dict[str, str]:
 
 def _data_source(blueprint: Blueprint, group: Group, machine: Machine, disk: MachineDisk) -> KubeObject:
     return {
-        "apiVersion": API_VERSION,
-        "kind": "DataSource",
-        "metadata": metadata(
+        **head(
+            kinds.DATA_SOURCE,
             blueprint,
             disk.claim,
             machine.namespace,

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends.durations import go_duration
-from vmferry.backends.metadata import metadata
+from vmferry.backends.metadata import head
+from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint, Credential
 from vmferry.model.manifest import INFRA_LOCK, KubeObject, Resource
 from vmferry.model.spec import ExternalSecret
@@ -38,7 +39,7 @@ def resources(
         identity = {"name": credential.name, "namespace": credential.namespace}
         yield Resource(
             directory=directory,
-            object={"apiVersion": "v1", "kind": "Secret", "metadata": identity},
+            object={"apiVersion": kinds.SECRET.api_version, "kind": kinds.SECRET.name, "metadata": identity},
             lock=lock,
             raw=credential.content,
         )
@@ -74,9 +75,8 @@ def _external_secret(
             "data": {"insecureSkipVerify": "true"},
         }
     return {
-        "apiVersion": external.api_version,
-        "kind": "ExternalSecret",
-        "metadata": metadata(blueprint, credential.name, credential.namespace),
+        **head(kinds.EXTERNAL_SECRET, blueprint, credential.name, credential.namespace),
+        "apiVersion": external.api_version,  # as the cluster has it
         "spec": {
             "refreshInterval": go_duration(external.refresh_interval),
             "secretStoreRef": {"name": external.store_ref.name, "kind": external.store_ref.kind},

@@ -7,11 +7,10 @@ from typing import Any
 from vmferry.backends import entry_points, forklift, virt_v2v
 from vmferry.backends.durations import go_duration
 from vmferry.backends.entry_points import EntryPoint, Part
-from vmferry.backends.metadata import metadata
+from vmferry.backends.metadata import head
+from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint, Group, Machine
 from vmferry.model.manifest import Item, KubeObject, Resource
-
-API = "kustomize.toolkit.fluxcd.io/v1"
 
 _TIMEOUT = "5m"
 _SHORT_TIMEOUT = "1m"
@@ -19,8 +18,8 @@ _SHORT_TIMEOUT = "1m"
 up and taken up again after the retry interval, until the copy is done."""
 
 _PLAN_HEALTH = {
-    "apiVersion": "forklift.konveyor.io/v1beta1",
-    "kind": "Plan",
+    "apiVersion": kinds.PLAN.api_version,
+    "kind": kinds.PLAN.name,
     # A Plan that ran is not looked at again by Forklift, and an archived one is Ready no more.
     "current": (
         "has(status.conditions) && status.conditions.exists(c,"
@@ -28,8 +27,8 @@ _PLAN_HEALTH = {
     ),
 }
 _MIGRATION_HEALTH = {
-    "apiVersion": "forklift.konveyor.io/v1beta1",
-    "kind": "Migration",
+    "apiVersion": kinds.MIGRATION.api_version,
+    "kind": kinds.MIGRATION.name,
     # One that runs is current: nothing waits for its end, and a warm one copies for days. Flux looks again at each
     # interval. The conditions: kubev2v/forklift pkg/controller/migration (reflectPlan, validation.go), v2.7 to main.
     "current": (
@@ -41,10 +40,10 @@ _MIGRATION_HEALTH = {
         " c.type in ['Failed', 'Canceled', 'PlanNotValid', 'VMNotFound', 'VMNotUnique'])"
     ),
 }
-_JOB = {"apiVersion": "batch/v1", "kind": "Job"}
+_JOB = {"apiVersion": kinds.JOB.api_version, "kind": kinds.JOB.name}
 _VOLUME_HEALTH = {
-    "apiVersion": "cdi.kubevirt.io/v1beta1",
-    "kind": "DataVolume",
+    "apiVersion": kinds.DATA_VOLUME.api_version,
+    "kind": kinds.DATA_VOLUME.name,
     # A volume that waits for its VM is as ready as it gets before the VM exists.
     "current": ("has(status.phase) && status.phase in ['Succeeded', 'WaitForFirstConsumer', 'PendingPopulation']"),
     "failed": "has(status.phase) && status.phase == 'Failed'",
@@ -87,9 +86,7 @@ def _repository(blueprint: Blueprint) -> KubeObject:
     if gitops.git_secret is not None:
         spec["secretRef"] = {"name": gitops.git_secret}
     return {
-        "apiVersion": "source.toolkit.fluxcd.io/v1",
-        "kind": "GitRepository",
-        "metadata": metadata(blueprint, blueprint.name, namespace(blueprint), keep=True),
+        **head(kinds.GIT_REPOSITORY, blueprint, blueprint.name, namespace(blueprint)),
         "spec": spec,
     }
 
@@ -154,9 +151,7 @@ def _kustomization(
     if gitops.applier is not None:
         spec["serviceAccountName"] = gitops.applier.name
     return {
-        "apiVersion": API,
-        "kind": "Kustomization",
-        "metadata": metadata(blueprint, name, namespace(blueprint), group=group),
+        **head(kinds.KUSTOMIZATION, blueprint, name, namespace(blueprint), group=group),
         "spec": spec,
     }
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends import credentials, forklift_plan
-from vmferry.backends.metadata import APART_LABEL, GROUP_LABEL, MIGRATION_LABEL, PHASE_LABEL, base, metadata
-from vmferry.kube import versions
+from vmferry.backends.metadata import APART_LABEL, GROUP_LABEL, MIGRATION_LABEL, PHASE_LABEL, base, head
+from vmferry.kube import kinds, versions
+from vmferry.kube.kinds import Kind
 from vmferry.model.blueprint import Blueprint, Group, HookPlan, Host, Machine, PlanOptions, SourcePlan
 from vmferry.model.forklift import AapJob
 from vmferry.model.manifest import Item, KubeObject, Resource
 
-API = "forklift.konveyor.io/v1beta1"
 SHARED = "infra/forklift"
 """Root of what all sources share; no vCenter's root can be there."""
 
@@ -89,10 +89,8 @@ def _shared(blueprint: Blueprint) -> Iterator[Item]:
     namespace = blueprint.forklift.namespace
     if blueprint.forklift.provider is None:
         provider = {
-            "apiVersion": API,
-            "kind": "Provider",
             # Deleting a Provider cancels the migrations that run with it.
-            "metadata": metadata(blueprint, host_provider(blueprint), namespace, keep=True),
+            **head(kinds.PROVIDER, blueprint, host_provider(blueprint), namespace),
             # An empty url makes it the cluster Forklift runs in; the CRD wants a secret all the same.
             "spec": {"type": "openshift", "url": "", "secret": {}},
         }
@@ -116,9 +114,7 @@ def _hook(blueprint: Blueprint, hook: HookPlan) -> KubeObject:
     if hook.deadline is not None:
         spec["deadline"] = hook.deadline
     return {
-        "apiVersion": API,
-        "kind": "Hook",
-        "metadata": metadata(blueprint, hook.full_name, blueprint.forklift.namespace),
+        **head(kinds.HOOK, blueprint, hook.full_name, blueprint.forklift.namespace),
         "spec": spec,
     }
 
@@ -146,9 +142,7 @@ def _source(blueprint: Blueprint, source: SourcePlan) -> Iterator[Item]:
     # Always said, because Forklift's webhook writes it otherwise.
     settings["sdkEndpoint"] = vcenter.sdk_endpoint
     provider = {
-        "apiVersion": API,
-        "kind": "Provider",
-        "metadata": metadata(blueprint, source.provider, blueprint.forklift.namespace, keep=True),
+        **head(kinds.PROVIDER, blueprint, source.provider, blueprint.forklift.namespace),
         "spec": {
             "type": "vsphere",
             "url": vcenter.url,
@@ -167,9 +161,7 @@ def _source(blueprint: Blueprint, source: SourcePlan) -> Iterator[Item]:
 
 def _host(blueprint: Blueprint, source: SourcePlan, host: Host) -> KubeObject:
     return {
-        "apiVersion": API,
-        "kind": "Host",
-        "metadata": metadata(blueprint, host.name, blueprint.forklift.namespace),
+        **head(kinds.HOST, blueprint, host.name, blueprint.forklift.namespace),
         "spec": {
             **_found(host.host.id, host.host.name),
             "ipAddress": host.host.ip_address,
@@ -198,7 +190,7 @@ def _network_map(blueprint: Blueprint, group: Group) -> KubeObject:
             namespace, _, name = pair.nad.partition("/")
             destination = {"type": "multus", "namespace": namespace, "name": name}
         rows.append({"source": _found(pair.source.id, pair.source.name), "destination": destination})
-    return _map(blueprint, group, "NetworkMap", rows)
+    return _map(blueprint, group, kinds.NETWORK_MAP, rows)
 
 
 def _storage_map(blueprint: Blueprint, group: Group) -> KubeObject:
@@ -214,17 +206,12 @@ def _storage_map(blueprint: Blueprint, group: Group) -> KubeObject:
         }
         for pair in group.storage
     ]
-    return _map(blueprint, group, "StorageMap", rows)
+    return _map(blueprint, group, kinds.STORAGE_MAP, rows)
 
 
-def _map(blueprint: Blueprint, group: Group, kind: str, rows: list[dict[str, Any]]) -> KubeObject:
-    # A map that goes while a migration runs cancels it, as its Plan or Provider would.
+def _map(blueprint: Blueprint, group: Group, kind: Kind, rows: list[dict[str, Any]]) -> KubeObject:
     return {
-        "apiVersion": API,
-        "kind": kind,
-        "metadata": metadata(
-            blueprint, group.full_name, blueprint.forklift.namespace, group=group, layer="plan", keep=True
-        ),
+        **head(kind, blueprint, group.full_name, blueprint.forklift.namespace, group=group, layer="plan"),
         "spec": {"provider": _providers(blueprint, group), "map": rows},
     }
 
@@ -265,9 +252,7 @@ def plan(blueprint: Blueprint, group: Group) -> KubeObject:
         "vms": [_machine(blueprint, machine) for machine in group.machines],
     }
     return {
-        "apiVersion": API,
-        "kind": "Plan",
-        "metadata": metadata(blueprint, group.full_name, namespace, group=group, layer="plan", keep=True),
+        **head(kinds.PLAN, blueprint, group.full_name, namespace, group=group, layer="plan"),
         "spec": _known(blueprint, spec),
     }
 
@@ -276,10 +261,8 @@ def migration(blueprint: Blueprint, group: Group) -> KubeObject:
     """Return the group's Migration. Once it is applied, it runs; the cutover comes from an overlay."""
     namespace = blueprint.forklift.namespace
     return {
-        "apiVersion": API,
-        "kind": "Migration",
         # Deleting it cancels the run, and applying it again starts another.
-        "metadata": metadata(blueprint, migration_name(group), namespace, group=group, layer="migration", keep=True),
+        **head(kinds.MIGRATION, blueprint, migration_name(group), namespace, group=group, layer="migration"),
         "spec": {"plan": _reference(namespace, group.full_name)},
     }
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from vmferry.backends.metadata import metadata
-from vmferry.kube import versions
+from vmferry.backends.metadata import head
+from vmferry.kube import kinds, versions
 from vmferry.model.blueprint import ArrayCopy, Blueprint, Machine, PlanOptions, ScriptPlan
 from vmferry.model.forklift import ConvertorPods, NodeTerm
 from vmferry.model.manifest import KubeObject
@@ -69,9 +69,7 @@ def made(blueprint: Blueprint) -> Iterator[ScriptPlan]:
 def config_map(blueprint: Blueprint, scripts: ScriptPlan) -> KubeObject:
     """Return a set of scripts; Forklift copies it into the VMs' namespace while they are converted."""
     return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata(blueprint, scripts.config_map, scripts.namespace),
+        **head(kinds.CONFIG_MAP, blueprint, scripts.config_map, scripts.namespace),
         "data": dict(sorted((scripts.scripts or {}).items())),
     }
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends.cdi import BIND_IMMEDIATELY, storage
-from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, base, metadata
+from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, base, head, metadata
 from vmferry.estate.cloud_init import seed
+from vmferry.kube import kinds
 from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic, Placement
 from vmferry.model.manifest import Item, KubeObject, Resource
@@ -74,16 +75,14 @@ def _virtual_machine(blueprint: Blueprint, group: Group, machine: Machine) -> Ku
         "spec": _instance(machine),
     }
     return {
-        "apiVersion": "kubevirt.io/v1",
-        "kind": "VirtualMachine",
-        "metadata": metadata(
+        **head(
+            kinds.VIRTUAL_MACHINE,
             blueprint,
             machine.target_name,
             machine.namespace,
             group=group,
             layer="machines",
             labels=own | by_phase,
-            keep=True,
         ),
         "spec": spec,
     }
@@ -383,9 +382,8 @@ def _service(blueprint: Blueprint, group: Group, machine: Machine, layer: str) -
         for port in machine.ports
     ]
     return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata(
+        **head(
+            kinds.SERVICE,
             blueprint,
             machine.target_name,
             machine.namespace,

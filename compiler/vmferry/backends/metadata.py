@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from vmferry.kube.kinds import Kind
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, Group
 
@@ -33,6 +34,36 @@ Progressing until then, and the next wave would never come.
 """
 
 
+def head(
+    kind: Kind,
+    blueprint: Blueprint,
+    name: str,
+    namespace: str | None = None,
+    *,
+    group: Group | None = None,
+    layer: str | None = None,
+    labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
+    wave: int | None = None,
+) -> dict[str, Any]:
+    """Return the beginning of an object: `apiVersion`, `kind` and metadata, protected if its kind has to be."""
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.name,
+        "metadata": metadata(
+            blueprint,
+            name,
+            namespace,
+            group=group,
+            layer=layer,
+            labels=labels,
+            annotations=annotations,
+            keep=kind.keeps,
+            wave=wave,
+        ),
+    }
+
+
 def metadata(
     blueprint: Blueprint,
     name: str,
@@ -47,9 +78,8 @@ def metadata(
 ) -> dict[str, Any]:
     """Return an object's metadata.
 
-    ``keep`` stamps what keeps Flux and Argo CD from ever deleting the object: set it on whatever
-    holds data or a running migration (VirtualMachine, DataVolume, PersistentVolumeClaim,
-    Namespace, Plan, Migration). Argo CD needs both Prune=false and Delete=false (argo-cd #12388).
+    ``keep`` stamps what keeps Flux and Argo CD from ever deleting the object (`Kind.keeps`). Argo CD needs both
+    Prune=false and Delete=false (argo-cd #12388).
     """
     result: dict[str, Any] = {"name": name}
     if namespace is not None:

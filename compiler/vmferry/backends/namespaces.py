@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from vmferry.backends import credentials, forklift, forklift_plan
-from vmferry.backends.metadata import VM_LABEL, metadata
+from vmferry.backends.metadata import VM_LABEL, head
 from vmferry.backends.vcenter import source_plan
 from vmferry.backends.virt_v2v import CONVERSION_SCC
+from vmferry.kube import kinds
+from vmferry.kube.kinds import Kind, Verbs
 from vmferry.model.application import NamedPort
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, Credential, Group, Machine, NamespacePlan
@@ -25,76 +27,43 @@ _CONTROLLERS = {
 }
 """ServiceAccount that applies by default, and its namespace, by engine."""
 
-APPLY = ("get", "list", "watch", "create", "patch")
-PRUNE = (*APPLY, "delete")
 _ABOUT = "Conversion Jobs note here which of them may read from the vCenter (vmferry docs/conversions.md)."
 _TAKE = ("get", "patch")
-_VERBS = (*PRUNE, "use", "escalate", "bind")  # in the order they are written
+_VERBS = (*kinds.PRUNE, "use", "escalate", "bind")  # in the order they are written
 
 
-class Kind(NamedTuple):
-    """A kind that the applier handles. What must never be pruned, it has no right to delete either."""
+class Right(NamedTuple):
+    """What is allowed with a kind: what it takes to apply it (`Kind.verbs`), or other verbs."""
 
-    group: str
-    resource: str
-    verbs: tuple[str, ...] = PRUNE
+    kind: Kind
+    verbs: Verbs | None = None
     names: tuple[str, ...] = ()  # empty: any
 
 
-_SERVICES = Kind("", "services")
-_CONFIG_MAPS = Kind("", "configmaps")
-_SECRETS = Kind("", "secrets", APPLY)
-_NETWORK_POLICIES = Kind("networking.k8s.io", "networkpolicies")
-_VOLUMES = Kind("cdi.kubevirt.io", "datavolumes", APPLY)
-_MACHINES = Kind("kubevirt.io", "virtualmachines", APPLY)
-
-_BASIC = (
-    Kind("", "namespaces", APPLY),
-    Kind("rbac.authorization.k8s.io", "roles"),
-    Kind("rbac.authorization.k8s.io", "rolebindings"),
-)
-_QUOTAS = Kind("", "resourcequotas")
-_LIMITS = Kind("", "limitranges")
-_ATTACHMENTS = Kind("k8s.cni.cncf.io", "network-attachment-definitions", APPLY)
-_BESIDE = (_QUOTAS, _LIMITS, _CONFIG_MAPS, _NETWORK_POLICIES, _ATTACHMENTS)
+_BASIC = (kinds.NAMESPACE, kinds.ROLE, kinds.ROLE_BINDING)
+_BESIDE = (kinds.QUOTA, kinds.LIMIT_RANGE, kinds.CONFIG_MAP, kinds.NETWORK_POLICY, kinds.NAD)
 """Kinds in the root of a namespace, at one time or another, beside credentials."""
 
-_CONVERSION_SCC = Kind("security.openshift.io", "securitycontextconstraints", ("use",), (CONVERSION_SCC,))
+_CONVERSION_SCC = Right(kinds.SECURITY_CONSTRAINT, ("use",), (CONVERSION_SCC,))
 """The Jobs' own right on OpenShift, which the applier needs to hold to grant it."""
 
-_METHOD_KINDS: dict[str, tuple[Kind, ...]] = {
-    "warm": (_SERVICES,),
-    "cold": (_SERVICES,),
+_OF_METHOD: dict[str, tuple[Kind | Right, ...]] = {
+    "warm": (kinds.SERVICE,),
+    "cold": (kinds.SERVICE,),
     "job": (
-        _SERVICES,
-        _CONFIG_MAPS,
-        Kind("", "serviceaccounts"),
-        Kind("batch", "jobs"),
-        Kind("", "persistentvolumeclaims", ("get", "patch")),  # the Jobs' own right: none grants what it lacks
-        _VOLUMES,
-        _MACHINES,
+        *(kinds.SERVICE, kinds.CONFIG_MAP, kinds.SERVICE_ACCOUNT, kinds.JOB, kinds.DATA_VOLUME, kinds.VIRTUAL_MACHINE),
+        Right(kinds.CLAIM, _TAKE),  # the Jobs' own right: none grants what it lacks
     ),
-    "image": (_SERVICES, _VOLUMES, Kind("cdi.kubevirt.io", "datasources"), _MACHINES),
+    "image": (kinds.SERVICE, kinds.DATA_VOLUME, kinds.DATA_SOURCE, kinds.VIRTUAL_MACHINE),
     "rebuild": (
-        _SERVICES,
-        _CONFIG_MAPS,
-        Kind("", "persistentvolumeclaims", APPLY),
-        Kind("apps", "deployments"),
-        Kind("apps", "statefulsets"),
-        Kind("policy", "poddisruptionbudgets"),
-        _NETWORK_POLICIES,
+        *(kinds.SERVICE, kinds.CONFIG_MAP, kinds.CLAIM, kinds.DEPLOYMENT, kinds.STATEFUL_SET),
+        *(kinds.DISRUPTION_BUDGET, kinds.NETWORK_POLICY),
     ),
 }
-"""Kinds that the backends put into a VM's namespace, by method."""
+"""What the backends put into a VM's namespace, by method."""
 
-_FORKLIFT_KINDS = (
-    Kind("forklift.konveyor.io", "hosts"),
-    Kind("forklift.konveyor.io", "hooks"),
-    Kind("forklift.konveyor.io", "providers", APPLY),
-    Kind("forklift.konveyor.io", "networkmaps", APPLY),
-    Kind("forklift.konveyor.io", "storagemaps", APPLY),
-    Kind("forklift.konveyor.io", "plans", APPLY),
-    Kind("forklift.konveyor.io", "migrations", APPLY),
+_OF_FORKLIFT = (
+    *(kinds.HOST, kinds.HOOK, kinds.PROVIDER, kinds.NETWORK_MAP, kinds.STORAGE_MAP, kinds.PLAN, kinds.MIGRATION),
 )
 
 
@@ -127,9 +96,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
 def _namespace(blueprint: Blueprint, plan: NamespacePlan) -> KubeObject:
     labels = {**plan.labels, "kubernetes.io/metadata.name": plan.name}
     return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": metadata(blueprint, plan.name, labels=labels, keep=True),
+        **head(kinds.NAMESPACE, blueprint, plan.name, labels=labels),
     }
 
 
@@ -138,9 +105,7 @@ def _quota(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
         return
     notes = {QUOTA_BASIS: plan.quota_basis} if plan.quota_basis else None
     yield {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": metadata(blueprint, "vmferry", plan.name, annotations=notes),
+        **head(kinds.QUOTA, blueprint, "vmferry", plan.name, annotations=notes),
         "spec": {"hard": dict(sorted(plan.quota.items()))},
     }
 
@@ -158,9 +123,7 @@ def _default_requests(blueprint: Blueprint, plan: NamespacePlan, groups: list[Gr
     """
     if requests := _requests_by_default(blueprint, plan, groups):
         yield {
-            "apiVersion": "v1",
-            "kind": "LimitRange",
-            "metadata": metadata(blueprint, "vmferry", plan.name),
+            **head(kinds.LIMIT_RANGE, blueprint, "vmferry", plan.name),
             "spec": {"limits": [{"type": "Container", "defaultRequest": requests}]},
         }
 
@@ -189,33 +152,33 @@ def beside_roles(blueprint: Blueprint) -> list[dict[str, Any]]:
 
 
 def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
-    kinds = [*_BASIC, *_credential_kinds(plan.credentials)]
+    rights: list[Kind | Right] = [*_BASIC, *_credential_kinds(plan.credentials)]
     for group in groups:
-        kinds += _METHOD_KINDS[group.method]
+        rights += _OF_METHOD[group.method]
         if group.method == "job" and blueprint.cluster.distribution == "openshift":
-            kinds.append(_CONVERSION_SCC)
+            rights.append(_CONVERSION_SCC)
     if plan.quota:
-        kinds.append(_QUOTAS)
+        rights.append(kinds.QUOTA)
     if _requests_by_default(blueprint, plan, groups):
-        kinds.append(_LIMITS)
+        rights.append(kinds.LIMIT_RANGE)
     if plan.isolate:
-        kinds.append(_NETWORK_POLICIES)
+        rights.append(kinds.NETWORK_POLICY)
     if plan.nads:
-        kinds.append(_ATTACHMENTS)
+        rights.append(kinds.NAD)
     if plan.smoke:
-        kinds.append(Kind("kubevirt.io", "virtualmachines"))
+        rights.append(Right(kinds.VIRTUAL_MACHINE, kinds.PRUNE))  # of a smoke test: it may go
     if plan.forklift:
         # Forklift's webhooks ask whether who creates a Plan or Migration may create the VMs.
-        kinds.append(Kind("kubevirt.io", "virtualmachines", ("create",)))
-    yield from grant(blueprint, APPLIER, plan.name, rules_of(kinds), [applier(blueprint)])
+        rights.append(Right(kinds.VIRTUAL_MACHINE, ("create",)))
+    yield from grant(blueprint, APPLIER, plan.name, rules_of(rights), [applier(blueprint)])
 
 
 def _forklift_rights(blueprint: Blueprint) -> Iterator[KubeObject]:
     references: list[Credential] = []
     for source in forklift.used_sources(blueprint):
         references += [source.credential, *(host.credential for host in source.hosts)]
-    scripts = [_CONFIG_MAPS] if any(forklift_plan.made(blueprint)) else []
-    rules = rules_of([*_FORKLIFT_KINDS, *scripts, *_credential_kinds(references)])
+    scripts = [kinds.CONFIG_MAP] if any(forklift_plan.made(blueprint)) else []
+    rules = rules_of([*_OF_FORKLIFT, *scripts, *_credential_kinds(references)])
     # Other migrations share this namespace.
     name = f"{APPLIER}-{blueprint.name}"
     yield from grant(blueprint, name, blueprint.forklift.namespace, rules, [applier(blueprint)])
@@ -224,18 +187,19 @@ def _forklift_rights(blueprint: Blueprint) -> Iterator[KubeObject]:
 def _credential_kinds(references: Iterable[Credential]) -> Iterator[Kind]:
     for credential in references:
         if credential.external is not None:
-            yield Kind("external-secrets.io", "externalsecrets")
+            yield kinds.EXTERNAL_SECRET
         elif credential.content is not None and b"SealedSecret" in credential.content:
-            yield Kind("bitnami.com", "sealedsecrets")
+            yield kinds.SEALED_SECRET
         elif credential.content is not None:
-            yield _SECRETS
+            yield kinds.SECRET
 
 
-def rules_of(kinds: Iterable[Kind]) -> list[dict[str, Any]]:
+def rules_of(rights: Iterable[Kind | Right]) -> list[dict[str, Any]]:
     """Return one rule for each API group, set of verbs and set of names, in order."""
     verbs: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
-    for kind in kinds:
-        verbs.setdefault((kind.group, kind.resource, kind.names), set()).update(kind.verbs)
+    for right in rights:
+        kind, stated, names = right if isinstance(right, Right) else Right(right)
+        verbs.setdefault((kind.group, kind.plural, names), set()).update(kind.verbs if stated is None else stated)
     resources: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for (group, resource, names), granted in sorted(verbs.items()):
         key = (group, tuple(verb for verb in _VERBS if verb in granted), names)
@@ -267,18 +231,16 @@ def grant(
     subjects: list[dict[str, str]],
 ) -> Iterator[KubeObject]:
     """Yield a role and what binds it to its subjects; those of the cluster where there is no namespace."""
-    kind = "Role" if namespace is not None else "ClusterRole"
+    role, binding = kinds.ROLE, kinds.ROLE_BINDING
+    if namespace is None:
+        role, binding = kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING
     yield {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": kind,
-        "metadata": metadata(blueprint, name, namespace),
+        **head(role, blueprint, name, namespace),
         "rules": rules,
     }
     yield {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": f"{kind}Binding",
-        "metadata": metadata(blueprint, name, namespace),
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
+        **head(binding, blueprint, name, namespace),
+        "roleRef": {"apiGroup": role.group, "kind": role.name, "name": name},
         "subjects": subjects,
     }
 
@@ -309,9 +271,7 @@ def _places(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
     """
     for places in plan.places:
         yield {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": metadata(blueprint, places.name, plan.name),
+            **head(kinds.CONFIG_MAP, blueprint, places.name, plan.name),
             "data": {"about": _ABOUT},  # the Jobs' keys beside it are theirs: the engine applies by server-side apply
         }
         rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [places.name], "verbs": [*_TAKE]}
@@ -331,9 +291,7 @@ def _network_policies(blueprint: Blueprint, plan: NamespacePlan, groups: list[Gr
 
     def policy(name: str, selector: dict[str, Any], rule: dict[str, Any]) -> KubeObject:
         return {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": metadata(blueprint, name, plan.name),
+            **head(kinds.NETWORK_POLICY, blueprint, name, plan.name),
             "spec": {"podSelector": selector, "policyTypes": ["Ingress"], "ingress": [rule]},
         }
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from vmferry.backends.metadata import metadata
+from vmferry.backends.metadata import head, metadata
 from vmferry.backends.names import fitted, suffixed
+from vmferry.kube import kinds
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, BridgePlan, Nad, NamespacePlan, SmokePair
 from vmferry.model.manifest import Item, KubeObject, Resource
@@ -147,14 +148,12 @@ def _definition(blueprint: Blueprint, namespace: str, nad: Nad) -> KubeObject:
     if nad.route is not None:
         annotations[TRANSFER_ROUTE] = nad.route
     return {
-        "apiVersion": "k8s.cni.cncf.io/v1",
-        "kind": "NetworkAttachmentDefinition",
-        "metadata": metadata(
+        **head(
+            kinds.NAD,
             blueprint,
             nad.name,
             namespace,
             annotations=annotations or None,
-            keep=True,  # without it no VM on the network can be restarted or migrated
         ),
         "spec": {"config": json.dumps(nad_config(nad, namespace, blueprint.name))},
     }
@@ -175,9 +174,7 @@ def _node_policy(blueprint: Blueprint, plan: BridgePlan) -> KubeObject:
         "bridge": {"options": {"stp": {"enabled": False}}, "port": [_port(blueprint, plan)]},
     }
     return {
-        "apiVersion": "nmstate.io/v1",
-        "kind": "NodeNetworkConfigurationPolicy",
-        "metadata": metadata(blueprint, _policy_name(blueprint, plan)),
+        **head(kinds.NODE_NETWORK, blueprint, _policy_name(blueprint, plan)),
         "spec": {
             "nodeSelector": dict(sorted(plan.node_selector.items())),
             "desiredState": {"interfaces": [interface]},
@@ -294,8 +291,8 @@ def _smoke_machine(
         },
     }
     return {
-        "apiVersion": "kubevirt.io/v1",
-        "kind": "VirtualMachine",
+        "apiVersion": kinds.VIRTUAL_MACHINE.api_version,
+        "kind": kinds.VIRTUAL_MACHINE.name,
         "metadata": meta,
         "spec": {
             "runStrategy": "Always",

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from vmferry.backends.entry_points import overlay
 from vmferry.backends.forklift import migration_name
-from vmferry.backends.metadata import MIGRATION_LABEL, base, metadata
-from vmferry.kube import versions
+from vmferry.backends.metadata import MIGRATION_LABEL, base, head
+from vmferry.kube import kinds, versions
+from vmferry.kube.kinds import Kind
 from vmferry.model.blueprint import Blueprint, Group, Machine, Step
 from vmferry.model.manifest import File, Item, KubeObject, Patch, Resource, Root
 from vmferry.model.spec import PhaseKind
@@ -24,8 +25,7 @@ PRIORITIES: dict[PhaseKind, int] = {
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
     """Yield the overlay of every step, the components of the phases, and the PriorityClasses they name."""
-    kinds = sorted({phase.kind for phase in blueprint.phases})
-    for kind in kinds:
+    for kind in sorted({phase.kind for phase in blueprint.phases}):
         yield Resource(directory="infra/cluster", object=_priority_class(blueprint, kind))
         yield from _component(kind)
     for group in blueprint.groups:
@@ -55,9 +55,7 @@ def _priority_class(blueprint: Blueprint, kind: PhaseKind) -> KubeObject:
     pod of a VM is to shut the VM down.
     """
     return {
-        "apiVersion": "scheduling.k8s.io/v1",
-        "kind": "PriorityClass",
-        "metadata": _shared_metadata(blueprint, f"vmferry-{kind}"),
+        **_shared_head(blueprint, kinds.PRIORITY_CLASS, f"vmferry-{kind}"),
         "value": PRIORITIES[kind],
         "globalDefault": False,
         "preemptionPolicy": "Never",
@@ -65,10 +63,10 @@ def _priority_class(blueprint: Blueprint, kind: PhaseKind) -> KubeObject:
     }
 
 
-def _shared_metadata(blueprint: Blueprint, name: str) -> KubeObject:
-    """Return metadata without the migration's label: two migrations of one cluster apply the same object."""
-    shared = metadata(blueprint, name, keep=True)
-    del shared["labels"][MIGRATION_LABEL]
+def _shared_head(blueprint: Blueprint, kind: Kind, name: str) -> KubeObject:
+    """Return an object's head without the migration's label: two migrations of one cluster apply the same object."""
+    shared = head(kind, blueprint, name)
+    del shared["metadata"]["labels"][MIGRATION_LABEL]
     return shared
 
 
@@ -78,8 +76,8 @@ def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
         return
     if "migration" in step.layers and group.method == "warm" and group.cutover is not None:
         yield Patch(
-            group="forklift.konveyor.io",
-            kind="Migration",
+            group=kinds.MIGRATION.group,
+            kind=kinds.MIGRATION.name,
             name=migration_name(group),
             namespace=blueprint.forklift.namespace,
             op="add",
@@ -88,8 +86,8 @@ def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
         )
         if group.vm_cutover and versions.certain(blueprint.cluster.versions, versions.VM_CUTOVER):
             yield Patch(
-                group="forklift.konveyor.io",
-                kind="Migration",
+                group=kinds.MIGRATION.group,
+                kind=kinds.MIGRATION.name,
                 name=migration_name(group),
                 namespace=blueprint.forklift.namespace,
                 op="add",
@@ -106,8 +104,8 @@ def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
 def _start(machine: Machine) -> Patch:
     """Return the patch that starts a VM."""
     return Patch(
-        group="kubevirt.io",
-        kind="VirtualMachine",
+        group=kinds.VIRTUAL_MACHINE.group,
+        kind=kinds.VIRTUAL_MACHINE.name,
         name=machine.target_name,
         namespace=machine.namespace,
         op="replace",

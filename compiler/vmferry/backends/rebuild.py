@@ -10,8 +10,10 @@ from decimal import Decimal
 from posixpath import normpath
 from typing import Any
 
-from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, base, metadata
+from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, base, head
 from vmferry.backends.names import suffixed
+from vmferry.kube import kinds
+from vmferry.kube.kinds import Kind
 from vmferry.kube.quantity import format_size, parse_duration, parse_size
 from vmferry.model.application import CONFIG_VOLUME, SCRATCH_VOLUME, Application, EnvVar, NamedPort, Probe
 from vmferry.model.base import LABEL_DOMAIN
@@ -67,16 +69,15 @@ class _Rebuilt:
     def _resource(self, layer: str, obj: KubeObject) -> Resource:
         return Resource(directory=base(self.group, layer), object=obj, lock=self.group.phase)
 
-    def _metadata(self, name: str, layer: str, **more: Any) -> dict[str, Any]:
-        labels = {**self.machine.placement.labels, VM_LABEL: self.name, **more.pop("labels", {})}
-        return metadata(
+    def _head(self, kind: Kind, name: str, layer: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
+        return head(
+            kind,
             self.blueprint,
             name,
             self.machine.namespace,
             group=self.group,
             layer=layer,
-            labels=labels,
-            **more,
+            labels={**self.machine.placement.labels, VM_LABEL: self.name, **(labels or {})},
         )
 
     @property
@@ -87,9 +88,7 @@ class _Rebuilt:
 
     def _config_map(self) -> KubeObject:
         return {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": self._metadata(self.config_name, "config"),
+            **self._head(kinds.CONFIG_MAP, self.config_name, "config"),
             "data": dict(sorted(self.application.config.items())),
         }
 
@@ -103,21 +102,18 @@ class _Rebuilt:
 
     def _claim(self, volume: StateVolume, name: str) -> KubeObject:
         return {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": self._metadata(name, "config", keep=True),
+            **self._head(kinds.CLAIM, name, "config"),
             "spec": _claim_spec(volume),
         }
 
     # --- workload ----------------------------------------------------------------------------
 
     def _workload(self) -> KubeObject:
-        stateful = self.application.kind == "StatefulSet"
+        stateful = self.application.kind == kinds.STATEFUL_SET.name
+        kind = kinds.STATEFUL_SET if stateful else kinds.DEPLOYMENT
         labels = {} if self.machine.priority_class else {PRIORITY_LABEL: "phase"}
         return {
-            "apiVersion": "apps/v1",
-            "kind": self.application.kind,
-            "metadata": self._metadata(self.name, "workload", labels=labels),
+            **self._head(kind, self.name, "workload", labels=labels),
             "spec": {
                 "replicas": 0,
                 "revisionHistoryLimit": 10,
@@ -146,8 +142,8 @@ class _Rebuilt:
         if self.own_state:
             result["volumeClaimTemplates"] = [
                 {
-                    "apiVersion": "v1",
-                    "kind": "PersistentVolumeClaim",
+                    "apiVersion": kinds.CLAIM.api_version,
+                    "kind": kinds.CLAIM.name,
                     "metadata": {"name": volume.name},
                     "spec": _claim_spec(volume),
                 }
@@ -156,9 +152,9 @@ class _Rebuilt:
         return result
 
     def _template(self) -> dict[str, Any]:
-        meta = self._metadata(self.name, "workload")
+        labels = self._head(kinds.POD, self.name, "workload")["metadata"]["labels"]
         apart = self.machine.placement.apart_from
-        template: dict[str, Any] = {"labels": meta["labels"] | ({APART_LABEL: apart} if apart else {})}
+        template: dict[str, Any] = {"labels": labels | ({APART_LABEL: apart} if apart else {})}
         if self.application.config:
             template["annotations"] = {CONFIG_DIGEST: _digest(self.application.config)}
         return {"metadata": template, "spec": self._pod()}
@@ -313,17 +309,13 @@ class _Rebuilt:
             ]
         spec |= {"sessionAffinity": "None", "internalTrafficPolicy": "Cluster"}
         return {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": self._metadata(name, "workload"),
+            **self._head(kinds.SERVICE, name, "workload"),
             "spec": spec,
         }
 
     def _disruption_budget(self) -> KubeObject:
         return {
-            "apiVersion": "policy/v1",
-            "kind": "PodDisruptionBudget",
-            "metadata": self._metadata(self.name, "workload"),
+            **self._head(kinds.DISRUPTION_BUDGET, self.name, "workload"),
             "spec": {"maxUnavailable": 1, "selector": {"matchLabels": self._selector}},
         }
 
@@ -345,9 +337,7 @@ class _Rebuilt:
                 ]
             spec["ingress"] = [rule]
         return {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": self._metadata(self.name, "workload"),
+            **self._head(kinds.NETWORK_POLICY, self.name, "workload"),
             "spec": spec,
         }
 

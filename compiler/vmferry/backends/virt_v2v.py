@@ -10,8 +10,10 @@ from urllib.parse import unquote, urlsplit
 from vmferry.backends.cdi import APPLY_ONCE
 from vmferry.backends.guest_network import linux_interfaces, windows_addresses
 from vmferry.backends.kubevirt import toleration
-from vmferry.backends.metadata import VM_LABEL, base, metadata
+from vmferry.backends.metadata import VM_LABEL, base, head
 from vmferry.backends.vcenter import conversion, conversion_secret, libvirt_location
+from vmferry.kube import kinds
+from vmferry.kube.kinds import Kind
 from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
 from vmferry.model.manifest import File, Item, KubeObject, Resource
@@ -117,36 +119,28 @@ def _access(blueprint: Blueprint, group: Group, machines: list[Machine]) -> Iter
     """Yield what the Jobs of a group run as: it may read and annotate their volume claims, nothing else."""
     name = group.conversion_account
 
-    def identity(annotations: dict[str, str] | None = None) -> dict[str, Any]:
-        return metadata(blueprint, name, group.namespace, group=group, layer="access", annotations=annotations)
+    def identity(kind: Kind, annotations: dict[str, str] | None = None) -> dict[str, Any]:
+        return head(kind, blueprint, name, group.namespace, group=group, layer="access", annotations=annotations)
 
     claims = sorted({disk.claim for machine in machines for disk in machine.disks})
     rules = [_rule("", "persistentvolumeclaims", claims, "get", "patch")]
     if blueprint.cluster.distribution == "openshift":
         rules.append(_rule("security.openshift.io", "securitycontextconstraints", [CONVERSION_SCC], "use"))
     yield {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": identity(),
+        **identity(kinds.SERVICE_ACCOUNT),
         "automountServiceAccountToken": False,
     }
     yield {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": identity(),
+        **identity(kinds.ROLE),
         "rules": rules,
     }
     yield {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": identity(),
+        **identity(kinds.ROLE_BINDING),
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
         "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": group.namespace}],
     }
     yield {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": identity(_AS_WRITTEN),
+        **identity(kinds.CONFIG_MAP, _AS_WRITTEN),
         "data": {"convert.sh": script("convert", machines)},
     }
 
@@ -162,7 +156,8 @@ def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
     """
     labels = {VM_LABEL: machine.target_name}
     queue = conversion(blueprint, machine).queue
-    identity = metadata(
+    identity = head(
+        kinds.JOB,
         blueprint,
         job_name(machine, group.attempt),
         machine.namespace,
@@ -170,17 +165,16 @@ def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
         layer="conversion",
         labels=labels | ({QUEUE_LABEL: queue} if queue else {}),
         annotations=APPLY_ONCE | _AS_WRITTEN,
-        keep=True,
     )
     # Without the VM's label, or the VM's Service would send its clients here.
-    pod_labels = {name: value for name, value in identity["labels"].items() if name not in (*labels, QUEUE_LABEL)}
+    pod_labels = {
+        name: value for name, value in identity["metadata"]["labels"].items() if name not in (*labels, QUEUE_LABEL)
+    }
     pod: dict[str, Any] = {"labels": {"app.kubernetes.io/component": "conversion"} | pod_labels}
     if machine.transfer_network is not None:
         pod["annotations"] = {"k8s.v1.cni.cncf.io/networks": machine.transfer_network}
     return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": identity,
+        **identity,
         "spec": {
             "backoffLimit": _RETRIES,
             "completionMode": "NonIndexed",

@@ -7,18 +7,14 @@ again, with none of their code, before anything is written.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from vmferry.kube import kinds
 from vmferry.model.application import Application
 from vmferry.model.blueprint import Blueprint, Group, Machine
 from vmferry.model.manifest import Item, KubeObject, Resource
 
 _Key = tuple[str, str, str]  # kind, namespace, name
 
-_COUNTED = frozenset(
-    (
-        *("DataSource", "DataVolume", "Deployment", "NetworkMap", "PersistentVolumeClaim", "Plan", "StatefulSet"),
-        *("StorageMap", "VirtualMachine"),
-    )
-)
+_COUNTED = frozenset(kind.name for kind in kinds.EMITTED if kind.counted)
 
 
 class LostError(RuntimeError):
@@ -41,12 +37,12 @@ class Ledger:
 
     def _note(self, obj: KubeObject) -> None:
         kind = obj.get("kind", "")
-        if kind in _COUNTED:
-            meta = obj["metadata"]
-            self._objects[kind, meta.get("namespace", ""), meta["name"]] = obj
-        elif kind == "Job":
+        if kind == kinds.JOB.name:  # only for its claims: there are thousands
             namespace = obj["metadata"]["namespace"]
             self._mounted.update((namespace, claim) for claim in _claims(obj["spec"]["template"]["spec"]))
+        elif kind in _COUNTED:
+            meta = obj["metadata"]
+            self._objects[kind, meta.get("namespace", ""), meta["name"]] = obj
 
     def check(self, blueprint: Blueprint) -> None:
         """Raise LostError where something of the migration is missing."""

@@ -5,14 +5,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from vmferry.kube import kinds
 from vmferry.layout.compiled import Tree
 from vmferry.layout.objects import Issue, Key, key_of, select, shown
 from vmferry.model.finding import Path
 from vmferry.model.manifest import KubeObject
 
 _PATHS = {
-    ("kustomize.toolkit.fluxcd.io", "Kustomization"): ("spec.path",),
-    ("argoproj.io", "Application"): ("spec.source.path", "spec.sources[].path"),
+    kinds.KUSTOMIZATION.key: ("spec.path",),
+    kinds.APPLICATION.key: ("spec.source.path", "spec.sources[].path"),
 }
 _CLUSTERS = "clusters"
 

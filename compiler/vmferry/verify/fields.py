@@ -2,37 +2,32 @@
 
 from typing import NamedTuple
 
-_FORKLIFT = "forklift.konveyor.io"
-_FLUX = "kustomize.toolkit.fluxcd.io"
-_FLUX_SOURCE = "source.toolkit.fluxcd.io"
-_ARGO = "argoproj.io"
-_RBAC = "rbac.authorization.k8s.io"
+from vmferry.kube import kinds
 
-Kind = tuple[str, str]  # API group and kind
+KindKey = tuple[str, str]  # API group and kind
 
-VM: Kind = ("kubevirt.io", "VirtualMachine")
-DATA_VOLUME: Kind = ("cdi.kubevirt.io", "DataVolume")
-_DATA_SOURCE: Kind = ("cdi.kubevirt.io", "DataSource")
-PVC: Kind = ("", "PersistentVolumeClaim")
-_SNAPSHOT: Kind = ("snapshot.storage.k8s.io", "VolumeSnapshot")
-NAD: Kind = ("k8s.cni.cncf.io", "NetworkAttachmentDefinition")
-SECRET: Kind = ("", "Secret")
-_CONFIG_MAP: Kind = ("", "ConfigMap")
-_SERVICE_ACCOUNT: Kind = ("", "ServiceAccount")
-SERVICE: Kind = ("", "Service")
-NAMESPACE: Kind = ("", "Namespace")
-_PRIORITY_CLASS: Kind = ("scheduling.k8s.io", "PriorityClass")
-PLAN: Kind = (_FORKLIFT, "Plan")
-_PROVIDER: Kind = (_FORKLIFT, "Provider")
+VM = kinds.VIRTUAL_MACHINE.key
+DATA_VOLUME = kinds.DATA_VOLUME.key
+PVC = kinds.CLAIM.key
+NAD = kinds.NAD.key
+SECRET = kinds.SECRET.key
+SERVICE = kinds.SERVICE.key
+NAMESPACE = kinds.NAMESPACE.key
+PLAN = kinds.PLAN.key
+_DATA_SOURCE = kinds.DATA_SOURCE.key
+_SNAPSHOT = kinds.VOLUME_SNAPSHOT.key
+_CONFIG_MAP = kinds.CONFIG_MAP.key
+_SERVICE_ACCOUNT = kinds.SERVICE_ACCOUNT.key
+_PRIORITY_CLASS = kinds.PRIORITY_CLASS.key
+_PROVIDER = kinds.PROVIDER.key
+_APP_PROJECT = kinds.APP_PROJECT.key
 
 _CLAIM = (PVC, DATA_VOLUME)  # a DataVolume makes a claim of its own name
-CLUSTER_SCOPED = (NAMESPACE, _PRIORITY_CLASS, (_RBAC, "ClusterRole"))
-# Their namespaces belong to whoever installed the controller.
-CONTROLLERS = (_FORKLIFT, _FLUX, _FLUX_SOURCE, "notification.toolkit.fluxcd.io", _ARGO)
+CLUSTER_SCOPED = frozenset(kind.key for kind in (*kinds.EMITTED, *kinds.REFERRED) if not kind.namespaced)
 # What every cluster has.
 ALWAYS = {
-    ("", "ServiceAccount", "default"),
-    (_ARGO, "AppProject", "default"),
+    (*_SERVICE_ACCOUNT, "default"),
+    (*_APP_PROJECT, "default"),
     (*_PRIORITY_CLASS, "system-cluster-critical"),
     (*_PRIORITY_CLASS, "system-node-critical"),
 }
@@ -49,7 +44,7 @@ class Rule(NamedTuple):
     """
 
     at: str
-    to: tuple[Kind, ...]
+    to: tuple[KindKey, ...]
     field: str = "name"
     external: bool = False
     when: tuple[str, str] | None = None
@@ -100,7 +95,7 @@ def _providers() -> tuple[Rule, ...]:
 VMI = "spec.template.spec"
 _CLOUD_INIT = [f"{VMI}.volumes[].{each}" for each in ("cloudInitNoCloud", "cloudInitConfigDrive")]
 
-RULES: dict[Kind, tuple[Rule, ...]] = {
+RULES: dict[KindKey, tuple[Rule, ...]] = {
     VM: (
         Rule(f"{VMI}.volumes[].persistentVolumeClaim", _CLAIM, "claimName"),
         Rule(f"{VMI}.volumes[].ephemeral.persistentVolumeClaim", _CLAIM, "claimName"),
@@ -124,69 +119,69 @@ RULES: dict[Kind, tuple[Rule, ...]] = {
         Rule("spec.source.dataSource", (_DATA_SOURCE,)),
     ),
     _PROVIDER: (_secret("spec.secret"),),
-    (_FORKLIFT, "Host"): (Rule("spec.provider", (_PROVIDER,)), _secret("spec.secret")),
-    (_FORKLIFT, "Hook"): (
+    kinds.HOST.key: (Rule("spec.provider", (_PROVIDER,)), _secret("spec.secret")),
+    kinds.HOOK.key: (
         Rule("spec.serviceAccount", (_SERVICE_ACCOUNT,), TEXT, external=True),
         _secret("spec.aap.tokenSecret"),
     ),
-    (_FORKLIFT, "NetworkMap"): (
+    kinds.NETWORK_MAP.key: (
         *_providers(),
         Rule("spec.map[].destination", (NAD,), when=("type", "multus")),
     ),
-    (_FORKLIFT, "StorageMap"): (
+    kinds.STORAGE_MAP.key: (
         *_providers(),
         _secret("spec.map[].offloadPlugin.vsphereXcopyConfig.secretRef", TEXT),
         _secret("spec.map[].offloadPlugin.csiVolumeImport.secretRef", TEXT),
     ),
     PLAN: (
         *_providers(),
-        Rule("spec.map.network", ((_FORKLIFT, "NetworkMap"),)),
-        Rule("spec.map.storage", ((_FORKLIFT, "StorageMap"),)),
+        Rule("spec.map.network", (kinds.NETWORK_MAP.key,)),
+        Rule("spec.map.storage", (kinds.STORAGE_MAP.key,)),
         Rule("spec.transferNetwork", (NAD,)),
-        Rule("spec.vms[].hooks[].hook", ((_FORKLIFT, "Hook"),)),
+        Rule("spec.vms[].hooks[].hook", (kinds.HOOK.key,)),
         _secret("spec.vms[].luks"),
         Rule("spec.customizationScripts", (_CONFIG_MAP,), external=True),
         Rule("spec.targetNamespace", (NAMESPACE,), TEXT),
     ),
-    (_FORKLIFT, "Migration"): (Rule("spec.plan", (PLAN,)),),
-    ("", "Pod"): _pod("spec"),
-    ("apps", "Deployment"): _pod("spec.template.spec"),
-    ("apps", "DaemonSet"): _pod("spec.template.spec"),
-    ("apps", "StatefulSet"): (*_pod("spec.template.spec"), Rule("spec.serviceName", (SERVICE,), TEXT)),
-    ("batch", "Job"): _pod("spec.template.spec"),
-    ("batch", "CronJob"): _pod("spec.jobTemplate.spec.template.spec"),
-    (_RBAC, "RoleBinding"): (
-        Rule("roleRef", ((_RBAC, "Role"),), when=("kind", "Role")),
-        Rule("roleRef", ((_RBAC, "ClusterRole"),), external=True, when=("kind", "ClusterRole")),
+    kinds.MIGRATION.key: (Rule("spec.plan", (PLAN,)),),
+    kinds.POD.key: _pod("spec"),
+    kinds.DEPLOYMENT.key: _pod("spec.template.spec"),
+    kinds.DAEMON_SET.key: _pod("spec.template.spec"),
+    kinds.STATEFUL_SET.key: (*_pod("spec.template.spec"), Rule("spec.serviceName", (SERVICE,), TEXT)),
+    kinds.JOB.key: _pod("spec.template.spec"),
+    kinds.CRON_JOB.key: _pod("spec.jobTemplate.spec.template.spec"),
+    kinds.ROLE_BINDING.key: (
+        Rule("roleRef", (kinds.ROLE.key,), when=("kind", "Role")),
+        Rule("roleRef", (kinds.CLUSTER_ROLE.key,), external=True, when=("kind", "ClusterRole")),
         Rule("subjects[]", (_SERVICE_ACCOUNT,), external=True, when=("kind", "ServiceAccount")),
     ),
-    (_RBAC, "ClusterRoleBinding"): (
-        Rule("roleRef", ((_RBAC, "ClusterRole"),), external=True),
+    kinds.CLUSTER_ROLE_BINDING.key: (
+        Rule("roleRef", (kinds.CLUSTER_ROLE.key,), external=True),
         Rule("subjects[]", (_SERVICE_ACCOUNT,), external=True, when=("kind", "ServiceAccount")),
     ),
-    (_FLUX, "Kustomization"): (
+    kinds.KUSTOMIZATION.key: (
         *(
-            Rule("spec.sourceRef", ((_FLUX_SOURCE, kind),), when=("kind", kind))
-            for kind in ("GitRepository", "OCIRepository", "Bucket")
+            Rule("spec.sourceRef", (kind.key,), when=("kind", kind.name))
+            for kind in (kinds.GIT_REPOSITORY, kinds.OCI_REPOSITORY, kinds.BUCKET)
         ),
-        Rule("spec.dependsOn[]", ((_FLUX, "Kustomization"),)),
+        Rule("spec.dependsOn[]", (kinds.KUSTOMIZATION.key,)),
         Rule("spec.serviceAccountName", (_SERVICE_ACCOUNT,), TEXT, external=True),
         _secret("spec.decryption.secretRef"),
         _secret("spec.kubeConfig.secretRef"),
     ),
-    (_FLUX_SOURCE, "GitRepository"): (_secret("spec.secretRef"),),
-    (_ARGO, "Application"): (Rule("spec.project", ((_ARGO, "AppProject"),), TEXT),),
+    kinds.GIT_REPOSITORY.key: (_secret("spec.secretRef"),),
+    kinds.APPLICATION.key: (Rule("spec.project", (_APP_PROJECT,), TEXT),),
 }
 
 # Where the labels of pods are, and the annotation that asks Multus for networks.
-TEMPLATES: dict[Kind, str] = {
+TEMPLATES: dict[KindKey, str] = {
     VM: "spec.template",
-    ("", "Pod"): "",
-    ("apps", "Deployment"): "spec.template",
-    ("apps", "DaemonSet"): "spec.template",
-    ("apps", "StatefulSet"): "spec.template",
-    ("batch", "Job"): "spec.template",
-    ("batch", "CronJob"): "spec.jobTemplate.spec.template",
+    kinds.POD.key: "",
+    kinds.DEPLOYMENT.key: "spec.template",
+    kinds.DAEMON_SET.key: "spec.template",
+    kinds.STATEFUL_SET.key: "spec.template",
+    kinds.JOB.key: "spec.template",
+    kinds.CRON_JOB.key: "spec.jobTemplate.spec.template",
     DATA_VOLUME: "",  # its annotations go to the importer's pod
 }
 NETWORKS = "k8s.v1.cni.cncf.io/networks"

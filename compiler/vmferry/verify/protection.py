@@ -2,22 +2,12 @@
 
 from collections.abc import Iterator
 
+from vmferry.kube import kinds
 from vmferry.layout.objects import Issue, key_of
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.manifest import KubeObject
 
-_KINDS = frozenset(
-    (
-        ("", "Namespace"),
-        ("", "PersistentVolumeClaim"),
-        ("cdi.kubevirt.io", "DataVolume"),
-        ("forklift.konveyor.io", "Migration"),
-        ("forklift.konveyor.io", "NetworkMap"),
-        ("forklift.konveyor.io", "Plan"),
-        ("forklift.konveyor.io", "StorageMap"),
-        ("kubevirt.io", "VirtualMachine"),
-    )
-)
+_KINDS = frozenset(kind.key for kind in kinds.EMITTED if kind.keeps)
 _FLUX = ("kustomize.toolkit.fluxcd.io/prune", "disabled")
 _ARGOCD = ("argocd.argoproj.io/sync-options", ("Prune=false", "Delete=false"))
 
@@ -31,7 +21,7 @@ def check_protection(obj: KubeObject, directory: str, file: str) -> Iterator[Iss
     labels = metadata.get("labels") or {}
     if (key.group, key.kind) not in _KINDS or labels.get("app.kubernetes.io/managed-by") != "vmferry":
         return
-    if key.kind != "Namespace" and f"{LABEL_DOMAIN}/group" not in labels:
+    if (key.group, key.kind) != kinds.NAMESPACE.key and f"{LABEL_DOMAIN}/group" not in labels:
         return
     notes = metadata.get("annotations") or {}
     options = str(notes.get(_ARGOCD[0], "")).replace(" ", "").split(",")

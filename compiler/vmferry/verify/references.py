@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from vmferry.kube.kinds import CONTROLLER_GROUPS, EXTERNAL_SECRET, SEALED_SECRET
 from vmferry.layout.objects import Issue, Key, key_of, select, shown
 from vmferry.model.finding import Path
 from vmferry.model.manifest import KubeObject
 from vmferry.verify.fields import (
     ALWAYS,
     CLUSTER_SCOPED,
-    CONTROLLERS,
     DATA_VOLUME,
     NAD,
     NAMESPACE,
@@ -26,7 +26,6 @@ from vmferry.verify.fields import (
     TEMPLATES,
     VM,
     VMI,
-    Kind,
     Rule,
 )
 
@@ -63,7 +62,7 @@ class Graph:
         key = key_of(obj)
         kind = (key.group, key.kind)
         self.keys.add(key)
-        if key.group in CONTROLLERS:
+        if key.group in CONTROLLER_GROUPS:
             self._controllers.add(key.namespace)
         for reference in references(obj):
             self._references[reference] = None
@@ -202,7 +201,7 @@ def _named(value: Any, rule: Rule, own: str) -> tuple[str, str] | None:
     return (_text(value, "namespace") or own, name) if name else None
 
 
-def _target(kind: Kind, namespace: str, name: str) -> Key:
+def _target(kind: tuple[str, str], namespace: str, name: str) -> Key:
     return Key(*kind, "" if kind in CLUSTER_SCOPED else namespace, name)
 
 
@@ -228,9 +227,9 @@ def _made_by(obj: KubeObject, key: Key) -> Iterator[Key]:
     if (key.group, key.kind) == VM:
         for _, name in select(obj, "spec.dataVolumeTemplates[].metadata.name"):
             yield Key(*DATA_VOLUME, key.namespace, str(name))
-    elif key.kind == "ExternalSecret":
+    elif (key.group, key.kind) == EXTERNAL_SECRET.key:
         yield Key(*SECRET, key.namespace, _text(obj, "spec.target.name") or key.name)
-    elif key.kind == "SealedSecret":
+    elif (key.group, key.kind) == SEALED_SECRET.key:
         yield Key(*SECRET, key.namespace, key.name)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from vmferry.kube.kinds import NAD
 from vmferry.kube.nad import check_config
 from vmferry.layout.compiled import Tree, open_tree
 from vmferry.layout.objects import Issue, Key, is_object, key_of, parse
@@ -148,7 +149,7 @@ class _Verification:
         else:
             self.checked[key] = (obj["apiVersion"], key.kind)
             self._report(issues)
-        if (key.group, key.kind) == ("k8s.cni.cncf.io", "NetworkAttachmentDefinition"):
+        if (key.group, key.kind) == NAD.key:
             self._report(_check_network(obj, key))
         self.graph.add(obj)
         self.sharing.add(obj)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from vmferry.kube.kinds import VIRTUAL_MACHINE
 from vmferry.layout.objects import Issue, Key, key_of, select
 from vmferry.model.finding import Path
 from vmferry.model.manifest import KubeObject
@@ -23,7 +24,7 @@ class Sharing:
     def add(self, obj: KubeObject) -> None:
         """Take note of an object, if it is a VM."""
         key = key_of(obj)
-        if (key.group, key.kind) != ("kubevirt.io", "VirtualMachine"):
+        if (key.group, key.kind) != VIRTUAL_MACHINE.key:
             return
         for path, interface in select(obj, _INTERFACES):
             mac = interface.get("macAddress") if isinstance(interface, dict) else None

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmferry.estate.identity import Directory, Mark, alike, match
+from vmferry.estate.identity import Directory, Likes, Mark, match
 
 WEB = Mark("vc1/vm-1", "vc1", "web", "uuid-web")
 DB = Mark("vc1/vm-2", "vc1", "db", "uuid-db")
@@ -38,9 +38,9 @@ def test_another_vcenter_is_searched_by_uuid_alone_and_only_when_asked_to() -> N
 
 
 def test_what_shares_a_name_a_uuid_or_a_key_is_alike() -> None:
-    assert alike(Mark("vc1/vm-7", "vc1", "web"), [DB, WEB]) is WEB
-    assert alike(Mark("vc1/vm-7", "vc1", "x", "uuid-db"), [WEB, DB]) is DB
-    assert alike(Mark("vc2/vm-7", "vc2", "web", "uuid-web"), [WEB, DB]) is None
+    assert Likes([DB, WEB]).of(Mark("vc1/vm-7", "vc1", "web")) is WEB
+    assert Likes([WEB, DB]).of(Mark("vc1/vm-7", "vc1", "x", "uuid-db")) is DB
+    assert Likes([WEB, DB]).of(Mark("vc2/vm-7", "vc2", "web", "uuid-web")) is None
 
 
 def test_people_name_a_vm_by_id_by_name_or_with_its_vcenter() -> None:

@@ -5,7 +5,7 @@ given to another VM: it is still the same VM, and must not be taken for a new on
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
@@ -80,14 +80,25 @@ def differ(one: Mark, other: Mark) -> bool:
     return False
 
 
-def alike(mark: Mark, others: Iterable[Mark]) -> Mark | None:
-    """Return the first of some VMs that has the key, the name or the UUID of a VM: it may be that one."""
-    for other in others:
-        if other.key == mark.key or (
-            other.source == mark.source and (other.name == mark.name or (mark.uuid and other.uuid == mark.uuid))
-        ):
-            return other
-    return None
+class Likes:
+    """VMs by everything that another VM may have in common with one of them: key, name, UUID."""
+
+    def __init__(self, marks: Iterable[Mark]) -> None:
+        self._by: dict[tuple[str, ...], Mark] = {}
+        for mark in marks:
+            for sign in _signs(mark):
+                self._by.setdefault(sign, mark)
+
+    def of(self, mark: Mark) -> Mark | None:
+        """Return the VM that a VM may be, because of its key, else its UUID, else its name."""
+        return next((found for sign in _signs(mark) if (found := self._by.get(sign)) is not None), None)
+
+
+def _signs(mark: Mark) -> Iterator[tuple[str, ...]]:
+    yield "key", mark.key
+    if mark.uuid:
+        yield "uuid", mark.source, mark.uuid
+    yield "name", mark.source, mark.name
 
 
 class Directory:

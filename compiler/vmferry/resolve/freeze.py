@@ -126,8 +126,9 @@ def _check_doubles(
     journal: Journal,
 ) -> None:
     """Report VMs that look like a frozen one and are not known to be it: they would move twice."""
+    likes = identity.Likes(known)
     for candidate, mark in others:
-        was = identity.alike(mark, known)
+        was = likes.of(mark)
         if was is None:
             continue
         group = machines[was.key].group

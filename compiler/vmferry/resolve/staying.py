@@ -31,7 +31,7 @@ def report_staying(
     sources = {source.name for source in project.spec.sources}
     others = {item.key: item.disposition for item in left}
     staying = {candidate.key: candidate for candidate in candidates if candidate.key in others}
-    marks = [identity.of_vm(candidate.vm, candidate.source) for candidate in staying.values()]
+    likes = identity.Likes(identity.of_vm(candidate.vm, candidate.source) for candidate in staying.values())
     for key, machine in was.machines.items():
         if machine.source not in sources:
             continue  # reported as that
@@ -45,7 +45,7 @@ def report_staying(
             ):
                 _report_elsewhere(machine, stage, *change, now, journal)
             continue
-        mark = identity.alike(identity.of_machine(machine, key), marks)
+        mark = likes.of(identity.of_machine(machine, key))
         found = staying[mark.key] if mark is not None else None
         where = found.origin("disposition") if found else project.where.at("groups", machine.group)
         what = _LEFT.get(others[found.key], "does not move") if found else "is in the spec no more"

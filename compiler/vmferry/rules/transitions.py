@@ -67,9 +67,9 @@ def removed(review: Review) -> Iterator[Problem]:
     staying = [subject for subject in review.subjects if subject.disposition in ("migrate", "rebuild")]
     marks = [identity.of_vm(subject.vm, subject.source) for subject in staying]
     before = {mark.key: mark for _, machine in _machines(review.before) if (mark := identity.of_machine(machine))}
-    found = set(identity.match(before.values(), marks).values())
+    found, likes = set(identity.match(before.values(), marks).values()), identity.Likes(marks)
     for group, machine in _machines(review.before):
-        lost = machine.key not in found and identity.alike(before[machine.key], marks) is None
+        lost = machine.key not in found and likes.of(before[machine.key]) is None
         if lost and _has_moved(group):
             yield Problem(
                 f"VM {machine.name}: was removed while its group {group.name} is at {group.stage}",

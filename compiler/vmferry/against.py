@@ -6,10 +6,10 @@ from pathlib import Path
 
 from vmferry.check import review
 from vmferry.load.history import Identity, Unclear, at_revision, repository_of
-from vmferry.load.project import load
-from vmferry.model.catalog import is_error
+from vmferry.load.project import NOT_ONE_SPEC, load
 from vmferry.model.finding import Finding, SpecError, Where
 from vmferry.model.review import Review
+from vmferry.model.rule import declare
 from vmferry.resolve.blueprint import resolve
 
 PARENT = "parent"
@@ -58,6 +58,18 @@ def _same(here: Review, before: Review) -> bool:
     return now == then
 
 
+EARLIER_DOES_NOT_COMPILE = declare(
+    "VMF861",
+    "error",
+    "the other commit does not compile",
+    why="The rules on transitions need the earlier state: without it nobody notices that a stage was skipped, a "
+    "disk shrank or a VM was removed while it was being copied. What was synced has been compiled, so compare "
+    "with that commit.",
+    essential=False,
+    needs="comparison",
+)
+
+
 def _at(
     commit: str, here: Review, spec: Path, assignments: Path | None, revision: str
 ) -> tuple[Review | None, tuple[Finding, ...]]:
@@ -71,23 +83,34 @@ def _at(
         try:
             was = load(earlier.spec, earlier.assignments)
             resolution = resolve(was)
-            errors = [finding for finding in resolution.findings if is_error(finding)]
+            errors = [finding for finding in resolution.findings if finding.is_error]
         except SpecError as error:
             errors = list(error.findings)
     if not errors:
         return review(was, resolution), ()
-    if [error.code for error in errors] == ["VMF012"] and errors[0].where == Where(file=str(earlier.spec)):
+    if [error.code for error in errors] == [NOT_ONE_SPEC.code] and errors[0].where == Where(file=str(earlier.spec)):
         return None, ()  # the directory was there, and no spec in it
     count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
     said = errors[0].message.replace(str(earlier.spec), str(spec))
-    finding = Finding(
-        code="VMF861",
-        message=f"the spec at {_called(revision)} has {count} (as {said}); it is not compared",
-        help="compare with a commit that compiles: what is in the cluster was made of one; to repair a spec that never "
+    finding = EARLIER_DOES_NOT_COMPILE.finding(
+        f"the spec at {_called(revision)} has {count} (as {said}); it is not compared",
+        "compare with a commit that compiles: what is in the cluster was made of one; to repair a spec that never "
         "did, suppress this until it is merged",
         where=here.project.where,
     )
     return None, (finding,)
+
+
+NOTHING_TO_COMPARE = declare(
+    "VMF812",
+    "error",
+    "nothing to compare the spec with",
+    why="`check --against` follows a spec that was moved by its metadata.name. Where that cannot be done, or a new "
+    "spec has groups on their way already, the rules on transitions would find nothing, and to rename a folder "
+    "would be a way around them.",
+    essential=False,
+    needs="comparison",
+)
 
 
 def _unclear(found: Unclear, here: Review, revision: str) -> Finding:
@@ -99,7 +122,7 @@ def _unclear(found: Unclear, here: Review, revision: str) -> Finding:
     else:
         message = f"nothing is compared: no spec at {_called(revision)} is called {name}, and {paths} is gone since"
         remedy = "keep metadata.name when a spec moves; remove that of a migration that is over in a commit of its own"
-    return Finding(code="VMF812", message=message, help=remedy, where=here.at("metadata", "name"))
+    return NOTHING_TO_COMPARE.finding(message, remedy, where=here.at("metadata", "name"))
 
 
 def _new(here: Review, revision: str) -> Iterator[Finding]:
@@ -109,7 +132,7 @@ def _new(here: Review, revision: str) -> Iterator[Finding]:
         names = ", ".join(moved[:5]) + (", …" if len(moved) > 5 else "")
         message = f"nothing is compared: the spec is not at {_called(revision)}, and groups of it have moved ({names})"
         remedy = "begin with every group at planned; for a spec from another repository, suppress this for one commit"
-        yield Finding(code="VMF812", message=message, help=remedy, where=here.at("groups"))
+        yield NOTHING_TO_COMPARE.finding(message, remedy, where=here.at("groups"))
 
 
 def _called(revision: str) -> str:

@@ -8,10 +8,10 @@ from msgspec import Struct, structs
 
 from vmferry import policy, rules
 from vmferry.load.project import load
-from vmferry.model.catalog import is_error
 from vmferry.model.finding import Finding
 from vmferry.model.project import Project
 from vmferry.model.review import Review
+from vmferry.model.rule import declared
 from vmferry.resolve.blueprint import Resolution, resolve
 
 
@@ -26,7 +26,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     @property
     def broken(self) -> bool:
         """Return whether any finding is an error."""
-        return any(is_error(finding) for finding in self.findings)
+        return any(finding.is_error for finding in self.findings)
 
 
 def ordered(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -35,7 +35,7 @@ def ordered(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     def rank(finding: Finding) -> tuple[bool, str, list[str], str, str]:
         where = finding.where
         path = [f"{part:09d}" if isinstance(part, int) else part for part in where.path] if where else []
-        return (not is_error(finding), where.file if where else "", path, finding.code, finding.message)
+        return (not finding.is_error, where.file if where else "", path, finding.code, finding.message)
 
     return tuple(sorted(dict.fromkeys(findings), key=rank))
 
@@ -56,7 +56,7 @@ def check(
     project = load(spec, assignments, undecided=True)
     resolution = resolve(project)
     found = (*project.findings, *resolution.findings)
-    complete = not any(is_error(finding) for finding in found)  # else the Blueprint is not: rules would guess
+    complete = not any(finding.is_error for finding in found)  # else the Blueprint is not: rules would guess
     here = review(project, resolution, now=now)
     befores: tuple[Review, ...] = ()
     if against is not None:
@@ -70,17 +70,16 @@ def check(
     return Checked(project=project, resolution=resolution, findings=ordered(applied), complete=complete)
 
 
-_PROGRESS = frozenset(("VMF850", "VMF856"))
-"""What goes on too fast since one side of a merge may be what the other side did step by step."""
-
-
 def _by_rules(here: Review, befores: tuple[Review, ...]) -> Iterator[Finding]:
-    """Yield what the rules find since any side of a merge; of progress, what they find since each."""
+    """Yield what the rules find since any side of a merge; of progress, what they find since each.
+
+    What goes on too fast since one side may be what the other side did step by step.
+    """
     sides = [structs.replace(here, before=before) for before in befores] or [here]
     runs = [rules.check(side) for side in sides]
     common = set.intersection(*({(finding.code, finding.where) for finding in run} for run in runs))
     for finding in (finding for run in runs for finding in run):
-        if finding.code not in _PROGRESS or (finding.code, finding.where) in common:
+        if not declared()[finding.code].progress or (finding.code, finding.where) in common:
             yield finding
 
 

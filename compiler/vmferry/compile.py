@@ -11,7 +11,6 @@ from vmferry.check import Checked, check
 from vmferry.load.project import ASSIGNMENTS
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint
-from vmferry.model.catalog import is_error
 from vmferry.model.finding import Finding, SpecError
 from vmferry.model.manifest import INFRA_LOCK
 from vmferry.output import tree
@@ -60,7 +59,7 @@ def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force
     Raises SpecError for errors in the spec, LostError where a VM, a disk or a NIC would be in no manifest.
     """
     if checked.broken:
-        raise SpecError(*(finding for finding in checked.findings if is_error(finding)))
+        raise SpecError(*(finding for finding in checked.findings if finding.is_error))
     blueprint = checked.resolution.blueprint
     root = tree.root_at(out, blueprint.gitops.path)
     check_owner(root, blueprint.name, blueprint.cluster.name)
@@ -72,7 +71,7 @@ def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force
     check_owner(root, blueprint.name, blueprint.cluster.name)
     ledger.check(blueprint)
     placed = policy.accepted(around(root, out, blueprint, planned), checked.project)
-    if any(map(is_error, placed)):
+    if any(finding.is_error for finding in placed):
         raise SpecError(*placed)
     content = render_assignments(checked.resolution.assignments)
     changed = assignments is not None and _differs(assignments, content)

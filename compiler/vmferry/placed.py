@@ -15,6 +15,7 @@ from vmferry.layout.names import OWNER
 from vmferry.load.git import Repository
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.finding import Finding, SpecError
+from vmferry.model.rule import declare
 from vmferry.output.neighbours import shared
 from vmferry.output.render import owner
 from vmferry.output.tree import Merge, Planned
@@ -129,6 +130,19 @@ def _repository(root: Path) -> Repository | None:
     return None
 
 
+ANOTHER_FOLDER = declare(
+    "VMF633",
+    "warning",
+    "entry points name another folder than the tree has",
+    why="Flux and Argo CD read paths from the top of the repository. A tree that was compiled into a folder below "
+    "it names folders that are not there: all checks are green, and the cluster cannot sync.",
+    source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (spec.path: relative to the root of the "
+    "SourceRef); argo-cd docs/user-guide (spec.source.path)",
+    essential=False,
+    needs="tree",
+)
+
+
 def _path(repository: Repository, root: Path, blueprint: Blueprint) -> Iterator[Finding]:
     """Yield a finding (VMF633) where the entry points name another folder than the tree has in its repository.
 
@@ -140,10 +154,9 @@ def _path(repository: Repository, root: Path, blueprint: Blueprint) -> Iterator[
     if real == stated or (remotes and _address(blueprint.gitops.repo_url) not in map(_address, remotes)):
         return
     engine = "Flux" if blueprint.gitops.engine == "flux" else "Argo CD"
-    yield Finding(
-        code="VMF633",
-        message=f"{engine} is told to read `{stated}` from the repository's top, and the tree is at `{real}` in it",
-        help=f"set target.gitops.path: {real}, and compile with --out at the repository's top",
+    yield ANOTHER_FOLDER.finding(
+        f"{engine} is told to read `{stated}` from the repository's top, and the tree is at `{real}` in it",
+        f"set target.gitops.path: {real}, and compile with --out at the repository's top",
     )
 
 

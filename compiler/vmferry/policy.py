@@ -8,9 +8,10 @@ from datetime import UTC, date, datetime
 
 from msgspec import Struct, structs
 
-from vmferry.model.catalog import CATALOG, is_error
+from vmferry import ruleset
 from vmferry.model.finding import Finding, Where
 from vmferry.model.project import Project
+from vmferry.model.rule import RETIRED, Rule, declare
 from vmferry.model.spec import Suppression
 
 
@@ -28,10 +29,6 @@ _Index = Mapping[tuple[str, str | None], list[_Accepted]]
 """Suppressions by rule and VM; those of the whole spec under no VM."""
 
 
-_TRANSITION = re.compile("VMF8[5-9]|VMF812")
-_PLACED = ("VMF632", "VMF633")  # of the tree: found when it is compiled
-
-
 def apply(
     findings: Iterable[Finding], project: Project, now: datetime | None, *, compared: bool = False
 ) -> tuple[Finding, ...]:
@@ -47,7 +44,7 @@ def apply(
         index[item.suppression.rule, item.vm].append(item)
     own = [*_unknown(project, accepted), *_too_lax(project, accepted), *_expired(accepted, now)]
     kept = [finding for finding in _severities(findings, project) if not _suppressed(finding, index, now)]
-    if now is not None and not any(map(is_error, kept)):  # errors may have kept the rules from running
+    if now is not None and not any(finding.is_error for finding in kept):  # errors may have kept the rules from running
         own += [_unused(item) for item in accepted if _idle(item, now, compared=compared)]
     return (*kept, *_severities(own, project))
 
@@ -95,19 +92,19 @@ def _of_vms(globs: tuple[str, ...]) -> Callable[[Finding], bool]:
 def _severities(findings: Iterable[Finding], project: Project) -> Iterator[Finding]:
     """Yield findings with the severity the spec gives their rule; those of rules that are off are gone.
 
-    One that has a severity of its own keeps it: what cannot be changed any more does not stop the compiler.
+    One whose severity is settled keeps it: what cannot be changed any more does not stop the compiler.
     """
-    own = {code: level for code, level in project.spec.rules.items() if code in CATALOG and not _lax(code, level)}
+    own = {code: level for code, level in project.spec.rules.items() if not _lax(code, level)}
     for finding in findings:
         level = own.get(finding.code)
-        if level is None or (finding.severity is not None and level != "off"):
+        if level is None or (finding.settled and level != "off"):
             yield finding
         elif level != "off":
             yield structs.replace(finding, severity=level)
 
 
 def _suppressed(finding: Finding, index: _Index, now: datetime | None) -> bool:
-    if CATALOG[finding.code].essential:
+    if finding.essential:
         return False
     met = [item for vm in (None, *finding.vms) for item in index.get((finding.code, vm), ()) if item.concerns(finding)]
     for item in met:
@@ -129,15 +126,27 @@ def _day(text: str) -> date:
 
 def _lax(code: str, level: str) -> bool:
     """Return whether a severity would let something wrong be written."""
-    return CATALOG[code].essential and CATALOG[code].severity == "error" and level != "error"
+    rule = ruleset.find(code)
+    return rule is not None and rule.essential and rule.severity == "error" and level != "error"
+
+
+NO_SUCH_RULE = declare(
+    "VMF901",
+    "error",
+    "rule does not exist",
+    why="A slip in a code leaves the rule that you meant as it was: a finding that was accepted is back, or one "
+    "that was to stop everybody still only warns.",
+)
 
 
 def _unknown(project: Project, accepted: Iterable[_Accepted]) -> Iterator[Finding]:
     named = [(code, project.where.at("rules", code)) for code in project.spec.rules]
     named += [(item.suppression.rule, item.where.at("rule")) for item in accepted]
     for code, where in named:
-        if code not in CATALOG:
-            yield Finding(code="VMF901", message=f"there is no rule {code}", help=_LIST, where=where)
+        if code in RETIRED:
+            yield NO_SUCH_RULE.finding(f"rule {code} is retired: {RETIRED[code]}", "remove this", where=where)
+        elif ruleset.find(code) is None:
+            yield NO_SUCH_RULE.finding(f"there is no rule {code}", _LIST, where=where)
 
 
 _LIST = "`vmferry rules` lists them"
@@ -145,46 +154,71 @@ _LIST = "`vmferry rules` lists them"
 
 def _too_lax(project: Project, accepted: Iterable[_Accepted]) -> Iterator[Finding]:
     for code, level in project.spec.rules.items():
-        if code in CATALOG and _lax(code, level):
-            yield _essential(code, f"cannot be {level}", project.where.at("rules", code))
+        rule = ruleset.find(code)
+        if rule is not None and _lax(code, level):
+            yield _essential(rule, f"cannot be {level}", project.where.at("rules", code))
     for item in accepted:
-        code = item.suppression.rule
-        if code in CATALOG and CATALOG[code].essential:
-            yield _essential(code, "cannot be suppressed", item.where.at("rule"))
+        rule = ruleset.find(item.suppression.rule)
+        if rule is not None and rule.essential:
+            yield _essential(rule, "cannot be suppressed", item.where.at("rule"))
 
 
-def _essential(code: str, what: str, where: Where) -> Finding:
-    return Finding(
-        code="VMF902",
-        message=f"{code} ({CATALOG[code].title}) {what}",
-        help="correct what it finds: without that, what is compiled would be wrong",
+RULE_IS_ESSENTIAL = declare(
+    "VMF902",
+    "error",
+    "rule cannot be lowered or suppressed",
+    why="Such a rule keeps vmferry from writing manifests that are wrong or incomplete, for example two VMs with "
+    "one MAC address. To accept what it finds does not make that work; correct it in the spec or in vCenter.",
+)
+
+
+def _essential(rule: Rule, what: str, where: Where) -> Finding:
+    return RULE_IS_ESSENTIAL.finding(
+        f"{rule.code} ({rule.title}) {what}",
+        "correct what it finds: without that, what is compiled would be wrong",
         where=where,
     )
+
+
+EXPIRED_SUPPRESSION = declare(
+    "VMF904",
+    "error",
+    "suppression has expired",
+    why="Somebody accepted a risk up to a day, and that day is over. Otherwise a VM would run for years on what "
+    "was meant for a week.",
+)
 
 
 def _expired(accepted: Iterable[_Accepted], now: datetime | None) -> Iterator[Finding]:
     for item in accepted:
         if _over(item, now):
-            yield Finding(
-                code="VMF904",
-                message=f"suppression of {item.suppression.rule} expired after {item.suppression.until}",
-                help="mend what it accepts, or decide anew and set a later day",
+            yield EXPIRED_SUPPRESSION.finding(
+                f"suppression of {item.suppression.rule} expired after {item.suppression.until}",
+                "mend what it accepts, or decide anew and set a later day",
                 where=item.where.at("until"),
             )
 
 
 def _idle(item: _Accepted, now: datetime, *, compared: bool) -> bool:
     """Return whether a suppression is of no use."""
-    rule = CATALOG.get(item.suppression.rule)
-    if rule is None or rule.essential or rule.code in _PLACED or (_TRANSITION.match(rule.code) and not compared):
+    rule = ruleset.find(item.suppression.rule)
+    if rule is None or rule.essential or rule.needs == "tree" or (rule.needs == "comparison" and not compared):
         return False
     return not item.used and not _over(item, now)
 
 
+IDLE_SUPPRESSION = declare(
+    "VMF903",
+    "warning",
+    "suppression suppresses nothing",
+    why="What it accepts has been mended since, or never was where it says. Left in place it would hide the same "
+    "problem on the day it comes back, when nobody looks at it.",
+)
+
+
 def _unused(item: _Accepted) -> Finding:
-    return Finding(
-        code="VMF903",
-        message=f"nothing is found that this suppression of {item.suppression.rule} accepts",
-        help="remove it",
+    return IDLE_SUPPRESSION.finding(
+        f"nothing is found that this suppression of {item.suppression.rule} accepts",
+        "remove it",
         where=item.where,
     )

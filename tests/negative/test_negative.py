@@ -22,8 +22,8 @@ from pathlib import Path
 import pytest
 from tests.invocation import Result, process, vmferry
 
-from vmferry.model.catalog import CATALOG
 from vmferry.rules import CHECKS
+from vmferry.ruleset import every
 from vmferry.yaml.read import MAX_BYTES
 
 HERE = Path(__file__).parent
@@ -117,7 +117,7 @@ def runs(case: Path, project: Path, out: Path) -> Iterator[Result]:
 def test_negative_example(case: Path, compiled: Path, tmp_path: Path) -> None:
     project, wanted = tmp_path / "project", expectations(case)
     assert wanted, "nothing is expected of this example"
-    broken = any(CATALOG[code].severity == "error" for code, *_ in wanted)
+    broken = any(every()[code].severity == "error" for code, *_ in wanted)
     lay_out(case, project, tmp_path / "out")
     out = compiled if broken else tmp_path / "out"
     before, tree = snapshot(project), snapshot(compiled)
@@ -133,7 +133,7 @@ def test_negative_example(case: Path, compiled: Path, tmp_path: Path) -> None:
         assert SECRET not in other.text
     for code, file, line, column in wanted:
         place = f"{project / file}:{line}:{column}: " if line else f"{project}: "
-        severity = CATALOG[code].severity
+        severity = every()[code].severity
         assert f"{place}{severity}[{code}] " in results[0].out
     if broken:
         assert snapshot(project) == before
@@ -142,7 +142,7 @@ def test_negative_example(case: Path, compiled: Path, tmp_path: Path) -> None:
 
 def test_every_code_that_a_spec_can_give_has_an_example() -> None:
     shown = {code for case in CASES for code, *_ in expectations(case)}
-    possible = {code for code in CATALOG if code < "VMF600" and code not in _RULES}
+    possible = {code for code in every() if code < "VMF600" and code not in _RULES}
     assert possible == shown & possible
 
 

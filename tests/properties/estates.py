@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from vmferry.check import Checked, check, is_error
+from vmferry.check import Checked, check
 from vmferry.compile import Compiled, compile_tree
 from vmferry.model.spec import Stage
 from vmferry.yaml.write import dump
@@ -136,7 +136,7 @@ def build(
     """Return what an estate compiles to; nothing but the spec is written."""
     spec = estate.write(directory, dice=dice, assignments=assignments)
     checked = check(spec)
-    errors = [f"{f.code} {f.message}" for f in checked.findings if is_error(f)]
+    errors = [f"{f.code} {f.message}" for f in checked.findings if f.is_error]
     assert not errors, "\n".join(errors)
     compiled = compile_tree(checked, directory / "out", spec / "assignments.yaml")
     assert compiled.changes.conflicts == ()

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from vmferry import rules
+from vmferry import rules, ruleset
 from vmferry.estate.guests import unconverted
-from vmferry.model.catalog import CATALOG
 from vmferry.rules.concerns import CONCERNS, Seen
 
 assert rules.CHECKS, "importing the package registers the rules"
@@ -241,7 +240,7 @@ def page() -> str:
         "",
         "| rule | Forklift's concern | |",
         "| --- | --- | --- |",
-        *(f"| {code} | `{BY_CODE[code]}` | {CATALOG[code].title} |" for code in sorted(BY_CODE)),
+        *(f"| {code} | `{BY_CODE[code]}` | {ruleset.of(code).title} |" for code in sorted(BY_CODE)),
         "",
         "## Where they differ",
         "",

@@ -5,18 +5,19 @@ from pathlib import Path
 import pytest
 from tests.rules.laying import EXAMPLES, run
 
-from vmferry.model.catalog import CATALOG, Rule
+from vmferry.model.rule import Rule
 from vmferry.rules import CHECKS
+from vmferry.ruleset import every
 
-RULES = sorted(CATALOG.values(), key=lambda rule: rule.code)
+RULES = tuple(every().values())
 
 
 def test_every_check_is_in_the_registry() -> None:
-    assert set(CHECKS) <= set(CATALOG)
+    assert set(CHECKS) <= set(every())
 
 
 def test_nothing_but_rules_has_examples() -> None:
-    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} <= set(CATALOG)
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} <= set(every())
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)

@@ -7,7 +7,6 @@ from tests.resolve.projects import Data, project, vm
 
 from vmferry import rules
 from vmferry.check import review
-from vmferry.model.catalog import is_error
 from vmferry.model.finding import Finding
 from vmferry.resolve.blueprint import resolve
 
@@ -20,7 +19,7 @@ def found(code: str, *vms: Data, **sections: Any) -> list[Finding]:
     """Return what a rule finds in a small project without errors."""
     made = project(*vms, **sections)
     resolution = resolve(made)
-    assert [each.message for each in resolution.findings if is_error(each)] == []
+    assert [each.message for each in resolution.findings if each.is_error] == []
     return [each for each in rules.check(review(made, resolution)) if each.code == code]
 
 

@@ -8,7 +8,6 @@ from tests.resolve.projects import Data, defaults, project, vm
 
 from vmferry import rules
 from vmferry.check import review
-from vmferry.model.catalog import is_error
 from vmferry.model.finding import Finding
 from vmferry.model.inventory import Inventory
 from vmferry.resolve.blueprint import resolve
@@ -23,7 +22,7 @@ def found(*vms: Data, inventory: list[Data] | None = None, **sections: Any) -> l
         part = {"metadata": {"name": "vc1"}, "source": {"name": "vc1", "kind": "vcenter"}, "networks": inventory}
         made = msgspec.structs.replace(made, inventories=(msgspec.convert(part, Inventory),))
     resolution = resolve(made)
-    assert [finding.message for finding in resolution.findings if is_error(finding)] == []
+    assert [finding.message for finding in resolution.findings if finding.is_error] == []
     return [each for each in rules.check(review(made, resolution)) if "VMF220" <= each.code <= "VMF239"]
 
 

@@ -12,13 +12,14 @@ from tests.rules.laying import commit, merge
 
 from vmferry import policy
 from vmferry.check import check
-from vmferry.model.finding import Finding, Where
+from vmferry.model.finding import Where
+from vmferry.rules.fields import later
 from vmferry.rules.page import EXAMPLES
 from vmferry.yaml.write import dump
 
 Data = dict[str, Any]
 
-RULE = "VMF508"
+RULE = later.code
 """A warning on a VM that Forklift makes without the CPU model it is to have; not essential."""
 REASON = "the default CPU will do for the first days"
 CODES = (RULE, "VMF9", "VMF102", "VMF115", "VMF206")
@@ -165,7 +166,7 @@ def test_the_name_of_a_vm_is_no_glob_in_its_own_suppression(tmp_path: Path) -> N
 
 
 def test_a_finding_on_several_vms_is_hidden_only_where_all_of_them_are_meant() -> None:
-    both = Finding(code=RULE, message="a and b", vms=("a", "b"))
+    both = later.finding("a and b", vms=("a", "b"))
     one = projects.project(vm("a", accepted()), vm("b"), suppress=[accepted(vms=["a", "c"])])
     assert both in policy.apply([both], one, None)
     all_of_them = projects.project(vm("a"), vm("b"), suppress=[accepted(vms=["a", "b"])])
@@ -173,7 +174,7 @@ def test_a_finding_on_several_vms_is_hidden_only_where_all_of_them_are_meant() -
 
 
 def test_a_finding_on_no_vm_is_not_hidden_by_globs() -> None:
-    general = Finding(code=RULE, message="on the spec")
+    general = later.finding("on the spec")
     assert general in policy.apply([general], projects.project(vm("a"), suppress=[accepted(vms=["*"])]), None)
     assert policy.apply([general], projects.project(vm("a"), suppress=[accepted()]), None) == ()
 
@@ -196,7 +197,7 @@ def test_a_vm_of_the_same_name_in_another_vcenter_is_another_vm(tmp_path: Path) 
 
 def test_a_finding_that_either_of_two_vms_of_one_name_may_have_is_not_hidden() -> None:
     twins = projects.project(vm("a", accepted(), source="vc1"), vm("a", source="vc2"))
-    unclear = Finding(code=RULE, message="VM a", vms=("a",), where=Where(file="spec.yaml").at("defaults"))
+    unclear = later.finding("VM a", vms=("a",), where=Where(file="spec.yaml").at("defaults"))
     assert unclear in policy.apply([unclear], twins, None)
 
 

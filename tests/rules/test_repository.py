@@ -6,6 +6,7 @@ from tests.resolve.projects import Data, project, vm
 from vmferry.check import review
 from vmferry.resolve.blueprint import resolve
 from vmferry.rules.registry import run
+from vmferry.rules.repository import INVALID_REPOSITORY_URL
 
 
 def findings(url: str) -> list[str]:
@@ -14,7 +15,7 @@ def findings(url: str) -> list[str]:
         "gitops": {"engine": "flux", "repoURL": url, "gitSecret": "key"},
     }
     made = project(vm("a"), target=target)
-    return [each.message for each in run("VMF612", review(made, resolve(made)))]
+    return [each.message for each in run(INVALID_REPOSITORY_URL, review(made, resolve(made)))]
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ from tests.resolve.projects import Data, project, vm
 
 from vmferry import rules
 from vmferry.check import review
-from vmferry.model.catalog import is_error
 from vmferry.model.finding import Finding
 from vmferry.model.inventory import Inventory, InventoryCluster
 from vmferry.model.spec import VirtualMachine
 from vmferry.policy import apply
 from vmferry.resolve.blueprint import resolve
 from vmferry.rules.concerns import CONCERNS, Seen
+from vmferry.ruleset import of
 
 MIB = 1 << 20
 CLUSTERS = {"name": "vc1", "kind": "vcenter"}
@@ -30,7 +30,7 @@ def found(code: str, *vms: Data, inventories: tuple[Inventory, ...] = (), **sect
     """Return what one rule says of a migration that has no errors before the rules."""
     spec = msgspec.structs.replace(project(*vms, **sections), inventories=inventories)
     resolution = resolve(spec)
-    assert [finding for finding in resolution.findings if is_error(finding)] == []
+    assert [finding for finding in resolution.findings if finding.is_error] == []
     return [finding for finding in rules.check(review(spec, resolution)) if finding.code == code]
 
 
@@ -199,7 +199,7 @@ def test_a_loss_is_told_after_the_cutover_too_as_an_information(
 
 def test_the_severity_of_a_loss_is_not_raised_after_the_cutover() -> None:
     made = project(vm(usb=True), rules={"VMF728": "error"})
-    finding = Finding(code="VMF728", message="", severity="info")
+    finding = of("VMF728").finding("", severity="info")
     [kept] = [each for each in apply([finding], made, None) if each.code == "VMF728"]
     assert kept.severity == "info"
     off = project(vm(usb=True), rules={"VMF728": "off"})

@@ -8,7 +8,6 @@ from tests.resolve.projects import Data, defaults, project, vm
 
 from vmferry import rules
 from vmferry.check import review
-from vmferry.model.catalog import is_error
 from vmferry.model.finding import Finding
 from vmferry.model.inventory import Inventory
 from vmferry.model.project import Entry
@@ -41,7 +40,7 @@ def found(*vms: Data, repeats: tuple[str, ...] = (), **sections: Any) -> list[Fi
         part = {"metadata": {"name": "vc1"}, "source": {"name": "vc1", "kind": "vcenter"}, **inventory}
         made = msgspec.structs.replace(made, inventories=(msgspec.convert(part, Inventory),))
     resolution = resolve(made)
-    assert [finding.message for finding in resolution.findings if is_error(finding)] == []
+    assert [finding.message for finding in resolution.findings if finding.is_error] == []
     return [each for each in rules.check(review(made, resolution)) if "VMF120" <= each.code <= "VMF139"]
 
 

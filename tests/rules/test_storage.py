@@ -9,7 +9,6 @@ from tests.resolve.projects import Data, defaults, project, vm
 from vmferry import rules
 from vmferry.check import review
 from vmferry.model.assignments import Assignments
-from vmferry.model.catalog import is_error
 from vmferry.model.finding import Finding
 from vmferry.model.inventory import InventoryCluster
 from vmferry.model.review import Review
@@ -28,7 +27,7 @@ def reviewed(*vms: Data, assignments: Assignments | None = None, **sections: Any
     """Return the review of a small project without errors."""
     made = project(*vms, assignments=assignments, **sections)
     resolution = resolve(made)
-    assert [each.message for each in resolution.findings if is_error(each)] == []
+    assert [each.message for each in resolution.findings if each.is_error] == []
     return review(made, resolution)
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
+from vmferry import ruleset
 from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import counted, printable, show, summary
 from vmferry.cli.fix import findings_of, fix
 from vmferry.cli.options import all_option, assignments_option, findings_option, now_option, spec_argument
-from vmferry.model.catalog import CATALOG, is_error, severity
 from vmferry.model.finding import Finding
 
 
@@ -26,8 +26,8 @@ class Prefix(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the prefix as it stands in codes. Fails as click does for one that no code begins with."""
         prefix = str(value).upper()
-        if not prefix or not any(code.startswith(prefix) for code in CATALOG):
-            close = difflib.get_close_matches(prefix, CATALOG, n=1)
+        if not prefix or not ruleset.starting(prefix):
+            close = difflib.get_close_matches(prefix, ruleset.every(), n=1)
             hint = f"Did you mean {close[0]}?" if close else "`vmferry rules` lists them."
             self.fail(f"no rule's code begins with {value!r}. {hint}", param, ctx)
         return prefix
@@ -95,7 +95,7 @@ def command(
     findings = tuple(finding for finding in checked.findings if _chosen(finding, select, ignore))
     show(findings, checked.project.texts, style=style, everything=everything)
     _talk(checked, findings)
-    counts = Counter(map(severity, findings))
+    counts = Counter(finding.severity for finding in findings)
     too_many = max_warnings is not None and counts["warning"] > max_warnings
     if too_many:
         click.echo(f"{counted(counts['warning'], 'warning')}, of which {max_warnings} are accepted", err=True)
@@ -126,7 +126,11 @@ def _talk(checked: Checked, findings: tuple[Finding, ...]) -> None:
     moving = sum(len(group.machines) for group in groups)
     click.echo(f"{summary(findings)}; {counted(moving, 'VM')} in {counted(len(groups), 'group')}", err=True)
     if hidden := len(checked.findings) - len(findings):
-        errors = sum(map(is_error, checked.findings)) - sum(map(is_error, findings))
+        errors = _errors(checked.findings) - _errors(findings)
         note = f"; {errors} {'is an error' if errors == 1 else 'are errors'}, which keeps rules from running"
         partial = errors and not checked.complete
         click.echo(f"{counted(hidden, 'finding')} of rules that were not asked for{note if partial else ''}", err=True)
+
+
+def _errors(findings: tuple[Finding, ...]) -> int:
+    return sum(finding.is_error for finding in findings)

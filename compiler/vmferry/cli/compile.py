@@ -11,8 +11,9 @@ from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, interactive, printable, show, summary
 from vmferry.cli.options import all_option, assignments_option, format_option, spec_argument
 from vmferry.compile import Checked, Compiled, assignments_path, check, compile_tree, untracked, write
-from vmferry.model.catalog import severity
+from vmferry.layout.compiled import OUT_OF_DATE
 from vmferry.model.finding import Finding
+from vmferry.model.rule import declare
 from vmferry.output.diff import unified
 
 
@@ -116,10 +117,21 @@ def _report(checked: Checked, compiled: Compiled, everything: bool, *, compare: 
 
 
 def _warn(findings: tuple[Finding, ...], checked: Checked, everything: bool) -> None:
-    grave = tuple(finding for finding in findings if severity(finding) != "info")
+    grave = tuple(finding for finding in findings if finding.severity != "info")
     show(grave, checked.project.texts, everything=everything, err=True)
     if grave:
         click.echo(summary(grave), err=True)
+
+
+NOT_IN_GIT = declare(
+    "VMF630",
+    "error",
+    "generated file is not in git",
+    why="`git commit --all` leaves out files that are new, and .gitignore may have a pattern that some of the tree "
+    "fit, such as *.lock. A kustomization that lists a file which the commit does not have builds here and nowhere "
+    "else: Flux stops for the whole root.",
+    source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (Ready, BuildFailed)",
+)
 
 
 def _missing(compiled: Compiled) -> Iterator[Finding]:
@@ -128,17 +140,17 @@ def _missing(compiled: Compiled) -> Iterator[Finding]:
         fix = f"run `git add {shlex.quote(str(compiled.root))}`; if .gitignore names it, take it out there"
         if path == compiled.assignments:
             fix = f"run `git add {shlex.quote(str(path))}`"
-        yield Finding(code="VMF630", message=f"{path} is not in git", help=fix)
+        yield NOT_IN_GIT.finding(f"{path} is not in git", fix)
 
 
 def _stale(compiled: Compiled) -> list[Finding]:
     """Return one finding a file that differs from what the spec gives."""
     changes, fix = compiled.changes, "run vmferry compile and commit what it writes"
     found = [
-        Finding(code="VMF604", message=f"{compiled.root / path} would be {word}", help=fix)
+        OUT_OF_DATE.finding(f"{compiled.root / path} would be {word}", fix)
         for word, paths in (("created", changes.created), ("updated", changes.updated), ("deleted", changes.deleted))
         for path in paths
     ]
     if compiled.assignments_changed:
-        found.append(Finding(code="VMF604", message=f"{compiled.assignments} would be updated", help=fix))
+        found.append(OUT_OF_DATE.finding(f"{compiled.assignments} would be updated", fix))
     return found

@@ -12,11 +12,10 @@ from typing import Any
 import click
 from msgspec import structs
 
-from vmferry import files
+from vmferry import files, ruleset
 from vmferry.check import ordered
 from vmferry.load.project import UnreadableError
 from vmferry.load.validate import may_be_secret
-from vmferry.model.catalog import CATALOG, severity
 from vmferry.model.finding import Finding, Span, SpecError, Where
 from vmferry.yaml.positions import MAX_SHOWN, Wanted, line_text, locate
 from vmferry.yaml.read import MAX_BYTES
@@ -81,7 +80,7 @@ def show(
         click.echo(_text(finding, spans.get(id(finding)), texts), err=err)
     for code, count in sorted(counts.items()):
         if not everything and count > _SHOWN:
-            click.echo(f"… and {count - _SHOWN} more {code} ({CATALOG[code].title}); --all shows them", err=err)
+            click.echo(f"… and {count - _SHOWN} more {code} ({ruleset.of(code).title}); --all shows them", err=err)
 
 
 def _grouped(findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -144,7 +143,7 @@ def as_data(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> list[dic
         result.append(
             {
                 "code": finding.code,
-                "severity": severity(finding),
+                "severity": finding.severity,
                 "message": finding.message,
                 "help": finding.help,
                 "file": finding.where.file if finding.where else None,
@@ -160,7 +159,7 @@ def as_data(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> list[dic
 
 def summary(findings: tuple[Finding, ...]) -> str:
     """Return the count of findings in words."""
-    counts = Counter(map(severity, findings))
+    counts = Counter(finding.severity for finding in findings)
     parts = [counted(counts[name], name) for name in ("error", "warning", "info") if counts[name]]
     return ", ".join(parts) or "no findings"
 
@@ -171,7 +170,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def _text(finding: Finding, span: Span | None, texts: Mapping[str, str]) -> str:
-    level = severity(finding)
+    level = finding.severity
     code = click.style(f"{level}[{finding.code}]", fg=_COLORS[level], bold=True)
     lines = [f"{_place(finding, span)}{code} {_indented(finding.message)}"]
     if span is not None and finding.where is not None and not finding.secret:

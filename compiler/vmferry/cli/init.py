@@ -11,6 +11,7 @@ import click
 
 from vmferry import files as disk
 from vmferry.cli import FINDINGS
+from vmferry.load.project import UNKNOWN_KIND
 from vmferry.load.schema import KINDS, file_name, json_schema
 
 if TYPE_CHECKING:
@@ -138,9 +139,7 @@ def _inventories(directory: Path) -> "list[Inventory]":
             data = document.data
             if not isinstance(data, dict) or data.get("kind") != "Inventory":
                 message = f"{path.name} is no Inventory"
-                findings.append(
-                    Finding(code="VMF011", message=message, help="`vmferry import` writes them", where=where)
-                )
+                findings.append(UNKNOWN_KIND.finding(message, "`vmferry import` writes them", where=where))
                 continue
             value, found = convert(data, Inventory, where, raw.decode("utf-8-sig"))
             findings += found

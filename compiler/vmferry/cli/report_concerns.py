@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from vmferry import ruleset
 from vmferry.check import check
 from vmferry.cli.findings import as_json, counted, printable
 from vmferry.cli.options import assignments_option, now_option, remember, spec_argument
@@ -44,7 +45,7 @@ def command(spec: Path, assignments: Path | None, now: datetime, style: str, eve
       vmferry report concerns migration/ --format json | jq '.rules[:5]'
     """  # noqa: D301 - click wants the character
     checked = check(spec, assignments, now=now)
-    found = concerns(checked.findings, checked.resolution.subjects)
+    found = concerns(checked.findings, checked.resolution.subjects, lambda code: ruleset.of(code).title)
     summary = _summary(found) + ("" if checked.complete else f"\n{_PARTIAL}")
     if style == "json":
         click.echo(as_json(msgspec.to_builtins(found)))

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import click
 
-from vmferry import files
+from vmferry import files, ruleset
 from vmferry.cli import rules_versions
 from vmferry.cli.findings import as_json
-from vmferry.model.catalog import Rule
-from vmferry.rules import CATALOG
+from vmferry.model.rule import RETIRED, Rule
 from vmferry.rules.page import example, index, page
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
@@ -44,7 +43,7 @@ def command(code: str | None, style: str, out: Path | None, show_versions: bool)
         shown = {"text": rules_versions.text, "json": rules_versions.json, "md": rules_versions.markdown}
         click.echo(shown[style](), nl=style == "json")
         return
-    known = [CATALOG[each] for each in sorted(CATALOG)]
+    known = [*ruleset.every().values()]
     if code is not None:
         known = [_named(code)]
     if out is not None:
@@ -61,10 +60,13 @@ def command(code: str | None, style: str, out: Path | None, show_versions: bool)
 
 
 def _named(code: str) -> Rule:
-    rule = CATALOG.get(code.upper())
+    rules, named = ruleset.every(), code.upper()
+    if named in RETIRED:
+        raise click.UsageError(f"Rule {named} is retired: {RETIRED[named]}.")
+    rule = rules.get(named)
     if rule is None:
-        begins = [each for each in sorted(CATALOG) if each.startswith(code.upper())]
-        close = begins or difflib.get_close_matches(code.upper(), CATALOG, n=1)
+        begins = [each for each in rules if each.startswith(named)]
+        close = begins or difflib.get_close_matches(named, rules, n=1)
         hint = f" Did you mean {close[0]}?" if close else " `vmferry rules` lists them."
         raise click.UsageError(f"There is no rule {code!r}.{hint}")
     return rule

@@ -10,7 +10,6 @@ import click
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, interactive, show, summary, texts_of
 from vmferry.cli.options import all_option, findings_option
-from vmferry.model.catalog import is_error
 from vmferry.verify.run import Report, verify
 
 
@@ -43,7 +42,7 @@ def command(directory: Path, schemas: tuple[Path, ...], style: str, everything: 
         show(report.findings, texts, style=style, everything=everything)
         if style == "text":
             _print(report)
-    return FINDINGS if any(map(is_error, report.findings)) else 0
+    return FINDINGS if any(finding.is_error for finding in report.findings) else 0
 
 
 @contextlib.contextmanager

@@ -11,7 +11,17 @@ from msgspec import Struct
 
 from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Machine
+from vmferry.model.rule import declare
 from vmferry.model.spec import VirtualMachine
+
+TARGET_NAME_TWICE = declare(
+    "VMF110",
+    "error",
+    "two VMs with one target name",
+    why="vCenter tells VMs in different folders apart, a namespace has each name once: one VM's manifest would "
+    "overwrite the other's, and its disks with it.",
+    source="https://kubernetes.io/docs/concepts/overview/working-with-objects/names/",
+)
 
 
 class Mark(Struct, frozen=True):

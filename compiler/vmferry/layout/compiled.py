@@ -10,11 +10,36 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vmferry import files as disk
-from vmferry.layout.locks import DIRECTORY, lock_name
+from vmferry.layout.locks import DIRECTORY, INVALID_LOCK, lock_name
 from vmferry.layout.names import KUSTOMIZATION_FILES
 from vmferry.layout.objects import Issue, Key, is_object, key_of, parse
 from vmferry.model import finding
 from vmferry.model.finding import Finding, SpecError, Where
+from vmferry.model.rule import declare
+
+EDITED_BY_HAND = declare(
+    "VMF601",
+    "error",
+    "file was edited by hand",
+    why="The next compile would undo the edit, and until then the cluster runs what no spec says. Edits "
+    "have a place of their own, the local/ component beside each overlay, which vmferry never "
+    "touches.",
+)
+FILE_IN_THE_WAY = declare(
+    "VMF602",
+    "error",
+    "file is in the way",
+    why="vmferry overwrites and removes only files that it wrote itself. One of somebody else's where a "
+    "compiled file goes would be lost, and one beside compiled manifests is listed in no "
+    "kustomization.yaml: it looks deployed and is not.",
+)
+OUT_OF_DATE = declare(
+    "VMF604",
+    "error",
+    "output is not up to date",
+    why="What Flux or Argo CD applies is the tree, not the spec. If the two differ, the reviewers of the "
+    "pull request have looked at something that will not happen.",
+)
 
 YAML_SUFFIXES = (".yaml", ".yml", ".json")
 _DEEPEST = 4  # folders between the directory that is given and the tree
@@ -109,7 +134,7 @@ class Tree:
         elif issue.key is not None and (source := self.sources.get(issue.key)):
             path = _existing(source.data, issue.path)
             where = Where(file=str(self.top / source.file), document=source.document, path=path)
-        return Finding(code=issue.code, message=issue.message, help=issue.help, where=where)
+        return issue.rule.finding(issue.message, issue.help, where=where)
 
     def _kustomizations(self) -> Iterator[tuple[str, Kustomization]]:
         for file in self.files:
@@ -132,9 +157,9 @@ def open_tree(directory: Path) -> Tree:
         return Tree(found[0], "" if prefix == "." else prefix)
     if found:
         message = f"`{directory}` holds {len(found)} compiled trees: {', '.join(map(str, found))}"
-        raise SpecError(Finding(code="VMF603", message=message, help="Verify one at a time."))
+        raise SpecError(INVALID_LOCK.finding(message, "Verify one at a time."))
     message = f"`{directory}` holds no compiled tree: no folder in it has {DIRECTORY}/*.lock"
-    raise SpecError(Finding(code="VMF603", message=message, help="Give the directory that `compile --out` wrote to."))
+    raise SpecError(INVALID_LOCK.finding(message, "Give the directory that `compile --out` wrote to."))
 
 
 def trees_below(directory: Path, depth: int) -> Iterator[Path]:

@@ -9,6 +9,7 @@ import re
 from msgspec import Struct
 
 from vmferry.model.finding import Finding, Span, SpecError, Where
+from vmferry.model.rule import declare
 
 DIRECTORY = "locks"
 _SUFFIX = ".lock"
@@ -43,11 +44,21 @@ class Lock(Struct, frozen=True):
     seeds: dict[str, str] = {}
 
 
+UNSAFE_PATH = declare(
+    "VMF611",
+    "error",
+    "output path is not safe",
+    why="Names from vCenter become paths, and locks say what may be removed. A path that leads out of the "
+    "tree, into .git, or that another operating system takes for a different file would write or "
+    "delete what is none of vmferry's business.",
+)
+
+
 def lock_path(name: str) -> str:
     """Return where the lock ``name`` lies in the tree; raises SpecError (VMF611) for no name of a file."""
     path = f"{DIRECTORY}/{name}{_SUFFIX}"
     if lock_name(path) != name:
-        raise SpecError(Finding(code="VMF611", message=f"lock {name!r} cannot be the name of a file"))
+        raise SpecError(UNSAFE_PATH.finding(f"lock {name!r} cannot be the name of a file"))
     return path
 
 
@@ -147,15 +158,23 @@ def _refusal(path: str, seen: dict[str, str], file: str, number: int, line: str)
         return _invalid(file, number, line, f"`{path}` is listed twice")
     if problem := path_problem(path):
         message = f"path {path!r} in a lock: {problem}"
-        return Finding(code="VMF611", message=message, help=_HELP, where=_where(file, number, line))
+        return UNSAFE_PATH.finding(message, _HELP, where=_where(file, number, line))
     return None
 
 
+INVALID_LOCK = declare(
+    "VMF603",
+    "error",
+    "lock file is not valid",
+    why="A lock says which files are vmferry's, so that it can remove what is no longer compiled and "
+    "nothing else. With a lock that cannot be read it would have to guess whose a file is.",
+)
+
+
 def _invalid(file: str, number: int, line: str, problem: str) -> Finding:
-    return Finding(
-        code="VMF603",
-        message=f"lock file is not valid: {problem}",
-        help=_HELP,
+    return INVALID_LOCK.finding(
+        f"lock file is not valid: {problem}",
+        _HELP,
         where=_where(file, number, line),
     )
 

@@ -8,6 +8,7 @@ import yaml_rs
 
 from vmferry.model.finding import Path
 from vmferry.model.manifest import KubeObject, api_group
+from vmferry.model.rule import Rule
 
 # kustomize, like most writers, leaves `_1` plain; yaml-rs would read a number there.
 _UNDERSCORED = re.compile(r"(?m)((?:: |- ))([._-]*_[0-9._]+)$")
@@ -32,7 +33,7 @@ class Issue(NamedTuple):
     ``path`` leads to the value in the object, or in the file.
     """
 
-    code: str
+    rule: Rule
     message: str
     help: str = ""
     key: Key | None = None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from vmferry import files
 from vmferry.model.finding import Finding, SpecError, Where
+from vmferry.yaml.faults import UNREADABLE_FILE
 
 _ELSEWHERE = frozenset(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"))
 """What git tells its hooks, relative to where it runs them."""
@@ -208,13 +209,13 @@ class Repository:
             return subprocess.run(command, input=stdin, capture_output=True, env=env, check=False)
         except FileNotFoundError:
             message = "git is not installed"
-            raise SpecError(Finding(code="VMF009", message=message, where=Where(file=str(self.directory)))) from None
+            raise SpecError(UNREADABLE_FILE.finding(message, where=Where(file=str(self.directory)))) from None
 
     def _unreadable(self, commit: str, said: bytes) -> SpecError:
         reason = said.decode(errors="replace").strip().partition("\n")[0]
         message = f"git cannot read {self.directory} at {commit[:12]}" + (f": {reason}" if reason else "")
-        return SpecError(Finding(code="VMF009", message=message, help=_FETCH, where=Where(file=str(self.directory))))
+        return SpecError(UNREADABLE_FILE.finding(message, _FETCH, where=Where(file=str(self.directory))))
 
 
 def _refused(message: str, remedy: str, spec: Path) -> Finding:
-    return Finding(code="VMF009", message=message, help=remedy, where=Where(file=str(spec)))
+    return UNREADABLE_FILE.finding(message, remedy, where=Where(file=str(spec)))

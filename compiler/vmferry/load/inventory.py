@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from vmferry.estate import identity
+from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE, UNDEFINED_REFERENCE
 from vmferry.model.finding import Finding, Where
 from vmferry.model.inventory import FACTS, Inventory
 from vmferry.model.project import Entry
@@ -76,10 +77,9 @@ class _Stated:
     def _double(self, entry: Entry, first: Entry) -> None:
         """Report an entry for a VM that another entry is about."""
         self.findings.append(
-            Finding(
-                code="VMF101",
-                message=f"VM {entry.vm.name} has a second entry; the other is in {first.where.file}",
-                help="keep one of the two; VMs of one name in one vCenter need their `id`",
+            DEFINED_TWICE.finding(
+                f"VM {entry.vm.name} has a second entry; the other is in {first.where.file}",
+                "keep one of the two; VMs of one name in one vCenter need their `id`",
                 where=entry.where.at("name"),
                 vms=(entry.vm.name,),
             )
@@ -87,10 +87,9 @@ class _Stated:
 
     def _ambiguous(self, entry: Entry) -> None:
         self.findings.append(
-            Finding(
-                code="VMF102",
-                message=f"the inventory has several VMs called {entry.vm.name!r}",
-                help="say which: add the `id`",
+            UNDEFINED_REFERENCE.finding(
+                f"the inventory has several VMs called {entry.vm.name!r}",
+                "say which: add the `id`",
                 where=entry.where.at("name"),
                 vms=(entry.vm.name,),
             )
@@ -118,10 +117,9 @@ def _decided(vm: VirtualMachine, where: Where) -> Iterable[Finding]:
     for name in _DECISIONS:
         if getattr(vm, name) != getattr(_BLANK, name):
             kind = "decision" if name in Decisions.__struct_fields__ else "statement"
-            yield Finding(
-                code="VMF116",
-                message=f"VM {vm.name}: {name} is a {kind}, and stands in an inventory",
-                help="put it into the spec: the next import writes the inventory anew",
+            yield NOT_APPLICABLE.finding(
+                f"VM {vm.name}: {name} is a {kind}, and stands in an inventory",
+                "put it into the spec: the next import writes the inventory anew",
                 where=where,
                 vms=(vm.name,),
             )

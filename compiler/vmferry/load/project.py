@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from vmferry import files
+from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.load import include
 from vmferry.load.inventory import merge
 from vmferry.load.validate import convert, may_be_secret, settle
@@ -18,7 +19,9 @@ from vmferry.model.base import API_VERSION
 from vmferry.model.finding import Finding, SpecError, Where
 from vmferry.model.inventory import Inventory
 from vmferry.model.project import Entry, Project
+from vmferry.model.rule import declare
 from vmferry.model.spec import Credentials, MigrationSpec, VirtualMachineSet
+from vmferry.yaml.faults import UNREADABLE_FILE
 from vmferry.yaml.positions import line_text
 from vmferry.yaml.read import MAX_BYTES, Document, joined, read
 
@@ -59,6 +62,15 @@ def load(spec: Path, assignments: Path | None = None, *, undecided: bool = False
     return project
 
 
+UNKNOWN_KIND = declare(
+    "VMF011",
+    "error",
+    "unknown apiVersion or kind",
+    why="A file with a slip in these two lines would be passed over as some other tool's, and so would every VM "
+    "in it. A version that this vmferry does not know may mean something else by the same words.",
+)
+
+
 def read_inventories(path: Path) -> tuple[Inventory, ...]:
     """Return the inventory at ``path``: one file, or every YAML file below a directory.
 
@@ -71,10 +83,10 @@ def read_inventories(path: Path) -> tuple[Inventory, ...]:
         reading.file(path, strict=True, named=True)
     if reading.specs or reading.sets:
         where = (reading.specs or reading.sets)[0][1]
-        reading.findings.append(Finding(code="VMF011", message="this is no inventory", where=where.at("kind")))
+        reading.findings.append(UNKNOWN_KIND.finding("this is no inventory", where=where.at("kind")))
     if not reading.inventories and not reading.findings:
         message = f"no inventory in {path}"
-        reading.findings.append(Finding(code="VMF011", message=message, where=Where(file=str(path))))
+        reading.findings.append(UNKNOWN_KIND.finding(message, where=Where(file=str(path))))
     if reading.findings:
         raise UnreadableError(reading.findings, reading.texts)
     return tuple(inventory for inventory, _ in reading.inventories)
@@ -86,6 +98,22 @@ class UnreadableError(SpecError):
     def __init__(self, findings: Iterable[Finding], texts: Mapping[str, str]) -> None:
         super().__init__(*findings)
         self.texts = texts
+
+
+NOT_ONE_SPEC = declare(
+    "VMF012",
+    "error",
+    "not exactly one MigrationSpec",
+    why="A directory is one migration with one target and one set of phases. With two specs in it nobody could "
+    "say whose VMs are whose, and with none there is nothing to go by.",
+)
+EMPTY_INCLUDE = declare(
+    "VMF018",
+    "error",
+    "include matches no file",
+    why="The glob is misspelt, or its files are missing from the checkout. The VMs in them would stay behind, and "
+    "nobody would be told.",
+)
 
 
 class _Reading:
@@ -143,10 +171,9 @@ class _Reading:
         except OSError as error:
             message = f"cannot read {path}: {error.strerror}"
             self.findings.append(
-                Finding(
-                    code="VMF009",
-                    message=message,
-                    help="give the path of a spec file or of the directory that holds it",
+                UNREADABLE_FILE.finding(
+                    message,
+                    "give the path of a spec file or of the directory that holds it",
                     where=Where(file=str(path)),
                 )
             )
@@ -210,7 +237,7 @@ class _Reading:
             found = include.find(self.root, pattern)
         except ValueError as error:
             message = f"include {_short(pattern)!r}: {error}"
-            raise SpecError(Finding(code="VMF018", message=message, where=where)) from None
+            raise SpecError(EMPTY_INCLUDE.finding(message, where=where)) from None
         if found.obstacles:
             raise SpecError(*(_obstructed(obstacle, where) for obstacle in found.obstacles))
         paths = [path for path in found.paths if path.name != ASSIGNMENTS]
@@ -218,10 +245,9 @@ class _Reading:
             self._inside(path, pattern, where)
         if not paths:
             raise SpecError(
-                Finding(
-                    code="VMF018",
-                    message=f"include {_short(pattern)!r} matches no file",
-                    help=f"globs are relative to {self.root}; use vms/**/*.yaml for every depth",
+                EMPTY_INCLUDE.finding(
+                    f"include {_short(pattern)!r} matches no file",
+                    f"globs are relative to {self.root}; use vms/**/*.yaml for every depth",
                     where=where,
                 )
             )
@@ -240,16 +266,13 @@ class _Reading:
         if not self.specs and not self.failed_spec and not self.findings:
             message = f"no MigrationSpec in {self.root}"
             help_text = "write one with `vmferry init DIR`"
-            self.findings.append(
-                Finding(code="VMF012", message=message, help=help_text, where=Where(file=str(self.root)))
-            )
+            self.findings.append(NOT_ONE_SPEC.finding(message, help_text, where=Where(file=str(self.root))))
         for spec, where in self.specs[1:]:
             message = f"a second MigrationSpec, {spec.metadata.name}; the first is in {self.specs[0][1].file}"
             self.findings.append(
-                Finding(
-                    code="VMF012",
-                    message=message,
-                    help="one directory is one migration",
+                NOT_ONE_SPEC.finding(
+                    message,
+                    "one directory is one migration",
                     where=where.at("kind"),
                 )
             )
@@ -303,7 +326,7 @@ class _Reading:
             return None
         if len(documents) != 1 or not isinstance(documents[0].data, dict):
             self.findings.append(
-                Finding(code="VMF411", message="the file is not one mapping of assignments", help=broken, where=where)
+                ASSIGNMENTS_MISFIT.finding("the file is not one mapping of assignments", broken, where=where)
             )
             return None
         data = documents[0].data
@@ -312,7 +335,8 @@ class _Reading:
         except ValueError:
             _, found = convert(data, Assignments, where, self.texts[str(path)])
             self.findings += [
-                replace(f, code="VMF411", message=f"assignments: {f.message}", help=broken, fix=None) for f in found
+                ASSIGNMENTS_MISFIT.finding(f"assignments: {f.message}", broken, where=f.where, secret=f.secret)
+                for f in found
             ]
         return None
 
@@ -342,7 +366,7 @@ class _Reading:
             message = f"cannot read {name}: {error.strerror}"
         except ValueError as error:  # a zero byte in the name
             message = f"cannot read {name!r}: {error}"
-        raise SpecError(Finding(code="VMF009", message=message, help=help_text, where=where))
+        raise SpecError(UNREADABLE_FILE.finding(message, help_text, where=where))
 
 
 def _typed_assignments(data: Any) -> Assignments:
@@ -388,10 +412,9 @@ def _meant(version: str, kind: str) -> bool:
 
 
 def _not_ours(where: Where, why: str) -> Finding:
-    return Finding(
-        code="VMF011",
-        message=f"the document {why}",
-        help=f"start it with apiVersion: {API_VERSION} and kind: MigrationSpec or VirtualMachineSet",
+    return UNKNOWN_KIND.finding(
+        f"the document {why}",
+        f"start it with apiVersion: {API_VERSION} and kind: MigrationSpec or VirtualMachineSet",
         where=where,
     )
 
@@ -400,7 +423,7 @@ def _wrong_kind(where: Where, data: dict[str, Any]) -> Finding:
     version, kind = data.get("apiVersion"), data.get("kind")
     field, got, wanted = ("apiVersion", version, API_VERSION) if version != API_VERSION else ("kind", kind, _either())
     message = f"`{field}` is {_short(repr(got))}" if field in data else f"`{field}` is missing"
-    return Finding(code="VMF011", message=message, help=f"write {field}: {wanted}", where=where.at(field))
+    return UNKNOWN_KIND.finding(message, f"write {field}: {wanted}", where=where.at(field))
 
 
 def _short(text: str) -> str:
@@ -411,10 +434,9 @@ def _obstructed(obstacle: include.Obstacle, where: Where) -> Finding:
     """Return the finding for what a glob could not look at."""
     if obstacle.leaves:
         return _leaves(str(obstacle.path), where)
-    return Finding(
-        code="VMF009",
-        message=f"cannot read {obstacle.path}: {obstacle.problem}",
-        help="correct or remove it: what may be below it would be missing without a word",
+    return UNREADABLE_FILE.finding(
+        f"cannot read {obstacle.path}: {obstacle.problem}",
+        "correct or remove it: what may be below it would be missing without a word",
         where=where,
     )
 
@@ -423,10 +445,18 @@ def _either(names: Iterable[str] = _TYPES) -> str:
     return " or ".join(names)
 
 
+PATH_LEAVES_SPEC = declare(
+    "VMF008",
+    "error",
+    "path leaves the spec's directory",
+    why="A spec is reviewed, checked and committed as one directory; a file from elsewhere could change without "
+    "any of that. On a CI server, a pull request could read files that are none of its business.",
+)
+
+
 def _leaves(text: str, where: Where) -> Finding:
-    return Finding(
-        code="VMF008",
-        message=f"{text!r} leaves the spec's directory",
-        help="put the file below the directory of the spec; links that lead out are not followed",
+    return PATH_LEAVES_SPEC.finding(
+        f"{text!r} leaves the spec's directory",
+        "put the file below the directory of the spec; links that lead out are not followed",
         where=where,
     )

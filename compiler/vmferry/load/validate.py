@@ -9,11 +9,15 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from vmferry.estate.statements import SCHEMA_MISFIT
+from vmferry.estate.words.secrecy import SECRET_MATERIAL
 from vmferry.load.schema import file_name
 from vmferry.model import base
 from vmferry.model.finding import Finding, Path, Where
 from vmferry.model.inventory import Inventory
+from vmferry.model.rule import declare
 from vmferry.shipped import shipped
+from vmferry.yaml.faults import UNFIT_CHARACTER
 
 T = TypeVar("T")
 
@@ -105,11 +109,11 @@ def settle(data: Any, kind: type[Any], where: Where, text: str) -> list[Finding]
     result = []
     for path, value in places.items():
         misfit = misfits.get(path)
-        if misfit is not None and misfit.code != "VMF013":
+        if misfit is not None and misfit.code != SCHEMA_MISFIT.code:
             continue  # the key is wrong, whatever its value
         help_text = "replace TODO by a value" + (f": {misfit.help}" if misfit is not None and misfit.help else "")
         message = f"{_name(path)} is left to decide: {value.splitlines()[0][:80]}"
-        result.append(Finding(code="VMF013", message=message, help=help_text, where=where.at(*path)))
+        result.append(SCHEMA_MISFIT.finding(message, help_text, where=where.at(*path)))
         if misfit is not None:
             _stand_in(data, path)
     return result
@@ -156,19 +160,38 @@ def _strings(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from _strings(value, (*path, index))
 
 
+KEY_WITHOUT_VALUE = declare(
+    "VMF017",
+    "error",
+    "key without a value",
+    why="It may mean that the value is not known, that there is none, or that somebody forgot it, and the three "
+    "lead to different migrations. Write `[]` for a list that is known to be empty, and leave out what nobody "
+    "knows.",
+)
+
+
 def _empty(data: Any, where: Where) -> list[Finding]:
     """Return the keys without a value."""
     if b"null" not in msgspec.json.encode(data):  # a tenth of the time that looking at every value takes
         return []
     return [
-        Finding(
-            code="VMF017",
-            message=f"{_name(path)} has no value",
-            help="give it one, or remove the key: an absent fact is unknown, not empty",
+        KEY_WITHOUT_VALUE.finding(
+            f"{_name(path)} has no value",
+            "give it one, or remove the key: an absent fact is unknown, not empty",
             where=where.at(*path, key=isinstance(path[-1], str)),
         )
         for path in _nulls(data)
     ]
+
+
+FLUX_SUBSTITUTION = declare(
+    "VMF016",
+    "error",
+    "`${` would be substituted by Flux",
+    why="A Flux Kustomization with `postBuild` puts values in place of `${NAME}` before it applies a manifest, "
+    "and nothing at all where the name is unknown. A start command would reach the cluster with holes in it.",
+    source="https://fluxcd.io/flux/components/kustomize/kustomizations/#post-build-variable-substitution",
+)
 
 
 def _hygiene(data: Any, where: Where, text: str) -> Iterator[Finding]:
@@ -176,19 +199,17 @@ def _hygiene(data: Any, where: Where, text: str) -> Iterator[Finding]:
     if _hints(text).hidden:
         for path, value in _strings(data):
             if _UNFIT.search(value):
-                yield Finding(
-                    code="VMF019",
-                    message="a character that kustomize cannot read (U+007F, U+FFFE or U+FFFF)",
-                    help="take it out of the name; vCenter shows it as nothing, or as a box",
+                yield UNFIT_CHARACTER.finding(
+                    "a character that kustomize cannot read (U+007F, U+FFFE or U+FFFF)",
+                    "take it out of the name; vCenter shows it as nothing, or as a box",
                     where=where.at(*path),
                 )
     if _hints(text).variable:
         for path, value in _strings(data):
             if "${" in value:
-                yield Finding(
-                    code="VMF016",
-                    message="`${` in a value: Flux would replace it (postBuild), by nothing if the variable is unset",
-                    help="write $(NAME) for a container's variable, or keep the text in a ConfigMap or Secret",
+                yield FLUX_SUBSTITUTION.finding(
+                    "`${` in a value: Flux would replace it (postBuild), by nothing if the variable is unset",
+                    "write $(NAME) for a container's variable, or keep the text in a ConfigMap or Secret",
                     where=where.at(*path),
                 )
 
@@ -234,10 +255,9 @@ def _named_values(data: Any) -> Iterator[tuple[Path, str, str]]:
 
 
 def _secret(where: Where, what: str) -> Finding:
-    return Finding(
-        code="VMF015",
-        message=f"secret material in a spec: {what}",
-        help=_USE_REFERENCE,
+    return SECRET_MATERIAL.finding(
+        f"secret material in a spec: {what}",
+        _USE_REFERENCE,
         where=where,
         secret=True,
     )
@@ -269,7 +289,7 @@ def _as_msgspec_says(error: msgspec.ValidationError, where: Where) -> Finding:
     said = _SAYS.fullmatch(str(error))
     what, path = (said["what"], said["path"]) if said else (str(error), "")
     steps: list[str | int] = [name or int(index) for name, index in _STEP.findall(path.partition("[...]")[0])]
-    return Finding(code="VMF013", message=f"{_name(tuple(steps))}: {what}", where=where.at(*steps))
+    return SCHEMA_MISFIT.finding(f"{_name(tuple(steps))}: {what}", where=where.at(*steps))
 
 
 def _translate(problem: Any, above: Path, where: Where) -> Iterator[Finding]:
@@ -286,27 +306,24 @@ def _translate(problem: Any, above: Path, where: Where) -> Iterator[Finding]:
     elif rule == "required":
         missing = [key for key in wanted if key not in value]
         if problem.message.startswith(f"{missing[0]!r}"):  # one problem a key; report all at the first
-            yield Finding(
-                code="VMF013",
-                message=f"{name} lacks {_list(missing)}",
-                help=_describe(problem.schema["properties"][missing[0]]),
+            yield SCHEMA_MISFIT.finding(
+                f"{name} lacks {_list(missing)}",
+                _describe(problem.schema["properties"][missing[0]]),
                 where=where.at(*path),
             )
     elif rule == "anyOf":
         yield from _alternatives(problem, path, where)
     elif "propertyNames" in problem.schema_path:
-        yield Finding(
-            code="VMF013",
-            message=f"the key {_shown(value)} in {name} {_wanted(rule, wanted, problem.schema)}",
-            help=_describe(problem.schema),
+        yield SCHEMA_MISFIT.finding(
+            f"the key {_shown(value)} in {name} {_wanted(rule, wanted, problem.schema)}",
+            _describe(problem.schema),
             where=where.at(*path, value, key=True),
         )
     else:
         private = _may_hold_secret(path, value)
-        yield Finding(
-            code="VMF013",
-            message=f"{name} {_wanted(rule, wanted, problem.schema)}" + ("" if private else f", not {_shown(value)}"),
-            help=_help(rule, wanted, "" if private else value, problem.schema),
+        yield SCHEMA_MISFIT.finding(
+            f"{name} {_wanted(rule, wanted, problem.schema)}" + ("" if private else f", not {_shown(value)}"),
+            _help(rule, wanted, "" if private else value, problem.schema),
             where=where.at(*path),
             secret=private,
             fix=None if private else _right(rule, wanted, value, problem.schema),
@@ -363,7 +380,7 @@ def _alternatives(problem: Any, path: Path, where: Where) -> Iterator[Finding]:
         tags = sorted({str(word) for subs in branches.values() for sub in subs for word in _tag_words(sub)})
         message = f"{_name(path)} has unknown type {_shown(tag)}" if tag is not None else f"{_name(path)} lacks `type`"
         place = where.at(*path, "type") if tag is not None else where.at(*path)
-        yield Finding(code="VMF013", message=message, help=f"one of {', '.join(tags)}{_mean(tag, tags)}", where=place)
+        yield SCHEMA_MISFIT.finding(message, f"one of {', '.join(tags)}{_mean(tag, tags)}", where=place)
         return
     fitting = [subs for subs in branches.values() if not any(sub.validator == "type" and not sub.path for sub in subs)]
     if len(fitting) == 1:
@@ -375,9 +392,8 @@ def _alternatives(problem: Any, path: Path, where: Where) -> Iterator[Finding]:
         for option in options
     ]
     private = _may_hold_secret(path, value)
-    yield Finding(
-        code="VMF013",
-        message=f"{_name(path)} must be {' or '.join(kinds)}" + ("" if private else f", not {_shown(value)}"),
+    yield SCHEMA_MISFIT.finding(
+        f"{_name(path)} must be {' or '.join(kinds)}" + ("" if private else f", not {_shown(value)}"),
         where=where.at(*path),
         secret=private,
     )
@@ -396,6 +412,15 @@ def _tag_words(sub: Any) -> list[Any]:
     return list(tag.get("enum", ()))
 
 
+UNKNOWN_FIELD = declare(
+    "VMF014",
+    "error",
+    "unknown field",
+    why="A misspelt field would be dropped without a word, and its default would hold: the VM would move by "
+    "another path, or into another namespace, than somebody wrote down.",
+)
+
+
 def _unknown(key: str, present: dict[str, Any], known: dict[str, Any], parent: str, where: Where) -> Finding:
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
     if _SECRET_KEY.search(key) and not close:
@@ -403,10 +428,9 @@ def _unknown(key: str, present: dict[str, Any], known: dict[str, Any], parent: s
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     folded = [name for name in known if name.lower() == key.lower().replace("_", "").replace("-", "")]
     guess = (folded or close)[:1]
-    return Finding(
-        code="VMF014",
-        message=f"unknown field `{key}` in {parent}" + (f"; did you mean `{guess[0]}`?" if guess else ""),
-        help=_describe(known[guess[0]]) if guess else f"known fields: {', '.join(sorted(known))}",
+    return UNKNOWN_FIELD.finding(
+        f"unknown field `{key}` in {parent}" + (f"; did you mean `{guess[0]}`?" if guess else ""),
+        _describe(known[guess[0]]) if guess else f"known fields: {', '.join(sorted(known))}",
         where=where,
         secret=bool(_SECRET_KEY.search(key)),
         fix=folded[0] if len(folded) == 1 and folded[0] not in present else None,

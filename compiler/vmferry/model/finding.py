@@ -1,10 +1,13 @@
 """What is wrong with a spec, and where: the one type that every check reports with."""
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, NewType
 
 from msgspec import Struct
 
 Severity = Literal["error", "warning", "info"]
+
+Code = NewType("Code", str)
+"""The code of a rule. Only a declaration makes one (`vmferry.model.rule`), so that no finding has a code of its own."""
 
 Path = tuple[str | int, ...]
 """Keys and indices from the top of one YAML document down to a value."""
@@ -39,22 +42,30 @@ class Where(Struct, frozen=True, kw_only=True):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that is wrong: the rule's code, what, where, and how to fix it.
+    """One thing that is wrong: the rule's code, what, where, and how to fix it. A `Rule` makes it.
 
     ``vms`` names every VM it concerns, so that a report can count them. ``secret`` says that the
-    offending line holds secret material, which must then be shown to nobody. ``severity`` is set where it
-    is not the rule's own. ``fix`` is the text that would be right in place of what stands at ``where``, if
-    there is one right answer; `{}` in it is what stands there.
+    offending line holds secret material, which must then be shown to nobody. ``settled`` says that the spec
+    cannot change the severity: it is not the rule's own. Nothing suppresses a finding of an ``essential`` rule.
+    ``fix`` is the text that would be right in place of what stands at ``where``, if there is one right answer;
+    `{}` in it is what stands there.
     """
 
-    code: str
+    code: Code
     message: str
     help: str = ""
     where: Where | None = None
     vms: tuple[str, ...] = ()
     secret: bool = False
-    severity: Severity | None = None
+    severity: Severity
+    settled: bool = False
+    essential: bool
     fix: str | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Return whether it stops the compiler."""
+        return self.severity == "error"
 
 
 class SpecError(Exception):

@@ -10,6 +10,7 @@ from vmferry.layout.objects import Key, is_object, key_of, parse
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.finding import Finding, Severity
 from vmferry.model.manifest import KubeObject
+from vmferry.model.rule import declare
 from vmferry.output.render import owner
 from vmferry.output.tree import Planned, read_locks
 
@@ -59,14 +60,26 @@ def _in_both(ours: Mapping[str, list[Planned]], neighbour: Path) -> Iterator[tup
                     yield key, same
 
 
+SHARED_WITH_ANOTHER_MIGRATION = declare(
+    "VMF632",
+    "warning",
+    "one object in the trees of two migrations",
+    why="Both are synced to one cluster, so each sync puts its own version in place of the other's: a quota, the "
+    "rights of the applier, a network. The smaller quota stops the conversions of the other migration. When one of "
+    "them no longer has the object, it prunes it under the other.",
+    source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (prune); argo-cd: SharedResourceWarning",
+    essential=False,
+    needs="tree",
+)
+
+
 def _finding(keys: list[Key], neighbour: Path, migration: str, *, same: bool) -> Finding:
     named = ", ".join(map(str, keys[:5])) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
     severity: Severity | None = "info" if same else None
     what = "neither can be removed alone" if same else "they differ, and each sync undoes the other"
-    return Finding(
-        code="VMF632",
-        message=f"{named}: also in the tree of migration {migration}, {neighbour}; {what}",
-        help=_HELP,
+    return SHARED_WITH_ANOTHER_MIGRATION.finding(
+        f"{named}: also in the tree of migration {migration}, {neighbour}; {what}",
+        _HELP,
         severity=severity,
     )
 

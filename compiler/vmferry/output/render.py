@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from vmferry import files
+from vmferry.layout.compiled import FILE_IN_THE_WAY
 from vmferry.layout.names import KUSTOMIZATION, LOCAL, OWNER, STAGE
-from vmferry.model.finding import Finding, SpecError
+from vmferry.model.finding import SpecError
 from vmferry.model.manifest import INFRA_LOCK, File, Item, KubeObject, Patch, Root
+from vmferry.model.rule import declare
 from vmferry.output.tree import Planned
 from vmferry.yaml.write import dump
 
@@ -59,23 +61,31 @@ def render(items: Iterable[Item], migration: str, cluster: str, externals: Itera
     yield Planned(OWNER, f"{migration}\n{cluster}\n".encode(), INFRA_LOCK)
 
 
+TREE_OF_ANOTHER_CLUSTER = declare(
+    "VMF631",
+    "error",
+    "tree of another cluster",
+    why="Somebody copies a spec and changes the name of the cluster to serve a second one. Compiled into the same "
+    "folder, it would take away the entry point that the first cluster syncs, while its groups migrate.",
+    essential=True,
+)
+
+
 def check_owner(root: Path, migration: str, cluster: str) -> None:
     """Raise SpecError when the tree at ``root`` is another migration's (VMF602) or another cluster's (VMF631)."""
     other, served = owner(root)
     if other is not None and other != migration:
         raise SpecError(
-            Finding(
-                code="VMF602",
-                message=f"{root} is the tree of {_named('migration', other)}, this is {migration}",
-                help="give each migration a folder of its own: target.gitops.path, or --out",
+            FILE_IN_THE_WAY.finding(
+                f"{root} is the tree of {_named('migration', other)}, this is {migration}",
+                "give each migration a folder of its own: target.gitops.path, or --out",
             )
         )
     if served and cluster not in served:
         raise SpecError(
-            Finding(
-                code="VMF631",
-                message=f"{root} is the tree of {_named('cluster', served[0])}, this is for cluster {cluster}",
-                help="give each cluster a folder of its own (target.gitops.path, or --out) and each spec a name of its "
+            TREE_OF_ANOTHER_CLUSTER.finding(
+                f"{root} is the tree of {_named('cluster', served[0])}, this is for cluster {cluster}",
+                "give each cluster a folder of its own (target.gitops.path, or --out) and each spec a name of its "
                 "own; a cluster that was renamed before anything was synced: remove the tree and compile",
             )
         )

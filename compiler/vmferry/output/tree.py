@@ -16,8 +16,20 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from vmferry import files as disk
-from vmferry.layout.locks import DIRECTORY, Lock, lock_name, lock_path, parse, path_problem, render, salvage
+from vmferry.layout.compiled import EDITED_BY_HAND, FILE_IN_THE_WAY
+from vmferry.layout.locks import (
+    DIRECTORY,
+    UNSAFE_PATH,
+    Lock,
+    lock_name,
+    lock_path,
+    parse,
+    path_problem,
+    render,
+    salvage,
+)
 from vmferry.model.finding import Finding, Span, SpecError, Where
+from vmferry.model.rule import Rule
 from vmferry.output import swap
 
 
@@ -96,7 +108,9 @@ def root_at(out: Path, path: str) -> Path:
         root /= part
         if root.is_symlink():
             message = f"`{root}` is a symbolic link and the output goes there"
-            raise SpecError(_conflict("VMF602", root, message, "remove the link, or give where it leads to as --out"))
+            raise SpecError(
+                _conflict(FILE_IN_THE_WAY, root, message, "remove the link, or give where it leads to as --out")
+            )
     return root
 
 
@@ -146,7 +160,7 @@ def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: Non
             before()
             return
         if _scan(root) != changes.seen:
-            raise SpecError(_conflict("VMF602", root, "the tree changed while it was compiled", "compile again"))
+            raise SpecError(_conflict(FILE_IN_THE_WAY, root, "the tree changed while it was compiled", "compile again"))
         with swap.staging(root) as tree:
             _build(root, tree, changes)
             swap.flush(tree)
@@ -250,9 +264,9 @@ class _Comparison:
             if path in self.locks or self._is_ours(path, raw):
                 continue
             if path in self.owned:
-                self._object("VMF601", path, "was edited by hand, and compiling would overwrite it", _EDITED)
+                self._refuse(EDITED_BY_HAND, path, "was edited by hand, and compiling would overwrite it", _EDITED)
             else:
-                self._object("VMF602", path, "is not vmferry's and lies where a compiled file goes", _IN_THE_WAY)
+                self._refuse(FILE_IN_THE_WAY, path, "is not vmferry's and lies where a compiled file goes", _IN_THE_WAY)
         return updated, unchanged
 
     def _stale(self) -> list[str]:
@@ -261,7 +275,7 @@ class _Comparison:
         found = sorted(stale & self.files)
         for path in found:
             if path not in self.locks and not self._is_ours(path, self._read(path)):
-                self._object("VMF601", path, "was edited by hand, and compiling would remove it", _EDITED)
+                self._refuse(EDITED_BY_HAND, path, "was edited by hand, and compiling would remove it", _EDITED)
         return found
 
     def _unwanted_seeds(self) -> tuple[list[str], list[str]]:
@@ -277,10 +291,12 @@ class _Comparison:
         """Object to files where a directory is needed and the other way round; no force removes either."""
         for path in sorted(created):
             if path in directories:
-                self._object("VMF602", path, "is a directory and a compiled file goes there", _MOVE, final=True)
+                self._refuse(FILE_IN_THE_WAY, path, "is a directory and a compiled file goes there", _MOVE, final=True)
         for path in sorted(_ancestors(created) & staying):
             kind = "symbolic link" if stat.S_ISLNK(self.seen[path].mode) else "file"
-            self._object("VMF602", path, f"is a {kind} and a directory of compiled files goes there", _MOVE, final=True)
+            self._refuse(
+                FILE_IN_THE_WAY, path, f"is a {kind} and a directory of compiled files goes there", _MOVE, final=True
+            )
 
     def _is_ours(self, path: str, raw: bytes | None) -> bool:
         """Tell whether ``path`` holds what vmferry wrote there."""
@@ -306,9 +322,9 @@ class _Comparison:
         finally:
             os.close(handle)
 
-    def _object(self, code: str, path: str, problem: str, remedy: str, *, final: bool = False) -> None:
+    def _refuse(self, rule: Rule, path: str, problem: str, remedy: str, *, final: bool = False) -> None:
         if final or not self.force:
-            self.conflicts.append((path, _conflict(code, self.root / path, f"`{path}` {problem}", remedy)))
+            self.conflicts.append((path, _conflict(rule, self.root / path, f"`{path}` {problem}", remedy)))
 
 
 _EDITED = "undo the edit, or move it to the group's local/ component; --force gives it up"
@@ -317,8 +333,8 @@ _MOVE = "move or remove it"
 _RENAME = "the names of phases, namespaces, VMs and files of the spec make the paths: change one of them"
 
 
-def _conflict(code: str, path: Path, message: str, remedy: str) -> Finding:
-    return Finding(code=code, message=message, help=remedy, where=Where(file=str(path), span=Span(1, 1, 1, 1)))
+def _conflict(rule: Rule, path: Path, message: str, remedy: str) -> Finding:
+    return rule.finding(message, remedy, where=Where(file=str(path), span=Span(1, 1, 1, 1)))
 
 
 def _new_locks(planned: list[Planned], inputs: Mapping[str, str]) -> dict[str, bytes]:
@@ -351,10 +367,7 @@ def _check_paths(paths: list[str], locks: list[str]) -> None:
         files[key] = path
     if problems:
         raise SpecError(
-            *(
-                Finding(code="VMF611", message=f"output path {path!r}: {problem}", help=_RENAME)
-                for path, problem in problems
-            )
+            *(UNSAFE_PATH.finding(f"output path {path!r}: {problem}", _RENAME) for path, problem in problems)
         )
 
 
@@ -385,7 +398,7 @@ def _scan(root: Path) -> dict[str, Entry]:
     except FileNotFoundError:
         return {}
     if not stat.S_ISDIR(top.st_mode):
-        raise SpecError(_conflict("VMF602", root, f"`{root}` is a file and the output goes there", _MOVE))
+        raise SpecError(_conflict(FILE_IN_THE_WAY, root, f"`{root}` is a file and the output goes there", _MOVE))
     seen = {".": _entry(top)}
     pending = [""]
     while pending:
@@ -404,7 +417,7 @@ def _resolved(root: Path) -> Path:
         return root.resolve()
     except RuntimeError:  # a link to itself
         message = f"`{root}` is a symbolic link that leads nowhere"
-        raise SpecError(_conflict("VMF602", root, message, _MOVE)) from None
+        raise SpecError(_conflict(FILE_IN_THE_WAY, root, message, _MOVE)) from None
 
 
 def _entry(status: os.stat_result) -> Entry:

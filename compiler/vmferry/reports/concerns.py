@@ -1,11 +1,10 @@
 """What stands in the way of a migration: by rule, with the VMs it strands, and by VM."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 
-from vmferry.model.catalog import CATALOG, severity
 from vmferry.model.finding import Finding, Path, Severity
 from vmferry.model.review import Subject
 
@@ -53,8 +52,11 @@ class Concerns(Struct, frozen=True, kw_only=True):
         return sum(not (vm.errors or vm.warnings or vm.infos) for vm in self.vms)
 
 
-def concerns(findings: Iterable[Finding], subjects: Iterable[Subject]) -> Concerns:
-    """Return what is found, by rule and by VM."""
+Titles = Callable[[str], str]
+
+
+def concerns(findings: Iterable[Finding], subjects: Iterable[Subject], titles: Titles) -> Concerns:
+    """Return what is found, by rule and by VM; ``titles`` says what a code means."""
     by_rule: defaultdict[str, list[Finding]] = defaultdict(list)
     by_vm: defaultdict[str, defaultdict[Severity, set[str]]] = defaultdict(lambda: defaultdict(set))
     subjects = tuple(subjects)
@@ -67,8 +69,8 @@ def concerns(findings: Iterable[Finding], subjects: Iterable[Subject]) -> Concer
         for vm in finding.vms:
             keys = named[vm] if len(named[vm]) < 2 else _meant(finding, vm, entries) or named[vm]
             for key in keys:
-                by_vm[key][severity(finding)].add(finding.code)
-    rules = [_rule(code, found) for code, found in by_rule.items()]
+                by_vm[key][finding.severity].add(finding.code)
+    rules = [_rule(code, found, titles) for code, found in by_rule.items()]
     vms = [_vm(subject, by_vm[subject.key]) for subject in subjects]
     return Concerns(
         rules=tuple(sorted(rules, key=lambda rule: (_RANK[rule.severity], -len(rule.vms), rule.code))),
@@ -85,11 +87,11 @@ def _meant(finding: Finding, name: str, entries: Mapping[tuple[str, int, Path], 
     return [subject.key for subject in around if subject is not None and subject.name == name]
 
 
-def _rule(code: str, found: list[Finding]) -> RuleConcern:
+def _rule(code: str, found: list[Finding], titles: Titles) -> RuleConcern:
     return RuleConcern(
         code=code,
-        severity=min(map(severity, found), key=_RANK.__getitem__),
-        title=CATALOG[code].title,
+        severity=min((finding.severity for finding in found), key=_RANK.__getitem__),
+        title=titles(code),
         vms=tuple(sorted({vm for finding in found for vm in finding.vms})),
         findings=len(found),
     )

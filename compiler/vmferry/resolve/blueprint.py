@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vmferry.estate.network_map import NetworkMap
+from vmferry.estate.statements import ASSIGNMENTS_MISFIT, UNDEFINED_REFERENCE
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint, Decision, Group, Left, Machine, NetworkPair, PhasePlan, StoragePair
 from vmferry.model.finding import Finding, Where
@@ -17,6 +18,7 @@ from vmferry.resolve import order, stages
 from vmferry.resolve.claims import check_claims
 from vmferry.resolve.corrections import correct
 from vmferry.resolve.cutovers import vm_cutovers
+from vmferry.resolve.declared import NO_SUCH_GROUP
 from vmferry.resolve.disposition import dispose
 from vmferry.resolve.forklift import array_copies
 from vmferry.resolve.freeze import (
@@ -288,7 +290,7 @@ def _groups(
     for name in spec.groups:
         if name not in by_group and not _is_consequence(name, by_group, unresolved):
             journal.find(
-                "VMF404",
+                NO_SUCH_GROUP,
                 f"group {name} does not exist",
                 f"groups: {', '.join(sorted(by_group)) or 'none'}; `vmferry explain SPEC --all` shows who is where",
                 where=where.at(name, key=True),
@@ -310,7 +312,7 @@ def _groups(
 def _check_phase(name: str, members: tuple[Machine, ...], where: Where, journal: Journal) -> None:
     """Report a frozen group whose phase is gone."""
     journal.find(
-        "VMF411",
+        ASSIGNMENTS_MISFIT,
         f"group {name} is in phase {members[0].phase}, which the spec does not define",
         "restore the phase under that name: its VMs are frozen in it",
         where=where.at(name),
@@ -424,10 +426,10 @@ def _check_references(project: Project, groups: tuple[Group, ...], journal: Jour
         if gone and group.frozen:
             message = f"group {group.name} is frozen with {' and '.join(gone)}, which the spec does not define any more"
             fix = "restore its name: what is frozen keeps it until the group is back at planned"
-            journal.find("VMF411", message, fix, where=where.at("groups", group.name), vms=names)
+            journal.find(ASSIGNMENTS_MISFIT, message, fix, where=where.at("groups", group.name), vms=names)
         for name in sorted({use.name for machine in group.machines for use in machine.hooks} - hooks):
             journal.find(
-                "VMF102",
+                UNDEFINED_REFERENCE,
                 f"group {group.name} uses hook {name}, which is not defined",
                 f"defined hooks: {', '.join(sorted(hooks)) or 'none'}",
                 where=where.at("hooks"),
@@ -436,7 +438,7 @@ def _check_references(project: Project, groups: tuple[Group, ...], journal: Jour
         wanted = group.forklift.scripts if group.forklift is not None else None
         if wanted is not None and wanted not in scripts:
             journal.find(
-                "VMF102",
+                UNDEFINED_REFERENCE,
                 f"group {group.name} uses scripts {wanted}, which are not defined",
                 f"defined scripts: {', '.join(sorted(scripts)) or 'none'}",
                 where=where.at("scripts"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from vmferry.estate.statements import DEFINED_TWICE
 from vmferry.model.blueprint import Machine
 from vmferry.model.finding import Where
 from vmferry.resolve.journal import Journal
@@ -15,7 +16,7 @@ def check_claims(machines: Iterable[Machine], places: Mapping[str, Where], journ
             other = owners.setdefault((machine.namespace, claim), machine)
             if other is not machine:
                 journal.find(
-                    "VMF101",
+                    DEFINED_TWICE,
                     f"VMs {other.name} and {machine.name} would both make claim {claim} in {machine.namespace}",
                     "rename the volume in `application.state`, or give one of the two another targetName",
                     where=places.get(machine.key),

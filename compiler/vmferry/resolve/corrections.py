@@ -8,6 +8,7 @@ from vmferry.estate.smbios import corrected, is_former
 from vmferry.model.blueprint import Machine
 from vmferry.model.project import Project
 from vmferry.model.spec import Stage
+from vmferry.resolve.declared import IDENTITY_CORRECTED, IDENTITY_KEPT
 from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.journal import Journal
 
@@ -38,7 +39,7 @@ def correct(project: Project, was: Frozen, today: Mapping[str, Machine], journal
     where = project.where.at("groups")
     if fixed:
         journal.find(
-            "VMF136",
+            IDENTITY_CORRECTED,
             f"{_count(fixed, 'frozen VM')} of an earlier vmferry: SMBIOS UUID, serial number and boot order change",
             "nothing to do: none of them has started, and the next compile updates assignments.yaml",
             where=where,
@@ -46,7 +47,7 @@ def correct(project: Project, was: Frozen, today: Mapping[str, Machine], journal
         )
     if kept:
         journal.find(
-            "VMF137",
+            IDENTITY_KEPT,
             f"{_count(kept, 'running VM')} of an earlier vmferry: SMBIOS UUID, serial number and boot order stay",
             "nothing to do, unless a licence was bound to the UUID that the guest had in vSphere: renew that licence",
             where=where,

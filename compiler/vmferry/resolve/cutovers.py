@@ -1,6 +1,7 @@
 """When single VMs of a warm group cut over, instead of when the group does."""
 
 from vmferry.estate import identity
+from vmferry.estate.statements import DEFINED_TWICE, UNDEFINED_REFERENCE, UNKNOWN_FACT
 from vmferry.model.blueprint import Machine, VmCutover
 from vmferry.model.finding import Where
 from vmferry.model.spec import GroupState, Phase
@@ -23,14 +24,16 @@ def vm_cutovers(
             continue
         if machine.id is None:
             journal.find(
-                "VMF108",
+                UNKNOWN_FACT,
                 f"VM {machine.name}: its id is unknown",
                 "add `id`, as in vm-4711: Forklift finds a VM's own cutover by nothing else",
                 where=place,
                 vms=(machine.name,),
             )
         elif machine.id in found:
-            journal.find("VMF101", f"group {name}: VM {key} has two cutover times", where=place, vms=(machine.name,))
+            journal.find(
+                DEFINED_TWICE, f"group {name}: VM {key} has two cutover times", where=place, vms=(machine.name,)
+            )
         else:
             found[machine.id] = VmCutover(id=machine.id, time=time)
     return tuple(found[id_] for id_ in sorted(found))
@@ -45,8 +48,8 @@ def _member(group: str, key: str, members: tuple[Machine, ...], where: Where, jo
         return meant[0]
     if meant:
         fix = f"write its id: {', '.join(sorted(machine.id or machine.key for machine in meant))}"
-        journal.find("VMF102", f"group {group}: {len(meant)} VMs are called {key}", fix, where=where)
+        journal.find(UNDEFINED_REFERENCE, f"group {group}: {len(meant)} VMs are called {key}", fix, where=where)
     else:
         names = ", ".join(sorted(machine.name for machine in members)[:20])
-        journal.find("VMF102", f"group {group} has no VM {key}", f"its VMs: {names}", where=where)
+        journal.find(UNDEFINED_REFERENCE, f"group {group} has no VM {key}", f"its VMs: {names}", where=where)
     return None

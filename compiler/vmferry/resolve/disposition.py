@@ -2,6 +2,7 @@
 
 from vmferry.model.blueprint import Left
 from vmferry.model.spec import Disposition
+from vmferry.resolve.declared import NO_DISPOSITION, NO_REASON
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.selection import Candidate
 
@@ -33,7 +34,7 @@ def _disposition(candidate: Candidate, journal: Journal) -> Disposition | None:
         journal.decide(candidate.key, "disposition", "migrate", f"it is in phase {decisions.phase}", where=where)
         return "migrate"
     journal.find(
-        "VMF103",
+        NO_DISPOSITION,
         f"nothing decides what becomes of VM {candidate.vm.name}",
         "give it a phase, or a disposition: migrate, rebuild, retire, retain or exclude",
         where=candidate.where.at("name"),
@@ -46,7 +47,7 @@ def _left(candidate: Candidate, disposition: Disposition, journal: Journal) -> L
     reason = candidate.decisions.reason
     if reason is None:
         journal.find(
-            "VMF106",
+            NO_REASON,
             f"VM {candidate.vm.name} is to {disposition}, without a reason",
             "add `reason:`: whoever asks in a year where the VM went reads it",
             where=candidate.origin("disposition"),

@@ -4,6 +4,7 @@ from vmferry.estate.state import keeps_state, shared_state, state_class
 from vmferry.kube.versions import STATE_VOLUME_PINS, possible
 from vmferry.model.blueprint import EvictionStrategy, Machine
 from vmferry.model.spec import Cluster, Storage
+from vmferry.resolve.declared import NO_PREFERRED_LIVE_MIGRATION, NO_REQUIRED_LIVE_MIGRATION
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.selection import Candidate
 
@@ -49,7 +50,7 @@ def eviction(
     because = "; ".join(hindrances)
     if wanted == "required":
         journal.find(
-            "VMF502",
+            NO_REQUIRED_LIVE_MIGRATION,
             f"VM {vm.name} must live-migrate and cannot: {because}",
             _REMEDY if pinned else "remove what hinders it, or set liveMigration: preferred",
             where=where,
@@ -57,7 +58,7 @@ def eviction(
         )
     else:
         journal.find(
-            "VMF304",
+            NO_PREFERRED_LIVE_MIGRATION,
             f"VM {vm.name} cannot live-migrate: {because}",
             "it is shut down when its node is drained; say liveMigration: none if that is meant",
             where=where,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
+from vmferry.estate.statements import NOT_APPLICABLE, UNDEFINED_REFERENCE
 from vmferry.model.blueprint import ArrayCopy, MachineDisk, MachineNic, Path, PlanOptions, XcopyCopy
 from vmferry.model.facts import Disk, Nic
 from vmferry.model.finding import Where
@@ -26,7 +27,7 @@ def array_copies(project: Project, journal: Journal) -> dict[int, ArrayCopy]:
             continue
         if row.offload.xcopy is None and row.offload.csi_volume_import is None:
             message = f"datastore {row.source.datastore}: `offload` names no plug-in"
-            journal.find("VMF116", message, "add xcopy or csiVolumeImport, or remove `offload`", where=where)
+            journal.find(NOT_APPLICABLE, message, "add xcopy or csiVolumeImport, or remove `offload`", where=where)
             continue
         result[index] = _array_copy(row.offload, hosts, where, journal)
     return result
@@ -52,7 +53,7 @@ def _hosts(xcopy: XcopyOffload, known: Mapping[str, set[str]], where: Where, jou
         else:
             what = "is not known" if not found else f"is one of {', '.join(sorted(found))}"
             journal.find(
-                "VMF102",
+                UNDEFINED_REFERENCE,
                 f"the id of ESXi host {host} {what}",
                 "write its id, as in host-21: Forklift looks for no name here",
                 where=where.at(index),

@@ -7,11 +7,13 @@ from msgspec import Struct, structs
 from vmferry.estate import identity
 from vmferry.estate.smbios import as_formerly
 from vmferry.estate.stages import rank, reached
+from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.model.assignments import Assignment, Assignments
 from vmferry.model.blueprint import Group, Machine, conversion_now
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, MigrationSpec, Stage
+from vmferry.resolve.declared import FROZEN_DIFFERS
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.machines import facts_digest
 from vmferry.resolve.selection import Candidate
@@ -40,7 +42,7 @@ def thaw(project: Project, candidates: tuple[Candidate, ...], journal: Journal) 
     vms = project.assignments.vms if project.assignments else {}
     if project.assignments is not None and project.assignments.metadata.name != spec.metadata.name:
         journal.find(
-            "VMF411",
+            ASSIGNMENTS_MISFIT,
             f"assignments.yaml belongs to migration {project.assignments.metadata.name}, this is {spec.metadata.name}",
             "a migration keeps its name; remove the file only if nothing of it was ever prepared",
             where=where.at("metadata", "name"),
@@ -68,14 +70,18 @@ def _check_record(spec: MigrationSpec, vms: Mapping[str, Assignment], where: Whe
         machine = item.machine
         if machine is None:
             if frozen(item.stage):
-                journal.find("VMF411", f"assignments: the frozen VM {key} is lost", _RESTORE, where=where)
+                journal.find(ASSIGNMENTS_MISFIT, f"assignments: the frozen VM {key} is lost", _RESTORE, where=where)
         elif machine.key != key or machine.group != item.group or facts_digest(machine) != item.facts:
             journal.find(
-                "VMF411", f"assignments: the frozen VM {key} was edited", _RESTORE, where=where, vms=(machine.name,)
+                ASSIGNMENTS_MISFIT,
+                f"assignments: the frozen VM {key} was edited",
+                _RESTORE,
+                where=where,
+                vms=(machine.name,),
             )
     for group, stage in sorted(set_back.items()):
         journal.find(
-            "VMF411",
+            ASSIGNMENTS_MISFIT,
             f"group {group} reached {stage} and is set back to {_stage(spec.groups, group)}",
             "what was copied or runs in the target would be decided anew; keep the stage",
             where=where.at("groups", group),
@@ -102,7 +108,7 @@ def _check_whole(
         new = tuple(c.vm.name for c in candidates if c.key not in vms and c.decisions.phase in phases)
         perhaps = f"; {', '.join(new[:_SHOWN])} {'has' if len(new) == 1 else 'have'} none" if new else ""
         journal.find(
-            "VMF411",
+            ASSIGNMENTS_MISFIT,
             f"assignments: {was} VMs are frozen in group {name}, and only {len(items)} have a record{perhaps}",
             _RESTORE,
             where=where.at("groups", name),
@@ -138,7 +144,7 @@ def _check_doubles(
         else:
             message = f"VM {candidate.key} has the name or UUID of {was.key}, which is frozen in group {group}"
             fix = "if it is the same VM, give its entry the id it is frozen with; if not, another name and uuid"
-        journal.find("VMF411", message, fix, where=candidate.where.at("name"), vms=(candidate.vm.name,))
+        journal.find(ASSIGNMENTS_MISFIT, message, fix, where=candidate.where.at("name"), vms=(candidate.vm.name,))
 
 
 def begin(project: Project, machines: Iterable[Machine]) -> Iterator[Machine]:
@@ -176,7 +182,7 @@ def check_recorded(project: Project, groups: tuple[Group, ...], journal: Journal
     for group in groups:
         if reached(group.stage, "migrating") and group.name not in names:
             journal.find(
-                "VMF411",
+                ASSIGNMENTS_MISFIT,
                 f"group {group.name} is at {group.stage}, and assignments.yaml does not know it",
                 f"if it was ever prepared, {_RESTORE}; if not, compile it as planned or prepared first",
                 where=project.where.at("groups", group.name),
@@ -208,7 +214,7 @@ def report_drift(was: Machine, now: Machine | None, candidate: Candidate, stage:
         more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
         back = "; to take the change, move the group back to planned (accept VMF851 for it), and prepare it again"
         journal.find(
-            "VMF409",
+            FROZEN_DIFFERS,
             f"VM {was.name} is frozen in group {was.group} and differs: {', '.join(differing[:_SHOWN])}{more}",
             "the output keeps what was frozen" + ("" if reached(stage, "migrating") else back),
             where=candidate.where.at("name"),

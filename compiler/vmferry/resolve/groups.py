@@ -11,6 +11,7 @@ from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Machine, MachineDisk, StateVolume
 from vmferry.model.finding import Where
 from vmferry.model.spec import MigrationSpec, Phase
+from vmferry.resolve.declared import GROUP_TOO_LARGE, TIED_VMS_APART
 from vmferry.resolve.journal import Journal
 
 MAX_RESOURCES = 280
@@ -231,7 +232,7 @@ def _check_rows(members: list[Machine], places: Mapping[str, Where], journal: Jo
         if rows.setdefault(datastore, row) != row:
             names = tuple(member.name for member in members)
             journal.find(
-                "VMF408",
+                TIED_VMS_APART,
                 f"VM {names[0]}: disks on datastore {datastore} need different StorageClasses, a Plan has one",
                 "use path virt-v2v, or the same class for both",
                 where=places[members[0].key],
@@ -244,7 +245,7 @@ def _disagree(members: list[Machine], places: Mapping[str, Where], journal: Jour
     fields = ("phase", "path", "method", "namespace", "source", "placement", "forklift")
     differing = [field for field in fields if len({str(getattr(member, field)) for member in members}) > 1]
     journal.find(
-        "VMF408",
+        TIED_VMS_APART,
         f"VMs {', '.join(names)} must move together and differ in {', '.join(differing) or 'plan-level settings'}",
         "they share a disk or depend on each other in a circle: decide the same for all of them",
         where=places[members[0].key],
@@ -263,7 +264,7 @@ def _too_large(atom: tuple[Machine, ...], places: Mapping[str, Where], journal: 
         message = f"VMs {', '.join(names[:20])} must move together and need more than {MAX_RESOURCES} objects"
         fix = "break the circle of dependencies"
     journal.find(
-        "VMF405",
+        GROUP_TOO_LARGE,
         message,
         f"kustomize and Argo CD cannot build such a root in time; {fix}",
         where=places[atom[0].key],

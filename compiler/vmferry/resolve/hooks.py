@@ -3,14 +3,17 @@
 import re
 from pathlib import PurePosixPath
 
+from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE
 from vmferry.kube.quantity import parse_duration
 from vmferry.model.blueprint import HookPlan, ScriptPlan
 from vmferry.model.finding import Where
 from vmferry.model.forklift import ScriptSet
 from vmferry.model.project import Project
 from vmferry.model.spec import HOOK_RUNNER, Hook
+from vmferry.resolve.declared import SCRIPT_NOT_RUN
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import fit
+from vmferry.yaml.faults import NOT_UTF8
 
 
 def plan_hooks(project: Project, journal: Journal) -> tuple[HookPlan, ...]:
@@ -19,7 +22,7 @@ def plan_hooks(project: Project, journal: Journal) -> tuple[HookPlan, ...]:
     for index, hook in enumerate(project.spec.hooks):
         where = project.where.at("hooks", index)
         if any(done.name == hook.name for done in result):
-            journal.find("VMF101", f"hook {hook.name} is defined twice", where=where.at("name"))
+            journal.find(DEFINED_TWICE, f"hook {hook.name} is defined twice", where=where.at("name"))
             continue
         _check_aap(hook, where, journal)
         playbook = None
@@ -51,14 +54,14 @@ def _check_aap(hook: Hook, where: Where, journal: Journal) -> None:
     local = [name for name, value in stated.items() if value is not None]
     if local:
         journal.find(
-            "VMF116",
+            NOT_APPLICABLE,
             f"hook {hook.name} starts an AAP job and also has {' and '.join(local)}",
             "Forklift refuses such a hook: remove one or the other",
             where=where.at("aap"),
         )
     if (hook.aap.url is None) != (hook.aap.token_secret is None):
         journal.find(
-            "VMF116",
+            NOT_APPLICABLE,
             f"hook {hook.name}: `url` and `tokenSecret` of an AAP job only work together",
             "add the other one, or remove both to use aap_url and aap_token_secret_name of the ForkliftController",
             where=where.at("aap"),
@@ -70,7 +73,7 @@ def _text(project: Project, what: str, name: str, where: Where, journal: Journal
     try:
         return project.attachments[name].decode("utf-8")
     except UnicodeDecodeError:
-        journal.find("VMF007", f"{what} {name} is not UTF-8 text", where=where)
+        journal.find(NOT_UTF8, f"{what} {name} is not UTF-8 text", where=where)
         return None
 
 
@@ -87,10 +90,10 @@ def plan_scripts(project: Project, journal: Journal) -> tuple[ScriptPlan, ...]:
     for index, wanted in enumerate(project.spec.scripts):
         where = project.where.at("scripts", index)
         if any(done.name == wanted.name for done in result):
-            journal.find("VMF101", f"scripts {wanted.name} are defined twice", where=where.at("name"))
+            journal.find(DEFINED_TWICE, f"scripts {wanted.name} are defined twice", where=where.at("name"))
         elif bool(wanted.files) == (wanted.config_map is not None):
             message = f"scripts {wanted.name} are exactly one of `files` and `configMap`"
-            journal.find("VMF116", message, where=where)
+            journal.find(NOT_APPLICABLE, message, where=where)
         elif wanted.config_map is not None:
             reference = wanted.config_map
             namespace = reference.namespace or forklift
@@ -109,19 +112,19 @@ def _scripts(project: Project, wanted: ScriptSet, where: Where, journal: Journal
         key, place = PurePosixPath(file).name, where.at(index)
         if not _SCRIPT.fullmatch(key):
             journal.find(
-                "VMF760",
+                SCRIPT_NOT_RUN,
                 f"scripts {wanted.name}: no conversion would run {key}",
                 "name it NUMBER_linux_run_NAME.sh, NUMBER_linux_firstboot_NAME.sh or NUMBER_win_firstboot_NAME.ps1",
                 where=place,
             )
         elif key in result:
-            journal.find("VMF101", f"scripts {wanted.name}: two files are called {key}", where=place)
+            journal.find(DEFINED_TWICE, f"scripts {wanted.name}: two files are called {key}", where=place)
         elif (text := _text(project, "script", file, place, journal)) is not None:
             result[key] = text
     size = sum(len(text.encode()) for text in result.values())
     if size > _MAX_CONFIG_MAP:
         journal.find(
-            "VMF760",
+            SCRIPT_NOT_RUN,
             f"scripts {wanted.name} have {size} bytes, and a ConfigMap holds {_MAX_CONFIG_MAP}",
             "let a short script fetch the rest",
             where=where,

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Finding, Severity, Where
+from vmferry.model.rule import Rule
 
 
 class Journal:
@@ -15,7 +16,7 @@ class Journal:
 
     def find(
         self,
-        code: str,
+        rule: Rule,
         message: str,
         fix: str = "",
         *,
@@ -24,7 +25,7 @@ class Journal:
         severity: Severity | None = None,
     ) -> None:
         """Record that something is wrong; ``severity`` where it is not the rule's own."""
-        found = Finding(code=code, message=message, help=fix, where=where, vms=vms, severity=severity)
+        found = rule.finding(message, fix, where=where, vms=vms, severity=severity)
         self.findings.append(found)
 
     def decide(

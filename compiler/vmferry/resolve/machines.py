@@ -10,6 +10,7 @@ from vmferry.estate import addresses, smbios
 from vmferry.estate.boot import LIBVIRT, boot_disk, boot_orders, ranked, root_device
 from vmferry.estate.forklift_disks import numbered, root_disk
 from vmferry.estate.network_map import NetworkMap
+from vmferry.estate.statements import NOT_APPLICABLE, UNDEFINED_REFERENCE, UNKNOWN_FACT
 from vmferry.kube.quantity import parse_duration, parse_size
 from vmferry.model.blueprint import (
     Machine,
@@ -23,6 +24,15 @@ from vmferry.model.facts import Disk, DiskSource, NoOptions
 from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.spec import Cluster, RunStrategy, VirtualMachine
 from vmferry.resolve import forklift
+from vmferry.resolve.declared import (
+    CPU_TOPOLOGY,
+    DISK_NOT_MIGRATABLE,
+    IMPOSSIBLE_FIRMWARE,
+    INCOMPLETE_APPLICATION,
+    NO_CLASS_FITS,
+    NO_PHASE,
+    UNPINNED_IMAGE,
+)
 from vmferry.resolve.eviction import eviction
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import MAX_CLAIM, digest, fit
@@ -82,7 +92,7 @@ def _complete(candidate: Candidate, parts: Parts, journal: Journal) -> bool:
     unknown = list(_unknown(candidate, route))
     for fact, why in unknown:
         journal.find(
-            "VMF108",
+            UNKNOWN_FACT,
             f"VM {vm.name}: {fact} is unknown",
             why,
             where=candidate.where.at("name"),
@@ -90,7 +100,7 @@ def _complete(candidate: Candidate, parts: Parts, journal: Journal) -> bool:
         )
     if candidate.decisions.phase is None:
         journal.find(
-            "VMF104",
+            NO_PHASE,
             f"VM {vm.name} has no phase",
             "state `phase`, or let an `assign` rule or `defaults` do it",
             where=candidate.where.at("name"),
@@ -287,7 +297,7 @@ def _template(
     else:
         return template
     journal.find(
-        "VMF102",
+        UNDEFINED_REFERENCE,
         f"VM {vm.name} is cloned from {vm.clone_of!r}, {message}",
         fix,
         where=candidate.where.at("cloneOf"),
@@ -322,7 +332,7 @@ def _sockets(candidate: Candidate, journal: Journal) -> int | None:
     per_socket = cpu.cores_per_socket * cpu.threads_per_core
     if cpu.count % per_socket:
         journal.find(
-            "VMF501",
+            CPU_TOPOLOGY,
             f"VM {candidate.vm.name}: {cpu.count} CPUs do not divide into sockets of {per_socket}",
             "correct coresPerSocket; KubeVirt has whole sockets only",
             where=candidate.where.at("cpu"),
@@ -337,7 +347,7 @@ def _check_path(candidate: Candidate, parts: Parts, journal: Journal) -> bool:
     problems = list(_path_problems(candidate, parts))
     for message, fix, field in problems:
         journal.find(
-            "VMF503",
+            DISK_NOT_MIGRATABLE,
             f"VM {candidate.vm.name}: {message}",
             fix,
             where=candidate.where.at(*field),
@@ -425,7 +435,7 @@ def _check_addresses(candidate: Candidate, journal: Journal) -> bool:
     else:
         message, fix = "new addresses are given, and staticIP is not cloud-init", "set staticIP: cloud-init"
     where = candidate.where.at("readdress") if vm.readdress else candidate.origin("static_ip")
-    journal.find("VMF116", f"VM {vm.name}: {message}", fix, where=where, vms=(vm.name,))
+    journal.find(NOT_APPLICABLE, f"VM {vm.name}: {message}", fix, where=where, vms=(vm.name,))
     return False
 
 
@@ -434,7 +444,7 @@ def _check_firmware(candidate: Candidate, journal: Journal) -> bool:
     wrong = vm.firmware == "bios" and (vm.secure_boot or vm.vtpm)
     if wrong:
         journal.find(
-            "VMF504",
+            IMPOSSIBLE_FIRMWARE,
             f"VM {vm.name}: {'secure boot' if vm.secure_boot else 'a vTPM'} needs EFI, its firmware is BIOS",
             "correct `firmware`, or the other fact",
             where=candidate.where.at("firmware"),
@@ -543,7 +553,7 @@ def _transfer_network(candidate: Candidate, parts: Parts, networks: NetworkMap, 
     row = networks.named(name)
     if row is None or (nad := row.nad(parts.namespaces[candidate.key])) is None:
         journal.find(
-            "VMF102",
+            UNDEFINED_REFERENCE,
             f"transfer network {name} is not a network with a NetworkAttachmentDefinition",
             "name one of `networks`",
             where=candidate.origin("transfer_network"),
@@ -561,7 +571,7 @@ def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap, journal: J
     where = candidate.where.at("application")
     if application is None or application.image is None:
         journal.find(
-            "VMF114",
+            INCOMPLETE_APPLICATION,
             f"VM {vm.name} is to be rebuilt, and no image says what runs in its place",
             "add application.image, or choose another path",
             where=where if application is not None else candidate.where.at("name"),
@@ -571,7 +581,7 @@ def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap, journal: J
     pinned = _PINNED.search(application.image)
     if pinned is None or pinned[0] == ":latest":
         journal.find(
-            "VMF115",
+            UNPINNED_IMAGE,
             f"VM {vm.name}: image {application.image} is not pinned",
             "give a tag other than latest, or a digest: a restart may bring another version",
             where=where.at("image"),
@@ -581,7 +591,7 @@ def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap, journal: J
         given = [variable.value, variable.secret_key_ref, variable.config_map_key_ref]
         if sum(value is not None for value in given) != 1:
             journal.find(
-                "VMF116",
+                NOT_APPLICABLE,
                 f"VM {vm.name}: variable {variable.name} is not exactly one of value and the references",
                 where=where.at("env", index),
                 vms=(vm.name,),
@@ -609,7 +619,7 @@ def _state(
         volume, reason, refused = storage.choose(need)
         if volume is None:
             journal.find(
-                "VMF301",
+                NO_CLASS_FITS,
                 f"VM {candidate.vm.name}, volume {state.name}: no StorageClass fits",
                 "refused: " + ("; ".join(refused) or "no class is defined"),
                 where=where,

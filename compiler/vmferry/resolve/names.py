@@ -5,6 +5,8 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
+from vmferry.estate.identity import TARGET_NAME_TWICE
+from vmferry.resolve.declared import NAME_CHANGED
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.selection import Candidate
 
@@ -54,7 +56,7 @@ def name_machines(
             wishes[namespace, sanitize(candidate.vm.name)].append(candidate)
         elif (namespace, stated) in used:
             journal.find(
-                "VMF110",
+                TARGET_NAME_TWICE,
                 f"target name {stated} in namespace {namespace} is used by another VM",
                 "give one of the two another targetName",
                 where=candidate.where.at("targetName"),
@@ -89,7 +91,7 @@ def _report_lower(candidates: list[Candidate], names: Mapping[str, str], journal
     first = candidates[0]
     many = f"{len(candidates)} names change" if len(candidates) > 1 else "1 name changes"
     journal.find(
-        "VMF111",
+        NAME_CHANGED,
         f"{many} to lower case and in nothing else, as {first.vm.name!r} becomes {names[first.key]}",
         "nothing to do: Kubernetes has no capitals in names; state targetName to choose another",
         where=first.where.at("name"),
@@ -120,7 +122,7 @@ def _record(candidate: Candidate, name: str | None, journal: Journal) -> None:
         if _only_lower(candidate, name):
             return
         journal.find(
-            "VMF111",
+            NAME_CHANGED,
             f"VM {own!r} becomes {name}",
             "names are lower-case letters, digits and dashes, and unique; state targetName to choose",
             where=candidate.where.at("name"),

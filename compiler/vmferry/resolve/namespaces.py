@@ -3,8 +3,10 @@
 import difflib
 from functools import cache, partial
 
+from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE, UNDEFINED_REFERENCE
 from vmferry.model.finding import Where
 from vmferry.model.spec import Namespace, NamespaceSource
+from vmferry.resolve.declared import NAMESPACES_OVERLAP, NO_NAMESPACE
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.selection import Candidate
 
@@ -41,7 +43,7 @@ def _check(namespaces: tuple[Namespace, ...], where: Where, journal: Journal) ->
     for index, namespace in enumerate(namespaces):
         if namespace.name in seen:
             journal.find(
-                "VMF101",
+                DEFINED_TWICE,
                 f"namespace {namespace.name} is defined twice",
                 "merge the two entries",
                 where=where.at("namespaces", index, "name"),
@@ -50,7 +52,7 @@ def _check(namespaces: tuple[Namespace, ...], where: Where, journal: Journal) ->
         source = namespace.source
         if source is not None and (source.resource_pool is None) == (source.folder is None):
             journal.find(
-                "VMF116",
+                NOT_APPLICABLE,
                 f"namespace {namespace.name}: give either resourcePool or folder",
                 where=where.at("namespaces", index, "source"),
             )
@@ -62,7 +64,7 @@ def _stated(candidate: Candidate, name: str, known: set[str], journal: Journal) 
     if name not in known:
         close = difflib.get_close_matches(name, sorted(known), n=1)
         journal.find(
-            "VMF102",
+            UNDEFINED_REFERENCE,
             f"namespace {name} of VM {candidate.vm.name} is not defined"
             + (f"; did you mean {close[0]}?" if close else ""),
             f"add it to `namespaces`, or use one of: {', '.join(sorted(known)) or 'none yet'}",
@@ -92,7 +94,7 @@ def _by_source(
     """Return the namespace whose pool or folder holds the VM most closely."""
     if not ranked:
         journal.find(
-            "VMF105",
+            NO_NAMESPACE,
             f"VM {candidate.vm.name} has no namespace",
             "state `namespace`, or map its resource pool or folder in `namespaces`",
             where=candidate.where.at("name"),
@@ -102,7 +104,7 @@ def _by_source(
     best = {namespaces[index].name for depth, index in ranked if depth == ranked[0][0]}
     if len(best) > 1:
         journal.find(
-            "VMF112",
+            NAMESPACES_OVERLAP,
             f"VM {candidate.vm.name} fits namespaces {' and '.join(sorted(best))} equally",
             "state its `namespace`",
             where=where.at("namespaces", ranked[0][1], "source"),

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from vmferry.estate.network_map import MappedNetwork, NetworkMap, filled, vsphere_name
+from vmferry.estate.statements import DEFINED_TWICE
+from vmferry.kube.nad import INVALID_NETWORK
 from vmferry.model.finding import Path, Where
+from vmferry.model.rule import Rule
 from vmferry.model.spec import (
     BridgeNetwork,
     Cluster,
@@ -20,6 +23,7 @@ from vmferry.model.spec import (
     PodNetwork,
     SriovNetwork,
 )
+from vmferry.resolve.declared import NETWORK_MAPPED_TWICE, UNDECIDED_OVERLAY
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import sanitize
 
@@ -36,7 +40,7 @@ def map_networks(networks: tuple[Network, ...], where: Where, journal: Journal) 
         original = vsphere_name(network.source)
         if original is None:
             journal.find(
-                "VMF204",
+                INVALID_NETWORK,
                 "a network's source is a segment or a portGroup, exactly one",
                 where=place.at("source"),
             )
@@ -46,14 +50,14 @@ def map_networks(networks: tuple[Network, ...], where: Where, journal: Journal) 
         if not row.name:
             if row.emitted() or network.smoke_test is not None:
                 journal.find(
-                    "VMF204",
+                    INVALID_NETWORK,
                     f"nothing of {original!r} can be in a name in Kubernetes",
                     "give the network a `name`",
                     where=place.at("source"),
                 )
         elif row.emitted() and names.setdefault(row.name, index) != index:
             journal.find(
-                "VMF101",
+                DEFINED_TWICE,
                 f"two networks would be called {row.name}",
                 "give one of them a `name`",
                 where=place.at("name") if network.name else place.at("source"),
@@ -87,7 +91,7 @@ class _Mapped:
             if first is not None and not reported:
                 reported = True
                 journal.find(
-                    "VMF210",
+                    NETWORK_MAPPED_TWICE,
                     f"network {'id ' if by_id else ''}{text!r} is mapped twice",
                     f"it is networks[{first}] already"
                     + ("" if by_id or source.id is None else _two_of_one_name(source.id)),
@@ -115,7 +119,7 @@ def check_networks(
         vms = tuple(sorted(users.get(identity(row), ())))
         for problem in _problems(row, cluster):
             message = f"{problem.message}{stranded(vms)}"
-            journal.find(problem.code, message, problem.fix, where=row.where.at(*problem.at), vms=vms)
+            journal.find(problem.rule, message, problem.fix, where=row.where.at(*problem.at), vms=vms)
 
 
 def identity(row: MappedNetwork) -> str:
@@ -134,7 +138,7 @@ def stranded(vms: tuple[str, ...]) -> str:
 
 
 class _Problem(NamedTuple):
-    code: str
+    rule: Rule
     message: str
     fix: str
     at: Path = ("target",)
@@ -148,22 +152,24 @@ def _problems(row: MappedNetwork, cluster: Cluster) -> Iterable[_Problem]:
     else:
         yield from _vlan_problems(name, target, network.source)
     if isinstance(target, OvnLayer2 | OvnLocalnet) and cluster.cni not in (None, "ovn-kubernetes"):
-        yield _Problem("VMF204", f"{name} needs OVN-Kubernetes, the cluster has {cluster.cni}", "use type bridge")
+        yield _Problem(
+            INVALID_NETWORK, f"{name} needs OVN-Kubernetes, the cluster has {cluster.cni}", "use type bridge"
+        )
     if isinstance(target, IgnoredNetwork) and network.smoke_test is not None:
-        yield _Problem("VMF204", f"{name} is not connected, so there is nothing to test", "remove smokeTest")
+        yield _Problem(INVALID_NETWORK, f"{name} is not connected, so there is nothing to test", "remove smokeTest")
     if isinstance(target, PodNetwork):
         if network.smoke_test is not None:
-            yield _Problem("VMF204", f"{name}: the pod network needs no smoke test", "remove smokeTest")
+            yield _Problem(INVALID_NETWORK, f"{name}: the pod network needs no smoke test", "remove smokeTest")
         if network.layer == 2:
             fix = "map it to a bridge or another secondary network, or say layer: 3 if that is enough"
-            yield _Problem("VMF204", f"{name} needs layer 2, and the pod network is layer 3", fix, ("layer",))
+            yield _Problem(INVALID_NETWORK, f"{name} needs layer 2, and the pod network is layer 3", fix, ("layer",))
     yield from _address_problems(name, network)
 
 
 def _vlan_problems(name: str, target: NetworkTarget, source: NetworkSource) -> Iterable[_Problem]:
     if isinstance(target, OvnLocalnet | SriovNetwork):
         if target.vlan and target.untagged:
-            yield _Problem("VMF204", f"{name}: vlan and untagged exclude each other", "keep one of them")
+            yield _Problem(INVALID_NETWORK, f"{name}: vlan and untagged exclude each other", "keep one of them")
         elif not (target.vlan or target.untagged):
             yield _undecided(name, source, "`vlan`, or `untagged: true`")
     if isinstance(target, MacvtapNetwork) and not target.untagged:
@@ -178,13 +184,15 @@ def _address_problems(name: str, network: Network) -> Iterable[_Problem]:
     subnets = target.subnets if isinstance(target, OvnLocalnet | OvnLayer2) else ()
     for at, text in ((("subnet",), network.subnet), *((("target", "subnets", i), s) for i, s in enumerate(subnets))):
         if text is not None and not parses(ipaddress.ip_network, text):
-            yield _Problem("VMF204", f"{name}: {text} is not a network", "as in 10.1.2.0/24", at)
+            yield _Problem(INVALID_NETWORK, f"{name}: {text} is not a network", "as in 10.1.2.0/24", at)
     if network.gateway is not None and not parses(ipaddress.ip_address, network.gateway):
-        yield _Problem("VMF204", f"{name}: gateway {network.gateway} is not an address", "as in 10.1.2.1", ("gateway",))
+        yield _Problem(
+            INVALID_NETWORK, f"{name}: gateway {network.gateway} is not an address", "as in 10.1.2.1", ("gateway",)
+        )
     for index, text in enumerate(test.addresses if test is not None else ()):
         if not parses(ipaddress.ip_interface, text):
             at = ("smokeTest", "addresses", index)
-            yield _Problem("VMF204", f"{name}: {text} is not an address", "as in 10.1.2.3/24", at)
+            yield _Problem(INVALID_NETWORK, f"{name}: {text} is not an address", "as in 10.1.2.3/24", at)
 
 
 def parses(parse: Callable[[str], object], text: str) -> bool:
@@ -201,21 +209,23 @@ def _bridge_problems(name: str, target: BridgeNetwork, source: NetworkSource) ->
     if sum(ways) == 0:
         yield _undecided(name, source, "`vlan`, `trunk`, or `untagged: true`")
     elif sum(ways) > 1:
-        yield _Problem("VMF204", f"{name}: vlan, trunk and untagged exclude each other", "keep one of them")
+        yield _Problem(INVALID_NETWORK, f"{name}: vlan, trunk and untagged exclude each other", "keep one of them")
     if len(target.bridge) > 15:
-        yield _Problem("VMF204", f"{name}: bridge {target.bridge} is longer than 15 characters", "the kernel allows 15")
+        yield _Problem(
+            INVALID_NETWORK, f"{name}: bridge {target.bridge} is longer than 15 characters", "the kernel allows 15"
+        )
     for text in target.trunk:
         low, _, high = text.partition("-")
         if not 1 <= int(low) <= int(high or low) <= 4094:
-            yield _Problem("VMF204", f"{name}: trunk {text} is not a range of VLANs", "VLANs go from 1 to 4094")
+            yield _Problem(INVALID_NETWORK, f"{name}: trunk {text} is not a range of VLANs", "VLANs go from 1 to 4094")
 
 
 def _undecided(name: str, source: NetworkSource, fields: str) -> _Problem:
     no_vlan = source.transport_zone is None and not (source.vlan or source.trunk)
     if source.transport_zone == "overlay" or (source.segment is not None and no_vlan):
         return _Problem(
-            "VMF202",
+            UNDECIDED_OVERLAY,
             f"{name} is an overlay segment: the target does not say which VLAN takes its place",
             f"say {fields}, or use type ovn-layer2 or pod: the segment's own VNI means nothing outside NSX",
         )
-    return _Problem("VMF204", f"{name}: the target does not say its VLAN", f"say {fields}")
+    return _Problem(INVALID_NETWORK, f"{name}: the target does not say its VLAN", f"say {fields}")

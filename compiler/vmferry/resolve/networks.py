@@ -8,11 +8,20 @@ from msgspec import Struct
 from vmferry.estate.addresses import preserves
 from vmferry.estate.cloud_init import interface_name
 from vmferry.estate.network_map import MappedNetwork, NetworkMap, vsphere_name
+from vmferry.estate.statements import DEFINED_TWICE
+from vmferry.kube.nad import INVALID_NETWORK
 from vmferry.kube.versions import NAD_POOL, certain
 from vmferry.model.blueprint import DroppedNic, MachineNic, SourceRef
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
 from vmferry.model.spec import Cluster, NetworkSource, Versions
+from vmferry.resolve.declared import (
+    AMBIGUOUS_NETWORK,
+    NETWORK_MAPPED_TWICE,
+    STATIC_ON_POD_NETWORK,
+    TWO_POD_NICS,
+    UNMAPPED_NETWORK,
+)
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.network_rows import check_networks, identity, stranded
 from vmferry.resolve.nic_addresses import check_addresses, mac_address
@@ -62,7 +71,7 @@ def attach(
     for (vcenter, network), found in sorted(unmapped.items()):
         vms = tuple(sorted({name for name, _ in found}))
         journal.find(
-            "VMF201",
+            UNMAPPED_NETWORK,
             f"network {network!r} of {vcenter} is not mapped{stranded(vms)}{table.close(network)}",
             f"add it to `networks`, with source.segment or source.portGroup: {network}",
             where=found[0][1],
@@ -138,7 +147,7 @@ class _Making:
         name = row.copy_name(before)
         if before and row.emitted() and self._table.making(name) is not row:
             self._journal.find(
-                "VMF101",
+                DEFINED_TWICE,
                 f"VM {self._candidate.vm.name} has {before + 1} NICs on one network, whose further definition would be "
                 f"called {name}, as another network is",
                 "give one of the two networks another `name`",
@@ -159,7 +168,7 @@ def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap, journa
         return by_id
     if row is not None and by_id is not None and row is not by_id:
         journal.find(
-            "VMF210",
+            NETWORK_MAPPED_TWICE,
             f"VM {candidate.vm.name}: its NIC on {nic.network!r} is on another network by its id, {nic.network_id}",
             f"networks[{row.where.path[-1]}] has the name, networks[{by_id.where.path[-1]}] the id: correct one",
             where=where.at("networkId"),
@@ -167,7 +176,7 @@ def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap, journa
         )
     elif row is not None and by_id is None and _another(row.network.source, nic):
         journal.find(
-            "VMF212",
+            AMBIGUOUS_NETWORK,
             f"VM {candidate.vm.name}: its NIC is on network {nic.network!r} with id {nic.network_id}, "
             f"and the network map has another of that name, {row.network.source.id}",
             _apart(row, nic.network_id or ""),
@@ -222,7 +231,7 @@ def _check_one_network(row: MappedNetwork, users: _Users, journal: Journal) -> N
         ids, vms = sorted(found), tuple(sorted({vm for each in found.values() for vm in each}))
         name = vsphere_name(row.network.source)
         journal.find(
-            "VMF212",
+            AMBIGUOUS_NETWORK,
             f"{len(ids)} networks of {vcenter} are called {name!r}: {', '.join(ids)}{stranded(vms)}",
             _apart(row, *ids[:3]),
             where=row.where.at("source"),
@@ -237,7 +246,7 @@ def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namesp
     on_pod = [nic for nic in nics if nic.nad is None]
     if len(on_pod) > 1:
         journal.find(
-            "VMF203",
+            TWO_POD_NICS,
             f"VM {vm.name}: {len(on_pod)} NICs on the pod network ({', '.join(nic.network.name for nic in on_pod)})",
             "a VM has one pod network; map the others to a bridge or another secondary network",
             where=candidate.where.at("nics", on_pod[1].index, "network"),
@@ -247,7 +256,7 @@ def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namesp
         kept = nic.readdress is None and preserves(candidate.decisions)
         if kept and (vm.nics or ())[nic.index].origin == "static":
             journal.find(
-                "VMF208",
+                STATIC_ON_POD_NETWORK,
                 f"VM {vm.name}: its static address on {nic.network.name!r} is not kept on the pod network",
                 "the guest needs DHCP there; map the network to a bridge to keep the address",
                 where=candidate.where.at("nics", nic.index),
@@ -256,7 +265,7 @@ def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namesp
     for nic in nics:
         if route.path == "forklift" and nic.nad and nic.nad.partition("/")[0] not in (namespace, "default"):
             journal.find(
-                "VMF204",
+                INVALID_NETWORK,
                 f"VM {vm.name}: NAD {nic.nad} is out of Forklift's reach",
                 "a Plan takes NADs of its target namespace or of `default` only",
                 where=candidate.where.at("nics", nic.index, "network"),

@@ -4,9 +4,12 @@ import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from vmferry.estate.addresses import MAC_TWICE
+from vmferry.estate.statements import NOT_APPLICABLE, UNKNOWN_FACT
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Path, Where
 from vmferry.model.spec import VirtualMachine
+from vmferry.resolve.declared import INVALID_MAC
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.network_rows import parses
 from vmferry.resolve.paths import Route
@@ -26,7 +29,7 @@ def mac_address(
     if nic.mac is None:
         if route.path == "virt-v2v":
             journal.find(
-                "VMF108",
+                UNKNOWN_FACT,
                 f"VM {vm.name}: the MAC of its NIC on {nic.network!r} is unknown",
                 "add `mac`, as vCenter shows it: the guest's configuration and licences are bound to it",
                 where=where,
@@ -36,7 +39,7 @@ def mac_address(
     mac = nic.mac.lower().replace("-", ":")
     if int(mac[:2], 16) & 1 or mac in ("00:00:00:00:00:00", "02:00:00:00:00:00"):
         journal.find(
-            "VMF205",
+            INVALID_MAC,
             f"VM {vm.name}: {nic.mac} is not the address of a NIC",
             "a multicast, zero or reserved address; copy it from vCenter again",
             where=where.at("mac"),
@@ -51,7 +54,7 @@ def mac_address(
             users = f"{name} ({key}) and {vm.name} ({candidate.key})" if alike else f"{name} and {vm.name}"
         if key != candidate.key or twice:
             journal.find(
-                "VMF206",
+                MAC_TWICE,
                 f"MAC {mac} is used by {users}",
                 "two NICs with one address disturb each other as soon as both run",
                 where=where.at("mac"),
@@ -68,7 +71,7 @@ def check_addresses(candidate: Candidate, route: Route, journal: Journal) -> Non
     for at, parse, text in _addresses(vm):
         if not parses(parse, text):
             journal.find(
-                "VMF116",
+                NOT_APPLICABLE,
                 f"VM {vm.name}: {text} is not an address",
                 "correct it; an IPv4 address has four numbers up to 255, and a prefix goes up to 32",
                 where=candidate.where.at(*at),
@@ -78,7 +81,7 @@ def check_addresses(candidate: Candidate, route: Route, journal: Journal) -> Non
     for network, new in sorted(vm.readdress.items()):
         if len({":" in gateway for gateway in new.gateways}) < len(new.gateways):
             journal.find(
-                "VMF116",
+                NOT_APPLICABLE,
                 f"VM {vm.name}: two default gateways of one address family on {network!r}",
                 "give at most one IPv4 and one IPv6 gateway",
                 where=candidate.where.at("readdress", network, "gateway"),
@@ -86,7 +89,7 @@ def check_addresses(candidate: Candidate, route: Route, journal: Journal) -> Non
             )
         if candidate.decisions.static_ip == "cloud-init" and nics[network] > 1:
             journal.find(
-                "VMF116",
+                NOT_APPLICABLE,
                 f"VM {vm.name}: {nics[network]} NICs on {network!r} would get the same new addresses",
                 "readdress goes by network: set the addresses in the guest, and staticIP to preserve or none",
                 where=candidate.where.at("readdress", network),

@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from vmferry.estate import identity
+from vmferry.estate.statements import DEFINED_TWICE, UNDEFINED_REFERENCE
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
 from vmferry.model.spec import Phase
+from vmferry.resolve.declared import DEPENDENCY_CYCLE, MOVES_TOO_EARLY, PHASE_CYCLE
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.selection import Candidate
 
@@ -18,13 +20,13 @@ def order_phases(phases: tuple[Phase, ...], where: Where, journal: Journal) -> t
     known: dict[str, int] = {}
     for index, phase in enumerate(phases):
         if known.setdefault(phase.name, index) != index:
-            journal.find("VMF101", f"phase {phase.name} is defined twice", where=where.at("phases", index, "name"))
+            journal.find(DEFINED_TWICE, f"phase {phase.name} is defined twice", where=where.at("phases", index, "name"))
     for index, phase in enumerate(phases):
         for number, name in enumerate(phase.after):
             if name not in known:
                 close = difflib.get_close_matches(name, list(known), n=1)
                 journal.find(
-                    "VMF102",
+                    UNDEFINED_REFERENCE,
                     f"phase {name} is not defined" + (f"; did you mean {close[0]}?" if close else ""),
                     f"defined phases: {', '.join(known)}",
                     where=where.at("phases", index, "after", number),
@@ -38,7 +40,7 @@ def order_phases(phases: tuple[Phase, ...], where: Where, journal: Journal) -> t
         cycle = " → ".join(error.args[1])
         first = known[error.args[1][0]]
         journal.find(
-            "VMF403",
+            PHASE_CYCLE,
             f"phases come after each other in a circle: {cycle}",
             "remove one of these from `after`",
             where=where.at("phases", first, "after"),
@@ -66,7 +68,7 @@ def check_phases(candidates: tuple[Candidate, ...], phases: tuple[Phase, ...], j
         if phase is not None and phase not in known:
             close = difflib.get_close_matches(phase, known, n=1)
             journal.find(
-                "VMF102",
+                UNDEFINED_REFERENCE,
                 f"phase {phase} of VM {candidate.vm.name} is not defined"
                 + (f"; did you mean {close[0]}?" if close else ""),
                 f"defined phases: {', '.join(known)}",
@@ -114,7 +116,7 @@ def _resolve(candidate: Candidate, wanted: str, index: int, known: identity.Dire
             f"depends on {wanted!r}, which is no VM{guess}",
             "something else is {external: HOST:PORT}",
         )
-    journal.find("VMF102", f"VM {candidate.vm.name} {message}", fix, where=where, vms=(candidate.vm.name,))
+    journal.find(UNDEFINED_REFERENCE, f"VM {candidate.vm.name} {message}", fix, where=where, vms=(candidate.vm.name,))
     return ""
 
 
@@ -134,7 +136,7 @@ def check_order(
         if len({member.decisions.phase for member in members}) > 1:
             names = ", ".join(f"{member.vm.name} ({member.decisions.phase})" for member in members)
             journal.find(
-                "VMF401",
+                DEPENDENCY_CYCLE,
                 f"VMs in different phases depend on each other in a circle: {names}",
                 "put them in one phase, or remove a dependency",
                 where=members[0].where.at("dependsOn"),
@@ -150,7 +152,7 @@ def check_order(
                 and in_cycle.get(key) is not in_cycle.get(candidate.key, ())
             ):
                 journal.find(
-                    "VMF402",
+                    MOVES_TOO_EARLY,
                     f"VM {candidate.vm.name} moves in {phase}, before {by_key[key].vm.name} ({other}), which it needs",
                     f"move {by_key[key].vm.name} earlier, or {candidate.vm.name} later",
                     where=candidate.where.at("dependsOn"),
@@ -203,7 +205,7 @@ def check_running(
     for (group, needed_group), pairs in late.items():
         first, second = pairs[0]
         journal.find(
-            "VMF402",
+            MOVES_TOO_EARLY,
             f"group {group} is at cutover before {needed_group}: {first} needs {second}",
             f"move {needed_group} to cutover first, or in the same change",
             where=where.at("groups", group),

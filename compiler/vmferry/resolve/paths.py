@@ -8,6 +8,7 @@ from vmferry.estate.routing import specialities
 from vmferry.model.blueprint import Path
 from vmferry.model.finding import Where
 from vmferry.model.spec import Method, SimilarVms
+from vmferry.resolve.declared import METHOD_OF_ANOTHER_PATH
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.selection import Candidate, is_raw
 
@@ -40,7 +41,7 @@ def route(
         path, reason, where = _path(candidate, standard[candidate.source], settings)
         if candidate.decisions.disposition == "rebuild" and path != "rebuild":
             journal.find(
-                "VMF107",
+                METHOD_OF_ANOTHER_PATH,
                 f"VM {candidate.vm.name} is to be rebuilt, and its path is {path}",
                 "drop one of the two: a rebuilt VM leaves its disks behind",
                 where=where,
@@ -50,7 +51,7 @@ def route(
         method, reason, where = _method(candidate, path)
         if method is None:
             journal.find(
-                "VMF107",
+                METHOD_OF_ANOTHER_PATH,
                 f"VM {candidate.vm.name}: path {path} has no method {candidate.decisions.method}",
                 f"path {path} takes method {' or '.join(METHODS[path])}",
                 where=where,

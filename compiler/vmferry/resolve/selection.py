@@ -10,10 +10,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vmferry.estate.identity import key_of
+from vmferry.estate.statements import DEFINED_TWICE, UNDEFINED_REFERENCE
 from vmferry.model.finding import Where
 from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import Assign, Decisions, ForMany, Match, VirtualMachine
+from vmferry.resolve.declared import MATCHES_NO_VM
 from vmferry.resolve.journal import Journal
 
 _FIELDS = tuple(Decisions.__struct_fields__)
@@ -63,7 +65,7 @@ def select(project: Project, journal: Journal) -> tuple[Candidate, ...]:
         known = found.setdefault(candidate.key, candidate)
         if known is not candidate:
             journal.find(
-                "VMF101",
+                DEFINED_TWICE,
                 f"VM {candidate.key} has a second entry; the other is in {known.where.file}",
                 "keep one of the two; VMs of one name in one vCenter need their `id`",
                 where=entry.where.at("name"),
@@ -72,7 +74,7 @@ def select(project: Project, journal: Journal) -> tuple[Candidate, ...]:
     for rule in rules:
         if not rule.used:
             journal.find(
-                "VMF109",
+                MATCHES_NO_VM,
                 "this `assign` rule matches no VM",
                 "correct its `match`, or remove it",
                 where=rule.where,
@@ -84,7 +86,7 @@ def _unknown_source(entry: Entry, names: list[str], journal: Journal) -> None:
     vm = entry.vm
     if vm.source is None:
         journal.find(
-            "VMF102",
+            UNDEFINED_REFERENCE,
             f"VM {vm.name} does not say its `source`, and there are several",
             f"add source: {' or '.join(names)}",
             where=entry.where,
@@ -92,7 +94,7 @@ def _unknown_source(entry: Entry, names: list[str], journal: Journal) -> None:
         )
     else:
         journal.find(
-            "VMF102",
+            UNDEFINED_REFERENCE,
             f"VM {vm.name} names source {vm.source!r}, which is not defined",
             f"defined sources: {', '.join(names)}",
             where=entry.where.at("source"),

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from vmferry.model.facts import Disk
+from vmferry.resolve.declared import SHARED_DISK_DIFFERS
 from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.selection import Candidate
@@ -34,7 +35,7 @@ def share(
                 continue
             what = "size, place or source" if not same else "namespace"
             journal.find(
-                "VMF306",
+                SHARED_DISK_DIFFERS,
                 f"shared disk {name.partition('/')[2]}: {candidate.vm.name} and {first.vm.name} differ in {what}",
                 "the VMs mount one claim: it has one size, one class and one namespace",
                 where=candidate.where.at("disks", index, "shared"),
@@ -68,7 +69,7 @@ def check_left(live: tuple[Candidate, ...], everyone: tuple[Candidate, ...], was
             if disk.shared is not None and other is not None:
                 why = "is frozen in its group" if name in frozen else "stays behind"
                 journal.find(
-                    "VMF306",
+                    SHARED_DISK_DIFFERS,
                     f"VM {candidate.vm.name} shares disk {disk.shared} with {other}, which {why}",
                     "VMs that share a disk move together, in one group",
                     where=candidate.where.at("disks", index, "shared"),

@@ -5,10 +5,13 @@ from typing import Any, Literal
 
 from msgspec import structs
 
+from vmferry.estate.statements import DEFINED_TWICE
+from vmferry.estate.words.secrecy import SECRET_MATERIAL
 from vmferry.model.blueprint import Credential, Host, SourcePlan
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import Credentials, Source
+from vmferry.resolve.declared import NO_CREDENTIALS
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import digest, fit, sanitize
 
@@ -22,7 +25,7 @@ def plan_sources(project: Project, journal: Journal) -> tuple[SourcePlan, ...]:
     for index, source in enumerate(project.spec.sources):
         where = project.where.at("sources", index)
         if source.name in seen:
-            journal.find("VMF101", f"source {source.name} is defined twice", where=where.at("name"))
+            journal.find(DEFINED_TWICE, f"source {source.name} is defined twice", where=where.at("name"))
         seen.add(source.name)
         planned = _plan(project, source, where, journal)
         if planned is not None:
@@ -47,7 +50,7 @@ def _plan(project: Project, source: Source, where: Where, journal: Journal) -> S
         name = fit(f"{project.spec.metadata.name}-{source.name}-{sanitize(host.name) or digest(host.name)}", 63)
         place = at.at("hosts", index, "credentials")
         if any(done.name == name for done in hosts):
-            journal.find("VMF101", f"two ESXi hosts would be called {name}", where=at.at("hosts", index, "name"))
+            journal.find(DEFINED_TWICE, f"two ESXi hosts would be called {name}", where=at.at("hosts", index, "name"))
             continue
         own = credential_of(host.credentials, source.name, name, namespace, project.attachments, place, journal)
         if own is not None:
@@ -76,7 +79,7 @@ def credential_of(
     """Return where the Secret is: ``name`` for one that vmferry emits, else the one that is referred to."""
     given = [credentials.secret_ref, credentials.external_secret, credentials.file]
     if sum(item is not None for item in given) != 1:
-        journal.find("VMF113", "credentials are exactly one of secretRef, externalSecret and file", where=where)
+        journal.find(NO_CREDENTIALS, "credentials are exactly one of secretRef, externalSecret and file", where=where)
         return None
     made = Credential(source=source, name=name, namespace=namespace, purpose=purpose)
     if credentials.secret_ref is not None:
@@ -98,13 +101,13 @@ def _opaque(content: bytes, namespace: str, where: Where, journal: Journal) -> s
         documents = []
     data = documents[0] if len(documents) == 1 else None
     if not isinstance(data, dict) or not isinstance(data.get("metadata"), dict):
-        journal.find("VMF113", "the file is not one SealedSecret or SOPS-encrypted Secret", where=where)
+        journal.find(NO_CREDENTIALS, "the file is not one SealedSecret or SOPS-encrypted Secret", where=where)
         return None
     sealed = data.get("kind") == _SEALED
     encrypted = data.get("kind") == "Secret" and isinstance(data.get("sops"), dict) and _all_encrypted(data)
     if not sealed and not encrypted:
         journal.find(
-            "VMF015",
+            SECRET_MATERIAL,
             "the file holds a Secret in the clear",
             "encrypt it with `sops --encrypt` or kubeseal, and change what leaked into git",
             where=where,
@@ -113,7 +116,7 @@ def _opaque(content: bytes, namespace: str, where: Where, journal: Journal) -> s
     name, own = data["metadata"].get("name"), data["metadata"].get("namespace")
     if not isinstance(name, str) or own != namespace:
         journal.find(
-            "VMF113",
+            NO_CREDENTIALS,
             f"the Secret in the file is for namespace {own!r}, it is needed in {namespace!r}",
             "seal it for that namespace: a sealed Secret opens nowhere else",
             where=where,
@@ -137,7 +140,7 @@ def conversion_credentials(
     where = project.where.at("sources", index, "vcenter")
     if wanted.vcenter.conversion_credentials is None:
         journal.find(
-            "VMF113",
+            NO_CREDENTIALS,
             f"conversion Jobs in namespace {namespace} have no credentials for {source} ({len(vms)} VMs)",
             "add conversionCredentials: a read-only vCenter user, with keys accessKeyId and secretKey",
             where=where,

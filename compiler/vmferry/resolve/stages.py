@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 from vmferry.estate.stages import STAGES
+from vmferry.estate.statements import NOT_APPLICABLE, SCHEMA_MISFIT
 from vmferry.kube.quantity import parse_duration
 from vmferry.model.blueprint import Machine, Step
 from vmferry.model.finding import Where
 from vmferry.model.spec import GroupState, Method, Phase, Stage
+from vmferry.resolve.declared import CUTOVER_OUTSIDE_WINDOW
 from vmferry.resolve.journal import Journal
 
 # method -> layer -> the stage from which on it is in the cluster
@@ -74,7 +76,7 @@ def check_state(name: str, state: GroupState, method: Method, phase: Phase, wher
         check_cutover(name, state.cutover, method, phase, where.at("cutover"), journal)
     elif method == "warm" and state.stage == "cutover":
         journal.find(
-            "VMF406",
+            CUTOVER_OUTSIDE_WINDOW,
             f"group {name} migrates warm and has no cutover time",
             "add `cutover`, a time inside one of the phase's windows",
             where=where,
@@ -89,10 +91,10 @@ def check_cutover(
     starts = [window.start for window in phase.windows]
     if not is_time(time):
         fix = "there is no such day or hour; correct it"
-        journal.find("VMF406", f"{who}: cutover {time} is no time", fix, where=where)
+        journal.find(CUTOVER_OUTSIDE_WINDOW, f"{who}: cutover {time} is no time", fix, where=where)
     elif method != "warm":
         field = "cutover" if vm is None else "vmCutover"
-        journal.find("VMF116", f"{who}: `{field}` is for method warm, this one is {method}", where=where)
+        journal.find(NOT_APPLICABLE, f"{who}: `{field}` is for method warm, this one is {method}", where=where)
     elif (
         all(is_time(start) for start in starts)
         and starts
@@ -100,7 +102,7 @@ def check_cutover(
     ):
         windows = "; ".join(f"{window.start} for {window.duration}" for window in phase.windows)
         message = f"{who}: cutover {time} is outside the windows of phase {phase.name}"
-        journal.find("VMF406", message, f"windows: {windows}", where=where)
+        journal.find(CUTOVER_OUTSIDE_WINDOW, message, f"windows: {windows}", where=where)
     else:
         return True
     return False
@@ -117,7 +119,7 @@ def check_times(phases: tuple[Phase, ...], where: Where, journal: Journal) -> No
         for number, window in enumerate(phase.windows):
             if not is_time(window.start):
                 journal.find(
-                    "VMF013",
+                    SCHEMA_MISFIT,
                     f"phase {phase.name}: {window.start} is no time",
                     where=where.at("phases", index, "windows", number, "start"),
                 )

@@ -8,6 +8,7 @@ from vmferry.model.blueprint import Left, Machine
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, Stage
+from vmferry.resolve.declared import FROZEN_GONE, STAYING_VM_MOVES
 from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.selection import Candidate
@@ -77,7 +78,7 @@ def _report_elsewhere(
     machine: Machine, stage: Stage, field: str, before: str, after: str, now: Candidate, journal: Journal
 ) -> None:
     journal.find(
-        "VMF439",
+        STAYING_VM_MOVES,
         f"VM {machine.name} was decided to move by {after}, and its group {machine.group}, at {stage}, "
         f"would move it by {before}",
         f"restore {before}; or keep the group at prepared and take the VM out of it: {_OUT}",
@@ -92,7 +93,7 @@ def _warn(machine: Machine, what: str, stage: Stage, where: Where, journal: Jour
     else:
         fix = "it stays in the output: what has moved is not dropped by leaving it out; restore its entry"
     journal.find(
-        "VMF410",
+        FROZEN_GONE,
         f"VM {machine.name} {what}, and is frozen in group {machine.group}, which is at {stage}",
         fix,
         where=where,
@@ -106,7 +107,7 @@ def _refuse(machine: Machine, what: str, recorded: Stage, stage: Stage, where: W
     else:
         fix = "it is being copied since the group is at migrating, so it is too late to leave it out: restore its entry"
     journal.find(
-        "VMF439",
+        STAYING_VM_MOVES,
         f"VM {machine.name} {what}, and its group {machine.group}, set to {stage}, would move it",
         fix,
         where=where,

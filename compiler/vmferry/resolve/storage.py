@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE, UNDEFINED_REFERENCE, UNKNOWN_FACT
 from vmferry.kube.provisioners import Claim, claims, needs_modes
 from vmferry.model.blueprint import ArrayCopy, SourceRef
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Where
 from vmferry.model.spec import AccessMode, LiveMigration, Storage, StorageClass, VolumeMode
+from vmferry.resolve.declared import IMPOSSIBLE_CLASS, NO_CLASS_FITS, UNMAPPED_DATASTORE
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import digest
 from vmferry.resolve.paths import Route
@@ -76,13 +78,15 @@ class StorageMap:
         for index, row in enumerate(self.storage.map):
             where = self.where.at("map", index)
             if (row.tier is None) == (row.storage_class is None):
-                journal.find("VMF116", f"datastore {row.source.datastore}: give tier or storageClass", where=where)
+                journal.find(
+                    NOT_APPLICABLE, f"datastore {row.source.datastore}: give tier or storageClass", where=where
+                )
             if row.tier is not None and row.tier not in tiers:
                 without[row.tier].append(where.at("tier"))
             if row.storage_class is not None and row.storage_class not in self.classes:
                 self.empty_rows.add(index)
                 journal.find(
-                    "VMF102",
+                    UNDEFINED_REFERENCE,
                     f"StorageClass {row.storage_class} is not defined",
                     f"known classes: {', '.join(self.classes) or 'none'}",
                     where=where.at("storageClass"),
@@ -92,7 +96,7 @@ class StorageMap:
                     continue
                 if self.rows.setdefault((row.source.source, name), index) != index:
                     journal.find(
-                        "VMF101",
+                        DEFINED_TWICE,
                         f"datastore {name!r} is mapped twice",
                         "remove one row; if they are two of one name, write each one's id in place of the name as "
                         "well, here and in the disks",
@@ -101,7 +105,7 @@ class StorageMap:
         self.empty_tiers = frozenset(without)
         for tier, places in without.items():
             journal.find(
-                "VMF102",
+                UNDEFINED_REFERENCE,
                 f"no StorageClass has tier {tier!r}" + (f" ({len(places)} datastores)" if len(places) > 1 else ""),
                 f"add one to `storage.classes`; known tiers: {', '.join(sorted(tiers)) or 'none'}",
                 where=places[0],
@@ -109,17 +113,17 @@ class StorageMap:
 
     def _check_class(self, item: StorageClass, where: Where, twice: bool, journal: Journal) -> None:
         if twice:
-            journal.find("VMF101", f"StorageClass {item.name} is defined twice", where=where.at("name"))
+            journal.find(DEFINED_TWICE, f"StorageClass {item.name} is defined twice", where=where.at("name"))
         if wrong := needs_modes(item):
             journal.find(
-                "VMF303",
+                IMPOSSIBLE_CLASS,
                 f"StorageClass {item.name}: {item.provisioner} has no {', '.join(wrong)}",
                 "CDI's table of the provisioner says so; state only what the driver can do",
                 where=where,
             )
         elif not self.claims[item.name]:
             journal.find(
-                "VMF303",
+                IMPOSSIBLE_CLASS,
                 f"StorageClass {item.name}: what {item.provisioner} can do is unknown",
                 "state accessModes and volumeModes",
                 where=where.at("provisioner"),
@@ -289,7 +293,7 @@ def _report_unfit(why: Unfit, disks: Sequence[tuple[str, str]], journal: Journal
     who = f"VM {vm}, {name}" if len(disks) == 1 else f"{len(disks)} disks of {', '.join(vms[:20])}"
     who += f" and {len(vms) - 20} more VMs" if len(vms) > 20 else ""
     journal.find(
-        "VMF301",
+        NO_CLASS_FITS,
         f"{who}: no StorageClass fits: {why.what}",
         "refused: " + ("; ".join(why.refused) or "no class is defined: add one to `storage.classes`"),
         where=why.where,
@@ -305,10 +309,10 @@ def _report_unmapped(vcenter: str, datastore: str, found: Iterable[tuple[str, Wh
             f"the datastore of disks is unknown ({', '.join(vms[:20])})",
             "add `datastore`, `tier` or `storageClass`",
         )
-        journal.find("VMF108", message, fix, where=entries[0][1], vms=vms)
+        journal.find(UNKNOWN_FACT, message, fix, where=entries[0][1], vms=vms)
         return
     journal.find(
-        "VMF302",
+        UNMAPPED_DATASTORE,
         f"datastore {datastore!r} of {vcenter} is not mapped; VMs: {', '.join(vms[:20])}",
         "add it to `storage.map` with a tier",
         where=entries[0][1].at("datastore"),

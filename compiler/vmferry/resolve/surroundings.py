@@ -6,6 +6,8 @@ from msgspec.structs import replace
 
 from vmferry.estate.network_map import MappedNetwork, NetworkMap
 from vmferry.estate.sizing import Load, quota, smoke_load, total
+from vmferry.estate.statements import ASSIGNMENTS_MISFIT, UNDEFINED_REFERENCE, UNKNOWN_FACT
+from vmferry.kube.nad import INVALID_NETWORK
 from vmferry.kube.nodes import vm_nodes
 from vmferry.kube.quantity import parse_size
 from vmferry.kube.versions import NO_TRANSFER_ROUTE, certain
@@ -13,6 +15,7 @@ from vmferry.model.blueprint import BridgePlan, Credential, Group, Machine, Nad,
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import BridgeNetwork, Cluster, ExistingNad, Namespace, Phase, Quota, VirtualMachine
+from vmferry.resolve.declared import BRIDGES_DISAGREE, NO_NETWORK_POLICIES
 from vmferry.resolve.journal import Journal
 from vmferry.resolve.network_rows import stranded
 from vmferry.resolve.sources import conversion_credentials
@@ -76,7 +79,7 @@ def _nads(
             result[namespace][name] = row
         elif reference not in existing:
             journal.find(
-                "VMF411",
+                ASSIGNMENTS_MISFIT,
                 f"VM {user} is frozen with network {reference}, which the spec does not define any more",
                 "restore the entry in `networks` under that name",
                 where=where.at("networks"),
@@ -130,7 +133,7 @@ def _smoke(
         nad = row.nad(test.namespace)
         if test.namespace not in known:
             journal.find(
-                "VMF102",
+                UNDEFINED_REFERENCE,
                 f"smoke test of network {row.name}: namespace {test.namespace} is not defined",
                 "add it to `namespaces`",
                 where=row.where.at("smokeTest", "namespace"),
@@ -152,7 +155,7 @@ def _check_policy(namespace: Namespace, groups: list[Group], cluster: Cluster, w
     if wants and cluster.cni not in POLICY_CNIS:
         has = f"{cluster.cni} ignores them" if cluster.cni else "which CNI the cluster has is unknown"
         journal.find(
-            "VMF207",
+            NO_NETWORK_POLICIES,
             f"namespace {namespace.name} asks for network policies, and {has}",
             f"state target.cluster.cni ({', '.join(sorted(POLICY_CNIS))} have them), or drop the policy",
             where=where.at("networkPolicy") if namespace.network_policy == "isolate" else where,
@@ -192,7 +195,7 @@ class _Sizing:
         if names:
             vms = tuple(sorted(names))
             journal.find(
-                "VMF108",
+                UNKNOWN_FACT,
                 f"namespace {namespace.name}: for its quota, CPU and memory of every VM must be known{stranded(vms)}",
                 "add `cpu` and `memory` to them, or state the namespace's quota, or say quota: none",
                 where=where,
@@ -258,7 +261,7 @@ def plan_bridges(cluster: Cluster, networks: NetworkMap, where: Where, journal: 
         if name in taken:
             place = where.at("target", "cluster", section, index, "name")
             fix = "keep one of the two, or give the other another name"
-            journal.find("VMF211", f"bridge {name} is defined twice", fix, where=place)
+            journal.find(BRIDGES_DISAGREE, f"bridge {name} is defined twice", fix, where=place)
         taken.add(name)
     for bridge in cluster.bridges:
         if any(done.bridge.name == bridge.name for done in result):
@@ -270,7 +273,7 @@ def plan_bridges(cluster: Cluster, networks: NetworkMap, where: Where, journal: 
                 continue
             if target.mtu and bridge.mtu and target.mtu > bridge.mtu:
                 journal.find(
-                    "VMF204",
+                    INVALID_NETWORK,
                     f"network {row.name}: MTU {target.mtu} is larger than {bridge.mtu} of bridge {bridge.name}",
                     "frames would be lost without a word; raise the bridge's MTU or lower the network's",
                     where=row.where.at("target", "mtu"),

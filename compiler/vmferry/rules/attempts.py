@@ -13,6 +13,7 @@ from vmferry.rules.registry import rule
     "error",
     "an attempt begins after cutover",
     source="kubev2v/forklift pkg/controller/plan: a Plan that succeeded is only reconciled to be archived",
+    needs="comparison",
 )
 def after_cutover(review: Review) -> Iterator[Problem]:
     """A new attempt copies VMs again that run in the target.

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import also
+from vmferry.yaml.faults import UNFIT_CHARACTER
 
 _UNFIT = re.compile("[\x7f\ufffe\uffff]")  # go-yaml, and so kustomize, reads none of them
 
 
-@also("VMF019")
+@also(UNFIT_CHARACTER)
 def written(review: Review) -> Iterator[Problem]:
     """Yield the facts that would be written into manifests and could not be read again."""
     for group in review.blueprint.groups:

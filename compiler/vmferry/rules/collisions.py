@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.addresses import MAC_TWICE
+from vmferry.estate.identity import TARGET_NAME_TWICE
 from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import also
 
 
-@also("VMF110")
+@also(TARGET_NAME_TWICE)
 def names(review: Review) -> Iterator[Problem]:
     """Yield a problem for each name or Service that two VMs would have; claims are checked where they are made."""
     owners: _Owners = defaultdict(dict)
@@ -19,7 +21,7 @@ def names(review: Review) -> Iterator[Problem]:
     yield from _problems(review, owners, "state another targetName for one of them")
 
 
-@also("VMF206")
+@also(MAC_TWICE)
 def addresses(review: Review) -> Iterator[Problem]:
     """Yield a problem for each MAC address that two VMs would have."""
     owners: _Owners = defaultdict(dict)

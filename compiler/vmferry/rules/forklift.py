@@ -245,7 +245,7 @@ def two_datacenters(review: Review) -> Iterator[Problem]:
             )
 
 
-@also("VMF746")
+@also(two_datacenters)
 def one_id(review: Review) -> Iterator[Problem]:
     """Yield rows with the id of one network or datastore that VMs of several datacenters share by its name.
 

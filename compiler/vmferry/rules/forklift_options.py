@@ -10,7 +10,9 @@ from vmferry.model.blueprint import ArrayCopy, Group, Machine, PlanOptions
 from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import Versions
+from vmferry.rules.fields import lost
 from vmferry.rules.registry import also
+from vmferry.rules.versions import too_old
 
 
 class Wish(NamedTuple):
@@ -20,7 +22,7 @@ class Wish(NamedTuple):
     feature: Feature
 
 
-@also("VMF506")
+@also(too_old)
 def options_too_old(review: Review) -> Iterator[Problem]:
     """Yield what groups ask of a Forklift that does not have it yet."""
     here = review.blueprint.cluster.versions
@@ -36,7 +38,7 @@ def options_too_old(review: Review) -> Iterator[Problem]:
             )
 
 
-@also("VMF506")
+@also(too_old)
 def hooks_too_old(review: Review) -> Iterator[Problem]:
     """Yield AAP hooks that VMs use, where Forklift has none yet."""
     here = review.blueprint.cluster.versions
@@ -125,7 +127,7 @@ def _copy_wishes(copy: ArrayCopy, *, warm: bool) -> Iterator[Wish]:
 # --- decisions that are lost --------------------------------------------------------------------
 
 
-@also("VMF507")
+@also(lost)
 def lost_elsewhere(review: Review) -> Iterator[Problem]:
     """Yield what other paths have no use for: of the guest in any case, of the way where the VM itself asks for it."""
     for subject, group, machine in review.moving:
@@ -167,7 +169,7 @@ def _of_pods(decided: ForkliftDecisions) -> dict[str, object]:
     }
 
 
-@also("VMF507")
+@also(lost)
 def lost_unconverted(review: Review) -> Iterator[Problem]:
     """Yield what only a conversion does, of guests that nobody converts; and devices of those that are converted."""
     for subject, group, machine in review.moving:
@@ -201,7 +203,7 @@ def _needs_conversion(machine: Machine) -> Iterator[str]:
         yield "nbdeClevis"
 
 
-@also("VMF507")
+@also(lost)
 def two_images(review: Review) -> Iterator[Problem]:
     """Yield VMs with an image of their own and the switch for another: the image wins (pkg/controller/conversion)."""
     for subject, group, machine in review.moving:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
+from vmferry.kube.limits import ROOT_TOO_LARGE
 from vmferry.kube.quantity import parse_duration
 from vmferry.model.blueprint import Blueprint, Credential, Group, Machine
 from vmferry.model.finding import Where
@@ -269,7 +270,7 @@ def _plan_bytes(machine: Machine, copies: int) -> int:
 _MAX_RESOURCES = 300  # as `vmferry verify` has it (VMF609)
 
 
-@also("VMF609")
+@also(ROOT_TOO_LARGE)
 def large_root(review: Review) -> Iterator[Problem]:
     """Yield what will not fit into one root: the networks of a namespace, and the ESXi hosts of a vCenter.
 

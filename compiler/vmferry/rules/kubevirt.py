@@ -13,6 +13,7 @@ from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Group, Machine, MachineDisk
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.model.spec import Cluster, NodePool, Quota
+from vmferry.rules.fields import lost
 from vmferry.rules.registry import also, rule
 
 _GI = 1 << 30
@@ -343,7 +344,7 @@ def _kubevirt(review: Review) -> str:
     return review.spec.target.cluster.versions.kubevirt
 
 
-@also("VMF507")
+@also(lost)
 def two_cpus(review: Review) -> Iterator[Problem]:
     """Yield CPU models that an instance type hides: a VM that has one may not state a CPU of its own."""
     for subject, _, machine in review.moving:

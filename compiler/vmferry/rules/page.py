@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from vmferry.model.catalog import Rule
+from vmferry.model.rule import Rule
 
 EXAMPLES = Path(__file__).parent / "examples"
 

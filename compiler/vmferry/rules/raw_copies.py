@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.rules.registry import also, rule
+from vmferry.rules.transfer import vddk_image
 
 
 def _raw(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
@@ -40,7 +41,7 @@ def static_address(review: Review) -> Iterator[Problem]:
                 )
 
 
-@also("VMF742")
+@also(vddk_image)
 def raw_without_vddk(review: Review) -> Iterator[Problem]:
     """Yield vCenters without a VDDK image whose VMs are copied raw: Forklift wants one, but where the array copies."""
     for index, source in enumerate(review.spec.sources):

@@ -4,12 +4,24 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from vmferry.model.review import Problem, Review
+from vmferry.model.rule import declare
 from vmferry.rules.registry import also
 
 _HELP = "as in https://git.example.com/team/gitops, or ssh://git@git.example.com/team/gitops"
 
 
-@also("VMF612")
+INVALID_REPOSITORY_URL = declare(
+    "VMF612",
+    "error",
+    "repository URL is not valid",
+    why="Flux and Argo CD read the repository at this address. One with git's short form in a URL, or "
+    "without a host, parses as text and fails in the cluster, where the only sign is that nothing "
+    "happens.",
+    source="fluxcd/source-controller api/v1/gitrepository_types.go (spec.url)",
+)
+
+
+@also(INVALID_REPOSITORY_URL)
 def addresses(review: Review) -> Iterator[Problem]:
     """Yield what is wrong with the repository's address; credentials in it are found when it is read."""
     url = review.spec.target.gitops.repo_url

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from vmferry.estate.statements import UNKNOWN_FACT
+from vmferry.kube.nad import INVALID_NETWORK
 from vmferry.model.blueprint import Blueprint, Group, Machine, NetworkPair, StoragePair
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import DatastoreRef, NetworkSource, OvnLayer2, OvnLocalnet
@@ -14,7 +16,7 @@ from vmferry.rules.registry import also, rule
 _PATH = re.compile("/|%[0-9A-Fa-f]{2}")
 
 
-@also("VMF108")
+@also(UNKNOWN_FACT)
 def certificates(review: Review) -> Iterator[Problem]:
     """Yield what VDDK would have to know to copy disks."""
     for group in review.blueprint.groups:
@@ -124,7 +126,7 @@ def vddk_image(review: Review) -> Iterator[Problem]:
             )
 
 
-@also("VMF204")
+@also(INVALID_NETWORK)
 def transfer_networks(review: Review) -> Iterator[Problem]:
     """Yield transfer networks on which pods would get no address."""
     for group in review.blueprint.groups:

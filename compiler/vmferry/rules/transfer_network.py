@@ -7,7 +7,7 @@ from vmferry.kube.versions import TRANSFER_NAMESPACE, possible
 from vmferry.model.blueprint import Group
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import ExistingNad
-from vmferry.rules.networks import GLOBAL_NAMESPACES
+from vmferry.rules.networks import GLOBAL_NAMESPACES, unreachable_nad
 from vmferry.rules.registry import also, rule
 from vmferry.rules.segments import Row, Rows
 
@@ -71,7 +71,7 @@ def out_of_reach(review: Review) -> Iterator[Problem]:
                 )
 
 
-@also("VMF225")
+@also(unreachable_nad)
 def isolated(review: Review) -> Iterator[Problem]:
     """Yield transfer networks of conversion Jobs that OpenShift's Multus does not let them use."""
     if review.spec.target.cluster.distribution != "openshift":

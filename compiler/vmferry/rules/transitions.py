@@ -21,7 +21,7 @@ _WAY_BACK: dict[Stage, str] = {
 _RESTORE = "restore it, as it was at the other commit"
 
 
-@rule("VMF850", "error", "a stage was skipped")
+@rule("VMF850", "error", "a stage was skipped", needs="comparison", progress=True)
 def skipped(review: Review) -> Iterator[Problem]:
     """Each stage leaves something in the cluster that the next one needs, and shows in time what is wrong.
 
@@ -40,7 +40,7 @@ def skipped(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF851", "error", "a stage was moved back")
+@rule("VMF851", "error", "a stage was moved back", needs="comparison")
 def moved_back(review: Review) -> Iterator[Problem]:
     """What the later stage brought would be pruned or stay behind without an owner, and the source may be off by now.
 
@@ -58,7 +58,7 @@ def moved_back(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF852", "error", "a VM was removed while its group moves")
+@rule("VMF852", "error", "a VM was removed while its group moves", needs="comparison")
 def removed(review: Review) -> Iterator[Problem]:
     """The VM runs in the target, or is being copied; its manifests would lose their owner, and nobody would miss it.
 
@@ -79,7 +79,7 @@ def removed(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF853", "error", "a volume was shrunk, renamed or given another class")
+@rule("VMF853", "error", "a volume was shrunk, renamed or given another class", needs="comparison")
 def volumes(review: Review) -> Iterator[Problem]:
     """A PersistentVolumeClaim cannot shrink or change its class, and under another name it is another, empty disk."""
     for group, before, after in _pairs(review):
@@ -112,7 +112,7 @@ def _volume(before: _Volume, after: _Volume | None) -> Iterator[str]:
         yield f"volume {before[0]} went from class {before[2]} to {after[2]}"
 
 
-@rule("VMF854", "error", "an identity changed after the VM moved")
+@rule("VMF854", "error", "an identity changed after the VM moved", needs="comparison")
 def guest_identity(review: Review) -> Iterator[Problem]:
     """With another MAC address a guest loses its network configuration, with another UUID its licences."""
     for group, before, after in _pairs(review):
@@ -136,6 +136,7 @@ def guest_identity(review: Review) -> Iterator[Problem]:
     "error",
     "a running Migration or Job was renamed",
     source="kubev2v/forklift pkg/controller/plan, pendingMigrations",
+    needs="comparison",
 )
 def renamed(review: Review) -> Iterator[Problem]:
     """Forklift takes a Migration of another name for another run, and the deletion of the old one for a cancellation.
@@ -148,7 +149,7 @@ def renamed(review: Review) -> Iterator[Problem]:
             yield _problem(review, after, what, f"keep attempt: {before.attempt}, or raise it to retry", "attempt")
 
 
-@rule("VMF856", "warning", "a run is retried")
+@rule("VMF856", "warning", "a run is retried", needs="comparison", progress=True)
 def retried(review: Review) -> Iterator[Problem]:
     """A higher `attempt` is another Migration, or another Job that converts into the same volumes.
 
@@ -168,6 +169,7 @@ _PLAN = ("namespace", "networks", "storage", "transfer_network", "preserve_stati
     "error",
     "a Plan was edited after it ran",
     source="kubev2v/forklift pkg/controller/plan: a Plan that succeeded is only reconciled to be archived",
+    needs="comparison",
 )
 def edited(review: Review) -> Iterator[Problem]:
     """A Plan that succeeded is never reconciled again: a VM or a setting added to it does nothing, without a word."""
@@ -186,7 +188,7 @@ def _keys(machines: Iterable[Machine]) -> list[str]:
     return sorted(machine.key for machine in machines)
 
 
-@rule("VMF858", "error", "an assignment changed after it was frozen")
+@rule("VMF858", "error", "an assignment changed after it was frozen", needs="comparison")
 def assignments(review: Review) -> Iterator[Problem]:
     """assignments.yaml says what is in the cluster. Without its record a prepared VM would be decided anew.
 
@@ -221,7 +223,7 @@ def _began_otherwise(was: Machine, now: Machine | None) -> bool:
     return before is not None and after is not None and before.attempt == after.attempt and before != after
 
 
-@rule("VMF859", "error", "a network changed under VMs that run on it")
+@rule("VMF859", "error", "a network changed under VMs that run on it", needs="comparison")
 def networks(review: Review) -> Iterator[Problem]:
     """The NetworkAttachmentDefinition is applied at once, and each VM is on the new network at its next start."""
     users: dict[str, set[str]] = {}
@@ -246,7 +248,7 @@ def _nads(namespaces: Iterable[NamespacePlan]) -> dict[str, object]:
     return {f"{plan.name}/{nad.name}": nad.network.target for plan in namespaces for nad in plan.nads}
 
 
-@rule("VMF860", "error", "the synced tree moved away from under what runs")
+@rule("VMF860", "error", "the synced tree moved away from under what runs", needs="comparison")
 def moved_away(review: Review) -> Iterator[Problem]:
     """Flux and Argo CD prune what they find no more: under another path, entry point or engine that is everything.
 

@@ -33,7 +33,7 @@ def too_old(review: Review) -> Iterator[Problem]:
             )
 
 
-@also("VMF506")
+@also(too_old)
 def link_state(review: Review) -> Iterator[Problem]:
     """Yield NICs that are to be unplugged: KubeVirt before 1.5 refuses them (VEP 3, pkg/network/admitter/admit.go)."""
     here = review.blueprint.cluster.versions
@@ -49,7 +49,7 @@ def link_state(review: Review) -> Iterator[Problem]:
             )
 
 
-@also("VMF506")
+@also(too_old)
 def nvme(review: Review) -> Iterator[Problem]:
     """Yield VMs with disks that an older Forklift does not see: it maps those on SATA, IDE and SCSI only."""
     here = review.blueprint.cluster.versions
@@ -67,7 +67,7 @@ def nvme(review: Review) -> Iterator[Problem]:
             )
 
 
-@also("VMF506")
+@also(too_old)
 def power_state(review: Review) -> Iterator[Problem]:
     """Yield VMs that an older Forklift starts, or leaves off, against the spec: it restores the source's state."""
     here = review.blueprint.cluster.versions

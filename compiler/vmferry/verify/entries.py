@@ -10,6 +10,8 @@ from vmferry.layout.compiled import Tree
 from vmferry.layout.objects import Issue, Key, key_of, select, shown
 from vmferry.model.finding import Path
 from vmferry.model.manifest import KubeObject
+from vmferry.verify.references import DANGLING_REFERENCE
+from vmferry.verify.sharing import OBJECT_IN_TWO_ROOTS
 
 _PATHS = {
     kinds.KUSTOMIZATION.key: ("spec.path",),
@@ -52,12 +54,16 @@ def check_entries(tree: Tree, found: Sequence[Entry], contents: Mapping[str, Seq
         )
         problem = "has no kustomization.yaml" if exists else "does not exist"
         message = f"{entry.key}: `{shown(entry.field)}` leads to `{entry.path}`, which {problem}"
-        yield Issue("VMF607", message, "correct the path, or add the directory", key=entry.key, path=entry.field)
+        yield Issue(
+            DANGLING_REFERENCE, message, "correct the path, or add the directory", key=entry.key, path=entry.field
+        )
     for directory, several in synced.items():
         if len(several) > 1:
             names = " and ".join(str(entry.key) for entry in several)
             message = f"`{directory}` is synced twice, by {names}"
-            yield Issue("VMF610", message, "remove one of the two", key=several[1].key, path=several[1].field)
+            yield Issue(
+                OBJECT_IN_TWO_ROOTS, message, "remove one of the two", key=several[1].key, path=several[1].field
+            )
     yield from _twice({*synced, *_top_of_clusters(tree)}, contents)
 
 
@@ -70,7 +76,7 @@ def _twice(roots: set[str], contents: Mapping[str, Sequence[Key]]) -> Iterator[I
         if len(several) > 1:
             message = f"{key} is in {len(several)} roots: {', '.join(f'`{root}`' for root in several)}"
             remedy = "the controllers would take it from each other; one root must own it"
-            yield Issue("VMF610", message, remedy, key=key)
+            yield Issue(OBJECT_IN_TWO_ROOTS, message, remedy, key=key)
 
 
 def _top_of_clusters(tree: Tree) -> set[str]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from vmferry.layout.names import KUSTOMIZATION_FILES
 from vmferry.model.finding import Finding, SpecError, Where
+from vmferry.model.rule import declare
 
 OVERRIDE = "VMFERRY_KUSTOMIZE"
 TIMEOUT = 120.0  # seconds; Argo CD gives up after 90 (operator-manual/high_availability.md)
@@ -45,6 +46,15 @@ class Build(NamedTuple):
     error: SpecError | None
 
 
+BUILD_FAILS = declare(
+    "VMF605",
+    "error",
+    "kustomize build fails",
+    why="Flux and Argo CD build each root as kustomize does here. One that does not build is not applied "
+    "at all, and what depends on it waits.",
+)
+
+
 def find() -> tuple[str, ...]:
     """Return the command that builds a directory: ``kustomize build`` or ``kubectl kustomize``.
 
@@ -55,7 +65,7 @@ def find() -> tuple[str, ...]:
     for program, verb in (("kustomize", "build"), ("kubectl", "kustomize")):
         if path := shutil.which(program):
             return (path, verb)
-    raise SpecError(Finding(code="VMF605", message="neither kustomize nor kubectl was found", help=_GET_IT))
+    raise SpecError(BUILD_FAILS.finding("neither kustomize nor kubectl was found", _GET_IT))
 
 
 def version() -> str:
@@ -84,7 +94,7 @@ def build(directory: Path, *, top: Path | None = None, timeout: float = TIMEOUT)
         raise SpecError(_failure(directory, f"kustomize did not end within {timeout:g} s")) from None
     except OSError as error:
         message = f"`{shlex.join(command)}` cannot be run: {error.strerror}"
-        raise SpecError(Finding(code="VMF605", message=message, help=_GET_IT)) from None
+        raise SpecError(BUILD_FAILS.finding(message, _GET_IT)) from None
     if result.returncode != 0:
         text = result.stderr.decode(errors="replace") or f"kustomize ended with status {result.returncode}"
         raise SpecError(_failure(directory, clean(text, top)))
@@ -141,11 +151,11 @@ def _overridden(command: str) -> tuple[str, ...]:
         words = tuple(shlex.split(command))
     except ValueError as error:
         message = f"{OVERRIDE} is not a command: {error}"
-        raise SpecError(Finding(code="VMF605", message=message, help=_GET_IT)) from None
+        raise SpecError(BUILD_FAILS.finding(message, _GET_IT)) from None
     program = shutil.which(words[0])
     if program is None:
         message = f"`{words[0]}`, which {OVERRIDE} names, was not found"
-        raise SpecError(Finding(code="VMF605", message=message, help=_GET_IT))
+        raise SpecError(BUILD_FAILS.finding(message, _GET_IT))
     if len(words) == 1:
         verb = {"kustomize": "build", "kubectl": "kustomize"}.get(Path(program).name)
         return (program, verb) if verb else (program,)
@@ -170,4 +180,4 @@ def _failure(directory: Path, message: str) -> Finding:
     names = [name for name in KUSTOMIZATION_FILES if (directory / name).is_file()]
     where = Where(file=str(directory / (names[0] if names else KUSTOMIZATION_FILES[0])))
     remedy = "correct the file that the message names; most often it is one of a local/ component"
-    return Finding(code="VMF605", message=f"kustomize build fails: {message}", help=remedy, where=where)
+    return BUILD_FAILS.finding(f"kustomize build fails: {message}", remedy, where=where)

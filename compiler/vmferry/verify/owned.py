@@ -4,11 +4,12 @@ import hashlib
 import posixpath
 from collections.abc import Iterator
 
-from vmferry.layout.compiled import YAML_SUFFIXES, Tree
-from vmferry.layout.locks import Lock, lock_name, parse
+from vmferry.layout.compiled import EDITED_BY_HAND, FILE_IN_THE_WAY, OUT_OF_DATE, YAML_SUFFIXES, Tree
+from vmferry.layout.locks import INVALID_LOCK, Lock, lock_name, parse
 from vmferry.layout.names import KUSTOMIZATION_FILES, LOCAL
 from vmferry.layout.objects import Issue
 from vmferry.model.finding import Finding, SpecError
+from vmferry.model.rule import declare
 
 EXTERNAL = "locks/external.txt"
 _COMPILE = "run vmferry compile"
@@ -37,7 +38,7 @@ def check_files(tree: Tree) -> Iterator[Finding]:
             continue
         except OSError as error:
             problem = f"lock file `{file}` cannot be read: {error.strerror}"
-            yield tree.locate(Issue("VMF603", problem, "remove it, and run vmferry compile", file=file))
+            yield tree.locate(Issue(INVALID_LOCK, problem, "remove it, and run vmferry compile", file=file))
             continue
         seeds.update(lock.seeds)
         for path, digest in lock.files.items():
@@ -48,12 +49,22 @@ def check_files(tree: Tree) -> Iterator[Finding]:
     for path in foreign:
         if posixpath.dirname(path) in directories:
             message = f"`{path}` is not vmferry's and lies among its manifests, where nothing reads it"
-            yield tree.locate(Issue("VMF602", message, "move it to the group's local/ component", file=path))
+            yield tree.locate(Issue(FILE_IN_THE_WAY, message, "move it to the group's local/ component", file=path))
     tops = {path.partition("/")[0] for path in owned}  # other folders of the tree are the user's
     elsewhere = [
         path for path in foreign if path.partition("/")[0] in tops and posixpath.dirname(path) not in directories
     ]
     yield from map(tree.locate, _unread(tree, elsewhere))
+
+
+LINE_ENDS_CHANGED = declare(
+    "VMF634",
+    "error",
+    "line ends were changed",
+    why="With core.autocrlf git writes other line ends into a clone than were compiled. Nobody edited anything, "
+    "and yet no file is as its lock says; a script that goes from there to a Linux machine does not start.",
+    source="git: gitattributes(5), text",
+)
 
 
 def _unlike(tree: Tree, owned: dict[str, set[str]]) -> Iterator[Issue]:
@@ -62,20 +73,33 @@ def _unlike(tree: Tree, owned: dict[str, set[str]]) -> Iterator[Issue]:
     crlf: list[str] = []
     for path, digests in sorted(owned.items()):
         if path not in present:
-            yield Issue("VMF604", f"`{path}` is missing", _COMPILE, file=path)
+            yield Issue(OUT_OF_DATE, f"`{path}` is missing", _COMPILE, file=path)
         elif _digest(tree, path) in digests:
             continue
         elif _digest(tree, path, plain=True) in digests:
             crlf.append(path)
         else:
             remedy = "undo the edit, or move it to the group's local/ component"
-            yield Issue("VMF601", f"`{path}` was edited by hand", remedy, file=path)
+            yield Issue(EDITED_BY_HAND, f"`{path}` was edited by hand", remedy, file=path)
     if crlf:
         others = f" and {len(crlf) - 1} more have" if len(crlf) > 1 else " has"
-        yield Issue("VMF634", f"`{crlf[0]}`{others} CRLF line ends, which vmferry does not write", _LF, file=crlf[0])
+        yield Issue(
+            LINE_ENDS_CHANGED, f"`{crlf[0]}`{others} CRLF line ends, which vmferry does not write", _LF, file=crlf[0]
+        )
 
 
 _CLUSTERS = "clusters/"
+
+
+UNREAD_MANIFEST = declare(
+    "VMF613",
+    "warning",
+    "manifest that nothing reads",
+    why="Flux and Argo CD read what a kustomization lists, and nothing that merely lies in the tree: whoever put "
+    "the file there believes that it is applied. A folder below clusters/ is worse: where Flux was bootstrapped "
+    "into it, vmferry's kustomization.yaml does not list Flux's own objects, and Flux prunes itself.",
+    source="fluxcd/flux2, bootstrap --path; kubernetes-sigs/kustomize api/types/kustomization.go",
+)
 
 
 def _unread(tree: Tree, foreign: list[str]) -> Iterator[Issue]:
@@ -92,7 +116,7 @@ def _unread(tree: Tree, foreign: list[str]) -> Iterator[Issue]:
         if folder.startswith(_CLUSTERS):
             remedy = "move it out of the tree; Flux itself is bootstrapped with another --path, that points here"
         message = f"`{paths[0]}`{more} is not vmferry's, and nothing in the tree reads it"
-        yield Issue("VMF613", message, remedy, file=paths[0])
+        yield Issue(UNREAD_MANIFEST, message, remedy, file=paths[0])
 
 
 def _read_by_users(tree: Tree) -> set[str]:

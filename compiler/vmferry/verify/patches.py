@@ -11,6 +11,7 @@ from vmferry.layout.compiled import Kustomization, Tree
 from vmferry.layout.names import LOCAL, STAGE
 from vmferry.layout.objects import Issue, Key, key_of, parse
 from vmferry.model.manifest import KubeObject
+from vmferry.model.rule import declare
 from vmferry.verify.labels import selects
 
 _MERGE = "merge"  # our name for one value of a strategic merge patch
@@ -205,6 +206,16 @@ def _pointer(text: str) -> Pointer:
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in text.split("/")[1:])
 
 
+IDLE_PATCH = declare(
+    "VMF608",
+    "error",
+    "patch did not take effect",
+    why="kustomize ignores a patch whose target matches nothing, without a word: a priority, a label or a "
+    "start at cutover that everyone believes in would be missing.",
+    source="kubernetes-sigs/kustomize api/internal/builtins/PatchTransformer.go; seen with v5.5.0",
+)
+
+
 def _issue(patch: Patch, message: str, remedy: str = "correct the patch: something after it undoes it") -> Issue:
     path = ("patches", patch.number)
-    return Issue("VMF608", message, remedy, file=patch.kustomization.file, path=path)
+    return Issue(IDLE_PATCH, message, remedy, file=patch.kustomization.file, path=path)

@@ -6,10 +6,22 @@ from vmferry.kube import kinds
 from vmferry.layout.objects import Issue, key_of
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.manifest import KubeObject
+from vmferry.model.rule import declare
 
 _KINDS = frozenset(kind.key for kind in kinds.EMITTED if kind.keeps)
 _FLUX = ("kustomize.toolkit.fluxcd.io/prune", "disabled")
 _ARGOCD = ("argocd.argoproj.io/sync-options", ("Prune=false", "Delete=false"))
+
+
+UNPROTECTED_DATA = declare(
+    "VMF614",
+    "error",
+    "data is not protected against pruning",
+    why="Flux and Argo CD delete what is no longer in git, and with a VirtualMachine, a DataVolume or a namespace "
+    "go its disks; deleting a Plan or Migration cancels what runs. vmferry stamps annotations on them that "
+    "forbid it, and a patch in a component took them away.",
+    source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (prune); argoproj/argo-cd #9853, #12388",
+)
 
 
 def check_protection(obj: KubeObject, directory: str, file: str) -> Iterator[Issue]:
@@ -29,4 +41,4 @@ def check_protection(obj: KubeObject, directory: str, file: str) -> Iterator[Iss
     lost += [f"{_ARGOCD[0]}: {option}" for option in _ARGOCD[1] if option not in options]
     if lost:
         message = f"`{directory}`: {key} lacks {' and '.join(lost)}"
-        yield Issue("VMF614", message, "take the patch out of the component that removes it", file=file)
+        yield Issue(UNPROTECTED_DATA, message, "take the patch out of the component that removes it", file=file)

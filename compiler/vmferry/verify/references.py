@@ -11,6 +11,7 @@ from vmferry.kube.kinds import CONTROLLER_GROUPS, EXTERNAL_SECRET, SEALED_SECRET
 from vmferry.layout.objects import Issue, Key, key_of, select, shown
 from vmferry.model.finding import Path
 from vmferry.model.manifest import KubeObject
+from vmferry.model.rule import declare
 from vmferry.verify.fields import (
     ALWAYS,
     CLUSTER_SCOPED,
@@ -39,6 +40,17 @@ class Reference(NamedTuple):
     path: Path
     targets: tuple[Key, ...]
     external: bool
+
+
+DANGLING_REFERENCE = declare(
+    "VMF607",
+    "error",
+    "reference dangles",
+    why="The API server accepts a VM whose claim, network or Secret does not exist, and a Service that "
+    "selects nobody. It fails at start, which for a migration is the night of the cutover.",
+    source="kubevirt/kubevirt pkg/virt-api/webhooks/validating-webhook/admitters (claims and networks are "
+    "not looked up)",
+)
 
 
 class Graph:
@@ -145,7 +157,7 @@ class Graph:
             if not any(selector <= labels for labels in rarest):
                 wanted = ", ".join(f"{name}={value}" for name, value in sorted(selector))
                 message = f"{key} selects `{wanted}`, which no VM and no pod in its namespace has"
-                yield Issue("VMF607", message, _REMEDY, key=key, path=("spec", "selector"))
+                yield Issue(DANGLING_REFERENCE, message, _REMEDY, key=key, path=("spec", "selector"))
 
     def _homeless(self, external: frozenset[tuple[str, str]], provided: dict[str, set[str]]) -> Iterator[Issue]:
         """Yield an issue for each namespace that objects are in and nothing creates."""
@@ -160,7 +172,7 @@ class Graph:
                 provided["Namespace"].add(namespace)
                 continue
             message = f"{key} is in namespace {namespace}, which nothing in the tree creates"
-            yield Issue("VMF607", message, _REMEDY, key=key, path=("metadata", "namespace"))
+            yield Issue(DANGLING_REFERENCE, message, _REMEDY, key=key, path=("metadata", "namespace"))
 
 
 def references(obj: KubeObject) -> Iterator[Reference]:
@@ -271,4 +283,4 @@ def _claim_name(template: str, values: dict[str, str | None]) -> tuple[str, bool
 def _dangling(reference: Reference) -> Issue:
     names = " or ".join(str(target) for target in reference.targets)
     message = f"{reference.source}: `{shown(reference.path)}` refers to {names}, which the tree does not have"
-    return Issue("VMF607", message, _REMEDY, key=reference.source, path=reference.path)
+    return Issue(DANGLING_REFERENCE, message, _REMEDY, key=reference.source, path=reference.path)

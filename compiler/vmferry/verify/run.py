@@ -7,18 +7,21 @@ from pathlib import Path
 from msgspec import Struct
 
 from vmferry.kube.kinds import NAD
-from vmferry.kube.nad import check_config
-from vmferry.layout.compiled import Tree, open_tree
+from vmferry.kube.limits import ROOT_TOO_LARGE
+from vmferry.kube.nad import INVALID_NETWORK, check_config
+from vmferry.layout.compiled import FILE_IN_THE_WAY, Tree, open_tree
+from vmferry.layout.locks import INVALID_LOCK
 from vmferry.layout.objects import Issue, Key, is_object, key_of, parse
 from vmferry.model.finding import Finding, Where
 from vmferry.model.manifest import KubeObject
+from vmferry.model.rule import Rule
 from vmferry.verify.entries import Entry, check_entries, entries
-from vmferry.verify.kustomize import Build, build_all
+from vmferry.verify.kustomize import BUILD_FAILS, Build, build_all
 from vmferry.verify.owned import EXTERNAL, check_files
 from vmferry.verify.patches import check_patches
 from vmferry.verify.protection import check_protection
 from vmferry.verify.references import Graph, qualified
-from vmferry.verify.schemas import Schemas
+from vmferry.verify.schemas import OBJECT_MISFIT, Schemas
 from vmferry.verify.sharing import Sharing
 
 MAX_RESOURCES = 300  # kustomize is quadratic in the resources of a root
@@ -93,7 +96,7 @@ class _Verification:
         """Return whether every file is one of this tree: kustomize would wait for a pipe, and read what links show."""
         for file, what in self.tree.strange():
             message = f"`{file}` is {what}; no root is built"
-            self._report([Issue("VMF602", message, "remove it: a tree holds files", file=file)])
+            self._report([Issue(FILE_IN_THE_WAY, message, "remove it: a tree holds files", file=file)])
             self.broken = True
         return not self.broken
 
@@ -108,16 +111,16 @@ class _Verification:
         except ValueError as error:
             self.broken = True
             remedy = "look for text that only looks like YAML in the root's local/ component"
-            self._of_root(build, "VMF605", f"the output of kustomize is not YAML: {error}", remedy)
+            self._of_root(build, BUILD_FAILS, f"the output of kustomize is not YAML: {error}", remedy)
             return
         objects = [document for document in documents if is_object(document)]
         if len(objects) < len(documents):
             remedy = "give every document apiVersion, kind and metadata.name"
-            self._of_root(build, "VMF606", "the root holds a document that is no object with a name", remedy)
+            self._of_root(build, OBJECT_MISFIT, "the root holds a document that is no object with a name", remedy)
         if len(objects) > MAX_RESOURCES:
             message = f"the root holds {len(objects)} resources; at most {MAX_RESOURCES} build in good time"
             self._of_root(
-                build, "VMF609", message, "take resources out of its local/ component into a root of their own"
+                build, ROOT_TOO_LARGE, message, "take resources out of its local/ component into a root of their own"
             )
         self.contents[build.directory] = [key_of(obj) for obj in objects]
         for obj in objects:
@@ -158,9 +161,9 @@ class _Verification:
     def _report(self, issues: Iterable[Issue]) -> None:
         self.issues.update(dict.fromkeys(issues))
 
-    def _of_root(self, build: Build, code: str, message: str, remedy: str) -> None:
+    def _of_root(self, build: Build, rule: Rule, message: str, remedy: str) -> None:
         file = self.tree.kustomizations[build.directory].file
-        self._report([Issue(code, f"`{build.directory}`: {message}", remedy, file=file)])
+        self._report([Issue(rule, f"`{build.directory}`: {message}", remedy, file=file)])
 
     def _external(self) -> frozenset[tuple[str, str]]:
         """Return kind and name of what locks/external.txt lists, a line each: ``Kind namespace/name``."""
@@ -177,14 +180,16 @@ class _Verification:
                 listed.add((words[0], words[1]))
             elif words and not line.startswith("#"):
                 message = f"line {number} of `{EXTERNAL}` is not `Kind namespace/name`"
-                self._report([Issue("VMF603", message, "run vmferry compile", file=EXTERNAL)])
+                self._report([Issue(INVALID_LOCK, message, "run vmferry compile", file=EXTERNAL)])
         return frozenset(listed)
 
 
 def _check_network(nad: KubeObject, key: Key) -> Iterator[Issue]:
     config = (nad.get("spec") or {}).get("config")
     for problem in check_config(config if isinstance(config, str) else "", qualified(key)):
-        yield Issue("VMF204", f"{key}: {problem}", "correct spec.config, a JSON text", key=key, path=("spec", "config"))
+        yield Issue(
+            INVALID_NETWORK, f"{key}: {problem}", "correct spec.config, a JSON text", key=key, path=("spec", "config")
+        )
 
 
 def _order(finding: Finding) -> tuple[str, int, str, str, str]:

@@ -10,6 +10,8 @@ import msgspec
 from vmferry.layout.objects import Issue, key_of, shown
 from vmferry.model.finding import Finding, SpecError
 from vmferry.model.manifest import KubeObject
+from vmferry.model.rule import declare
+from vmferry.yaml.faults import UNREADABLE_FILE
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -18,6 +20,15 @@ _MOST = 5  # findings of one object
 _LONGEST = 300
 _REMEDY = "correct it where it is written; of what vmferry wrote, see whether target.cluster.versions are the cluster's"
 _DEFINITIONS = "https://kubernetes.io/api/_definitions.json"  # what the schemas' $ref resolves to
+
+
+OBJECT_MISFIT = declare(
+    "VMF606",
+    "error",
+    "object does not fit its schema",
+    why="The API server refuses an object with a field it does not know or a value of another type. "
+    "GitOps says so only after the merge, and the rest of the root waits.",
+)
 
 
 class Schemas:
@@ -32,7 +43,7 @@ class Schemas:
         """Raise SpecError (VMF009) for a directory that does not exist."""
         for directory in directories:
             if not directory.is_dir():
-                raise SpecError(Finding(code="VMF009", message=f"`{directory}` is not a directory of schemas"))
+                raise SpecError(UNREADABLE_FILE.finding(f"`{directory}` is not a directory of schemas"))
         self._directories = tuple(directories)
         self._builtin = builtin_schemas()
         self._definitions: jsonschema_rs.Registry | None = None
@@ -57,7 +68,7 @@ class Schemas:
             path = tuple(error.instance_path)
             place = f" at `{shown(path)}`" if path else ""
             message = f"{key} does not fit its schema{place}: {_short(error.message)}"
-            issues.append(Issue("VMF606", message, _REMEDY, key=key, path=path))
+            issues.append(Issue(OBJECT_MISFIT, message, _REMEDY, key=key, path=path))
         return sorted(issues, key=lambda issue: (shown(issue.path), issue.message))[:_MOST]
 
     def _load(self, api_version: str, kind: str) -> Any:
@@ -118,7 +129,7 @@ def _read(file: Path) -> Any:
 
 
 def _unusable(file: Path, problem: str) -> Finding:
-    return Finding(code="VMF009", message=f"schema `{file}` cannot be used: {_short(problem)}")
+    return UNREADABLE_FILE.finding(f"schema `{file}` cannot be used: {_short(problem)}")
 
 
 def _short(message: str) -> str:

@@ -4,14 +4,27 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from vmferry.estate.addresses import MAC_TWICE
 from vmferry.kube.kinds import VIRTUAL_MACHINE
 from vmferry.layout.objects import Issue, Key, key_of, select
 from vmferry.model.finding import Path
 from vmferry.model.manifest import KubeObject
+from vmferry.model.rule import declare
 
 _DISKS = "spec.template.spec.domain.devices.disks[]"
 _INTERFACES = "spec.template.spec.domain.devices.interfaces[]"
 _VOLUMES = "spec.template.spec.volumes[]"
+
+
+OBJECT_IN_TWO_ROOTS = declare(
+    "VMF610",
+    "error",
+    "one object in two roots",
+    why="Two controllers' roots that hold one object take it from each other at every sync, and when one "
+    "of them is removed it prunes the object under the other. Two VMs that write to one claim destroy "
+    "the file system on it.",
+    source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (prune)",
+)
 
 
 class Sharing:
@@ -44,14 +57,14 @@ class Sharing:
             for key, name in holders[1:]:
                 other = f"{holders[0][0]} ({holders[0][1]})"
                 message = f"MAC address {mac} of {key} ({name}) is already that of {other}"
-                yield Issue("VMF206", message, "give one of them another address", key=key, path=interfaces[key, name])
+                yield Issue(MAC_TWICE, message, "give one of them another address", key=key, path=interfaces[key, name])
         for (namespace, claim), mounts in sorted(self._claims.items()):
             if len(mounts) > 1 and any(alone for alone, _ in mounts.values()):
                 names = ", ".join(key.name for key in sorted(mounts))
                 message = f"claim {namespace}/{claim} is mounted by {len(mounts)} VMs: {names}"
                 remedy = "two guests that write to one disk destroy it, unless every one says `shareable: true`"
                 last = max(mounts)
-                yield Issue("VMF610", message, remedy, key=last, path=mounts[last][1])
+                yield Issue(OBJECT_IN_TWO_ROOTS, message, remedy, key=last, path=mounts[last][1])
 
 
 def _claim(volume: Any) -> str | None:

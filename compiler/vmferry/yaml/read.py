@@ -14,6 +14,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import yaml_rs
 
 from vmferry.model.finding import Finding, Span, SpecError, Where
+from vmferry.model.rule import Rule
+from vmferry.yaml.faults import (
+    ALIAS_EXPANSION,
+    AMBIGUOUS_SCALAR,
+    DUPLICATE_KEY,
+    FILE_TOO_LARGE,
+    KEY_NOT_STRING,
+    NOT_UTF8,
+    UNPARSABLE_YAML,
+    YAML_TAG,
+)
 from vmferry.yaml.positions import events, line_text
 
 if TYPE_CHECKING:
@@ -137,10 +148,9 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\
 def _check_size(raw: bytes, file: str) -> None:
     if len(raw) > MAX_BYTES:
         raise SpecError(
-            Finding(
-                code="VMF006",
-                message=f"the file is larger than {MAX_BYTES // 2**20} MiB",
-                help="Split it into several files; a spec may include any number of VirtualMachineSet files.",
+            FILE_TOO_LARGE.finding(
+                f"the file is larger than {MAX_BYTES // 2**20} MiB",
+                "Split it into several files; a spec may include any number of VirtualMachineSet files.",
                 where=Where(file=file, span=Span(1, 1, 1, 2)),
             )
         )
@@ -151,10 +161,9 @@ def _check_size(raw: bytes, file: str) -> None:
         if line_end < 0:
             line, column = _line_column(raw[:start].decode("utf-8", "replace"))
             raise SpecError(
-                Finding(
-                    code="VMF006",
-                    message=f"line {line} is longer than {MAX_LINE_BYTES // 2**20} MiB",
-                    help="Check that this is a YAML file. One that a program wrote needs line breaks.",
+                FILE_TOO_LARGE.finding(
+                    f"line {line} is longer than {MAX_LINE_BYTES // 2**20} MiB",
+                    "Check that this is a YAML file. One that a program wrote needs line breaks.",
                     where=Where(file=file, span=Span(line, column, line, column + 1)),
                 )
             )
@@ -172,7 +181,7 @@ def _not_utf8(raw: bytes, error: UnicodeDecodeError, file: str) -> Finding:
         message = f"byte 0x{body[error.start]:02x} is not UTF-8 text"
         remedy = "Save the file as UTF-8. Windows programs often write accented letters in a code page like 1252."
     where = Where(file=file, span=Span(line, column, line, column + 1))
-    return Finding(code="VMF007", message=message, help=remedy, where=where)
+    return NOT_UTF8.finding(message, remedy, where=where)
 
 
 def _check_characters(text: str, file: str) -> None:
@@ -190,7 +199,7 @@ def _check_characters(text: str, file: str) -> None:
     if code in (0x85, 0x2028, 0x2029):
         message = f"character U+{code:04X} ends a line for some YAML readers and not for others"
     where = Where(file=file, span=Span(line, column, line, column + 1))
-    raise SpecError(Finding(code="VMF007", message=message, help=remedy, where=where))
+    raise SpecError(NOT_UTF8.finding(message, remedy, where=where))
 
 
 def _line_column(before: str) -> tuple[int, int]:
@@ -447,10 +456,10 @@ class _Walk:
             raise SpecError(*self._findings)
         return self._document + 1
 
-    def _add(self, code: str, message: str, remedy: str, start: Any, end: Any = None) -> None:
+    def _add(self, rule: Rule, message: str, remedy: str, start: Any, end: Any = None) -> None:
         span = _span(self._text, start, end)
         where = Where(file=self._file, document=max(self._document, 0), span=span)
-        self._findings.append(Finding(code=code, message=message, help=remedy, where=where))
+        self._findings.append(rule.finding(message, remedy, where=where))
         if len(self._findings) >= MAX_FINDINGS:
             raise _Stop
 
@@ -459,14 +468,14 @@ class _Walk:
         self._anchors = {}
         if event.tags:
             self._add(
-                "VMF004",
+                YAML_TAG,
                 "`%TAG` declares YAML tags, and vmferry accepts none",
                 "Remove this line.",
                 event.start_mark,
             )
         if event.version == (1, 1):
             self._add(
-                "VMF001",
+                UNPARSABLE_YAML,
                 "the file says that it is YAML 1.1; vmferry reads YAML 1.2",
                 "Remove the `%YAML` line. In 1.2 the words yes, no, on and off are text.",
                 event.start_mark,
@@ -491,14 +500,14 @@ class _Walk:
         found = _disagreement(value)
         if found is not None:
             why, remedy = found
-            self._add("VMF010", f"{_shown(value)}: {why}", remedy, event.start_mark, event.end_mark)
+            self._add(AMBIGUOUS_SCALAR, f"{_shown(value)}: {why}", remedy, event.start_mark, event.end_mark)
 
     def _refuse_tag(self, event: Any) -> None:
         start = event.start_mark
         token = _TAG.match(self._text, start.index)
         shown = token[1] if token else event.tag
         self._add(
-            "VMF004",
+            YAML_TAG,
             f"{_shown(shown)} is a YAML tag, and vmferry accepts none",
             "Remove the tag. Text that begins with `!` must be in quotes.",
             _Place(start.line, start.column + (token.start(1) - start.index if token else 0)),
@@ -512,12 +521,12 @@ class _Walk:
         """Check a scalar, or the alias of one, that stands in the place of a key."""
         if kind:
             what = f"the key {_shown(value)} is {kind}, not text" if value else "the key is empty"
-            self._add("VMF005", what, "Put the key in quotes if it is meant.", event.start_mark, event.end_mark)
+            self._add(KEY_NOT_STRING, what, "Put the key in quotes if it is meant.", event.start_mark, event.end_mark)
             return
         keys = self._stack[-1].keys
         if value in keys:
             self._add(
-                "VMF002",
+                DUPLICATE_KEY,
                 f"the key {_shown(value)} is already used in line {keys[value]}",
                 "Keep one of the two; YAML readers that accept both use the last.",
                 event.start_mark,
@@ -531,25 +540,25 @@ class _Walk:
         pattern = "A pattern such as '*-web' must be in quotes."
         if event.anchor not in self._anchors:
             what = f"{shown} refers to an anchor that is not defined above"
-            self._add("VMF001", what, pattern, event.start_mark, event.end_mark)
+            self._add(UNPARSABLE_YAML, what, pattern, event.start_mark, event.end_mark)
             target: _Anchored | None = _Anchored(1, 0, event.anchor, "")
         else:
             target = self._anchors[event.anchor]
         if target is None:
             what = f"{shown} refers to the value that it is part of"
-            self._add("VMF003", what, "Write the value out.", event.start_mark, event.end_mark)
+            self._add(ALIAS_EXPANSION, what, "Write the value out.", event.start_mark, event.end_mark)
             raise _Stop
         self._expanded += target.nodes
         if self._expanded > MAX_ALIAS_NODES:
             what = f"the aliases up to here stand for more than {MAX_ALIAS_NODES:,} values"
-            self._add("VMF003", what, "Write the values out.", event.start_mark, event.end_mark)
+            self._add(ALIAS_EXPANSION, what, "Write the values out.", event.start_mark, event.end_mark)
             raise _Stop
         if len(self._stack) + target.height > MAX_DEPTH:
             self._refuse_depth(event)
         if self._is_key():
             if target.key is None:
                 what = f"the key {shown} is {target.kind}, not text"
-                self._add("VMF005", what, "Write the key out.", event.start_mark, event.end_mark)
+                self._add(KEY_NOT_STRING, what, "Write the key out.", event.start_mark, event.end_mark)
             else:
                 self._on_key(target.key, "", event)
         self._add_node(target.nodes, target.height)
@@ -563,7 +572,7 @@ class _Walk:
         if self._is_key():
             what = f"a {'mapping' if mapping else 'list'} is used as a key"
             remedy = "Keys are text. A value that begins with `{` or `[` must be in quotes."
-            self._add("VMF005", what, remedy, event.start_mark, event.end_mark)
+            self._add(KEY_NOT_STRING, what, remedy, event.start_mark, event.end_mark)
         if len(self._stack) >= MAX_DEPTH:
             self._refuse_depth(event)
         self._stack.append(_Frame(mapping, event.anchor))
@@ -571,7 +580,7 @@ class _Walk:
             self._anchors[event.anchor] = None
 
     def _refuse_depth(self, event: Any) -> NoReturn:
-        self._add("VMF006", *_TOO_DEEP, event.start_mark)
+        self._add(FILE_TOO_LARGE, *_TOO_DEEP, event.start_mark)
         raise _Stop
 
     def _on_end(self, _event: Any) -> None:
@@ -674,9 +683,9 @@ def _syntax_error(error: "yaml.MarkedYAMLError", text: str, file: str, document:
     """Put one of libyaml's errors into words for someone who does not know its terms."""
     problem = error.problem or "the text cannot be read"
     mark = error.problem_mark or error.context_mark
-    code, message, remedy = "VMF001", problem, "Check quotes, brackets and indentation."
+    rule, message, remedy = UNPARSABLE_YAML, problem, "Check quotes, brackets and indentation."
     if "nesting depth" in problem:  # the limit of libyaml 0.2.6, which looks ahead of the events it gives
-        code, (message, remedy) = "VMF006", _TOO_DEEP
+        rule, (message, remedy) = FILE_TOO_LARGE, _TOO_DEEP
     if problem.startswith("found character that cannot start"):
         message, remedy = _bad_start(text, mark)
     for needle, words, how, at_context in _SYNTAX:
@@ -689,7 +698,7 @@ def _syntax_error(error: "yaml.MarkedYAMLError", text: str, file: str, document:
         message, remedy = "a merge conflict is not resolved", "Keep one side, and remove the lines with the markers."
     span = _clamped(text, mark) if mark is not None else Span(1, 1, 1, 2)
     where = Where(file=file, document=document, span=span)
-    return Finding(code=code, message=message, help=remedy, where=where)
+    return rule.finding(message, remedy, where=where)
 
 
 _CONFLICT = re.compile(r"(?:<{7}|>{7}|\|{7}|={7})(?:\s|$)")  # as git writes them
@@ -725,4 +734,4 @@ def _unlocated(problem: str, text: str, file: str) -> Finding:
         remedy = "Indent the line by two spaces more than the key that the value belongs to."
     line = min(line, text.count("\n") + 1)
     where = Where(file=file, span=Span(line, column, line, column + 1))
-    return Finding(code="VMF001", message=reason, help=remedy, where=where)
+    return UNPARSABLE_YAML.finding(reason, remedy, where=where)

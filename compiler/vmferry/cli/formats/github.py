@@ -5,8 +5,8 @@ Source: GitHub docs, "Workflow commands for GitHub Actions"; escapes as in actio
 
 from collections.abc import Mapping
 
+from vmferry import ruleset
 from vmferry.cli.findings import as_data, printable_lines
-from vmferry.model.catalog import CATALOG
 from vmferry.model.finding import Finding
 
 _LEVELS = {"error": "error", "warning": "warning", "info": "notice"}
@@ -19,7 +19,7 @@ def render(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> str:
 
 def _command(finding: dict[str, object]) -> str:
     properties = {
-        "title": f"{finding['code']} {CATALOG[str(finding['code'])].title}",
+        "title": f"{finding['code']} {ruleset.of(str(finding['code'])).title}",
         "file": finding["file"],
         "line": finding["line"],
         "endLine": finding["endLine"],

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from vmferry import ruleset
 from vmferry.cli.findings import as_data, printable, printable_lines
-from vmferry.model.catalog import CATALOG
 from vmferry.model.finding import Finding
 
 
@@ -36,7 +36,7 @@ def _suite(root: ET.Element, file: str, findings: list[dict[str, Any]]) -> None:
     suite = ET.SubElement(root, "testsuite", {"name": printable(file), **counts})
     for finding in findings:
         place = f":{finding['line']}:{finding['column']}" if finding["line"] else ""
-        name = f"{finding['code']} {CATALOG[finding['code']].title}{f' ({file}{place})' if place else ''}"
+        name = f"{finding['code']} {ruleset.of(finding['code']).title}{f' ({file}{place})' if place else ''}"
         case = ET.SubElement(suite, "testcase", classname=printable(file), name=printable(name))
         text = f"{file}{place}: {finding['message']}\n{finding['help']}"
         if finding["severity"] == "error":

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from vmferry import __version__
+from vmferry import __version__, ruleset
 from vmferry.cli.findings import as_data, as_json
-from vmferry.model.catalog import CATALOG, Rule
 from vmferry.model.finding import Finding
+from vmferry.model.rule import Rule
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _HOME = "https://github.com/vmferry/vmferry"
@@ -38,7 +38,7 @@ def render(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> str:
         "name": "vmferry",
         "version": __version__,
         "informationUri": _HOME,
-        "rules": [_rule(CATALOG[code]) for code in codes],
+        "rules": [_rule(ruleset.of(code)) for code in codes],
     }
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return as_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})

@@ -1,0 +1,116 @@
+"""A rule: what its code means, and how findings are made of it.
+
+A rule is declared once, as a constant beside the condition that it is about, and findings are made of that constant. So
+a mistyped code is an unknown name, which the type checker refuses, and no list of codes has to follow.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from vmferry.model.finding import Code, Finding, Severity, Where
+
+Needs = Literal["spec", "comparison", "tree"]
+"""What has to be at hand before a rule can find anything: a spec, another commit of it, or the compiled tree."""
+
+
+class Rule(Struct, frozen=True):
+    """One rule.
+
+    ``why`` and ``source`` (where the fact comes from) make its page. ``essential`` rules keep the compiler from
+    writing something wrong: their severity cannot be lowered, and nothing suppresses them. ``progress`` says that it
+    finds what goes on too fast: at a merge that is so only if it is so since each of its sides.
+    """
+
+    code: Code
+    severity: Severity
+    title: str
+    why: str = ""
+    source: str = ""
+    essential: bool = True
+    needs: Needs = "spec"
+    progress: bool = False
+
+    @property
+    def family(self) -> str:
+        """Return the name of the rule's family, by the first digit of its code; VMF85x and up are transitions."""
+        return "transition" if "VMF850" <= self.code < "VMF900" else _FAMILIES[self.code[3]]
+
+    def finding(
+        self,
+        message: str,
+        help_: str = "",
+        *,
+        where: Where | None = None,
+        vms: tuple[str, ...] = (),
+        secret: bool = False,
+        severity: Severity | None = None,
+        fix: str | None = None,
+    ) -> Finding:
+        """Return something that this rule finds; ``severity`` where it is not the rule's own, whatever the spec says.
+
+        The other arguments are the fields of a `Finding`.
+        """
+        return Finding(
+            code=self.code,
+            message=message,
+            help=help_,
+            where=where,
+            vms=vms,
+            secret=secret,
+            severity=severity or self.severity,
+            settled=severity is not None,
+            essential=self.essential,
+            fix=fix,
+        )
+
+
+_FAMILIES = {
+    "0": "reading",
+    "1": "spec",
+    "2": "network",
+    "3": "storage",
+    "4": "order",
+    "5": "kubevirt",
+    "6": "output",
+    "7": "source",
+    "8": "gitops",
+    "9": "policy",
+}
+"""Families by the first digit of a code."""
+
+RETIRED: Mapping[str, str] = {
+    "VMF117": "no release ever reported it",
+    "VMF305": "no release ever reported it; VMF013 requires the image of a disk that is imported",
+    "VMF407": "every stage that a spec can name compiles; any other value is VMF013",
+}
+"""Codes that are not used any more, and why: none of them ever means something else."""
+
+_declared: dict[str, Rule] = {}
+
+
+def declare(
+    code: str,
+    severity: Severity,
+    title: str,
+    *,
+    why: str = "",
+    source: str = "",
+    essential: bool = True,
+    needs: Needs = "spec",
+    progress: bool = False,
+) -> Rule:
+    """Return a new rule. Raises ValueError for a code that is taken or retired."""
+    if code in RETIRED:
+        raise ValueError(f"{code} is retired: {RETIRED[code]}")
+    if code in _declared:
+        raise ValueError(f"{code} is taken: {_declared[code].title}")
+    rule = Rule(Code(code), severity, title, why, source, essential, needs, progress)
+    _declared[code] = rule
+    return rule
+
+
+def declared() -> Mapping[str, Rule]:
+    """Return the rules by code: those of the modules that are imported. `vmferry.ruleset` has them all."""
+    return _declared

@@ -1,0 +1,58 @@
+"""Every rule there is. Stages know their own rules only; here all modules that declare some are known."""
+
+from collections.abc import Mapping
+from importlib import import_module
+
+from vmferry.model.rule import Rule, declared
+
+DECLARING = (
+    "vmferry.against",
+    "vmferry.cli.compile",
+    "vmferry.estate.addresses",
+    "vmferry.estate.identity",
+    "vmferry.estate.statements",
+    "vmferry.estate.words.secrecy",
+    "vmferry.kube.limits",
+    "vmferry.kube.nad",
+    "vmferry.layout.compiled",
+    "vmferry.layout.locks",
+    "vmferry.load.project",
+    "vmferry.load.validate",
+    "vmferry.output.neighbours",
+    "vmferry.output.render",
+    "vmferry.placed",
+    "vmferry.policy",
+    "vmferry.resolve.declared",
+    "vmferry.rules",  # and every module in it
+    "vmferry.verify.kustomize",
+    "vmferry.verify.owned",
+    "vmferry.verify.patches",
+    "vmferry.verify.protection",
+    "vmferry.verify.references",
+    "vmferry.verify.schemas",
+    "vmferry.verify.sharing",
+    "vmferry.yaml.faults",
+)
+"""The modules that declare rules; a test compares this with their sources."""
+
+
+def every() -> Mapping[str, Rule]:
+    """Return every rule by its code, sorted. It imports all stages: who knows the code asks `find`."""
+    for module in DECLARING:
+        import_module(module)
+    return dict(sorted(declared().items()))
+
+
+def of(code: str) -> Rule:
+    """Return the rule that a finding is of. Raises KeyError for a code that no finding has."""
+    return declared().get(code) or every()[code]
+
+
+def starting(prefix: str) -> bool:
+    """Return whether the code of any rule starts with a prefix."""
+    return any(code.startswith(prefix) for rules in (declared, every) for code in rules())
+
+
+def find(code: str) -> Rule | None:
+    """Return the rule of a code, or None. Stages that are not at work are imported only if it is none of the others."""
+    return declared().get(code) or every().get(code)

@@ -37,13 +37,13 @@ PREPARED, MIGRATING = {"stage": "prepared"}, {"stage": "migrating"}
 @pytest.mark.parametrize(
     ("path", "method", "severity"),
     [
-        ("virt-v2v", "job", None),
-        ("virt-v2v", "image", None),
+        ("virt-v2v", "job", "error"),
+        ("virt-v2v", "image", "error"),
         ("forklift", "cold", "warning"),
         ("forklift", "warm", "warning"),
     ],
 )
-def test_an_attempt_after_cutover_is_said(path: str, method: str, severity: str | None) -> None:
+def test_an_attempt_after_cutover_is_said(path: str, method: str, severity: str) -> None:
     cutover = {"stage": "cutover", "attempt": 2}
     begun = (PREPARED, MIGRATING, {"stage": "migrating", "attempt": 2}, cutover)
     assert walked(*begun, path=path, method=method) == []
@@ -57,7 +57,7 @@ def test_an_attempt_after_cutover_is_said(path: str, method: str, severity: str 
 def test_an_attempt_is_not_taken_back_after_cutover(path: str, method: str) -> None:
     begun = (PREPARED, {"stage": "migrating", "attempt": 2}, {"stage": "cutover", "attempt": 2})
     [lowered] = walked(*begun, {"stage": "cutover"}, path=path, method=method)
-    assert lowered.severity is None
+    assert lowered.severity == "error"
 
 
 def test_an_attempt_does_not_begin_with_the_cutover() -> None:

@@ -178,7 +178,7 @@ def test_after_its_cutover_the_source_matters_no_more(stage: str, count: int) ->
 
 
 @pytest.mark.parametrize(
-    ("stage", "severity"), [("planned", None), ("prepared", None), ("migrating", None), ("cutover", "info")]
+    ("stage", "settled"), [("planned", False), ("prepared", False), ("migrating", False), ("cutover", True)]
 )
 @pytest.mark.parametrize(
     ("code", "facts"),
@@ -191,10 +191,10 @@ def test_after_its_cutover_the_source_matters_no_more(stage: str, count: int) ->
     ],
 )
 def test_a_loss_is_told_after_the_cutover_too_as_an_information(
-    code: str, facts: Data, stage: str, severity: str | None
+    code: str, facts: Data, stage: str, settled: bool
 ) -> None:
     [finding] = at_stage(code, stage, **facts)
-    assert finding.severity == severity
+    assert (finding.severity, finding.settled) == ("info" if settled else of(code).severity, settled)
 
 
 def test_the_severity_of_a_loss_is_not_raised_after_the_cutover() -> None:

@@ -4,15 +4,15 @@ import itertools
 import os
 import re
 import shutil
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.importers import exports
-from tests.invocation import process, vmferry
+from tests.invocation import vmferry
 from tests.ran import ran
+from tests.work import counted
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLE = ROOT.parent / "shared/rvtools/example1.xlsx"
@@ -169,7 +169,7 @@ def test_real_export_becomes_verified_output_once_the_listed_decisions_are_made(
 
 
 @pytest.mark.skipif(not EXAMPLE.exists(), reason="the real export is not here")
-def test_real_export_is_imported_in_no_time(tmp_path: Path) -> None:
-    started = time.monotonic()
-    assert process("import", "rvtools", EXAMPLE, "--out", tmp_path / "inv").code == 0
-    assert time.monotonic() - started < 5
+def test_real_export_costs_what_is_in_it_and_not_what_its_sheets_span(tmp_path: Path) -> None:
+    with counted() as calls:
+        assert vmferry("import", "rvtools", EXAMPLE, "--out", tmp_path / "inv").code == 0
+    assert calls.total() < 1_000_000  # its sheets span 169 million cells, of which nearly all are empty

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-import time
+from collections import Counter
 from pathlib import Path
 from zipfile import ZIP_BZIP2, ZIP_LZMA, ZipFile
 
@@ -11,6 +11,7 @@ import openpyxl
 import pytest
 from tests.importers.exports import estate, folder, info, line, raw, rewrite, workbook
 from tests.invocation import process, vmferry
+from tests.work import counted
 
 from vmferry.estate.words.secrecy import Keep
 from vmferry.importers.rvtools.read import read_exports, read_rvtools
@@ -38,19 +39,18 @@ def limited(*args: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
 
 
-def refuse(path: Path, match: str) -> None:
-    started = time.monotonic()
-    with pytest.raises(ExportError, match=match):
+def refuse(path: Path, match: str) -> Counter[str]:
+    """Return the calls that it took to refuse an export: a handful for each row that a sheet may have."""
+    with counted() as calls, pytest.raises(ExportError, match=match):
         read_rvtools([path])
-    assert time.monotonic() - started < 30
+    assert calls.total() < 10 * 1_048_576
+    return calls
 
 
 @pytest.mark.skipif(not EXAMPLE.exists(), reason="shared/rvtools/example1.xlsx is not part of the repository")
-def test_the_real_export_takes_less_than_5_s_and_300_mb(tmp_path: Path) -> None:
-    started = time.monotonic()
+def test_the_real_export_takes_less_than_300_mb(tmp_path: Path) -> None:
     result = limited("import", "rvtools", EXAMPLE, "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
-    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("length", [10, 300, 0.5, 0.99])
@@ -85,9 +85,9 @@ def test_a_sheet_of_two_cells_at_its_corners_takes_no_memory(tmp_path: Path) -> 
 def test_a_million_blank_rows_are_passed_over(tmp_path: Path) -> None:
     blank = (f'<row r="{number}" ht="15"/>' for number in range(3, 1_048_577))
     path = raw(tmp_path / "x.xlsx", [line(1, "VM"), line(2, "a"), *blank])
-    started = time.monotonic()
-    assert [vm.name for vm in read_rvtools([path])[0].vms] == ["a"]
-    assert time.monotonic() - started < 20
+    with counted() as calls:
+        assert [vm.name for vm in read_rvtools([path])[0].vms] == ["a"]
+    assert calls.total() < 20_000  # none of them is looked at alone
 
 
 @pytest.mark.parametrize(
@@ -236,9 +236,7 @@ def test_many_sheets_of_one_huge_part_are_refused_before_they_are_unpacked(tmp_p
     path = raw(tmp_path / "x.xlsx", [line(1, "VM"), line(2, "a"), " " * 100_000_000])
     more = "".join(f'<sheet name="vInfo {number}" sheetId="{number}" r:id="s"/>' for number in range(2, 60))
     rewrite(path, "xl/workbook.xml", lambda text: text.replace("</sheets>", f"{more}</sheets>"))
-    started = time.monotonic()
-    refuse(path, "GiB when unpacked")
-    assert time.monotonic() - started < 5
+    assert refuse(path, "GiB when unpacked").total() < 10_000
 
 
 def test_a_million_vms_that_no_vcenter_has_are_refused(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from vmferry.model.inventory import (
 )
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import MigrationSpec, SimilarVms, VirtualMachineSet
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import collect, findings, value_of
 from vmferry.resolve.paths import route
 from vmferry.resolve.selection import select
 from vmferry.yaml.read import read
@@ -70,9 +70,8 @@ def decisions_of(result: Draft, *parts: Inventory) -> dict[str, Any]:
             merged = msgspec.structs.replace(each, **(fields | {"source": part.source.name}))
             entries.append(Entry(vm=merged, where=where))
     project = Project(spec=spec_of(result), where=where, entries=tuple(entries))
-    journal = Journal()
-    candidates = select(project, journal)
-    assert [finding.message for finding in journal.findings] == []  # every rule selects a VM
+    candidates, notes = collect(select(project))
+    assert [finding.message for finding in findings(notes)] == []  # every rule selects a VM
     return {candidate.vm.name: candidate.decisions for candidate in candidates}
 
 
@@ -269,8 +268,8 @@ def test_ways_are_those_the_compiler_takes() -> None:
     result = drafted(part)
     where = Where(file="x")
     entries = tuple(Entry(vm=each, where=where) for each in vms)
-    candidates = select(Project(spec=spec_of(result), where=where, entries=entries), Journal())
-    routes = route(candidates, candidates, SimilarVms(), Journal())
+    candidates = value_of(select(Project(spec=spec_of(result), where=where, entries=entries)))
+    routes = value_of(route(candidates, candidates, SimilarVms()))
     own = ways([Member(f"vc1/{each.id}", "vc1", each) for each in vms])
     taken = {key: "forklift" if r.path == "forklift" else r.method for key, r in routes.items()}
     assert own == taken

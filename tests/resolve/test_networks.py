@@ -10,9 +10,9 @@ from vmferry.estate.network_map import NetworkMap
 from vmferry.model.blueprint import MachineNic
 from vmferry.model.finding import Finding, Where
 from vmferry.model.spec import BridgeNetwork, Cluster, Decisions, MacvtapNetwork, Network, SriovNetwork, VirtualMachine
-from vmferry.resolve.journal import Journal
 from vmferry.resolve.network_rows import check_networks, map_networks
 from vmferry.resolve.networks import attach
+from vmferry.resolve.notes import collect, findings
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
 
@@ -32,10 +32,9 @@ def row(source: Data, target: Data = POD, **fields: Any) -> Network:
 
 def mapped(*rows: Network) -> tuple[NetworkMap, list[Finding]]:
     """Return the network map with everything that is found of it."""
-    journal = Journal()
-    table = map_networks(rows, SPEC, journal)
-    check_networks(table.rows, {}, Cluster(name="prod-a"), journal)
-    return table, journal.findings
+    table, notes = collect(map_networks(rows, SPEC))
+    _, more = collect(check_networks(table.rows, {}, Cluster(name="prod-a")))
+    return table, [*findings(notes), *findings(more)]
 
 
 def found(*rows: Network) -> list[tuple[str, tuple[str | int, ...]]]:
@@ -66,11 +65,10 @@ def attached(
     taken: dict[str, tuple[str, str]] | None = None,
     route: Route = ROUTE,
 ) -> tuple[dict[str, tuple[MachineNic, ...]], list[Finding]]:
-    journal = Journal()
     routes = {candidate.key: route for candidate in candidates}
     namespaces = {candidate.key: "web" for candidate in candidates}
-    found = attach(candidates, routes, namespaces, table, Cluster(name="prod-a"), taken or {}, journal)
-    return {key: each.nics for key, each in found.items()}, journal.findings
+    found, notes = collect(attach(candidates, routes, namespaces, table, Cluster(name="prod-a"), taken or {}))
+    return {key: each.nics for key, each in found.items()}, [*findings(notes)]
 
 
 LAN, _ = mapped(row({"portGroup": "lan"}, BRIDGE | {"vlan": 7}))

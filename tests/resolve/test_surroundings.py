@@ -10,8 +10,8 @@ from vmferry.model.blueprint import Group, NamespacePlan
 from vmferry.model.finding import Finding, Where
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import MigrationSpec, Phase, VirtualMachine
-from vmferry.resolve.journal import Journal
 from vmferry.resolve.network_rows import map_networks
+from vmferry.resolve.notes import collect, findings
 from vmferry.resolve.surroundings import plan_namespaces
 
 GI = 1 << 30
@@ -47,10 +47,9 @@ def planned(
     given: Project, *groups: Group, phases: tuple[Phase, ...] | None = None
 ) -> tuple[NamespacePlan, list[Finding]]:
     """Return the plan of namespace web with what was found."""
-    journal = Journal()
-    networks = map_networks(given.spec.networks, WHERE, journal)
-    plans = plan_namespaces(given, phases or given.spec.phases, groups, networks, journal)
-    return next(plan for plan in plans if plan.name == "web"), journal.findings
+    networks, notes = collect(map_networks(given.spec.networks, WHERE))
+    plans, more = collect(plan_namespaces(given, phases or given.spec.phases, groups, networks))
+    return next(plan for plan in plans if plan.name == "web"), [*findings(notes), *findings(more)]
 
 
 def forklift(name: str = "web-01", **fields: Any) -> Group:

@@ -32,12 +32,12 @@ from vmferry.resolve.freeze import (
 )
 from vmferry.resolve.groups import cut
 from vmferry.resolve.hooks import plan_hooks, plan_scripts
-from vmferry.resolve.journal import Journal
 from vmferry.resolve.machines import Parts, build
 from vmferry.resolve.names import fit, name_machines, sanitize
 from vmferry.resolve.namespaces import place
 from vmferry.resolve.network_rows import map_networks
 from vmferry.resolve.networks import attach
+from vmferry.resolve.notes import Noting, Reason, collect, decide, decisions, findings
 from vmferry.resolve.paths import route
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.shared import check_left, share
@@ -54,34 +54,41 @@ class Resolution(Struct, frozen=True, kw_only=True):
 
     blueprint: Blueprint
     assignments: Assignments
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
     subjects: tuple[Subject, ...] = ()  # every VM, for the rules
 
 
 def resolve(project: Project) -> Resolution:
     """Return the Blueprint of a project. With errors among the findings it is incomplete: do not emit it."""
-    journal = Journal()
+    resolved, notes = collect(_passes(project))
+    return replace(
+        resolved, findings=findings(notes), blueprint=replace(resolved.blueprint, decisions=decisions(notes))
+    )
+
+
+def _passes(project: Project) -> Noting[Resolution]:
     spec, where = project.spec, project.where
-    phases = order.order_phases(spec.phases, where, journal)
-    stages.check_times(phases, where, journal)
-    candidates = select(project, journal)
-    moving, left = dispose(candidates, journal)
-    order.check_phases(moving, phases, journal)
-    was = thaw(project, moving, journal)
+    phases = yield from order.order_phases(spec.phases, where)
+    yield from stages.check_times(phases, where)
+    candidates = yield from select(project)
+    moving, left = yield from dispose(candidates)
+    yield from order.check_phases(moving, phases)
+    was = yield from thaw(project, moving)
     live = tuple(candidate for candidate in moving if was.key(candidate) is None)
-    networks = map_networks(spec.networks, where, journal)
-    storage = StorageMap(spec.storage, where, journal, array_copies(project, journal))
+    networks = yield from map_networks(spec.networks, where)
+    storage = StorageMap(spec.storage, where, (yield from array_copies(project)))
+    yield from storage.notes
     today = _decide_again(project, moving, was, networks, storage)
-    was = correct(project, was, today.machines, journal)
-    machines, ties = _machines(live, moving, project, networks, storage, was, was.machines.values(), journal)
-    check_left(live, candidates, was, journal)
-    needs = order.dependencies(moving, candidates, journal)
+    was = yield from correct(project, was, today.machines)
+    machines, ties = yield from _machines(live, moving, project, networks, storage, was, was.machines.values())
+    yield from check_left(live, candidates, was)
+    needs = yield from order.dependencies(moving, candidates)
     cycles = order.circles(needs)
-    order.check_order(moving, needs, cycles, phases, journal)
+    yield from order.check_order(moving, needs, cycles, phases)
     closed = frozenset(machine.group for machine in was.machines.values())
     places = {candidate.key: candidate.where for candidate in moving}
     ties = (*ties, *order.within_phases(cycles, machines))
-    groups_of = cut(
+    groups_of = yield from cut(
         machines,
         ties,
         spec,
@@ -89,46 +96,40 @@ def resolve(project: Project) -> Resolution:
         project.assignments,
         closed,
         places,
-        journal,
     )
     decided = [replace(machine, group=groups_of[key]) for key, machine in machines.items()]
-    check_claims((*_of_known_sources(was, project), *decided), places, journal)
+    yield from check_claims((*_of_known_sources(was, project), *decided), places)
     begun = tuple(begin(project, (*decided, *was.machines.values())))
-    groups = _groups(project, phases, begun, _unresolved(live, machines), journal)
+    groups = yield from _groups(project, phases, begun, _unresolved(live, machines))
     places_now = turns(spec, begun)
     taken = places_of(groups, places_now)
-    check_recorded(project, groups, journal)
-    order.check_running(needs, groups, {c.key: was.key(c) or c.key for c in moving}, where, journal)
-    _explain_groups(groups, journal)
-    _drift(project, was, today, journal)
-    report_staying(project, was, candidates, left, today.candidates, journal)
+    yield from check_recorded(project, groups)
+    yield from order.check_running(needs, groups, {c.key: was.key(c) or c.key for c in moving}, where)
+    yield from _explain_groups(groups)
+    yield from _drift(project, was, today)
+    yield from report_staying(project, was, candidates, left, today.candidates)
+    sources = yield from plan_sources(project)
+    namespaces = yield from plan_namespaces(project, phases, groups, networks)
     blueprint = Blueprint(
         name=spec.metadata.name,
         cluster=spec.target.cluster,
         gitops=spec.target.gitops,
         forklift=spec.target.forklift,
-        sources=tuple(
-            replace(source, places_at=places_now.get(source.name)) for source in plan_sources(project, journal)
-        ),
-        hooks=plan_hooks(project, journal),
-        scripts=plan_scripts(project, journal),
-        namespaces=tuple(
-            replace(plan, places=taken[plan.name]) if plan.name in taken else plan
-            for plan in plan_namespaces(project, phases, groups, networks, journal)
-        ),
-        bridges=plan_bridges(spec.target.cluster, networks, where, journal),
+        sources=tuple(replace(source, places_at=places_now.get(source.name)) for source in sources),
+        hooks=(yield from plan_hooks(project)),
+        scripts=(yield from plan_scripts(project)),
+        namespaces=tuple(replace(plan, places=taken[plan.name]) if plan.name in taken else plan for plan in namespaces),
+        bridges=(yield from plan_bridges(spec.target.cluster, networks, where)),
         phases=tuple(PhasePlan(name=p.name, kind=p.kind, after=p.after, windows=p.windows) for p in phases),
         groups=groups,
         left=left,
         external_nads=tuple(sorted(external_nads(networks, groups))),
-        decisions=journal.decisions(),
         places=places,
     )
-    _check_references(project, groups, journal)
+    yield from _check_references(project, groups)
     return Resolution(
         blueprint=blueprint,
         assignments=assignments_of(spec, groups),
-        findings=tuple(journal.findings),
         subjects=_subjects(candidates, left, groups, was),
     )
 
@@ -167,9 +168,8 @@ def _machines(
     storage: StorageMap,
     was: Frozen,
     known: Iterable[Machine],
-    journal: Journal,
     names: dict[str, str] | None = None,
-) -> tuple[dict[str, Machine], tuple[frozenset[str], ...]]:
+) -> Noting[tuple[dict[str, Machine], tuple[frozenset[str], ...]]]:
     """Return the machines of these VMs, and the sets of them that share disks.
 
     ``everyone`` is all that move; ``was`` are frozen machines whose names are taken; ``known`` may be cloned.
@@ -177,21 +177,21 @@ def _machines(
     """
     spec, where = project.spec, project.where
     others = _of_known_sources(was, project)
-    routes = route(candidates, everyone, spec.settings.auto, journal)
-    namespaces = place(candidates, spec.namespaces, where, journal)
+    routes = yield from route(candidates, everyone, spec.settings.auto)
+    namespaces = yield from place(candidates, spec.namespaces, where)
     taken = {(machine.namespace, machine.target_name) for machine in others}
     wished = {
         (was.machines[key].namespace, sanitize(candidate.vm.name))
         for candidate in everyone
         if (key := was.key(candidate)) is not None and candidate.vm.target_name is None
     }
-    names = names or name_machines(candidates, namespaces, taken, wished, journal)
+    names = names or (yield from name_machines(candidates, namespaces, taken, wished))
     macs = {nic.mac: (machine.key, machine.name) for machine in others for nic in machine.nics if nic.mac}
-    nics = attach(candidates, routes, namespaces, networks, spec.target.cluster, macs, journal)
-    volumes = allocate(candidates, routes, storage, journal)
-    owners, ties = share(candidates, namespaces, journal)
+    nics = yield from attach(candidates, routes, namespaces, networks, spec.target.cluster, macs)
+    volumes = yield from allocate(candidates, routes, storage)
+    owners, ties = yield from share(candidates, namespaces)
     parts = Parts(routes=routes, names=names, namespaces=namespaces, nics=nics, volumes=volumes, owners=owners)
-    return build(candidates, parts, spec.target.cluster, networks, storage, known, journal), ties
+    return (yield from build(candidates, parts, spec.target.cluster, networks, storage, known)), ties
 
 
 def _of_known_sources(was: Frozen, project: Project) -> tuple[Machine, ...]:
@@ -217,15 +217,13 @@ def _decide_again(
     found = {key: candidate for candidate in moving if (key := was.key(candidate)) is not None}
     again = {key: _on_its_path(candidate, was.machines[key]) for key, candidate in found.items()}
     # what is wrong with them today is no error: the output keeps what was frozen
-    aside = Journal()
     # a derived name depends on the rivals it had: what was made of a VM's name is its name
     names = {c.key: c.vm.target_name or was.machines[key].target_name for key, c in again.items()}
-    for key, name in names.items():
-        aside.decide(key, "target name", name, "as it was when its group was prepared")
-    now, _ = _machines(
-        tuple(again.values()), moving, project, networks, storage, Frozen(), was.machines.values(), aside, names
+    named = (decide(key, "target name", name, "as it was when its group was prepared") for key, name in names.items())
+    (now, _), notes = collect(
+        _machines(tuple(again.values()), moving, project, networks, storage, Frozen(), was.machines.values(), names)
     )
-    reasons = aside.decisions()
+    reasons = decisions((*named, *notes))
     return _Today(
         candidates=found,
         machines={key: now[c.key] for key, c in again.items() if c.key in now},
@@ -250,17 +248,17 @@ def _reasons(decisions: tuple[Decision, ...], *, chosen: bool) -> tuple[Decision
     )
 
 
-def _drift(project: Project, was: Frozen, today: _Today, journal: Journal) -> None:
+def _drift(project: Project, was: Frozen, today: _Today) -> Noting[None]:
     """Report how frozen VMs differ from what would be decided today, and explain them as frozen."""
     for key, machine in was.machines.items():
         candidate, now = today.candidates.get(key), today.machines.get(key)
         stage = project.spec.groups[machine.group].stage
         if candidate is not None:
-            report_drift(machine, now, candidate, stage, journal)
+            yield from report_drift(machine, now, candidate, stage)
         if candidate is not None and now is not None and not differences(machine, now):
-            journal.adopt(key, today.reasons[key])
+            yield from (Reason(key, decision) for decision in today.reasons[key])
         else:
-            _explain_frozen(machine, journal)
+            yield from _explain_frozen(machine)
 
 
 def _unresolved(candidates: tuple[Candidate, ...], machines: Mapping[str, Machine]) -> Counter[str]:
@@ -280,8 +278,7 @@ def _groups(
     phases: tuple[Phase, ...],
     machines: tuple[Machine, ...],
     unresolved: Mapping[str, int],
-    journal: Journal,
-) -> tuple[Group, ...]:
+) -> Noting[tuple[Group, ...]]:
     """Return the groups in the order of phases and names, each with what its stage brings."""
     spec, where = project.spec, project.where.at("groups")
     by_group: defaultdict[str, list[Machine]] = defaultdict(list)
@@ -289,8 +286,7 @@ def _groups(
         by_group[machine.group].append(machine)
     for name in spec.groups:
         if name not in by_group and not _is_consequence(name, by_group, unresolved):
-            journal.find(
-                NO_SUCH_GROUP,
+            yield NO_SUCH_GROUP.finding(
                 f"group {name} does not exist",
                 f"groups: {', '.join(sorted(by_group)) or 'none'}; `vmferry explain SPEC --all` shows who is where",
                 where=where.at(name, key=True),
@@ -303,16 +299,15 @@ def _groups(
         phase = known.get(members[0].phase)
         if phase is None:
             if stages.frozen(spec.groups.get(name, GroupState()).stage):
-                _check_phase(name, members, where, journal)
+                yield from _check_phase(name, members, where)
             continue  # of the others, the phase was reported where it is named
-        result.append(_group(project, name, members, phase, journal))
+        result.append((yield from _group(project, name, members, phase)))
     return tuple(result)
 
 
-def _check_phase(name: str, members: tuple[Machine, ...], where: Where, journal: Journal) -> None:
+def _check_phase(name: str, members: tuple[Machine, ...], where: Where) -> Noting[None]:
     """Report a frozen group whose phase is gone."""
-    journal.find(
-        ASSIGNMENTS_MISFIT,
+    yield ASSIGNMENTS_MISFIT.finding(
         f"group {name} is in phase {members[0].phase}, which the spec does not define",
         "restore the phase under that name: its VMs are frozen in it",
         where=where.at(name),
@@ -320,12 +315,12 @@ def _check_phase(name: str, members: tuple[Machine, ...], where: Where, journal:
     )
 
 
-def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Phase, journal: Journal) -> Group:
+def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Phase) -> Noting[Group]:
     spec, first = project.spec, members[0]
     state = spec.groups.get(name, GroupState())
     where = project.where.at("groups", name)
     if name in spec.groups:
-        stages.check_state(name, state, first.method, phase, where, journal)
+        yield from stages.check_state(name, state, first.method, phase, where)
     present = stages.layers(first.method, members)
     return Group(
         name=name,
@@ -335,7 +330,7 @@ def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Pha
         stage=state.stage,
         attempt=state.attempt,
         cutover=state.cutover,
-        vm_cutover=vm_cutovers(name, state, members, phase, where, journal),
+        vm_cutover=(yield from vm_cutovers(name, state, members, phase, where)),
         running=stages.running(state.stage),
         frozen=stages.frozen(state.stage),
         path=first.path,
@@ -386,18 +381,18 @@ def _storage_pairs(machines: tuple[Machine, ...]) -> tuple[StoragePair, ...]:
     return tuple(pairs[name] for name in sorted(pairs))
 
 
-def _explain_groups(groups: tuple[Group, ...], journal: Journal) -> None:
+def _explain_groups(groups: tuple[Group, ...]) -> Noting[None]:
     for group in groups:
         why = f"phase {group.phase}, path {group.path}, method {group.method}, namespace {group.namespace}"
         for machine in group.machines:
-            journal.decide(machine.key, "phase", group.phase, f"stage of its group: {group.stage}")
-            journal.decide(machine.key, "group", group.name, f"{len(group.machines)} VMs share {why}")
+            yield decide(machine.key, "phase", group.phase, f"stage of its group: {group.stage}")
+            yield decide(machine.key, "group", group.name, f"{len(group.machines)} VMs share {why}")
             if group.method == "job" and machine.conversion is not None:
                 since = f"since attempt {machine.conversion.attempt} began (assignments.yaml)"
-                journal.decide(machine.key, "conversion", machine.conversion.image, since)
+                yield decide(machine.key, "conversion", machine.conversion.image, since)
 
 
-def _explain_frozen(machine: Machine, journal: Journal) -> None:
+def _explain_frozen(machine: Machine) -> Noting[None]:
     why = "frozen when its group was prepared (assignments.yaml)"
     values: Mapping[str, str] = {
         "path": machine.path,
@@ -409,10 +404,10 @@ def _explain_frozen(machine: Machine, journal: Journal) -> None:
         **{disk.name: disk.storage_class for disk in machine.disks},
     }
     for subject, value in values.items():
-        journal.decide(machine.key, subject, value, why)
+        yield decide(machine.key, subject, value, why)
 
 
-def _check_references(project: Project, groups: tuple[Group, ...], journal: Journal) -> None:
+def _check_references(project: Project, groups: tuple[Group, ...]) -> Noting[None]:
     """Report what groups refer to and the spec does not define: hooks, and what frozen VMs need still."""
     spec, where = project.spec, project.where
     hooks = {hook.name for hook in spec.hooks}
@@ -426,10 +421,9 @@ def _check_references(project: Project, groups: tuple[Group, ...], journal: Jour
         if gone and group.frozen:
             message = f"group {group.name} is frozen with {' and '.join(gone)}, which the spec does not define any more"
             fix = "restore its name: what is frozen keeps it until the group is back at planned"
-            journal.find(ASSIGNMENTS_MISFIT, message, fix, where=where.at("groups", group.name), vms=names)
+            yield ASSIGNMENTS_MISFIT.finding(message, fix, where=where.at("groups", group.name), vms=names)
         for name in sorted({use.name for machine in group.machines for use in machine.hooks} - hooks):
-            journal.find(
-                UNDEFINED_REFERENCE,
+            yield UNDEFINED_REFERENCE.finding(
                 f"group {group.name} uses hook {name}, which is not defined",
                 f"defined hooks: {', '.join(sorted(hooks)) or 'none'}",
                 where=where.at("hooks"),
@@ -437,8 +431,7 @@ def _check_references(project: Project, groups: tuple[Group, ...], journal: Jour
             )
         wanted = group.forklift.scripts if group.forklift is not None else None
         if wanted is not None and wanted not in scripts:
-            journal.find(
-                UNDEFINED_REFERENCE,
+            yield UNDEFINED_REFERENCE.finding(
                 f"group {group.name} uses scripts {wanted}, which are not defined",
                 f"defined scripts: {', '.join(sorted(scripts)) or 'none'}",
                 where=where.at("scripts"),

@@ -5,18 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from vmferry.estate.statements import DEFINED_TWICE
 from vmferry.model.blueprint import Machine
 from vmferry.model.finding import Where
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting
 
 
-def check_claims(machines: Iterable[Machine], places: Mapping[str, Where], journal: Journal) -> None:
+def check_claims(machines: Iterable[Machine], places: Mapping[str, Where]) -> Noting[None]:
     """Report claims that two machines would make: both would write to one volume. ``places`` are the VMs' entries."""
     owners: dict[tuple[str, str], Machine] = {}
     for machine in machines:
         for claim in _claims(machine):
             other = owners.setdefault((machine.namespace, claim), machine)
             if other is not machine:
-                journal.find(
-                    DEFINED_TWICE,
+                yield DEFINED_TWICE.finding(
                     f"VMs {other.name} and {machine.name} would both make claim {claim} in {machine.namespace}",
                     "rename the volume in `application.state`, or give one of the two another targetName",
                     where=places.get(machine.key),

@@ -10,13 +10,13 @@ from vmferry.model.project import Project
 from vmferry.model.spec import Stage
 from vmferry.resolve.declared import IDENTITY_CORRECTED, IDENTITY_KEPT
 from vmferry.resolve.freeze import Frozen
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting
 
 _NOT_STARTED: tuple[Stage, ...] = ("planned", "prepared", "migrating")
 """The stages, as they were written down, at which no VM of path virt-v2v has run in the target."""
 
 
-def correct(project: Project, was: Frozen, today: Mapping[str, Machine], journal: Journal) -> Frozen:
+def correct(project: Project, was: Frozen, today: Mapping[str, Machine]) -> Noting[Frozen]:
     """Return the frozen machines, those of an earlier vmferry corrected unless they run already.
 
     ``today`` is what is decided of each of them now, by the key it is frozen under. What runs keeps its identity:
@@ -38,16 +38,14 @@ def correct(project: Project, was: Frozen, today: Mapping[str, Machine], journal
             fixed.append(machine.name)
     where = project.where.at("groups")
     if fixed:
-        journal.find(
-            IDENTITY_CORRECTED,
+        yield IDENTITY_CORRECTED.finding(
             f"{_count(fixed, 'frozen VM')} of an earlier vmferry: SMBIOS UUID, serial number and boot order change",
             "nothing to do: none of them has started, and the next compile updates assignments.yaml",
             where=where,
             vms=tuple(sorted(fixed)),
         )
     if kept:
-        journal.find(
-            IDENTITY_KEPT,
+        yield IDENTITY_KEPT.finding(
             f"{_count(kept, 'running VM')} of an earlier vmferry: SMBIOS UUID, serial number and boot order stay",
             "nothing to do, unless a licence was bound to the UUID that the guest had in vSphere: renew that licence",
             where=where,

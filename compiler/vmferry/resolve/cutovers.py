@@ -5,13 +5,13 @@ from vmferry.estate.statements import DEFINED_TWICE, UNDEFINED_REFERENCE, UNKNOW
 from vmferry.model.blueprint import Machine, VmCutover
 from vmferry.model.finding import Where
 from vmferry.model.spec import GroupState, Phase
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting
 from vmferry.resolve.stages import check_cutover
 
 
 def vm_cutovers(
-    name: str, state: GroupState, members: tuple[Machine, ...], phase: Phase, where: Where, journal: Journal
-) -> tuple[VmCutover, ...]:
+    name: str, state: GroupState, members: tuple[Machine, ...], phase: Phase, where: Where
+) -> Noting[tuple[VmCutover, ...]]:
     """Return the times that a group states for single VMs, sorted by id; what Forklift could not follow is a finding.
 
     ``where`` is the group in the spec.
@@ -19,27 +19,26 @@ def vm_cutovers(
     found: dict[str, VmCutover] = {}
     for key, time in state.vm_cutover.items():
         place = where.at("vmCutover", key)
-        machine = _member(name, key, members, place, journal)
-        if machine is None or not check_cutover(name, time, members[0].method, phase, place, journal, vm=key):
+        machine = yield from _member(name, key, members, place)
+        if machine is None or not (yield from check_cutover(name, time, members[0].method, phase, place, vm=key)):
             continue
         if machine.id is None:
-            journal.find(
-                UNKNOWN_FACT,
+            yield UNKNOWN_FACT.finding(
                 f"VM {machine.name}: its id is unknown",
                 "add `id`, as in vm-4711: Forklift finds a VM's own cutover by nothing else",
                 where=place,
                 vms=(machine.name,),
             )
         elif machine.id in found:
-            journal.find(
-                DEFINED_TWICE, f"group {name}: VM {key} has two cutover times", where=place, vms=(machine.name,)
+            yield DEFINED_TWICE.finding(
+                f"group {name}: VM {key} has two cutover times", where=place, vms=(machine.name,)
             )
         else:
             found[machine.id] = VmCutover(id=machine.id, time=time)
     return tuple(found[id_] for id_ in sorted(found))
 
 
-def _member(group: str, key: str, members: tuple[Machine, ...], where: Where, journal: Journal) -> Machine | None:
+def _member(group: str, key: str, members: tuple[Machine, ...], where: Where) -> Noting[Machine | None]:
     """Return the VM that is meant, by id or by a name that only one has."""
     by_key = {machine.key: machine for machine in members}
     known = identity.Directory(identity.of_machine(machine) for machine in members)
@@ -48,8 +47,8 @@ def _member(group: str, key: str, members: tuple[Machine, ...], where: Where, jo
         return meant[0]
     if meant:
         fix = f"write its id: {', '.join(sorted(machine.id or machine.key for machine in meant))}"
-        journal.find(UNDEFINED_REFERENCE, f"group {group}: {len(meant)} VMs are called {key}", fix, where=where)
+        yield UNDEFINED_REFERENCE.finding(f"group {group}: {len(meant)} VMs are called {key}", fix, where=where)
     else:
         names = ", ".join(sorted(machine.name for machine in members)[:20])
-        journal.find(UNDEFINED_REFERENCE, f"group {group} has no VM {key}", f"its VMs: {names}", where=where)
+        yield UNDEFINED_REFERENCE.finding(f"group {group} has no VM {key}", f"its VMs: {names}", where=where)
     return None

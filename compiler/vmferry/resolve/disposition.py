@@ -3,38 +3,37 @@
 from vmferry.model.blueprint import Left
 from vmferry.model.spec import Disposition
 from vmferry.resolve.declared import NO_DISPOSITION, NO_REASON
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate
 
 _NEEDS_REASON = ("retire", "retain", "exclude")
 
 
-def dispose(candidates: tuple[Candidate, ...], journal: Journal) -> tuple[tuple[Candidate, ...], tuple[Left, ...]]:
+def dispose(candidates: tuple[Candidate, ...]) -> Noting[tuple[tuple[Candidate, ...], tuple[Left, ...]]]:
     """Return the VMs that move (or are rebuilt), and those that are left with the reason."""
     moving: list[Candidate] = []
     left: list[Left] = []
     for candidate in candidates:
-        disposition = _disposition(candidate, journal)
+        disposition = yield from _disposition(candidate)
         if disposition in ("migrate", "rebuild"):
             moving.append(candidate)
         elif disposition is not None:
-            left.append(_left(candidate, disposition, journal))
+            left.append((yield from _left(candidate, disposition)))
     return tuple(moving), tuple(left)
 
 
-def _disposition(candidate: Candidate, journal: Journal) -> Disposition | None:
+def _disposition(candidate: Candidate) -> Noting[Disposition | None]:
     decisions = candidate.decisions
     if decisions.disposition is not None:
         where = candidate.origin("disposition")
         reason = decisions.reason or "the spec says so"
-        journal.decide(candidate.key, "disposition", decisions.disposition, reason, where=where)
+        yield decide(candidate.key, "disposition", decisions.disposition, reason, where=where)
         return decisions.disposition
     if decisions.phase is not None:
         where = candidate.origin("phase")
-        journal.decide(candidate.key, "disposition", "migrate", f"it is in phase {decisions.phase}", where=where)
+        yield decide(candidate.key, "disposition", "migrate", f"it is in phase {decisions.phase}", where=where)
         return "migrate"
-    journal.find(
-        NO_DISPOSITION,
+    yield NO_DISPOSITION.finding(
         f"nothing decides what becomes of VM {candidate.vm.name}",
         "give it a phase, or a disposition: migrate, rebuild, retire, retain or exclude",
         where=candidate.where.at("name"),
@@ -43,11 +42,10 @@ def _disposition(candidate: Candidate, journal: Journal) -> Disposition | None:
     return None
 
 
-def _left(candidate: Candidate, disposition: Disposition, journal: Journal) -> Left:
+def _left(candidate: Candidate, disposition: Disposition) -> Noting[Left]:
     reason = candidate.decisions.reason
     if reason is None:
-        journal.find(
-            NO_REASON,
+        yield NO_REASON.finding(
             f"VM {candidate.vm.name} is to {disposition}, without a reason",
             "add `reason:`: whoever asks in a year where the VM went reads it",
             where=candidate.origin("disposition"),

@@ -16,9 +16,9 @@ from vmferry.model.inventory import Inventory
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import GroupState, Stage, VirtualMachine
 from vmferry.resolve.changes import Found, Pair, Places, Verdict, as_frozen, compare
-from vmferry.resolve.journal import Journal
 from vmferry.resolve.namespaces import place
 from vmferry.resolve.network_rows import map_networks
+from vmferry.resolve.notes import collect, decisions, value_of
 from vmferry.resolve.paths import Route, route
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.stages import is_time
@@ -95,8 +95,8 @@ class _Comparison:
         self.covered = {part.source.name for part in parts} & self.sources
         self.partial = _partial(parts)
         self.taken = {part.source.name: part.source.taken for part in parts if part.source.taken}
-        self.networks = map_networks(spec.networks, project.where, Journal())
-        self.storage = StorageMap(spec.storage, project.where, Journal())
+        self.networks = value_of(map_networks(spec.networks, project.where))
+        self.storage = StorageMap(spec.storage, project.where)
         self.names = _Names(self.networks, project, parts)
         self.after = {
             identity.key_of(vm, part.source.name): replace(vm, source=part.source.name)
@@ -450,15 +450,14 @@ _WHY = "why path"
 
 def _decided(project: Project, vms: Iterable[VirtualMachine]) -> dict[str, dict[str, str]]:
     """Return by key what is decided of VMs: disposition, phase, path (as `auto` chooses it), method, namespace."""
-    journal = Journal()
     entries = tuple(Entry(vm=vm, where=project.where) for vm in vms)
-    candidates = select(replace(project, entries=entries), journal)
+    candidates = value_of(select(replace(project, entries=entries)))
     moving = tuple(each for each in candidates if each.decisions.disposition not in _LEFT)
-    namespaces = place(moving, project.spec.namespaces, project.where, journal)
-    routes = route(moving, moving, project.spec.settings.auto, journal)
+    namespaces = value_of(place(moving, project.spec.namespaces, project.where))
+    routes, notes = collect(route(moving, moving, project.spec.settings.auto))
     reasons = {
         key: decision.reason
-        for key, made in journal.decisions().items()
+        for key, made in decisions(notes).items()
         for decision in made
         if decision.subject == "path"
     }

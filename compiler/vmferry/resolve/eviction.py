@@ -5,7 +5,7 @@ from vmferry.kube.versions import STATE_VOLUME_PINS, possible
 from vmferry.model.blueprint import EvictionStrategy, Machine
 from vmferry.model.spec import Cluster, Storage
 from vmferry.resolve.declared import NO_PREFERRED_LIVE_MIGRATION, NO_REQUIRED_LIVE_MIGRATION
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate
 
 _REMEDY = (
@@ -24,9 +24,7 @@ def _pinned_by_state(machine: Machine, cluster: Cluster, storage: Storage) -> tu
     return (f"its {what} kept on a volume that KubeVirt {cluster.versions.kubevirt} makes ReadWriteOnce",)
 
 
-def eviction(
-    candidate: Candidate, machine: Machine, cluster: Cluster, storage: Storage, journal: Journal
-) -> EvictionStrategy:
+def eviction(candidate: Candidate, machine: Machine, cluster: Cluster, storage: Storage) -> Noting[EvictionStrategy]:
     """Return the eviction strategy by KubeVirt's rule (virt-handler vm.go calculateLiveMigrationCondition).
 
     LiveMigrate on a VM that cannot would block every node drain, and admission does not notice.
@@ -42,27 +40,25 @@ def eviction(
     pinned = _pinned_by_state(machine, cluster, storage)
     hindrances += pinned
     if wanted == "none":
-        journal.decide(candidate.key, "live migration", "None", "the spec says so", where=where)
+        yield decide(candidate.key, "live migration", "None", "the spec says so", where=where)
         return "None"
     if not hindrances:
-        journal.decide(candidate.key, "live migration", "LiveMigrate", "every disk is ReadWriteMany", where=where)
+        yield decide(candidate.key, "live migration", "LiveMigrate", "every disk is ReadWriteMany", where=where)
         return "LiveMigrate"
     because = "; ".join(hindrances)
     if wanted == "required":
-        journal.find(
-            NO_REQUIRED_LIVE_MIGRATION,
+        yield NO_REQUIRED_LIVE_MIGRATION.finding(
             f"VM {vm.name} must live-migrate and cannot: {because}",
             _REMEDY if pinned else "remove what hinders it, or set liveMigration: preferred",
             where=where,
             vms=(vm.name,),
         )
     else:
-        journal.find(
-            NO_PREFERRED_LIVE_MIGRATION,
+        yield NO_PREFERRED_LIVE_MIGRATION.finding(
             f"VM {vm.name} cannot live-migrate: {because}",
             "it is shut down when its node is drained; say liveMigration: none if that is meant",
             where=where,
             vms=(vm.name,),
         )
-    journal.decide(candidate.key, "live migration", "LiveMigrateIfPossible", because, where=where)
+    yield decide(candidate.key, "live migration", "LiveMigrateIfPossible", because, where=where)
     return "LiveMigrateIfPossible"

@@ -1,7 +1,7 @@
 """How Forklift copies and converts a VM (path A): from its decisions to what its Plan and StorageMap say."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -11,13 +11,13 @@ from vmferry.model.facts import Disk, Nic
 from vmferry.model.finding import Where
 from vmferry.model.forklift import ForkliftDecisions, Offload, XcopyOffload
 from vmferry.model.project import Project
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate, is_raw
 
 _MOREF = re.compile(r"host-[0-9]+", re.ASCII)
 
 
-def array_copies(project: Project, journal: Journal) -> dict[int, ArrayCopy]:
+def array_copies(project: Project) -> Noting[dict[int, ArrayCopy]]:
     """Return how the storage array copies the disks of a datastore, by row of the storage map."""
     hosts = _host_ids(project)
     result: dict[int, ArrayCopy] = {}
@@ -27,37 +27,38 @@ def array_copies(project: Project, journal: Journal) -> dict[int, ArrayCopy]:
             continue
         if row.offload.xcopy is None and row.offload.csi_volume_import is None:
             message = f"datastore {row.source.datastore}: `offload` names no plug-in"
-            journal.find(NOT_APPLICABLE, message, "add xcopy or csiVolumeImport, or remove `offload`", where=where)
+            yield NOT_APPLICABLE.finding(message, "add xcopy or csiVolumeImport, or remove `offload`", where=where)
             continue
-        result[index] = _array_copy(row.offload, hosts, where, journal)
+        result[index] = yield from _array_copy(row.offload, hosts, where)
     return result
 
 
-def _array_copy(offload: Offload, hosts: Mapping[str, set[str]], where: Where, journal: Journal) -> ArrayCopy:
+def _array_copy(offload: Offload, hosts: Mapping[str, set[str]], where: Where) -> Noting[ArrayCopy]:
     xcopy = offload.xcopy
     if xcopy is None:
         return ArrayCopy(csi=offload.csi_volume_import)
-    ids = tuple(_hosts(xcopy, hosts, where.at("xcopy", "dedicatedMigrationHosts"), journal))
+    ids = yield from _hosts(xcopy, hosts, where.at("xcopy", "dedicatedMigrationHosts"))
     copy = XcopyCopy(secret=xcopy.secret_ref, product=xcopy.storage_vendor_product, hosts=ids)
     return ArrayCopy(xcopy=copy, csi=offload.csi_volume_import)
 
 
-def _hosts(xcopy: XcopyOffload, known: Mapping[str, set[str]], where: Where, journal: Journal) -> Iterator[str]:
-    """Yield the ids of the hosts that copy; Forklift looks for nothing else."""
+def _hosts(xcopy: XcopyOffload, known: Mapping[str, set[str]], where: Where) -> Noting[tuple[str, ...]]:
+    """Return the ids of the hosts that copy; Forklift looks for nothing else."""
+    ids: list[str] = []
     for index, host in enumerate(xcopy.dedicated_migration_hosts):
         found = known.get(host, set())
         if _MOREF.fullmatch(host):
-            yield host
+            ids.append(host)
         elif len(found) == 1:
-            yield from found
+            ids += found
         else:
             what = "is not known" if not found else f"is one of {', '.join(sorted(found))}"
-            journal.find(
-                UNDEFINED_REFERENCE,
+            yield UNDEFINED_REFERENCE.finding(
                 f"the id of ESXi host {host} {what}",
                 "write its id, as in host-21: Forklift looks for no name here",
                 where=where.at(index),
             )
+    return tuple(ids)
 
 
 def _host_ids(project: Project) -> dict[str, set[str]]:
@@ -124,16 +125,16 @@ def by_array(candidate: Candidate, path: Path, copy: ArrayCopy | None) -> ArrayC
     return copy if path == "forklift" and decided.offload is not False else None
 
 
-def explain(candidate: Candidate, disks: Iterable[MachineDisk], journal: Journal) -> None:
+def explain(candidate: Candidate, disks: Iterable[MachineDisk]) -> Noting[None]:
     """Say what is not as usual: who copies a disk, and that nobody converts the guest."""
     if is_raw(candidate):
         kind = "SATA and e1000e, which any guest boots from" if emulated(candidate) else "virtio: it has the drivers"
         reason = f"its disks are copied as they are; devices: {kind}"
-        journal.decide(candidate.key, "conversion", "skip", reason, where=candidate.origin("conversion"))
+        yield decide(candidate.key, "conversion", "skip", reason, where=candidate.origin("conversion"))
     for disk in disks:
         if disk.offload is None:
             continue
         xcopy, csi = disk.offload.xcopy, disk.offload.csi
         ways = [f"xcopy ({xcopy.product})"] if xcopy is not None else []
         ways += [f"csiVolumeImport ({csi.storage_vendor_product})"] if csi is not None else []
-        journal.decide(candidate.key, f"copy of {disk.name}", " or ".join(ways), "the storage array copies it")
+        yield decide(candidate.key, f"copy of {disk.name}", " or ".join(ways), "the storage array copies it")

@@ -14,8 +14,8 @@ from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, MigrationSpec, Stage
 from vmferry.resolve.declared import FROZEN_DIFFERS
-from vmferry.resolve.journal import Journal
 from vmferry.resolve.machines import facts_digest
+from vmferry.resolve.notes import Noting, value_of
 from vmferry.resolve.selection import Candidate
 from vmferry.resolve.sources import conversion_credentials
 from vmferry.resolve.stages import frozen
@@ -36,32 +36,31 @@ class Frozen(Struct, frozen=True):
         return self.by_candidate.get(candidate.key)
 
 
-def thaw(project: Project, candidates: tuple[Candidate, ...], journal: Journal) -> Frozen:
+def thaw(project: Project, candidates: tuple[Candidate, ...]) -> Noting[Frozen]:
     """Return the machines whose group is past `planned`, each matched to the candidate it is."""
     spec, where = project.spec, project.where
     vms = project.assignments.vms if project.assignments else {}
     if project.assignments is not None and project.assignments.metadata.name != spec.metadata.name:
-        journal.find(
-            ASSIGNMENTS_MISFIT,
+        yield ASSIGNMENTS_MISFIT.finding(
             f"assignments.yaml belongs to migration {project.assignments.metadata.name}, this is {spec.metadata.name}",
             "a migration keeps its name; remove the file only if nothing of it was ever prepared",
             where=where.at("metadata", "name"),
         )
-    _check_record(spec, vms, where, journal)
-    _check_whole(spec, vms, candidates, where, journal)
+    yield from _check_record(spec, vms, where)
+    yield from _check_whole(spec, vms, candidates, where)
     machines = {
         key: structs.replace(item.machine, key=key, group=item.group)  # in an edited record they may be others
         for key, item in sorted(vms.items())
         if item.machine is not None and frozen(_stage(spec.groups, item.group))
     }
-    return Frozen(machines, _match(machines, candidates, journal) if machines else {})
+    return Frozen(machines, (yield from _match(machines, candidates)) if machines else {})
 
 
 def _stage(groups: Mapping[str, GroupState], name: str) -> Stage:
     return groups.get(name, GroupState()).stage
 
 
-def _check_record(spec: MigrationSpec, vms: Mapping[str, Assignment], where: Where, journal: Journal) -> None:
+def _check_record(spec: MigrationSpec, vms: Mapping[str, Assignment], where: Where) -> Noting[None]:
     """Report a record that was edited or lost, and groups that are set back though something moved."""
     set_back: dict[str, Stage] = {}
     for key, item in sorted(vms.items()):
@@ -70,18 +69,16 @@ def _check_record(spec: MigrationSpec, vms: Mapping[str, Assignment], where: Whe
         machine = item.machine
         if machine is None:
             if frozen(item.stage):
-                journal.find(ASSIGNMENTS_MISFIT, f"assignments: the frozen VM {key} is lost", _RESTORE, where=where)
+                yield ASSIGNMENTS_MISFIT.finding(f"assignments: the frozen VM {key} is lost", _RESTORE, where=where)
         elif machine.key != key or machine.group != item.group or facts_digest(machine) != item.facts:
-            journal.find(
-                ASSIGNMENTS_MISFIT,
+            yield ASSIGNMENTS_MISFIT.finding(
                 f"assignments: the frozen VM {key} was edited",
                 _RESTORE,
                 where=where,
                 vms=(machine.name,),
             )
     for group, stage in sorted(set_back.items()):
-        journal.find(
-            ASSIGNMENTS_MISFIT,
+        yield ASSIGNMENTS_MISFIT.finding(
             f"group {group} reached {stage} and is set back to {_stage(spec.groups, group)}",
             "what was copied or runs in the target would be decided anew; keep the stage",
             where=where.at("groups", group),
@@ -93,8 +90,7 @@ def _check_whole(
     vms: Mapping[str, Assignment],
     candidates: tuple[Candidate, ...],
     where: Where,
-    journal: Journal,
-) -> None:
+) -> Noting[None]:
     """Report frozen groups of which fewer VMs are written down than were frozen, as after a merge that went wrong."""
     records: dict[str, list[Assignment]] = {}
     for item in vms.values():
@@ -107,8 +103,7 @@ def _check_whole(
         phases = {item.machine.phase for item in items if item.machine is not None}
         new = tuple(c.vm.name for c in candidates if c.key not in vms and c.decisions.phase in phases)
         perhaps = f"; {', '.join(new[:_SHOWN])} {'has' if len(new) == 1 else 'have'} none" if new else ""
-        journal.find(
-            ASSIGNMENTS_MISFIT,
+        yield ASSIGNMENTS_MISFIT.finding(
             f"assignments: {was} VMs are frozen in group {name}, and only {len(items)} have a record{perhaps}",
             _RESTORE,
             where=where.at("groups", name),
@@ -116,12 +111,14 @@ def _check_whole(
         )
 
 
-def _match(machines: Mapping[str, Machine], candidates: tuple[Candidate, ...], journal: Journal) -> dict[str, str]:
+def _match(machines: Mapping[str, Machine], candidates: tuple[Candidate, ...]) -> Noting[dict[str, str]]:
     """Return which frozen machine each candidate is. What could be one and cannot be told is an error."""
     known = [identity.of_machine(machine, key) for key, machine in machines.items()]
     marks = {candidate.key: identity.of_vm(candidate.vm, candidate.source) for candidate in candidates}
     found = identity.match(known, marks.values())
-    _check_doubles(known, [(each, marks[each.key]) for each in candidates if each.key not in found], machines, journal)
+    yield from _check_doubles(
+        known, [(each, marks[each.key]) for each in candidates if each.key not in found], machines
+    )
     return found
 
 
@@ -129,8 +126,7 @@ def _check_doubles(
     known: list[identity.Mark],
     others: Iterable[tuple[Candidate, identity.Mark]],
     machines: Mapping[str, Machine],
-    journal: Journal,
-) -> None:
+) -> Noting[None]:
     """Report VMs that look like a frozen one and are not known to be it: they would move twice."""
     likes = identity.Likes(known)
     for candidate, mark in others:
@@ -144,7 +140,7 @@ def _check_doubles(
         else:
             message = f"VM {candidate.key} has the name or UUID of {was.key}, which is frozen in group {group}"
             fix = "if it is the same VM, give its entry the id it is frozen with; if not, another name and uuid"
-        journal.find(ASSIGNMENTS_MISFIT, message, fix, where=candidate.where.at("name"), vms=(candidate.vm.name,))
+        yield ASSIGNMENTS_MISFIT.finding(message, fix, where=candidate.where.at("name"), vms=(candidate.vm.name,))
 
 
 def begin(project: Project, machines: Iterable[Machine]) -> Iterator[Machine]:
@@ -169,20 +165,19 @@ def begin(project: Project, machines: Iterable[Machine]) -> Iterator[Machine]:
             continue
         place = (machine.source, machine.namespace)
         if place not in secrets:
-            found = conversion_credentials(project, *place, (), Journal())  # its findings are told with the namespace
+            found = value_of(conversion_credentials(project, *place, ()))  # its findings are told with the namespace
             secrets[place] = found.name if found else None
         now = conversion_now(spec.target.cluster, vcenter, secrets[place], state.attempt, places.get(machine.source))
         yield structs.replace(machine, conversion=now)
 
 
-def check_recorded(project: Project, groups: tuple[Group, ...], journal: Journal) -> None:
+def check_recorded(project: Project, groups: tuple[Group, ...]) -> Noting[None]:
     """Report groups that move although nobody wrote down who is in them: the record may be lost."""
     known = project.assignments.vms if project.assignments else {}
     names = {item.group for item in known.values()}
     for group in groups:
         if reached(group.stage, "migrating") and group.name not in names:
-            journal.find(
-                ASSIGNMENTS_MISFIT,
+            yield ASSIGNMENTS_MISFIT.finding(
                 f"group {group.name} is at {group.stage}, and assignments.yaml does not know it",
                 f"if it was ever prepared, {_RESTORE}; if not, compile it as planned or prepared first",
                 where=project.where.at("groups", group.name),
@@ -207,14 +202,13 @@ def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignment
     return Assignments(metadata=spec.metadata, vms=dict(sorted(vms.items())))
 
 
-def report_drift(was: Machine, now: Machine | None, candidate: Candidate, stage: Stage, journal: Journal) -> None:
+def report_drift(was: Machine, now: Machine | None, candidate: Candidate, stage: Stage) -> Noting[None]:
     """Report what a frozen VM that still moves would look like if it were decided today."""
     differing = ["it could not be resolved today"] if now is None else differences(was, now)
     if differing:
         more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
         back = "; to take the change, move the group back to planned (accept VMF851 for it), and prepare it again"
-        journal.find(
-            FROZEN_DIFFERS,
+        yield FROZEN_DIFFERS.finding(
             f"VM {was.name} is frozen in group {was.group} and differs: {', '.join(differing[:_SHOWN])}{more}",
             "the output keeps what was frozen" + ("" if reached(stage, "migrating") else back),
             where=candidate.where.at("name"),

@@ -12,7 +12,7 @@ from vmferry.model.blueprint import Machine, MachineDisk, StateVolume
 from vmferry.model.finding import Where
 from vmferry.model.spec import MigrationSpec, Phase
 from vmferry.resolve.declared import GROUP_TOO_LARGE, TIED_VMS_APART
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting
 
 MAX_RESOURCES = 280
 """Objects of one group: a root holds 300 at most, since kustomize is quadratic in their number."""
@@ -164,8 +164,7 @@ def cut(
     assignments: Assignments | None,
     closed: frozenset[str],
     places: Mapping[str, Where],
-    journal: Journal,
-) -> dict[str, str]:
+) -> Noting[dict[str, str]]:
     """Return the group of each machine by key.
 
     ``ties`` are VMs that must move together. ``closed`` names frozen groups: nobody joins them. A
@@ -174,8 +173,9 @@ def cut(
     known = {key: item.group for key, item in assignments.vms.items()} if assignments else {}
     limits = {phase.name: phase.max_vms or spec.settings.grouping.max_vms for phase in phases}
     bins = _Bins(closed)
+    together = yield from _atoms(machines, ties, places)
     atoms = sorted(
-        (_atom(members) for members in _atoms(machines, ties, places, journal)),
+        (_atom(members) for members in together),
         key=lambda atom: (str(atom.key), atom.machines[0].key),
     )
     new: list[_Atom] = []
@@ -192,7 +192,7 @@ def cut(
     for atom in new:
         phase = atom.machines[0].phase
         if not bins.place(atom, limits.get(phase, 1)) and not bins.open(atom, phase):
-            _too_large(atom.machines, places, journal)
+            yield from _too_large(atom.machines, places)
     return {machine.key: item.name for item in bins.named.values() for machine in item.machines}
 
 
@@ -201,9 +201,9 @@ def _belongs(group: str, phase: str) -> bool:
 
 
 def _atoms(
-    machines: Mapping[str, Machine], ties: Iterable[frozenset[str]], places: Mapping[str, Where], journal: Journal
-) -> Iterable[tuple[Machine, ...]]:
-    """Yield the sets of machines that cannot be taken apart, each sorted by key."""
+    machines: Mapping[str, Machine], ties: Iterable[frozenset[str]], places: Mapping[str, Where]
+) -> Noting[list[tuple[Machine, ...]]]:
+    """Return the sets of machines that cannot be taken apart, each sorted by key."""
     parent = {key: key for key in machines}
 
     def root(key: str) -> str:
@@ -219,20 +219,19 @@ def _atoms(
     for key in sorted(machines):
         sets[root(key)].append(machines[key])
     for members in sets.values():
-        _check_rows(members, places, journal)
+        yield from _check_rows(members, places)
         if len({_key(member) for member in members}) > 1:
-            _disagree(members, places, journal)
-        yield tuple(members)
+            yield from _disagree(members, places)
+    return [tuple(members) for members in sets.values()]
 
 
-def _check_rows(members: list[Machine], places: Mapping[str, Where], journal: Journal) -> None:
+def _check_rows(members: list[Machine], places: Mapping[str, Where]) -> Noting[None]:
     """Report disks of one datastore that need different classes within VMs that cannot be taken apart."""
     rows: dict[str, Hashable] = {}
     for datastore, row in _atom(tuple(members)).rows:
         if rows.setdefault(datastore, row) != row:
             names = tuple(member.name for member in members)
-            journal.find(
-                TIED_VMS_APART,
+            yield TIED_VMS_APART.finding(
                 f"VM {names[0]}: disks on datastore {datastore} need different StorageClasses, a Plan has one",
                 "use path virt-v2v, or the same class for both",
                 where=places[members[0].key],
@@ -240,12 +239,11 @@ def _check_rows(members: list[Machine], places: Mapping[str, Where], journal: Jo
             )
 
 
-def _disagree(members: list[Machine], places: Mapping[str, Where], journal: Journal) -> None:
+def _disagree(members: list[Machine], places: Mapping[str, Where]) -> Noting[None]:
     names = tuple(member.name for member in members)
     fields = ("phase", "path", "method", "namespace", "source", "placement", "forklift")
     differing = [field for field in fields if len({str(getattr(member, field)) for member in members}) > 1]
-    journal.find(
-        TIED_VMS_APART,
+    yield TIED_VMS_APART.finding(
         f"VMs {', '.join(names)} must move together and differ in {', '.join(differing) or 'plan-level settings'}",
         "they share a disk or depend on each other in a circle: decide the same for all of them",
         where=places[members[0].key],
@@ -253,7 +251,7 @@ def _disagree(members: list[Machine], places: Mapping[str, Where], journal: Jour
     )
 
 
-def _too_large(atom: tuple[Machine, ...], places: Mapping[str, Where], journal: Journal) -> None:
+def _too_large(atom: tuple[Machine, ...], places: Mapping[str, Where]) -> Noting[None]:
     names = tuple(machine.name for machine in atom)
     if len(atom) == 1:
         message = f"VM {names[0]} needs {resources(atom[0])} objects, more than the {MAX_RESOURCES} of a group"
@@ -263,8 +261,7 @@ def _too_large(atom: tuple[Machine, ...], places: Mapping[str, Where], journal: 
     else:
         message = f"VMs {', '.join(names[:20])} must move together and need more than {MAX_RESOURCES} objects"
         fix = "break the circle of dependencies"
-    journal.find(
-        GROUP_TOO_LARGE,
+    yield GROUP_TOO_LARGE.finding(
         message,
         f"kustomize and Argo CD cannot build such a root in time; {fix}",
         where=places[atom[0].key],

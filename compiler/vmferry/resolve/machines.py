@@ -34,9 +34,9 @@ from vmferry.resolve.declared import (
     UNPINNED_IMAGE,
 )
 from vmferry.resolve.eviction import eviction
-from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import MAX_CLAIM, digest, fit
 from vmferry.resolve.networks import Attached
+from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate, is_raw
 from vmferry.resolve.storage import Need, StorageMap, Volume, shared_claim
@@ -62,8 +62,7 @@ def build(
     networks: NetworkMap,
     storage: StorageMap,
     known: Iterable[Machine],
-    journal: Journal,
-) -> dict[str, Machine]:
+) -> Noting[dict[str, Machine]]:
     """Return the machine of each VM whose facts suffice; what is unknown is a finding.
 
     ``known`` are machines that were decided before: templates among them can be cloned.
@@ -73,12 +72,12 @@ def build(
     result: dict[str, Machine] = {}
     # templates first: their clones have the same disks
     for candidate in sorted(candidates, key=lambda each: not each.vm.template):
-        if not _complete(candidate, parts, journal):
+        if not (yield from _complete(candidate, parts)):
             continue
         if parts.routes[candidate.key].path == "rebuild":
-            machine = _rebuilt(candidate, parts, storage, journal)
+            machine = yield from _rebuilt(candidate, parts, storage)
         else:
-            machine = _copied(candidate, parts, cluster, networks, storage, golden, journal)
+            machine = yield from _copied(candidate, parts, cluster, networks, storage, golden)
         if machine is not None:
             result[candidate.key] = machine
             if machine.golden:
@@ -86,21 +85,19 @@ def build(
     return {key: result[key] for key in sorted(result)}
 
 
-def _complete(candidate: Candidate, parts: Parts, journal: Journal) -> bool:
+def _complete(candidate: Candidate, parts: Parts) -> Noting[bool]:
     """Return whether every fact that the path needs is known."""
     vm, route = candidate.vm, parts.routes[candidate.key]
     unknown = list(_unknown(candidate, route))
     for fact, why in unknown:
-        journal.find(
-            UNKNOWN_FACT,
+        yield UNKNOWN_FACT.finding(
             f"VM {vm.name}: {fact} is unknown",
             why,
             where=candidate.where.at("name"),
             vms=(vm.name,),
         )
     if candidate.decisions.phase is None:
-        journal.find(
-            NO_PHASE,
+        yield NO_PHASE.finding(
             f"VM {vm.name} has no phase",
             "state `phase`, or let an `assign` rule or `defaults` do it",
             where=candidate.where.at("name"),
@@ -195,20 +192,20 @@ def _copied(
     networks: NetworkMap,
     storage: StorageMap,
     golden: Mapping[tuple[str, str], Machine | None],
-    journal: Journal,
-) -> Machine | None:
+) -> Noting[Machine | None]:
     vm, decisions, route = candidate.vm, candidate.decisions, parts.routes[candidate.key]
-    sockets = _sockets(candidate, journal)
-    fine = [check(candidate, journal) for check in (_check_firmware, _check_addresses)]
-    if not _check_path(candidate, parts, journal) or not all(fine) or sockets is None:
+    sockets = yield from _sockets(candidate)
+    firmware = yield from _check_firmware(candidate)
+    addressed = yield from _check_addresses(candidate)
+    if not (yield from _check_path(candidate, parts)) or not (firmware and addressed) or sockets is None:
         return None
     machine = _common(candidate, parts)
     attached, template = parts.nics[candidate.key], None
-    if vm.clone_of is not None and (template := _template(candidate, golden, journal)) is None:
+    if vm.clone_of is not None and (template := (yield from _template(candidate, golden))) is None:
         return None
     disks = _disks(candidate, machine.target_name, parts, cluster)
     disks, nics = forklift.with_devices(candidate, disks, attached.nics, _order(candidate, route, cluster))
-    forklift.explain(candidate, disks, journal)
+    yield from forklift.explain(candidate, disks)
     decided = decisions.forklift or ForkliftDecisions()
     if template is not None:
         disks = _cloned_disks(machine.target_name, template, disks)
@@ -241,12 +238,12 @@ def _copied(
         dropped_nics=attached.dropped,
         gpus=tuple(device.device_name for device in vm.gpus),
         host_devices=tuple(device.device_name for device in vm.host_devices),
-        run_strategy=_run_strategy(candidate, journal),
+        run_strategy=(yield from _run_strategy(candidate)),
         instancetype=decisions.instancetype,
         preference=decisions.preference,
         termination_grace_period=parse_duration(grace) if grace else _GRACE[vm.os or "other"],
         preserve_static_ips=decisions.static_ip in (None, "preserve"),
-        transfer_network=_transfer_network(candidate, parts, networks, journal),
+        transfer_network=(yield from _transfer_network(candidate, parts, networks)),
         hooks=decisions.hooks or (),
         raw=is_raw(candidate),
         forklift=forklift.plan_options(candidate, disks) if route.path == "forklift" else None,
@@ -255,14 +252,14 @@ def _copied(
         scsi_reservation=bool(decided.scsi_reservation),
         luks_secret=decisions.luks_secret,
         nbde_clevis=bool(decisions.nbde_clevis),
-        root_disk=_root_disk(candidate, route, cluster, journal),
+        root_disk=(yield from _root_disk(candidate, route, cluster)),
         golden=bool(vm.template),
         clone_of=template.target_name if template is not None else None,
     )
     return replace(
         copied,
         nics=_kept(candidate, copied),
-        eviction_strategy=eviction(candidate, copied, cluster, storage.storage, journal),
+        eviction_strategy=(yield from eviction(candidate, copied, cluster, storage.storage)),
     )
 
 
@@ -277,9 +274,7 @@ def _kept(candidate: Candidate, machine: Machine) -> tuple[MachineNic, ...]:
     )
 
 
-def _template(
-    candidate: Candidate, golden: Mapping[tuple[str, str], Machine | None], journal: Journal
-) -> Machine | None:
+def _template(candidate: Candidate, golden: Mapping[tuple[str, str], Machine | None]) -> Noting[Machine | None]:
     """Return the template a VM is cloned from, which must have as many disks as the VM says.
 
     None is a template with errors of its own: those are reported, and what follows from them is not.
@@ -296,8 +291,7 @@ def _template(
         template = None
     else:
         return template
-    journal.find(
-        UNDEFINED_REFERENCE,
+    yield UNDEFINED_REFERENCE.finding(
         f"VM {vm.name} is cloned from {vm.clone_of!r}, {message}",
         fix,
         where=candidate.where.at("cloneOf"),
@@ -325,14 +319,13 @@ def _claim_prefix(target_name: str) -> str:
     return fit(target_name, MAX_CLAIM - len("-disk-999"))
 
 
-def _sockets(candidate: Candidate, journal: Journal) -> int | None:
+def _sockets(candidate: Candidate) -> Noting[int | None]:
     cpu = candidate.vm.cpu
     if cpu is None:
         return 1
     per_socket = cpu.cores_per_socket * cpu.threads_per_core
     if cpu.count % per_socket:
-        journal.find(
-            CPU_TOPOLOGY,
+        yield CPU_TOPOLOGY.finding(
             f"VM {candidate.vm.name}: {cpu.count} CPUs do not divide into sockets of {per_socket}",
             "correct coresPerSocket; KubeVirt has whole sockets only",
             where=candidate.where.at("cpu"),
@@ -342,12 +335,11 @@ def _sockets(candidate: Candidate, journal: Journal) -> int | None:
     return cpu.count // per_socket
 
 
-def _check_path(candidate: Candidate, parts: Parts, journal: Journal) -> bool:
+def _check_path(candidate: Candidate, parts: Parts) -> Noting[bool]:
     """Return whether the path can take the VM at all."""
     problems = list(_path_problems(candidate, parts))
     for message, fix, field in problems:
-        journal.find(
-            DISK_NOT_MIGRATABLE,
+        yield DISK_NOT_MIGRATABLE.finding(
             f"VM {candidate.vm.name}: {message}",
             fix,
             where=candidate.where.at(*field),
@@ -416,7 +408,7 @@ def _sources(source: DiskSource) -> list[str]:
     return [name for name in source.__struct_fields__ if getattr(source, name) is not None]
 
 
-def _check_addresses(candidate: Candidate, journal: Journal) -> bool:
+def _check_addresses(candidate: Candidate) -> Noting[bool]:
     """Return whether new addresses were given exactly where they are to be used."""
     vm, wanted = candidate.vm, candidate.decisions.static_ip == "cloud-init"
     networks = {nic.network for nic in vm.nics or ()}
@@ -435,16 +427,15 @@ def _check_addresses(candidate: Candidate, journal: Journal) -> bool:
     else:
         message, fix = "new addresses are given, and staticIP is not cloud-init", "set staticIP: cloud-init"
     where = candidate.where.at("readdress") if vm.readdress else candidate.origin("static_ip")
-    journal.find(NOT_APPLICABLE, f"VM {vm.name}: {message}", fix, where=where, vms=(vm.name,))
+    yield NOT_APPLICABLE.finding(f"VM {vm.name}: {message}", fix, where=where, vms=(vm.name,))
     return False
 
 
-def _check_firmware(candidate: Candidate, journal: Journal) -> bool:
+def _check_firmware(candidate: Candidate) -> Noting[bool]:
     vm = candidate.vm
     wrong = vm.firmware == "bios" and (vm.secure_boot or vm.vtpm)
     if wrong:
-        journal.find(
-            IMPOSSIBLE_FIRMWARE,
+        yield IMPOSSIBLE_FIRMWARE.finding(
             f"VM {vm.name}: {'secure boot' if vm.secure_boot else 'a vTPM'} needs EFI, its firmware is BIOS",
             "correct `firmware`, or the other fact",
             where=candidate.where.at("firmware"),
@@ -459,16 +450,14 @@ def _order(candidate: Candidate, route: Route, cluster: Cluster) -> list[int]:
     return numbered(disks, cluster.versions) if route.path == "forklift" else ranked(disks, LIBVIRT)
 
 
-def _root_disk(candidate: Candidate, route: Route, cluster: Cluster, journal: Journal) -> str | None:
+def _root_disk(candidate: Candidate, route: Route, cluster: Cluster) -> Noting[str | None]:
     """Return the root device: of a Plan, the boot disk where Forklift would take another."""
     stated, disks = candidate.decisions.root_disk, candidate.vm.disks or ()
     if route.path != "forklift":
         return root_device(stated)
     told = root_disk(disks, stated, cluster.versions)
     if told is not None and stated is None:
-        journal.decide(
-            candidate.key, "root disk", told, "Forklift would boot another", where=candidate.where.at("disks")
-        )
+        yield decide(candidate.key, "root disk", told, "Forklift would boot another", where=candidate.where.at("disks"))
     return told
 
 
@@ -528,15 +517,13 @@ def _source(disk: Disk, route: Route, *, raw: bool) -> DiskSource:
     return disk.source or DiskSource(upload=NoOptions())
 
 
-def _run_strategy(candidate: Candidate, journal: Journal) -> RunStrategy:
+def _run_strategy(candidate: Candidate) -> Noting[RunStrategy]:
     stated, power = candidate.decisions.run_strategy, candidate.vm.power_state
     if stated is not None:
-        journal.decide(
-            candidate.key, "run strategy", stated, "the spec says so", where=candidate.origin("run_strategy")
-        )
+        yield decide(candidate.key, "run strategy", stated, "the spec says so", where=candidate.origin("run_strategy"))
         return stated
     strategy: RunStrategy = "Always" if power == "poweredOn" else "Halted"
-    journal.decide(
+    yield decide(
         candidate.key,
         "run strategy",
         strategy,
@@ -546,14 +533,13 @@ def _run_strategy(candidate: Candidate, journal: Journal) -> RunStrategy:
     return strategy
 
 
-def _transfer_network(candidate: Candidate, parts: Parts, networks: NetworkMap, journal: Journal) -> str | None:
+def _transfer_network(candidate: Candidate, parts: Parts, networks: NetworkMap) -> Noting[str | None]:
     name = candidate.decisions.transfer_network
     if name is None:
         return None
     row = networks.named(name)
     if row is None or (nad := row.nad(parts.namespaces[candidate.key])) is None:
-        journal.find(
-            UNDEFINED_REFERENCE,
+        yield UNDEFINED_REFERENCE.finding(
             f"transfer network {name} is not a network with a NetworkAttachmentDefinition",
             "name one of `networks`",
             where=candidate.origin("transfer_network"),
@@ -566,12 +552,11 @@ def _transfer_network(candidate: Candidate, parts: Parts, networks: NetworkMap, 
 _PINNED = re.compile(r"@sha256:[0-9a-f]{64}$|:[A-Za-z0-9_][A-Za-z0-9_.-]*$")
 
 
-def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap, journal: Journal) -> Machine | None:
+def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap) -> Noting[Machine | None]:
     application, vm = candidate.vm.application, candidate.vm
     where = candidate.where.at("application")
     if application is None or application.image is None:
-        journal.find(
-            INCOMPLETE_APPLICATION,
+        yield INCOMPLETE_APPLICATION.finding(
             f"VM {vm.name} is to be rebuilt, and no image says what runs in its place",
             "add application.image, or choose another path",
             where=where if application is not None else candidate.where.at("name"),
@@ -580,8 +565,7 @@ def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap, journal: J
         return None
     pinned = _PINNED.search(application.image)
     if pinned is None or pinned[0] == ":latest":
-        journal.find(
-            UNPINNED_IMAGE,
+        yield UNPINNED_IMAGE.finding(
             f"VM {vm.name}: image {application.image} is not pinned",
             "give a tag other than latest, or a digest: a restart may bring another version",
             where=where.at("image"),
@@ -590,20 +574,17 @@ def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap, journal: J
     for index, variable in enumerate(application.env):
         given = [variable.value, variable.secret_key_ref, variable.config_map_key_ref]
         if sum(value is not None for value in given) != 1:
-            journal.find(
-                NOT_APPLICABLE,
+            yield NOT_APPLICABLE.finding(
                 f"VM {vm.name}: variable {variable.name} is not exactly one of value and the references",
                 where=where.at("env", index),
                 vms=(vm.name,),
             )
-    state = _state(candidate, parts.names[candidate.key], storage, journal)
+    state = yield from _state(candidate, parts.names[candidate.key], storage)
     machine = _common(candidate, parts)
     return None if state is None else replace(machine, application=application, state=state)
 
 
-def _state(
-    candidate: Candidate, target_name: str, storage: StorageMap, journal: Journal
-) -> tuple[StateVolume, ...] | None:
+def _state(candidate: Candidate, target_name: str, storage: StorageMap) -> Noting[tuple[StateVolume, ...] | None]:
     """Return the volumes of a rebuilt application; None when one has no class."""
     result: list[StateVolume] = []
     for index, state in enumerate(candidate.vm.application.state if candidate.vm.application else ()):
@@ -618,17 +599,14 @@ def _state(
         )
         volume, reason, refused = storage.choose(need)
         if volume is None:
-            journal.find(
-                NO_CLASS_FITS,
+            yield NO_CLASS_FITS.finding(
                 f"VM {candidate.vm.name}, volume {state.name}: no StorageClass fits",
                 "refused: " + ("; ".join(refused) or "no class is defined"),
                 where=where,
                 vms=(candidate.vm.name,),
             )
             return None
-        journal.decide(
-            candidate.key, f"volume {state.name}", volume.storage_class, reason, where=where, refused=refused
-        )
+        yield decide(candidate.key, f"volume {state.name}", volume.storage_class, reason, where=where, refused=refused)
         result.append(
             StateVolume(
                 name=state.name,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 from vmferry.estate.identity import TARGET_NAME_TWICE
 from vmferry.resolve.declared import NAME_CHANGED
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate
 
 MAX_NAME = 63
@@ -38,8 +38,7 @@ def name_machines(
     namespaces: Mapping[str, str],
     taken: Collection[tuple[str, str]],
     wished: Collection[tuple[str, str]],
-    journal: Journal,
-) -> dict[str, str]:
+) -> Noting[dict[str, str]]:
     """Return the target name of each VM by key.
 
     ``taken`` holds (namespace, name) of frozen VMs, and ``wished`` the names they would have had: a rival that
@@ -55,8 +54,7 @@ def name_machines(
         if stated is None:
             wishes[namespace, sanitize(candidate.vm.name)].append(candidate)
         elif (namespace, stated) in used:
-            journal.find(
-                TARGET_NAME_TWICE,
+            yield TARGET_NAME_TWICE.finding(
                 f"target name {stated} in namespace {namespace} is used by another VM",
                 "give one of the two another targetName",
                 where=candidate.where.at("targetName"),
@@ -74,8 +72,8 @@ def name_machines(
             names[candidate.key] = name
             used.add((namespace, name))
     for candidate in candidates:
-        _record(candidate, names.get(candidate.key), journal)
-    _report_lower([c for c in candidates if _only_lower(c, names.get(c.key))], names, journal)
+        yield from _record(candidate, names.get(candidate.key))
+    yield from _report_lower([c for c in candidates if _only_lower(c, names.get(c.key))], names)
     return names
 
 
@@ -85,13 +83,12 @@ def _only_lower(candidate: Candidate, name: str | None) -> bool:
     return candidate.vm.target_name is None and name != own and name == own.lower()
 
 
-def _report_lower(candidates: list[Candidate], names: Mapping[str, str], journal: Journal) -> None:
+def _report_lower(candidates: list[Candidate], names: Mapping[str, str]) -> Noting[None]:
     if not candidates:
         return
     first = candidates[0]
     many = f"{len(candidates)} names change" if len(candidates) > 1 else "1 name changes"
-    journal.find(
-        NAME_CHANGED,
+    yield NAME_CHANGED.finding(
         f"{many} to lower case and in nothing else, as {first.vm.name!r} becomes {names[first.key]}",
         "nothing to do: Kubernetes has no capitals in names; state targetName to choose another",
         where=first.where.at("name"),
@@ -109,20 +106,19 @@ def _apart(namespace: str, wish: str, key: str, used: Collection[tuple[str, str]
     raise AssertionError(key)  # pragma: no cover: 96 bits of a digest do not meet
 
 
-def _record(candidate: Candidate, name: str | None, journal: Journal) -> None:
+def _record(candidate: Candidate, name: str | None) -> Noting[None]:
     if name is None:
         return
     stated, own = candidate.vm.target_name, candidate.vm.name
     if stated is not None:
-        journal.decide(candidate.key, "target name", name, "the spec says so", where=candidate.where.at("targetName"))
+        yield decide(candidate.key, "target name", name, "the spec says so", where=candidate.where.at("targetName"))
     elif name == own:
-        journal.decide(candidate.key, "target name", name, "its own name", where=candidate.where.at("name"))
+        yield decide(candidate.key, "target name", name, "its own name", where=candidate.where.at("name"))
     else:
-        journal.decide(candidate.key, "target name", name, f"made from {own!r}", where=candidate.where.at("name"))
+        yield decide(candidate.key, "target name", name, f"made from {own!r}", where=candidate.where.at("name"))
         if _only_lower(candidate, name):
             return
-        journal.find(
-            NAME_CHANGED,
+        yield NAME_CHANGED.finding(
             f"VM {own!r} becomes {name}",
             "names are lower-case letters, digits and dashes, and unique; state targetName to choose",
             where=candidate.where.at("name"),

@@ -7,28 +7,26 @@ from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE, UNDEFINED_R
 from vmferry.model.finding import Where
 from vmferry.model.spec import Namespace, NamespaceSource
 from vmferry.resolve.declared import NAMESPACES_OVERLAP, NO_NAMESPACE
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate
 
 
-def place(
-    candidates: tuple[Candidate, ...], namespaces: tuple[Namespace, ...], where: Where, journal: Journal
-) -> dict[str, str]:
+def place(candidates: tuple[Candidate, ...], namespaces: tuple[Namespace, ...], where: Where) -> Noting[dict[str, str]]:
     """Return the namespace of each VM by key; a VM without one is a finding. ``where`` is the spec."""
-    _check(namespaces, where, journal)
+    yield from _check(namespaces, where)
     known = {namespace.name for namespace in namespaces}
     rank = cache(partial(_ranked, namespaces))  # many VMs share a folder
     result: dict[str, str] = {}
     for candidate in candidates:
         stated = candidate.decisions.namespace
         if stated is not None:
-            _stated(candidate, stated, known, journal)
+            yield from _stated(candidate, stated, known)
             result[candidate.key] = stated
-        elif (index := _by_source(candidate, rank(*_place(candidate)), namespaces, where, journal)) is not None:
+        elif (index := (yield from _by_source(candidate, rank(*_place(candidate)), namespaces, where))) is not None:
             name = namespaces[index].name
             result[candidate.key] = name
             place_ = where.at("namespaces", index, "source")
-            journal.decide(candidate.key, "namespace", name, _reason(namespaces[index].source), where=place_)
+            yield decide(candidate.key, "namespace", name, _reason(namespaces[index].source), where=place_)
     return result
 
 
@@ -38,12 +36,11 @@ def _reason(source: NamespaceSource | None) -> str:
     return f"resource pool {source.resource_pool}" if source.resource_pool else f"folder {source.folder}"
 
 
-def _check(namespaces: tuple[Namespace, ...], where: Where, journal: Journal) -> None:
+def _check(namespaces: tuple[Namespace, ...], where: Where) -> Noting[None]:
     seen: set[str] = set()
     for index, namespace in enumerate(namespaces):
         if namespace.name in seen:
-            journal.find(
-                DEFINED_TWICE,
+            yield DEFINED_TWICE.finding(
                 f"namespace {namespace.name} is defined twice",
                 "merge the two entries",
                 where=where.at("namespaces", index, "name"),
@@ -51,20 +48,18 @@ def _check(namespaces: tuple[Namespace, ...], where: Where, journal: Journal) ->
         seen.add(namespace.name)
         source = namespace.source
         if source is not None and (source.resource_pool is None) == (source.folder is None):
-            journal.find(
-                NOT_APPLICABLE,
+            yield NOT_APPLICABLE.finding(
                 f"namespace {namespace.name}: give either resourcePool or folder",
                 where=where.at("namespaces", index, "source"),
             )
 
 
-def _stated(candidate: Candidate, name: str, known: set[str], journal: Journal) -> None:
+def _stated(candidate: Candidate, name: str, known: set[str]) -> Noting[None]:
     where = candidate.origin("namespace")
-    journal.decide(candidate.key, "namespace", name, "the spec says so", where=where)
+    yield decide(candidate.key, "namespace", name, "the spec says so", where=where)
     if name not in known:
         close = difflib.get_close_matches(name, sorted(known), n=1)
-        journal.find(
-            UNDEFINED_REFERENCE,
+        yield UNDEFINED_REFERENCE.finding(
             f"namespace {name} of VM {candidate.vm.name} is not defined"
             + (f"; did you mean {close[0]}?" if close else ""),
             f"add it to `namespaces`, or use one of: {', '.join(sorted(known)) or 'none yet'}",
@@ -89,12 +84,10 @@ def _by_source(
     ranked: list[tuple[int, int]],
     namespaces: tuple[Namespace, ...],
     where: Where,
-    journal: Journal,
-) -> int | None:
+) -> Noting[int | None]:
     """Return the namespace whose pool or folder holds the VM most closely."""
     if not ranked:
-        journal.find(
-            NO_NAMESPACE,
+        yield NO_NAMESPACE.finding(
             f"VM {candidate.vm.name} has no namespace",
             "state `namespace`, or map its resource pool or folder in `namespaces`",
             where=candidate.where.at("name"),
@@ -103,8 +96,7 @@ def _by_source(
         return None
     best = {namespaces[index].name for depth, index in ranked if depth == ranked[0][0]}
     if len(best) > 1:
-        journal.find(
-            NAMESPACES_OVERLAP,
+        yield NAMESPACES_OVERLAP.finding(
             f"VM {candidate.vm.name} fits namespaces {' and '.join(sorted(best))} equally",
             "state its `namespace`",
             where=where.at("namespaces", ranked[0][1], "source"),

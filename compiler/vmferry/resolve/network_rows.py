@@ -24,13 +24,13 @@ from vmferry.model.spec import (
     SriovNetwork,
 )
 from vmferry.resolve.declared import NETWORK_MAPPED_TWICE, UNDECIDED_OVERLAY
-from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import sanitize
+from vmferry.resolve.notes import Noting
 
 _MAX_NAMED = 20  # VMs a message names; the finding carries all of them
 
 
-def map_networks(networks: tuple[Network, ...], where: Where, journal: Journal) -> NetworkMap:
+def map_networks(networks: tuple[Network, ...], where: Where) -> Noting[NetworkMap]:
     """Return the network map; rows that are not clear are findings. ``where`` is the spec."""
     rows: list[MappedNetwork] = []
     mapped = _Mapped()
@@ -39,25 +39,22 @@ def map_networks(networks: tuple[Network, ...], where: Where, journal: Journal) 
         place = where.at("networks", index)
         original = vsphere_name(network.source)
         if original is None:
-            journal.find(
-                INVALID_NETWORK,
+            yield INVALID_NETWORK.finding(
                 "a network's source is a segment or a portGroup, exactly one",
                 where=place.at("source"),
             )
             continue
         row = MappedNetwork(name=network.name or sanitize(original), network=filled(network), where=place)
-        mapped.add(index, network.source, original, place, journal)
+        yield from mapped.add(index, network.source, original, place)
         if not row.name:
             if row.emitted() or network.smoke_test is not None:
-                journal.find(
-                    INVALID_NETWORK,
+                yield INVALID_NETWORK.finding(
                     f"nothing of {original!r} can be in a name in Kubernetes",
                     "give the network a `name`",
                     where=place.at("source"),
                 )
         elif row.emitted() and names.setdefault(row.name, index) != index:
-            journal.find(
-                DEFINED_TWICE,
+            yield DEFINED_TWICE.finding(
                 f"two networks would be called {row.name}",
                 "give one of them a `name`",
                 where=place.at("name") if network.name else place.at("source"),
@@ -79,7 +76,7 @@ class _Mapped:
     def __init__(self) -> None:
         self._claims: defaultdict[str, list[_Claim]] = defaultdict(list)
 
-    def add(self, index: int, source: NetworkSource, original: str, place: Where, journal: Journal) -> None:
+    def add(self, index: int, source: NetworkSource, original: str, place: Where) -> Noting[None]:
         """Take a row in; report it, once, if a NIC's network would be found in another row as well."""
         reported = False
         for text, by_id in ((original, False), (source.id, True)):
@@ -90,8 +87,7 @@ class _Mapped:
             self._claims[text].append(claim)
             if first is not None and not reported:
                 reported = True
-                journal.find(
-                    NETWORK_MAPPED_TWICE,
+                yield NETWORK_MAPPED_TWICE.finding(
                     f"network {'id ' if by_id else ''}{text!r} is mapped twice",
                     f"it is networks[{first}] already"
                     + ("" if by_id or source.id is None else _two_of_one_name(source.id)),
@@ -111,15 +107,13 @@ def _meet(one: _Claim, other: _Claim) -> bool:
     return one.vcenter == other.vcenter or any_vcenter
 
 
-def check_networks(
-    rows: Iterable[MappedNetwork], users: dict[str, list[str]], cluster: Cluster, journal: Journal
-) -> None:
+def check_networks(rows: Iterable[MappedNetwork], users: dict[str, list[str]], cluster: Cluster) -> Noting[None]:
     """Report rows whose target cannot work, each with the VMs it strands."""
     for row in rows:
         vms = tuple(sorted(users.get(identity(row), ())))
         for problem in _problems(row, cluster):
             message = f"{problem.message}{stranded(vms)}"
-            journal.find(problem.rule, message, problem.fix, where=row.where.at(*problem.at), vms=vms)
+            yield problem.rule.finding(message, problem.fix, where=row.where.at(*problem.at), vms=vms)
 
 
 def identity(row: MappedNetwork) -> str:

@@ -22,9 +22,9 @@ from vmferry.resolve.declared import (
     TWO_POD_NICS,
     UNMAPPED_NETWORK,
 )
-from vmferry.resolve.journal import Journal
 from vmferry.resolve.network_rows import check_networks, identity, stranded
 from vmferry.resolve.nic_addresses import check_addresses, mac_address
+from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
 
@@ -47,8 +47,7 @@ def attach(
     table: NetworkMap,
     cluster: Cluster,
     taken: dict[str, tuple[str, str]],
-    journal: Journal,
-) -> dict[str, Attached]:
+) -> Noting[dict[str, Attached]]:
     """Return the NICs of each VM by key. ``taken`` maps the MACs of frozen VMs to their keys and names."""
     result: dict[str, Attached] = {}
     users: defaultdict[str, _Users] = defaultdict(_Users)
@@ -56,30 +55,30 @@ def attach(
     macs = dict(taken)
     for candidate in candidates:
         route, namespace = routes[candidate.key], namespaces.get(candidate.key, "")
-        made = _Making(candidate, route, namespace, table, cluster.versions, journal)
+        made = _Making(candidate, route, namespace, table, cluster.versions)
         for index, nic in enumerate(candidate.vm.nics or ()):
             where = candidate.where.at("nics", index)
-            row = _row(candidate, nic, where, table, journal)
+            row = yield from _row(candidate, nic, where, table)
             if row is None:
                 unmapped[candidate.source, nic.network].append((candidate.vm.name, where.at("network")))
                 continue
             users[identity(row)].add(candidate, nic, route)
-            made.add(index, nic, mac_address(candidate, nic, where, route, macs, journal), row)
-        check_addresses(candidate, route, journal)
-        _check_vm(candidate, made.nics, route, namespace, journal)
+            mac = yield from mac_address(candidate, nic, where, route, macs)
+            yield from made.attach(index, nic, mac, row)
+        yield from check_addresses(candidate, route)
+        yield from _check_vm(candidate, made.nics, route, namespace)
         result[candidate.key] = Attached(tuple(made.nics), tuple(made.dropped))
     for (vcenter, network), found in sorted(unmapped.items()):
         vms = tuple(sorted({name for name, _ in found}))
-        journal.find(
-            UNMAPPED_NETWORK,
+        yield UNMAPPED_NETWORK.finding(
             f"network {network!r} of {vcenter} is not mapped{stranded(vms)}{table.close(network)}",
             f"add it to `networks`, with source.segment or source.portGroup: {network}",
             where=found[0][1],
             vms=vms,
         )
-    check_networks(table.rows, {name: each.names for name, each in users.items()}, cluster, journal)
+    yield from check_networks(table.rows, {name: each.names for name, each in users.items()}, cluster)
     for row in table.rows:
-        _check_one_network(row, users[identity(row)], journal)
+        yield from _check_one_network(row, users[identity(row)])
     return result
 
 
@@ -93,16 +92,15 @@ class _Making:
         namespace: str,
         table: NetworkMap,
         versions: Versions,
-        journal: Journal,
     ) -> None:
         self.nics: list[MachineNic] = []
         self.dropped: list[DroppedNic] = []
-        self._candidate, self._namespace, self._table, self._journal = candidate, namespace, table, journal
+        self._candidate, self._namespace, self._table = candidate, namespace, table
         self._forklift = route.path == "forklift"
         self._pools = not self._forklift or certain(versions, NAD_POOL)
         self._on: Counter[str] = Counter()  # NICs on each row
 
-    def add(self, index: int, nic: Nic, mac: str | None, row: MappedNetwork) -> None:
+    def attach(self, index: int, nic: Nic, mac: str | None, row: MappedNetwork) -> Noting[None]:
         """Add the NIC at ``index``, whose network is in ``row``."""
         source = row.network.source
         network = SourceRef(name=source.segment or source.port_group or nic.network, id=source.id)
@@ -110,9 +108,7 @@ class _Making:
         if reason is not None:
             self.dropped.append(DroppedNic(index=index, network=network, mac=mac, reason=reason))
             subject = f"NIC {index + 1}"
-            self._journal.decide(
-                self._candidate.key, subject, f"{nic.network} → not connected", reason, where=row.where
-            )
+            yield decide(self._candidate.key, subject, f"{nic.network} → not connected", reason, where=row.where)
             return
         vm = self._candidate.vm
         new = vm.readdress.get(nic.network) if self._candidate.decisions.static_ip == "cloud-init" else None
@@ -123,7 +119,7 @@ class _Making:
             mac=mac,
             model=nic.model or "virtio",
             binding=row.binding(),
-            nad=row.nad(self._namespace, self._copy(row)),
+            nad=row.nad(self._namespace, (yield from self._copy(row))),
             connected=nic.connected,
             readdress=new,
             set_name=interface_name(nic, index) if new is not None and vm.os != "windows" else None,
@@ -131,9 +127,9 @@ class _Making:
         self.nics.append(made)
         target = type(row.network.target).__struct_config__.tag
         value = f"{nic.network} → {made.nad or 'pod network'} ({target})"
-        self._journal.decide(self._candidate.key, made.name, value, "the network map", where=row.where)
+        yield decide(self._candidate.key, made.name, value, "the network map", where=row.where)
 
-    def _copy(self, row: MappedNetwork) -> int:
+    def _copy(self, row: MappedNetwork) -> Noting[int]:
         """Return which definition of a network the VM's next NIC on it takes.
 
         Forklift gives each NIC of a VM the next row of the NetworkMap for its network since 2.11.7, and up to 2.12 it
@@ -146,8 +142,7 @@ class _Making:
             return 0
         name = row.copy_name(before)
         if before and row.emitted() and self._table.making(name) is not row:
-            self._journal.find(
-                DEFINED_TWICE,
+            yield DEFINED_TWICE.finding(
                 f"VM {self._candidate.vm.name} has {before + 1} NICs on one network, whose further definition would be "
                 f"called {name}, as another network is",
                 "give one of the two networks another `name`",
@@ -157,7 +152,7 @@ class _Making:
         return before
 
 
-def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap, journal: Journal) -> MappedNetwork | None:
+def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap) -> Noting[MappedNetwork | None]:
     """Return the row of a NIC's network: by its name, or by its id where no row has the name.
 
     A row whose name is its id is for that network alone: it goes before one that only has the name.
@@ -167,16 +162,14 @@ def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap, journa
     if by_id is not None and vsphere_name(by_id.network.source) == nic.network_id:
         return by_id
     if row is not None and by_id is not None and row is not by_id:
-        journal.find(
-            NETWORK_MAPPED_TWICE,
+        yield NETWORK_MAPPED_TWICE.finding(
             f"VM {candidate.vm.name}: its NIC on {nic.network!r} is on another network by its id, {nic.network_id}",
             f"networks[{row.where.path[-1]}] has the name, networks[{by_id.where.path[-1]}] the id: correct one",
             where=where.at("networkId"),
             vms=(candidate.vm.name,),
         )
     elif row is not None and by_id is None and _another(row.network.source, nic):
-        journal.find(
-            AMBIGUOUS_NETWORK,
+        yield AMBIGUOUS_NETWORK.finding(
             f"VM {candidate.vm.name}: its NIC is on network {nic.network!r} with id {nic.network_id}, "
             f"and the network map has another of that name, {row.network.source.id}",
             _apart(row, nic.network_id or ""),
@@ -217,7 +210,7 @@ class _Users:
             self.ids[candidate.source].setdefault(nic.network_id, []).append(candidate.vm.name)
 
 
-def _check_one_network(row: MappedNetwork, users: _Users, journal: Journal) -> None:
+def _check_one_network(row: MappedNetwork, users: _Users) -> Noting[None]:
     """Report a row without an id whose name stands for several networks of a vCenter.
 
     One NSX segment has a distributed port group on each switch it spans; only Forklift must tell those apart.
@@ -230,8 +223,7 @@ def _check_one_network(row: MappedNetwork, users: _Users, journal: Journal) -> N
             continue
         ids, vms = sorted(found), tuple(sorted({vm for each in found.values() for vm in each}))
         name = vsphere_name(row.network.source)
-        journal.find(
-            AMBIGUOUS_NETWORK,
+        yield AMBIGUOUS_NETWORK.finding(
             f"{len(ids)} networks of {vcenter} are called {name!r}: {', '.join(ids)}{stranded(vms)}",
             _apart(row, *ids[:3]),
             where=row.where.at("source"),
@@ -239,14 +231,13 @@ def _check_one_network(row: MappedNetwork, users: _Users, journal: Journal) -> N
         )
 
 
-def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namespace: str, journal: Journal) -> None:
+def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namespace: str) -> Noting[None]:
     vm = candidate.vm
     if route.path == "rebuild":
         return
     on_pod = [nic for nic in nics if nic.nad is None]
     if len(on_pod) > 1:
-        journal.find(
-            TWO_POD_NICS,
+        yield TWO_POD_NICS.finding(
             f"VM {vm.name}: {len(on_pod)} NICs on the pod network ({', '.join(nic.network.name for nic in on_pod)})",
             "a VM has one pod network; map the others to a bridge or another secondary network",
             where=candidate.where.at("nics", on_pod[1].index, "network"),
@@ -255,8 +246,7 @@ def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namesp
     for nic in on_pod:
         kept = nic.readdress is None and preserves(candidate.decisions)
         if kept and (vm.nics or ())[nic.index].origin == "static":
-            journal.find(
-                STATIC_ON_POD_NETWORK,
+            yield STATIC_ON_POD_NETWORK.finding(
                 f"VM {vm.name}: its static address on {nic.network.name!r} is not kept on the pod network",
                 "the guest needs DHCP there; map the network to a bridge to keep the address",
                 where=candidate.where.at("nics", nic.index),
@@ -264,8 +254,7 @@ def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namesp
             )
     for nic in nics:
         if route.path == "forklift" and nic.nad and nic.nad.partition("/")[0] not in (namespace, "default"):
-            journal.find(
-                INVALID_NETWORK,
+            yield INVALID_NETWORK.finding(
                 f"VM {vm.name}: NAD {nic.nad} is out of Forklift's reach",
                 "a Plan takes NADs of its target namespace or of `default` only",
                 where=candidate.where.at("nics", nic.index, "network"),

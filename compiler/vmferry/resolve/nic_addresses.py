@@ -10,8 +10,8 @@ from vmferry.model.facts import Nic
 from vmferry.model.finding import Path, Where
 from vmferry.model.spec import VirtualMachine
 from vmferry.resolve.declared import INVALID_MAC
-from vmferry.resolve.journal import Journal
 from vmferry.resolve.network_rows import parses
+from vmferry.resolve.notes import Noting
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
 
@@ -22,14 +22,12 @@ def mac_address(
     where: Where,
     route: Route,
     macs: dict[str, tuple[str, str]],
-    journal: Journal,
-) -> str | None:
+) -> Noting[str | None]:
     """Return a NIC's MAC; one that is unknown, none or used twice is a finding. ``macs`` are those seen so far."""
     vm = candidate.vm
     if nic.mac is None:
         if route.path == "virt-v2v":
-            journal.find(
-                UNKNOWN_FACT,
+            yield UNKNOWN_FACT.finding(
                 f"VM {vm.name}: the MAC of its NIC on {nic.network!r} is unknown",
                 "add `mac`, as vCenter shows it: the guest's configuration and licences are bound to it",
                 where=where,
@@ -38,8 +36,7 @@ def mac_address(
         return None
     mac = nic.mac.lower().replace("-", ":")
     if int(mac[:2], 16) & 1 or mac in ("00:00:00:00:00:00", "02:00:00:00:00:00"):
-        journal.find(
-            INVALID_MAC,
+        yield INVALID_MAC.finding(
             f"VM {vm.name}: {nic.mac} is not the address of a NIC",
             "a multicast, zero or reserved address; copy it from vCenter again",
             where=where.at("mac"),
@@ -53,8 +50,7 @@ def mac_address(
             alike = name == vm.name
             users = f"{name} ({key}) and {vm.name} ({candidate.key})" if alike else f"{name} and {vm.name}"
         if key != candidate.key or twice:
-            journal.find(
-                MAC_TWICE,
+            yield MAC_TWICE.finding(
                 f"MAC {mac} is used by {users}",
                 "two NICs with one address disturb each other as soon as both run",
                 where=where.at("mac"),
@@ -63,15 +59,14 @@ def mac_address(
     return mac
 
 
-def check_addresses(candidate: Candidate, route: Route, journal: Journal) -> None:
+def check_addresses(candidate: Candidate, route: Route) -> Noting[None]:
     """Report addresses that are none, and new ones that two NICs would get."""
     vm = candidate.vm
     if route.path == "rebuild":
         return
     for at, parse, text in _addresses(vm):
         if not parses(parse, text):
-            journal.find(
-                NOT_APPLICABLE,
+            yield NOT_APPLICABLE.finding(
                 f"VM {vm.name}: {text} is not an address",
                 "correct it; an IPv4 address has four numbers up to 255, and a prefix goes up to 32",
                 where=candidate.where.at(*at),
@@ -80,16 +75,14 @@ def check_addresses(candidate: Candidate, route: Route, journal: Journal) -> Non
     nics = Counter(nic.network for nic in vm.nics or ())
     for network, new in sorted(vm.readdress.items()):
         if len({":" in gateway for gateway in new.gateways}) < len(new.gateways):
-            journal.find(
-                NOT_APPLICABLE,
+            yield NOT_APPLICABLE.finding(
                 f"VM {vm.name}: two default gateways of one address family on {network!r}",
                 "give at most one IPv4 and one IPv6 gateway",
                 where=candidate.where.at("readdress", network, "gateway"),
                 vms=(vm.name,),
             )
         if candidate.decisions.static_ip == "cloud-init" and nics[network] > 1:
-            journal.find(
-                NOT_APPLICABLE,
+            yield NOT_APPLICABLE.finding(
                 f"VM {vm.name}: {nics[network]} NICs on {network!r} would get the same new addresses",
                 "readdress goes by network: set the addresses in the guest, and staticIP to preserve or none",
                 where=candidate.where.at("readdress", network),

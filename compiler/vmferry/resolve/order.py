@@ -11,22 +11,21 @@ from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
 from vmferry.model.spec import Phase
 from vmferry.resolve.declared import DEPENDENCY_CYCLE, MOVES_TOO_EARLY, PHASE_CYCLE
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting
 from vmferry.resolve.selection import Candidate
 
 
-def order_phases(phases: tuple[Phase, ...], where: Where, journal: Journal) -> tuple[Phase, ...]:
+def order_phases(phases: tuple[Phase, ...], where: Where) -> Noting[tuple[Phase, ...]]:
     """Return the phases, each after those it names; ties keep the spec's order. ``where`` is the spec."""
     known: dict[str, int] = {}
     for index, phase in enumerate(phases):
         if known.setdefault(phase.name, index) != index:
-            journal.find(DEFINED_TWICE, f"phase {phase.name} is defined twice", where=where.at("phases", index, "name"))
+            yield DEFINED_TWICE.finding(f"phase {phase.name} is defined twice", where=where.at("phases", index, "name"))
     for index, phase in enumerate(phases):
         for number, name in enumerate(phase.after):
             if name not in known:
                 close = difflib.get_close_matches(name, list(known), n=1)
-                journal.find(
-                    UNDEFINED_REFERENCE,
+                yield UNDEFINED_REFERENCE.finding(
                     f"phase {name} is not defined" + (f"; did you mean {close[0]}?" if close else ""),
                     f"defined phases: {', '.join(known)}",
                     where=where.at("phases", index, "after", number),
@@ -39,8 +38,7 @@ def order_phases(phases: tuple[Phase, ...], where: Where, journal: Journal) -> t
     except graphlib.CycleError as error:
         cycle = " → ".join(error.args[1])
         first = known[error.args[1][0]]
-        journal.find(
-            PHASE_CYCLE,
+        yield PHASE_CYCLE.finding(
             f"phases come after each other in a circle: {cycle}",
             "remove one of these from `after`",
             where=where.at("phases", first, "after"),
@@ -60,15 +58,14 @@ def _stable(phases: tuple[Phase, ...]) -> tuple[Phase, ...]:
     return tuple(done.values())
 
 
-def check_phases(candidates: tuple[Candidate, ...], phases: tuple[Phase, ...], journal: Journal) -> None:
+def check_phases(candidates: tuple[Candidate, ...], phases: tuple[Phase, ...]) -> Noting[None]:
     """Report VMs in a phase that is not defined."""
     known = [phase.name for phase in phases]
     for candidate in candidates:
         phase = candidate.decisions.phase
         if phase is not None and phase not in known:
             close = difflib.get_close_matches(phase, known, n=1)
-            journal.find(
-                UNDEFINED_REFERENCE,
+            yield UNDEFINED_REFERENCE.finding(
                 f"phase {phase} of VM {candidate.vm.name} is not defined"
                 + (f"; did you mean {close[0]}?" if close else ""),
                 f"defined phases: {', '.join(known)}",
@@ -78,8 +75,8 @@ def check_phases(candidates: tuple[Candidate, ...], phases: tuple[Phase, ...], j
 
 
 def dependencies(
-    candidates: tuple[Candidate, ...], everyone: tuple[Candidate, ...], journal: Journal
-) -> dict[str, frozenset[str]]:
+    candidates: tuple[Candidate, ...], everyone: tuple[Candidate, ...]
+) -> Noting[dict[str, frozenset[str]]]:
     """Return what each moving VM depends on, by key; names that nobody has are findings."""
     known = identity.Directory(identity.of_vm(candidate.vm, candidate.source) for candidate in everyone)
     moving = {candidate.key for candidate in candidates}
@@ -92,14 +89,14 @@ def dependencies(
         for index, wanted in enumerate(candidate.vm.depends_on):
             if not isinstance(wanted, str):
                 continue  # outside the migration
-            key = _resolve(candidate, wanted, index, known, journal)
+            key = yield from _resolve(candidate, wanted, index, known)
             if key in moving:
                 found.add(key)
         result[candidate.key] = frozenset(found - {candidate.key})
     return result
 
 
-def _resolve(candidate: Candidate, wanted: str, index: int, known: identity.Directory, journal: Journal) -> str:
+def _resolve(candidate: Candidate, wanted: str, index: int, known: identity.Directory) -> Noting[str]:
     meant = known.meant(wanted, candidate.source)
     if len(meant) == 1:
         return meant[0].key
@@ -116,7 +113,7 @@ def _resolve(candidate: Candidate, wanted: str, index: int, known: identity.Dire
             f"depends on {wanted!r}, which is no VM{guess}",
             "something else is {external: HOST:PORT}",
         )
-    journal.find(UNDEFINED_REFERENCE, f"VM {candidate.vm.name} {message}", fix, where=where, vms=(candidate.vm.name,))
+    yield UNDEFINED_REFERENCE.finding(f"VM {candidate.vm.name} {message}", fix, where=where, vms=(candidate.vm.name,))
     return ""
 
 
@@ -125,8 +122,7 @@ def check_order(
     needs: dict[str, frozenset[str]],
     cycles: tuple[frozenset[str], ...],
     phases: tuple[Phase, ...],
-    journal: Journal,
-) -> None:
+) -> Noting[None]:
     """Report cycles over phases, and VMs whose phase comes before that of what they depend on."""
     by_key = {candidate.key: candidate for candidate in candidates}
     before = _ancestors(phases)
@@ -135,8 +131,7 @@ def check_order(
         members = [by_key[key] for key in sorted(cycle)]
         if len({member.decisions.phase for member in members}) > 1:
             names = ", ".join(f"{member.vm.name} ({member.decisions.phase})" for member in members)
-            journal.find(
-                DEPENDENCY_CYCLE,
+            yield DEPENDENCY_CYCLE.finding(
                 f"VMs in different phases depend on each other in a circle: {names}",
                 "put them in one phase, or remove a dependency",
                 where=members[0].where.at("dependsOn"),
@@ -151,8 +146,7 @@ def check_order(
                 and phase in before.get(other, ())
                 and in_cycle.get(key) is not in_cycle.get(candidate.key, ())
             ):
-                journal.find(
-                    MOVES_TOO_EARLY,
+                yield MOVES_TOO_EARLY.finding(
                     f"VM {candidate.vm.name} moves in {phase}, before {by_key[key].vm.name} ({other}), which it needs",
                     f"move {by_key[key].vm.name} earlier, or {candidate.vm.name} later",
                     where=candidate.where.at("dependsOn"),
@@ -190,8 +184,7 @@ def check_running(
     groups: tuple[Group, ...],
     keys: dict[str, str],
     where: Where,
-    journal: Journal,
-) -> None:
+) -> Noting[None]:
     """Report groups that run while a group they depend on does not yet. ``keys``: candidate to machine."""
     homes = {machine.key: (group, machine) for group in groups for machine in group.machines}
     late: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
@@ -204,8 +197,7 @@ def check_running(
                 late[home[0].name, needed[0].name].append((home[1].name, needed[1].name))
     for (group, needed_group), pairs in late.items():
         first, second = pairs[0]
-        journal.find(
-            MOVES_TOO_EARLY,
+        yield MOVES_TOO_EARLY.finding(
             f"group {group} is at cutover before {needed_group}: {first} needs {second}",
             f"move {needed_group} to cutover first, or in the same change",
             where=where.at("groups", group),

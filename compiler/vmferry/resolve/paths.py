@@ -9,7 +9,7 @@ from vmferry.model.blueprint import Path
 from vmferry.model.finding import Where
 from vmferry.model.spec import Method, SimilarVms
 from vmferry.resolve.declared import METHOD_OF_ANOTHER_PATH
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate, is_raw
 
 METHODS: dict[Path, tuple[Method, ...]] = {
@@ -28,9 +28,9 @@ class Route(Struct, frozen=True):
 
 
 def route(
-    candidates: tuple[Candidate, ...], everyone: tuple[Candidate, ...], settings: SimilarVms, journal: Journal
-) -> dict[str, Route]:
-    """Return the route of every VM by key; the reason goes to the journal.
+    candidates: tuple[Candidate, ...], everyone: tuple[Candidate, ...], settings: SimilarVms
+) -> Noting[dict[str, Route]]:
+    """Return the route of every VM by key; with the reason as a note.
 
     ``everyone`` is who counts: frozen VMs too, or half an estate would change its path when the other half is
     prepared.
@@ -40,25 +40,23 @@ def route(
     for candidate in candidates:
         path, reason, where = _path(candidate, standard[candidate.source], settings)
         if candidate.decisions.disposition == "rebuild" and path != "rebuild":
-            journal.find(
-                METHOD_OF_ANOTHER_PATH,
+            yield METHOD_OF_ANOTHER_PATH.finding(
                 f"VM {candidate.vm.name} is to be rebuilt, and its path is {path}",
                 "drop one of the two: a rebuilt VM leaves its disks behind",
                 where=where,
                 vms=(candidate.vm.name,),
             )
-        journal.decide(candidate.key, "path", path, reason, where=where)
+        yield decide(candidate.key, "path", path, reason, where=where)
         method, reason, where = _method(candidate, path)
         if method is None:
-            journal.find(
-                METHOD_OF_ANOTHER_PATH,
+            yield METHOD_OF_ANOTHER_PATH.finding(
                 f"VM {candidate.vm.name}: path {path} has no method {candidate.decisions.method}",
                 f"path {path} takes method {' or '.join(METHODS[path])}",
                 where=where,
                 vms=(candidate.vm.name,),
             )
             method = METHODS[path][0]
-        journal.decide(candidate.key, "method", method, reason, where=where)
+        yield decide(candidate.key, "method", method, reason, where=where)
         routes[candidate.key] = Route(path, method)
     return routes
 

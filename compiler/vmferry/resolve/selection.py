@@ -16,7 +16,7 @@ from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import Assign, Decisions, ForMany, Match, VirtualMachine
 from vmferry.resolve.declared import MATCHES_NO_VM
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting, decide
 
 _FIELDS = tuple(Decisions.__struct_fields__)
 _EVERY = tuple(ForMany.__struct_fields__)
@@ -44,7 +44,7 @@ def is_raw(candidate: Candidate) -> bool:
     return candidate.decisions.conversion == "skip"
 
 
-def select(project: Project, journal: Journal) -> tuple[Candidate, ...]:
+def select(project: Project) -> Noting[tuple[Candidate, ...]]:
     """Return every VM once, sorted by key. Duplicates and unknown vCenters are findings."""
     spec = project.spec
     names = [source.name for source in spec.sources]
@@ -55,17 +55,16 @@ def select(project: Project, journal: Journal) -> tuple[Candidate, ...]:
     for entry in project.entries:
         source = entry.vm.source or (names[0] if len(names) == 1 else None)
         if source is None or source not in names:
-            _unknown_source(entry, names, journal)
+            yield from _unknown_source(entry, names)
             continue
         candidate = _decide(entry, source, defaults, default_place, rules)
-        _tell_facts(candidate, entry, journal)
+        yield from _tell_facts(candidate, entry)
         if entry.overrides:
             own = ", ".join(entry.overrides)
-            journal.decide(candidate.key, "facts", own, "stated in the spec, over the inventory", where=entry.where)
+            yield decide(candidate.key, "facts", own, "stated in the spec, over the inventory", where=entry.where)
         known = found.setdefault(candidate.key, candidate)
         if known is not candidate:
-            journal.find(
-                DEFINED_TWICE,
+            yield DEFINED_TWICE.finding(
                 f"VM {candidate.key} has a second entry; the other is in {known.where.file}",
                 "keep one of the two; VMs of one name in one vCenter need their `id`",
                 where=entry.where.at("name"),
@@ -73,8 +72,7 @@ def select(project: Project, journal: Journal) -> tuple[Candidate, ...]:
             )
     for rule in rules:
         if not rule.used:
-            journal.find(
-                MATCHES_NO_VM,
+            yield MATCHES_NO_VM.finding(
                 "this `assign` rule matches no VM",
                 "correct its `match`, or remove it",
                 where=rule.where,
@@ -82,19 +80,17 @@ def select(project: Project, journal: Journal) -> tuple[Candidate, ...]:
     return tuple(found[key] for key in sorted(found))
 
 
-def _unknown_source(entry: Entry, names: list[str], journal: Journal) -> None:
+def _unknown_source(entry: Entry, names: list[str]) -> Noting[None]:
     vm = entry.vm
     if vm.source is None:
-        journal.find(
-            UNDEFINED_REFERENCE,
+        yield UNDEFINED_REFERENCE.finding(
             f"VM {vm.name} does not say its `source`, and there are several",
             f"add source: {' or '.join(names)}",
             where=entry.where,
             vms=(vm.name,),
         )
     else:
-        journal.find(
-            UNDEFINED_REFERENCE,
+        yield UNDEFINED_REFERENCE.finding(
             f"VM {vm.name} names source {vm.source!r}, which is not defined",
             f"defined sources: {', '.join(names)}",
             where=entry.where.at("source"),
@@ -139,14 +135,14 @@ def _with_facts(vm: VirtualMachine, facts: dict[str, Any]) -> VirtualMachine:
     return replace(vm, **known) if known and vm.firmware == "efi" else vm
 
 
-def _tell_facts(candidate: Candidate, entry: Entry, journal: Journal) -> None:
+def _tell_facts(candidate: Candidate, entry: Entry) -> Noting[None]:
     """Record which facts of a VM are those stated for many."""
     for field in _FACTS:
         value = getattr(candidate.vm, field)
         if value is not getattr(entry.vm, field):
             text = str(value).lower() if isinstance(value, bool) else str(value)
             reason = "stated for many VMs; neither the inventory nor its entry says it"
-            journal.decide(candidate.key, _yaml_name(field), text, reason, where=candidate.origin(field))
+            yield decide(candidate.key, _yaml_name(field), text, reason, where=candidate.origin(field))
 
 
 def _lay(over: dict[str, Any], values: dict[str, Any]) -> None:

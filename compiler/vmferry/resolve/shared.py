@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from vmferry.model.facts import Disk
 from vmferry.resolve.declared import SHARED_DISK_DIFFERS
 from vmferry.resolve.freeze import Frozen
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting
 from vmferry.resolve.selection import Candidate
 
 
 def share(
-    candidates: tuple[Candidate, ...], namespaces: Mapping[str, str], journal: Journal
-) -> tuple[dict[str, str], tuple[frozenset[str], ...]]:
+    candidates: tuple[Candidate, ...], namespaces: Mapping[str, str]
+) -> Noting[tuple[dict[str, str], tuple[frozenset[str], ...]]]:
     """Return the owner of each shared disk (by SOURCE/NAME), and the sets of VMs that share one.
 
     The owner is the first VM by key. VMs that describe the disk differently are findings: one claim
@@ -34,8 +34,7 @@ def share(
             if same and together:
                 continue
             what = "size, place or source" if not same else "namespace"
-            journal.find(
-                SHARED_DISK_DIFFERS,
+            yield SHARED_DISK_DIFFERS.finding(
                 f"shared disk {name.partition('/')[2]}: {candidate.vm.name} and {first.vm.name} differ in {what}",
                 "the VMs mount one claim: it has one size, one class and one namespace",
                 where=candidate.where.at("disks", index, "shared"),
@@ -46,7 +45,7 @@ def share(
     return owners, ties
 
 
-def check_left(live: tuple[Candidate, ...], everyone: tuple[Candidate, ...], was: Frozen, journal: Journal) -> None:
+def check_left(live: tuple[Candidate, ...], everyone: tuple[Candidate, ...], was: Frozen) -> Noting[None]:
     """Report disks that a moving VM shares with one that moved already, or that stays behind."""
     frozen = {
         f"{machine.source}/{disk.shared}": machine.name
@@ -68,8 +67,7 @@ def check_left(live: tuple[Candidate, ...], everyone: tuple[Candidate, ...], was
             other = frozen.get(name) or staying.get(name)
             if disk.shared is not None and other is not None:
                 why = "is frozen in its group" if name in frozen else "stays behind"
-                journal.find(
-                    SHARED_DISK_DIFFERS,
+                yield SHARED_DISK_DIFFERS.finding(
                     f"VM {candidate.vm.name} shares disk {disk.shared} with {other}, which {why}",
                     "VMs that share a disk move together, in one group",
                     where=candidate.where.at("disks", index, "shared"),

@@ -12,47 +12,46 @@ from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import Credentials, Source
 from vmferry.resolve.declared import NO_CREDENTIALS
-from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import digest, fit, sanitize
+from vmferry.resolve.notes import Noting
 
 _SEALED = "SealedSecret"
 
 
-def plan_sources(project: Project, journal: Journal) -> tuple[SourcePlan, ...]:
+def plan_sources(project: Project) -> Noting[tuple[SourcePlan, ...]]:
     """Return every vCenter with its Provider; unclear credentials are findings."""
     result: list[SourcePlan] = []
     seen: set[str] = set()
     for index, source in enumerate(project.spec.sources):
         where = project.where.at("sources", index)
         if source.name in seen:
-            journal.find(DEFINED_TWICE, f"source {source.name} is defined twice", where=where.at("name"))
+            yield DEFINED_TWICE.finding(f"source {source.name} is defined twice", where=where.at("name"))
         seen.add(source.name)
-        planned = _plan(project, source, where, journal)
+        planned = yield from _plan(project, source, where)
         if planned is not None:
             result.append(planned)
     return tuple(result)
 
 
-def _plan(project: Project, source: Source, where: Where, journal: Journal) -> SourcePlan | None:
+def _plan(project: Project, source: Source, where: Where) -> Noting[SourcePlan | None]:
     namespace = project.spec.target.forklift.namespace
     vcenter, at = source.vcenter, where.at("vcenter")
-    credential = credential_of(
+    credential = yield from credential_of(
         vcenter.credentials,
         source.name,
         fit(f"{project.spec.metadata.name}-{source.name}-vcenter", 63),
         namespace,
         project.attachments,
         at.at("credentials"),
-        journal,
     )
     hosts: list[Host] = []
     for index, host in enumerate(vcenter.hosts):
         name = fit(f"{project.spec.metadata.name}-{source.name}-{sanitize(host.name) or digest(host.name)}", 63)
         place = at.at("hosts", index, "credentials")
         if any(done.name == name for done in hosts):
-            journal.find(DEFINED_TWICE, f"two ESXi hosts would be called {name}", where=at.at("hosts", index, "name"))
+            yield DEFINED_TWICE.finding(f"two ESXi hosts would be called {name}", where=at.at("hosts", index, "name"))
             continue
-        own = credential_of(host.credentials, source.name, name, namespace, project.attachments, place, journal)
+        own = yield from credential_of(host.credentials, source.name, name, namespace, project.attachments, place)
         if own is not None:
             hosts.append(Host(host=host, name=name, credential=own))
     if credential is None:
@@ -73,13 +72,12 @@ def credential_of(
     namespace: str,
     files: Mapping[str, bytes],
     where: Where,
-    journal: Journal,
     purpose: Literal["provider", "conversion"] = "provider",
-) -> Credential | None:
+) -> Noting[Credential | None]:
     """Return where the Secret is: ``name`` for one that vmferry emits, else the one that is referred to."""
     given = [credentials.secret_ref, credentials.external_secret, credentials.file]
     if sum(item is not None for item in given) != 1:
-        journal.find(NO_CREDENTIALS, "credentials are exactly one of secretRef, externalSecret and file", where=where)
+        yield NO_CREDENTIALS.finding("credentials are exactly one of secretRef, externalSecret and file", where=where)
         return None
     made = Credential(source=source, name=name, namespace=namespace, purpose=purpose)
     if credentials.secret_ref is not None:
@@ -87,11 +85,11 @@ def credential_of(
     if credentials.external_secret is not None:
         return structs.replace(made, external=credentials.external_secret)
     content = files[credentials.file or ""]
-    found = _opaque(content, namespace, where.at("file"), journal)
+    found = yield from _opaque(content, namespace, where.at("file"))
     return None if found is None else structs.replace(made, name=found, content=content)
 
 
-def _opaque(content: bytes, namespace: str, where: Where, journal: Journal) -> str | None:
+def _opaque(content: bytes, namespace: str, where: Where) -> Noting[str | None]:
     """Return the name of the Secret in a SealedSecret or SOPS file; anything else is refused."""
     import yaml  # only where a spec carries such files
 
@@ -101,13 +99,12 @@ def _opaque(content: bytes, namespace: str, where: Where, journal: Journal) -> s
         documents = []
     data = documents[0] if len(documents) == 1 else None
     if not isinstance(data, dict) or not isinstance(data.get("metadata"), dict):
-        journal.find(NO_CREDENTIALS, "the file is not one SealedSecret or SOPS-encrypted Secret", where=where)
+        yield NO_CREDENTIALS.finding("the file is not one SealedSecret or SOPS-encrypted Secret", where=where)
         return None
     sealed = data.get("kind") == _SEALED
     encrypted = data.get("kind") == "Secret" and isinstance(data.get("sops"), dict) and _all_encrypted(data)
     if not sealed and not encrypted:
-        journal.find(
-            SECRET_MATERIAL,
+        yield SECRET_MATERIAL.finding(
             "the file holds a Secret in the clear",
             "encrypt it with `sops --encrypt` or kubeseal, and change what leaked into git",
             where=where,
@@ -115,8 +112,7 @@ def _opaque(content: bytes, namespace: str, where: Where, journal: Journal) -> s
         return None
     name, own = data["metadata"].get("name"), data["metadata"].get("namespace")
     if not isinstance(name, str) or own != namespace:
-        journal.find(
-            NO_CREDENTIALS,
+        yield NO_CREDENTIALS.finding(
             f"the Secret in the file is for namespace {own!r}, it is needed in {namespace!r}",
             "seal it for that namespace: a sealed Secret opens nowhere else",
             where=where,
@@ -131,29 +127,29 @@ def _all_encrypted(data: dict[str, Any]) -> bool:
 
 
 def conversion_credentials(
-    project: Project, source: str, namespace: str, vms: tuple[str, ...], journal: Journal
-) -> Credential | None:
+    project: Project, source: str, namespace: str, vms: tuple[str, ...]
+) -> Noting[Credential | None]:
     """Return the credentials that conversion Jobs of one namespace mount; None for a vCenter that is gone, too."""
     index, wanted = next(((i, s) for i, s in enumerate(project.spec.sources) if s.name == source), (0, None))
     if wanted is None:
         return None  # reported with the groups that are frozen with it
     where = project.where.at("sources", index, "vcenter")
     if wanted.vcenter.conversion_credentials is None:
-        journal.find(
-            NO_CREDENTIALS,
+        yield NO_CREDENTIALS.finding(
             f"conversion Jobs in namespace {namespace} have no credentials for {source} ({len(vms)} VMs)",
             "add conversionCredentials: a read-only vCenter user, with keys accessKeyId and secretKey",
             where=where,
             vms=vms,
         )
         return None
-    return credential_of(
-        wanted.vcenter.conversion_credentials,
-        source,
-        fit(f"{project.spec.metadata.name}-{source}-conversion", 63),
-        namespace,
-        project.attachments,
-        where.at("conversionCredentials"),
-        journal,
-        purpose="conversion",
+    return (
+        yield from credential_of(
+            wanted.vcenter.conversion_credentials,
+            source,
+            fit(f"{project.spec.metadata.name}-{source}-conversion", 63),
+            namespace,
+            project.attachments,
+            where.at("conversionCredentials"),
+            purpose="conversion",
+        )
     )

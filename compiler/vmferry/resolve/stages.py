@@ -9,7 +9,7 @@ from vmferry.model.blueprint import Machine, Step
 from vmferry.model.finding import Where
 from vmferry.model.spec import GroupState, Method, Phase, Stage
 from vmferry.resolve.declared import CUTOVER_OUTSIDE_WINDOW
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting
 
 # method -> layer -> the stage from which on it is in the cluster
 _LAYERS: dict[Method, dict[str, Stage]] = {
@@ -70,13 +70,12 @@ def frozen(stage: Stage) -> bool:
     return stage != "planned"
 
 
-def check_state(name: str, state: GroupState, method: Method, phase: Phase, where: Where, journal: Journal) -> None:
+def check_state(name: str, state: GroupState, method: Method, phase: Phase, where: Where) -> Noting[None]:
     """Report a cutover outside the phase's windows."""
     if state.cutover is not None:
-        check_cutover(name, state.cutover, method, phase, where.at("cutover"), journal)
+        yield from check_cutover(name, state.cutover, method, phase, where.at("cutover"))
     elif method == "warm" and state.stage == "cutover":
-        journal.find(
-            CUTOVER_OUTSIDE_WINDOW,
+        yield CUTOVER_OUTSIDE_WINDOW.finding(
             f"group {name} migrates warm and has no cutover time",
             "add `cutover`, a time inside one of the phase's windows",
             where=where,
@@ -84,17 +83,17 @@ def check_state(name: str, state: GroupState, method: Method, phase: Phase, wher
 
 
 def check_cutover(
-    name: str, time: str, method: Method, phase: Phase, where: Where, journal: Journal, vm: str | None = None
-) -> bool:
+    name: str, time: str, method: Method, phase: Phase, where: Where, vm: str | None = None
+) -> Noting[bool]:
     """Return whether a group, or one ``vm`` of it, can cut over at a time; what is wrong with it is a finding."""
     who = f"group {name}" if vm is None else f"group {name}, VM {vm}"
     starts = [window.start for window in phase.windows]
     if not is_time(time):
         fix = "there is no such day or hour; correct it"
-        journal.find(CUTOVER_OUTSIDE_WINDOW, f"{who}: cutover {time} is no time", fix, where=where)
+        yield CUTOVER_OUTSIDE_WINDOW.finding(f"{who}: cutover {time} is no time", fix, where=where)
     elif method != "warm":
         field = "cutover" if vm is None else "vmCutover"
-        journal.find(NOT_APPLICABLE, f"{who}: `{field}` is for method warm, this one is {method}", where=where)
+        yield NOT_APPLICABLE.finding(f"{who}: `{field}` is for method warm, this one is {method}", where=where)
     elif (
         all(is_time(start) for start in starts)
         and starts
@@ -102,7 +101,7 @@ def check_cutover(
     ):
         windows = "; ".join(f"{window.start} for {window.duration}" for window in phase.windows)
         message = f"{who}: cutover {time} is outside the windows of phase {phase.name}"
-        journal.find(CUTOVER_OUTSIDE_WINDOW, message, f"windows: {windows}", where=where)
+        yield CUTOVER_OUTSIDE_WINDOW.finding(message, f"windows: {windows}", where=where)
     else:
         return True
     return False
@@ -113,13 +112,12 @@ def _inside(moment: str, start: str, duration: str) -> bool:
     return timedelta(0) <= late <= timedelta(seconds=min(parse_duration(duration), _LONGEST))
 
 
-def check_times(phases: tuple[Phase, ...], where: Where, journal: Journal) -> None:
+def check_times(phases: tuple[Phase, ...], where: Where) -> Noting[None]:
     """Report windows whose start is no time (2027-02-30)."""
     for index, phase in enumerate(phases):
         for number, window in enumerate(phase.windows):
             if not is_time(window.start):
-                journal.find(
-                    SCHEMA_MISFIT,
+                yield SCHEMA_MISFIT.finding(
                     f"phase {phase.name}: {window.start} is no time",
                     where=where.at("phases", index, "windows", number, "start"),
                 )

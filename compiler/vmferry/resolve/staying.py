@@ -10,7 +10,7 @@ from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, Stage
 from vmferry.resolve.declared import FROZEN_GONE, STAYING_VM_MOVES
 from vmferry.resolve.freeze import Frozen
-from vmferry.resolve.journal import Journal
+from vmferry.resolve.notes import Noting
 from vmferry.resolve.selection import Candidate
 
 _LEFT = {"retain": "is to be retained", "exclude": "is excluded", "retire": "is to be retired"}
@@ -23,8 +23,7 @@ def report_staying(
     candidates: tuple[Candidate, ...],
     left: tuple[Left, ...],
     today: Mapping[str, Candidate],
-    journal: Journal,
-) -> None:
+) -> Noting[None]:
     """Report frozen VMs that do not move any more, or elsewhere: an error once their group goes on to move them.
 
     ``today`` is the candidate of each VM that still moves, by the key it is frozen under.
@@ -44,16 +43,16 @@ def report_staying(
                 and reached(stage, "migrating")
                 and (change := _elsewhere(machine, now))
             ):
-                _report_elsewhere(machine, stage, *change, now, journal)
+                yield from _report_elsewhere(machine, stage, *change, now)
             continue
         mark = likes.of(identity.of_machine(machine, key))
         found = staying[mark.key] if mark is not None else None
         where = found.origin("disposition") if found else project.where.at("groups", machine.group)
         what = _LEFT.get(others[found.key], "does not move") if found else "is in the spec no more"
         if not reached(stage, "migrating") or reached(recorded, "cutover"):
-            _warn(machine, what, stage, where, journal)
+            yield from _warn(machine, what, stage, where)
         else:
-            _refuse(machine, what, recorded, stage, where, journal)
+            yield from _refuse(machine, what, recorded, stage, where)
 
 
 def _stages(project: Project, key: str, machine: Machine) -> tuple[Stage, Stage]:
@@ -75,10 +74,9 @@ def _elsewhere(machine: Machine, now: Candidate) -> tuple[str, str, str] | None:
 
 
 def _report_elsewhere(
-    machine: Machine, stage: Stage, field: str, before: str, after: str, now: Candidate, journal: Journal
-) -> None:
-    journal.find(
-        STAYING_VM_MOVES,
+    machine: Machine, stage: Stage, field: str, before: str, after: str, now: Candidate
+) -> Noting[None]:
+    yield STAYING_VM_MOVES.finding(
         f"VM {machine.name} was decided to move by {after}, and its group {machine.group}, at {stage}, "
         f"would move it by {before}",
         f"restore {before}; or keep the group at prepared and take the VM out of it: {_OUT}",
@@ -87,13 +85,12 @@ def _report_elsewhere(
     )
 
 
-def _warn(machine: Machine, what: str, stage: Stage, where: Where, journal: Journal) -> None:
+def _warn(machine: Machine, what: str, stage: Stage, where: Where) -> Noting[None]:
     if not reached(stage, "migrating"):
         fix = f"its objects stay, and {machine.group} cannot go on to migrating like this: restore its entry, or {_OUT}"
     else:
         fix = "it stays in the output: what has moved is not dropped by leaving it out; restore its entry"
-    journal.find(
-        FROZEN_GONE,
+    yield FROZEN_GONE.finding(
         f"VM {machine.name} {what}, and is frozen in group {machine.group}, which is at {stage}",
         fix,
         where=where,
@@ -101,13 +98,12 @@ def _warn(machine: Machine, what: str, stage: Stage, where: Where, journal: Jour
     )
 
 
-def _refuse(machine: Machine, what: str, recorded: Stage, stage: Stage, where: Where, journal: Journal) -> None:
+def _refuse(machine: Machine, what: str, recorded: Stage, stage: Stage, where: Where) -> Noting[None]:
     if not reached(recorded, "migrating"):
         fix = f"keep the group at {recorded} until the VM is out of it: {_OUT}; or restore its entry, and it moves"
     else:
         fix = "it is being copied since the group is at migrating, so it is too late to leave it out: restore its entry"
-    journal.find(
-        STAYING_VM_MOVES,
+    yield STAYING_VM_MOVES.finding(
         f"VM {machine.name} {what}, and its group {machine.group}, set to {stage}, would move it",
         fix,
         where=where,

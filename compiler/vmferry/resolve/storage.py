@@ -13,8 +13,8 @@ from vmferry.model.facts import Disk
 from vmferry.model.finding import Where
 from vmferry.model.spec import AccessMode, LiveMigration, Storage, StorageClass, VolumeMode
 from vmferry.resolve.declared import IMPOSSIBLE_CLASS, NO_CLASS_FITS, UNMAPPED_DATASTORE
-from vmferry.resolve.journal import Journal
 from vmferry.resolve.names import digest
+from vmferry.resolve.notes import Noting, collect, decide
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
 
@@ -54,9 +54,7 @@ class Need(Struct, frozen=True, kw_only=True):
 class StorageMap:
     """The classes of the target and where datastores go."""
 
-    def __init__(
-        self, storage: Storage, where: Where, journal: Journal, copies: Mapping[int, ArrayCopy] | None = None
-    ) -> None:
+    def __init__(self, storage: Storage, where: Where, copies: Mapping[int, ArrayCopy] | None = None) -> None:
         self.copies = copies or {}  # by row
         self._chosen: dict[Need, _Chosen] = {}
         self.where = where.at("storage")
@@ -66,27 +64,26 @@ class StorageMap:
         self.empty_tiers: frozenset[str] = frozenset()  # of rows; reported once, not again for every disk
         self.empty_rows: set[int] = set()  # their class does not exist; reported likewise
         self.storage = storage
-        self._check(journal)
+        _, self.notes = collect(self._check())  # what is wrong with the map itself
 
-    def _check(self, journal: Journal) -> None:
+    def _check(self) -> Noting[None]:
         tiers = {item.tier for item in self.storage.classes if item.tier is not None}
         without: defaultdict[str, list[Where]] = defaultdict(list)
         seen: set[str] = set()
         for index, item in enumerate(self.storage.classes):
-            self._check_class(item, self.where.at("classes", index), item.name in seen, journal)
+            yield from self._check_class(item, self.where.at("classes", index), item.name in seen)
             seen.add(item.name)
         for index, row in enumerate(self.storage.map):
             where = self.where.at("map", index)
             if (row.tier is None) == (row.storage_class is None):
-                journal.find(
-                    NOT_APPLICABLE, f"datastore {row.source.datastore}: give tier or storageClass", where=where
+                yield NOT_APPLICABLE.finding(
+                    f"datastore {row.source.datastore}: give tier or storageClass", where=where
                 )
             if row.tier is not None and row.tier not in tiers:
                 without[row.tier].append(where.at("tier"))
             if row.storage_class is not None and row.storage_class not in self.classes:
                 self.empty_rows.add(index)
-                journal.find(
-                    UNDEFINED_REFERENCE,
+                yield UNDEFINED_REFERENCE.finding(
                     f"StorageClass {row.storage_class} is not defined",
                     f"known classes: {', '.join(self.classes) or 'none'}",
                     where=where.at("storageClass"),
@@ -95,8 +92,7 @@ class StorageMap:
                 if name is None:
                     continue
                 if self.rows.setdefault((row.source.source, name), index) != index:
-                    journal.find(
-                        DEFINED_TWICE,
+                    yield DEFINED_TWICE.finding(
                         f"datastore {name!r} is mapped twice",
                         "remove one row; if they are two of one name, write each one's id in place of the name as "
                         "well, here and in the disks",
@@ -104,26 +100,23 @@ class StorageMap:
                     )
         self.empty_tiers = frozenset(without)
         for tier, places in without.items():
-            journal.find(
-                UNDEFINED_REFERENCE,
+            yield UNDEFINED_REFERENCE.finding(
                 f"no StorageClass has tier {tier!r}" + (f" ({len(places)} datastores)" if len(places) > 1 else ""),
                 f"add one to `storage.classes`; known tiers: {', '.join(sorted(tiers)) or 'none'}",
                 where=places[0],
             )
 
-    def _check_class(self, item: StorageClass, where: Where, twice: bool, journal: Journal) -> None:
+    def _check_class(self, item: StorageClass, where: Where, twice: bool) -> Noting[None]:
         if twice:
-            journal.find(DEFINED_TWICE, f"StorageClass {item.name} is defined twice", where=where.at("name"))
+            yield DEFINED_TWICE.finding(f"StorageClass {item.name} is defined twice", where=where.at("name"))
         if wrong := needs_modes(item):
-            journal.find(
-                IMPOSSIBLE_CLASS,
+            yield IMPOSSIBLE_CLASS.finding(
                 f"StorageClass {item.name}: {item.provisioner} has no {', '.join(wrong)}",
                 "CDI's table of the provisioner says so; state only what the driver can do",
                 where=where,
             )
         elif not self.claims[item.name]:
-            journal.find(
-                IMPOSSIBLE_CLASS,
+            yield IMPOSSIBLE_CLASS.finding(
                 f"StorageClass {item.name}: what {item.provisioner} can do is unknown",
                 "state accessModes and volumeModes",
                 where=where.at("provisioner"),
@@ -199,8 +192,8 @@ def _rank(claim: Claim, live_migration: LiveMigration) -> tuple[int, int]:
 
 
 def allocate(
-    candidates: tuple[Candidate, ...], routes: dict[str, Route], table: StorageMap, journal: Journal
-) -> dict[str, tuple[Volume | None, ...]]:
+    candidates: tuple[Candidate, ...], routes: dict[str, Route], table: StorageMap
+) -> Noting[dict[str, tuple[Volume | None, ...]]]:
     """Return a volume for each disk of each VM; None where there is none, which is a finding."""
     unmapped: defaultdict[tuple[str, str], list[tuple[str, Where]]] = defaultdict(list)
     unfit: defaultdict[Unfit, list[tuple[str, str]]] = defaultdict(list)
@@ -218,15 +211,15 @@ def allocate(
                 unmapped[candidate.source, disk.datastore or ""].append((candidate.vm.name, where))
                 volumes.append(None)
                 continue
-            volume = _volume(candidate, f"disk-{index}", need, row, table, journal)
+            volume = yield from _volume(candidate, f"disk-{index}", need, row, table)
             if isinstance(volume, Unfit):
                 unfit[volume].append((candidate.vm.name, f"disk-{index}"))
             volumes.append(volume if isinstance(volume, Volume) else None)
         result[candidate.key] = tuple(volumes)
     for why, disks in unfit.items():
-        _report_unfit(why, disks, journal)
+        yield from _report_unfit(why, disks)
     for (vcenter, datastore), found in sorted(unmapped.items()):
-        _report_unmapped(vcenter, datastore, found, journal)
+        yield from _report_unmapped(vcenter, datastore, found)
     return result
 
 
@@ -268,8 +261,8 @@ def _need(candidate: Candidate, disk: Disk, where: Where, table: StorageMap) -> 
 
 
 def _volume(
-    candidate: Candidate, name: str, need: Need, row: int | None, table: StorageMap, journal: Journal
-) -> Volume | Unfit | None:
+    candidate: Candidate, name: str, need: Need, row: int | None, table: StorageMap
+) -> Noting[Volume | Unfit | None]:
     """Return the volume of a disk, or why there is none; None where that was reported before."""
     volume, reason, refused = table.choose(need)
     if volume is None:
@@ -279,21 +272,20 @@ def _volume(
         wish = "ReadWriteMany Block (shared disk)" if need.shared else "ReadWriteMany (live migration is required)"
         what = f" with {wish}" if need.shared or need.live_migration == "required" else ""
         return Unfit(where=need.where, what=f"{need.source}{what}", refused=refused)
-    journal.decide(candidate.key, name, volume.storage_class, reason, where=need.where, refused=refused)
+    yield decide(candidate.key, name, volume.storage_class, reason, where=need.where, refused=refused)
     if row is None:
         return volume
     source = table.storage.map[row].source
     return replace(volume, datastore=SourceRef(name=source.datastore, id=source.id), offload=table.copies.get(row))
 
 
-def _report_unfit(why: Unfit, disks: Sequence[tuple[str, str]], journal: Journal) -> None:
+def _report_unfit(why: Unfit, disks: Sequence[tuple[str, str]]) -> Noting[None]:
     """Report the disks that no class fits, all that ask for the same at one place together."""
     vms = tuple(sorted({vm for vm, _ in disks}))
     vm, name = disks[0]
     who = f"VM {vm}, {name}" if len(disks) == 1 else f"{len(disks)} disks of {', '.join(vms[:20])}"
     who += f" and {len(vms) - 20} more VMs" if len(vms) > 20 else ""
-    journal.find(
-        NO_CLASS_FITS,
+    yield NO_CLASS_FITS.finding(
         f"{who}: no StorageClass fits: {why.what}",
         "refused: " + ("; ".join(why.refused) or "no class is defined: add one to `storage.classes`"),
         where=why.where,
@@ -301,7 +293,7 @@ def _report_unfit(why: Unfit, disks: Sequence[tuple[str, str]], journal: Journal
     )
 
 
-def _report_unmapped(vcenter: str, datastore: str, found: Iterable[tuple[str, Where]], journal: Journal) -> None:
+def _report_unmapped(vcenter: str, datastore: str, found: Iterable[tuple[str, Where]]) -> Noting[None]:
     entries = list(found)
     vms = tuple(sorted({name for name, _ in entries}))
     if not datastore:
@@ -309,10 +301,9 @@ def _report_unmapped(vcenter: str, datastore: str, found: Iterable[tuple[str, Wh
             f"the datastore of disks is unknown ({', '.join(vms[:20])})",
             "add `datastore`, `tier` or `storageClass`",
         )
-        journal.find(UNKNOWN_FACT, message, fix, where=entries[0][1], vms=vms)
+        yield UNKNOWN_FACT.finding(message, fix, where=entries[0][1], vms=vms)
         return
-    journal.find(
-        UNMAPPED_DATASTORE,
+    yield UNMAPPED_DATASTORE.finding(
         f"datastore {datastore!r} of {vcenter} is not mapped; VMs: {', '.join(vms[:20])}",
         "add it to `storage.map` with a tier",
         where=entries[0][1].at("datastore"),

@@ -16,8 +16,8 @@ from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import BridgeNetwork, Cluster, ExistingNad, Namespace, Phase, Quota, VirtualMachine
 from vmferry.resolve.declared import BRIDGES_DISAGREE, NO_NETWORK_POLICIES
-from vmferry.resolve.journal import Journal
 from vmferry.resolve.network_rows import stranded
+from vmferry.resolve.notes import Noting
 from vmferry.resolve.sources import conversion_credentials
 
 POLICY_CNIS = frozenset(("cilium", "calico", "ovn-kubernetes", "antrea", "kube-router", "weave"))
@@ -25,23 +25,23 @@ POLICY_CNIS = frozenset(("cilium", "calico", "ovn-kubernetes", "antrea", "kube-r
 
 
 def plan_namespaces(
-    project: Project, phases: tuple[Phase, ...], groups: tuple[Group, ...], networks: NetworkMap, journal: Journal
-) -> tuple[NamespacePlan, ...]:
+    project: Project, phases: tuple[Phase, ...], groups: tuple[Group, ...], networks: NetworkMap
+) -> Noting[tuple[NamespacePlan, ...]]:
     """Return every namespace of the spec, sorted by name, with what its VMs need. ``phases`` are in order."""
     spec = project.spec
     sizing = _Sizing(project, phases, networks)
     by_namespace: defaultdict[str, list[Group]] = defaultdict(list)
     for group in groups:
         by_namespace[group.namespace].append(group)
-    nads = _nads(groups, networks, project.where, journal)
+    nads = yield from _nads(groups, networks, project.where)
     routes = _transfer_routes(groups, networks, spec.target.cluster)
-    smoke = _smoke(spec.namespaces, networks, nads, journal)
+    smoke = yield from _smoke(spec.namespaces, networks, nads)
     result: dict[str, NamespacePlan] = {}
     for index, namespace in enumerate(spec.namespaces):
         here = by_namespace[namespace.name]
         where = project.where.at("namespaces", index)
-        _check_policy(namespace, here, spec.target.cluster, where, journal)
-        hard, basis = sizing.quota(namespace, here, where, journal)
+        yield from _check_policy(namespace, here, spec.target.cluster, where)
+        hard, basis = yield from sizing.quota(namespace, here, where)
         result[namespace.name] = NamespacePlan(
             name=namespace.name,
             labels=namespace.labels,
@@ -58,15 +58,15 @@ def plan_namespaces(
             quota=hard,
             quota_basis=basis,
             isolate=namespace.network_policy == "isolate",
-            credentials=_credentials(project, namespace.name, here, journal),
+            credentials=(yield from _credentials(project, namespace.name, here)),
             forklift=any(group.path == "forklift" for group in here),
         )
     return tuple(result[name] for name in sorted(result))
 
 
 def _nads(
-    groups: tuple[Group, ...], networks: NetworkMap, where: Where, journal: Journal
-) -> defaultdict[str, dict[str, MappedNetwork]]:
+    groups: tuple[Group, ...], networks: NetworkMap, where: Where
+) -> Noting[defaultdict[str, dict[str, MappedNetwork]]]:
     """Return the NADs to make in each namespace. One that a VM needs is never left out."""
     result: defaultdict[str, dict[str, MappedNetwork]] = defaultdict(dict)
     wanted = {(nic.nad, machine.name) for g in groups for machine in g.machines for nic in machine.nics if nic.nad}
@@ -78,8 +78,7 @@ def _nads(
         if row is not None:
             result[namespace][name] = row
         elif reference not in existing:
-            journal.find(
-                ASSIGNMENTS_MISFIT,
+            yield ASSIGNMENTS_MISFIT.finding(
                 f"VM {user} is frozen with network {reference}, which the spec does not define any more",
                 "restore the entry in `networks` under that name",
                 where=where.at("networks"),
@@ -122,8 +121,7 @@ def _smoke(
     namespaces: tuple[Namespace, ...],
     networks: NetworkMap,
     nads: defaultdict[str, dict[str, MappedNetwork]],
-    journal: Journal,
-) -> dict[str, tuple[SmokePair, ...]]:
+) -> Noting[dict[str, tuple[SmokePair, ...]]]:
     known = {namespace.name for namespace in namespaces}
     result: defaultdict[str, list[SmokePair]] = defaultdict(list)
     for row in sorted(networks.rows, key=lambda item: item.name):
@@ -132,8 +130,7 @@ def _smoke(
             continue
         nad = row.nad(test.namespace)
         if test.namespace not in known:
-            journal.find(
-                UNDEFINED_REFERENCE,
+            yield UNDEFINED_REFERENCE.finding(
                 f"smoke test of network {row.name}: namespace {test.namespace} is not defined",
                 "add it to `namespaces`",
                 where=row.where.at("smokeTest", "namespace"),
@@ -146,7 +143,7 @@ def _smoke(
     return {name: tuple(pairs) for name, pairs in result.items()}
 
 
-def _check_policy(namespace: Namespace, groups: list[Group], cluster: Cluster, where: Where, journal: Journal) -> None:
+def _check_policy(namespace: Namespace, groups: list[Group], cluster: Cluster, where: Where) -> Noting[None]:
     wants = namespace.network_policy == "isolate" or any(
         machine.application is not None and machine.application.allow_from is not None
         for group in groups
@@ -154,8 +151,7 @@ def _check_policy(namespace: Namespace, groups: list[Group], cluster: Cluster, w
     )
     if wants and cluster.cni not in POLICY_CNIS:
         has = f"{cluster.cni} ignores them" if cluster.cni else "which CNI the cluster has is unknown"
-        journal.find(
-            NO_NETWORK_POLICIES,
+        yield NO_NETWORK_POLICIES.finding(
             f"namespace {namespace.name} asks for network policies, and {has}",
             f"state target.cluster.cni ({', '.join(sorted(POLICY_CNIS))} have them), or drop the policy",
             where=where.at("networkPolicy") if namespace.network_policy == "isolate" else where,
@@ -171,9 +167,7 @@ class _Sizing:
         self._networks = networks
         self._vms = _by_key(project)
 
-    def quota(
-        self, namespace: Namespace, groups: list[Group], where: Where, journal: Journal
-    ) -> tuple[dict[str, str], str]:
+    def quota(self, namespace: Namespace, groups: list[Group], where: Where) -> Noting[tuple[dict[str, str], str]]:
         """Return the hard limits of a namespace and what they are made of."""
         stated = namespace.quota
         if isinstance(stated, Quota):
@@ -185,17 +179,16 @@ class _Sizing:
             return {name: value for name, value in fields.items() if value is not None}, "stated in the spec"
         if stated == "none" or not groups:
             return {}, ""
-        self._check_known(namespace, groups, where, journal)
+        yield from self._check_known(namespace, groups, where)
         sized = [replace(group, machines=tuple(map(self._today, group.machines))) for group in groups]
         return quota(sized, self._ranks, self._cluster, smoke=self._smoke(namespace))
 
-    def _check_known(self, namespace: Namespace, groups: list[Group], where: Where, journal: Journal) -> None:
+    def _check_known(self, namespace: Namespace, groups: list[Group], where: Where) -> Noting[None]:
         """Report VMs that Forklift copies as they are in vSphere, without a fact of how large that is."""
         names = {machine.name for group in groups for machine in group.machines if not self._known(machine)}
         if names:
             vms = tuple(sorted(names))
-            journal.find(
-                UNKNOWN_FACT,
+            yield UNKNOWN_FACT.finding(
                 f"namespace {namespace.name}: for its quota, CPU and memory of every VM must be known{stranded(vms)}",
                 "add `cpu` and `memory` to them, or state the namespace's quota, or say quota: none",
                 where=where,
@@ -235,7 +228,7 @@ def _by_key(project: Project) -> dict[str, VirtualMachine]:
     return names | ids
 
 
-def _credentials(project: Project, namespace: str, groups: list[Group], journal: Journal) -> tuple[Credential, ...]:
+def _credentials(project: Project, namespace: str, groups: list[Group]) -> Noting[tuple[Credential, ...]]:
     """Return the Secrets that vCenters' conversion Jobs and vddk imports of a namespace need."""
     users: defaultdict[str, set[str]] = defaultdict(set)
     for group in groups:
@@ -243,14 +236,13 @@ def _credentials(project: Project, namespace: str, groups: list[Group], journal:
             vddk = any(disk.source.vddk is not None for disk in machine.disks)
             if group.method == "job" or vddk:
                 users[group.source].add(machine.name)
-    found = [
-        conversion_credentials(project, source, namespace, tuple(sorted(vms)), journal)
-        for source, vms in sorted(users.items())
-    ]
+    found = []
+    for source, vms in sorted(users.items()):
+        found.append((yield from conversion_credentials(project, source, namespace, tuple(sorted(vms)))))
     return tuple(credential for credential in found if credential is not None)
 
 
-def plan_bridges(cluster: Cluster, networks: NetworkMap, where: Where, journal: Journal) -> tuple[BridgePlan, ...]:
+def plan_bridges(cluster: Cluster, networks: NetworkMap, where: Where) -> Noting[tuple[BridgePlan, ...]]:
     """Return the bridges on the nodes, each with the VLANs of the networks that use it."""
     result: list[BridgePlan] = []
     anywhere = vm_nodes(cluster.distribution)
@@ -261,7 +253,7 @@ def plan_bridges(cluster: Cluster, networks: NetworkMap, where: Where, journal: 
         if name in taken:
             place = where.at("target", "cluster", section, index, "name")
             fix = "keep one of the two, or give the other another name"
-            journal.find(BRIDGES_DISAGREE, f"bridge {name} is defined twice", fix, where=place)
+            yield BRIDGES_DISAGREE.finding(f"bridge {name} is defined twice", fix, where=place)
         taken.add(name)
     for bridge in cluster.bridges:
         if any(done.bridge.name == bridge.name for done in result):
@@ -272,8 +264,7 @@ def plan_bridges(cluster: Cluster, networks: NetworkMap, where: Where, journal: 
             if not isinstance(target, BridgeNetwork) or target.bridge != bridge.name:
                 continue
             if target.mtu and bridge.mtu and target.mtu > bridge.mtu:
-                journal.find(
-                    INVALID_NETWORK,
+                yield INVALID_NETWORK.finding(
                     f"network {row.name}: MTU {target.mtu} is larger than {bridge.mtu} of bridge {bridge.name}",
                     "frames would be lost without a word; raise the bridge's MTU or lower the network's",
                     where=row.where.at("target", "mtu"),

@@ -1,0 +1,64 @@
+"""What a pass says beside its value: it yields its notes (findings, and reasons of decisions) and returns its value.
+
+So a pass is a function of its arguments: whoever runs it gets both with `collect`, and can remember both.
+"""
+
+from collections import defaultdict
+from collections.abc import Generator, Iterable
+from typing import TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from vmferry.model.blueprint import Decision
+from vmferry.model.finding import Finding, Where
+
+T = TypeVar("T")
+
+
+class Reason(Struct, frozen=True):
+    """A decision on the VM ``key``, with its reason."""
+
+    key: str
+    decision: Decision
+
+
+Note: TypeAlias = Finding | Reason
+
+Noting: TypeAlias = Generator[Note, None, T]
+"""A pass, or a part of one, that notes things on its way to a value."""
+
+
+def decide(
+    key: str, subject: str, value: str, reason: str, *, where: Where | None = None, refused: tuple[str, ...] = ()
+) -> Reason:
+    """Return a decision on the VM ``key``, with what was refused on the way."""
+    return Reason(key, Decision(subject=subject, value=value, reason=reason, where=where, refused=refused))
+
+
+def collect(noting: Noting[T]) -> tuple[T, tuple[Note, ...]]:
+    """Run a pass to its end; return its value and its notes."""
+    notes: list[Note] = []
+    while True:
+        try:
+            notes.append(next(noting))
+        except StopIteration as end:
+            return end.value, tuple(notes)
+
+
+def value_of(noting: Noting[T]) -> T:
+    """Run a pass to its end; return its value alone, where its notes were told before or concern nobody."""
+    return collect(noting)[0]
+
+
+def findings(notes: Iterable[Note]) -> tuple[Finding, ...]:
+    """Return the findings among some notes, in order."""
+    return tuple(note for note in notes if isinstance(note, Finding))
+
+
+def decisions(notes: Iterable[Note]) -> dict[str, tuple[Decision, ...]]:
+    """Return the decisions among some notes, by VM in sorted order."""
+    found: defaultdict[str, list[Decision]] = defaultdict(list)
+    for note in notes:
+        if isinstance(note, Reason):
+            found[note.key].append(note.decision)
+    return {key: tuple(found[key]) for key in sorted(found)}

@@ -17,12 +17,13 @@ from tests.properties.estates import DATASTORES, NETWORKS, Estate, Output, build
 
 from vmferry.backends import argocd_health
 from vmferry.compile import write
+from vmferry.kube.limits import MAX_RESOURCES
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.layout.objects import Key, is_object, key_of, parse
 from vmferry.load.project import load
 from vmferry.model.blueprint import Group, Machine
 from vmferry.verify.references import Graph
-from vmferry.verify.run import MAX_RESOURCES, verify
+from vmferry.verify.run import verify
 
 Object = dict[str, Any]
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from vmferry.kube.limits import MAX_RESOURCES
 from vmferry.layout.locks import Lock, render
 from vmferry.model.finding import SpecError
-from vmferry.verify.run import MAX_RESOURCES, Report, verify
+from vmferry.verify.run import Report, verify
 from vmferry.yaml import write as yaml
 
 REQUIRED = os.environ.get("VMFERRY_REQUIRE_KUSTOMIZE") == "1"

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from vmferry.model.blueprint import Binding
 from vmferry.model.finding import Where
+from vmferry.model.rule import declare
 from vmferry.model.spec import (
     BridgeNetwork,
     ExistingNad,
@@ -20,6 +21,18 @@ from vmferry.model.spec import (
     OvnLocalnet,
     PodNetwork,
     SriovNetwork,
+)
+
+INVALID_NETWORK = declare(
+    "VMF204",
+    "error",
+    "network definition is not valid",
+    why="A NetworkAttachmentDefinition holds its configuration as a text that the API server does not "
+    "read. A wrong VLAN, a bridge name over 15 characters or an MTU that the bridge does not have is "
+    "accepted, and shows when the first VM does not start or loses its large packets.",
+    source="containernetworking/plugins plugins/main/bridge/bridge.go; ovn-kubernetes "
+    "docs/features/multiple-networks/multi-homing.md; kubev2v/forklift "
+    "pkg/controller/plan/validation.go (NetMapDestinationNADNotValid)",
 )
 
 _Row = TypeVar("_Row")

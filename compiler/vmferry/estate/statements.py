@@ -11,6 +11,15 @@ SCHEMA_MISFIT = declare(
     "it.",
 )
 
+SECRET_MATERIAL = declare(
+    "VMF015",
+    "error",
+    "secret material in a spec",
+    why="What is in git stays in its history for everybody who ever clones it, and the manifests would carry it "
+    "on into the cluster. Passwords and keys belong in a Secret that the spec refers to, and one that was "
+    "committed must be changed.",
+)
+
 DEFINED_TWICE = declare(
     "VMF101",
     "error",

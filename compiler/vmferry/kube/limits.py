@@ -2,6 +2,9 @@
 
 from vmferry.model.rule import declare
 
+MAX_RESOURCES = 300
+"""Objects of one root: kustomize is quadratic in their number."""
+
 ROOT_TOO_LARGE = declare(
     "VMF609",
     "error",

@@ -9,15 +9,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from vmferry.estate.statements import SCHEMA_MISFIT
-from vmferry.estate.words.secrecy import SECRET_MATERIAL
+from vmferry.estate.statements import SCHEMA_MISFIT, SECRET_MATERIAL
 from vmferry.load.schema import file_name
 from vmferry.model import base
 from vmferry.model.finding import Finding, Path, Where
 from vmferry.model.inventory import Inventory
 from vmferry.model.rule import declare
 from vmferry.shipped import shipped
-from vmferry.yaml.faults import UNFIT_CHARACTER
+from vmferry.yaml.faults import UNFIT, UNFIT_CHARACTER
 
 T = TypeVar("T")
 
@@ -43,8 +42,7 @@ _KEY_START = re.compile(r"[A-Za-z0-9_-]*\Z")
 _CREDENTIALS = frozenset(("credentials", "conversionCredentials", "secretRef", "externalSecret", "secretKeyRef"))
 _REFERENCES = _CREDENTIALS | {"gitSecret", "sopsSecret", "luksSecret", "envFromSecrets"}
 _ADDRESS = re.compile("(?:image|url)$", re.IGNORECASE)
-_UNFIT = re.compile("[\x7f\ufffe\uffff]")
-_HIDDEN = re.compile(r"\\[xuU]|[\x7f\ufffe\uffff]")  # raw, or as a YAML escape
+_HIDDEN = re.compile(r"\\[xuU]|" + UNFIT.pattern)  # raw, or as a YAML escape
 _USE_REFERENCE = "refer to a Secret instead (credentials.secretRef, externalSecret or file), and change what leaked"
 
 
@@ -198,7 +196,7 @@ def _hygiene(data: Any, where: Where, text: str) -> Iterator[Finding]:
     """Yield values that kustomize cannot read, and values that Flux would substitute."""
     if _hints(text).hidden:
         for path, value in _strings(data):
-            if _UNFIT.search(value):
+            if UNFIT.search(value):
                 yield UNFIT_CHARACTER.finding(
                     "a character that kustomize cannot read (U+007F, U+FFFE or U+FFFF)",
                     "take it out of the name; vCenter shows it as nothing, or as a box",

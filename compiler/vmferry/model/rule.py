@@ -35,7 +35,8 @@ class Rule(Struct, frozen=True):
     @property
     def family(self) -> str:
         """Return the name of the rule's family, by the first digit of its code; VMF85x and up are transitions."""
-        return "transition" if "VMF850" <= self.code < "VMF900" else _FAMILIES[self.code[3]]
+        hundreds, tens = self.code[3:5]
+        return "transition" if hundreds == "8" and tens >= "5" else _FAMILIES[hundreds]
 
     def finding(
         self,

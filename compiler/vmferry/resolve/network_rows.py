@@ -5,9 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from vmferry.estate.network_map import MappedNetwork, NetworkMap, filled, vsphere_name
+from vmferry.estate.network_map import INVALID_NETWORK, MappedNetwork, NetworkMap, filled, vsphere_name
 from vmferry.estate.statements import DEFINED_TWICE
-from vmferry.kube.nad import INVALID_NETWORK
 from vmferry.model.finding import Path, Where
 from vmferry.model.rule import Rule
 from vmferry.model.spec import (

@@ -5,8 +5,7 @@ from typing import Any, Literal
 
 from msgspec import structs
 
-from vmferry.estate.statements import DEFINED_TWICE
-from vmferry.estate.words.secrecy import SECRET_MATERIAL
+from vmferry.estate.statements import DEFINED_TWICE, SECRET_MATERIAL
 from vmferry.model.blueprint import Credential, Host, SourcePlan
 from vmferry.model.finding import Where
 from vmferry.model.project import Project

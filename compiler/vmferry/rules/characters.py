@@ -1,14 +1,11 @@
 """Characters of vCenter's names that no manifest can carry; as mere facts of an inventory they do no harm."""
 
-import re
 from collections.abc import Iterator
 
 from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import also
-from vmferry.yaml.faults import UNFIT_CHARACTER
-
-_UNFIT = re.compile("[\x7f\ufffe\uffff]")  # go-yaml, and so kustomize, reads none of them
+from vmferry.yaml.faults import UNFIT, UNFIT_CHARACTER
 
 
 @also(UNFIT_CHARACTER)
@@ -17,7 +14,7 @@ def written(review: Review) -> Iterator[Problem]:
     for group in review.blueprint.groups:
         for machine in group.machines:
             for what, value in _written(machine):
-                if _UNFIT.search(value):
+                if UNFIT.search(value):
                     yield Problem(
                         f"VM {machine.target_name}: {what} has a character that kustomize cannot read "
                         "(U+007F, U+FFFE or U+FFFF), and its manifests state it",

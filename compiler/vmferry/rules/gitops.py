@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
-from vmferry.kube.limits import ROOT_TOO_LARGE
+from vmferry.kube.limits import MAX_RESOURCES, ROOT_TOO_LARGE
 from vmferry.kube.quantity import parse_duration
 from vmferry.model.blueprint import Blueprint, Credential, Group, Machine
 from vmferry.model.finding import Where
@@ -267,9 +267,6 @@ def _plan_bytes(machine: Machine, copies: int) -> int:
     return 2 * entry + _STEPS + _STEP_DISK * len(machine.disks) + warm
 
 
-_MAX_RESOURCES = 300  # as `vmferry verify` has it (VMF609)
-
-
 @also(ROOT_TOO_LARGE)
 def large_root(review: Review) -> Iterator[Problem]:
     """Yield what will not fit into one root: the networks of a namespace, and the ESXi hosts of a vCenter.
@@ -278,18 +275,18 @@ def large_root(review: Review) -> Iterator[Problem]:
     """
     places = {space.name: review.at("namespaces", index) for index, space in enumerate(review.spec.namespaces)}
     for plan in review.blueprint.namespaces:
-        if len(plan.nads) > _MAX_RESOURCES:
+        if len(plan.nads) > MAX_RESOURCES:
             yield Problem(
-                f"namespace {plan.name} has {len(plan.nads)} networks, and a root holds {_MAX_RESOURCES} resources",
+                f"namespace {plan.name} has {len(plan.nads)} networks, and a root holds {MAX_RESOURCES} resources",
                 "spread its VMs over several namespaces, or map networks to NADs that exist (type: nad)",
                 places.get(plan.name, review.at("networks")),
             )
     for source in review.blueprint.sources:
         objects = len(source.hosts) + len({host.credential.name for host in source.hosts if _made(host.credential)})
-        if objects > _MAX_RESOURCES and any(group.source == source.name for group in _by_forklift(review.blueprint)):
+        if objects > MAX_RESOURCES and any(group.source == source.name for group in _by_forklift(review.blueprint)):
             yield Problem(
                 f"vCenter {source.name} has {len(source.hosts)} hosts ({objects} objects), "
-                f"and a root holds {_MAX_RESOURCES} resources",
+                f"and a root holds {MAX_RESOURCES} resources",
                 "list only the hosts that disks are copied from, and let them share one secretRef",
                 _place(review, source.name, "hosts"),
             )

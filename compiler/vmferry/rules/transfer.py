@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from vmferry.estate.network_map import INVALID_NETWORK
 from vmferry.estate.statements import UNKNOWN_FACT
-from vmferry.kube.nad import INVALID_NETWORK
 from vmferry.model.blueprint import Blueprint, Group, Machine, NetworkPair, StoragePair
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import DatastoreRef, NetworkSource, OvnLayer2, OvnLocalnet

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from vmferry.estate.network_map import INVALID_NETWORK
 from vmferry.kube.kinds import NAD
-from vmferry.kube.limits import ROOT_TOO_LARGE
-from vmferry.kube.nad import INVALID_NETWORK, check_config
+from vmferry.kube.limits import MAX_RESOURCES, ROOT_TOO_LARGE
+from vmferry.kube.nad import check_config
 from vmferry.layout.compiled import FILE_IN_THE_WAY, Tree, open_tree
 from vmferry.layout.locks import INVALID_LOCK
 from vmferry.layout.objects import Issue, Key, is_object, key_of, parse
@@ -24,7 +25,6 @@ from vmferry.verify.references import Graph, qualified
 from vmferry.verify.schemas import OBJECT_MISFIT, Schemas
 from vmferry.verify.sharing import Sharing
 
-MAX_RESOURCES = 300  # kustomize is quadratic in the resources of a root
 Progress = Callable[[int, int], object]
 
 

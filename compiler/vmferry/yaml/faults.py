@@ -1,5 +1,7 @@
 """What may be wrong with a file that is read: the rules that every reader reports with."""
 
+import re
+
 from vmferry.model.rule import declare
 
 UNPARSABLE_YAML = declare(
@@ -82,6 +84,9 @@ AMBIGUOUS_SCALAR = declare(
     "must not depend on whether vmferry, an editor or kustomize has read the file.",
     source="YAML 1.1 (yaml.org/type/int.html, float.html, merge.html) against YAML 1.2.2, section 10.3.2",
 )
+
+UNFIT = re.compile("[\x7f\ufffe\uffff]")
+"""Characters of text that go-yaml, and so kustomize, cannot read."""
 
 UNFIT_CHARACTER = declare(
     "VMF019",

@@ -13,16 +13,6 @@ from typing import NamedTuple
 from vmferry.estate.words.environments import is_environment
 from vmferry.estate.words.phrases import NOTED
 from vmferry.estate.words.vocabulary import ATTRIBUTE_WORDS
-from vmferry.model.rule import declare
-
-SECRET_MATERIAL = declare(
-    "VMF015",
-    "error",
-    "secret material in a spec",
-    why="What is in git stays in its history for everybody who ever clones it, and the manifests would carry it "
-    "on into the cluster. Passwords and keys belong in a Secret that the spec refers to, and one that was "
-    "committed must be changed.",
-)
 
 _NAME = re.compile(
     r"passw|passphrase|passwd|pwd|secret|token|credential|kennwort|mot.?de.?passe|contrase|senha|login|zugang"

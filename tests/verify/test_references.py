@@ -63,7 +63,7 @@ def test_a_field_that_refers_to_nothing_dangles_or_is_external(kind: KindKey, ru
         assert "target" in provided(source)[rule.to[0][1]][-1]
     else:
         (issue,) = dangling(source)
-        assert issue.code == "VMF607"
+        assert issue.rule.code == "VMF607"
         assert f"refers to {rule.to[0][1]} " in issue.message
 
 
@@ -130,7 +130,7 @@ def test_a_reference_says_where_it_is_and_stays_in_its_namespace() -> None:
     (reference,) = references(on_claim("disk"))
     assert reference.path == ("spec", "template", "spec", "volumes", 0, "persistentVolumeClaim", "claimName")
     elsewhere = thing(PVC, "disk", "other")
-    assert [issue.code for issue in dangling(on_claim("disk"), elsewhere, thing(NAMESPACE, "other"))] == ["VMF607"]
+    assert [issue.rule.code for issue in dangling(on_claim("disk"), elsewhere, thing(NAMESPACE, "other"))] == ["VMF607"]
 
 
 def test_a_reference_may_name_another_namespace() -> None:

@@ -35,7 +35,7 @@ class Rule(Struct, frozen=True):
     @property
     def family(self) -> str:
         """Return the name of the rule's family, by the first digit of its code; VMF85x and up are transitions."""
-        hundreds, tens = self.code[3:5]
+        hundreds, tens = self.code[3], self.code[4]
         return "transition" if hundreds == "8" and tens >= "5" else _FAMILIES[hundreds]
 
     def finding(

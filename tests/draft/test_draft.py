@@ -27,7 +27,7 @@ from vmferry.model.inventory import (
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import MigrationSpec, SimilarVms, VirtualMachineSet
 from vmferry.resolve.notes import collect, findings, value_of
-from vmferry.resolve.paths import route
+from vmferry.resolve.paths import route, standard_vms
 from vmferry.resolve.selection import select
 from vmferry.yaml.read import read
 
@@ -269,7 +269,7 @@ def test_ways_are_those_the_compiler_takes() -> None:
     where = Where(file="x")
     entries = tuple(Entry(vm=each, where=where) for each in vms)
     candidates = value_of(select(Project(spec=spec_of(result), where=where, entries=entries)))
-    routes = value_of(route(candidates, candidates, SimilarVms()))
+    routes = value_of(route(candidates, standard_vms(candidates, SimilarVms()), SimilarVms()))
     own = ways([Member(f"vc1/{each.id}", "vc1", each) for each in vms])
     taken = {key: "forklift" if r.path == "forklift" else r.method for key, r in routes.items()}
     assert own == taken

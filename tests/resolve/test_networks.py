@@ -11,7 +11,7 @@ from vmferry.model.blueprint import MachineNic
 from vmferry.model.finding import Finding, Where
 from vmferry.model.spec import BridgeNetwork, Cluster, Decisions, MacvtapNetwork, Network, SriovNetwork, VirtualMachine
 from vmferry.resolve.network_rows import check_networks, map_networks
-from vmferry.resolve.networks import attach
+from vmferry.resolve.networks import attach, check_attached
 from vmferry.resolve.notes import collect, findings
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
@@ -67,8 +67,10 @@ def attached(
 ) -> tuple[dict[str, tuple[MachineNic, ...]], list[Finding]]:
     routes = {candidate.key: route for candidate in candidates}
     namespaces = {candidate.key: "web" for candidate in candidates}
-    found, notes = collect(attach(candidates, routes, namespaces, table, Cluster(name="prod-a"), taken or {}))
-    return {key: each.nics for key, each in found.items()}, [*findings(notes)]
+    cluster = Cluster(name="prod-a")
+    found, notes = collect(attach(candidates, routes, namespaces, table, cluster))
+    _, more = collect(check_attached(candidates, routes, found, table, cluster, taken or {}))
+    return {key: each.nics for key, each in found.items()}, [*findings(notes), *findings(more)]
 
 
 LAN, _ = mapped(row({"portGroup": "lan"}, BRIDGE | {"vlan": 7}))

@@ -36,14 +36,14 @@ from vmferry.resolve.machines import Parts, build
 from vmferry.resolve.names import fit, name_machines, sanitize
 from vmferry.resolve.namespaces import place
 from vmferry.resolve.network_rows import map_networks
-from vmferry.resolve.networks import attach
+from vmferry.resolve.networks import attach, check_attached
 from vmferry.resolve.notes import Noting, Reason, collect, decide, decisions, findings
-from vmferry.resolve.paths import route
+from vmferry.resolve.paths import route, standard_vms
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.shared import check_left, share
 from vmferry.resolve.sources import plan_sources
 from vmferry.resolve.staying import report_staying
-from vmferry.resolve.storage import StorageMap, allocate
+from vmferry.resolve.storage import StorageMap, allocate, check_allocated
 from vmferry.resolve.surroundings import external_nads, plan_bridges, plan_namespaces
 from vmferry.resolve.turns import places as places_of
 from vmferry.resolve.turns import turns
@@ -177,7 +177,7 @@ def _machines(
     """
     spec, where = project.spec, project.where
     others = _of_known_sources(was, project)
-    routes = yield from route(candidates, everyone, spec.settings.auto)
+    routes = yield from route(candidates, standard_vms(everyone, spec.settings.auto), spec.settings.auto)
     namespaces = yield from place(candidates, spec.namespaces, where)
     taken = {(machine.namespace, machine.target_name) for machine in others}
     wished = {
@@ -187,8 +187,10 @@ def _machines(
     }
     names = names or (yield from name_machines(candidates, namespaces, taken, wished))
     macs = {nic.mac: (machine.key, machine.name) for machine in others for nic in machine.nics if nic.mac}
-    nics = yield from attach(candidates, routes, namespaces, networks, spec.target.cluster, macs)
+    nics = yield from attach(candidates, routes, namespaces, networks, spec.target.cluster)
+    yield from check_attached(candidates, routes, nics, networks, spec.target.cluster, macs)
     volumes = yield from allocate(candidates, routes, storage)
+    yield from check_allocated(candidates, volumes)
     owners, ties = yield from share(candidates, namespaces)
     parts = Parts(routes=routes, names=names, namespaces=namespaces, nics=nics, volumes=volumes, owners=owners)
     return (yield from build(candidates, parts, spec.target.cluster, networks, storage, known)), ties

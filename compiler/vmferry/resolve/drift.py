@@ -19,7 +19,7 @@ from vmferry.resolve.changes import Found, Pair, Places, Verdict, as_frozen, com
 from vmferry.resolve.namespaces import place
 from vmferry.resolve.network_rows import map_networks
 from vmferry.resolve.notes import collect, decisions, value_of
-from vmferry.resolve.paths import Route, route
+from vmferry.resolve.paths import Route, route, standard_vms
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.stages import is_time
 from vmferry.resolve.storage import StorageMap
@@ -454,7 +454,8 @@ def _decided(project: Project, vms: Iterable[VirtualMachine]) -> dict[str, dict[
     candidates = value_of(select(replace(project, entries=entries)))
     moving = tuple(each for each in candidates if each.decisions.disposition not in _LEFT)
     namespaces = value_of(place(moving, project.spec.namespaces, project.where))
-    routes, notes = collect(route(moving, moving, project.spec.settings.auto))
+    auto = project.spec.settings.auto
+    routes, notes = collect(route(moving, standard_vms(moving, auto), auto))
     reasons = {
         key: decision.reason
         for key, made in decisions(notes).items()

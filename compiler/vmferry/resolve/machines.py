@@ -39,7 +39,7 @@ from vmferry.resolve.networks import Attached
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate, is_raw
-from vmferry.resolve.storage import Need, StorageMap, Volume, shared_claim
+from vmferry.resolve.storage import Allocated, Need, StorageMap, shared_claim
 
 _GRACE = {"windows": 3600, "linux": 180, "other": 180}  # seconds; common-instancetypes and KubeVirt's guide
 
@@ -51,7 +51,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     names: dict[str, str]
     namespaces: dict[str, str]
     nics: dict[str, Attached]
-    volumes: dict[str, tuple[Volume | None, ...]]
+    volumes: Mapping[str, Allocated]
     owners: Mapping[str, str]  # shared disk -> key of the VM whose base creates the claim
 
 
@@ -103,9 +103,9 @@ def _complete(candidate: Candidate, parts: Parts) -> Noting[bool]:
             where=candidate.where.at("name"),
             vms=(vm.name,),
         )
-    volumes = parts.volumes.get(candidate.key, ())
+    volumes = parts.volumes.get(candidate.key, Allocated()).volumes
     placed = candidate.key in parts.names and candidate.key in parts.namespaces and None not in volumes
-    nics = route.path == "rebuild" or len(parts.nics.get(candidate.key, Attached())) == len(vm.nics or ())
+    nics = route.path == "rebuild" or parts.nics.get(candidate.key, Attached()).count == len(vm.nics or ())
     return not unknown and placed and nics and candidate.decisions.phase is not None
 
 
@@ -376,7 +376,7 @@ def _path_problems(candidate: Candidate, parts: Parts) -> Iterable[_Trouble]:
         yield "changed block tracking is off, and warm copies need it", "turn it on, or use cold", ("changeTracking",)
     if route.method == "warm" and vm.snapshots:
         yield "Forklift copies no VM with snapshots warm", "remove them, or use method cold", ("snapshots",)
-    for index, volume in enumerate(parts.volumes.get(candidate.key, ())):
+    for index, volume in enumerate(parts.volumes.get(candidate.key, Allocated()).volumes):
         copy = forklift.by_array(candidate, route.path, volume.offload if volume is not None else None)
         yield from _disk_problems((vm.disks or ())[index], index, route, by_array=copy is not None)
     if sum(bool(disk.boot) for disk in vm.disks or ()) > 1:
@@ -464,7 +464,7 @@ def _root_disk(candidate: Candidate, route: Route, cluster: Cluster) -> Noting[s
 def _disks(candidate: Candidate, target_name: str, parts: Parts, cluster: Cluster) -> tuple[MachineDisk, ...]:
     """Return the disks in the order the path numbers them; the claim's name carries that number."""
     vm, route = candidate.vm, parts.routes[candidate.key]
-    given = list(zip(vm.disks or (), parts.volumes[candidate.key], strict=True))
+    given = list(zip(vm.disks or (), parts.volumes[candidate.key].volumes, strict=True))
     places = _order(candidate, route, cluster)
     boot = boot_disk(vm.disks or (), candidate.decisions.root_disk).place
     shared_disks = frozenset(place for place in places if (vm.disks or ())[place].shared)

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -22,63 +23,105 @@ from vmferry.resolve.declared import (
     UNMAPPED_NETWORK,
 )
 from vmferry.resolve.network_rows import check_networks, identity, stranded
-from vmferry.resolve.nic_addresses import check_addresses, mac_address
+from vmferry.resolve.nic_addresses import Addressed, check_addresses, check_macs, mac_address
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
 
 
+class Use(Struct, frozen=True):
+    """A NIC's use of a row of the network map, and the id by which vCenter knows its network."""
+
+    row: str  # its identity
+    network_id: str | None = None
+
+
 class Attached(Struct, frozen=True):
-    """What becomes of the NICs of a VM."""
+    """What becomes of the NICs of a VM; those of ``unmapped`` networks, by number and network, are in no list."""
 
     nics: tuple[MachineNic, ...] = ()
     dropped: tuple[DroppedNic, ...] = ()
+    unmapped: tuple[tuple[int, str], ...] = ()
+    uses: tuple[Use, ...] = ()
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
         """Return how many NICs were decided."""
         return len(self.nics) + len(self.dropped)
 
+    @property
+    def macs(self) -> tuple[tuple[int, str], ...]:
+        """Return the MACs, each with the number of its NIC."""
+        nics: list[MachineNic | DroppedNic] = [*self.nics, *self.dropped]
+        return tuple((nic.index, nic.mac) for nic in sorted(nics, key=lambda nic: nic.index) if nic.mac is not None)
+
 
 def attach(
-    candidates: tuple[Candidate, ...],
-    routes: dict[str, Route],
-    namespaces: dict[str, str],
+    candidates: Iterable[Candidate],
+    routes: Mapping[str, Route],
+    namespaces: Mapping[str, str],
     table: NetworkMap,
     cluster: Cluster,
-    taken: dict[str, tuple[str, str]],
 ) -> Noting[dict[str, Attached]]:
-    """Return the NICs of each VM by key. ``taken`` maps the MACs of frozen VMs to their keys and names."""
+    """Return the NICs of each VM by key. No VM's depend on another's."""
     result: dict[str, Attached] = {}
-    users: defaultdict[str, _Users] = defaultdict(_Users)
-    unmapped: defaultdict[tuple[str, str], list[tuple[str, Where]]] = defaultdict(list)
-    macs = dict(taken)
     for candidate in candidates:
         route, namespace = routes[candidate.key], namespaces.get(candidate.key, "")
         made = _Making(candidate, route, namespace, table, cluster.versions)
+        unmapped: list[tuple[int, str]] = []
+        uses: list[Use] = []
         for index, nic in enumerate(candidate.vm.nics or ()):
             where = candidate.where.at("nics", index)
             row = yield from _row(candidate, nic, where, table)
             if row is None:
-                unmapped[candidate.source, nic.network].append((candidate.vm.name, where.at("network")))
+                unmapped.append((index, nic.network))
                 continue
-            users[identity(row)].add(candidate, nic, route)
-            mac = yield from mac_address(candidate, nic, where, route, macs)
+            known = nic.network_id if nic.network_id is not None and _MOREF.fullmatch(nic.network_id) else None
+            uses.append(Use(identity(row), known))
+            mac = yield from mac_address(candidate, nic, where, route)
             yield from made.attach(index, nic, mac, row)
         yield from check_addresses(candidate, route)
         yield from _check_vm(candidate, made.nics, route, namespace)
-        result[candidate.key] = Attached(tuple(made.nics), tuple(made.dropped))
-    for (vcenter, network), found in sorted(unmapped.items()):
-        vms = tuple(sorted({name for name, _ in found}))
+        result[candidate.key] = Attached(tuple(made.nics), tuple(made.dropped), tuple(unmapped), tuple(uses))
+    return result
+
+
+def check_attached(
+    candidates: Iterable[Candidate],
+    routes: Mapping[str, Route],
+    attached: Mapping[str, Attached],
+    table: NetworkMap,
+    cluster: Cluster,
+    taken: Mapping[str, tuple[str, str]],
+) -> Noting[None]:
+    """Report what shows only of all VMs together: MACs that two have, networks without a row, rows that cannot work.
+
+    ``taken`` maps the MACs of frozen VMs to their keys and names.
+    """
+    users: defaultdict[str, _Users] = defaultdict(_Users)
+    unmapped: defaultdict[tuple[str, str], list[tuple[str, Where]]] = defaultdict(list)
+    addressed: list[Addressed] = []
+    for candidate in candidates:
+        route, found = routes[candidate.key], attached[candidate.key]
+        for index, network in found.unmapped:
+            place = candidate.where.at("nics", index, "network")
+            unmapped[candidate.source, network].append((candidate.vm.name, place))
+        for use in found.uses:
+            users[use.row].add(candidate, use, route)
+        if route.path != "rebuild":
+            addressed.append(Addressed(candidate.key, candidate.vm.name, candidate.where, found.macs))
+    yield from check_macs(addressed, taken)
+    for (vcenter, network), stranding in sorted(unmapped.items()):
+        vms = tuple(sorted({name for name, _ in stranding}))
         yield UNMAPPED_NETWORK.finding(
             f"network {network!r} of {vcenter} is not mapped{stranded(vms)}{table.close(network)}",
             f"add it to `networks`, with source.segment or source.portGroup: {network}",
-            where=found[0][1],
+            where=stranding[0][1],
             vms=vms,
         )
     yield from check_networks(table.rows, {name: each.names for name, each in users.items()}, cluster)
     for row in table.rows:
         yield from _check_one_network(row, users[identity(row)])
-    return result
 
 
 class _Making:
@@ -202,11 +245,11 @@ class _Users:
         self.ids: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)  # by vCenter
         self.forklift = False
 
-    def add(self, candidate: Candidate, nic: Nic, route: Route) -> None:
+    def add(self, candidate: Candidate, use: Use, route: Route) -> None:
         self.names.append(candidate.vm.name)
         self.forklift = self.forklift or route.path == "forklift"
-        if nic.network_id is not None and _MOREF.fullmatch(nic.network_id):
-            self.ids[candidate.source].setdefault(nic.network_id, []).append(candidate.vm.name)
+        if use.network_id is not None:
+            self.ids[candidate.source].setdefault(use.network_id, []).append(candidate.vm.name)
 
 
 def _check_one_network(row: MappedNetwork, users: _Users) -> Noting[None]:

@@ -2,7 +2,9 @@
 
 import ipaddress
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec import Struct
 
 from vmferry.estate.addresses import MAC_TWICE
 from vmferry.estate.statements import NOT_APPLICABLE, UNKNOWN_FACT
@@ -16,14 +18,8 @@ from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
 
 
-def mac_address(
-    candidate: Candidate,
-    nic: Nic,
-    where: Where,
-    route: Route,
-    macs: dict[str, tuple[str, str]],
-) -> Noting[str | None]:
-    """Return a NIC's MAC; one that is unknown, none or used twice is a finding. ``macs`` are those seen so far."""
+def mac_address(candidate: Candidate, nic: Nic, where: Where, route: Route) -> Noting[str | None]:
+    """Return a NIC's MAC; one that is unknown, or the address of no NIC, is a finding."""
     vm = candidate.vm
     if nic.mac is None:
         if route.path == "virt-v2v":
@@ -35,28 +31,49 @@ def mac_address(
             )
         return None
     mac = nic.mac.lower().replace("-", ":")
-    if int(mac[:2], 16) & 1 or mac in ("00:00:00:00:00:00", "02:00:00:00:00:00"):
+    if not _usable(mac):
         yield INVALID_MAC.finding(
             f"VM {vm.name}: {nic.mac} is not the address of a NIC",
             "a multicast, zero or reserved address; copy it from vCenter again",
             where=where.at("mac"),
             vms=(vm.name,),
         )
-    elif route.path != "rebuild":
-        key, name = macs.setdefault(mac, (candidate.key, vm.name))
-        twice = sum(n.mac is not None and n.mac.lower().replace("-", ":") == mac for n in vm.nics or ()) > 1
-        users = f"{name} twice"
-        if key != candidate.key:
-            alike = name == vm.name
-            users = f"{name} ({key}) and {vm.name} ({candidate.key})" if alike else f"{name} and {vm.name}"
-        if key != candidate.key or twice:
-            yield MAC_TWICE.finding(
-                f"MAC {mac} is used by {users}",
-                "two NICs with one address disturb each other as soon as both run",
-                where=where.at("mac"),
-                vms=tuple(sorted({name, vm.name})),
-            )
     return mac
+
+
+def _usable(mac: str) -> bool:
+    return not int(mac[:2], 16) & 1 and mac not in ("00:00:00:00:00:00", "02:00:00:00:00:00")
+
+
+class Addressed(Struct, frozen=True):
+    """The MACs of a VM, each with the number of its NIC."""
+
+    key: str
+    name: str
+    where: Where
+    macs: tuple[tuple[int, str], ...]
+
+
+def check_macs(machines: Iterable[Addressed], taken: Mapping[str, tuple[str, str]]) -> Noting[None]:
+    """Report MACs that two NICs have. ``taken`` maps those of frozen VMs to their keys and names."""
+    seen = dict(taken)
+    for machine in machines:
+        counts = Counter(mac for _, mac in machine.macs)
+        for index, mac in machine.macs:
+            if not _usable(mac):
+                continue
+            key, name = seen.setdefault(mac, (machine.key, machine.name))
+            users = f"{name} twice"
+            if key != machine.key:
+                alike = name == machine.name
+                users = f"{name} ({key}) and {machine.name} ({machine.key})" if alike else f"{name} and {machine.name}"
+            if key != machine.key or counts[mac] > 1:
+                yield MAC_TWICE.finding(
+                    f"MAC {mac} is used by {users}",
+                    "two NICs with the same MAC conflict once both run",
+                    where=machine.where.at("nics", index, "mac"),
+                    vms=tuple(sorted({name, machine.name})),
+                )
 
 
 def check_addresses(candidate: Candidate, route: Route) -> Noting[None]:

@@ -1,6 +1,7 @@
 """By which path and method a VM moves: A Forklift, B virt-v2v, C rebuild."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -27,18 +28,21 @@ class Route(Struct, frozen=True):
     method: Method
 
 
-def route(
-    candidates: tuple[Candidate, ...], everyone: tuple[Candidate, ...], settings: SimilarVms
-) -> Noting[dict[str, Route]]:
-    """Return the route of every VM by key; with the reason as a note.
+def standard_vms(everyone: Iterable[Candidate], settings: SimilarVms) -> Mapping[str, int]:
+    """Return how many VMs of each vCenter Forklift would be installed for.
 
-    ``everyone`` is who counts: frozen VMs too, or half an estate would change its path when the other half is
-    prepared.
+    Frozen VMs count, too, or half an estate would change its path when the other half is prepared.
     """
-    standard = Counter(candidate.source for candidate in everyone if _counts(candidate, settings))
+    return Counter(candidate.source for candidate in everyone if _counts(candidate, settings))
+
+
+def route(
+    candidates: Iterable[Candidate], standard: Mapping[str, int], settings: SimilarVms
+) -> Noting[dict[str, Route]]:
+    """Return the route of each VM by key. ``standard`` is what `standard_vms` counted."""
     routes: dict[str, Route] = {}
     for candidate in candidates:
-        path, reason, where = _path(candidate, standard[candidate.source], settings)
+        path, reason, where = _path(candidate, standard.get(candidate.source, 0), settings)
         if candidate.decisions.disposition == "rebuild" and path != "rebuild":
             yield METHOD_OF_ANOTHER_PATH.finding(
                 f"VM {candidate.vm.name} is to be rebuilt, and its path is {path}",

@@ -191,36 +191,56 @@ def _rank(claim: Claim, live_migration: LiveMigration) -> tuple[int, int]:
     return (int(shared if live_migration == "none" else not shared), int(mode != "Block"))
 
 
+class Allocated(Struct, frozen=True):
+    """The volume of each disk of a VM, None where there is none; ``unfit`` and ``unmapped`` say why, by disk."""
+
+    volumes: tuple[Volume | None, ...] = ()
+    unfit: tuple[tuple[int, Unfit], ...] = ()
+    unmapped: tuple[int, ...] = ()
+
+
 def allocate(
-    candidates: tuple[Candidate, ...], routes: dict[str, Route], table: StorageMap
-) -> Noting[dict[str, tuple[Volume | None, ...]]]:
-    """Return a volume for each disk of each VM; None where there is none, which is a finding."""
-    unmapped: defaultdict[tuple[str, str], list[tuple[str, Where]]] = defaultdict(list)
-    unfit: defaultdict[Unfit, list[tuple[str, str]]] = defaultdict(list)
-    result: dict[str, tuple[Volume | None, ...]] = {}
+    candidates: Iterable[Candidate], routes: Mapping[str, Route], table: StorageMap
+) -> Noting[dict[str, Allocated]]:
+    """Return the volumes of each VM by key. No VM's depend on another's."""
+    result: dict[str, Allocated] = {}
     for candidate in candidates:
-        if routes[candidate.key].path == "rebuild":
-            result[candidate.key] = ()
-            continue
+        route = routes[candidate.key]
+        disks = () if route.path == "rebuild" else candidate.vm.disks or ()
         volumes: list[Volume | None] = []
-        for index, disk in enumerate(candidate.vm.disks or ()):
-            where = candidate.where.at("disks", index)
-            need, row = _need(candidate, disk, where, table)
+        unfit: list[tuple[int, Unfit]] = []
+        unmapped: list[int] = []
+        for index, disk in enumerate(disks):
+            need, row = _need(candidate, disk, candidate.where.at("disks", index), table)
             # a StorageMap finds a disk by its datastore, whatever class was asked for
-            if need is None or (disk.datastore is None and routes[candidate.key].path == "forklift"):
-                unmapped[candidate.source, disk.datastore or ""].append((candidate.vm.name, where))
+            if need is None or (disk.datastore is None and route.path == "forklift"):
+                unmapped.append(index)
                 volumes.append(None)
                 continue
             volume = yield from _volume(candidate, f"disk-{index}", need, row, table)
             if isinstance(volume, Unfit):
-                unfit[volume].append((candidate.vm.name, f"disk-{index}"))
+                unfit.append((index, volume))
             volumes.append(volume if isinstance(volume, Volume) else None)
-        result[candidate.key] = tuple(volumes)
+        result[candidate.key] = Allocated(tuple(volumes), tuple(unfit), tuple(unmapped))
+    return result
+
+
+def check_allocated(candidates: Iterable[Candidate], allocated: Mapping[str, Allocated]) -> Noting[None]:
+    """Report disks without a volume, those with one reason together."""
+    unmapped: defaultdict[tuple[str, str], list[tuple[str, Where]]] = defaultdict(list)
+    unfit: defaultdict[Unfit, list[tuple[str, str]]] = defaultdict(list)
+    for candidate in candidates:
+        found = allocated[candidate.key]
+        for index in found.unmapped:
+            datastore = (candidate.vm.disks or ())[index].datastore or ""
+            where = candidate.where.at("disks", index)
+            unmapped[candidate.source, datastore].append((candidate.vm.name, where))
+        for index, why in found.unfit:
+            unfit[why].append((candidate.vm.name, f"disk-{index}"))
     for why, disks in unfit.items():
         yield from _report_unfit(why, disks)
-    for (vcenter, datastore), found in sorted(unmapped.items()):
-        yield from _report_unmapped(vcenter, datastore, found)
-    return result
+    for (vcenter, datastore), places in sorted(unmapped.items()):
+        yield from _report_unmapped(vcenter, datastore, places)
 
 
 def wanted_migration(candidate: Candidate) -> LiveMigration:

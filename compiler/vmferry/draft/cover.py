@@ -5,9 +5,13 @@ import fnmatch
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
-from vmferry.model.spec import VirtualMachine
+import msgspec
+
+from vmferry.estate.matching import Matcher
+from vmferry.model.spec import Match, VirtualMachine
 
 MAX_GLOB = 1000
 _SPECIAL = re.compile(r"[*?[]")
@@ -89,41 +93,10 @@ class Names:
 
 
 def selects(match: Mapping[str, Any], member: Member) -> bool:
-    """Return whether a rule's `match` of the draft selects a VM, as resolve/selection.py would."""
-    vm = member.vm
-    for field, wanted in match.items():
-        if field == "template":
-            if bool(vm.template) is not wanted:
-                return False
-        elif field == "customAttributes":
-            if not all(_any((glob,), (vm.custom_attributes.get(name),)) for name, glob in wanted.items()):
-                return False
-        elif not _any((wanted,) if isinstance(wanted, str) else tuple(wanted), _values(field, member)):
-            return False
-    return True
+    """Return whether a rule's `match` of the draft selects a VM."""
+    return _matcher(msgspec.json.encode(match, order="sorted"))(member.vm, member.source)
 
 
-def _values(field: str, member: Member) -> tuple[str | None, ...]:
-    vm = member.vm
-    match field:
-        case "folder":
-            return (vm.folder, f"{vm.folder}/{vm.name}") if vm.folder else ()
-        case "tags":
-            return vm.tags
-        case "resourcePool":
-            return (vm.resource_pool,)
-        case "source":
-            return (member.source,)
-        case _:
-            value: str | None = getattr(vm, field)
-            return (value,)
-
-
-_compiled: dict[tuple[str, ...], re.Pattern[str]] = {}
-
-
-def _any(globs: tuple[str, ...], values: Iterable[str | None]) -> bool:
-    pattern = _compiled.get(globs)
-    if pattern is None:
-        pattern = _compiled[globs] = re.compile("|".join(map(fnmatch.translate, globs)))
-    return any(value is not None and pattern.match(value) is not None for value in values)
+@cache
+def _matcher(match: bytes) -> Matcher:
+    return Matcher(msgspec.json.decode(match, type=Match))

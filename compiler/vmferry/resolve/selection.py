@@ -1,8 +1,6 @@
 """Which decisions apply to a VM: defaults, then `assign` rules in order, then its own entry."""
 
-import fnmatch
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -10,11 +8,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vmferry.estate.identity import key_of
+from vmferry.estate.matching import Matcher
 from vmferry.estate.statements import DEFINED_TWICE, UNDEFINED_REFERENCE
 from vmferry.model.finding import Where
 from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.project import Entry, Project
-from vmferry.model.spec import Assign, Decisions, ForMany, Match, VirtualMachine
+from vmferry.model.spec import Assign, Decisions, ForMany, MigrationSpec, VirtualMachine
 from vmferry.resolve.declared import MATCHES_NO_VM
 from vmferry.resolve.notes import Noting, decide
 
@@ -39,43 +38,98 @@ class Candidate(Struct, frozen=True, kw_only=True):
         return self.origins.get(field, self.where)
 
 
+class Chosen(Struct, frozen=True):
+    """The VMs of a part of the estate with the decisions that apply, and the numbers of the rules that were of use."""
+
+    candidates: tuple[Candidate, ...]
+    used: frozenset[int]
+
+
 def is_raw(candidate: Candidate) -> bool:
     """Return whether a VM's disks are copied as they are, and nobody converts the guest."""
     return candidate.decisions.conversion == "skip"
 
 
+class Chooser:
+    """The defaults and `assign` rules of a spec, made ready for many VMs."""
+
+    def __init__(self, spec: MigrationSpec, where: Where) -> None:
+        self.sources = [source.name for source in spec.sources]
+        self.rules = [_Rule(rule, where.at("assign", i)) for i, rule in enumerate(spec.assign)]
+        self.defaults = [(field, value) for field in _EVERY if (value := getattr(spec.defaults, field)) is not None]
+        self.default_place = where.at("defaults")
+
+    def choose(self, entries: Iterable[Entry]) -> Noting[Chosen]:
+        """Return what applies to each VM. No VM's depend on another's; a VM of an unknown vCenter is a finding."""
+        candidates: list[Candidate] = []
+        used: set[int] = set()
+        for entry in entries:
+            source = entry.vm.source or (self.sources[0] if len(self.sources) == 1 else None)
+            if source is None or source not in self.sources:
+                yield from _unknown_source(entry, self.sources)
+                continue
+            rules = [index for index, rule in enumerate(self.rules) if rule.matches(entry.vm, source)]
+            used.update(rules)
+            candidate = self._decide(entry, source, [self.rules[index] for index in rules])
+            yield from _tell_facts(candidate, entry)
+            if entry.overrides:
+                own = ", ".join(entry.overrides)
+                yield decide(candidate.key, "facts", own, "stated in the spec, over the inventory", where=entry.where)
+            candidates.append(candidate)
+        return Chosen(tuple(candidates), frozenset(used))
+
+    def _decide(self, entry: Entry, source: str, rules: list["_Rule"]) -> Candidate:
+        vm = entry.vm
+        values = dict(self.defaults)
+        origins = {field: self.default_place.at(_yaml_name(field)) for field, _ in self.defaults}
+        for rule in rules:
+            _lay(rule.values, values)
+            origins.update(rule.origins)
+        own = {field: value for field in _FIELDS if (value := getattr(vm, field)) is not None}
+        _lay(own, values)
+        for field in own:
+            origins[field] = entry.where.at(_yaml_name(field))
+        facts: dict[str, Any] = {field: values.pop(field) for field in _FACTS if field in values}
+        vm = _with_facts(vm, facts)
+        for field in facts:
+            if getattr(vm, field) is getattr(entry.vm, field):
+                del origins[field]
+        return Candidate(
+            key=key_of(vm, source),
+            source=source,
+            vm=vm,
+            decisions=Decisions(**values),
+            origins=origins,
+            where=entry.where,
+        )
+
+
 def select(project: Project) -> Noting[tuple[Candidate, ...]]:
-    """Return every VM once, sorted by key. Duplicates and unknown vCenters are findings."""
-    spec = project.spec
-    names = [source.name for source in spec.sources]
-    rules = [_Rule(rule, project.where.at("assign", i)) for i, rule in enumerate(spec.assign)]
-    defaults = [(field, value) for field in _EVERY if (value := getattr(spec.defaults, field)) is not None]
-    default_place = project.where.at("defaults")
+    """Return every VM once, sorted by key. Duplicates, unknown vCenters and rules for no VM are findings."""
+    chooser = Chooser(project.spec, project.where)
+    chosen = yield from chooser.choose(project.entries)
+    return (yield from unite(chooser, [chosen]))
+
+
+def unite(chooser: Chooser, parts: Iterable[Chosen]) -> Noting[tuple[Candidate, ...]]:
+    """Return the VMs of all parts of an estate, sorted by key. A second entry of a VM is a finding."""
     found: dict[str, Candidate] = {}
-    for entry in project.entries:
-        source = entry.vm.source or (names[0] if len(names) == 1 else None)
-        if source is None or source not in names:
-            yield from _unknown_source(entry, names)
-            continue
-        candidate = _decide(entry, source, defaults, default_place, rules)
-        yield from _tell_facts(candidate, entry)
-        if entry.overrides:
-            own = ", ".join(entry.overrides)
-            yield decide(candidate.key, "facts", own, "stated in the spec, over the inventory", where=entry.where)
-        known = found.setdefault(candidate.key, candidate)
-        if known is not candidate:
-            yield DEFINED_TWICE.finding(
-                f"VM {candidate.key} has a second entry; the other is in {known.where.file}",
-                "keep one of the two; VMs of one name in one vCenter need their `id`",
-                where=entry.where.at("name"),
-                vms=(candidate.vm.name,),
-            )
-    for rule in rules:
-        if not rule.used:
+    used: set[int] = set()
+    for part in parts:
+        used |= part.used
+        for candidate in part.candidates:
+            known = found.setdefault(candidate.key, candidate)
+            if known is not candidate:
+                yield DEFINED_TWICE.finding(
+                    f"VM {candidate.key} has a second entry; the other is in {known.where.file}",
+                    "keep one of the two; VMs of one name in one vCenter need their `id`",
+                    where=candidate.where.at("name"),
+                    vms=(candidate.vm.name,),
+                )
+    for index, rule in enumerate(chooser.rules):
+        if index not in used:
             yield MATCHES_NO_VM.finding(
-                "this `assign` rule matches no VM",
-                "correct its `match`, or remove it",
-                where=rule.where,
+                "this `assign` rule matches no VM", "correct its `match`, or remove it", where=rule.where
             )
     return tuple(found[key] for key in sorted(found))
 
@@ -96,35 +150,6 @@ def _unknown_source(entry: Entry, names: list[str]) -> Noting[None]:
             where=entry.where.at("source"),
             vms=(vm.name,),
         )
-
-
-def _decide(
-    entry: Entry, source: str, defaults: list[tuple[str, Any]], default_place: Where, rules: "list[_Rule]"
-) -> Candidate:
-    vm = entry.vm
-    values = dict(defaults)
-    origins = {field: default_place.at(_yaml_name(field)) for field, _ in defaults}
-    for rule in rules:
-        if rule.matches(vm, source):
-            _lay(rule.values, values)
-            origins.update(rule.origins)
-    own = {field: value for field in _FIELDS if (value := getattr(vm, field)) is not None}
-    _lay(own, values)
-    for field in own:
-        origins[field] = entry.where.at(_yaml_name(field))
-    facts: dict[str, Any] = {field: values.pop(field) for field in _FACTS if field in values}
-    vm = _with_facts(vm, facts)
-    for field in facts:
-        if getattr(vm, field) is getattr(entry.vm, field):
-            del origins[field]
-    return Candidate(
-        key=key_of(vm, source),
-        source=source,
-        vm=vm,
-        decisions=Decisions(**values),
-        origins=origins,
-        where=entry.where,
-    )
 
 
 def _with_facts(vm: VirtualMachine, facts: dict[str, Any]) -> VirtualMachine:
@@ -166,57 +191,6 @@ class _Rule:
 
     def __init__(self, rule: Assign, where: Where) -> None:
         self.where = where
-        self.used = False
+        self.matches = Matcher(rule.match)
         self.values = {field: value for field in _EVERY if (value := getattr(rule.set, field)) is not None}
         self.origins = {field: where.at("set", _yaml_name(field)) for field in self.values}
-        self._tests = tuple(_tests(rule.match))
-
-    def matches(self, vm: VirtualMachine, source: str) -> bool:
-        """Return whether every test holds, and remember that the rule is of use."""
-        if all(test(vm, source) for test in self._tests):
-            self.used = True
-            return True
-        return False
-
-
-_Test = Callable[[VirtualMachine, str], bool]
-
-_READERS: dict[str, Callable[[VirtualMachine, str], Iterable[str | None]]] = {
-    "name": lambda vm, _: (vm.name,),
-    "source": lambda _, source: (source,),
-    "datacenter": lambda vm, _: (vm.datacenter,),
-    # as a path in the inventory: /Prod/Web/* is whatever lies in /Prod/Web, at any depth
-    "folder": lambda vm, _: (vm.folder, f"{vm.folder}/{vm.name}") if vm.folder else (),
-    "cluster": lambda vm, _: (vm.cluster,),
-    "host": lambda vm, _: (vm.host,),
-    "resource_pool": lambda vm, _: (vm.resource_pool,),
-    "network": lambda vm, _: (nic.network for nic in vm.nics or ()),
-    "datastore": lambda vm, _: (disk.datastore for disk in vm.disks or ()),
-    "os": lambda vm, _: (vm.os,),
-    "guest_id": lambda vm, _: (vm.guest_id,),
-    "power_state": lambda vm, _: (vm.power_state,),
-    "tags": lambda vm, _: vm.tags,
-}
-
-
-def _tests(match: Match) -> Iterable[_Test]:
-    for field, reader in _READERS.items():
-        globs = getattr(match, field)
-        if globs is not None:
-            yield _any_of((globs,) if isinstance(globs, str) else globs, reader)
-    if match.template is not None:
-        wanted = match.template
-        yield lambda vm, _: bool(vm.template) is wanted
-    for name, glob in sorted(match.custom_attributes.items()):
-        yield _attribute(name, glob)
-
-
-def _any_of(globs: tuple[str, ...], reader: Callable[[VirtualMachine, str], Iterable[str | None]]) -> _Test:
-    pattern = re.compile("|".join(fnmatch.translate(glob) for glob in globs))
-    matches = cache(lambda value: value is not None and pattern.match(value) is not None)  # values come again and again
-    return lambda vm, source: any(map(matches, reader(vm, source)))
-
-
-def _attribute(name: str, glob: str) -> _Test:
-    pattern = re.compile(fnmatch.translate(glob))
-    return lambda vm, _: (value := vm.custom_attributes.get(name)) is not None and bool(pattern.match(value))

@@ -1,11 +1,10 @@
 """What stands in a spec and comes to nothing: entries nobody uses, decisions that are always overridden."""
 
-import fnmatch
-import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 from vmferry.estate.identity import Directory, of_vm
+from vmferry.estate.matching import Matcher
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Path, Where
 from vmferry.model.inventory import FACTS
@@ -306,30 +305,5 @@ def ignored_application(review: Review) -> Iterator[Problem]:
 
 def _matches_any(match: Match, review: Review) -> bool:
     """Return whether an `assign` rule is for any VM at all."""
-    stated = [field for field in Match.__struct_fields__ if getattr(match, field) not in (None, {})]
-    tests = [_test(match, field) for field in stated]
-    return any(all(test(subject.vm, subject.source) for test in tests) for subject in review.subjects)
-
-
-_Read = Callable[[VirtualMachine, str], Iterable[str | None]]
-
-_READERS: dict[str, _Read] = {
-    "source": lambda _, source: (source,),
-    "folder": lambda vm, _: (vm.folder, f"{vm.folder}/{vm.name}"),
-    "network": lambda vm, _: (nic.network for nic in vm.nics or ()),
-    "datastore": lambda vm, _: (disk.datastore for disk in vm.disks or ()),
-    "tags": lambda vm, _: vm.tags,
-}
-
-
-def _test(match: Match, field: str) -> Callable[[VirtualMachine, str], bool]:
-    """Return the test of one field of a `match`."""
-    if field == "template":
-        return lambda vm, _: bool(vm.template) is match.template
-    if field == "custom_attributes":
-        globs = match.custom_attributes
-        return lambda vm, _: all(fnmatch.fnmatchcase(vm.custom_attributes.get(k, ""), v) for k, v in globs.items())
-    wanted = getattr(match, field)
-    pattern = re.compile("|".join(map(fnmatch.translate, (wanted,) if isinstance(wanted, str) else wanted)))
-    read: _Read = _READERS.get(field, lambda vm, _: (getattr(vm, field),))
-    return lambda vm, source: any(value is not None and pattern.match(value) for value in read(vm, source))
+    matches = Matcher(match)
+    return any(matches(subject.vm, subject.source) for subject in review.subjects)

@@ -21,6 +21,7 @@ VERBS = {
     "verify": "Build compiled output with kustomize and check it.",
     "report": "Count what stands in the way of a migration.",
     "rules": "List the rules, or explain one.",
+    "cache": "Show or clear the cache.",
     "schema": "Print the JSON Schemas of the spec files.",
     "completion": "Print the completion script of a shell.",
 }

@@ -1,14 +1,17 @@
 """Arguments and options that several verbs share."""
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
+
+from vmferry.cache import Cache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,6 +63,29 @@ def all_option(function: F) -> F:
     """Add --all, for findings."""
     text = "Show every finding, however many are alike."
     return click.option("--all", "everything", is_flag=True, help=text, callback=remember)(function)
+
+
+def cache_dir_option(function: F) -> F:
+    """Add --cache-dir."""
+    return click.option(
+        "--cache-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="VMFERRY_CACHE_DIR",
+        help="Directory of the cache. [env: VMFERRY_CACHE_DIR; default: the user's cache directory]",
+    )(function)
+
+
+def cache_options(function: F) -> F:
+    """Add --cache-dir and --no-cache; the command gets a `Cache` as ``cache``, which is closed after it."""
+
+    @functools.wraps(function)
+    def wrapped(*arguments: Any, cache_dir: Path | None, no_cache: bool, **options: Any) -> Any:
+        with contextlib.closing(Cache(cache_dir, enabled=not no_cache)) as cache:
+            return function(*arguments, cache=cache, **options)
+
+    text = "Neither read nor write the cache. [env: VMFERRY_NO_CACHE]"
+    option = click.option("--no-cache", is_flag=True, envvar="VMFERRY_NO_CACHE", help=text)
+    return cast("F", cache_dir_option(option(wrapped)))
 
 
 class Moment(click.ParamType[datetime]):

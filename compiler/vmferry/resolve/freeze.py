@@ -31,6 +31,11 @@ class Frozen(Struct, frozen=True):
     machines: dict[str, Machine] = {}
     by_candidate: dict[str, str] = {}  # key of a candidate -> key it is frozen under
 
+    def of_sources(self, names: Iterable[str]) -> tuple[Machine, ...]:
+        """Return the frozen VMs of some vCenters: those of one that is gone are one error, and no rivals."""
+        known = set(names)
+        return tuple(machine for machine in self.machines.values() if machine.source in known)
+
     def key(self, candidate: Candidate) -> str | None:
         """Return the key a candidate is frozen under; None for one that is not."""
         return self.by_candidate.get(candidate.key)

@@ -47,10 +47,10 @@ _GRACE = {"windows": 3600, "linux": 180, "other": 180}  # seconds; common-instan
 class Parts(Struct, frozen=True, kw_only=True):
     """What other passes decided, by key of the VM."""
 
-    routes: dict[str, Route]
-    names: dict[str, str]
-    namespaces: dict[str, str]
-    nics: dict[str, Attached]
+    routes: Mapping[str, Route]
+    names: Mapping[str, str]
+    namespaces: Mapping[str, str]
+    nics: Mapping[str, Attached]
     volumes: Mapping[str, Allocated]
     owners: Mapping[str, str]  # shared disk -> key of the VM whose base creates the claim
 
@@ -61,17 +61,14 @@ def build(
     cluster: Cluster,
     networks: NetworkMap,
     storage: StorageMap,
-    known: Iterable[Machine],
+    golden: Mapping[tuple[str, str], Machine | None],
 ) -> Noting[dict[str, Machine]]:
     """Return the machine of each VM whose facts suffice; what is unknown is a finding.
 
-    ``known`` are machines that were decided before: templates among them can be cloned.
+    ``golden`` are the templates that can be cloned, by vCenter and name; None is one with errors of its own.
     """
-    golden: dict[tuple[str, str], Machine | None] = {(m.source, m.name): m for m in known if m.golden}
-    golden |= {(c.source, c.vm.name): None for c in candidates if c.vm.template}  # until they are decided
     result: dict[str, Machine] = {}
-    # templates first: their clones have the same disks
-    for candidate in sorted(candidates, key=lambda each: not each.vm.template):
+    for candidate in candidates:
         if not (yield from _complete(candidate, parts)):
             continue
         if parts.routes[candidate.key].path == "rebuild":
@@ -80,9 +77,7 @@ def build(
             machine = yield from _copied(candidate, parts, cluster, networks, storage, golden)
         if machine is not None:
             result[candidate.key] = machine
-            if machine.golden:
-                golden[machine.source, machine.name] = machine
-    return {key: result[key] for key in sorted(result)}
+    return result
 
 
 def _complete(candidate: Candidate, parts: Parts) -> Noting[bool]:

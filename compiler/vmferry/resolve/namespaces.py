@@ -1,6 +1,7 @@
 """Into which namespace a VM goes: as stated, else by its resource pool or folder."""
 
 import difflib
+from collections.abc import Iterable
 from functools import cache, partial
 
 from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE, UNDEFINED_REFERENCE
@@ -11,9 +12,8 @@ from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate
 
 
-def place(candidates: tuple[Candidate, ...], namespaces: tuple[Namespace, ...], where: Where) -> Noting[dict[str, str]]:
+def place(candidates: Iterable[Candidate], namespaces: tuple[Namespace, ...], where: Where) -> Noting[dict[str, str]]:
     """Return the namespace of each VM by key; a VM without one is a finding. ``where`` is the spec."""
-    yield from _check(namespaces, where)
     known = {namespace.name for namespace in namespaces}
     rank = cache(partial(_ranked, namespaces))  # many VMs share a folder
     result: dict[str, str] = {}
@@ -36,7 +36,8 @@ def _reason(source: NamespaceSource | None) -> str:
     return f"resource pool {source.resource_pool}" if source.resource_pool else f"folder {source.folder}"
 
 
-def _check(namespaces: tuple[Namespace, ...], where: Where) -> Noting[None]:
+def check_namespaces(namespaces: tuple[Namespace, ...], where: Where) -> Noting[None]:
+    """Report namespaces that are defined twice, or by pool and folder at once."""
     seen: set[str] = set()
     for index, namespace in enumerate(namespaces):
         if namespace.name in seen:

@@ -1,0 +1,148 @@
+"""From machines and the names of their groups to move groups: what each one shares, and what its stage brings."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from vmferry.estate.statements import ASSIGNMENTS_MISFIT
+from vmferry.model.blueprint import Group, Machine, NetworkPair, StoragePair
+from vmferry.model.finding import Where
+from vmferry.model.project import Project
+from vmferry.model.spec import GroupState, Phase
+from vmferry.resolve import stages
+from vmferry.resolve.cutovers import vm_cutovers
+from vmferry.resolve.declared import NO_SUCH_GROUP
+from vmferry.resolve.names import fit
+from vmferry.resolve.notes import Noting, decide
+from vmferry.resolve.selection import Candidate
+
+
+def unresolved(candidates: tuple[Candidate, ...], machines: Mapping[str, Machine]) -> Counter[str]:
+    """Return how many VMs of each phase have errors of their own, so that they are in no group."""
+    return Counter(c.decisions.phase for c in candidates if c.decisions.phase is not None and c.key not in machines)
+
+
+def _is_consequence(name: str, by_group: Mapping[str, list[Machine]], unresolved: Mapping[str, int]) -> bool:
+    """Return whether a group may be without VMs only because they have errors: it would be the next of its phase."""
+    phase, _, number = name.rpartition("-")
+    known = sum(other.rpartition("-")[0] == phase for other in by_group)
+    return number.isdigit() and int(number) <= known + unresolved.get(phase, 0) and phase in unresolved
+
+
+def assemble(
+    project: Project,
+    phases: tuple[Phase, ...],
+    machines: tuple[Machine, ...],
+    unresolved: Mapping[str, int],
+) -> Noting[tuple[Group, ...]]:
+    """Return the groups in the order of phases and names, each with what its stage brings."""
+    spec, where = project.spec, project.where.at("groups")
+    by_group: defaultdict[str, list[Machine]] = defaultdict(list)
+    for machine in machines:
+        by_group[machine.group].append(machine)
+    for name in spec.groups:
+        if name not in by_group and not _is_consequence(name, by_group, unresolved):
+            yield NO_SUCH_GROUP.finding(
+                f"group {name} does not exist",
+                f"groups: {', '.join(sorted(by_group)) or 'none'}; `vmferry explain SPEC --all` shows who is where",
+                where=where.at(name, key=True),
+            )
+    ranks = {phase.name: rank for rank, phase in enumerate(phases)}
+    known = {phase.name: phase for phase in phases}
+    result: list[Group] = []
+    for name in sorted(by_group, key=lambda item: (ranks.get(by_group[item][0].phase, -1), item)):
+        members = tuple(sorted(by_group[name], key=lambda machine: machine.key))
+        phase = known.get(members[0].phase)
+        if phase is None:
+            if stages.frozen(spec.groups.get(name, GroupState()).stage):
+                yield from _check_phase(name, members, where)
+            continue  # of the others, the phase was reported where it is named
+        result.append((yield from _group(project, name, members, phase)))
+    return tuple(result)
+
+
+def _check_phase(name: str, members: tuple[Machine, ...], where: Where) -> Noting[None]:
+    """Report a frozen group whose phase is gone."""
+    yield ASSIGNMENTS_MISFIT.finding(
+        f"group {name} is in phase {members[0].phase}, which the spec does not define",
+        "restore the phase under that name: its VMs are frozen in it",
+        where=where.at(name),
+        vms=tuple(machine.name for machine in members),
+    )
+
+
+def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Phase) -> Noting[Group]:
+    spec, first = project.spec, members[0]
+    state = spec.groups.get(name, GroupState())
+    where = project.where.at("groups", name)
+    if name in spec.groups:
+        yield from stages.check_state(name, state, first.method, phase, where)
+    present = stages.layers(first.method, members)
+    return Group(
+        name=name,
+        full_name=fit(f"{spec.metadata.name}-{name}", 63),
+        phase=phase.name,
+        phase_kind=phase.kind,
+        stage=state.stage,
+        attempt=state.attempt,
+        cutover=state.cutover,
+        vm_cutover=(yield from vm_cutovers(name, state, members, phase, where)),
+        running=stages.running(state.stage),
+        frozen=stages.frozen(state.stage),
+        path=first.path,
+        method=first.method,
+        source=first.source,
+        namespace=first.namespace,
+        placement=first.placement,
+        preserve_static_ips=first.preserve_static_ips,
+        transfer_network=first.transfer_network,
+        forklift=first.forklift,
+        machines=members,
+        networks=_network_pairs(members),
+        storage=_storage_pairs(members),
+        layers=present,
+        steps=stages.steps(first.method, state.stage, present, spec.target.gitops.engine),
+    )
+
+
+def _network_pairs(machines: tuple[Machine, ...]) -> tuple[NetworkPair, ...]:
+    """Return the rows of a group's NetworkMap. Several for one network are in the order in which NICs take them."""
+    pairs: dict[tuple[str, str], dict[tuple[int, str], NetworkPair]] = defaultdict(dict)
+    for machine in machines:
+        on: Counter[tuple[str, str]] = Counter()
+        for nic in machine.nics:
+            source = (nic.network.name, nic.network.id or "")
+            if all(nic.nad != pair.nad for pair in pairs[source].values()):
+                pairs[source][on[source], nic.nad or ""] = NetworkPair(source=nic.network, nad=nic.nad)
+            on[source] += 1
+        for dropped in machine.dropped_nics:
+            source = (dropped.network.name, dropped.network.id or "")
+            pairs[source][0, ""] = NetworkPair(source=dropped.network, nad=None, ignored=True)
+    return tuple(rows[order] for _, rows in sorted(pairs.items()) for order in sorted(rows))
+
+
+def _storage_pairs(machines: tuple[Machine, ...]) -> tuple[StoragePair, ...]:
+    pairs = {
+        (disk.datastore.name, disk.datastore.id or ""): StoragePair(
+            source=disk.datastore,
+            storage_class=disk.storage_class,
+            access_mode=disk.access_mode,
+            volume_mode=disk.volume_mode,
+            offload=disk.offload,
+        )
+        for machine in machines
+        for disk in machine.disks
+        if disk.datastore is not None
+    }
+    return tuple(pairs[name] for name in sorted(pairs))
+
+
+def explain_groups(groups: tuple[Group, ...]) -> Noting[None]:
+    """Note of each VM which phase and group it is in, and with what it shares that."""
+    for group in groups:
+        why = f"phase {group.phase}, path {group.path}, method {group.method}, namespace {group.namespace}"
+        for machine in group.machines:
+            yield decide(machine.key, "phase", group.phase, f"stage of its group: {group.stage}")
+            yield decide(machine.key, "group", group.name, f"{len(group.machines)} VMs share {why}")
+            if group.method == "job" and machine.conversion is not None:
+                since = f"since attempt {machine.conversion.attempt} began (assignments.yaml)"
+                yield decide(machine.key, "conversion", machine.conversion.image, since)

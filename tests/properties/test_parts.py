@@ -12,6 +12,7 @@ from tests.properties.estates import Estate, estates
 
 from vmferry.load.project import load
 from vmferry.model.project import Project
+from vmferry.resolve.cards import cards_of
 from vmferry.resolve.deciding import make, ways
 from vmferry.resolve.disposition import dispose
 from vmferry.resolve.names import name_machines
@@ -56,8 +57,9 @@ def decided(project: Project, dice: random.Random) -> None:
     assert together(ways_of_parts, lambda each: each.namespaces) == found[0].namespaces
     assert notes(*ways_of_parts) == notes(found)
 
-    names = value_of(name_machines(moving, found[0].namespaces, (), ()))
-    owners, _ = value_of(share(moving, found[0].namespaces))
+    cards = cards_of(moving)
+    names = value_of(name_machines(tuple(cards.values()), found[0].namespaces, (), ()))
+    owners, _ = value_of(share(tuple(cards.values()), found[0].namespaces))
 
     def making(part: tuple[Candidate, ...], golden: dict[tuple[str, str], Any]) -> Noting[Any]:
         return make(part, found[0], names, owners, golden, tables)

@@ -1,7 +1,7 @@
 """From machines and the names of their groups to move groups: what each one shares, and what its stage brings."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.model.blueprint import Group, Machine, NetworkPair, StoragePair
@@ -9,16 +9,16 @@ from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, Phase
 from vmferry.resolve import stages
+from vmferry.resolve.cards import Card
 from vmferry.resolve.cutovers import vm_cutovers
 from vmferry.resolve.declared import NO_SUCH_GROUP
 from vmferry.resolve.names import fit
 from vmferry.resolve.notes import Noting, decide
-from vmferry.resolve.selection import Candidate
 
 
-def unresolved(candidates: tuple[Candidate, ...], machines: Mapping[str, Machine]) -> Counter[str]:
+def unresolved(cards: Iterable[Card], machines: Mapping[str, Machine]) -> Counter[str]:
     """Return how many VMs of each phase have errors of their own, so that they are in no group."""
-    return Counter(c.decisions.phase for c in candidates if c.decisions.phase is not None and c.key not in machines)
+    return Counter(card.phase for card in cards if card.phase is not None and card.key not in machines)
 
 
 def _is_consequence(name: str, by_group: Mapping[str, list[Machine]], unresolved: Mapping[str, int]) -> bool:

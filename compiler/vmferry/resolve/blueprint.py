@@ -11,6 +11,7 @@ from vmferry.model.project import Project
 from vmferry.model.review import Subject
 from vmferry.resolve import order, stages
 from vmferry.resolve.assembly import assemble, explain_groups, unresolved
+from vmferry.resolve.cards import cards_of
 from vmferry.resolve.claims import check_claims
 from vmferry.resolve.corrections import correct
 from vmferry.resolve.deciding import decide_machines
@@ -19,6 +20,7 @@ from vmferry.resolve.freeze import Frozen, assignments_of, begin, check_recorded
 from vmferry.resolve.groups import cut
 from vmferry.resolve.hooks import plan_hooks, plan_scripts
 from vmferry.resolve.notes import Noting, collect, decisions, findings
+from vmferry.resolve.paths import standard_vms
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.shared import check_left
 from vmferry.resolve.sources import plan_sources
@@ -54,18 +56,22 @@ def _passes(project: Project) -> Noting[Resolution]:
     candidates = yield from select(project)
     moving, left = yield from dispose(candidates)
     yield from order.check_phases(moving, phases)
-    was = yield from thaw(project, moving)
+    every = cards_of(candidates)
+    cards = {candidate.key: every[candidate.key] for candidate in moving}
+    standard = standard_vms(moving, spec.settings.auto)
+    was = yield from thaw(project, tuple(cards.values()))
     live = tuple(candidate for candidate in moving if was.key(candidate) is None)
+    fresh = tuple(cards[candidate.key] for candidate in live)
     tables = yield from prepare(project)
-    today = decide_again(moving, was, tables)
+    today = decide_again(moving, cards, standard, was, tables)
     was = yield from correct(project, was, today.machines)
-    decided = yield from decide_machines(live, moving, tables, was, was.machines.values())
-    yield from check_left(live, candidates, was)
-    needs = yield from order.dependencies(moving, candidates)
+    decided = yield from decide_machines(live, cards, standard, tables, was, was.machines.values())
+    yield from check_left(fresh, every.values(), was)
+    needs = yield from order.dependencies(tuple(cards.values()), every.values())
     cycles = order.circles(needs)
-    yield from order.check_order(moving, needs, cycles, phases)
+    yield from order.check_order(tuple(cards.values()), needs, cycles, phases)
     closed = frozenset(machine.group for machine in was.machines.values())
-    places = {candidate.key: candidate.where for candidate in moving}
+    places = {key: card.where for key, card in cards.items()}
     ties = (*decided.ties, *order.within_phases(cycles, decided.machines))
     groups_of = yield from cut(
         decided.machines,
@@ -76,17 +82,17 @@ def _passes(project: Project) -> Noting[Resolution]:
         closed,
         places,
     )
-    fresh = [replace(machine, group=groups_of[key]) for key, machine in decided.machines.items()]
-    yield from check_claims((*was.of_sources(source.name for source in spec.sources), *fresh), places)
-    begun = tuple(begin(project, (*fresh, *was.machines.values())))
-    groups = yield from assemble(project, phases, begun, unresolved(live, decided.machines))
+    machines = [replace(machine, group=groups_of[key]) for key, machine in decided.machines.items()]
+    yield from check_claims((*was.of_sources(source.name for source in spec.sources), *machines), places)
+    begun = tuple(begin(project, (*machines, *was.machines.values())))
+    groups = yield from assemble(project, phases, begun, unresolved(fresh, decided.machines))
     places_now = turns(spec, begun)
     taken = places_of(groups, places_now)
     yield from check_recorded(project, groups)
-    yield from order.check_running(needs, groups, {c.key: was.key(c) or c.key for c in moving}, where)
+    yield from order.check_running(needs, groups, {key: was.key(card) or key for key, card in cards.items()}, where)
     yield from explain_groups(groups)
     yield from explain_frozen(project, was, today)
-    yield from report_staying(project, was, candidates, left, today.candidates)
+    yield from report_staying(project, was, every.values(), left, today.candidates)
     sources = yield from plan_sources(project)
     namespaces = yield from plan_namespaces(project, phases, groups, tables.networks)
     blueprint = Blueprint(

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from vmferry.model.blueprint import Machine
+from vmferry.resolve.cards import Card
 from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.machines import Parts, build
 from vmferry.resolve.names import name_machines, sanitize
 from vmferry.resolve.namespaces import check_namespaces, place
 from vmferry.resolve.networks import Attached, attach, check_attached
 from vmferry.resolve.notes import Noting
-from vmferry.resolve.paths import Route, route, standard_vms
+from vmferry.resolve.paths import Route, route
 from vmferry.resolve.selection import Candidate
 from vmferry.resolve.shared import share
 from vmferry.resolve.storage import Allocated, allocate, check_allocated
@@ -76,7 +77,8 @@ def make(
 
 def decide_machines(
     candidates: tuple[Candidate, ...],
-    everyone: tuple[Candidate, ...],
+    cards: Mapping[str, Card],
+    standard: Mapping[str, int],
     tables: Tables,
     was: Frozen,
     known: Iterable[Machine],
@@ -84,16 +86,17 @@ def decide_machines(
 ) -> Noting[Decided]:
     """Return the machines of these VMs.
 
-    ``everyone`` is all that move; ``was`` are frozen machines whose names are taken; ``known`` may be cloned.
-    ``names`` are those of the VMs in the target, where they have them already.
+    ``cards`` are those of all VMs that move, ``standard`` counts the standard ones of each vCenter. ``was`` are frozen
+    machines whose names are taken, ``known`` may be cloned. ``names`` are those in the target, where VMs have them.
     """
     others = was.of_sources(source.name for source in tables.spec.sources)
     yield from check_namespaces(tables.spec.namespaces, tables.where)
-    found = yield from ways(candidates, standard_vms(everyone, tables.spec.settings.auto), tables)
+    found = yield from ways(candidates, standard, tables)
+    own = tuple(cards[candidate.key] for candidate in candidates)
     if names is None:
         taken = {(machine.namespace, machine.target_name) for machine in others}
-        names = yield from name_machines(candidates, found.namespaces, taken, _wished(everyone, was))
-    owners, ties = yield from share(candidates, found.namespaces)
+        names = yield from name_machines(own, found.namespaces, taken, _wished(cards.values(), was))
+    owners, ties = yield from share(own, found.namespaces)
     templates = tuple(candidate for candidate in candidates if candidate.vm.template)
     golden: dict[tuple[str, str], Machine | None] = {(m.source, m.name): m for m in known if m.golden}
     golden |= {(candidate.source, candidate.vm.name): None for candidate in templates}
@@ -109,10 +112,10 @@ def decide_machines(
     return Decided({key: machines[key] for key in sorted(machines)}, ties)
 
 
-def _wished(everyone: Iterable[Candidate], was: Frozen) -> set[tuple[str, str]]:
+def _wished(everyone: Iterable[Card], was: Frozen) -> set[tuple[str, str]]:
     """Return the namespaces and names that frozen VMs would have had: rivals of those that are named now."""
     return {
-        (was.machines[key].namespace, sanitize(candidate.vm.name))
-        for candidate in everyone
-        if (key := was.key(candidate)) is not None and candidate.vm.target_name is None
+        (was.machines[key].namespace, sanitize(card.name))
+        for card in everyone
+        if (key := was.key(card)) is not None and card.target_name is None
     }

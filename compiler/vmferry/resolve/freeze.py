@@ -13,6 +13,7 @@ from vmferry.model.blueprint import Group, Machine, conversion_now
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, MigrationSpec, Stage
+from vmferry.resolve.cards import Card
 from vmferry.resolve.declared import FROZEN_DIFFERS
 from vmferry.resolve.machines import facts_digest
 from vmferry.resolve.notes import Noting, value_of
@@ -36,12 +37,12 @@ class Frozen(Struct, frozen=True):
         known = set(names)
         return tuple(machine for machine in self.machines.values() if machine.source in known)
 
-    def key(self, candidate: Candidate) -> str | None:
-        """Return the key a candidate is frozen under; None for one that is not."""
-        return self.by_candidate.get(candidate.key)
+    def key(self, vm: Card | Candidate) -> str | None:
+        """Return the key a VM is frozen under; None for one that is not."""
+        return self.by_candidate.get(vm.key)
 
 
-def thaw(project: Project, candidates: tuple[Candidate, ...]) -> Noting[Frozen]:
+def thaw(project: Project, cards: tuple[Card, ...]) -> Noting[Frozen]:
     """Return the machines whose group is past `planned`, each matched to the candidate it is."""
     spec, where = project.spec, project.where
     vms = project.assignments.vms if project.assignments else {}
@@ -52,13 +53,13 @@ def thaw(project: Project, candidates: tuple[Candidate, ...]) -> Noting[Frozen]:
             where=where.at("metadata", "name"),
         )
     yield from _check_record(spec, vms, where)
-    yield from _check_whole(spec, vms, candidates, where)
+    yield from _check_whole(spec, vms, cards, where)
     machines = {
         key: structs.replace(item.machine, key=key, group=item.group)  # in an edited record they may be others
         for key, item in sorted(vms.items())
         if item.machine is not None and frozen(_stage(spec.groups, item.group))
     }
-    return Frozen(machines, (yield from _match(machines, candidates)) if machines else {})
+    return Frozen(machines, (yield from _match(machines, cards)) if machines else {})
 
 
 def _stage(groups: Mapping[str, GroupState], name: str) -> Stage:
@@ -93,7 +94,7 @@ def _check_record(spec: MigrationSpec, vms: Mapping[str, Assignment], where: Whe
 def _check_whole(
     spec: MigrationSpec,
     vms: Mapping[str, Assignment],
-    candidates: tuple[Candidate, ...],
+    cards: tuple[Card, ...],
     where: Where,
 ) -> Noting[None]:
     """Report frozen groups of which fewer VMs are written down than were frozen, as after a merge that went wrong."""
@@ -106,7 +107,7 @@ def _check_whole(
         if len(items) >= was:
             continue
         phases = {item.machine.phase for item in items if item.machine is not None}
-        new = tuple(c.vm.name for c in candidates if c.key not in vms and c.decisions.phase in phases)
+        new = tuple(card.name for card in cards if card.key not in vms and card.phase in phases)
         perhaps = f"; {', '.join(new[:_SHOWN])} {'has' if len(new) == 1 else 'have'} none" if new else ""
         yield ASSIGNMENTS_MISFIT.finding(
             f"assignments: {was} VMs are frozen in group {name}, and only {len(items)} have a record{perhaps}",
@@ -116,36 +117,33 @@ def _check_whole(
         )
 
 
-def _match(machines: Mapping[str, Machine], candidates: tuple[Candidate, ...]) -> Noting[dict[str, str]]:
+def _match(machines: Mapping[str, Machine], cards: tuple[Card, ...]) -> Noting[dict[str, str]]:
     """Return which frozen machine each candidate is. What could be one and cannot be told is an error."""
     known = [identity.of_machine(machine, key) for key, machine in machines.items()]
-    marks = {candidate.key: identity.of_vm(candidate.vm, candidate.source) for candidate in candidates}
-    found = identity.match(known, marks.values())
-    yield from _check_doubles(
-        known, [(each, marks[each.key]) for each in candidates if each.key not in found], machines
-    )
+    found = identity.match(known, (card.mark for card in cards))
+    yield from _check_doubles(known, [card for card in cards if card.key not in found], machines)
     return found
 
 
 def _check_doubles(
     known: list[identity.Mark],
-    others: Iterable[tuple[Candidate, identity.Mark]],
+    others: Iterable[Card],
     machines: Mapping[str, Machine],
 ) -> Noting[None]:
     """Report VMs that look like a frozen one and are not known to be it: they would move twice."""
     likes = identity.Likes(known)
-    for candidate, mark in others:
-        was = likes.of(mark)
+    for card in others:
+        was = likes.of(card.mark)
         if was is None:
             continue
         group = machines[was.key].group
-        if was.key == mark.key:
-            message = f"VM {candidate.vm.name} has the id of {was.name} ({was.key}), which is frozen in group {group}"
+        if was.key == card.key:
+            message = f"VM {card.name} has the id of {was.name} ({was.key}), which is frozen in group {group}"
             fix = "in a rebuilt vCenter ids are given again: restore the id of its entry, or name the vCenter otherwise"
         else:
-            message = f"VM {candidate.key} has the name or UUID of {was.key}, which is frozen in group {group}"
+            message = f"VM {card.key} has the name or UUID of {was.key}, which is frozen in group {group}"
             fix = "if it is the same VM, give its entry the id it is frozen with; if not, another name and uuid"
-        yield ASSIGNMENTS_MISFIT.finding(message, fix, where=candidate.where.at("name"), vms=(candidate.vm.name,))
+        yield ASSIGNMENTS_MISFIT.finding(message, fix, where=card.where.at("name"), vms=(card.name,))
 
 
 def begin(project: Project, machines: Iterable[Machine]) -> Iterator[Machine]:

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from vmferry.estate.identity import TARGET_NAME_TWICE
+from vmferry.resolve.cards import Card
 from vmferry.resolve.declared import NAME_CHANGED
 from vmferry.resolve.notes import Noting, decide
-from vmferry.resolve.selection import Candidate
 
 MAX_NAME = 63
 MAX_CLAIM = 46
@@ -34,7 +34,7 @@ def fit(name: str, limit: int) -> str:
 
 
 def name_machines(
-    candidates: tuple[Candidate, ...],
+    cards: tuple[Card, ...],
     namespaces: Mapping[str, str],
     taken: Collection[tuple[str, str]],
     wished: Collection[tuple[str, str]],
@@ -45,54 +45,54 @@ def name_machines(
     is frozen is a rival still, or VMs would change their names when it is. A name that somebody stated is never
     changed: if it is taken, that is a finding. Derived names that collide get a digest of the VM's key.
     """
-    wishes: defaultdict[tuple[str, str], list[Candidate]] = defaultdict(list)
+    wishes: defaultdict[tuple[str, str], list[Card]] = defaultdict(list)
     names: dict[str, str] = {}
     used = set(taken)
-    for candidate in candidates:
-        stated = candidate.vm.target_name
-        namespace = namespaces.get(candidate.key, "")
+    for card in cards:
+        stated = card.target_name
+        namespace = namespaces.get(card.key, "")
         if stated is None:
-            wishes[namespace, sanitize(candidate.vm.name)].append(candidate)
+            wishes[namespace, sanitize(card.name)].append(card)
         elif (namespace, stated) in used:
             yield TARGET_NAME_TWICE.finding(
                 f"target name {stated} in namespace {namespace} is used by another VM",
                 "give one of the two another targetName",
-                where=candidate.where.at("targetName"),
-                vms=(candidate.vm.name,),
+                where=card.where.at("targetName"),
+                vms=(card.name,),
             )
         else:
             used.add((namespace, stated))
-            names[candidate.key] = stated
+            names[card.key] = stated
     for (namespace, wish), rivals in sorted(wishes.items()):
-        unchanged = [candidate for candidate in rivals if candidate.vm.name == wish]
+        unchanged = [card for card in rivals if card.name == wish]
         alone = len(rivals) == 1 and (namespace, wish) not in wished
-        for candidate in rivals:
-            keeps = wish and (namespace, wish) not in used and (alone or [candidate] == unchanged)
-            name = wish if keeps else _apart(namespace, wish, candidate.key, used)
-            names[candidate.key] = name
+        for card in rivals:
+            keeps = wish and (namespace, wish) not in used and (alone or [card] == unchanged)
+            name = wish if keeps else _apart(namespace, wish, card.key, used)
+            names[card.key] = name
             used.add((namespace, name))
-    for candidate in candidates:
-        yield from _record(candidate, names.get(candidate.key))
-    yield from _report_lower([c for c in candidates if _only_lower(c, names.get(c.key))], names)
+    for card in cards:
+        yield from _record(card, names.get(card.key))
+    yield from _report_lower([card for card in cards if _only_lower(card, names.get(card.key))], names)
     return names
 
 
-def _only_lower(candidate: Candidate, name: str | None) -> bool:
+def _only_lower(card: Card, name: str | None) -> bool:
     """Return whether a name changes to lower case and in nothing else: there is no other way to write it."""
-    own = candidate.vm.name
-    return candidate.vm.target_name is None and name != own and name == own.lower()
+    own = card.name
+    return card.target_name is None and name != own and name == own.lower()
 
 
-def _report_lower(candidates: list[Candidate], names: Mapping[str, str]) -> Noting[None]:
-    if not candidates:
+def _report_lower(cards: list[Card], names: Mapping[str, str]) -> Noting[None]:
+    if not cards:
         return
-    first = candidates[0]
-    many = f"{len(candidates)} names change" if len(candidates) > 1 else "1 name changes"
+    first = cards[0]
+    many = f"{len(cards)} names change" if len(cards) > 1 else "1 name changes"
     yield NAME_CHANGED.finding(
-        f"{many} to lower case and in nothing else, as {first.vm.name!r} becomes {names[first.key]}",
+        f"{many} to lower case and in nothing else, as {first.name!r} becomes {names[first.key]}",
         "nothing to do: Kubernetes has no capitals in names; state targetName to choose another",
         where=first.where.at("name"),
-        vms=tuple(candidate.vm.name for candidate in candidates),
+        vms=tuple(card.name for card in cards),
         severity="info",
     )
 
@@ -106,21 +106,21 @@ def _apart(namespace: str, wish: str, key: str, used: Collection[tuple[str, str]
     raise AssertionError(key)  # pragma: no cover: 96 bits of a digest do not meet
 
 
-def _record(candidate: Candidate, name: str | None) -> Noting[None]:
+def _record(card: Card, name: str | None) -> Noting[None]:
     if name is None:
         return
-    stated, own = candidate.vm.target_name, candidate.vm.name
+    stated, own = card.target_name, card.name
     if stated is not None:
-        yield decide(candidate.key, "target name", name, "the spec says so", where=candidate.where.at("targetName"))
+        yield decide(card.key, "target name", name, "the spec says so", where=card.where.at("targetName"))
     elif name == own:
-        yield decide(candidate.key, "target name", name, "its own name", where=candidate.where.at("name"))
+        yield decide(card.key, "target name", name, "its own name", where=card.where.at("name"))
     else:
-        yield decide(candidate.key, "target name", name, f"made from {own!r}", where=candidate.where.at("name"))
-        if _only_lower(candidate, name):
+        yield decide(card.key, "target name", name, f"made from {own!r}", where=card.where.at("name"))
+        if _only_lower(card, name):
             return
         yield NAME_CHANGED.finding(
             f"VM {own!r} becomes {name}",
             "names are lower-case letters, digits and dashes, and unique; state targetName to choose",
-            where=candidate.where.at("name"),
+            where=card.where.at("name"),
             vms=(own,),
         )

@@ -3,13 +3,14 @@
 import difflib
 import graphlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from vmferry.estate import identity
 from vmferry.estate.statements import DEFINED_TWICE, UNDEFINED_REFERENCE
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
 from vmferry.model.spec import Phase
+from vmferry.resolve.cards import Card
 from vmferry.resolve.declared import DEPENDENCY_CYCLE, MOVES_TOO_EARLY, PHASE_CYCLE
 from vmferry.resolve.notes import Noting
 from vmferry.resolve.selection import Candidate
@@ -74,33 +75,31 @@ def check_phases(candidates: tuple[Candidate, ...], phases: tuple[Phase, ...]) -
             )
 
 
-def dependencies(
-    candidates: tuple[Candidate, ...], everyone: tuple[Candidate, ...]
-) -> Noting[dict[str, frozenset[str]]]:
+def dependencies(cards: tuple[Card, ...], everyone: Iterable[Card]) -> Noting[dict[str, frozenset[str]]]:
     """Return what each moving VM depends on, by key; names that nobody has are findings."""
-    known = identity.Directory(identity.of_vm(candidate.vm, candidate.source) for candidate in everyone)
-    moving = {candidate.key for candidate in candidates}
-    templates: dict[tuple[str, str | None], str] = {(c.source, c.vm.name): c.key for c in candidates if c.vm.template}
+    known = identity.Directory(card.mark for card in everyone)
+    moving = {card.key for card in cards}
+    templates: dict[tuple[str, str | None], str] = {
+        (card.source, card.name): card.key for card in cards if card.template
+    }
     result: dict[str, frozenset[str]] = {}
-    for candidate in candidates:
+    for card in cards:
         found: set[str] = set()
-        if template := templates.get((candidate.source, candidate.vm.clone_of)):
+        if template := templates.get((card.source, card.clone_of)):
             found.add(template)
-        for index, wanted in enumerate(candidate.vm.depends_on):
-            if not isinstance(wanted, str):
-                continue  # outside the migration
-            key = yield from _resolve(candidate, wanted, index, known)
+        for index, wanted in card.depends_on:
+            key = yield from _resolve(card, wanted, index, known)
             if key in moving:
                 found.add(key)
-        result[candidate.key] = frozenset(found - {candidate.key})
+        result[card.key] = frozenset(found - {card.key})
     return result
 
 
-def _resolve(candidate: Candidate, wanted: str, index: int, known: identity.Directory) -> Noting[str]:
-    meant = known.meant(wanted, candidate.source)
+def _resolve(card: Card, wanted: str, index: int, known: identity.Directory) -> Noting[str]:
+    meant = known.meant(wanted, card.source)
     if len(meant) == 1:
         return meant[0].key
-    where = candidate.where.at("dependsOn", index)
+    where = card.where.at("dependsOn", index)
     close = difflib.get_close_matches(wanted, known.names(), n=1)
     if meant:
         message, fix = (
@@ -113,44 +112,44 @@ def _resolve(candidate: Candidate, wanted: str, index: int, known: identity.Dire
             f"depends on {wanted!r}, which is no VM{guess}",
             "something else is {external: HOST:PORT}",
         )
-    yield UNDEFINED_REFERENCE.finding(f"VM {candidate.vm.name} {message}", fix, where=where, vms=(candidate.vm.name,))
+    yield UNDEFINED_REFERENCE.finding(f"VM {card.name} {message}", fix, where=where, vms=(card.name,))
     return ""
 
 
 def check_order(
-    candidates: tuple[Candidate, ...],
+    cards: tuple[Card, ...],
     needs: dict[str, frozenset[str]],
     cycles: tuple[frozenset[str], ...],
     phases: tuple[Phase, ...],
 ) -> Noting[None]:
     """Report cycles over phases, and VMs whose phase comes before that of what they depend on."""
-    by_key = {candidate.key: candidate for candidate in candidates}
+    by_key = {card.key: card for card in cards}
     before = _ancestors(phases)
     in_cycle = {key: cycle for cycle in cycles for key in cycle}
     for cycle in cycles:
         members = [by_key[key] for key in sorted(cycle)]
-        if len({member.decisions.phase for member in members}) > 1:
-            names = ", ".join(f"{member.vm.name} ({member.decisions.phase})" for member in members)
+        if len({member.phase for member in members}) > 1:
+            names = ", ".join(f"{member.name} ({member.phase})" for member in members)
             yield DEPENDENCY_CYCLE.finding(
                 f"VMs in different phases depend on each other in a circle: {names}",
                 "put them in one phase, or remove a dependency",
                 where=members[0].where.at("dependsOn"),
-                vms=tuple(member.vm.name for member in members),
+                vms=tuple(member.name for member in members),
             )
-    for candidate in candidates:
-        for key in sorted(needs[candidate.key]):
-            phase, other = candidate.decisions.phase, by_key[key].decisions.phase
+    for card in cards:
+        for key in sorted(needs[card.key]):
+            phase, other = card.phase, by_key[key].phase
             if (
                 phase
                 and other
                 and phase in before.get(other, ())
-                and in_cycle.get(key) is not in_cycle.get(candidate.key, ())
+                and in_cycle.get(key) is not in_cycle.get(card.key, ())
             ):
                 yield MOVES_TOO_EARLY.finding(
-                    f"VM {candidate.vm.name} moves in {phase}, before {by_key[key].vm.name} ({other}), which it needs",
-                    f"move {by_key[key].vm.name} earlier, or {candidate.vm.name} later",
-                    where=candidate.where.at("dependsOn"),
-                    vms=(candidate.vm.name, by_key[key].vm.name),
+                    f"VM {card.name} moves in {phase}, before {by_key[key].name} ({other}), which it needs",
+                    f"move {by_key[key].name} earlier, or {card.name} later",
+                    where=card.where.at("dependsOn"),
+                    vms=(card.name, by_key[key].name),
                 )
 
 

@@ -1,6 +1,6 @@
 """Frozen VMs that are to stay where they are, or to move otherwise: their group may wait, and not move on with them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from vmferry.estate import identity
 from vmferry.estate.stages import reached
@@ -8,6 +8,7 @@ from vmferry.model.blueprint import Left, Machine
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, Stage
+from vmferry.resolve.cards import Card
 from vmferry.resolve.declared import FROZEN_GONE, STAYING_VM_MOVES
 from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.notes import Noting
@@ -20,7 +21,7 @@ _OUT = "set the group back to planned, compile (VMF851 has to be accepted for it
 def report_staying(
     project: Project,
     was: Frozen,
-    candidates: tuple[Candidate, ...],
+    cards: Iterable[Card],
     left: tuple[Left, ...],
     today: Mapping[str, Candidate],
 ) -> Noting[None]:
@@ -30,8 +31,8 @@ def report_staying(
     """
     sources = {source.name for source in project.spec.sources}
     others = {item.key: item.disposition for item in left}
-    staying = {candidate.key: candidate for candidate in candidates if candidate.key in others}
-    likes = identity.Likes(identity.of_vm(candidate.vm, candidate.source) for candidate in staying.values())
+    staying = {card.key: card for card in cards if card.key in others}
+    likes = identity.Likes(card.mark for card in staying.values())
     for key, machine in was.machines.items():
         if machine.source not in sources:
             continue  # reported as that
@@ -47,7 +48,7 @@ def report_staying(
             continue
         mark = likes.of(identity.of_machine(machine, key))
         found = staying[mark.key] if mark is not None else None
-        where = found.origin("disposition") if found else project.where.at("groups", machine.group)
+        where = (found.disposed_at or found.where) if found else project.where.at("groups", machine.group)
         what = _LEFT.get(others[found.key], "does not move") if found else "is in the spec no more"
         if not reached(stage, "migrating") or reached(recorded, "cutover"):
             yield from _warn(machine, what, stage, where)

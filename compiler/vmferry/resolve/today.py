@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from vmferry.model.blueprint import Decision, Machine
 from vmferry.model.project import Project
+from vmferry.resolve.cards import Card
 from vmferry.resolve.deciding import decide_machines
 from vmferry.resolve.freeze import Frozen, differences, report_drift
 from vmferry.resolve.notes import Noting, Reason, collect, decide, decisions
@@ -22,7 +23,13 @@ class Today(Struct, frozen=True):
     reasons: dict[str, tuple[Decision, ...]] = {}
 
 
-def decide_again(moving: tuple[Candidate, ...], was: Frozen, tables: Tables) -> Today:
+def decide_again(
+    moving: tuple[Candidate, ...],
+    cards: Mapping[str, Card],
+    standard: Mapping[str, int],
+    was: Frozen,
+    tables: Tables,
+) -> Today:
     """Return what would be decided of frozen VMs today."""
     if not was.machines:
         return Today()
@@ -32,7 +39,9 @@ def decide_again(moving: tuple[Candidate, ...], was: Frozen, tables: Tables) -> 
     # a derived name depends on the rivals it had: what was made of a VM's name is its name
     names = {c.key: c.vm.target_name or was.machines[key].target_name for key, c in again.items()}
     named = (decide(key, "target name", name, "as it was when its group was prepared") for key, name in names.items())
-    now, notes = collect(decide_machines(tuple(again.values()), moving, tables, Frozen(), was.machines.values(), names))
+    now, notes = collect(
+        decide_machines(tuple(again.values()), cards, standard, tables, Frozen(), was.machines.values(), names)
+    )
     reasons = decisions((*named, *notes))
     return Today(
         candidates=found,

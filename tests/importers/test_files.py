@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vmferry.importers.files import NotOurs, split, write
+from vmferry.importers.errors import ImporterError
+from vmferry.importers.files import split, write
 from vmferry.model.facts import Cpu, Disk, Nic
 from vmferry.model.inventory import Inventory, InventoryMetadata, InventoryNetwork, Origin, Unjoined
 from vmferry.model.spec import VirtualMachine
@@ -93,7 +94,7 @@ def test_a_file_of_a_cluster_that_vanished_is_removed_and_nothing_else(tmp_path:
 def test_a_file_that_no_import_wrote_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "vc1").mkdir()
     (tmp_path / "vc1/prod.yaml").write_text("mine: true\n")
-    with pytest.raises(NotOurs, match=r"prod\.yaml"):
+    with pytest.raises(ImporterError, match=r"prod\.yaml"):
         write(split(inventory(machine("a"))), tmp_path, dump)
     assert tree(tmp_path) == {"vc1/prod.yaml": b"mine: true\n"}
 
@@ -102,7 +103,7 @@ def test_a_link_that_leads_out_of_the_directory_is_not_followed(tmp_path: Path) 
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "out/vc1").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(NotOurs):
+    with pytest.raises(ImporterError):
         write(split(inventory(machine("a"))), tmp_path / "out", dump)
     assert tree(tmp_path / "elsewhere") == {}
 
@@ -193,7 +194,7 @@ def test_another_vcenter_of_the_same_name_replaces_nothing(tmp_path: Path) -> No
 
     write(split(of("5f1e8a34-0000-4000-8000-000000000001")), tmp_path, dump)
     before = tree(tmp_path)
-    with pytest.raises(NotOurs, match="another vCenter"):
+    with pytest.raises(ImporterError, match="another vCenter"):
         write(split(of("5f1e8a34-0000-4000-8000-000000000002")), tmp_path, dump)
     assert tree(tmp_path) == before
 
@@ -219,6 +220,6 @@ def test_one_vcenter_is_not_written_under_two_names(tmp_path: Path) -> None:
 
     write(called("vc1-berlin"), tmp_path, dump)
     before = tree(tmp_path)
-    with pytest.raises(NotOurs, match="--source vc1-berlin"):
+    with pytest.raises(ImporterError, match="--source vc1-berlin"):
         write(called("vc1"), tmp_path, dump)
     assert tree(tmp_path) == before

@@ -14,8 +14,8 @@ from tests.invocation import process, vmferry
 from tests.work import counted
 
 from vmferry.estate.words.secrecy import Keep
+from vmferry.importers.errors import ImporterError
 from vmferry.importers.rvtools.read import read_exports, read_rvtools
-from vmferry.importers.rvtools.workbook import ExportError
 
 EXAMPLE = Path(__file__).parents[3] / "shared/rvtools/example1.xlsx"
 NAMES = [
@@ -41,7 +41,7 @@ def limited(*args: object) -> subprocess.CompletedProcess[str]:
 
 def refuse(path: Path, match: str) -> Counter[str]:
     """Return the calls that it took to refuse an export: a handful for each row that a sheet may have."""
-    with counted() as calls, pytest.raises(ExportError, match=match):
+    with counted() as calls, pytest.raises(ImporterError, match=match):
         read_rvtools([path])
     assert calls.total() < 10 * 1_048_576
     return calls
@@ -67,7 +67,7 @@ def test_a_workbook_with_flipped_bits_is_refused_or_read(tmp_path: Path) -> None
         (tmp_path / "y.xlsx").write_bytes(broken)
         try:
             read_rvtools([tmp_path / "y.xlsx"])
-        except ExportError:
+        except ImporterError:
             continue
 
 

@@ -9,8 +9,8 @@ import pytest
 from tests.importers.exports import CENTER, SERVER, disk, estate, folder, info, nic, rewrite, vm, workbook
 
 from vmferry.estate.words.secrecy import Keep, noted
+from vmferry.importers.errors import ImporterError
 from vmferry.importers.rvtools.read import read_exports, read_rvtools
-from vmferry.importers.rvtools.workbook import ExportError
 from vmferry.model.facts import Cpu, Disk, GuestDisk, Nic
 from vmferry.model.inventory import Inventory, InventoryRule, ResourcePool
 from vmferry.model.spec import VirtualMachine
@@ -308,7 +308,7 @@ def test_tabs_in_several_files_make_one_export(tmp_path: Path) -> None:
 def test_one_name_for_two_vcenters_is_refused(tmp_path: Path) -> None:
     row = {"VM": "a", "VM ID": "vm-1"}
     paths = [workbook(tmp_path / f"{name}.xlsx", {"vInfo": [row]}) for name in ("Berlin", "Paris")]
-    with pytest.raises(ExportError, match="2 vCenters"):
+    with pytest.raises(ImporterError, match="2 vCenters"):
         read_rvtools(paths, "vc1")
     assert read_rvtools(paths[:1], "vc1")[0].source.name == "vc1"
 
@@ -427,7 +427,7 @@ def test_vms_of_no_known_vcenter_are_refused_for_that_reason(tmp_path: Path) -> 
         "vInfo": [{"VM": "a"}],
         "vMetaData": [{"RVTools version": "4.6", "Server": name} for name in ("vc1", "vc2")],
     }
-    with pytest.raises(ExportError, match="which of several vCenters"):
+    with pytest.raises(ImporterError, match="which of several vCenters"):
         read_exports([workbook(tmp_path / "x.xlsx", tabs)])
 
 

@@ -1,26 +1,49 @@
-"""`vmferry import`: what vCenter or RVTools says, as inventory files."""
+"""`vmferry import`: what a source says, as inventory files. Commands come from the importers that are registered."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from vmferry.cli.findings import counted, printable
+from vmferry import __version__
+from vmferry.cli import FINDINGS
+from vmferry.cli.findings import counted, interactive, printable
 from vmferry.cli.lazy import Lazy
+from vmferry.estate.words.secrecy import Keep
+from vmferry.importers import IMPORTERS, importer
+from vmferry.importers.errors import ImporterError
 from vmferry.importers.files import split, write
+from vmferry.importers.protocol import Importer, Request
 from vmferry.importers.steady import steady
-from vmferry.model.inventory import Inventory
+from vmferry.model.inventory import Inventory, Unjoined
 from vmferry.yaml.write import dump
 
-KINDS = {
-    "rvtools": ("vmferry.cli.import_rvtools", "Read RVTools exports: .xlsx files, or folders of .csv files."),
-    "vcenter": ("vmferry.cli.import_vcenter", "Read a live vCenter."),
-}
+_SHOWN = 5  # rows of one tab with the same problem
 
 
-@click.group("import", cls=Lazy, modules=KINDS)
+class _Importers(Lazy):
+    """A command for each importer; its module is imported when it is called."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of an importer."""
+        if cmd_name not in self.modules:
+            return None
+        found = importer(cmd_name)
+        return click.Command(
+            cmd_name,
+            callback=partial(_import, found),
+            params=[_OUT, *found.parameters, _NOTES, _ATTRIBUTE],
+            help=found.help,
+        )
+
+
+@click.group("import", cls=_Importers, modules=IMPORTERS)
 def command() -> None:
-    """Write what is in vSphere into inventory files: facts, no decisions.
+    """Import VMs and their surroundings from vSphere into inventory files: facts, no decisions.
 
     \b
     Examples:
@@ -29,35 +52,54 @@ def command() -> None:
     """  # noqa: D301 - click wants the character
 
 
-def keep_options(function: Callable[..., int]) -> Callable[..., int]:
-    """Add the options that say which free text goes into files that are committed."""
-    function = click.option(
-        "--attribute",
-        "attributes",
-        multiple=True,
-        metavar="GLOB",
-        help="Take this custom attribute over, beside known harmless ones such as Owner. Repeatable.",
-    )(function)
-    return click.option(
-        "--notes",
-        is_flag=True,
-        help="Take the notes of VMs over; people write passwords into them. [default: known words only]",
-    )(function)
+_OUT = click.Option(
+    ["--out"],
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory to write the inventory files to.",
+)
+_NOTES = click.Option(
+    ["--notes"],
+    is_flag=True,
+    help="Import the notes of VMs; people put passwords into them. [default: known words only]",
+)
+_ATTRIBUTE = click.Option(
+    ["--attribute", "attributes"],
+    multiple=True,
+    metavar="GLOB",
+    help="Also import custom attributes of this name. Known harmless ones, such as Owner, always are. Repeatable.",
+)
 
 
-def note(text: str) -> None:
-    """Say on standard error what is to be known of an import as a whole."""
-    click.echo(f"note: {printable(text)}", err=True)
+def _import(found: Importer, out: Path, *, notes: bool, attributes: tuple[str, ...], **given: Any) -> int:
+    """Run an importer, and say what it found. This is where an ImporterError becomes a message and an exit code."""
+    request = Request(by=f"vmferry {__version__}", keep=Keep(notes, attributes), progress=_progress, ask=_ask)
+    try:
+        reading = found.read(request, **given)
+        changed = _save(reading.inventories, out)
+    except ImporterError as error:
+        click.echo(f"vmferry: {printable(str(error))}", err=True)
+        return FINDINGS
+    for text in reading.notes:
+        click.echo(f"note: {printable(text)}", err=True)
+    for inventory in reading.inventories:
+        _report(inventory)
+        left = len(inventory.unjoined)
+        more = [f"{counted(left, 'row')} not imported, listed above"] if left else []
+        click.echo("; ".join((_summary(inventory), *more, *filter(None, (reading.effort,)))))
+    where = printable(str(out))
+    click.echo(f"{counted(len(changed), 'file')} changed in {where}; next: vmferry init --from {where}")
+    return 0
 
 
-def save(inventories: Sequence[Inventory], out: Path) -> list[Path]:
-    """Write inventories below a directory; return the files that changed. Raises NotOurs and OSError."""
+def _save(inventories: Sequence[Inventory], out: Path) -> list[Path]:
+    """Write inventories below a directory; return the files that changed. Raises ImporterError and OSError."""
     parts = {name: part for inventory in inventories for name, part in split(steady(inventory)).items()}
     return write(parts, out, dump)
 
 
-def summary(inventory: Inventory) -> str:
-    """Return how much of everything an inventory holds."""
+def _summary(inventory: Inventory) -> str:
+    """Return how many of each thing an inventory holds."""
     parts = (
         counted(len(inventory.vms), "VM"),
         counted(sum(len(vm.disks or ()) for vm in inventory.vms), "disk"),
@@ -69,7 +111,28 @@ def summary(inventory: Inventory) -> str:
     return f"{inventory.source.name}: {', '.join(parts)}"
 
 
-def tell(changed: Sequence[Path], out: Path) -> None:
-    """Say how many files changed, and what comes next."""
-    where = printable(str(out))
-    click.echo(f"{counted(len(changed), 'file')} changed in {where}; next: vmferry init --from {where}")
+def _report(inventory: Inventory) -> None:
+    """List what was not imported, a few rows per reason."""
+    shown: Counter[tuple[str, str]] = Counter()
+    for each in inventory.unjoined:
+        alike = each.tab, re.sub("[0-9]+", "…", each.reason)
+        shown[alike] += 1
+        if shown[alike] <= _SHOWN:
+            click.echo(_line(each), err=True)
+    for (tab, reason), count in shown.items():
+        if count > _SHOWN:
+            click.echo(f"{printable(tab)}: and {count - _SHOWN} more: {printable(reason)}", err=True)
+
+
+def _line(each: Unjoined) -> str:
+    name = f" ({printable(each.vm[:60])})" if each.vm else ""
+    return f"{printable(each.tab)} row {each.row}{name}: {printable(each.reason)}"
+
+
+def _progress(what: str) -> None:
+    if interactive():
+        click.echo(f"{printable(what)} …", err=True)
+
+
+def _ask(what: str, hidden: bool) -> str:
+    return str(click.prompt(what, hide_input=hidden, err=True))

@@ -1,1 +1,18 @@
-"""From vCenter or its exports to inventories: one package a source."""
+"""The importers: each reads one kind of source into inventories. This is where they are registered."""
+
+import importlib
+from collections.abc import Mapping
+
+from vmferry.importers.protocol import Importer
+
+IMPORTERS: Mapping[str, tuple[str, str]] = {
+    "rvtools": ("vmferry.importers.rvtools.importer", "Read RVTools exports: .xlsx files, or folders of .csv files."),
+    "vcenter": ("vmferry.importers.vcenter.importer", "Read a live vCenter."),
+}
+"""The module of each importer, with its constant IMPORTER, and a summary: both are known without importing it."""
+
+
+def importer(name: str) -> Importer:
+    """Return an importer; its module is imported now. Raises KeyError for one that is not registered."""
+    found: Importer = importlib.import_module(IMPORTERS[name][0]).IMPORTER
+    return found

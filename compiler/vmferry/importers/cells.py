@@ -12,6 +12,7 @@ _BLANKS = re.compile("[\\s'\u2019]")
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _GROUPS = re.compile(r"-?[1-9][0-9]{0,2}(?:[.,][0-9]{3})+")
 _LONGEST_NUMBER = 40
+_EXACT = 15  # digits that a float holds exactly
 
 
 def boolean(text: str | None) -> bool | None:
@@ -25,6 +26,8 @@ def number(text: str | None) -> float | None:
 
     A single separator before exactly three digits groups: RVTools counts MiB and processors in whole numbers.
     """
+    if text and text.isdecimal() and text.isascii() and len(text) <= _EXACT:
+        return float(text)
     digits = _BLANKS.sub("", text or "").removesuffix("%")
     if not digits or len(digits) > _LONGEST_NUMBER:
         return None
@@ -52,6 +55,7 @@ def count(text: str | None, factor: int = 1) -> int | None:
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 
 
+@lru_cache(maxsize=2**16)  # that of a VM stands in each of its rows, that of a vCenter in all of them
 def uuid(text: str | None) -> str | None:
     """Return a UUID in lower case with its dashes."""
     value = (text or "").strip().lower().strip("{}")

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from vmferry import files as disk
+from vmferry.importers.errors import ImporterError
 from vmferry.model.inventory import Inventory, InventoryMetadata, Origin
 from vmferry.model.spec import VirtualMachine
 
@@ -32,10 +33,6 @@ _OWN = re.compile(
     r"(?:  [^\n]*\n)*?(?:  instanceUuid: \"?(?P<center>[^\"\n]+)\"?\n|(?! ))",
     re.DOTALL | re.MULTILINE,
 )
-
-
-class NotOurs(Exception):  # noqa: N818
-    """Something that no import wrote is where an inventory file belongs; the text says what to do."""
 
 
 def split(inventory: Inventory) -> dict[str, Inventory]:
@@ -92,7 +89,7 @@ def write(files: Mapping[str, Inventory], out: Path, dump: Dump) -> list[Path]:
     """Write inventory files below ``out``; return those that were written or removed, sorted.
 
     A file is replaced in one step, and left alone if it differs only in the time it was taken. Files of the same
-    sources that an earlier import wrote and this one does not are removed; nothing else is. Raises NotOurs before
+    sources that an earlier import wrote and this one does not are removed; nothing else is. Raises ImporterError before
     anything is written, and OSError.
     """
     sources = {inventory.source.name for inventory in files.values()}
@@ -114,24 +111,26 @@ def write(files: Mapping[str, Inventory], out: Path, dump: Dump) -> list[Path]:
 
 
 def _refuse_foreign(files: Mapping[str, Inventory], out: Path, sources: Collection[str]) -> None:
-    """Raise NotOurs where a file would replace what no import wrote, or tell of a vCenter what another tells."""
+    """Raise ImporterError where a file would replace what no import wrote, or tell of a vCenter what another tells."""
     for name in sources:
         if (out / name).is_symlink() or ((out / name).exists() and not (out / name).is_dir()):
-            raise NotOurs(f"{out / name} is not a directory: move it away")
+            raise ImporterError(f"{out / name} is not a directory: move it away")
     for relative, inventory in files.items():
         path = out / relative
         if not os.path.lexists(path):
             continue
         theirs, center = _source_of(path)
         if theirs != inventory.source.name:
-            raise NotOurs(f"{path} was not written by `vmferry import`: move it away, or choose another --out")
+            raise ImporterError(f"{path} was not written by `vmferry import`: move it away, or choose another --out")
         if center and inventory.source.instance_uuid and center.lower() != inventory.source.instance_uuid.lower():
-            raise NotOurs(f"{path} is about another vCenter of this name: choose another --source, or move it away")
+            raise ImporterError(
+                f"{path} is about another vCenter of this name: choose another --source, or move it away"
+            )
     centers = {each.source.instance_uuid.lower() for each in files.values() if each.source.instance_uuid}
     for path in sorted(out.glob(f"*/{SURROUNDINGS}.yaml")) if centers else ():
         theirs, center = _source_of(path)
         if theirs and theirs not in sources and (center or "").lower() in centers:
-            raise NotOurs(
+            raise ImporterError(
                 f"{path} is about the same vCenter: import it with --source {theirs}, or remove {path.parent}"
             )
 

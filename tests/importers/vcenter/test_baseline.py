@@ -7,7 +7,9 @@ import pytest
 from pyVmomi import vim
 from tests.importers.vcsim import PASSWORD, USER, Server, administrator, running
 
-from vmferry.importers.vcenter import Login, Trust, perf, read_vcenter
+from vmferry.importers.vcenter import perf
+from vmferry.importers.vcenter.read import read_vcenter
+from vmferry.importers.vcenter.session import Login, Trust
 
 LOGIN = Login(user=USER, password=PASSWORD)
 MOST = 64

@@ -193,6 +193,6 @@ def test_a_baseline_is_in_days(server: Server, tmp_path: Path, days: str) -> Non
 
 
 def test_the_login_shows_no_password_in_its_representation() -> None:
-    from vmferry.importers.vcenter import Login
+    from vmferry.importers.vcenter.session import Login
 
     assert "geheim" not in f"{Login(user='u', password='geheim')!r} {Login(user='u', password='geheim')}"

@@ -13,9 +13,9 @@ import pytest
 from pyVmomi import SoapStubAdapter, vim, vmodl
 from tests.importers.vcsim import PASSWORD, USER, administrator, running
 
-from vmferry.importers.vcenter import Login, Trust, read_vcenter
 from vmferry.importers.vcenter.collect import Collector, Record
-from vmferry.importers.vcenter.session import Session, open_session, parse_address
+from vmferry.importers.vcenter.read import read_vcenter
+from vmferry.importers.vcenter.session import Login, Session, Trust, open_session, parse_address
 
 _machine: Any = vim.VirtualMachine
 VMS = [_machine(f"vm-{number}") for number in range(3)]

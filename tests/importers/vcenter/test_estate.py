@@ -11,7 +11,8 @@ import pytest
 from pyVmomi import vim
 from tests.importers.vcsim import PASSWORD, USER, Administrator, Server, administrator, running
 
-from vmferry.importers.vcenter import Login, Trust, read_vcenter
+from vmferry.importers.vcenter.read import read_vcenter
+from vmferry.importers.vcenter.session import Login, Trust
 from vmferry.model.inventory import Inventory
 from vmferry.model.spec import VirtualMachine
 

@@ -13,7 +13,9 @@ from itertools import count
 import pytest
 from tests.importers.vcsim import PASSWORD, USER, Server, running
 
-from vmferry.importers.vcenter import Login, Trust, VCenterError, read_vcenter
+from vmferry.importers.errors import ImporterError
+from vmferry.importers.vcenter.read import read_vcenter
+from vmferry.importers.vcenter.session import Login, Trust
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def _read(address: str, server: Server) -> None:
 
 def test_every_connection_must_show_the_thumbprint(server: Server, identity: ssl.SSLContext) -> None:
     with _between(server, identity, honest=2) as (address, heard):  # the probe, and the question for versions
-        with pytest.raises(VCenterError, match="another SHA256 thumbprint"):
+        with pytest.raises(ImporterError, match="another SHA256 thumbprint"):
             _read(address, server)
         assert not any(heard)
 

@@ -8,7 +8,8 @@ from tests.importers import exports
 from tests.importers.vcsim import PASSWORD, USER, Administrator, administrator, running
 
 from vmferry.importers.rvtools.read import read_rvtools
-from vmferry.importers.vcenter import Login, Trust, read_vcenter
+from vmferry.importers.vcenter.read import read_vcenter
+from vmferry.importers.vcenter.session import Login, Trust
 from vmferry.model.inventory import Inventory
 from vmferry.model.spec import VirtualMachine
 

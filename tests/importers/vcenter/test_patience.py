@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from vmferry.importers.vcenter import Login, Trust, VCenterError, read_vcenter
+from vmferry.importers.errors import ImporterError
+from vmferry.importers.vcenter.read import read_vcenter
+from vmferry.importers.vcenter.session import Login, Trust
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 20000\r\n\r\n"
 
@@ -46,5 +48,5 @@ def dripping(tmp_path: Path) -> Iterator[str]:
 
 def test_an_answer_that_never_ends_is_given_up(dripping: str) -> None:
     login = Login(user="reader", password="none")
-    with pytest.raises(VCenterError, match="does not answer"):
+    with pytest.raises(ImporterError, match="does not answer"):
         read_vcenter(dripping, "vc1", login, Trust(insecure=True), timeout=0.5)

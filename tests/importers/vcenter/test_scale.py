@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from tests.importers.vcsim import PASSWORD, USER, Server, running
 
-from vmferry.importers.vcenter import Login, Trust, read_vcenter
-from vmferry.importers.vcenter.read import PAGE
+from vmferry.importers.vcenter.read import PAGE, read_vcenter
+from vmferry.importers.vcenter.session import Login, Trust
 
 VMS = 5000
 AROUND = 12

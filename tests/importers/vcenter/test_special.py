@@ -7,9 +7,10 @@ import pytest
 from pyVmomi import vim
 from tests.importers.vcsim import PASSWORD, USER, Administrator, administrator, running
 
-from vmferry.importers.vcenter import Login, Trust, read_vcenter
 from vmferry.importers.vcenter.collect import Record
 from vmferry.importers.vcenter.machines import read_machine
+from vmferry.importers.vcenter.read import read_vcenter
+from vmferry.importers.vcenter.session import Login, Trust
 from vmferry.importers.vcenter.surroundings import Surroundings
 from vmferry.model.inventory import Inventory, InventoryNetwork
 from vmferry.model.spec import VirtualMachine

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from vmferry.importers.rvtools.workbook import MAX_COLUMN, MAX_PART_BYTES, MAX_ROW, Cells, ExportError
+from vmferry.importers.errors import ImporterError
+from vmferry.importers.rvtools.parts import MAX_PART_BYTES
+from vmferry.importers.rvtools.sheets import MAX_COLUMN, MAX_ROW, Cells
 
 MAX_HEADER = 2**20  # characters of the first line
 _CHUNK = 2**20
@@ -16,18 +18,18 @@ _HINT = re.compile(r'"?sep=(.)"?\s*')  # Excel's own line on top
 
 
 def rows(path: Path, known: Callable[[str], bool]) -> Iterator[tuple[int, Cells]]:
-    """Yield number (from 1) and cells of every record that is not blank. Raises ExportError.
+    """Yield number (from 1) and cells of every record that is not blank. Raises ImporterError.
 
     ``known`` tells a header of this tab: the delimiter is the one that makes out the most of them.
     """
     if path.stat().st_size > MAX_PART_BYTES:
-        raise ExportError(f"{path} is larger than {MAX_PART_BYTES // 2**20} MiB")
+        raise ImporterError(f"{path} is larger than {MAX_PART_BYTES // 2**20} MiB")
     encoding = _encoding(path)
     try:
         with path.open(encoding=encoding, newline="", errors="replace" if encoding == "cp1252" else "strict") as stream:
             first = stream.readline(MAX_HEADER)
             if len(first) >= MAX_HEADER:
-                raise ExportError(f"{path}: the first line is longer than {MAX_HEADER // 2**20} MiB")
+                raise ImporterError(f"{path}: the first line is longer than {MAX_HEADER // 2**20} MiB")
             hint = _HINT.fullmatch(first)
             if not hint:
                 top = [first, *(stream.readline(_LINE) for _ in range(_TOP - 1))]
@@ -35,14 +37,14 @@ def rows(path: Path, known: Callable[[str], bool]) -> Iterator[tuple[int, Cells]
             delimiter = hint[1] if hint else _delimiter(top, known)
             for number, fields in enumerate(csv.reader(stream, delimiter=delimiter), 2 if hint else 1):
                 if len(fields) > MAX_COLUMN or number > MAX_ROW:
-                    raise ExportError(f"{path} record {number}: more columns or rows than a table can have")
+                    raise ImporterError(f"{path} record {number}: more columns or rows than a table can have")
                 cells = {column: text for column, text in enumerate(fields) if text and not text.isspace()}
                 if cells:
                     yield number, cells
     except csv.Error as error:
-        raise ExportError(f"{path} is no table that can be read ({error})") from None
+        raise ImporterError(f"{path} is no table that can be read ({error})") from None
     except UnicodeError as error:
-        raise ExportError(f"{path} is neither UTF-8, UTF-16 nor Windows-1252 text ({error})") from None
+        raise ImporterError(f"{path} is neither UTF-8, UTF-16 nor Windows-1252 text ({error})") from None
 
 
 def _encoding(path: Path) -> str:

@@ -1,7 +1,7 @@
 """Finds the VM that a row of another tab belongs to: by VM ID, then by UUID, then by name and cluster."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from vmferry.importers.cells import uuid
@@ -15,7 +15,7 @@ OF_NO_VM = frozenset((_NO_SUCH_ID, _NO_SUCH_NAME))
 class Keys(NamedTuple):
     """What a row says of the VM it belongs to."""
 
-    center: str | None
+    center: Hashable | None
     id: str | None
     uuids: frozenset[str]
     name: str | None
@@ -24,16 +24,19 @@ class Keys(NamedTuple):
 
     def contradicts(self, other: "Keys") -> bool:
         """Return whether the two speak of different vCenters or ids: then a name in common says nothing."""
-        return any(mine and theirs and mine != theirs for mine, theirs in zip(self[:2], other[:2], strict=True))
+        if self.center and other.center and self.center != other.center:
+            return True
+        return bool(self.id and other.id and self.id != other.id)
 
 
-def keys_of(row: Row, center: str | None) -> Keys:
+def keys_of(row: Row, center: Hashable | None) -> Keys:
     """Return the keys of a row that is about a VM."""
     cells = row.cells
+    one, other = uuid(cells.get("uuid")), uuid(cells.get("smbios"))
     return Keys(
         center,
         cells.get("id"),
-        frozenset(value for field in ("uuid", "smbios") if (value := uuid(cells.get(field)))),
+        frozenset(each for each in (one, other) if each),
         cells.get("vm"),
         cells.get("cluster"),
         cells.get("os_config"),
@@ -62,13 +65,8 @@ class Register:
         A lower step of the ladder is taken only where no higher one contradicts; copies of a VM may share a
         UUID, and several VMs a name.
         """
-        steps = (
-            ("VM ID", self._by_id.get(row.id or "", [])),
-            ("UUID", sorted({index for each in row.uuids for index in self._by_uuid.get(each, ())})),
-            ("name", self._by_name.get(row.name or "", [])),
-        )
         ambiguous = ""
-        for what, found in steps:
+        for what, found in self._steps(row):
             candidates = [index for index in found if not row.contradicts(self._vms[index])]
             if what == "name" and candidates:
                 return self._named(row, candidates)
@@ -80,6 +78,12 @@ class Register:
                 if len(narrow) == 1:
                     return narrow[0]
         return ambiguous or _missing(row)
+
+    def _steps(self, row: Keys) -> Iterator[tuple[str, Sequence[int]]]:
+        """Yield the VMs that have a key of a row, by what key it is, the surest first."""
+        yield "VM ID", self._by_id.get(row.id or "", ())
+        yield "UUID", sorted({index for each in row.uuids for index in self._by_uuid.get(each, ())})
+        yield "name", self._by_name.get(row.name or "", ())
 
     def _named(self, row: Keys, candidates: list[int]) -> int | str:
         here = [index for index in candidates if row.cluster in (None, self._vms[index].cluster)]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from vmferry.estate.words.secrecy import NOTHING_MORE, Keep, harmless, noted, secret_text
 from vmferry.importers import guests
+from vmferry.importers.build import build
 from vmferry.importers.cells import addresses, boolean, count, fits, mac, uuid
 from vmferry.importers.disks import datastore_of, shared_name
 from vmferry.importers.rvtools.tables import Row
@@ -81,7 +82,7 @@ def machine(record: Record, around: Around) -> VirtualMachine | None:
         record.problem(record.row, f"the name is longer than {LONGEST_NAME} characters" if name else "no name")
         return None
     facts = {**_texts(record), **_states(record), **_hardware(record, around), **_notes(record, around.keep)}
-    return VirtualMachine(name=name, **{field: value for field, value in facts.items() if value is not None})
+    return build(VirtualMachine, record.row, name=name, **facts)
 
 
 # --- identity and place -------------------------------------------------------------------------------
@@ -245,7 +246,7 @@ def _cpu(record: Record) -> Cpu | None:
         row = record.rows["vCPU"][0]
         record.problem(row, f"{cores} cores a socket do not make up the {total} CPUs of vInfo: left out")
         cores = 1
-    return Cpu(count=total, cores_per_socket=cores)
+    return build(Cpu, record.row, count=total, cores_per_socket=cores)
 
 
 _MODES = {"persistent": "persistent", "nonpersistent": "nonpersistent", "undoable": "undoable", "append": "append"}
@@ -337,7 +338,7 @@ def _disk(record: Record, row: Row, around: Around) -> Disk | None:
         record.problem(row, "the disk mode is none that vSphere has")
     if _is_shared(cells) or file in around.shared_files:
         facts["shared"] = shared_name(_shared_thing(record, cells), around.source)
-    return Disk(size=format_size(size), **{field: value for field, value in facts.items() if value is not None})
+    return build(Disk, row, size=format_size(size), **facts)
 
 
 def _shared_thing(record: Record, cells: Mapping[str, str]) -> str:
@@ -376,7 +377,7 @@ def _nics(record: Record, around: Around) -> tuple[Nic, ...] | None:
     if names and len(names) < (wanted or 0):
         return None
     alone = addresses(cells.get("address")) if len(names) == 1 and wanted in (1, None) else ()
-    return tuple(_of_network(name, around, addresses=alone) for name in names) or None
+    return tuple(_of_network(name, record.row, around, addresses=alone) for name in names) or None
 
 
 def _nic(record: Record, row: Row, around: Around) -> Nic | None:
@@ -397,13 +398,13 @@ def _nic(record: Record, row: Row, around: Around) -> Nic | None:
         "addresses": addresses(cells.get("ipv4"), cells.get("ipv6")),
         "switch": fits(cells.get("switch")),
     }
-    return _of_network(network, around, **{field: value for field, value in facts.items() if value is not None})
+    return _of_network(network, row, around, **facts)
 
 
-def _of_network(network: str, around: Around, **facts: Any) -> Nic:
+def _of_network(network: str, row: Row, around: Around, **facts: Any) -> Nic:
     """Return a NIC with the id of its network: that of its switch, for two switches may each have one of the name."""
     key = (network, facts.get("switch"))
-    return Nic(network=network, network_id=around.networks.get(key), **facts)
+    return build(Nic, row, network=network, network_id=around.networks.get(key), **facts)
 
 
 def _guest_disks(record: Record) -> Iterator[GuestDisk]:
@@ -412,7 +413,8 @@ def _guest_disks(record: Record) -> Iterator[GuestDisk]:
         if path is None:
             record.problem(row, "the partition has no path, or too long a one")
         else:
-            yield GuestDisk(path=path, capacity=count(row.cells.get("capacity")), free=count(row.cells.get("free")))
+            sizes = {field: count(row.cells.get(field)) for field in ("capacity", "free")}
+            yield build(GuestDisk, row, path=path, **sizes)
 
 
 # --- notes --------------------------------------------------------------------------------------------

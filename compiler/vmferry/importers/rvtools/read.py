@@ -4,20 +4,23 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from vmferry.estate.words.secrecy import NOTHING_MORE, Keep, stays
+from vmferry.importers.build import build
 from vmferry.importers.cells import fits, uuid
+from vmferry.importers.errors import ImporterError
+from vmferry.importers.protocol import Reading
 from vmferry.importers.rvtools.columns import OF_A_VM
 from vmferry.importers.rvtools.joins import OF_NO_VM, Keys, Register, keys_of
 from vmferry.importers.rvtools.machines import Around, Record, file_of, machine
 from vmferry.importers.rvtools.notices import UNKNOWABLE, missing_tabs, outside
 from vmferry.importers.rvtools.surroundings import TABS, Surroundings, ids_by_name, surroundings
 from vmferry.importers.rvtools.tables import Export, Row, open_exports
-from vmferry.importers.rvtools.workbook import ExportError
 from vmferry.model.inventory import Inventory, InventoryMetadata, Origin, ResourcePool, Unjoined
 from vmferry.model.spec import VirtualMachine
 
@@ -47,13 +50,6 @@ class _Part(NamedTuple):
     strays: tuple[tuple[str, str, str], ...] = ()  # tab, name and identity of VMs that vInfo lacks
 
 
-class Reading(NamedTuple):
-    """The inventories in some exports, sorted by name, and what is to say of them as a whole."""
-
-    inventories: tuple[Inventory, ...]
-    notes: tuple[str, ...]
-
-
 def read_rvtools(paths: Sequence[Path], name: str | None = None, by: str | None = None) -> tuple[Inventory, ...]:
     """Return the inventories in RVTools exports, sorted by name; read_exports has the arguments."""
     return read_exports(paths, name, by).inventories
@@ -66,7 +62,7 @@ def read_exports(
 
     ``name`` is that of the source, if there is only one vCenter; else it comes from the server's. ``by`` says who
     imports, ``keep`` what free text to take over. Rows that join to no VM, and what of a VM could not be taken over,
-    are in `unjoined`. Raises ExportError for files that are no exports, and OSError.
+    are in `unjoined`. Raises ImporterError for files that are no exports, and OSError.
     """
     exports = open_exports(paths)
     parts = [part for number, export in enumerate(exports) for part in _parts(export, number, several=len(exports) > 1)]
@@ -75,11 +71,11 @@ def read_exports(
         merged[_same(part.center, parts)].append(part)
     if not any(part.records for part in parts):
         if any(each.reason == _NO_CENTER for part in parts for each in part.unjoined if each.tab.endswith("vInfo")):
-            raise ExportError(
+            raise ImporterError(
                 "vInfo does not say which of several vCenters its VMs are in: keep the column VI SDK Server "
                 "in the export, or import one vCenter at a time"
             )
-        raise ExportError("vInfo lists no VM")
+        raise ImporterError("vInfo lists no VM")
     names = _names({center: same[0].export.name for center, same in merged.items()}, name)
     notes = [*missing_tabs(exports), *outside(stray for part in parts for stray in part.strays)]
     result = []
@@ -133,7 +129,12 @@ def _file(export: Export) -> str:
 
 
 def _center(row: Row) -> tuple[str | None, str | None]:
-    return uuid(row.cells.get("center")), (fits(row.cells.get("server"), 253) or "").lower() or None
+    return _center_of(row.cells.get("center"), row.cells.get("server"))
+
+
+@lru_cache(maxsize=1024)  # every row says it
+def _center_of(center: str | None, server: str | None) -> tuple[str | None, str | None]:
+    return uuid(center), (fits(server, 253) or "").lower() or None
 
 
 def _same(center: _Center, parts: Iterable[_Part]) -> _Center:
@@ -164,6 +165,7 @@ class _Centers:
         said = said or {_center(row) for row in meta} - {(None, None)}
         self._uuids = {server: next(iter(found)) for server, found in uuids.items() if len(found) == 1}
         self._servers = servers
+        self._met: dict[tuple[str | None, str | None], _Center] = {}
         self.all = sorted({self._known(*each) for each in said}, key=str) or [_Center(None, None, export)]
 
     def _known(self, each: str | None, server: str | None) -> _Center:
@@ -174,7 +176,9 @@ class _Centers:
         """Return the vCenter of a row; None if it does not say and there are several."""
         said = _center(row)
         if said != (None, None):
-            return self._known(*said)
+            if said not in self._met:
+                self._met[said] = self._known(*said)
+            return self._met[said]
         return self.all[0] if len(self.all) == 1 else None
 
 
@@ -187,7 +191,7 @@ def _names(merged: Mapping[_Center, str], name: str | None) -> dict[_Center, str
     if name is not None:
         if len(centers) > 1:
             told = ", ".join(center.server or center.uuid or "one that is not named" for center in centers)
-            raise ExportError(
+            raise ImporterError(
                 f"the export holds {len(centers)} vCenters ({told}): one name is not enough for them; "
                 "leave --source out, or import one at a time"
             )
@@ -245,7 +249,7 @@ def _parts(export: Export, number: int, *, several: bool) -> list[_Part]:
     for tab in OF_A_VM:
         for row in export.of(tab):
             center = centers.of(row)
-            found_at = register.find(keys_of(row, str(center) if center else None)) if row.cells else _NO_HEADER
+            found_at = register.find(keys_of(row, center)) if row.cells else _NO_HEADER
             if isinstance(found_at, int):
                 records[found_at].rows[tab].append(row)
             else:
@@ -264,21 +268,21 @@ def _machines(
     """Return a record for each VM of vInfo, and its keys; a VM that stands there twice is taken once."""
     records: list[Record] = []
     keys: list[Keys] = []
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[_Center | None, str], int] = {}
     for row in rows:
         center = centers.of(row)
         part = parts[center] if center else first
-        key = keys_of(row, str(center) if center else None)
+        key = keys_of(row, center)
         reason = _NO_CENTER if center is None else ""
         if not key.name:
             reason = "it has no name"
-        if key.id and (str(center), key.id) in seen:
-            reason = f"its VM ID is that of row {seen[str(center), key.id]}"
+        if key.id and (center, key.id) in seen:
+            reason = f"its VM ID is that of row {seen[center, key.id]}"
         if reason:
             part.unjoined.append(_unjoined(row, label, reason))
             continue
         if key.id:
-            seen[str(center), key.id] = row.number
+            seen[center, key.id] = row.number
         record = Record(row)
         records.append(record)
         keys.append(key)
@@ -288,7 +292,9 @@ def _machines(
 
 def _unjoined(row: Row, label: str, reason: str) -> Unjoined:
     label = label[:200].encode(errors="replace").decode()  # a file's name may be no text
-    return Unjoined(
+    return build(
+        Unjoined,
+        row,
         tab=f"{label}{row.tab}",
         row=row.number,
         vm=(row.cells.get("vm") or row.cells.get("id") or "")[:_LONGEST_SHOWN],
@@ -328,9 +334,13 @@ def _of_part(name: str, center: _Center, part: _Part, by: str | None, label: str
             vms.append(vm)
         unjoined += [_unjoined(problem.row, label, problem.reason) for problem in record.problems]
     version = next((row.cells["version"] for row in part.export.of("vMetaData") if "version" in row.cells), None)
-    return Inventory(
-        metadata=InventoryMetadata(name=name),
-        source=Origin(
+    return build(
+        Inventory,
+        part.export.name,
+        metadata=build(InventoryMetadata, part.export.name, name=name),
+        source=build(
+            Origin,
+            part.export.name,
             name=name,
             kind="rvtools",
             version=fits(version),

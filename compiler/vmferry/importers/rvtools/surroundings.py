@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from vmferry.importers.build import build
 from vmferry.importers.cells import boolean, count, fits
 from vmferry.importers.rvtools.machines import Record, pool
 from vmferry.importers.rvtools.tables import Row
@@ -54,10 +55,6 @@ def ids_by_name(networks: Iterable[InventoryNetwork]) -> dict[tuple[str, str | N
     return {key: ids[0] for key, ids in found.items() if len(ids) == 1 and ids[0] is not None}
 
 
-def _known(**facts: Any) -> dict[str, Any]:
-    return {field: value for field, value in facts.items() if value is not None}
-
-
 # --- networks -----------------------------------------------------------------------------------------
 
 
@@ -67,23 +64,45 @@ def _networks(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -> l
     for row in rows["dvPort"]:
         name, switch = fits(row.cells.get("name")), fits(row.cells.get("switch"))
         if name is not None:
-            facts = _known(id=fits(row.cells.get("id")), switch=switch, mtu=mtu.get(switch or ""), kind="distributed")
             found.setdefault(
                 (name, switch, None),
-                InventoryNetwork(name=name, uplink=_is_uplink(row), **facts, **_vlan([row])),
+                build(
+                    InventoryNetwork,
+                    row,
+                    name=name,
+                    uplink=_is_uplink(row),
+                    id=fits(row.cells.get("id")),
+                    switch=switch,
+                    mtu=mtu.get(switch or ""),
+                    kind="distributed",
+                    **_vlan([row]),
+                ),
             )
     for (name, switch, datacenter), same in _standard(rows["vPort"]).items():  # a row for each host
-        facts = _known(switch=switch, mtu=mtu.get(switch or ""), kind="standard", datacenter=datacenter)
-        network = InventoryNetwork(name=name, **facts, **_vlan(same))
+        network = build(
+            InventoryNetwork,
+            same[0],
+            name=name,
+            switch=switch,
+            mtu=mtu.get(switch or ""),
+            kind="standard",
+            datacenter=datacenter,
+            **_vlan(same),
+        )
         found.setdefault((name, switch, datacenter), network)
     known = {name for name, *_ in found}
     distributed = {fits(row.cells.get("switch")) for row in rows["dvSwitch"]}
     for name, switch in _used(records):
         if name not in known:
-            facts = _known(
-                switch=switch, mtu=mtu.get(switch or ""), kind="distributed" if switch in distributed else None
+            network = build(
+                InventoryNetwork,
+                f"network {name!r} of vNetwork",
+                name=name,
+                switch=switch,
+                mtu=mtu.get(switch or ""),
+                kind="distributed" if switch and switch in distributed else None,
             )
-            found.setdefault((name, switch, None), InventoryNetwork(name=name, **(facts if switch else {})))
+            found.setdefault((name, switch, None), network)
     return sorted(found.values(), key=_place)
 
 
@@ -165,15 +184,20 @@ def _hosts(rows: Sequence[Row]) -> list[InventoryHost]:
     for row in rows:
         name = fits(row.cells.get("host"))
         if name is not None:
-            facts = _known(
-                id=fits(row.cells.get("id")),
-                cluster=fits(row.cells.get("cluster")),
-                cpu_model=fits(row.cells.get("cpu_model")),
-                cores=count(row.cells.get("cores")),
-                memory=count(row.cells.get("memory")),
-                version=fits(row.cells.get("version")),
+            found.setdefault(
+                name,
+                build(
+                    InventoryHost,
+                    row,
+                    name=name,
+                    id=fits(row.cells.get("id")),
+                    cluster=fits(row.cells.get("cluster")),
+                    cpu_model=fits(row.cells.get("cpu_model")),
+                    cores=count(row.cells.get("cores")),
+                    memory=count(row.cells.get("memory")),
+                    version=fits(row.cells.get("version")),
+                ),
             )
-            found.setdefault(name, InventoryHost(name=name, **facts))
     return [found[name] for name in sorted(found)]
 
 
@@ -182,13 +206,18 @@ def _datastores(rows: Sequence[Row]) -> list[InventoryDatastore]:
     for row in rows:
         name, key = fits(row.cells.get("name")), fits(row.cells.get("id"))
         if name is not None:
-            facts = _known(
-                id=key,
-                kind=fits(row.cells.get("kind")),
-                capacity=count(row.cells.get("capacity")),
-                free=count(row.cells.get("free")),
+            found.setdefault(
+                (name, key or ""),
+                build(
+                    InventoryDatastore,
+                    row,
+                    name=name,
+                    id=key,
+                    kind=fits(row.cells.get("kind")),
+                    capacity=count(row.cells.get("capacity")),
+                    free=count(row.cells.get("free")),
+                ),
             )
-            found.setdefault((name, key or ""), InventoryDatastore(name=name, **facts))
     return [found[key] for key in sorted(found)]
 
 
@@ -206,16 +235,22 @@ def _clusters(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -> l
     rules = _rules(records)
     result = []
     for name in sorted({*own, *datacenters}):
-        cells = own[name].cells if name in own else {}
+        said = own.get(name)
+        cells = said.cells if said else {}
         inside = datacenters.get(name, set())
-        facts = _known(
-            id=fits(cells.get("id")),
-            datacenter=fits(cells.get("datacenter")) or (next(iter(inside)) if len(inside) == 1 else None),
-            drs=boolean(cells.get("drs")),
-            dpm=boolean(cells.get("dpm")),
-            ha=boolean(cells.get("ha")),
+        result.append(
+            build(
+                InventoryCluster,
+                said or f"cluster {name!r}",
+                name=name,
+                rules=tuple(rules.get(name, ())),
+                id=fits(cells.get("id")),
+                datacenter=fits(cells.get("datacenter")) or (next(iter(inside)) if len(inside) == 1 else None),
+                drs=boolean(cells.get("drs")),
+                dpm=boolean(cells.get("dpm")),
+                ha=boolean(cells.get("ha")),
+            )
         )
-        result.append(InventoryCluster(name=name, rules=tuple(rules.get(name, ())), **facts))
     return result
 
 
@@ -234,7 +269,8 @@ def _rules(records: Sequence[Record]) -> dict[str, list[InventoryRule]]:
                 kinds.setdefault((cluster, name), _kind(said[index]) if len(said) == len(names) else "other")
     result: defaultdict[str, list[InventoryRule]] = defaultdict(list)
     for (cluster, name), vms in sorted(members.items()):
-        rule = InventoryRule(name=name, kind=kinds[cluster, name], vms=tuple(sorted(set(vms))))  # type: ignore[arg-type]
+        where = f"rule {name!r} of cluster {cluster!r}"
+        rule = build(InventoryRule, where, name=name, kind=kinds[cluster, name], vms=tuple(sorted(set(vms))))
         result[cluster].append(rule)
     return result
 
@@ -260,10 +296,15 @@ def _pools(rows: Sequence[Row]) -> list[ResourcePool]:
         parts = [part for part in whole.split("/") if part]
         cluster = fits(parts[parts.index("Resources") - 1]) if "Resources" in parts[1:] else None
         memory = count(row.cells.get("memory_limit"))  # -1 is no limit, and no count either
-        facts = _known(
-            cluster=cluster,
-            cpu_limit=count(row.cells.get("cpu_limit")),
-            memory_limit=format_size(memory) if memory else None,
+        found.setdefault(
+            (path, cluster or ""),
+            build(
+                ResourcePool,
+                row,
+                path=path,
+                cluster=cluster,
+                cpu_limit=count(row.cells.get("cpu_limit")),
+                memory_limit=format_size(memory) if memory else None,
+            ),
         )
-        found.setdefault((path, cluster or ""), ResourcePool(path=path, **facts))
     return [found[key] for key in sorted(found)]

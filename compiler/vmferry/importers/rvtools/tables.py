@@ -1,11 +1,12 @@
 """From files to rows: what an export consists of, and every row of a tab by field names."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from vmferry.importers.cells import count, moment
+from vmferry.importers.errors import ImporterError
 from vmferry.importers.rvtools import delimited
 from vmferry.importers.rvtools.columns import (
     FIELDS,
@@ -21,7 +22,8 @@ from vmferry.importers.rvtools.columns import (
     plain,
     tab_of,
 )
-from vmferry.importers.rvtools.workbook import Cells, ExportError, open_workbook
+from vmferry.importers.rvtools.sheets import Cells
+from vmferry.importers.rvtools.workbook import open_workbook
 
 MAX_ROWS = 500_000  # that are not blank, of one tab
 MAX_VMS = 200_000  # rows of vInfo; a vCenter has 45,000 VMs at most
@@ -32,7 +34,7 @@ Grid = Callable[[], Iterator[tuple[int, Cells]]]
 
 
 class Row(NamedTuple):
-    """A row of a tab: its number, its cells by field, and its custom attributes; nothing of it is blank.
+    """A row of a tab: its number, its cells by field, its custom attributes, and its file; nothing of it is blank.
 
     Sizes are whole bytes. A row without cells stands for a tab that could not be read for want of a header.
     """
@@ -41,6 +43,13 @@ class Row(NamedTuple):
     number: int
     cells: dict[str, str]
     attributes: dict[str, str]
+    file: str = ""
+
+    def __str__(self) -> str:
+        """Return where the row is: file, tab, number and the VM."""
+        vm = self.cells.get("vm") or self.cells.get("id")
+        place = f"{self.tab} row {self.number}"
+        return f"{self.file}: {place}" + (f" ({vm[:60]})" if vm else "")
 
 
 class Table(NamedTuple):
@@ -51,26 +60,25 @@ class Table(NamedTuple):
     grid: Grid
 
     def rows(self) -> Iterator[Row]:
-        """Yield the rows. Raises ExportError for what is no such tab."""
+        """Yield the rows. Raises ImporterError for what is no such tab."""
         headers: _Headers | None = None
         kept = number = 0
-        texts: dict[str, str] = {}  # most values stand in many rows
         for seen, (number, cells) in enumerate(self.grid()):
             if headers is None:
-                headers = _headers(self.tab, cells)
+                headers = _headers(self.tab, cells, self.file.name)
                 if headers is None and seen >= _HEADER_WITHIN:
                     break
                 continue
             kept += 1
             if kept > (most := MAX_VMS if self.tab == "vInfo" else MAX_ROWS):
-                raise ExportError(f"{self.file}: {self.tab} has more than {most} rows")
-            row = headers.row(number, cells, texts)
+                raise ImporterError(f"{self.file}: {self.tab} has more than {most} rows")
+            row = headers.row(number, cells)
             if row is not None:
                 yield row
         if headers is None and self.tab == "vInfo":
-            raise ExportError(f"{self.file}: tab {self.tab} has no header row with a column VM")
+            raise ImporterError(f"{self.file}: tab {self.tab} has no header row with a column VM")
         if headers is None and number:
-            yield Row(self.tab, number, {}, {})  # so that somebody hears of it
+            yield Row(self.tab, number, {}, {}, self.file.name)  # so that somebody hears of it
 
 
 class Export(NamedTuple):
@@ -92,7 +100,7 @@ class Export(NamedTuple):
 
 
 def open_exports(paths: Sequence[Path]) -> list[Export]:
-    """Return the exports in files and folders. Raises ExportError.
+    """Return the exports in files and folders. Raises ImporterError.
 
     A workbook is an export, a folder of .csv files is one, and all .csv files named one by one are one. What
     has no vInfo completes the export before it.
@@ -114,7 +122,7 @@ def _folder(path: Path) -> Iterator[Export]:
     tables = [item for item in files if item.suffix.lower() in _CSV and tab_of(item.stem)]
     workbooks = [item for item in files if item.suffix.lower() in (".xlsx", ".xlsm") and item.name[0] != "~"]
     if not tables and not workbooks:
-        raise ExportError(f"{path} holds no RVTools export: neither .xlsx files nor .csv files named after tabs")
+        raise ImporterError(f"{path} holds no RVTools export: neither .xlsx files nor .csv files named after tabs")
     if tables:
         yield from _exports(tables)
     for item in workbooks:
@@ -139,7 +147,7 @@ def _delimited(files: Sequence[Path], name: str) -> Export:
     for path in files:
         tab = tab_of(path.stem)
         if tab is None:
-            raise ExportError(f"{path} is not named after a tab of RVTools, as in RVTools_tabvInfo.csv")
+            raise ImporterError(f"{path} is not named after a tab of RVTools, as in RVTools_tabvInfo.csv")
         tables.append(Table(tab, path, _grid(path, tab)))
     return Export(name, tuple(tables), _modified(files))
 
@@ -152,7 +160,7 @@ def _workbook(path: Path) -> Export:
     workbook = open_workbook(path)
     tables = tuple(Table(tab, path, sheet.rows) for sheet in workbook.sheets if (tab := tab_of(sheet.name)) is not None)
     if not tables:
-        raise ExportError(f"{path} has no tab of RVTools, such as vInfo")
+        raise ImporterError(f"{path} has no tab of RVTools, such as vInfo")
     return Export(path.stem, tables, workbook.created or _modified([path]))
 
 
@@ -170,7 +178,7 @@ def _modified(files: Sequence[Path]) -> str:
 def _completed(found: Sequence[Export]) -> list[Export]:
     whole = [export for export in found if export.has("vInfo")]
     if not whole:
-        raise ExportError("there is no tab vInfo, which lists the VMs: export all tabs of RVTools")
+        raise ImporterError("there is no tab vInfo, which lists the VMs: export all tabs of RVTools")
     result: list[Export] = []
     waiting: tuple[Table, ...] = ()
     for export in found:
@@ -191,11 +199,12 @@ class _Headers(NamedTuple):
     """What the columns of a tab stand for."""
 
     tab: str
+    file: str
     names: Cells
-    columns: dict[int, Column]  # of two for one field the better comes first
+    columns: tuple[tuple[int, str, "_Values"], ...]  # of two for one field the better comes first
     attributes: dict[int, str]
 
-    def row(self, number: int, cells: Cells, texts: dict[str, str]) -> Row | None:
+    def row(self, number: int, cells: Cells) -> Row | None:
         """Return a row by field; None for one that says nothing or repeats the header."""
         first = next(iter(cells))
         if self.names.get(first) == cells[first]:
@@ -203,32 +212,58 @@ class _Headers(NamedTuple):
             if repeated > 1 and repeated * 2 > len(cells):
                 return None
         known: dict[str, str] = {}
+        for index, field, values in self.columns:
+            if index in cells and field not in known and (value := values[cells[index]]):
+                known[field] = value
+        if not known:
+            return None
         attributes: dict[str, str] = {}
-        for index, what in self.columns.items():
-            text = cells.get(index)
-            if text is not None and what.field not in known and (value := _value(what, text)):
-                known[what.field] = texts.setdefault(value, value)
-        for index in self.attributes:
+        for index, name in self.attributes.items():
             text = cells.get(index)
             if text is not None and not text.isspace():
-                attributes.setdefault(texts.setdefault(self.attributes[index], self.attributes[index]), text.strip())
-        return Row(self.tab, number, known, attributes) if known else None
+                attributes.setdefault(name, text.strip())
+        return Row(self.tab, number, known, attributes, self.file)
 
 
-def _value(what: Column, text: str) -> str:
-    if what.field in SIZES:
-        size = count(text, what.factor)
-        return "" if size is None else str(size)
-    if what.field == "vm":
-        return text if not text.isspace() else ""
+class _Values(dict[str, str]):
+    """What the cells of some columns mean, by their text: most texts stand in many rows of a tab."""
+
+    def __init__(self, meaning: Callable[[str], str]) -> None:
+        super().__init__()
+        self._meaning = meaning
+
+    def __missing__(self, text: str) -> str:
+        value = self[text] = self._meaning(text)
+        return value
+
+
+def _meanings(columns: Iterable[Column]) -> dict[Column, _Values]:
+    """Return what the cells of each column mean; columns of one kind share it."""
+    name, word, vm = _Values(str.strip), _Values(_word), _Values(lambda text: "" if text.isspace() else text)
+    sizes: dict[int, _Values] = {}
+
+    def values(what: Column) -> _Values:
+        if what.field in SIZES:
+            return sizes.setdefault(what.factor, _Values(lambda text: _size(text, what.factor)))
+        return vm if what.field == "vm" else name if what.field in NAMES else word
+
+    return {column: values(column) for column in columns}
+
+
+def _word(text: str) -> str:
     value = text.strip()
-    return "" if what.field not in NAMES and value.casefold() in PLACEHOLDERS else value
+    return "" if value.casefold() in PLACEHOLDERS else value
+
+
+def _size(text: str, factor: int) -> str:
+    size = count(text, factor)
+    return "" if size is None else str(size)
 
 
 _WITH_ATTRIBUTES = frozenset(("vInfo", "vCPU", "vMemory", "vTools"))
 
 
-def _headers(tab: str, cells: Cells) -> _Headers | None:
+def _headers(tab: str, cells: Cells, file: str) -> _Headers | None:
     """Return the columns of a header row; None if it is none."""
     found = [(index, what) for index, text in cells.items() if (what := column(tab, text)) is not None]
     columns = dict(sorted(found, key=lambda item: item[1].rank))
@@ -243,7 +278,9 @@ def _headers(tab: str, cells: Cells) -> _Headers | None:
             for index, text in cells.items()
             if index not in columns and is_attribute(text) and (tab == "vInfo" or first < index < last)
         }
-    return _Headers(tab, cells, columns, attributes)
+    meanings = _meanings(columns.values())
+    placed = tuple((index, what.field, meanings[what]) for index, what in columns.items())
+    return _Headers(tab, file, cells, placed, attributes)
 
 
 def _notes(cells: Cells) -> tuple[int, int]:

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from vmferry import __version__
 from vmferry.estate.words.secrecy import NOTHING_MORE, Keep, stays
+from vmferry.importers.build import build
 from vmferry.importers.vcenter import machines, surroundings
 from vmferry.importers.vcenter.collect import Collector
 from vmferry.importers.vcenter.machines import Machine, name_shared_disks, read_machine
@@ -23,7 +23,7 @@ PAGE = 250  # VMs a call: some 5 MB
 _PAGE_AROUND = 1000  # folders, hosts, networks … a call
 
 
-class Reading(NamedTuple):
+class Answers(NamedTuple):
     """An inventory, what could not be read, and how many SOAP calls it took."""
 
     inventory: Inventory
@@ -42,10 +42,11 @@ def read_vcenter(
     progress: Callable[[str], None] = lambda _: None,
     page: int = PAGE,
     keep: Keep = NOTHING_MORE,
-) -> Reading:
+    by: str | None = None,
+) -> Answers:
     """Return the inventory of a vCenter, read-only; ``name`` is its name as a source, ``baseline`` days to measure.
 
-    ``timeout`` is how many seconds one answer may take as a whole. Raises VCenterError when it cannot be reached,
+    ``timeout`` is how many seconds one answer may take as a whole. Raises ImporterError when it cannot be reached,
     trusted, logged in to or read.
     """
     address = parse_address(url)
@@ -75,16 +76,20 @@ def read_vcenter(
     hidden = sum(vm.cpu is None for vm in vms)
     if hidden:
         notes.append(f"{hidden} of {len(vms)} VMs show no configuration: inaccessible, or the user may not see it")
-    inventory = Inventory(
+    inventory = build(
+        Inventory,
+        address.authority,
         metadata=InventoryMetadata(name=name),
-        source=Origin(
+        source=build(
+            Origin,
+            address.authority,
             name=name,
             kind="vcenter",
             version=about.version or None,
             instance_uuid=about.instanceUuid or None,
             url=address.url,
             taken=taken.isoformat().replace("+00:00", "Z"),
-            by=f"vmferry {__version__}",
+            by=by,
         ),
         vms=vms,
         networks=tuple(sorted(around.networks.values(), key=lambda each: (each.name, each.id or ""))),
@@ -93,7 +98,7 @@ def read_vcenter(
         hosts=around.hosts(),
         resource_pools=around.pools(),
     )
-    return Reading(inventory, tuple(notes), calls)
+    return Answers(inventory, tuple(notes), calls)
 
 
 def _machines(

@@ -17,6 +17,7 @@ from msgspec import Struct
 from pyVim.connect import SmartStubAdapter
 from pyVmomi import vim, vmodl
 
+from vmferry.importers.errors import ImporterError
 from vmferry.importers.vcenter.patience import ANSWER, FIRST, Patience, patient
 
 CONNECT_TIMEOUT = 20  # seconds
@@ -24,10 +25,6 @@ CONNECT_TIMEOUT = 20  # seconds
 _stub_adapter: Any = SmartStubAdapter  # pyvmomi's stubs do not type constructors
 _service: Any = vim.ServiceInstance
 _DIGESTS = {40: "sha1", 64: "sha256"}
-
-
-class VCenterError(Exception):
-    """Why a vCenter could not be read, in words for whoever ran the import. Never holds a password."""
 
 
 class Address(NamedTuple):
@@ -56,11 +53,11 @@ class Trust(NamedTuple):
     insecure: bool = False
 
     def context(self) -> ssl.SSLContext:
-        """Return the TLS context. Raises VCenterError for a CA file that is none."""
+        """Return the TLS context. Raises ImporterError for a CA file that is none."""
         try:
             context = ssl.create_default_context(cafile=self.ca)
         except ssl.SSLError as error:
-            raise VCenterError(f"{self.ca} holds no PEM certificate") from error
+            raise ImporterError(f"{self.ca} holds no PEM certificate") from error
         if self.insecure or self.thumbprint:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE  # a thumbprint is compared after the handshake instead
@@ -68,22 +65,22 @@ class Trust(NamedTuple):
 
     @property
     def digest(self) -> str | None:
-        """Return the thumbprint as bare lower-case hex. Raises VCenterError unless it is of SHA-1 or SHA-256."""
+        """Return the thumbprint as bare lower-case hex. Raises ImporterError unless it is of SHA-1 or SHA-256."""
         if self.thumbprint is None:
             return None
         digest = re.sub(r"^sha-?(1|256)[:=]", "", self.thumbprint.strip().lower()).replace(":", "")
         if len(digest) not in _DIGESTS or not re.fullmatch("[0-9a-f]+", digest):
-            raise VCenterError("--thumbprint takes the 20 bytes of a SHA-1 or the 32 of a SHA-256 digest, in hex")
+            raise ImporterError("--thumbprint takes the 20 bytes of a SHA-1 or the 32 of a SHA-256 digest, in hex")
         return digest
 
     def verify(self, certificate: bytes, address: Address) -> None:
-        """Raise VCenterError unless the certificate (DER) has the thumbprint, where there is one."""
+        """Raise ImporterError unless the certificate (DER) has the thumbprint, where there is one."""
         digest = self.digest
         if digest is None:
             return
         found = hashlib.new(_DIGESTS[len(digest)], certificate, usedforsecurity=True).hexdigest()
         if found != digest:
-            raise VCenterError(
+            raise ImporterError(
                 f"the certificate of {address.authority} has another {_DIGESTS[len(digest)].upper()} thumbprint, "
                 f"{_colons(found)}: it was renewed, or something stands between here and the vCenter"
             )
@@ -122,7 +119,7 @@ class Session:
 def parse_address(url: str) -> Address:
     """Return the address that a person wrote: HOST, HOST:PORT, https://HOST or https://HOST/sdk.
 
-    Raises VCenterError for anything else; a URL with a password is refused without showing it.
+    Raises ImporterError for anything else; a URL with a password is refused without showing it.
     """
     parts = urlsplit(url if "://" in url else f"https://{url}")
     try:
@@ -130,9 +127,9 @@ def parse_address(url: str) -> Address:
     except ValueError:
         host, port = None, 0
     if "@" in parts.netloc:
-        raise VCenterError("the URL holds credentials; leave them out and see --user and --password-file")
+        raise ImporterError("the URL holds credentials; leave them out and see --user and --password-file")
     if parts.scheme != "https" or not host or parts.path not in ("", "/", "/sdk", "/sdk/") or parts.query:
-        raise VCenterError("the URL of a vCenter is https://HOST/sdk")
+        raise ImporterError("the URL of a vCenter is https://HOST/sdk")
     return Address(host, port)
 
 
@@ -148,15 +145,15 @@ class Connection(http.client.HTTPSConnection):
         self._trust = trust
 
     def connect(self) -> None:
-        """Connect. Raises VCenterError, saying what stands in the way."""
+        """Connect. Raises ImporterError, saying what stands in the way."""
         try:
             super().connect()
         except (OSError, UnicodeError) as error:
-            raise VCenterError(_unreachable(self._address, error)) from error
+            raise ImporterError(_unreachable(self._address, error)) from error
         certificate: Any = self.sock.getpeercert(binary_form=True)
         try:
             self._trust.verify(certificate, self._address)
-        except VCenterError:
+        except ImporterError:
             self.close()
             raise
 
@@ -165,7 +162,7 @@ class Connection(http.client.HTTPSConnection):
 def open_session(address: Address, login: Login, trust: Trust, timeout: float = ANSWER) -> Iterator[Session]:
     """Log in, and out again whatever happens. ``timeout`` is how many seconds an answer may take as a whole.
 
-    Raises VCenterError for an address nobody answers at, a certificate nobody vouches for, refused credentials,
+    Raises ImporterError for an address nobody answers at, a certificate nobody vouches for, refused credentials,
     and any fault that vCenter returns while the session is open.
     """
     with closing(Connection(address, trust)) as probe:
@@ -201,7 +198,7 @@ def _adapter(address: Address, trust: Trust, timeout: float, patience: Patience)
     except OSError:
         raise
     except Exception as error:  # pyVmomi raises a bare Exception for a server that is none
-        raise VCenterError(f"{address.authority} does not answer as a vCenter does") from error
+        raise ImporterError(f"{address.authority} does not answer as a vCenter does") from error
     # pyVmomi 9.1 compares a thumbprint only where the certificate failed verification before, which is off then
     stub.scheme = lambda **_: Connection(address, trust, timeout, patience)
     return stub
@@ -216,23 +213,23 @@ def _log_in(content: Any, login: Login) -> None:
     try:
         content.sessionManager.Login(login.user, login.password, None)
     except vim.fault.InvalidLogin:
-        raise VCenterError(f"the vCenter refused user {login.user!r} or the password") from None
+        raise ImporterError(f"the vCenter refused user {login.user!r} or the password") from None
     except vim.fault.NoPermission:
-        raise VCenterError(f"user {login.user!r} may not log in to the vCenter") from None
+        raise ImporterError(f"user {login.user!r} may not log in to the vCenter") from None
 
 
 @contextmanager
 def _explained(address: Address) -> Iterator[None]:
-    """Turn what pyVmomi and the network raise into a VCenterError."""
+    """Turn what pyVmomi and the network raise into an ImporterError, which never holds a password."""
     try:
         yield
     except vmodl.MethodFault as fault:
         what = f"{type(fault).__name__.rpartition('.')[2]}: {getattr(fault, 'msg', None) or 'no message'}"
-        raise VCenterError(f"{address.authority} returned a fault: {what}") from fault
+        raise ImporterError(f"{address.authority} returned a fault: {what}") from fault
     except OSError as error:
-        raise VCenterError(_unreachable(address, error)) from error
+        raise ImporterError(_unreachable(address, error)) from error
     except (http.client.HTTPException, ExpatError) as error:
-        raise VCenterError(f"{address.authority} does not answer as a vCenter does: {error}") from error
+        raise ImporterError(f"{address.authority} does not answer as a vCenter does: {error}") from error
 
 
 def _unreachable(address: Address, error: Exception) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import quote
 
 from vmferry.importers.cells import fits
-from vmferry.importers.vcenter.session import Address, Connection, Login, Trust, VCenterError
+from vmferry.importers.errors import ImporterError
+from vmferry.importers.vcenter.session import Address, Connection, Login, Trust
 
 _SESSION = "vmware-api-session-id"
 _AT_ONCE = 500  # tags in one question
@@ -33,7 +34,7 @@ def read_tags(address: Address, login: Login, trust: Trust) -> Mapping[str, tupl
                 return _attached(api)
             finally:
                 api.leave()
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, VCenterError) as error:
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, ImporterError) as error:
         raise TagsError(f"{type(error).__name__}: {error}") from error
 
 

@@ -12,15 +12,17 @@ import msgspec
 from msgspec.structs import replace
 
 from vmferry import files as disk
+from vmferry.importers.build import checked
 from vmferry.importers.errors import ImporterError
 from vmferry.model.inventory import Inventory, InventoryMetadata, Origin
 from vmferry.model.spec import VirtualMachine
+from vmferry.yaml.read import MAX_BYTES
 
 Dump = Callable[[Mapping[str, Any], str], bytes]
 """Writes a mapping as YAML under a comment: output/yaml.dump."""
 
 SURROUNDINGS = "surroundings"
-_MOST = 4000  # VMs a file: a YAML file of more than 32 MiB is not read
+_MOST, _MOST_NOTES = 4000, 4 * 2**20  # VMs per file, and characters of their notes: at 32 MiB a file is not read
 _NO_CLUSTER = "no-cluster"
 _LONGEST_NAME = 100
 _UNSAFE = re.compile(r"\.[0-9a-f]\Z|\A(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)")  # a part; devices of Windows
@@ -76,8 +78,8 @@ def _stems(clusters: Mapping[tuple[str, str], object]) -> dict[tuple[str, str], 
 
 
 def _portions(stem: str, vms: list[VirtualMachine]) -> list[tuple[str, list[VirtualMachine]]]:
-    """Return a cluster as one file or, if it is very large, as sixteen that a new VM does not shift."""
-    if len(vms) <= _MOST:
+    """Return a cluster as one file or, if that would be very large, as sixteen that a new VM does not shift."""
+    if len(vms) <= _MOST and sum(len(vm.annotation or "") for vm in vms) <= _MOST_NOTES:
         return [(stem, vms)]
     parts: defaultdict[str, list[VirtualMachine]] = defaultdict(list)
     for vm in vms:
@@ -94,10 +96,14 @@ def write(files: Mapping[str, Inventory], out: Path, dump: Dump) -> list[Path]:
     """
     sources = {inventory.source.name for inventory in files.values()}
     _refuse_foreign(files, out, sources)
+    for relative, inventory in files.items():
+        checked(_document(inventory), Inventory, out / relative)
     changed = []
     for relative, inventory in sorted(files.items()):
         path = out / relative
         content = dump(_document(inventory), _HEADER)
+        if len(content) > MAX_BYTES:
+            raise ImporterError(f"{path} would be larger than {MAX_BYTES // 2**20} MiB: import without --notes")
         if not path.is_file() or _TAKEN.sub(b"", disk.read(path), count=1) != _TAKEN.sub(b"", content, count=1):
             path.parent.mkdir(parents=True, exist_ok=True)
             disk.replace(path, content)

@@ -26,7 +26,7 @@ class Origin(Model, frozen=True, kw_only=True):
     """Where an inventory comes from."""
 
     name: Annotated[Name, Meta(description="Name of the source, as in the spec.")]
-    kind: Annotated[Literal["vcenter", "rvtools"], Meta(description="What was read.")]
+    kind: Annotated[Name, Meta(description="The importer that read it, as in rvtools.")]
     version: Annotated[Text, Meta(description="Version of vCenter or RVTools.")] | None = None
     instance_uuid: Annotated[Text, Meta(description="UUID of the vCenter.")] | None = None
     url: Annotated[Text, Meta(description="SDK address of the vCenter, without credentials.")] | None = None

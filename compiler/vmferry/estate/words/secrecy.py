@@ -29,6 +29,8 @@ _TEXT = re.compile(
 )
 _LONGEST = 200
 """Characters of an attribute's value; a longer one is free text."""
+_LONGEST_ASKED = 16_384
+"""Characters of a value that somebody asked for; a longer one makes lines that no YAML file of vmferry may have."""
 
 _SHOWN = 20  # attributes that are named
 _CLAUSE = re.compile(r"[;\n\r|]|[.!?](?:\s|$)")
@@ -59,7 +61,9 @@ def harmless(attributes: Mapping[str, str], keep: Keep) -> dict[str, str]:
     return {
         name: text
         for name, text in sorted(attributes.items())
-        if not secret_text(text) and (_asked(name, keep.attributes) or _listed(name, text))
+        if len(text) <= _LONGEST_ASKED
+        and not secret_text(text)
+        and (_asked(name, keep.attributes) or _listed(name, text))
     }
 
 

@@ -374,12 +374,12 @@ def _listed(unjoined: Iterable[Unjoined]) -> Iterator[Unjoined]:
     """Yield the first thousand rows of a tab that tell the same, and how many more there are."""
     alike: defaultdict[tuple[str, str], list[Unjoined]] = defaultdict(list)
     for each in unjoined:
-        alike[each.tab, each.reason].append(each)
-    for (_, reason), rows in alike.items():
+        alike[each.tab, re.sub("[0-9]+", "", each.reason)].append(each)
+    for rows in alike.values():
         rows.sort(key=lambda each: each.row)
         yield from rows[:_MOST_LISTED]
         if len(rows) > _MOST_LISTED:
-            more = f"and {len(rows) - _MOST_LISTED} more rows from here on: {reason}"
+            more = f"and {len(rows) - _MOST_LISTED} more rows from here on: {rows[_MOST_LISTED].reason}"
             yield replace(rows[_MOST_LISTED], vm="", reason=more[:1000])
 
 

@@ -32,6 +32,11 @@ class Record(NamedTuple):
     properties: Mapping[str, Any]
     missing: frozenset[str]
 
+    def __str__(self) -> str:
+        """Return what the object is, for messages: kind, name and id."""
+        name = self.properties.get("name")
+        return f"{self.kind} {name!r} ({self.id})" if name else f"{self.kind} {self.id}"
+
     def get(self, path: str) -> Any:
         """Return the value of a property; None where it is unset, hidden or was not asked for."""
         return self.properties.get(path)

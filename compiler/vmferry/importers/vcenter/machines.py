@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pyVmomi import vim
 
 from vmferry.estate.words.secrecy import NOTHING_MORE, Keep, harmless, noted, secret_text
+from vmferry.importers.build import build
 from vmferry.importers.cells import fits, uuid
 from vmferry.importers.disks import shared_name
 from vmferry.importers.guests import detailed_name, family, release
@@ -132,7 +133,9 @@ def read_machine(
     facts["noted"] = noted(notes)
     facts["annotation"] = notes[:_MAX_NOTES] or None if keep.notes and not secret else None
     withheld = frozenset(stated) - frozenset(kept)
-    return Machine(VirtualMachine(**facts), hardware.sharing if hardware else (), withheld, bool(notes), secret)
+    return Machine(
+        build(VirtualMachine, record, **facts), hardware.sharing if hardware else (), withheld, bool(notes), secret
+    )
 
 
 def name_shared_disks(machines: Iterable[Machine], source: str) -> tuple[VirtualMachine, ...]:
@@ -216,7 +219,7 @@ def _capacity(record: Record) -> dict[str, Any]:
     cores = record.get("config.hardware.numCoresPerSocket") or 1  # 0: vSphere chooses at power-on
     cpu, ram = record.get("config.cpuAllocation"), record.get("config.memoryAllocation")
     return {
-        "cpu": Cpu(count=count, cores_per_socket=cores) if count else None,
+        "cpu": build(Cpu, record, count=count, cores_per_socket=cores) if count else None,
         "memory": format_size(memory << 20) if memory else None,
         "cpu_reservation": _amount(cpu, "reservation"),
         "cpu_limit": _amount(cpu, "limit"),

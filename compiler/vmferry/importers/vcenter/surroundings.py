@@ -6,6 +6,7 @@ from typing import Any
 
 from pyVmomi import vim
 
+from vmferry.importers.build import build
 from vmferry.importers.cells import fits
 from vmferry.importers.vcenter.collect import Paths, Record, key, unescape
 from vmferry.kube.quantity import format_size
@@ -147,7 +148,9 @@ class Surroundings:
     def hosts(self) -> tuple[InventoryHost, ...]:
         """Return the hosts, sorted by name."""
         found = (
-            InventoryHost(
+            build(
+                InventoryHost,
+                record,
                 name=_name(record),
                 id=record.id,
                 cluster=self.cluster(record.get("parent"), None),
@@ -163,7 +166,9 @@ class Surroundings:
     def datastores(self) -> tuple[InventoryDatastore, ...]:
         """Return the datastores, sorted by name."""
         found = (
-            InventoryDatastore(
+            build(
+                InventoryDatastore,
+                record,
                 name=_name(record),
                 id=record.id,
                 kind=fits(record.get("summary.type")),
@@ -198,7 +203,9 @@ class Surroundings:
                 continue
             cpu, memory = (record.get(f"config.{what}Allocation.limit") for what in ("cpu", "memory"))
             owner = record.get("owner")
-            yield ResourcePool(
+            yield build(
+                ResourcePool,
+                record,
                 path=path,
                 cluster=self.name(owner) if owner and self.kind(key(owner)) == "ClusterComputeResource" else None,
                 cpu_limit=cpu if cpu is not None and cpu >= 0 else None,
@@ -215,7 +222,9 @@ class Surroundings:
     def _network(self, record: Record) -> InventoryNetwork:
         if record.kind == "OpaqueNetwork":
             summary = record.get("summary")
-            return InventoryNetwork(
+            return build(
+                InventoryNetwork,
+                record,
                 name=_name(record),
                 id=record.id,
                 kind="nsx-t",
@@ -235,7 +244,9 @@ class Surroundings:
         vlan, trunk = _vlans(spec)
         segment = record.get("config.segmentId") or record.get("config.logicalSwitchUuid") if nsx else wire
         zone = record.get("config.transportZoneName") or record.get("config.transportZoneUuid")
-        return InventoryNetwork(
+        return build(
+            InventoryNetwork,
+            record,
             name=name,
             id=record.id,
             kind="nsx-t" if nsx else "nsx-v" if wire else "distributed",
@@ -256,7 +267,9 @@ class Surroundings:
         known = [group for host in hosts if (group := self._standard.get((host, record.get("name"))))]
         vlans, switches, mtus = ({group[part] for group in known} for part in ("vlan", "switch", "mtu"))
         vlan = vlans.pop() if len(vlans) == 1 else None
-        return InventoryNetwork(
+        return build(
+            InventoryNetwork,
+            record,
             name=_name(record),
             id=record.id,
             kind="standard",
@@ -271,7 +284,9 @@ class Surroundings:
 
     def _cluster(self, record: Record) -> InventoryCluster:
         config = record.get("configurationEx")
-        return InventoryCluster(
+        return build(
+            InventoryCluster,
+            record,
             name=_name(record),
             id=record.id,
             datacenter=self.datacenter(record.get("parent")),

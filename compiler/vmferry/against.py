@@ -62,9 +62,9 @@ EARLIER_DOES_NOT_COMPILE = declare(
     "VMF861",
     "error",
     "the other commit does not compile",
-    why="The rules on transitions need the earlier state: without it nobody notices that a stage was skipped, a "
-    "disk shrank or a VM was removed while it was being copied. What was synced has been compiled, so compare "
-    "with that commit.",
+    why="The rules on transitions need the earlier state: without it nobody notices that a stage was skipped, a disk "
+    "shrank or a VM was removed while it was being copied. What was synced did compile, so compare with that "
+    "commit.",
     essential=False,
     needs="comparison",
 )
@@ -105,9 +105,9 @@ NOTHING_TO_COMPARE = declare(
     "VMF812",
     "error",
     "nothing to compare the spec with",
-    why="`check --against` follows a spec that was moved by its metadata.name. Where that cannot be done, or a new "
-    "spec has groups on their way already, the rules on transitions would find nothing, and to rename a folder "
-    "would be a way around them.",
+    why="`check --against` follows a spec that was moved by its metadata.name. If that is not possible, or a new spec "
+    "starts with groups that have already moved, the rules on transitions would find nothing, and renaming a "
+    "folder would bypass them.",
     essential=False,
     needs="comparison",
 )

@@ -133,9 +133,9 @@ def _repository(root: Path) -> Repository | None:
 ANOTHER_FOLDER = declare(
     "VMF633",
     "warning",
-    "entry points name another folder than the tree has",
-    why="Flux and Argo CD read paths from the top of the repository. A tree that was compiled into a folder below "
-    "it names folders that are not there: all checks are green, and the cluster cannot sync.",
+    "entry points name a different folder from the tree's",
+    why="Flux and Argo CD read paths from the top of the repository. A tree that was compiled into a folder below it "
+    "refers to folders that do not exist: all checks are green, and the cluster cannot sync.",
     source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (spec.path: relative to the root of the "
     "SourceRef); argo-cd docs/user-guide (spec.source.path)",
     essential=False,

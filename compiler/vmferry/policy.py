@@ -134,8 +134,8 @@ NO_SUCH_RULE = declare(
     "VMF901",
     "error",
     "rule does not exist",
-    why="A slip in a code leaves the rule that you meant as it was: a finding that was accepted is back, or one "
-    "that was to stop everybody still only warns.",
+    why="A typo in a code leaves the rule that you meant unchanged: an accepted finding is back, or one that was to "
+    "stop everyone is still only a warning.",
 )
 
 
@@ -167,8 +167,8 @@ RULE_IS_ESSENTIAL = declare(
     "VMF902",
     "error",
     "rule cannot be lowered or suppressed",
-    why="Such a rule keeps vmferry from writing manifests that are wrong or incomplete, for example two VMs with "
-    "one MAC address. To accept what it finds does not make that work; correct it in the spec or in vCenter.",
+    why="Such a rule keeps vmferry from writing manifests that are wrong or incomplete, for example two VMs with the "
+    "same MAC address. Accepting its finding does not make them work; correct the spec or vCenter.",
 )
 
 
@@ -184,7 +184,7 @@ EXPIRED_SUPPRESSION = declare(
     "VMF904",
     "error",
     "suppression has expired",
-    why="Somebody accepted a risk up to a day, and that day is over. Otherwise a VM would run for years on what "
+    why="Someone accepted a risk up to a date, and that date has passed. Otherwise a VM would run for years on what "
     "was meant for a week.",
 )
 
@@ -210,9 +210,9 @@ def _idle(item: _Accepted, now: datetime, *, compared: bool) -> bool:
 IDLE_SUPPRESSION = declare(
     "VMF903",
     "warning",
-    "suppression suppresses nothing",
-    why="What it accepts has been mended since, or never was where it says. Left in place it would hide the same "
-    "problem on the day it comes back, when nobody looks at it.",
+    "suppression matches no finding",
+    why="The accepted problem was fixed since, or never was in this place. Left in, the suppression would hide the "
+    "same problem on the day it comes back.",
 )
 
 

@@ -127,9 +127,9 @@ NOT_IN_GIT = declare(
     "VMF630",
     "error",
     "generated file is not in git",
-    why="`git commit --all` leaves out files that are new, and .gitignore may have a pattern that some of the tree "
-    "fit, such as *.lock. A kustomization that lists a file which the commit does not have builds here and nowhere "
-    "else: Flux stops for the whole root.",
+    why="`git commit --all` leaves out new files, and .gitignore may have a pattern that matches some of the tree, "
+    "such as *.lock. A kustomization that lists a file which is not in the commit builds here and nowhere else: "
+    "Flux stops for the whole root.",
     source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (Ready, BuildFailed)",
 )
 

@@ -13,9 +13,9 @@ MAC_TWICE = declare(
     "VMF206",
     "error",
     "MAC address is used twice",
-    why="VMs keep their addresses, since licences and the guest's own configuration hang on them. Two "
-    "NICs with one address on a network take each other's packets as soon as both run; KubeVirt does "
-    "not notice, and Forklift refuses a Plan whose address the target has already.",
+    why="VMs keep their MAC addresses, because licences and the guest's own configuration depend on them. Two NICs "
+    "with the same MAC on a network conflict once both run; KubeVirt does not notice, and Forklift refuses a Plan "
+    "whose MAC already exists in the target.",
     source="kubevirt/kubevirt pkg/network/admitter (uniqueness is not checked); kubev2v/forklift "
     "pkg/controller/plan/validation.go (MacConflicts)",
 )

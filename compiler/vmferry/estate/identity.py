@@ -17,9 +17,9 @@ from vmferry.model.spec import VirtualMachine
 TARGET_NAME_TWICE = declare(
     "VMF110",
     "error",
-    "two VMs with one target name",
-    why="vCenter tells VMs in different folders apart, a namespace has each name once: one VM's manifest would "
-    "overwrite the other's, and its disks with it.",
+    "two VMs have the same target name",
+    why="vCenter distinguishes VMs in different folders, but a namespace has each name only once: one VM's manifest "
+    "would overwrite the other's, and its disks with it.",
     source="https://kubernetes.io/docs/concepts/overview/working-with-objects/names/",
 )
 

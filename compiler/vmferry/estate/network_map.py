@@ -27,9 +27,9 @@ INVALID_NETWORK = declare(
     "VMF204",
     "error",
     "network definition is not valid",
-    why="A NetworkAttachmentDefinition holds its configuration as a text that the API server does not "
-    "read. A wrong VLAN, a bridge name over 15 characters or an MTU that the bridge does not have is "
-    "accepted, and shows when the first VM does not start or loses its large packets.",
+    why="A NetworkAttachmentDefinition holds its configuration as text that the API server does not read. A wrong "
+    "VLAN, a bridge name over 15 characters or an MTU that the bridge does not have is accepted, and shows up "
+    "when the first VM does not start or loses its large packets.",
     source="containernetworking/plugins plugins/main/bridge/bridge.go; ovn-kubernetes "
     "docs/features/multiple-networks/multi-homing.md; kubev2v/forklift "
     "pkg/controller/plan/validation.go (NetMapDestinationNADNotValid)",

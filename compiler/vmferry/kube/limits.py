@@ -9,7 +9,7 @@ ROOT_TOO_LARGE = declare(
     "VMF609",
     "error",
     "root holds too many resources",
-    why="kustomize takes four times as long for twice as many objects. Past some hundreds Argo CD gives "
-    "up on the root after 90 seconds, and Flux is kept from everything else.",
+    why="kustomize takes four times as long for twice as many objects. Beyond some hundreds, Argo CD gives up on the "
+    "root after 90 seconds, and Flux gets to nothing else.",
     source="kubernetes-sigs/kustomize issue 5084; argoproj/argo-cd docs/operator-manual/high_availability.md",
 )

@@ -21,24 +21,23 @@ EDITED_BY_HAND = declare(
     "VMF601",
     "error",
     "file was edited by hand",
-    why="The next compile would undo the edit, and until then the cluster runs what no spec says. Edits "
-    "have a place of their own, the local/ component beside each overlay, which vmferry never "
-    "touches.",
+    why="The next compile would undo the edit, and until then the cluster runs something that no spec describes. "
+    "Edits belong in the local/ component beside each overlay, which vmferry never touches.",
 )
 FILE_IN_THE_WAY = declare(
     "VMF602",
     "error",
     "file is in the way",
-    why="vmferry overwrites and removes only files that it wrote itself. One of somebody else's where a "
-    "compiled file goes would be lost, and one beside compiled manifests is listed in no "
-    "kustomization.yaml: it looks deployed and is not.",
+    why="vmferry overwrites and removes only files that it wrote itself. A foreign file in the place of a compiled "
+    "one would be lost, and one beside compiled manifests is listed in no kustomization.yaml: it looks deployed "
+    "and is not.",
 )
 OUT_OF_DATE = declare(
     "VMF604",
     "error",
     "output is not up to date",
-    why="What Flux or Argo CD applies is the tree, not the spec. If the two differ, the reviewers of the "
-    "pull request have looked at something that will not happen.",
+    why="Flux or Argo CD applies the tree, not the spec. If the two differ, the reviewers of the pull request looked "
+    "at something that will not happen.",
 )
 
 YAML_SUFFIXES = (".yaml", ".yml", ".json")

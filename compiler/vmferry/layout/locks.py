@@ -48,9 +48,9 @@ UNSAFE_PATH = declare(
     "VMF611",
     "error",
     "output path is not safe",
-    why="Names from vCenter become paths, and locks say what may be removed. A path that leads out of the "
-    "tree, into .git, or that another operating system takes for a different file would write or "
-    "delete what is none of vmferry's business.",
+    why="Names from vCenter become paths, and locks say what may be removed. A path that leads out of the tree or "
+    "into .git, or that another operating system takes for a different file, would write or delete something that "
+    "is not vmferry's.",
 )
 
 
@@ -166,8 +166,8 @@ INVALID_LOCK = declare(
     "VMF603",
     "error",
     "lock file is not valid",
-    why="A lock says which files are vmferry's, so that it can remove what is no longer compiled and "
-    "nothing else. With a lock that cannot be read it would have to guess whose a file is.",
+    why="A lock says which files belong to vmferry, so that it removes what is no longer compiled and nothing else. "
+    "Without a readable lock it would have to guess who owns a file.",
 )
 
 

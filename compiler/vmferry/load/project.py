@@ -66,8 +66,8 @@ UNKNOWN_KIND = declare(
     "VMF011",
     "error",
     "unknown apiVersion or kind",
-    why="A file with a slip in these two lines would be passed over as some other tool's, and so would every VM "
-    "in it. A version that this vmferry does not know may mean something else by the same words.",
+    why="A file with a typo in these two lines would be skipped as another tool's file, and every VM in it with it. A "
+    "version that this vmferry does not know may give the same fields another meaning.",
 )
 
 
@@ -104,15 +104,15 @@ NOT_ONE_SPEC = declare(
     "VMF012",
     "error",
     "not exactly one MigrationSpec",
-    why="A directory is one migration with one target and one set of phases. With two specs in it nobody could "
-    "say whose VMs are whose, and with none there is nothing to go by.",
+    why="A directory is one migration with one target and one set of phases. With two specs in it, nobody could say "
+    "which VMs belong to which; with none, there is nothing to compile.",
 )
 EMPTY_INCLUDE = declare(
     "VMF018",
     "error",
     "include matches no file",
-    why="The glob is misspelt, or its files are missing from the checkout. The VMs in them would stay behind, and "
-    "nobody would be told.",
+    why="The glob is misspelt, or its files are missing from the checkout. The VMs in them would be left behind "
+    "unnoticed.",
 )
 
 
@@ -449,8 +449,8 @@ PATH_LEAVES_SPEC = declare(
     "VMF008",
     "error",
     "path leaves the spec's directory",
-    why="A spec is reviewed, checked and committed as one directory; a file from elsewhere could change without "
-    "any of that. On a CI server, a pull request could read files that are none of its business.",
+    why="A spec is reviewed, checked and committed as one directory; a file from elsewhere could change without any "
+    "of that. On a CI server, a pull request could read files it has no business reading.",
 )
 
 

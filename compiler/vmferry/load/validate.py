@@ -162,9 +162,8 @@ KEY_WITHOUT_VALUE = declare(
     "VMF017",
     "error",
     "key without a value",
-    why="It may mean that the value is not known, that there is none, or that somebody forgot it, and the three "
-    "lead to different migrations. Write `[]` for a list that is known to be empty, and leave out what nobody "
-    "knows.",
+    why="It may mean that the value is unknown, that there is none, or that someone forgot it, and the three lead to "
+    "different migrations. Write `[]` for a list that is known to be empty, and leave out what nobody knows.",
 )
 
 
@@ -186,8 +185,8 @@ FLUX_SUBSTITUTION = declare(
     "VMF016",
     "error",
     "`${` would be substituted by Flux",
-    why="A Flux Kustomization with `postBuild` puts values in place of `${NAME}` before it applies a manifest, "
-    "and nothing at all where the name is unknown. A start command would reach the cluster with holes in it.",
+    why="A Flux Kustomization with `postBuild` replaces `${NAME}` with a value before it applies a manifest, and with "
+    "nothing if the name is unknown. A start command would reach the cluster with holes in it.",
     source="https://fluxcd.io/flux/components/kustomize/kustomizations/#post-build-variable-substitution",
 )
 
@@ -414,8 +413,8 @@ UNKNOWN_FIELD = declare(
     "VMF014",
     "error",
     "unknown field",
-    why="A misspelt field would be dropped without a word, and its default would hold: the VM would move by "
-    "another path, or into another namespace, than somebody wrote down.",
+    why="A misspelt field would be dropped silently and its default would apply: the VM would take another path, or "
+    "land in another namespace, than the spec seems to say.",
 )
 
 

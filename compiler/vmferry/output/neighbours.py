@@ -63,10 +63,10 @@ def _in_both(ours: Mapping[str, list[Planned]], neighbour: Path) -> Iterator[tup
 SHARED_WITH_ANOTHER_MIGRATION = declare(
     "VMF632",
     "warning",
-    "one object in the trees of two migrations",
-    why="Both are synced to one cluster, so each sync puts its own version in place of the other's: a quota, the "
-    "rights of the applier, a network. The smaller quota stops the conversions of the other migration. When one of "
-    "them no longer has the object, it prunes it under the other.",
+    "same object in the trees of two migrations",
+    why="Both are synced to one cluster, so each sync replaces the other's version: of a quota, the applier's "
+    "permissions, a network. The smaller quota stops the conversions of the other migration. When one of them no "
+    "longer has the object, it prunes it for both.",
     source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (prune); argo-cd: SharedResourceWarning",
     essential=False,
     needs="tree",

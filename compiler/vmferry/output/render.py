@@ -65,8 +65,8 @@ TREE_OF_ANOTHER_CLUSTER = declare(
     "VMF631",
     "error",
     "tree of another cluster",
-    why="Somebody copies a spec and changes the name of the cluster to serve a second one. Compiled into the same "
-    "folder, it would take away the entry point that the first cluster syncs, while its groups migrate.",
+    why="Someone copies a spec and changes the name of the cluster to serve a second one. Compiled into the same "
+    "folder, it would remove the entry point that the first cluster syncs, while its groups migrate.",
     essential=True,
 )
 

@@ -22,12 +22,12 @@ from vmferry.rules.segments import (
 )
 
 
-@rule("VMF229", "warning", "address outside of its network's subnet")
+@rule("VMF229", "warning", "address outside its network's subnet")
 def outside(review: Review) -> Iterator[Problem]:
-    """The VM's address does not lie in the subnet of the network it is mapped to.
+    """The VM's address is not in the subnet of the network it is mapped to.
 
-    The row of the network map is the wrong one, its subnet is, or the new address has a typo: in each case nobody
-    answers. A NIC with several addresses is in place if any of those it has today lies in the subnet.
+    The row of the network map is wrong, its subnet is, or the new address has a typo: in each case nothing answers. A
+    NIC with several addresses is accepted if any of its current ones is in the subnet.
     """
     for item in attached(review):
         net = subnet(item.row.network)
@@ -44,9 +44,10 @@ def outside(review: Review) -> Iterator[Problem]:
 
 @rule("VMF231", "warning", "default gateway does not fit its network")
 def gateway_differs(review: Review) -> Iterator[Problem]:
-    """A guest that keeps a static address keeps its gateway too, and the network is to have another one.
+    """A guest that keeps a static address also keeps its gateway, and the network is to have a different one.
 
-    It is then reachable in its own subnet and from nowhere else. A new gateway must lie in the subnet of a new address.
+    The guest is then reachable in its own subnet and from nowhere else. A new gateway must be in the subnet of a new
+    address.
     """
     for item in attached(review):
         new, network = item.made.readdress, item.row.network
@@ -86,12 +87,12 @@ class _Holder(NamedTuple):
     new: bool = False  # nobody has it yet: it is this spec that gives it
 
 
-@rule("VMF232", "warning", "one IP address is used twice")
+@rule("VMF232", "warning", "IP address is used twice")
 def twice(review: Review) -> Iterator[Problem]:
-    """Two VMs of one network have one address, or a new address or a smoke test takes one that is in use.
+    """Two VMs of one network have the same address, or a new address or a smoke test takes one that is in use.
 
-    The one that answers ARP last gets the traffic of both. VMs that stay in vSphere on the same network count, and so
-    does the gateway. An address that floats between the members of a cluster is worth a suppression.
+    Whichever answers ARP last gets the traffic of both. VMs that stay in vSphere on the same network count, and so does
+    the gateway. Suppress this for an address that floats between the members of a cluster.
     """
     rows = Rows(review)
     holders: defaultdict[tuple[Domain, Address], dict[str, _Holder]] = defaultdict(dict)
@@ -153,10 +154,10 @@ def _segment(row: Row) -> Domain:
     source="k8snetworkplumbingwg/kubemacpool config/default/manager/manager.yaml: RANGE_START, RANGE_END",
 )
 def pool_mac(review: Review) -> Iterator[Problem]:
-    """KubeMacPool gives out addresses from 02:00:00:00:00:00 to 02:FF:FF:FF:FF:FF unless it is configured otherwise.
+    """KubeMacPool assigns addresses from 02:00:00:00:00:00 to 02:FF:FF:FF:FF:FF unless it is configured otherwise.
 
-    It may give this one to another VM before this VM is created, which its webhook then refuses ("failed to allocate
-    requested mac address").
+    It may assign this one to another VM before this VM is created, and then its webhook refuses this VM ("failed to
+    allocate requested mac address").
     """
     for subject, _, machine in review.moving:
         for nic in machine.nics if machine.path != "rebuild" and not machine.golden else ():
@@ -195,11 +196,11 @@ def two_masters(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF235", "warning", "guest on DHCP in a network without a DHCP server")
+@rule("VMF235", "warning", "guest uses DHCP on a network without a DHCP server")
 def no_dhcp(review: Review) -> Iterator[Problem]:
-    """The guest asks for its address by DHCP, and the network says that nobody answers (`dhcp: false`).
+    """The guest asks for its address by DHCP, and the network says that no server answers (`dhcp: false`).
 
-    In vSphere that was often NSX's own DHCP server, which does not come along.
+    In vSphere that was often NSX's own DHCP server, which is not migrated.
     """
     for item in attached(review):
         target = item.row.network.target
@@ -219,10 +220,10 @@ def no_dhcp(review: Review) -> Iterator[Problem]:
 
 @rule("VMF236", "warning", "VM is the gateway of a network")
 def router(review: Review) -> Iterator[Problem]:
-    """The VM has the address that others send everything through: a firewall or router.
+    """The VM has the address through which the others send everything: it is a firewall or router.
 
-    While it moves they are cut off, and where it is in another phase than they are, their traffic crosses between
-    vSphere and the cluster until the last of them has moved.
+    While it moves they are cut off. If it moves in a different phase, their traffic crosses between vSphere and the
+    cluster until the last of them has moved.
     """
     items = list(attached(review))
     gateways: defaultdict[int, set[Address | None]] = defaultdict(set)

@@ -11,16 +11,16 @@ from vmferry.rules.registry import rule
 @rule(
     "VMF862",
     "error",
-    "an attempt begins after cutover",
+    "attempt starts after cutover",
     source="kubev2v/forklift pkg/controller/plan: a Plan that succeeded is only reconciled to be archived",
     needs="comparison",
 )
 def after_cutover(review: Review) -> Iterator[Problem]:
-    """A new attempt copies VMs again that run in the target.
+    """A new attempt copies VMs again that already run in the target.
 
-    New conversion Jobs find their volumes in use: they fail or wait for ever, their Kustomization or Application with
-    them, and no later change of these VMs is applied. Forklift begins nothing for a Plan that has succeeded: only where
-    the run before failed, a new Migration moves the VMs that are left.
+    New conversion Jobs find their volumes in use: they fail or wait forever, their Kustomization or Application with
+    them, and no later change of these VMs is applied. Forklift starts nothing for a Plan that has succeeded: only if
+    the previous run failed, a new Migration moves the remaining VMs.
     """
     for group in review.blueprint.groups:
         was = _attempt(review, group)

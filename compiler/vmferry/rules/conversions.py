@@ -14,12 +14,12 @@ from vmferry.rules.registry import rule
 _POWER_STATE = "kubevirt/containerized-data-importer pkg/importer/vddk-datasource_amd64.go"
 
 
-@rule("VMF585", "warning", "a VM that runs would be copied by vddk", source=_POWER_STATE)
+@rule("VMF585", "warning", "running VM would be copied by vddk", source=_POWER_STATE)
 def will_run(review: Review) -> Iterator[Problem]:
-    """CDI copies a disk with source `vddk` once, as soon as the VM's group is at `migrating`, and copies running VMs.
+    """CDI copies a disk with source `vddk` once, as soon as the VM's group is at `migrating`, even if the VM runs.
 
-    The copy is of some moment in between, as after a power failure, and what the source writes until the cutover is
-    lost. Conversion Jobs and bastion.sh ask vSphere and refuse a VM that runs; here nothing asks.
+    The copy is crash-consistent, of some moment in between, and what the source writes until the cutover is lost.
+    Conversion Jobs and bastion.sh ask vSphere and refuse a running VM; here nothing asks.
     """
     for subject, disks in _running(review, "planned", "prepared"):
         yield subject.problem(
@@ -30,9 +30,9 @@ def will_run(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF586", "error", "a VM that runs is copied by vddk", source=_POWER_STATE)
+@rule("VMF586", "error", "running VM is copied by vddk", source=_POWER_STATE)
 def runs(review: Review) -> Iterator[Problem]:
-    """The group is at `migrating`: CDI copies the disks now, and the facts say that the VM runs.
+    """The group is at `migrating`: CDI copies the disks now, and according to the facts the VM runs.
 
     What it writes from now on is missing in the target, and its file systems may be damaged there.
     """
@@ -46,9 +46,9 @@ def runs(review: Review) -> Iterator[Problem]:
 
 @rule("VMF588", "info", "conversions wait for each other")
 def turns(review: Review) -> Iterator[Problem]:
-    """A vCenter's `parallelConversions` says how many Jobs read from it at once; the others wait until one is done.
+    """A vCenter's `parallelConversions` limits how many Jobs read from it at once; the others wait until one is done.
 
-    All the VMs of a group are shut down before it moves to `migrating`, so the last one is down for the longest.
+    All VMs of a group are shut down before it moves to `migrating`, so the last one is down the longest.
     """
     limits = {source.name: source.vcenter.parallel_conversions for source in review.blueprint.sources}
     if review.blueprint.cluster.kueue_queue is not None:
@@ -72,8 +72,8 @@ def turns(review: Review) -> Iterator[Problem]:
 def queue(review: Review) -> Iterator[Problem]:
     """With `kueueQueue`, conversion Jobs are suspended until Kueue starts them from that LocalQueue.
 
-    vmferry makes neither the LocalQueue nor its ClusterQueue: the quota is the cluster's. Cover `pods` there, by as
-    many as may read from vSphere at once. Without the LocalQueue the Jobs wait for good.
+    vmferry creates neither the LocalQueue nor its ClusterQueue: the quota belongs to the cluster. Cover `pods` there,
+    with as many as may read from vSphere at once. Without the LocalQueue the Jobs wait forever.
     """
     name = review.blueprint.cluster.kueue_queue
     groups = [group for group in review.blueprint.groups if _converted(group)]
@@ -94,9 +94,9 @@ def queue(review: Review) -> Iterator[Problem]:
     source="libguestfs/virt-v2v docs/virt-v2v.pod, Disk space; kubernetes generic ephemeral volumes",
 )
 def scratch(review: Review) -> Iterator[Problem]:
-    """virt-v2v refuses to start with less than 1 GB of scratch space, and writes files there: a Block volume is none.
+    """virt-v2v needs at least 1 GB of scratch space, and writes files there, so a Block volume does not do.
 
-    A claim in a StorageClass that is not there stays Pending, and so does the conversion's pod.
+    A claim in a StorageClass that does not exist stays Pending, and so does the conversion's pod.
     """
     wanted = review.blueprint.cluster.conversion_scratch
     names = tuple(machine.name for group in review.blueprint.groups for machine in _converted(group))
@@ -127,10 +127,10 @@ def scratch(review: Review) -> Iterator[Problem]:
     source="kubevirt/containerized-data-importer doc/scratch-space.md",
 )
 def cdi_scratch(review: Review) -> Iterator[Problem]:
-    """CDI unpacks what comes by upload, from a registry and sometimes by http on one more volume, as large as the disk.
+    """CDI unpacks uploads, images from a registry and sometimes http on one more volume, as large as the disk.
 
-    It is a Filesystem volume: of the CDI resource's scratchSpaceStorageClass, else of the default StorageClass, else of
-    the disk's own. Where that class has Block volumes only, the import stays Pending.
+    It is a Filesystem volume of the CDI resource's scratchSpaceStorageClass, else of the default StorageClass, else of
+    the disk's own class. If that class only has Block volumes, the import stays Pending.
     """
     blocks = {each.name for each in review.spec.storage.classes if not takes_files(each)}
     users: defaultdict[str, list[str]] = defaultdict(list)
@@ -151,7 +151,7 @@ def cdi_scratch(review: Review) -> Iterator[Problem]:
 
 @rule("VMF438", "warning", "CDI does not check the digest of an image", source=versions.HTTP_CHECKSUM.source)
 def unchecked(review: Review) -> Iterator[Problem]:
-    """A disk's `checksum` is left out where the cluster's CDI has no such field: a damaged image would be imported."""
+    """A disk's `checksum` is left out if the cluster's CDI has no such field: a damaged image would be imported."""
     cluster = review.blueprint.cluster
     if versions.certain(cluster.versions, versions.HTTP_CHECKSUM):
         return
@@ -172,10 +172,10 @@ def unchecked(review: Review) -> Iterator[Problem]:
     source="kubevirt/kubevirt pkg/virt-controller/services/template.go; kubernetes.io/docs, Pod Security Standards",
 )
 def restricted(review: Review) -> Iterator[Problem]:
-    """Pod Security's restricted profile wants a seccomp profile, and KubeVirt gives its pods none by default.
+    """Pod Security's restricted profile requires a seccomp profile, and KubeVirt sets none on its pods by default.
 
-    Conversion Jobs and CDI's pods are admitted, the VM is not, at its cutover. The baseline profile admits all of them.
-    OpenShift Virtualization sets a profile itself.
+    Conversion Jobs and CDI's pods are admitted, but the VM is not, at its cutover. The baseline profile admits all of
+    them. OpenShift Virtualization sets a profile itself.
     """
     if review.blueprint.cluster.distribution == "openshift":
         return
@@ -223,12 +223,13 @@ def _by_vddk(machine: Machine) -> str:
     return ", ".join(disk.name for disk in machine.disks if disk.source.vddk is not None)
 
 
-@rule("VMF590", "warning", "a VM with snapshots is copied by vddk", source=f"{_POWER_STATE}, FindDiskInSnapshotTree")
+@rule("VMF590", "warning", "VM with snapshots is copied by vddk", source=f"{_POWER_STATE}, FindDiskInSnapshotTree")
 def with_snapshots(review: Review) -> Iterator[Problem]:
-    """While a VM has snapshots it writes into files of their own, `web-01-000001.vmdk`.
+    """While a VM has snapshots it writes to separate files, such as `web-01-000001.vmdk`.
 
-    CDI copies what `file` names, and finds the parents of snapshots: `web-01.vmdk` is as of the first snapshot, and
-    what was written since is lost. The name of a snapshot's own file goes with it.
+    CDI copies the file that `file` names, even if it is the parent of a snapshot: `web-01.vmdk` holds the state of the
+    first snapshot, and everything written since is lost. The file of a snapshot has another name once the snapshot is
+    gone.
     """
     for subject, group, machine in review.moving:
         if not subject.vm.snapshots or group.stage not in ("planned", "prepared", "migrating"):
@@ -249,7 +250,7 @@ def with_snapshots(review: Review) -> Iterator[Problem]:
     source="kubevirt/containerized-data-importer doc/datavolume-claim-adoption.md",
 )
 def no_adoption(review: Review) -> Iterator[Problem]:
-    """A restored volume claim has no DataVolume; the GitOps engine makes it again, and older CDI refuses it.
+    """A restored volume claim has no DataVolume; the GitOps engine creates it again, and older CDI refuses it.
 
     From 1.58.2 on, CDI takes the claim over as it is.
     """

@@ -16,7 +16,7 @@ _NONE = 100  # percent of memoryOvercommit
 @rule(
     "VMF558",
     "error",
-    "dedicated CPUs, huge pages and NUMA do not go together as stated",
+    "dedicated CPUs, huge pages and NUMA do not fit together",
     source=f"{_ADMISSION} validateNUMA, validateHugepagesMemoryRequests, validateThreadCountOnDedicatedCPUPlacement; "
     "pkg/virt-controller/services/renderresources.go WithHugePages, WithMemoryRequests",
     essential=True,
@@ -24,8 +24,8 @@ _NONE = 100  # percent of memoryOvercommit
 def unfit(review: Review) -> Iterator[Problem]:
     """KubeVirt refuses such a VM, or gives its pod less memory than its guest has.
 
-    NUMA passthrough needs dedicated CPUs and huge pages, and memory is made of whole pages. Neither goes with
-    overcommitted memory: the pod of dedicated CPUs is limited to what it requests.
+    NUMA passthrough needs dedicated CPUs and huge pages, and memory has to be a multiple of the page size. Neither
+    works with overcommitted memory: the pod of dedicated CPUs is limited to what it requests.
     """
     cluster = review.spec.target.cluster
     for subject, _, machine in review.moving:
@@ -65,14 +65,14 @@ def _faults(machine: Machine, cluster: Cluster) -> Iterator[tuple[str, str, str]
 @rule(
     "VMF559",
     "info",
-    "nodes have to offer dedicated CPUs or huge pages",
+    "nodes must offer dedicated CPUs or huge pages",
     source="KubeVirt user guide, dedicated_cpu_resources.md, hugepages.md, numa.md; Kubernetes, Control CPU Management "
     "Policies on the Node, Manage HugePages",
 )
 def nodes(review: Review) -> Iterator[Problem]:
-    """A kubelet gives a pod CPUs of its own with cpuManagerPolicy static only, and huge pages are set aside at boot.
+    """A kubelet gives a pod its own CPUs only with cpuManagerPolicy static, and huge pages are set aside at boot.
 
-    With neither the VM stays unscheduled.
+    Without them the VM is never scheduled.
     """
     for subject, _, machine in review.moving:
         needs = ["CPUs of its own (kubelet: cpuManagerPolicy: static)"] * machine.dedicated_cpus

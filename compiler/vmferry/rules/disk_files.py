@@ -12,13 +12,13 @@ from vmferry.rules.registry import rule
 _Holder = tuple[Subject, Machine, MachineDisk]
 
 
-@rule("VMF333", "error", "one VMDK is a disk of two VMs", source="VMware KB 1034165 (multi-writer)")
+@rule("VMF333", "error", "same VMDK is a disk of two VMs", source="VMware KB 1034165 (multi-writer)")
 def one_vmdk(review: Review) -> Iterator[Problem]:
-    """A file in vSphere is the disk of one VM, unless both say that they share it (`shared`, the same name).
+    """In vSphere a file is the disk of one VM, unless both declare that they share it (`shared`, the same name).
 
-    Both would be copied. Each copy goes its own way from then on, and of what the two wrote before nobody knows which
-    was last. Most often one entry was copied from the other. The same path on another datastore, in another datacenter
-    or in another vCenter is another file.
+    Both would be copied. The copies diverge from then on, and nobody knows which of the two wrote last. Usually one
+    entry was copied from the other. The same path on another datastore, in another datacenter or in another vCenter is
+    a different file.
     """
     holders: defaultdict[tuple[str, ...], list[_Holder]] = defaultdict(list)
     for subject, group, machine in review.moving:
@@ -38,12 +38,12 @@ def one_vmdk(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF591", "error", "two disks would be published as one file")
+@rule("VMF591", "error", "two disks would be published as the same file")
 def one_image(review: Review) -> Iterator[Problem]:
     """bastion.sh publishes each disk's image under the last part of its URL, all of a group in one PUBLISH_DIR.
 
-    Of two disks whose URLs end alike in a group, or are the same in two groups, one VM would start from the disk of the
-    other. The same URL with the same checksum is one image that both are to have.
+    If the URLs of two disks end alike in a group, or are the same in two groups, one VM would start from the other's
+    disk. The same URL with the same checksum is one image that both are to have.
     """
     in_group: defaultdict[tuple[str, str], list[_Holder]] = defaultdict(list)
     anywhere: defaultdict[str, dict[str, _Holder]] = defaultdict(dict)

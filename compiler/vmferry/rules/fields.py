@@ -9,11 +9,11 @@ from vmferry.rules.registry import rule
 _PLAN = "kubev2v/forklift operator/config/crd/bases (Plan, spec and spec.vms)"
 
 
-@rule("VMF507", "error", "the path has no field for it", source=_PLAN, essential=True)
+@rule("VMF507", "error", "not possible with this path", source=_PLAN, essential=True)
 def lost(review: Review) -> Iterator[Problem]:
-    """Each path writes other manifests: of them a Forklift Plan, which stands for many VMs, can say the least.
+    """Each path writes different manifests; a Forklift Plan, which covers many VMs, can express the least.
 
-    A decision that the path cannot express would be lost without a word, so it has to be dropped by hand.
+    A decision that the path cannot express would be lost silently, so it has to be removed by hand.
     """
     for group in review.blueprint.groups:
         for machine in group.machines:
@@ -21,11 +21,11 @@ def lost(review: Review) -> Iterator[Problem]:
                 yield _problem(review, machine, fields, "use another path, or drop the decision")
 
 
-@rule("VMF508", "warning", "a Plan has no field for it, it takes effect later", source=_PLAN)
+@rule("VMF508", "warning", "a Plan cannot express this, it takes effect later", source=_PLAN)
 def later(review: Review) -> Iterator[Problem]:
-    """Forklift makes the VM, with defaults of its own: until vmferry's manifest takes it over, it runs without this.
+    """Forklift creates the VM with its own defaults; until vmferry's manifest takes it over, it runs without this.
 
-    Whether that matters for some days is for somebody to decide who knows the VM.
+    Whether that matters for some days is for someone to decide who knows the VM.
     """
     for group in review.blueprint.groups:
         for machine in group.machines if group.path == "forklift" else ():

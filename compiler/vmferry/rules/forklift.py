@@ -34,17 +34,17 @@ def _release(review: Review) -> str:
 @rule(
     "VMF744",
     "error",
-    "VM is looked for by a UUID that another one has, too",
+    "VM is looked up by a UUID that another VM also has",
     source="kubev2v/forklift pkg/controller/plan/adapter/vsphere: client.go getVM, builder.go DataVolumes; CDI "
     "pkg/importer/vddk-datasource_amd64.go FindVM",
 )
 def shared_uuid(review: Review) -> Iterator[Problem]:
-    """A VM that was copied by its files has the BIOS UUID of the original, and vCenter answers with the first it finds.
+    """A VM that was copied as files has the BIOS UUID of the original, and vCenter answers with the first it finds.
 
-    Forklift before 2.11.5 asks vCenter for a VM by its BIOS UUID before it powers it off and snapshots it; so does CDI
-    before 1.66 for a disk of source vddk, and, up to Forklift 2.12, for copies that are warm or without conversion. The
-    other VM may be powered off in the middle of the day, and its disks copied, though nothing in the spec says that it
-    moves. Later releases go by vCenter's own instance UUID, which is never given twice.
+    Forklift before 2.11.5 looks a VM up by its BIOS UUID before it powers it off and snapshots it; so does CDI before
+    1.66 for a disk with source vddk, and, up to Forklift 2.12, for copies that are warm or without conversion. The
+    other VM may be powered off in the middle of the day and its disks copied, although the spec does not move it. Later
+    releases use vCenter's own instance UUID, which is unique.
     """
     alike = by_uuid(review)
     for subject, group, machine in review.moving:
@@ -63,14 +63,14 @@ def shared_uuid(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF745",
     "warning",
-    "several VMs have one BIOS UUID",
+    "several VMs have the same BIOS UUID",
     source="CDI pkg/importer/vddk-datasource_amd64.go FindVM; pull request 4127",
 )
 def instance_uuid(review: Review) -> Iterator[Problem]:
-    """CDI is told the instance UUID of a VM whose disks it copies, since several have its BIOS UUID.
+    """CDI is given the instance UUID of a VM whose disks it copies, because several VMs have its BIOS UUID.
 
-    CDI before 1.66 does not know it and finds no VM, so the release in `target.cluster.versions.cdi` has to be that of
-    the cluster. The guests keep the UUID they have: what knows machines by it (backup, licences, configuration
+    CDI before 1.66 does not know it and finds no VM, so the release in `target.cluster.versions.cdi` must be that of
+    the cluster. The guests keep their UUID: whatever identifies machines by it (backup, licences, configuration
     management) still takes them for one.
     """
     alike = by_uuid(review)
@@ -134,15 +134,15 @@ def _named(subjects: list[Subject]) -> str:
 @rule(
     "VMF747",
     "error",
-    "a Plan names the VM without an id",
+    "a Plan refers to the VM without an id",
     source="kubev2v/forklift pull request 4757; pkg/lib/ref: RefNotUnique",
 )
 def without_id(review: Review) -> Iterator[Problem]:
-    """Before 2.12 Forklift ignores the templates for names where a Plan names a VM without an id.
+    """Before 2.12, Forklift ignores the name templates if a Plan refers to a VM without its id.
 
-    The claims then have names that Forklift made up, not those in assignments.yaml, and whatever goes by those (the
-    manifests that take the VM over, snapshots, quotas, a retry) finds nothing. A name that two VMs of the vCenter have
-    is refused by every release: the Plan does not get ready.
+    The claims then have names that Forklift made up, not those in assignments.yaml, and everything that uses those (the
+    manifests that take the VM over, snapshots, quotas, a retry) finds nothing. Every release refuses a name that two
+    VMs of the vCenter have: the Plan does not become Ready.
     """
     names: defaultdict[tuple[str, str], int] = defaultdict(int)
     for subject in review.subjects:
@@ -165,17 +165,17 @@ def without_id(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF743",
     "error",
-    "boot disk that Forklift does not boot",
+    "Forklift would not boot the boot disk",
     source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go mapDisks; "
     "pkg/controller/plan/util/utils.go GetDeviceNumber; issue 930",
 )
 def boot_disk(review: Review) -> Iterator[Problem]:
-    """Forklift boots one disk: that of the letter in a Plan's rootDisk, else what virt-v2v found, else the first.
+    """Forklift boots one disk: the one of the letter in a Plan's rootDisk, else what virt-v2v found, else the first.
 
-    It reads the first letter of /dev/sdX and takes any other form for the first disk. It counts as VMware does (SATA,
-    IDE, SCSI, NVMe) and virt-v2v, which gets the same text, as libvirt does (SCSI, SATA, IDE, NVMe). A disk that is not
-    there leaves the VM without a boot disk, another one without a boot loader. A disk marked `boot` is told to Forklift
-    by its letter where that is not the first.
+    It reads the first letter of /dev/sdX and takes any other form as the first disk. It counts as VMware does (SATA,
+    IDE, SCSI, NVMe), and virt-v2v, which gets the same text, as libvirt does (SCSI, SATA, IDE, NVMe). A letter that
+    does not exist leaves the VM without a boot disk, a wrong one without a boot loader. For a disk marked `boot`,
+    vmferry passes its letter to Forklift if it is not the first.
     """
     here = review.blueprint.cluster.versions
     for subject, _, _ in _planned(review):
@@ -187,15 +187,15 @@ def boot_disk(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF749",
     "error",
-    "it is not known how Forklift numbers the disks",
+    "unknown how Forklift numbers the disks",
     source="kubev2v/forklift pkg/controller/provider/web/vsphere/vm.go sortedDisksByBusses; MTV-4872",
 )
 def disk_order(review: Review) -> Iterator[Problem]:
     """Before 2.11.5 Forklift numbers the disks of a bus by their device keys, from then on by controller and unit.
 
-    Keys need not follow controllers: a disk that was attached late may have the highest key on the first. The number is
-    part of the claim's name, so with the wrong order disk-1 in assignments.yaml is another disk than disk-1 in the
-    cluster, and what is checked, sized or taken over by that name is the wrong one.
+    Keys need not follow controllers: a disk that was attached late may have the highest key on the first one. The
+    number is part of the claim's name, so with the wrong order disk-1 in assignments.yaml is a different disk from
+    disk-1 in the cluster, and whatever is checked, sized or taken over by that name is the wrong one.
     """
     here = review.blueprint.cluster.versions
     for subject, _, _ in _planned(review):
@@ -220,15 +220,15 @@ class _Found(NamedTuple):
 @rule(
     "VMF746",
     "error",
-    "one name for several networks or datastores",
+    "same name for several networks or datastores",
     source="kubev2v/forklift pkg/controller/map/network/validation.go, storage/validation.go: RefNotUnique",
 )
 def two_datacenters(review: Review) -> Iterator[Problem]:
-    """A port group or datastore belongs to one datacenter, and two datacenters may each have one of the same name.
+    """A port group or datastore belongs to one datacenter, and two datacenters may each have one with the same name.
 
-    So may two switches of one datacenter. Forklift looks through the whole vCenter. It finds both, marks the NetworkMap
-    or StorageMap as ambiguous, and no Plan that uses it gets ready. VMs that stay in vSphere count as well: it is their
-    network that Forklift finds, too.
+    So may two switches of one datacenter. Forklift searches the whole vCenter, finds both, marks the NetworkMap or
+    StorageMap as ambiguous, and no Plan that uses it becomes Ready. VMs that stay in vSphere count as well: Forklift
+    finds their network too.
     """
     places, ids = _datacenters(review), _ids(review)
     for found in (*_networks(review), *_datastores(review)):
@@ -356,12 +356,12 @@ def _datastores(review: Review) -> Iterator[_Found]:
     source=f"{_VALIDATION} VMDuplicateNADMappings (v2.11.1 to v2.12.5); pull requests 4862, 6252, 8087",
 )
 def two_nics(review: Review) -> Iterator[Problem]:
-    """From 2.11.1 to 2.12.5 Forklift takes one NIC of a VM for each NetworkAttachmentDefinition.
+    """From 2.11.1 to 2.12.5, Forklift accepts one NIC of a VM per NetworkAttachmentDefinition.
 
-    With two on one, the Plan is marked critical (VMDuplicateNADMappings), and the whole group waits. From 2.11.7 on, a
-    NetworkMap may have several rows for one source network, and each NIC takes another: vmferry makes as many
-    definitions as a VM has NICs there. For one that exists already, `pool` lists the others. A NIC for which there are
-    too few is refused, and dropped without a word by releases after 2.12.
+    With two on one, the Plan is Critical (VMDuplicateNADMappings), and the whole group waits. From 2.11.7 on, a
+    NetworkMap may have several rows for one source network, and each NIC takes another: vmferry creates as many
+    definitions as a VM has NICs there. For an existing one, `pool` lists the others. A NIC without a definition left is
+    refused, and silently dropped by releases after 2.12.
     """
     refuses = versions.possible(review.blueprint.cluster.versions, versions.REFUSES_TWO_NICS_ON_ONE_NAD)
     for subject, group, machine in _planned(review):
@@ -396,14 +396,14 @@ def _more_definitions(review: Review) -> str:
 @rule(
     "VMF750",
     "warning",
-    "static addresses of a VM that is off",
+    "static addresses of a VM that is powered off",
     source="kubev2v/forklift pkg/controller/provider/container/vsphere/model.go: guest networks; issue 1354",
 )
 def off(review: Review) -> Iterator[Problem]:
-    """Forklift keeps the addresses that VMware Tools report, and they report nothing while a VM is off.
+    """Forklift keeps the addresses that VMware Tools report, and they report none while a VM is off.
 
-    Forklift goes on knowing those of a VM that was running when it first saw the vCenter. One that was off all the time
-    comes up without its static addresses, whatever the spec knows of them: a Plan has no field for addresses.
+    Forklift remembers those of a VM that was running when it first saw the vCenter. One that was always off starts
+    without its static addresses, whatever the spec says about them: a Plan has no field for addresses.
     """
     for subject, _, machine in _planned(review):
         vm = subject.vm
@@ -437,14 +437,14 @@ _OLD_CA = re.compile(rb"^\s+[\"']?cacert[\"']?\s*:", re.MULTILINE)
 @rule(
     "VMF751",
     "error",
-    "the CA is under another key of the Secret than Forklift reads",
+    "CA is under a key of the Secret that Forklift does not read",
     source="kubev2v/forklift pull request 5549 (MTV-4647); pkg/lib/util/util.go",
 )
 def ca_key(review: Review) -> Iterator[Problem]:
     """Forklift before 2.12 reads the CA of a vCenter from the key `cacert` of the Provider's Secret, and only there.
 
-    A Secret that has it under `ca.crt`, as later releases also read it, is one without a CA: the Provider does not get
-    ready. Both keys may be in one Secret. (An ExternalSecret that vmferry writes has both.)
+    A Secret that has it under `ca.crt`, as later releases also read it, has no CA for it: the Provider does not become
+    Ready. Both keys may be in one Secret. (An ExternalSecret that vmferry writes has both.)
     """
     if versions.certain(review.blueprint.cluster.versions, versions.STANDARD_CA_KEY):
         return

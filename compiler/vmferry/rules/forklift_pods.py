@@ -21,15 +21,15 @@ def _not_begun(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
 @rule(
     "VMF765",
     "error",
-    "conversion pods cannot be placed or labelled so",
+    "placement or labels of conversion pods are not possible",
     source="kubernetes pkg/apis/core/validation/validation.go (ValidateNodeSelectorRequirement); "
     "kubev2v/forklift pkg/controller/plan/kubevirt.go (forklift.app)",
     essential=True,
 )
 def placement(review: Review) -> Iterator[Problem]:
-    """`In` and `NotIn` compare with values, `Exists` and `DoesNotExist` have none: the API server refuses the pod else.
+    """`In` and `NotIn` need values, `Exists` and `DoesNotExist` take none: otherwise the API server refuses the pod.
 
-    Forklift finds its pods by labels of its own: with another value, one is overwritten or hides the pod.
+    Forklift finds its pods by its own labels: with another value, one is overwritten or hides the pod.
     """
     for subject, _, machine in _not_begun(review):
         pods = machine.forklift.convertor if machine.forklift is not None else None
@@ -62,9 +62,10 @@ def _wrong(term: NodeTerm) -> str:
     source="kubev2v/forklift pkg/apis/forklift/v1beta1/plan.go (ConversionTempStorageSize), plan/validation.go",
 )
 def scratch(review: Review) -> Iterator[Problem]:
-    """virt-v2v writes what it changes, and with fstrim much more, into its scratch space before the disk.
+    """virt-v2v writes its changes, and with fstrim much more, to its scratch space before the disk.
 
-    Forklift recommends at least the size of the largest disk. A class that is not there keeps the Plan from Ready.
+    Forklift recommends at least the size of the largest disk. A class that does not exist keeps the Plan from becoming
+    Ready.
     """
     known = {each.name: each for each in review.spec.storage.classes}
     for subject, _, machine in _not_begun(review):
@@ -95,11 +96,11 @@ def scratch(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF767",
     "info",
-    "a ServiceAccount has to be in the VMs' namespace",
+    "ServiceAccount must exist in the VMs' namespace",
     source="kubev2v/forklift pkg/controller/plan/validation.go (ServiceAccountNotValid)",
 )
 def service_accounts(review: Review) -> Iterator[Problem]:
-    """Forklift looks for the ServiceAccount in the namespace that the VMs go to; vmferry makes none.
+    """Forklift looks for the ServiceAccount in the namespace that the VMs go to; vmferry does not create it.
 
     A Plan whose ServiceAccount is missing there does not become Ready.
     """
@@ -117,9 +118,9 @@ def service_accounts(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF768", "warning", "scripts that no VM uses")
+@rule("VMF768", "warning", "scripts are not used by any VM")
 def unused_scripts(review: Review) -> Iterator[Problem]:
-    """Scripts run for the VMs that name them under `forklift`. Nobody does: they were written, and will not run."""
+    """Scripts run for the VMs that list them under `forklift`. No VM does, so they will never run."""
     used = {machine.forklift.scripts for _, _, machine in review.moving if machine.forklift is not None}
     for index, scripts in enumerate(review.spec.scripts):
         if scripts.name not in used:
@@ -135,9 +136,9 @@ def unused_scripts(review: Review) -> Iterator[Problem]:
     source="kubev2v/forklift pkg/apis/forklift/v1beta1/plan.go (SCSIReservation)",
 )
 def reservations(review: Review) -> Iterator[Problem]:
-    """Forklift lets a guest reserve what became a LUN: a raw device mapping, with rdmAsLun. It ignores it on others.
+    """Forklift lets a guest reserve a disk that became a LUN: a raw device mapping, with rdmAsLun.
 
-    The guests of a failover cluster would fence each other in vain.
+    It ignores the setting on others. Fencing between the guests of a failover cluster would not work.
     """
     for subject, group, machine in review.moving:
         if group.path != "forklift" or group.begun:

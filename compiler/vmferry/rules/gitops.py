@@ -18,12 +18,12 @@ _GITOPS = ("target", "gitops")
 # --- the repository --------------------------------------------------------------------------
 
 
-@rule("VMF801", "error", "the repository's URL carries a credential", essential=True)
+@rule("VMF801", "error", "repository URL contains a credential", essential=True)
 def credential_in_url(review: Review) -> Iterator[Problem]:
-    """It would be in every clone of the repository, in the cluster, and in whatever prints the URL.
+    """It would be in every clone of the repository, in the cluster, and in everything that prints the URL.
 
-    This finds a parameter such as `?private_token=…`. A user or a password before the host is VMF015, found wherever
-    an address stands.
+    This finds a parameter such as `?private_token=…`. A user or a password before the host is VMF015, which is found in
+    any address.
     """
     parts = urlsplit(review.spec.target.gitops.repo_url)
     if any(_TOKEN_NAME.search(name.lower()) for name, _ in parse_qsl(parts.query)):
@@ -41,11 +41,11 @@ _TOKEN_NAME = re.compile(r"token|passw|secret|(api|private|access)[_-]?key")
 @rule(
     "VMF802",
     "error",
-    "the repository has no key",
+    "repository has no key",
     source="fluxcd/source-controller docs/spec/v1/gitrepositories.md, SSH authentication",
 )
 def no_key(review: Review) -> Iterator[Problem]:
-    """By SSH Flux needs a private key and the server's host key, from a Secret; without one it fetches nothing."""
+    """Over SSH, Flux needs a private key and the server's host key from a Secret; without one it fetches nothing."""
     gitops = review.spec.target.gitops
     if gitops.engine == "flux" and gitops.git_secret is None and not gitops.repo_url.startswith("https://"):
         yield Problem(
@@ -55,11 +55,11 @@ def no_key(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF803", "warning", "a field is for Flux only")
+@rule("VMF803", "warning", "field only applies to Flux")
 def for_flux_only(review: Review) -> Iterator[Problem]:
-    """Nothing comes of it under Argo CD: repositories have their credentials in Secrets that Argo CD finds by label.
+    """It has no effect under Argo CD: repositories have their credentials in Secrets that Argo CD finds by label.
 
-    It cannot decrypt SOPS files either.
+    Nor can Argo CD decrypt SOPS files.
     """
     gitops = review.spec.target.gitops
     if gitops.engine != "argocd":
@@ -88,10 +88,10 @@ def for_flux_only(review: Review) -> Iterator[Problem]:
     source="fluxcd/kustomize-controller: `is SOPS encrypted, configuring decryption is required`; fluxcd/flux2 #2206",
 )
 def undecrypted(review: Review) -> Iterator[Problem]:
-    """Flux refuses the whole root that holds it: no Provider, no namespace, and all that waits for them.
+    """Flux refuses the whole root that holds it: no Provider, no namespace, and everything that waits for them.
 
-    Argo CD has no decryption of its own: it would apply the file as it is, and the API server refuses its field
-    `sops`. With a plugin that decrypts, suppress this with that reason.
+    Argo CD has no decryption of its own: it would apply the file as it is, and the API server refuses its field `sops`.
+    If a plugin decrypts it, suppress this with that reason.
     """
     blueprint = review.blueprint
     gitops = blueprint.gitops
@@ -131,13 +131,13 @@ def _place(review: Review, source: str, *path: str | int) -> Where:
 @rule(
     "VMF805",
     "error",
-    "the applier is looked for in another namespace",
+    "applier is looked up in another namespace",
     source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md, spec.serviceAccountName",
 )
 def applier_elsewhere(review: Review) -> Iterator[Problem]:
-    """A Kustomization names the ServiceAccount it acts as without a namespace: it is one beside the Kustomization.
+    """A Kustomization names its ServiceAccount without a namespace: it is the one beside the Kustomization.
 
-    The rights that are compiled go to the one that is stated; Flux would act as another, or as none.
+    The permissions that are compiled go to the one that is stated; Flux would act as a different one, or as none.
     """
     gitops = review.spec.target.gitops
     beside = gitops.namespace or "flux-system"
@@ -156,9 +156,9 @@ def applier_elsewhere(review: Review) -> Iterator[Problem]:
     source="https://argo-cd.readthedocs.io/en/stable/operator-manual/app-sync-using-impersonation/",
 )
 def impersonation(review: Review) -> Iterator[Problem]:
-    """An AppProject's destinationServiceAccounts are read only with impersonation switched on (Argo CD 2.13, alpha).
+    """An AppProject's destinationServiceAccounts only take effect with impersonation switched on (Argo CD 2.13, alpha).
 
-    Without it Argo CD applies with the rights of its own controller, which may be more than was meant.
+    Without it Argo CD applies with its own controller's permissions, which may be more than was intended.
     """
     gitops = review.spec.target.gitops
     if gitops.engine == "argocd" and gitops.applier is not None:
@@ -169,11 +169,11 @@ def impersonation(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF807", "warning", "the interval is too short")
+@rule("VMF807", "warning", "interval is too short")
 def too_often(review: Review) -> Iterator[Problem]:
-    """Every root is built and held against the cluster at each interval; a migration has hundreds of roots.
+    """Every root is built and compared with the cluster at each interval; a migration has hundreds of roots.
 
-    What is pushed can be had at once all the same: with a webhook (Receiver) or `flux reconcile`.
+    What is pushed can still be applied at once: with a webhook (Receiver) or `flux reconcile`.
     """
     gitops = review.spec.target.gitops
     if gitops.engine == "flux" and parse_duration(gitops.interval) < 60:
@@ -184,9 +184,9 @@ def too_often(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF808", "warning", "the interval may outlast a window")
+@rule("VMF808", "warning", "interval may be longer than a window")
 def too_seldom(review: Review) -> Iterator[Problem]:
-    """A cutover is a commit, and Flux sees it at the next interval: by then the window it was for may be closed."""
+    """A cutover is a commit, and Flux sees it at the next interval: by then its window may be closed."""
     gitops = review.spec.target.gitops
     windows = [(parse_duration(each.duration), phase.name) for phase in review.spec.phases for each in phase.windows]
     if gitops.engine != "flux" or not windows:
@@ -215,16 +215,16 @@ _PRECOPY_INTERVAL = 3600  # seconds; controller_precopy_interval of the Forklift
 @rule(
     "VMF809",
     "warning",
-    "a Plan grows too large",
+    "Plan grows too large",
     source="kubev2v/forklift pkg/apis/forklift/v1beta1/plan/vm.go (Warm.Precopies), pkg/controller/plan/migration.go; "
     "Migration Toolkit for Virtualization, creating a plan (500 VMs or 500 disks)",
 )
 def large_plan(review: Review) -> Iterator[Problem]:
-    """A Plan keeps its history in its status: of every VM, and by method warm of every hourly copy of it.
+    """A Plan keeps its history in its status: of every VM, and with method warm of each hourly copy of it.
 
-    At 1.5 MiB etcd refuses to write it (`etcdserver: request is too large`): the Plan stands still, its VMs with it.
-    How long a warm group is copied is known from `--now` and its `cutover`; the size is an estimate. Forklift
-    supports at most 500 disks a Plan.
+    Above 1.5 MiB etcd refuses to write it (`etcdserver: request is too large`): the Plan stops, and its VMs with it.
+    `--now` and the `cutover` of a warm group say how long it is copied; the size is an estimate. Forklift supports at
+    most 500 disks per Plan.
     """
     for group in review.blueprint.groups:
         if group.path != "forklift" or group.stage not in ("planned", "prepared", "migrating"):
@@ -304,9 +304,9 @@ def _by_forklift(blueprint: Blueprint) -> list[Group]:
 # --- names -----------------------------------------------------------------------------------
 
 
-@rule("VMF810", "error", "two objects of Forklift would have one name", essential=True)
+@rule("VMF810", "error", "two Forklift objects would have the same name", essential=True)
 def one_name(review: Review) -> Iterator[Problem]:
-    """Names in Forklift's namespace are MIGRATION-SOURCE and MIGRATION-SOURCE-HOST: dashes in both can meet.
+    """Names in Forklift's namespace are MIGRATION-SOURCE and MIGRATION-SOURCE-HOST: with dashes, two can be equal.
 
     One would overwrite the other, and with it the vCenter or the credentials that VMs are copied with.
     """
@@ -345,11 +345,11 @@ _TOLD = re.compile(
 )
 
 
-@rule("VMF811", "warning", "a note seems to tell a password")
+@rule("VMF811", "warning", "note seems to contain a password")
 def password_in_a_note(review: Review) -> Iterator[Problem]:
-    """Notes of vCenter are where passwords end up, and a spec in git is read by many and kept for ever.
+    """Passwords often end up in vCenter's notes, and many people read a spec in git, forever.
 
-    The importers leave such notes out; this one stands in a file that people write.
+    The importers leave such notes out; this one is in a file that people write.
     """
     for subject in review.subjects:
         if _TOLD.search(subject.vm.annotation or ""):

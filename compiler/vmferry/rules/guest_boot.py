@@ -25,13 +25,14 @@ def _starting(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
 @rule(
     "VMF546",
     "error",
-    "rootDisk is on a disk that the VM does not have",
+    "rootDisk is on a disk the VM does not have",
     source="libguestfs/virt-v2v convert/choose_root.ml",
 )
 def no_such_root(review: Review) -> Iterator[Problem]:
     """virt-v2v stops: "root device not found". Its disks are sda, sdb and so on, in libvirt's order.
 
-    libvirt goes by controller (SCSI, SATA, IDE, NVMe), and within one by bus and unit. So it calls NVMe disks, too.
+    libvirt goes by controller (SCSI, SATA, IDE, NVMe), and within one by bus and unit. It names NVMe disks the same
+    way.
     """
     for subject, _, machine in _starting(review):
         if machine.path == "virt-v2v" and foreign_root(machine.root_disk):
@@ -61,9 +62,9 @@ def _devices(count: int) -> str:
     source="libguestfs/virt-v2v output/create_kubevirt_yaml.ml, target_boot_device",
 )
 def two_boot_disks(review: Review) -> Iterator[Problem]:
-    """The VM boots the disk that is marked `boot`, and virt-v2v takes the system on another one for what is to boot.
+    """The VM boots the disk that is marked `boot`, and virt-v2v prepares the system on another disk for booting.
 
-    That is right where the boot loader is on a disk of its own. Otherwise the firmware finds no system.
+    That is right if the boot loader is on a separate disk. Otherwise the firmware does not find a system.
     """
     for subject, _, machine in _starting(review):
         disks = subject.vm.disks or ()
@@ -95,11 +96,11 @@ def _without_fallback(guest: Release, *, converted: bool) -> bool:
     "grub-efi installation to the removable media path",
 )
 def boot_entry(review: Review) -> Iterator[Problem]:
-    r"""The entry that EFI boots is in NVRAM, which is not copied. The copy has only the path for removable media.
+    r"""The entry that EFI boots is in NVRAM, which is not copied. The copy only has the path for removable media.
 
-    Debian puts no loader there (\EFI\BOOT\BOOTX64.EFI), nor do RHEL and its clones of release 6. virt-v2v makes one
+    Debian puts no loader there (\EFI\BOOT\BOOTX64.EFI), nor do RHEL and its clones of release 6. virt-v2v creates one
     for Debian 12, Ubuntu 14.04 and CentOS 6; others end in the EFI shell or with "no bootable device". It is still
-    told, as an information, when the VM runs in the target: that is when somebody meets it.
+    reported, as an information, once the VM runs in the target: that is when it shows.
     """
     for subject, group, machine in _booting(review):
         guest = release(subject.vm) if machine.os == "linux" else None
@@ -139,15 +140,15 @@ _OLDER_NAMES = re.compile(r"windows (?:xp|vista|server 2003|server 2008\b(?! r2)
 @rule(
     "VMF550",
     "warning",
-    "a Windows that does not accept current virtio drivers",
+    "Windows does not accept current virtio drivers",
     source="kubev2v/forklift #1644, pkg/controller/plan/adapter/vsphere/builder.go IsLegacyWindows, "
     "build/virt-v2v/Containerfile-downstream; virtio-win/kvm-guest-drivers-windows #485",
 )
 def legacy_windows(review: Review) -> Iterator[Problem]:
-    """Current virtio drivers are signed with SHA-2, which Windows 7 and Server 2008 R2 do not know without an update.
+    """Current virtio drivers are signed with SHA-2, which Windows 7 and Server 2008 R2 only support after an update.
 
     Windows then refuses the driver of its own boot disk and stops with 0xc0000428 or 0x7B. Forklift gives such guests
-    an ISO of old drivers (build 173 or before), which is in Red Hat's image only; the community's lacks it.
+    an ISO of old drivers (build 173 or before), which is only in Red Hat's image; the community's lacks it.
     """
     downstream = review.spec.target.cluster.distribution == "openshift"
     for subject, _, machine in _starting(review):

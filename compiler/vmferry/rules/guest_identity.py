@@ -21,14 +21,14 @@ def _emitted(review: Review) -> Iterator[tuple[Subject, Machine]]:
 @rule(
     "VMF545",
     "warning",
-    "hardware version unknown: the byte order of the UUID is a guess",
+    "unknown hardware version: the byte order of the UUID is a guess",
     source="candlepin/virt-who #262 and #415; vmware/pyvmomi #688",
 )
 def unknown_hardware(review: Review) -> Iterator[Problem]:
     """From hardware version 13 on, a guest reads the first three fields of config.uuid byte-swapped.
 
-    What is bound to the UUID, as licences are, breaks if the copy has the other form. Without a hardware version it is
-    taken for 13 or later, the default since ESXi 6.5.
+    Whatever is bound to the UUID, such as licences, breaks if the copy has the other form. An unknown version is
+    treated as 13 or later, the default since ESXi 6.5.
     """
     for subject, machine in _emitted(review):
         known = hardware_number(subject.vm.hardware_version) is not None
@@ -43,14 +43,14 @@ def unknown_hardware(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF549",
     "warning",
-    "a Windows without a time zone for its clock",
+    "Windows without a time zone for its clock",
     source="kubevirt #8507, #9587; libguestfs/virt-v2v output/create_kubevirt_yaml.ml",
 )
 def windows_clock(review: Review) -> Iterator[Problem]:
-    """Windows takes the hardware clock for local time. Without a time zone, the copy's clock shows UTC.
+    """Windows reads the hardware clock as local time. Without a time zone, the copy's clock shows UTC.
 
-    The guest then starts off by its offset, and a domain controller refuses a member whose clock is 5 minutes off.
-    So it does where the name is not in the tz database, as Windows' own are not.
+    The guest then starts off by its UTC offset, and a domain controller refuses a member whose clock is 5 minutes off.
+    The same happens if the name is not in the tz database, as Windows' own names are not.
     """
     for subject, machine in _emitted(review):
         if machine.os == "windows" and machine.timezone is None:
@@ -80,15 +80,15 @@ def no_such_zone(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF556",
     "info",
-    "a Windows whose clock Forklift sets to UTC",
+    "Forklift sets the clock of Windows to UTC",
     source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go mapClock; kubevirt #8507",
 )
 def forklift_clock(review: Review) -> Iterator[Problem]:
     """Forklift gives a VM's clock the time zone of its ESXi host, which is UTC, and a Plan has no field for another.
 
-    Windows takes the hardware clock for local time: it starts off by its offset until it has asked a time server, and a
-    domain controller refuses a member whose clock is 5 minutes off. Of VMs whose zone is known to be UTC nothing is
-    said.
+    Windows reads the hardware clock as local time: it starts off by its UTC offset until it has asked a time server,
+    and a domain controller refuses a member whose clock is 5 minutes off. VMs whose zone is known to be UTC are not
+    reported.
     """
     names = {
         machine.name
@@ -119,7 +119,7 @@ _UTC = frozenset(("UTC", "Etc/UTC", "GMT", "Etc/GMT", "Etc/Universal", "Etc/Zulu
 def windows_clone(review: Review) -> Iterator[Problem]:
     """A clone of a Windows that was not generalized has the SID, the name and the machine account of its image.
 
-    Two of them in one domain shut each other out, WSUS and KMS count them as one, and Microsoft supports neither.
+    Two of them in one domain lock each other out, WSUS and KMS count them as one, and Microsoft does not support it.
     """
     for subject, machine in _emitted(review):
         if machine.os == "windows" and machine.clone_of is not None:
@@ -133,15 +133,15 @@ def windows_clone(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF554",
     "info",
-    "cloud-init has to be there in the guest",
+    "guest needs cloud-init",
     source="canonical/cloud-init #1327 (LP 1855945); KubeVirt user guide, startup scripts",
 )
 def needs_cloud_init(review: Review) -> Iterator[Problem]:
-    """New addresses, and a clone's own name and host keys, are set by cloud-init, which is a part of the guest.
+    """New addresses, and a clone's own name and host keys, are set by cloud-init, which is part of the guest.
 
-    Without it nothing happens: the guest looks for its old addresses, and clones share their SSH host keys. Network
-    data of version 2 takes release 18.2 or later. An installed Ubuntu Server has cloud-init's networking disabled. The
-    NICs that `readdress` does not name keep their configuration, except one that cloud-init itself wrote before, as
+    Without it nothing happens: the guest keeps its old addresses, and clones share their SSH host keys. Network data of
+    version 2 needs release 18.2 or later. An installed Ubuntu Server has cloud-init's networking disabled. The NICs
+    that `readdress` does not name keep their configuration, except one that cloud-init itself wrote before, such as
     netplan's 50-cloud-init.yaml: give those addresses too.
     """
     for subject, machine in _emitted(review):
@@ -164,10 +164,10 @@ def needs_cloud_init(review: Review) -> Iterator[Problem]:
     source="systemd machine-id(5), first boot semantics; libguestfs virt-sysprep(1), machine-id",
 )
 def machine_id(review: Review) -> Iterator[Problem]:
-    """/etc/machine-id names a Linux installation, and cloud-init does not change it.
+    """/etc/machine-id identifies a Linux installation, and cloud-init does not change it.
 
-    Clones with one id ask DHCP for one lease, and monitoring takes them for one machine. systemd makes an id for each
-    where the image has an empty file.
+    Clones with the same id ask DHCP for the same lease, and monitoring counts them as one machine. systemd creates an
+    id for each if the file in the image is empty.
     """
     clones: defaultdict[str, list[str]] = defaultdict(list)
     for _, machine in _emitted(review):

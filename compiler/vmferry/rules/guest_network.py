@@ -31,15 +31,15 @@ def _nics(subject: Subject, machine: Machine) -> Iterator[tuple[MachineNic, Nic]
 @rule(
     "VMF570",
     "warning",
-    "static address that is not kept",
+    "static address is not kept",
     source="libguestfs/virt-v2v docs/virt-v2v.pod (--mac), convert/convert_windows.ml; kubev2v/forklift#1354",
 )
 def lost_address(review: Review) -> Iterator[Problem]:
-    """The guest comes up on a new network adapter. Without help it has no address there, and nobody reaches it.
+    """The guest starts with a new network adapter. Without help it has no address there and cannot be reached.
 
-    A conversion helps: it gives Windows its addresses again, and Linux the names of its interfaces. It cannot where it
-    does not know the address, where Windows is too old (before 8 and Server 2012), and where there is no conversion:
-    clones, disks that are copied as they are (source vddk), systems that virt-v2v does not know.
+    A conversion helps: it sets the addresses of Windows again, and the interface names of Linux. It cannot if it does
+    not know the address, if Windows is too old (before 8 and Server 2012), or if there is no conversion: clones, disks
+    that are copied unchanged (source vddk), systems that virt-v2v does not know.
     """
     for subject, machine, nic, fact in _kept_nics(review):
         if fact.origin != "static":
@@ -82,14 +82,14 @@ def _windows_obstacle(machine: Machine, fact: Nic) -> tuple[str, str] | None:
 @rule(
     "VMF571",
     "warning",
-    "not known whether an address is static",
+    "unknown whether an address is static",
     source="libguestfs/virt-v2v docs/virt-v2v.pod (--mac)",
 )
 def unknown_origin(review: Review) -> Iterator[Problem]:
-    """A static address has to be set again where a conversion cannot leave that to the guest; one by DHCP must not be.
+    """A static address has to be set again if a conversion cannot leave that to the guest; one from DHCP must not be.
 
-    RVTools does not say which it is, and vCenter only while VMware Tools run. Without it nothing is set, and the guest
-    asks for an address by DHCP.
+    RVTools does not say which it is, and vCenter only while VMware Tools run. If it is unknown nothing is set, and the
+    guest asks for an address by DHCP.
     """
     for subject, machine, nic, fact in _kept_nics(review):
         by_itself = machine.os == "linux" and is_converted(machine)
@@ -113,13 +113,13 @@ def _asked(subject: Subject, fact: Nic) -> bool:
     return subject.vm.tools is not None or subject.decisions.static_ip == "preserve"
 
 
-@rule("VMF572", "warning", "NIC that may not get its name back", source="libguestfs/virt-v2v#99; kubev2v/forklift#980")
+@rule("VMF572", "warning", "NIC may not get its name back", source="libguestfs/virt-v2v#99; kubev2v/forklift#980")
 def unknown_name(review: Review) -> Iterator[Problem]:
-    """A Linux guest's configuration goes by the name of the interface, which is another one on the hardware of KVM.
+    """A Linux guest's configuration depends on the interface's name, which changes with KVM's hardware.
 
-    The conversion gives each NIC its old name back. It finds out which NIC had which name by MAC and by addresses, as
-    far as the guest's configuration has them. Where no address is known, it can tell only if there is one NIC and one
-    name, or if the configuration has the MAC. The Job's log then says what it found.
+    The conversion gives each NIC its old name back. It matches NICs to names by MAC and by address, as far as the
+    guest's configuration has them. If no address is known, it can only tell if there is one NIC and one name, or if the
+    configuration has the MAC. The Job's log then says what it found.
     """
     for subject, group, machine in review.moving:
         if group.path != "virt-v2v" or machine.os != "linux" or not is_converted(machine):
@@ -142,14 +142,14 @@ def unknown_name(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF573",
     "warning",
-    "new addresses that nobody sets",
+    "nothing sets the new addresses",
     source="libguestfs/virt-v2v docs/virt-v2v.pod (--mac), convert/convert_windows.ml configure_network_interfaces",
 )
 def unset_address(review: Review) -> Iterator[Problem]:
-    """In Windows, virt-v2v sets new addresses when it converts the guest (--mac): cloud-init is for the others.
+    """In Windows, virt-v2v sets new addresses when it converts the guest (--mac); cloud-init is for the others.
 
-    Nobody does in a clone and where disks are copied as they are, and Windows before 8 and Server 2012 lacks the
-    cmdlets: the guest asks for an address by DHCP.
+    Nothing does so in a clone or if disks are copied unchanged, and Windows before 8 and Server 2012 lacks the cmdlets:
+    the guest asks for an address by DHCP.
     """
     for subject, group, machine in review.moving:
         if group.path != "virt-v2v" or machine.golden or machine.os != "windows" or group.running:

@@ -18,7 +18,7 @@ def _stateful(review: Review) -> list[Machine]:
 
 @rule("VMF551", "info", "EFI or vTPM state needs a StorageClass", source=f"{_SOURCE}; kubevirt/user-guide #911")
 def no_state_class(review: Review) -> Iterator[Problem]:
-    """KubeVirt keeps EFI variables and vTPM state of each VM on a volume of its own.
+    """KubeVirt keeps EFI variables and vTPM state of each VM on a separate volume.
 
     Its StorageClass is `vmStateStorageClass` in the KubeVirt resource, or else the cluster's default class. With
     neither, the VM does not start.
@@ -35,9 +35,9 @@ def no_state_class(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF552", "error", "the StorageClass for EFI and vTPM state cannot hold it", source=_SOURCE)
+@rule("VMF552", "error", "StorageClass for EFI and vTPM state cannot hold it", source=_SOURCE)
 def unfit_state_class(review: Review) -> Iterator[Problem]:
-    """State volumes are file systems. A class that does not exist, or makes block volumes only, leaves VMs pending."""
+    """State volumes are file systems. A class that does not exist, or only has block volumes, leaves VMs pending."""
     cluster, storage = review.spec.target.cluster, review.spec.storage
     name = cluster.vm_state_storage_class
     if name is None:

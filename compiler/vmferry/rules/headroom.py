@@ -14,12 +14,12 @@ _CEPH = 10  # percent more for OSDs, monitors and managers on the same nodes; 10
 _GI = 1 << 30
 
 
-@rule("VMF441", "warning", "the nodes are nearly full")
+@rule("VMF441", "warning", "nodes are nearly full")
 def nearly_full(review: Review) -> Iterator[Problem]:
-    """What a node has is not all for VMs: the kubelet, KubeVirt and the CNI take their part, and a node may fail.
+    """Not all of a node is for VMs: the kubelet, KubeVirt and the CNI take their share, and a node may fail.
 
-    15 to 20 % of CPU and memory should be free when everything runs, and 10 to 15 % more where Ceph stores its data on
-    the same nodes. The phase that takes the last of it is named; what does not fit at all is VMF527.
+    15 to 20 % of CPU and memory should be free when everything runs, and 10 to 15 % more if Ceph stores its data on the
+    same nodes. The phase that takes the last of it is named; what does not fit at all is VMF527.
     """
     cluster = review.spec.target.cluster
     cpu = sum(pool.count * pool.cpu for pool in cluster.nodes) * 1000

@@ -24,14 +24,14 @@ _GI = 1 << 30
 @rule(
     "VMF520",
     "warning",
-    "nobody puts drivers into the boot disk",
+    "nothing puts drivers into the boot disk",
     source="CDI doc/datavolumes.md: a vddk import copies bytes; virt-v2v docs/virt-v2v.pod",
 )
 def unconverted(review: Review) -> Iterator[Problem]:
-    """A disk of source vddk, or of a VM with conversion: skip, is copied as it is: nothing adds drivers to the guest.
+    """A disk with source vddk, or of a VM with `conversion: skip`, is copied unchanged: its guest gets no drivers.
 
-    Windows stops with INACCESSIBLE_BOOT_DEVICE, and a Linux whose initramfs was built for VMware's controllers finds no
-    root disk. That is fine only where the drivers were put in beforehand.
+    Windows stops with INACCESSIBLE_BOOT_DEVICE, and a Linux whose initramfs was built for VMware's controllers does not
+    find its root disk. That is fine only if the drivers were installed beforehand.
     """
     for subject, _, machine in review.moving:
         raw = [disk for disk in machine.disks if disk.source.vddk is not None or machine.raw]
@@ -61,7 +61,7 @@ _DRIVERLESS = {
 def strange_guest(review: Review) -> Iterator[Problem]:
     """A guest that virt-v2v does not convert (it knows Linux and Windows) keeps its drivers, for IDE or LSI Logic.
 
-    KubeVirt has neither of those controllers; SATA is what most systems know.
+    KubeVirt has neither of those controllers; most systems support SATA.
     """
     for subject, _, machine in review.moving:
         raw = any(_needs_driver(disk) and disk.source.vddk is None for disk in machine.disks)
@@ -82,11 +82,11 @@ _NO_DRIVERS = ("win95", "win98", "winMe", "winNT", "win2000", "winXP", "winNet",
 @rule(
     "VMF522",
     "warning",
-    "a Windows older than the virtio drivers",
+    "Windows is too old for the virtio drivers",
     source="github.com/virtio-win/kvm-guest-drivers-windows issue 808; common-instancetypes: windows.xp has SATA",
 )
 def old_windows(review: Review) -> Iterator[Problem]:
-    """virtio-win is no longer built for Windows up to Server 2008, so virt-v2v finds no driver to put in.
+    """virtio-win is no longer built for Windows up to Server 2008, so virt-v2v finds no driver to install.
 
     It then converts the guest for IDE, which KubeVirt does not have: on a virtio bus Windows stops with a blue screen.
     """
@@ -111,13 +111,13 @@ def _needs_driver(disk: MachineDisk) -> bool:
 @rule(
     "VMF523",
     "error",
-    "larger than any node",
+    "VM is larger than any node",
     source="kubevirt pkg/virt-controller/services/renderresources.go, template.go CalculateMemoryOverhead",
 )
 def too_large(review: Review) -> Iterator[Problem]:
-    """The pod that runs a VM requests its memory and KubeVirt's overhead, and its vCPUs by the allocation ratio.
+    """The pod that runs a VM requests its memory plus KubeVirt's overhead, and its vCPUs by the allocation ratio.
 
-    No node has as much: the VM stays unscheduled. KubeVirt does not spread a VM over nodes or swap it out.
+    No node has that much, so the VM is never scheduled. KubeVirt does not spread a VM over nodes or swap it out.
     """
     cluster = review.spec.target.cluster
     for subject, _, machine in review.moving:
@@ -161,13 +161,13 @@ def too_wide(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF525",
     "error",
-    "no node has its devices",
+    "no node has the VM's devices",
     source="kubevirt pkg/virt-controller/services/renderresources.go: a device is a resource the pod requests",
 )
 def no_device(review: Review) -> Iterator[Problem]:
     """A GPU or host device is a resource of a node, which its device plugin offers under one exact name.
 
-    With no node that offers as many under that name, the VM stays unscheduled.
+    If no node offers enough of them under that name, the VM is never scheduled.
     """
     cluster = review.spec.target.cluster
     for subject, _, machine in review.moving:
@@ -187,11 +187,11 @@ def no_device(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF526",
     "warning",
-    "more devices wanted than there are",
+    "not enough devices for all VMs",
     source="kubernetes docs: extended resources are not overcommitted",
 )
 def too_few_devices(review: Review) -> Iterator[Problem]:
-    """Each VM that runs holds its devices alone. The last ones to start find none and wait."""
+    """Each running VM holds its devices exclusively. The last ones to start find none and wait."""
     cluster = review.spec.target.cluster
     wanted: Counter[str] = Counter()
     vms: defaultdict[str, set[str]] = defaultdict(set)
@@ -215,7 +215,7 @@ def too_few_devices(review: Review) -> Iterator[Problem]:
 def too_many(review: Review) -> Iterator[Problem]:
     """The requests of everything that runs after the migration add up to more than the nodes have.
 
-    The last VMs to start stay unscheduled. Nothing is left either for a node that fails or is updated.
+    The last VMs to start are not scheduled, and nothing is left for a node that fails or is updated.
     """
     cluster = review.spec.target.cluster
     if not cluster.nodes:
@@ -239,13 +239,13 @@ def too_many(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF528",
     "warning",
-    "live migration between unlike CPUs",
+    "live migration between different CPUs",
     source="kubevirt pkg/virt-handler/vm.go calculateLiveMigrationCondition; docs/compute/node_assignment.md",
 )
 def unlike_nodes(review: Review) -> Iterator[Problem]:
-    """With host-model a VM gets the CPU of the node it starts on, and can migrate to nodes with such a CPU only.
+    """With host-model a VM gets the CPU of the node it starts on, and can only migrate to nodes with the same CPU.
 
-    Where nodes differ, it is stuck with those of its first one, and draining the last of them fails.
+    If nodes differ, it is tied to those like its first one, and draining the last of them fails.
     """
     pools = review.spec.target.cluster.nodes
     models = sorted({pool.cpu_model for pool in pools if pool.cpu_model is not None})
@@ -263,13 +263,13 @@ def unlike_nodes(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF535",
     "warning",
-    "only one node can hold a VM that is to live-migrate",
+    "only one node can hold a VM that must live-migrate",
     source="kubevirt pkg/virt-api/webhooks/validating-webhook/admitters/pod-eviction-admitter.go",
 )
 def one_node(review: Review) -> Iterator[Problem]:
-    """Draining its node asks for a live migration, and there is no other node large enough to go to.
+    """Draining its node asks for a live migration, and no other node is large enough for it.
 
-    The drain then waits for ever, and with it the update of the node.
+    The drain then waits forever, and with it the update of the node.
     """
     cluster = review.spec.target.cluster
     for subject, _, machine in review.moving:
@@ -317,9 +317,10 @@ def too_many_vcpus(review: Review) -> Iterator[Problem]:
     source="kubevirt pkg/defaults/defaults.go setupCPUHotplug (maxHotplugRatio 4); pull request 14338",
 )
 def too_many_hotplug_vcpus(review: Review) -> Iterator[Problem]:
-    """KubeVirt leaves room to plug in four times the sockets a VM has. Room counts towards the limit of 255 vCPUs.
+    """KubeVirt leaves room to hotplug up to four times a VM's sockets.
 
-    So before KubeVirt 1.5 a VM with 64 vCPUs fails to start, for the 256 it could have.
+    That room counts towards the limit of 255 vCPUs. Before KubeVirt 1.5, a VM with 64 vCPUs therefore fails to start,
+    because of the 256 it could have.
     """
     for subject, machine in _of_old_kubevirt(review):
         if _vcpus(machine) <= _MAX_VCPUS < _vcpus(machine) * _HOTPLUG_RATIO:
@@ -359,7 +360,7 @@ def two_cpus(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF537",
     "info",
-    "the guest runs VMs itself",
+    "guest runs VMs itself",
     source="kubevirt docs/cluster_admin: nested virtualization; forklift Plan.spec.enableNestedVirtualization",
 )
 def nested(review: Review) -> Iterator[Problem]:
@@ -381,15 +382,15 @@ def nested(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF530",
     "info",
-    "passed-through devices need the nodes and the KubeVirt resource prepared",
+    "passed-through devices need prepared nodes and KubeVirt settings",
     source="kubevirt docs/compute/host-devices.md; pkg/virt-controller/services/renderresources.go",
 )
 def prepare_devices(review: Review) -> Iterator[Problem]:
     """Passthrough needs the nodes' kernel and the KubeVirt resource set up, and vmferry writes neither.
 
     Nodes: VT-d or AMD-Vi in the BIOS, intel_iommu=on or amd_iommu=on, and the device bound to vfio-pci. KubeVirt: the
-    device in configuration.permittedHostDevices under the very name the VM asks for; without it the VM's pod is never
-    made. Such a VM does not live-migrate.
+    device in configuration.permittedHostDevices under exactly the name the VM asks for; without it the VM's pod is
+    never created. Such a VM does not live-migrate.
     """
     for subject, _, machine in review.moving:
         if wanted := sorted(_devices(machine)):
@@ -419,7 +420,7 @@ _GATES: tuple[tuple[str, versions.Feature | None, str], ...] = (
     "labelled cpumanager=true with gate CPUManager only",
 )
 def gate_off(review: Review) -> Iterator[Problem]:
-    """KubeVirt refuses a VM that uses a feature whose gate is off; one sees it when it is applied, after the merge."""
+    """KubeVirt refuses a VM that uses a feature whose gate is off; that shows when it is applied, after the merge."""
     gates = review.spec.target.cluster.feature_gates
     for subject, name, what in _gated(review) if gates is not None else ():
         if name not in (gates or ()):
@@ -432,7 +433,7 @@ def gate_off(review: Review) -> Iterator[Problem]:
 
 @rule("VMF532", "info", "feature gate may be off", source="kubevirt pkg/virt-config/featuregate")
 def gate_unknown(review: Review) -> Iterator[Problem]:
-    """Which feature gates of KubeVirt are on is not stated, and a VM uses a feature that is off unless switched on."""
+    """The spec does not state KubeVirt's feature gates, and a VM uses a feature that is off by default."""
     for subject, name, what in _gated(review) if review.spec.target.cluster.feature_gates is None else ():
         yield subject.problem(
             f"it has {what}, which KubeVirt {_kubevirt(review)} takes with feature gate {name} only",
@@ -462,13 +463,13 @@ def _gated(review: Review) -> Iterator[tuple[Subject, str, str]]:
 @rule(
     "VMF533",
     "error",
-    "stated quota is smaller than its VMs",
+    "stated quota is smaller than its VMs need",
     source="kubevirt pkg/virt-controller/services/renderresources.go; kubernetes ResourceQuota",
 )
 def small_quota(review: Review) -> Iterator[Problem]:
-    """Each VM's pod requests its memory with KubeVirt's overhead of a few hundred Mi, and CPU by the allocation ratio.
+    """Each VM's pod requests its memory plus KubeVirt's overhead of a few hundred Mi, and CPU by the allocation ratio.
 
-    The pod that would exceed the quota is refused, so the last VMs do not start.
+    A pod that would exceed the quota is refused, so the last VMs do not start.
     """
     for place in _quotas(review):
         if place.running > place.limit:
@@ -487,9 +488,9 @@ def small_quota(review: Review) -> Iterator[Problem]:
     "request 1 CPU and 1 Gi",
 )
 def tight_quota(review: Review) -> Iterator[Problem]:
-    """A conversion runs in a pod of its own, and a live migration in a second pod as large as the VM.
+    """A conversion runs in its own pod, and a live migration in a second pod as large as the VM.
 
-    A quota that the VMs fill up refuses both: copies wait, and a node cannot be drained.
+    A quota that the VMs use up refuses both: copies wait, and a node cannot be drained.
     """
     for place in _quotas(review):
         if place.running <= place.limit < place.most:

@@ -27,14 +27,14 @@ GLOBAL_NAMESPACES = frozenset(("default", "openshift-multus", "openshift-sriov-n
 @rule(
     "VMF220",
     "warning",
-    "MTU differs from the vSphere switch's",
+    "MTU differs from the MTU of the vSphere switch",
     source="containernetworking/plugins plugins/main/bridge (mtu); KubeVirt passes the pod interface's MTU to virtio",
 )
 def mtu_differs(review: Review) -> Iterator[Problem]:
-    """Frames that the guests may send today are dropped without a word where the new network's MTU is smaller.
+    """Frames that the guests can send today are silently dropped if the new network's MTU is smaller.
 
-    Small packets pass, so that logins work and copies hang. Where it is larger, a virtio guest takes it up and sends
-    frames that the rest of the segment drops. NSX segments are left out: there, the switch's MTU is the tunnel's.
+    Small packets pass, so logins work and copies hang. If it is larger, a virtio guest adopts it and sends frames that
+    the rest of the segment drops. NSX segments are left out: there, the switch's MTU is the tunnel's.
     """
     for row in Rows(review).rows:
         target = row.network.target
@@ -58,9 +58,9 @@ def mtu_differs(review: Review) -> Iterator[Problem]:
 
 @rule("VMF221", "warning", "jumbo frames on a bridge without an MTU", source="nmstate.io/v1 linux-bridge: mtu")
 def bridge_without_mtu(review: Review) -> Iterator[Problem]:
-    """A bridge that vmferry makes without an MTU takes that of its port, usually 1500.
+    """A bridge that vmferry creates without an MTU takes the MTU of its port, usually 1500.
 
-    A network on it that states more gets interfaces whose larger frames the bridge drops.
+    A network on it with a larger MTU gets interfaces whose larger frames the bridge drops.
     """
     unstated = {
         bridge.name: index for index, bridge in enumerate(review.spec.target.cluster.bridges) if bridge.mtu is None
@@ -75,11 +75,11 @@ def bridge_without_mtu(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF222", "warning", "VLAN differs from vSphere's")
+@rule("VMF222", "warning", "VLAN differs from the VLAN in vSphere")
 def vlan_differs(review: Review) -> Iterator[Problem]:
-    """The VMs would wake up in another VLAN than the one they left, with the addresses and gateway of the old one.
+    """The VMs would start in a different VLAN from the one they left, with the old VLAN's addresses and gateway.
 
-    A VLAN that is renumbered on purpose is worth a suppression with its reason. An overlay segment has none to differ.
+    If the VLAN is renumbered on purpose, suppress this with the reason. An overlay segment has no VLAN to compare.
     """
     for row in Rows(review).rows:
         theirs = row.vsphere_vlan
@@ -102,10 +102,10 @@ def vlan_differs(review: Review) -> Iterator[Problem]:
 
 @rule("VMF223", "warning", "target does not carry the VLANs of the trunk")
 def trunk_not_covered(review: Review) -> Iterator[Problem]:
-    """On a trunk port group the guests tag their frames themselves, as firewalls and hypervisors in VMs do.
+    """On a trunk port group the guests tag their frames themselves, as virtual firewalls and hypervisors do.
 
-    What the target does not list is dropped. A port group for all VLANs says nothing of those in use: there, any
-    trunk of the target is taken for a decision.
+    Frames of VLANs that the target does not list are dropped. A port group for all VLANs does not say which are in use:
+    there, any trunk of the target is accepted as a decision.
     """
     for row in Rows(review).rows:
         theirs, target = vlans(row.vsphere_trunk), row.network.target
@@ -124,9 +124,9 @@ def trunk_not_covered(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF224", "warning", "bridge that nothing here makes")
+@rule("VMF224", "warning", "bridge is not on the list of the nodes' bridges")
 def foreign_bridge(review: Review) -> Iterator[Problem]:
-    """The spec lists bridges of the nodes, and a network uses another one: often a slip of the pen.
+    """The spec lists the bridges of the nodes, and a network uses one that is not listed, often because of a typo.
 
     On a node without the bridge, a VM stays in ContainerCreating.
     """
@@ -148,14 +148,14 @@ def foreign_bridge(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF225",
     "error",
-    "definition of a network out of a namespace's reach",
+    "network definition is out of the namespace's reach",
     source="OpenShift's Multus: namespaceIsolation with globalNamespaces default, openshift-multus, "
     "openshift-sriov-network-operator, openshift-cnv",
 )
 def unreachable_nad(review: Review) -> Iterator[Problem]:
     """OpenShift's Multus lets a pod use the definitions of its own namespace and of a few global ones.
 
-    A VM on any other stays in ContainerCreating. What a Forklift Plan reaches is narrower still; VMF204 sees to that.
+    A VM on any other stays in ContainerCreating. A Forklift Plan reaches even fewer; VMF204 covers that.
     """
     if review.spec.target.cluster.distribution != "openshift":
         return
@@ -171,12 +171,12 @@ def unreachable_nad(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF226", "warning", "one segment is split over several networks")
+@rule("VMF226", "warning", "one segment is split across several networks")
 def split(review: Review) -> Iterator[Problem]:
-    """Rows of one vSphere segment lead to different networks of the target: its VMs would not find each other.
+    """Rows of one vSphere segment lead to different target networks, so its VMs would not reach each other.
 
-    One segment they are by the same subnet, the same NSX segment, or the same VLAN of the same switch. Broadcasts,
-    VRRP and ARP do not cross from a VLAN to an overlay or to the pod network.
+    Networks count as one segment if they have the same subnet, the same NSX segment, or the same VLAN of the same
+    switch. Broadcasts, VRRP and ARP do not cross from a VLAN to an overlay or to the pod network.
     """
     alike: defaultdict[Domain, list[Row]] = defaultdict(list)
     for row in Rows(review).rows:
@@ -212,11 +212,11 @@ def _named(identity: Domain) -> str:
     return f"VLAN {rest[2]} of switch {rest[1]} in {rest[0]}" if kind == "VLAN" else f"{kind} {rest[-1]}"
 
 
-@rule("VMF227", "warning", "two segments become one")
+@rule("VMF227", "warning", "two segments are merged into one")
 def merged(review: Review) -> Iterator[Problem]:
-    """Networks that were apart in vSphere share one broadcast domain in the target, often for a copied line.
+    """Networks that were separate in vSphere share a broadcast domain in the target, often because of a copied line.
 
-    The firewall between them is gone, two DHCP servers answer, and equal addresses meet.
+    The firewall between them is gone, two DHCP servers answer, and identical addresses conflict.
     """
     for first, row in _together(review):
         if _apart(first, row):
@@ -229,9 +229,9 @@ def merged(review: Review) -> Iterator[Problem]:
 
 @rule("VMF228", "info", "one segment in two NetworkAttachmentDefinitions")
 def twins(review: Review) -> Iterator[Problem]:
-    """Two rows for one segment make two definitions with the same content: VMs that are neighbours look unrelated.
+    """Two rows for one segment create two definitions with the same content: VMs that are neighbours look unrelated.
 
-    It works, and whatever is bound to one of the definitions (a smoke test, a policy) misses half of the VMs.
+    It works, but whatever is bound to one of the definitions (a smoke test, a policy) misses half of the VMs.
     """
     for first, row in _together(review):
         same_vlan = first.vsphere_vlan is not None and first.vsphere_vlan == row.vsphere_vlan
@@ -264,11 +264,11 @@ def _apart(one: Row, other: Row) -> bool:
     return one.network.source.segment is not None and other.network.source.segment is not None
 
 
-@rule("VMF230", "warning", "address of a network is outside of its subnet")
+@rule("VMF230", "warning", "address of a network is outside its subnet")
 def outside(review: Review) -> Iterator[Problem]:
-    """The gateway, the smoke test's addresses or OVN's subnets do not lie in the subnet the network states.
+    """The gateway, the smoke test's addresses or OVN's subnets are not in the subnet that the network states.
 
-    One of the two is wrong, and whoever plans by it, or the smoke test, finds out late.
+    One of the two is wrong, and whoever plans with it, or the smoke test, finds out late.
     """
     for row in Rows(review).rows:
         net = subnet(row.network)

@@ -12,9 +12,10 @@ from vmferry.rules.segments import Row, Rows, attached
 
 @rule("VMF214", "info", "network is deliberately not connected")
 def not_connected(review: Review) -> Iterator[Problem]:
-    """The network map says `type: ignored`: VMs arrive without the NICs they have there. This counts them.
+    """The network map says `type: ignored`: VMs arrive without the NICs they have on this network.
 
-    By path A the NetworkMap says so to Forklift, and by path B the VirtualMachine has no such NIC.
+    This rule counts them. With path A the NetworkMap tells Forklift to skip them; with path B the VirtualMachine has no
+    such NIC.
     """
     found: defaultdict[tuple[str, str], list[tuple[Machine, DroppedNic]]] = defaultdict(list)
     rows, places = Rows(review), {}
@@ -36,7 +37,7 @@ def not_connected(review: Review) -> Iterator[Problem]:
 
 @rule("VMF215", "warning", "VM loses its only network")
 def cut_off(review: Review) -> Iterator[Problem]:
-    """All networks of the VM are deliberately not connected: it arrives without any NIC, and nobody reaches it."""
+    """All networks of the VM are deliberately not connected: it arrives without a NIC, and cannot be reached."""
     for subject, _, machine in review.moving:
         if machine.dropped_nics and not machine.nics and not machine.golden:
             names = ", ".join(sorted({repr(nic.network.name) for nic in machine.dropped_nics}))
@@ -63,12 +64,12 @@ def readdressed(review: Review) -> Iterator[Problem]:
                 )
 
 
-@rule("VMF216", "warning", "one network name in several datacenters")
+@rule("VMF216", "warning", "same network name in several datacenters")
 def datacenters(review: Review) -> Iterator[Problem]:
-    """Two datacenters of a vCenter can each have a network of one name, and here one row is for both.
+    """Two datacenters of a vCenter can each have a network of the same name, and one row covers both here.
 
-    Where their ids are known, VMF212 tells them apart. By name alone, VMs of both land on one network of the target,
-    whether or not they were one in vSphere.
+    If their ids are known, VMF212 distinguishes them. By name alone, VMs of both land on one target network, whether or
+    not they shared one in vSphere.
     """
     found: defaultdict[tuple[int, str], defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     rows: dict[int, Row] = {}
@@ -96,11 +97,11 @@ def datacenters(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF251", "warning", "NIC has another link state now than after its next start")
+@rule("VMF251", "warning", "NIC's link state changes at the next start")
 def changed_by_hand(review: Review) -> Iterator[Problem]:
-    """Somebody connected or disconnected the NIC while the VM runs, and did not say so for its next start.
+    """Someone connected or disconnected the NIC while the VM runs, but not for its next start.
 
-    The copy goes by what is said for the start ("Connect At Power On"): a NIC that carries traffic today would be down
+    The copy follows the setting for the start ("Connect At Power On"): a NIC that carries traffic today would be down
     after the move, or one that is kept off the network would be on it.
     """
     for subject, _, machine in review.moving:

@@ -22,14 +22,14 @@ def _offloaded(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
 @rule(
     "VMF761",
     "error",
-    "disks copied by the array and by VDDK in one VM",
+    "one VM with disks copied by the array and by VDDK",
     source="kubev2v/forklift pkg/controller/plan/validation.go (VDDKAndOffloadMixedUsage)",
     essential=True,
 )
 def mixed(review: Review) -> Iterator[Problem]:
-    """A Plan copies by copy offload or by VDDK, never by both; one with a VM of both does not become Ready.
+    """A Plan copies by copy offload or by VDDK, never both; one with a VM that needs both does not become Ready.
 
-    VMs that are copied in one way each are put into different move groups. The disks of one VM cannot be.
+    VMs that are copied one way each go into different move groups. The disks of one VM cannot be separated.
     """
     for subject, _, machine in _offloaded(review):
         rest = [disk for disk in machine.disks if disk.offload is None]
@@ -46,15 +46,15 @@ def mixed(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF762",
     "error",
-    "the array cannot copy the disk this way",
+    "array cannot copy the disk this way",
     source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go (PopulatorVolumes, buildCsiImportPVC)",
     essential=True,
 )
 def uncopied(review: Review) -> Iterator[Problem]:
     """Copy offload always fills Block volumes. csiVolumeImport imports VVols and raw device mappings, and only cold.
 
-    A disk that csiVolumeImport passes over is copied by xcopy, if its row has that; otherwise nothing copies it, and
-    the migration waits for a volume that never fills.
+    A disk that csiVolumeImport skips is copied by xcopy, if its row has that; otherwise nothing copies it, and the
+    migration waits for a volume that is never filled.
     """
     for subject, group, machine in _offloaded(review):
         facts = _facts(subject)
@@ -98,12 +98,12 @@ def _passed_over(
     return "is a VMDK" if kinds and "vvol" not in kinds else None
 
 
-@rule("VMF763", "info", "copy offload has to be prepared", source=_README)
+@rule("VMF763", "info", "copy offload needs preparation", source=_README)
 def prepare(review: Review) -> Iterator[Problem]:
-    """The array's credentials have to be in a Secret beside the Provider, and ESXi has to take the order to copy.
+    """The array's credentials must be in a Secret beside the Provider, and ESXi must accept the command to copy.
 
-    By default that order goes through a VIB (vmkfstools-wrapper), which each host of the datastores needs; with
-    esxiCloneMethod: ssh, Forklift logs in to the hosts instead. Before Forklift 2.11 copy offload is switched off.
+    By default that command goes through a VIB (vmkfstools-wrapper), which each host of the datastores needs; with
+    `esxiCloneMethod: ssh`, Forklift logs in to the hosts instead. Before Forklift 2.11 copy offload is switched off.
     """
     users: defaultdict[str, set[str]] = defaultdict(set)
     secrets: defaultdict[str, set[str]] = defaultdict(set)
@@ -140,7 +140,7 @@ def prepare(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF764",
     "error",
-    "unknown way to tell ESXi to copy",
+    "unknown `esxiCloneMethod`",
     source="kubev2v/forklift pkg/apis/forklift/v1beta1/provider.go (ESXiCloneMethodVIB, ESXiCloneMethodSSH)",
 )
 def clone_method(review: Review) -> Iterator[Problem]:
@@ -155,11 +155,11 @@ def clone_method(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF769", "info", "copy offload that no VM uses", source=_README)
+@rule("VMF769", "info", "copy offload is not used by any VM", source=_README)
 def unused(review: Review) -> Iterator[Problem]:
-    """The row says how the storage array copies the disks of a datastore, and no disk is copied so.
+    """The row says how the storage array copies the disks of a datastore, and no disk is copied that way.
 
-    Only Forklift does (path A), for VMs that do not opt out. Somebody may count on fast copies that never happen.
+    Only Forklift does so (path A), for VMs that do not opt out. Someone may count on fast copies that never happen.
     """
     used = {
         (machine.source, disk.datastore.name)

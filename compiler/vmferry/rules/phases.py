@@ -40,12 +40,12 @@ class _Span(NamedTuple):
 # --- who moves when --------------------------------------------------------------------------
 
 
-@rule("VMF420", "warning", "a production VM moves in the first phase")
+@rule("VMF420", "warning", "production VM moves in the first phase")
 def production_first(review: Review) -> Iterator[Problem]:
-    """The first phase is where a migration learns: its networks, drivers and runbooks are tried for the first time.
+    """The first phase is where a migration learns: its networks, drivers and runbooks are used for the first time.
 
-    What it breaks should be missed by nobody. Folder, resource pool, tags, custom attributes and the name of a VM
-    are read for `prod`, `prd` and `production`, unless they speak of test or development too.
+    What it breaks should not be missed. Folder, resource pool, tags, custom attributes and the name of a VM are
+    searched for `prod`, `prd` and `production`, unless they also mention test or development.
     """
     if len(review.blueprint.phases) < 2:
         return
@@ -89,13 +89,13 @@ def _says(pattern: re.Pattern[str], texts: Iterable[str | None]) -> bool:
     return any(text is not None and pattern.search(text) for text in texts)
 
 
-@rule("VMF421", "warning", "a database moves without a maintenance window")
+@rule("VMF421", "warning", "database moves without a maintenance window")
 def database_without_window(review: Review) -> Iterator[Problem]:
-    """A database is down while it cuts over, and everything that uses it with it: somebody has to know when.
+    """A database is down during its cutover, and so is everything that uses it: someone has to know when.
 
-    The windows of a phase are also what a cutover time is held against (VMF406); without them any time is right.
-    Names, tags, custom attributes and ports are read for known databases; in a phase of kind `stateful` every VM is
-    taken for one.
+    Cutover times are also checked against the windows of a phase (VMF406); without windows any time is accepted. Names,
+    tags, custom attributes and ports are searched for known databases; in a phase of kind `stateful` every VM counts as
+    one.
     """
     phases = {phase.name: phase for phase in review.blueprint.phases}
     places = _places(review)
@@ -145,11 +145,11 @@ def _database(subject: Subject, machine: Machine, phase: PhasePlan) -> str | Non
 # --- windows ---------------------------------------------------------------------------------
 
 
-@rule("VMF422", "warning", "a window overlaps that of a phase which comes first")
+@rule("VMF422", "warning", "window overlaps one of an earlier phase")
 def overlapping(review: Review) -> Iterator[Problem]:
-    """A phase is `after` another so that what that one shows can still change it.
+    """A phase is `after` another so that the results of the earlier one can still change it.
 
-    With both windows open at once, the second cuts over while the first is not known to have worked.
+    With both windows open at once, the second cuts over before the first is known to have worked.
     """
     spans, earlier = _spans(review), _ancestors(review)
     for phase in _waiting(review):
@@ -166,11 +166,11 @@ def overlapping(review: Review) -> Iterator[Problem]:
                 )
 
 
-@rule("VMF423", "warning", "a window closes before the phases that come first have begun")
+@rule("VMF423", "warning", "window closes before the earlier phases have begun")
 def too_early(review: Review) -> Iterator[Problem]:
-    """The phase has to wait for others whose first window opens later: this window can be used for nothing.
+    """The phase has to wait for others whose first window opens later, so this window cannot be used.
 
-    Often a wrong month or year.
+    Often the month or year is wrong.
     """
     spans, earlier = _spans(review), _ancestors(review)
     for phase in _waiting(review):
@@ -186,11 +186,11 @@ def too_early(review: Review) -> Iterator[Problem]:
                 )
 
 
-@rule("VMF424", "warning", "more windows are open at once than the setting allows")
+@rule("VMF424", "warning", "more windows are open at once than `parallelWindows` allows")
 def crowded(review: Review) -> Iterator[Problem]:
-    """As many phases can cut over at a time as there are people who watch, and storage that bears it.
+    """The number of phases that can cut over at once depends on the people who watch and on the storage.
 
-    `settings.parallelWindows` says how many; phases whose VMs have all moved do not count.
+    `settings.parallelWindows` states that number; phases whose VMs have all moved do not count.
     """
     limit = review.spec.settings.parallel_windows
     if limit is None:
@@ -207,9 +207,9 @@ def crowded(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF431", "warning", "a phase has no window left")
+@rule("VMF431", "warning", "phase has no window left")
 def over(review: Review) -> Iterator[Problem]:
-    """Its windows are over and its VMs have not moved: whatever cuts over now does so outside of any window."""
+    """Its windows are over and its VMs have not moved: whatever cuts over now does so outside any window."""
     if review.now is None:
         return
     now = review.now.timestamp()
@@ -227,12 +227,12 @@ def over(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF432", "warning", "a window is too short for the data")
+@rule("VMF432", "warning", "window is too short for the data")
 def too_short(review: Review) -> Iterator[Problem]:
-    """By methods cold and job a VM is off while its disks are copied: the whole copy has to fit into the window.
+    """With methods cold and job a VM is off while its disks are copied: the whole copy has to fit into the window.
 
-    It fires only where the longest window of the phase would take more than a 10 Gbit/s link can carry. What counts
-    is the storage in use as the inventory has it, at most the capacity of the disks; where that is unknown, nothing.
+    It fires only if even a 10 Gbit/s link could not carry the data in the phase's longest window. It counts the storage
+    in use according to the inventory, at most the capacity of the disks; if that is unknown, nothing.
     """
     sizes: defaultdict[str, int] = defaultdict(int)
     for subject, group, machine in review.moving:
@@ -263,12 +263,12 @@ def _rounded(size: int) -> str:
 # --- order of groups -------------------------------------------------------------------------
 
 
-@rule("VMF426", "warning", "a group goes ahead of the phases that come first")
+@rule("VMF426", "warning", "group is ahead of the earlier phases")
 def ahead(review: Review) -> Iterator[Problem]:
-    """A phase is `after` others so that they try out what it needs. Nothing in the cluster enforces that.
+    """A phase is `after` others so that they try out what it depends on, and nothing in the cluster enforces that.
 
-    Flux and Argo CD apply each group by itself, so that a VM that is stuck in one phase keeps no other from being
-    rolled back. A group that is copied waits for all earlier ones to be copied, one that cuts over for their cutover.
+    Flux and Argo CD apply each group independently, so that a VM stuck in one phase does not keep another from being
+    rolled back. A group that copies waits for all earlier ones to copy; one that cuts over waits for their cutover.
     """
     earlier = _ancestors(review)
     by_phase = _by_phase(review)
@@ -289,9 +289,9 @@ def ahead(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF430", "warning", "a cutover time has passed")
+@rule("VMF430", "warning", "cutover time has passed")
 def missed(review: Review) -> Iterator[Problem]:
-    """A time that is over is no appointment: Forklift cuts over as soon as it sees it, at whatever hour that is."""
+    """A time in the past is not an appointment: Forklift cuts over as soon as it sees it, at whatever hour that is."""
     if review.now is None:
         return
     was = {group.name: group for group in review.before.blueprint.groups} if review.before else {}
@@ -323,9 +323,9 @@ def _appointments(group: Group) -> dict[str, tuple[str, ...]]:
 # --- the source after cutover ----------------------------------------------------------------
 
 
-@rule("VMF425", "warning", "the dual run is shorter than two weeks")
+@rule("VMF425", "warning", "dual run is shorter than two weeks")
 def short_dual_run(review: Review) -> Iterator[Problem]:
-    """What runs once a week or at the end of the month shows its fault after days: backups, batch jobs, licences.
+    """What runs once a week or at the end of the month fails days later: backups, batch jobs, licence checks.
 
     Until then the source is the only way back.
     """
@@ -338,13 +338,13 @@ def short_dual_run(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF433", "error", "the source runs beside its target")
+@rule("VMF433", "error", "source runs alongside its target")
 def both_run(review: Review) -> Iterator[Problem]:
-    """Both have the same MAC and IP address, and both write: the guest's data is in two places from now on.
+    """Both have the same MAC and IP address, and both write: from now on the guest's data is in two places.
 
-    Rolling back to the source loses what the target took, and the other way round. It fires where the inventory was
-    read after the cutover: after the time the group states, or, with `--against`, after an inventory that was read
-    when the group had cut over already.
+    Rolling back to the source loses what the target accepted, and vice versa. It fires if the inventory was read after
+    the cutover: after the time the group states or, with `--against`, after an inventory that was read when the group
+    had already cut over.
     """
     taken = _taken(review)
     was_done = {group.name for group in review.before.blueprint.groups if _done(group)} if review.before else set()
@@ -370,7 +370,7 @@ def both_run(review: Review) -> Iterator[Problem]:
 
 @rule("VMF427", "warning", "sources are decommissioned while others cut over")
 def decommission_at_cutover(review: Review) -> Iterator[Problem]:
-    """A cutover changes DNS and routes, and its way back is vSphere: nobody should take hosts and datastores apart.
+    """A cutover changes DNS and routes, and its way back is vSphere: nobody should dismantle hosts and datastores then.
 
     If something fails that night, two changes are suspects, and one of them cannot be undone.
     """
@@ -390,7 +390,7 @@ def decommission_at_cutover(review: Review) -> Iterator[Problem]:
 
 @rule("VMF428", "warning", "decommissioning starts before everything has cut over")
 def decommission_early(review: Review) -> Iterator[Problem]:
-    """What is decommissioned serves the VMs that are still in vSphere, and is part of the way back for the others."""
+    """What is decommissioned still serves the VMs in vSphere, and is part of the way back for the others."""
     by_phase = _by_phase(review)
     for phase, first in _decommissions(review):
         started = [group for group in by_phase[phase.name] if group.stage != "planned"]
@@ -405,9 +405,9 @@ def decommission_early(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF429", "warning", "decommissioning starts before a dual run is over")
+@rule("VMF429", "warning", "decommissioning starts before the end of a dual run")
 def decommission_in_dual_run(review: Review) -> Iterator[Problem]:
-    """`dualRun.atLeast` promises that the source is kept for so long after the last cutover of the phase."""
+    """`dualRun.atLeast` promises that the source is kept for that long after the last cutover of the phase."""
     spans, modes = _spans(review), _dual_runs(review)
     ends = {name: end for name in modes if (end := _last_cutover(review, name)) is not None}
     for phase, first in _decommissions(review):
@@ -445,12 +445,12 @@ def _last_cutover(review: Review, name: str) -> float | None:
 # --- dependencies ----------------------------------------------------------------------------
 
 
-@rule("VMF434", "warning", "a VM cuts over before one that it depends on")
+@rule("VMF434", "warning", "VM cuts over before one that it depends on")
 def before_its_dependency(review: Review) -> Iterator[Problem]:
     """It would start in the target and look for a service that is still at the old address, or off.
 
-    Phases that come after each other are held against dependencies by VMF402; this is about the times of those that
-    do not: cutovers that groups state, else the windows of their phases.
+    VMF402 checks phases that come after each other against dependencies; this rule is about the times of the others:
+    cutovers that groups state, or the windows of their phases.
     """
     earlier = _ancestors(review)
     for subject, index, other in _dependencies(review):

@@ -18,14 +18,14 @@ def _raw(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
 @rule(
     "VMF771",
     "warning",
-    "static address of a guest that nobody converts",
+    "static address of a guest that is not converted",
     source="kubev2v/forklift pkg/virt-v2v/customize (static addresses are set while a guest is converted)",
 )
 def static_address(review: Review) -> Iterator[Problem]:
-    """Forklift keeps static addresses by what it changes in the guest during its conversion; here there is none.
+    """Forklift keeps static addresses by changing the guest during its conversion; here there is none.
 
-    The guest meets another network adapter (FreeBSD: em0 or vtnet0 where it had vmx0) and comes up without an address,
-    unless its configuration goes by MAC address or is the same for any adapter.
+    The guest meets a different network adapter (FreeBSD: em0 or vtnet0 instead of vmx0) and starts without an address,
+    unless its configuration uses the MAC address or applies to any adapter.
     """
     for subject, _, machine in _raw(review):
         facts = subject.vm.nics or ()

@@ -20,8 +20,8 @@ from vmferry.rules.segments import Address, Attached, attached, parsed_addresses
 def no_way_out(review: Review) -> Iterator[Problem]:
     """An OVN layer 2 network carries traffic between its VMs and nowhere else: NSX's router stays behind.
 
-    What lies beyond (other subnets, DNS, the internet) is out of reach, unless a VM on it is the router, or the VM has
-    another NIC that leads there.
+    Everything beyond it (other subnets, DNS, the internet) is out of reach, unless a VM on it is the router, or the VM
+    has another NIC that leads there.
     """
     by_vm: defaultdict[str, list[Attached]] = defaultdict(list)
     for item in attached(review):
@@ -63,13 +63,13 @@ def _gateways(item: Attached) -> tuple[Address, ...]:
 @rule(
     "VMF238",
     "warning",
-    "network policy does not hold on secondary networks",
+    "network policy does not apply to secondary networks",
     source="Kubernetes NetworkPolicy is for the pod network; what Multus attaches passes it by",
 )
 def unguarded(review: Review) -> Iterator[Problem]:
-    """`networkPolicy: isolate` guards the pod network. A VM on a bridge, on OVN or on SR-IOV is open there.
+    """`networkPolicy: isolate` protects the pod network; a VM on a bridge, on OVN or on SR-IOV is open there.
 
-    Whoever reads the spec takes the namespace for isolated, and the VMs are as reachable as in vSphere.
+    Whoever reads the spec believes that the namespace is isolated, and the VMs are as reachable as in vSphere.
     """
     isolated = _isolated(review)
     bare: defaultdict[str, set[str]] = defaultdict(set)
@@ -88,11 +88,11 @@ def unguarded(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF239", "warning", "needs a VM in an isolated namespace that offers no port")
+@rule("VMF239", "warning", "depends on a VM in an isolated namespace that offers no port")
 def closed(review: Review) -> Iterator[Problem]:
     """In an isolated namespace only declared ports are open to other namespaces.
 
-    A VM that others need from outside of it, and that declares none, is out of their reach on the pod network.
+    A VM that others outside it depend on, and that declares no port, is out of their reach on the pod network.
     """
     isolated = _isolated(review)
     if not isolated:

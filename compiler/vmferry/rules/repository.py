@@ -14,9 +14,8 @@ INVALID_REPOSITORY_URL = declare(
     "VMF612",
     "error",
     "repository URL is not valid",
-    why="Flux and Argo CD read the repository at this address. One with git's short form in a URL, or "
-    "without a host, parses as text and fails in the cluster, where the only sign is that nothing "
-    "happens.",
+    why="Flux and Argo CD read the repository at this address. Git's short form in a URL, or an address without a "
+    "host, parses as text and fails in the cluster, where the only sign is that nothing happens.",
     source="fluxcd/source-controller api/v1/gitrepository_types.go (spec.url)",
 )
 

@@ -21,10 +21,10 @@ def _cold_for_want_of_tracking(subject: Subject, group: Group, machine: Machine)
     matters=_cold_for_want_of_tracking,
 )
 def change_tracking(seen: Seen) -> Iterator[Detected]:
-    """Without changed block tracking vSphere cannot say what was written since the last copy.
+    """Without changed block tracking vSphere cannot tell what was written since the last copy.
 
-    Forklift then copies the VM cold: it is off while all of its disks are copied. (Method warm without it is an
-    error, VMF503.) With it, the VM runs on while the disks are copied, and is off for the last changes only.
+    Forklift then copies the VM cold: it is down while all of its disks are copied. (Method warm without it is an error,
+    VMF503.) With it, the VM keeps running while the disks are copied, and is down only for the last changes.
     """
     if seen.vm.change_tracking is False:
         fix = "set ctkEnabled in its advanced settings and power-cycle it, then use method warm; or state method: cold"
@@ -42,8 +42,8 @@ def change_tracking(seen: Seen) -> Iterator[Detected]:
 def consolidation(seen: Seen) -> Iterator[Detected]:
     """A warm copy takes and removes a snapshot each time it copies.
 
-    Where vSphere could not merge the disks of an earlier snapshot, each of these steps takes longer, and the
-    removal may fail until somebody consolidates the disks.
+    If vSphere could not merge the disks of an earlier snapshot, each of these steps takes longer, and the removal may
+    fail until someone consolidates the disks.
     """
     if seen.vm.consolidation_needed:
         fix = "in vSphere: Snapshots, Consolidate; or use method cold"
@@ -72,7 +72,7 @@ def _without_numa(subject: Subject, group: Group, machine: Machine) -> bool:
 def cpu_affinity(seen: Seen) -> Iterator[Detected]:
     """The VM is bound to CPUs of its host. In the target it runs on any CPU of its node.
 
-    Bindings are often there for a licence that counts CPUs, or for latency.
+    CPUs are often bound because of a licence that counts them, or for latency.
     """
     if seen.vm.cpu_affinity:
         fix = (
@@ -92,8 +92,8 @@ def cpu_affinity(seen: Seen) -> Iterator[Detected]:
 def hotplug(seen: Seen) -> Iterator[Detected]:
     """CPUs or memory can be added to this VM while it runs; the copy has a fixed size.
 
-    KubeVirt can change it later, by a restart, or while the VM runs where the cluster's vmRolloutStrategy is
-    LiveUpdate and the VM can live-migrate.
+    KubeVirt can change it later, with a restart, or while the VM runs if the cluster's vmRolloutStrategy is LiveUpdate
+    and the VM can live-migrate.
     """
     vm = seen.vm
     if vm.cpu_hot_add or vm.cpu_hot_remove or vm.memory_hot_add:
@@ -103,13 +103,13 @@ def hotplug(seen: Seen) -> Iterator[Detected]:
 @concern(
     "VMF711",
     "info",
-    "cluster has DPM",
+    "cluster uses DPM",
     forklift="vmware.dpm.enabled",
     source="dpm_enabled.rego",
     by_cluster=True,
 )
 def power_management(seen: Seen) -> Iterator[Detected]:
-    """Distributed Power Management switches idle ESXi hosts off. Kubernetes leaves nodes on.
+    """Distributed Power Management switches off idle ESXi hosts. Kubernetes leaves nodes on.
 
     Whoever plans power and cooling should know.
     """
@@ -120,7 +120,7 @@ def power_management(seen: Seen) -> Iterator[Detected]:
 @concern(
     "VMF712",
     "info",
-    "cluster has DRS",
+    "cluster uses DRS",
     forklift="vmware.drs.enabled",
     source="drs_enabled.rego",
     by_cluster=True,
@@ -128,7 +128,7 @@ def power_management(seen: Seen) -> Iterator[Detected]:
 def resource_scheduling(seen: Seen) -> Iterator[Detected]:
     """DRS moves VMs between hosts while they run. Kubernetes places a VM once, when it starts.
 
-    The descheduler can move VMs later, if they can live-migrate.
+    The descheduler can move VMs later if they can live-migrate.
     """
     if seen.cluster is not None and seen.cluster.drs:
         fix = "run the Kubernetes descheduler (KubeVirt has a profile for it), or leave room on every node"
@@ -146,7 +146,7 @@ def resource_scheduling(seen: Seen) -> Iterator[Detected]:
 def fault_tolerance(seen: Seen) -> Iterator[Detected]:
     """A second copy of this VM runs in vSphere and takes over without an interruption.
 
-    KubeVirt has nothing like it: when a node fails, the VM starts again on another, after minutes.
+    KubeVirt has nothing comparable: when a node fails, the VM starts again on another one after some minutes.
     """
     if seen.vm.fault_tolerance:
         fix = "make the application itself redundant, or accept a restart; turn fault tolerance off before the copy"
@@ -168,9 +168,9 @@ def _anywhere(subject: Subject, group: Group, machine: Machine) -> bool:
     loss=True,
 )
 def host_affinity(seen: Seen) -> Iterator[Detected]:
-    """A rule of the cluster keeps this VM to some hosts. Its copy runs on any node.
+    """A rule of the cluster binds this VM to certain hosts. Its copy runs on any node.
 
-    Such rules are often there for a licence, for a device, or to keep sites apart.
+    Such rules often exist because of a licence, for a device, or to keep sites apart.
     """
     if seen.vm.host_affinity:
         fix = "if the reason holds in the target, give the VM a `nodeSelector`; else suppress this"
@@ -217,7 +217,7 @@ def _devices_left(subject: Subject, group: Group, machine: Machine) -> bool:
 def passthrough(seen: Seen) -> Iterator[Detected]:
     """Devices of the ESXi host that are passed through to the VM stay in that host.
 
-    The copy gets those that `gpus` and `hostDevices` name. (Path forklift with any is an error, VMF503, and so
+    The copy gets those that `gpus` and `hostDevices` name. (Path forklift with any of them is an error, VMF503, and so
     is path virt-v2v with none named, VMF108.)
     """
     if seen.vm.passthrough:
@@ -234,7 +234,7 @@ def _loses_sriov(subject: Subject, group: Group, machine: Machine) -> bool:
 @concern(
     "VMF726",
     "warning",
-    "SR-IOV adapter becomes an ordinary one",
+    "SR-IOV adapter becomes a virtio adapter",
     forklift="vmware.device.sriov.detected",
     source="sriov_device.rego",
     matters=_loses_sriov,
@@ -243,7 +243,7 @@ def _loses_sriov(subject: Subject, group: Group, machine: Machine) -> bool:
 def sriov(seen: Seen) -> Iterator[Detected]:
     """The VM has a virtual function of a network card. Its copy gets a virtio adapter.
 
-    That costs latency and throughput, and the guest may lack the driver or name the adapter otherwise.
+    That costs latency and throughput, and the guest may lack the driver or give the adapter another name.
     """
     if seen.vm.sriov:
         fix = "path virt-v2v with a network target of type sriov keeps it; else check throughput in a test migration"

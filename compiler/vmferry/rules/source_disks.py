@@ -36,8 +36,8 @@ def _disks(seen: Seen) -> Iterator[tuple[str, int, Disk]]:
 def disk_tracking(seen: Seen) -> Iterator[Detected]:
     """A warm copy asks vSphere for what changed on each disk since the last one.
 
-    Of a disk without changed block tracking vSphere cannot tell: the copy fails, or the last one takes all of
-    the disk while the VM is off.
+    For a disk without changed block tracking vSphere cannot tell: the copy fails, or the last one copies the whole disk
+    while the VM is down.
     """
     for name, index, disk in _disks(seen):
         if disk.change_tracking is False:
@@ -53,16 +53,16 @@ def _job(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG
 @concern(
     "VMF706",
     "warning",
-    "disk is on no datastore that is known",
+    "disk is on no known datastore",
     forklift="vmware.datastore.missing",
     source="datastore.rego",
     matters=_job,
 )
 def no_datastore(seen: Seen) -> Iterator[Detected]:
-    """The conversion reads a disk from its datastore. One that is on none cannot be read.
+    """The conversion reads a disk from its datastore, and cannot read one without a datastore.
 
-    (Forklift maps disks by their datastore, and refuses a whole Plan for one that is on none; for path forklift
-    an unknown datastore is an error, VMF108.)
+    (Forklift maps disks by their datastore, and refuses a whole Plan for a disk without one; for path forklift an
+    unknown datastore is an error, VMF108.)
     """
     for name, index, disk in _disks(seen):
         if disk.datastore is None:
@@ -78,7 +78,7 @@ def no_datastore(seen: Seen) -> Iterator[Detected]:
     source="disk_count.rego",
 )
 def disk_count(seen: Seen) -> Iterator[Detected]:
-    """A VM in KubeVirt has no room for more disks on its bus; its network adapters may fail to come up.
+    """A VM in KubeVirt has no room for more disks on its bus; its network adapters may not come up.
 
     The limit is OpenShift Virtualization's (CNV-91554).
     """
@@ -101,7 +101,7 @@ def _cold(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: AR
     matters=_cold,
 )
 def independent(seen: Seen) -> Iterator[Detected]:
-    """Snapshots leave independent disks out, and VDDK, which copies from snapshots, may not read them.
+    """Snapshots exclude independent disks, and VDDK, which copies from snapshots, may not read them.
 
     (For methods warm and job it cannot: VMF503.)
     """
@@ -114,7 +114,7 @@ def independent(seen: Seen) -> Iterator[Detected]:
 @concern(
     "VMF709",
     "info",
-    "guest sees serial numbers of disks, and they get shorter",
+    "guest sees the serial numbers of its disks, which become shorter",
     forklift="vmware.disk_serial.truncated",
     source="disk_serial_numbers.rego",
     loss=True,
@@ -122,8 +122,8 @@ def independent(seen: Seen) -> Iterator[Detected]:
 def serial_numbers(seen: Seen) -> Iterator[Detected]:
     """The guest sees the UUIDs of its SCSI disks as their serial numbers (disk.EnableUUID).
 
-    A virtio disk carries 20 characters of them. What goes by the full number, as /dev/disk/by-id,
-    multipath or ASM rules may, does not find its disk any more.
+    A virtio disk only has 20 characters of them. Anything that uses the full number, as /dev/disk/by-id, multipath or
+    ASM rules may, no longer finds its disk.
     """
     if seen.vm.disk_enable_uuid and any(disk.controller == "scsi" for disk in seen.vm.disks or ()):
         fix = "look for /dev/disk/by-id, multipath and ASM rules in the guest; use file system UUIDs or LVM instead"
@@ -139,9 +139,9 @@ def serial_numbers(seen: Seen) -> Iterator[Detected]:
     matters=by_forklift,
 )
 def no_capacity(seen: Seen) -> Iterator[Detected]:
-    """The disk has a capacity of nothing in vCenter: its VMDK is missing or damaged.
+    """The disk has a capacity of zero in vCenter: its VMDK is missing or damaged. Forklift refuses the whole Plan.
 
-    Forklift refuses the whole Plan. (For path virt-v2v it is too small for a volume: VMF505.)
+    (For path virt-v2v it is too small for a volume: VMF505.)
     """
     for name, index, disk in _disks(seen):
         if parse_size(disk.size) < SECTOR:
@@ -152,16 +152,16 @@ def no_capacity(seen: Seen) -> Iterator[Detected]:
 @concern(
     "VMF714",
     "error",
-    "too little free space in the guest for the conversion",
+    "not enough free space in the guest for the conversion",
     forklift="vmware.guestDisks.freespace",
     source="https://libguestfs.org/virt-v2v.1.html#disk-space; filesystem_size.rego of Forklift's policies",
     matters=converted,
 )
 def free_space(seen: Seen) -> Iterator[Detected]:
-    """virt-v2v installs drivers in the guest, and stops where a file system lacks room for them.
+    """virt-v2v installs drivers in the guest, and stops if a file system lacks the space.
 
-    It wants 100 MiB on / and C:, 50 MiB on /boot and 10 MiB on any other. Forklift refuses the whole Plan. What has a
-    capacity of 0 is the pseudo mount of an agent, and no file system on a disk.
+    It needs 100 MiB on / and C:, 50 MiB on /boot and 10 MiB on any other. Forklift refuses the whole Plan. An entry
+    with a capacity of 0 is the pseudo mount of an agent, not a file system on a disk.
     """
     for index, each in enumerate(seen.vm.guest_disks or ()):
         room = _room(each.path)
@@ -185,16 +185,16 @@ def _several_disks(subject: Subject, group: Group, machine: Machine) -> bool:
 @concern(
     "VMF715",
     "info",
-    "it is not known which disk a Windows drive is on",
+    "unknown which disk a Windows drive is on",
     forklift="vmware.guestDisks.key.not_found",
     source="guest_disk_mapping.rego",
     matters=_several_disks,
 )
 def drive_unknown(seen: Seen) -> Iterator[Detected]:
-    """VMware Tools tell from version 11 on which disk a drive is on. Here they do not.
+    """VMware Tools report from version 11 on which disk a drive is on; here they do not.
 
-    So which volume in the target holds D: is not known either, and the drives have to be compared by hand
-    after the migration. Windows takes disks on a new controller offline by default.
+    So it is also unknown which volume in the target holds D:, and the drives have to be compared by hand after the
+    migration. By default, Windows takes disks on a new controller offline.
     """
     if "windows" in (seen.vm.guest_id or "").lower():
         for index, each in enumerate(seen.vm.guest_disks or ()):
@@ -219,7 +219,7 @@ def _read_by_vmware(subject: Subject, group: Group, machine: Machine) -> bool:  
 def raw_device(seen: Seen) -> Iterator[Detected]:
     """The disk is a LUN of the storage array. Forklift and virt-v2v read all of it over the network.
 
-    Forklift calls that unsupported by VDDK. The copy is a volume of the target's storage, no longer the LUN.
+    Forklift reports that VDDK does not support it. The copy is a volume of the target's storage, no longer the LUN.
     """
     for name, index, disk in _disks(seen):
         if disk.rdm is not None:
@@ -244,7 +244,7 @@ def _without_reservations(subject: Subject, group: Group, machine: Machine) -> b
 def shared_disk(seen: Seen) -> Iterator[Detected]:
     """VMs that share a disk share one volume in the target, without SCSI reservations.
 
-    Cluster file systems and Oracle ASM do without them. Windows failover clusters do not: their validation fails.
+    Cluster file systems and Oracle ASM work without them. Windows failover clusters do not: their validation fails.
     """
     for name, index, disk in _disks(seen):
         if disk.shared is not None:
@@ -256,7 +256,7 @@ def shared_disk(seen: Seen) -> Iterator[Detected]:
     "VMF725", "info", "snapshots stay behind", forklift="vmware.snapshot.detected", source="snapshot.rego", loss=True
 )
 def snapshots(seen: Seen) -> Iterator[Detected]:
-    """The copy is of the VM as it is now: earlier states stay in vSphere and go with it when it is retired.
+    """The copy has the VM's current state: earlier states stay in vSphere and go when it is retired.
 
     Reading through a chain of snapshots is slow. (Method warm with snapshots is an error, VMF503.)
     """

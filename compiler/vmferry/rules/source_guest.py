@@ -29,7 +29,7 @@ def _unnamed(subject: Subject, group: Group, machine: Machine) -> bool:
 @concern(
     "VMF717",
     "warning",
-    "host name is not known",
+    "host name is unknown",
     forklift="vmware.hostname.empty",
     source="hostname.rego",
     matters=_unnamed,
@@ -37,8 +37,7 @@ def _unnamed(subject: Subject, group: Group, machine: Machine) -> bool:
 def no_hostname(seen: Seen) -> Iterator[Detected]:
     """On the pod network KubeVirt's DHCP server gives the guest a host name.
 
-    Where VMware Tools reported none, that is the name of the VM, and a guest that takes its name from DHCP is
-    renamed.
+    If VMware Tools reported none, that is the name of the VM, and a guest that takes its name from DHCP is renamed.
     """
     if seen.vm.hostname is None:
         yield Detected("no host name is known, so DHCP gives it the VM's name", "add `hostname`", ("hostname",))
@@ -53,7 +52,7 @@ def no_hostname(seen: Seen) -> Iterator[Detected]:
     matters=_named_by_dhcp,
 )
 def default_hostname(seen: Seen) -> Iterator[Detected]:
-    """A guest called localhost.localdomain has no name of its own, and takes the one DHCP gives it.
+    """A guest called localhost.localdomain has no name of its own, and takes the one from DHCP.
 
     On the pod network that is KubeVirt's DHCP server: the guest is renamed.
     """
@@ -73,15 +72,15 @@ def _keeps_addresses(subject: Subject, group: Group, machine: Machine) -> bool:
 @concern(
     "VMF719",
     "warning",
-    "static addresses are to be kept, and none is known",
+    "static addresses are to be kept, but none is known",
     forklift="vmware.vm_missing_ip.detected",
     source="ip_state.rego",
     matters=_keeps_addresses,
 )
 def no_addresses(seen: Seen) -> Iterator[Detected]:
-    """Forklift keeps the addresses that VMware Tools reports, and writes them into the converted guest.
+    """Forklift keeps the addresses that VMware Tools report, and writes them into the converted guest.
 
-    Tools report them while the VM runs. Without any the guest may come up without its static addresses.
+    Tools report them while the VM runs. Without any, the guest may start without its static addresses.
     """
     if seen.vm.nics is not None and not any(nic.addresses for nic in seen.vm.nics):
         fix = "start the VM with VMware Tools running and import again; or staticIP: none, if it uses DHCP"
@@ -96,15 +95,15 @@ def _found_by_name(subject: Subject, group: Group, machine: Machine) -> bool:
 @concern(
     "VMF720",
     "warning",
-    "VM is told to Forklift by a name that is no DNS name",
+    "Forklift gets a VM name that is not a DNS name",
     forklift="vmware.vm.name.invalid",
     source="name.rego",
     matters=_found_by_name,
 )
 def odd_name(seen: Seen) -> Iterator[Detected]:
-    """A VM's name in vSphere may hold anything; Forklift's inventory looks names up as paths, separated by `/`.
+    """A VM's name in vSphere may contain anything; Forklift's inventory looks names up as paths, separated by `/`.
 
-    An id has no such difficulty. (What the VM is called in the target is another matter: see VMF111.)
+    An id does not have this problem. (The VM's name in the target is another matter: see VMF111.)
     """
     name = seen.vm.name
     if len(name) > _LONGEST_NAME or not _DNS_NAME.fullmatch(name):
@@ -139,10 +138,10 @@ def tpm(seen: Seen) -> Iterator[Detected]:
     matters=converted,
 )
 def guest_system(seen: Seen) -> Iterator[Detected]:
-    """virt-v2v puts drivers and a boot configuration into the guest, for systems that it knows.
+    """virt-v2v installs drivers and a boot configuration in the guest, for the systems that it knows.
 
-    Red Hat supports RHEL 7 to 10, Windows 10 and 11, and Windows Server 2016 to 2025. Many more work, and
-    whether this one does, a test migration shows. (A system that virt-v2v certainly cannot convert is VMF754.)
+    Red Hat supports RHEL 7 to 10, Windows 10 and 11, and Windows Server 2016 to 2025. Many more work, and a test
+    migration shows whether this one does. (A system that virt-v2v certainly cannot convert is VMF754.)
     """
     vm = seen.vm
     named = vm.guest_tools_name or vm.guest_name  # what Tools report comes first
@@ -162,16 +161,16 @@ def _converted(subject: Subject, group: Group, machine: Machine) -> bool:
 @concern(
     "VMF754",
     "error",
-    "guest system that virt-v2v cannot convert",
+    "virt-v2v cannot convert the guest system",
     source="libguestfs/virt-v2v convert/convert.ml: virt-v2v is unable to convert this guest type; issue 7",
     matters=_converted,
 )
 def guest_without_conversion(seen: Seen) -> Iterator[Detected]:
-    """virt-v2v converts Windows, and Linux of the families Red Hat, SUSE, Debian and ALT. At any other it stops.
+    """virt-v2v converts Windows, and Linux of the Red Hat, SUSE, Debian and ALT families. It stops at any other.
 
     BSD, Solaris, macOS, Photon OS and the appliances built on it, Alpine, Arch and Gentoo are such guests. The
-    migration fails after all disks were copied, so a test tells nothing new. With conversion: skip their disks are
-    copied as they are; the guest then needs drivers of its own for the devices it meets in the target.
+    migration fails after all disks were copied, so a test shows nothing new. With `conversion: skip` their disks are
+    copied unchanged; the guest then needs its own drivers for the devices in the target.
     """
     vm = seen.vm
     if system := guests.unconverted(vm.guest_id, vm.guest_tools_name, vm.guest_name):

@@ -16,10 +16,10 @@ from vmferry.rules.registry import rule
     source="VMware vSphere Security, Cryptographic Operations Privileges",
 )
 def encrypted(seen: Seen) -> Iterator[Detected]:
-    """The content of an encrypted VM is for accounts with Direct Access only.
+    """Only accounts with the Direct Access privilege can read the content of an encrypted VM.
 
-    A read-only role does not have that privilege, and the copy fails. The copy itself is not encrypted unless
-    the target's storage is.
+    A read-only role does not have it, and the copy fails. The copy itself is not encrypted unless the target's storage
+    is.
     """
     if seen.vm.encrypted:
         fix = (
@@ -32,13 +32,13 @@ def encrypted(seen: Seen) -> Iterator[Detected]:
 @concern(
     "VMF731",
     "warning",
-    "disk forgets what was written when the VM stops",
+    "disk discards what was written when the VM stops",
     source="vSphere Web Services API, VirtualDiskMode",
 )
 def nonpersistent(seen: Seen) -> Iterator[Detected]:
-    """A disk that is nonpersistent or undoable goes back to its old content when the VM is powered off.
+    """A nonpersistent or undoable disk returns to its old content when the VM is powered off.
 
-    It is powered off to be copied, and the copy keeps everything: from then on the guest does not start clean.
+    The VM is powered off to be copied, and the copy keeps everything: from then on the guest does not start clean.
     """
     for index, disk in enumerate(seen.vm.disks or ()):
         if disk.mode in ("nonpersistent", "undoable", "independent_nonpersistent"):
@@ -54,7 +54,7 @@ def nonpersistent(seen: Seen) -> Iterator[Detected]:
     source="vSphere Web Services API, VirtualMachineConnectionState",
 )
 def lost(seen: Seen) -> Iterator[Detected]:
-    """The VM is listed in vCenter, and its host does not know it or cannot read its configuration.
+    """The VM is listed in vCenter, but its host does not know it or cannot read its configuration.
 
     Nothing can be copied from it until that is repaired.
     """
@@ -70,7 +70,7 @@ def lost(seen: Seen) -> Iterator[Detected]:
     source="vSphere Web Services API, VirtualMachineConnectionState",
 )
 def disconnected(seen: Seen) -> Iterator[Detected]:
-    """The ESXi host of the VM is out of vCenter's reach. What it says of the VM may be out of date.
+    """The ESXi host of the VM is out of vCenter's reach. What vCenter says about the VM may be out of date.
 
     The copy needs the host.
     """
@@ -87,9 +87,9 @@ def disconnected(seen: Seen) -> Iterator[Detected]:
     loss=True,
 )
 def suspended(seen: Seen) -> Iterator[Detected]:
-    """What a suspended VM has in memory is not copied: its copy starts as after a power failure.
+    """What a suspended VM has in memory is not copied: its copy starts as if after a power failure.
 
-    Files may be damaged, and virt-v2v refuses file systems that Windows has not closed.
+    Files may be damaged, and virt-v2v refuses file systems that Windows did not close.
     """
     if seen.vm.power_state == "suspended":
         yield Detected("it is suspended", "resume it and shut its guest down before the copy", ("powerState",))
@@ -102,14 +102,14 @@ def _running_by_forklift(subject: Subject, group: Group, machine: Machine) -> bo
 @concern(
     "VMF735",
     "error",
-    "running VM without VMware Tools is refused by Forklift",
+    "Forklift refuses a running VM without VMware Tools",
     source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/validator.go, GuestToolsInstalled",
     matters=_running_by_forklift,
 )
 def no_tools(seen: Seen) -> Iterator[Detected]:
-    """One running VM without VMware Tools keeps a whole Plan from being ready (condition GuestToolsIssue).
+    """One running VM without VMware Tools keeps a whole Plan from becoming Ready (condition GuestToolsIssue).
 
-    Forklift shuts guests down with Tools, and knows the guest system and its addresses by them.
+    Forklift shuts guests down with Tools, and gets the guest system and its addresses from them.
     """
     if seen.vm.tools in ("notRunning", "notInstalled"):
         fix = "install or start VMware Tools, or shut the VM down, and import again; or use path virt-v2v"
@@ -123,7 +123,7 @@ def no_tools(seen: Seen) -> Iterator[Detected]:
     source="vSphere Web Services API, ManagedByInfo",
 )
 def placeholder(seen: Seen) -> Iterator[Detected]:
-    """Site Recovery Manager keeps a VM without content at the recovery site for each one it protects.
+    """Site Recovery Manager keeps an empty VM at the recovery site for each one it protects.
 
     There is nothing to copy: the VM itself is at the other site.
     """
@@ -135,7 +135,7 @@ def placeholder(seen: Seen) -> Iterator[Detected]:
 @concern(
     "VMF737",
     "warning",
-    "an extension of vCenter manages the VM",
+    "VM is managed by an extension of vCenter",
     source="vSphere Web Services API, ManagedByInfo",
 )
 def managed(seen: Seen) -> Iterator[Detected]:
@@ -162,7 +162,7 @@ def _shares_cpus(subject: Subject, group: Group, machine: Machine) -> bool:
     loss=True,
 )
 def latency(seen: Seen) -> Iterator[Detected]:
-    """At latency sensitivity high vSphere gives a VM physical CPUs of its own. Its copy shares them."""
+    """With latency sensitivity high vSphere gives a VM its own physical CPUs. Its copy shares them."""
     if seen.vm.latency_sensitivity == "high":
         fix = (
             "measure it in a test migration; give it CPUs of its own (path virt-v2v, `cpuPlacement: dedicated`) or "
@@ -174,13 +174,13 @@ def latency(seen: Seen) -> Iterator[Detected]:
 @concern(
     "VMF739",
     "warning",
-    "guest runs a hypervisor of its own",
+    "guest runs its own hypervisor",
     source="KubeVirt user guide, Nested virtualization",
 )
 def nested(seen: Seen) -> Iterator[Detected]:
-    """The guest sees hardware virtualization, mostly because it runs VMs or WSL itself.
+    """The guest sees hardware virtualization, usually because it runs VMs or WSL itself.
 
-    In the target it sees that only where the nodes allow nested virtualization.
+    In the target it sees that only if the nodes allow nested virtualization.
     """
     if seen.vm.nested_hv:
         fix = "allow nested virtualization on the nodes (kvm_intel or kvm_amd, nested=1) and keep the VM to them"
@@ -190,14 +190,15 @@ def nested(seen: Seen) -> Iterator[Detected]:
 @rule(
     "VMF740",
     "error",
-    "virt-v2v would find two VMs by one name",
+    "virt-v2v would find two VMs with the same name",
     source="https://libguestfs.org/virt-v2v-input-vmware.1.html; libvirt drvesx",
 )
 def ambiguous(review: Review) -> Iterator[Problem]:
-    """virt-v2v asks an ESXi host for a VM by its name, and takes the first of that name.
+    """virt-v2v asks an ESXi host for a VM by its name, and takes the first one with that name.
 
-    vSphere allows one name twice, in two folders. On one host the wrong VM may be converted. That goes for Forklift's
-    cold migrations, too: its conversion pod is told the name (V2V_vmName). Its warm ones copy disks of a UUID.
+    vSphere allows the same name in two folders, so the wrong VM on that host may be converted. That also applies to
+    Forklift's cold migrations: its conversion pod is given the name (V2V_vmName). Its warm ones copy the disks of a
+    UUID.
     """
     alike: defaultdict[tuple[str, str, str], list[Subject]] = defaultdict(list)
     for subject in review.subjects:

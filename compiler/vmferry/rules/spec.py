@@ -21,11 +21,11 @@ _SPELLED = dict(zip(VirtualMachine.__struct_fields__, VirtualMachine.__struct_en
 # --- entries that nothing uses ---------------------------------------------------------------
 
 
-@rule("VMF120", "info", "network row that no VM uses")
+@rule("VMF120", "info", "network row is not used by any VM")
 def unused_networks(review: Review) -> Iterator[Problem]:
-    """No VM that moves has a NIC on the network, no smoke test proves it, and nothing is copied over it.
+    """No VM that moves has a NIC on the network, no smoke test uses it, and nothing is copied over it.
 
-    Either its VMs stay, or the row has another name than the VMs' networks have.
+    Either its VMs stay, or the name in the row differs from the name of the VMs' network.
     """
     rows = Rows(review)
     used: set[int] = set()
@@ -58,9 +58,12 @@ def _carriers(review: Review) -> set[NetworkSource | str]:
 _FIX = "remove it, or correct its name if VMs should be on it"
 
 
-@rule("VMF121", "info", "datastore row that no disk uses")
+@rule("VMF121", "info", "datastore row is not used by any disk")
 def unused_datastores(review: Review) -> Iterator[Problem]:
-    """No disk of a VM that moves lies on the datastore. The row may have another name than the disks' datastore."""
+    """No disk of a VM that moves is on the datastore.
+
+    The name in the row may differ from the name of the disks' datastore.
+    """
     used: set[tuple[str, str]] = set()
     for subject, _, machine in review.moving:
         names = {ref for disk in machine.disks if disk.datastore for ref in (disk.datastore.name, disk.datastore.id)}
@@ -76,9 +79,9 @@ def unused_datastores(review: Review) -> Iterator[Problem]:
             yield Problem(f"no disk that moves is on datastore {row.source.datastore!r}", _FIX, place)
 
 
-@rule("VMF122", "info", "class that no disk gets")
+@rule("VMF122", "info", "StorageClass is not used by any disk")
 def unused_classes(review: Review) -> Iterator[Problem]:
-    """The class is offered and chosen for no disk: by its tier or what it can do, another one always fits better.
+    """The class is offered but never chosen: for every disk, another one fits better by its tier or by what it can do.
 
     `vmferry explain` shows for each disk why a class was refused.
     """
@@ -93,7 +96,7 @@ def unused_classes(review: Review) -> Iterator[Problem]:
 
 @rule("VMF123", "info", "namespace without VMs")
 def empty_namespaces(review: Review) -> Iterator[Problem]:
-    """The namespace is created with its policies and rights, and nothing moves into it."""
+    """The namespace is created with its policies and permissions, and nothing moves into it."""
     used = {machine.namespace for _, _, machine in review.moving}
     used |= {net.smoke_test.namespace for net in review.spec.networks if net.smoke_test is not None}
     used |= {(group.transfer_network or "").partition("/")[0] for group in review.blueprint.groups}
@@ -107,7 +110,7 @@ def empty_namespaces(review: Review) -> Iterator[Problem]:
 
 @rule("VMF124", "info", "phase without VMs")
 def empty_phases(review: Review) -> Iterator[Problem]:
-    """No VM moves in the phase: what others wait for, with `after`, is nothing."""
+    """No VM moves in the phase, so the phases that wait for it with `after` wait for nothing."""
     used = {machine.phase for _, _, machine in review.moving}
     for index, phase in enumerate(review.spec.phases):
         if phase.name not in used:
@@ -115,9 +118,9 @@ def empty_phases(review: Review) -> Iterator[Problem]:
             yield Problem(f"no VM moves in phase {phase.name}", "assign VMs to it, or remove it", where)
 
 
-@rule("VMF125", "warning", "hook that no VM uses")
+@rule("VMF125", "warning", "hook is not used by any VM")
 def unused_hooks(review: Review) -> Iterator[Problem]:
-    """A hook runs for the VMs that name it under `hooks`. Nobody does: it was written, and will not run."""
+    """A hook runs for the VMs that list it under `hooks`. No VM does, so it will never run."""
     used = {use.name for _, _, machine in review.moving for use in machine.hooks}
     for index, hook in enumerate(review.spec.hooks):
         if hook.name not in used:
@@ -127,7 +130,7 @@ def unused_hooks(review: Review) -> Iterator[Problem]:
 
 @rule("VMF126", "warning", "vCenter without VMs")
 def empty_sources(review: Review) -> Iterator[Problem]:
-    """Neither the spec nor an inventory has a VM of the vCenter: its import, or an include, may be missing."""
+    """Neither the spec nor an inventory has a VM of this vCenter: its import, or an include, may be missing."""
     used = {subject.source for subject in review.subjects}
     for index, source in enumerate(review.spec.sources):
         if source.name not in used:
@@ -135,11 +138,11 @@ def empty_sources(review: Review) -> Iterator[Problem]:
             yield Problem(f"no VM is of source {source.name}", fix, review.at("sources", index, "name"))
 
 
-@rule("VMF133", "info", "host that no VM is copied from")
+@rule("VMF133", "info", "no VM is copied from the ESXi host")
 def unused_hosts(review: Review) -> Iterator[Problem]:
-    """Forklift copies directly from a listed host. No VM that takes that path is on this one, by its name or id.
+    """Forklift copies directly from a listed ESXi host, and no VM that takes this path is on it, by name or by id.
 
-    Its name may be another than vCenter's, and the copies go through vCenter instead.
+    Its name may differ from the one in vCenter; copies then go through vCenter instead.
     """
     on: defaultdict[str, set[str | None]] = defaultdict(set)
     for subject, _, machine in review.moving:
@@ -154,9 +157,9 @@ def unused_hosts(review: Review) -> Iterator[Problem]:
                 yield Problem(f"no VM that Forklift copies is on host {host.name}", _FIX, where)
 
 
-@rule("VMF134", "warning", "bridge that no network uses")
+@rule("VMF134", "warning", "bridge is not used by any network")
 def unused_bridges(review: Review) -> Iterator[Problem]:
-    """A bridge takes its port from whatever uses it on the nodes, and here without a network in return."""
+    """A bridge takes its port away from whatever uses it on the nodes, and here no network gains anything from it."""
     used = {net.target.bridge for net in review.spec.networks if isinstance(net.target, BridgeNetwork)}
     for index, bridge in enumerate(review.spec.target.cluster.bridges):
         if bridge.name not in used:
@@ -170,9 +173,10 @@ def unused_bridges(review: Review) -> Iterator[Problem]:
 
 @rule("VMF127", "warning", "decision of an `assign` rule is always overridden")
 def overridden_rules(review: Review) -> Iterator[Problem]:
-    """Later rules win over earlier ones, and a VM's entry over all. For every VM it matches, another one wins.
+    """Later rules win over earlier ones, and a VM's entry wins over all of them.
 
-    The rule reads as if it decided something. Often it is the general one, and stands behind the special ones.
+    For every VM that this one matches, another decision wins, so the rule reads as if it decided something. Often a
+    general rule stands after the specific ones.
     """
     effective = _effective(review)
     for index, assign in enumerate(review.spec.assign):
@@ -188,9 +192,9 @@ def overridden_rules(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF128", "info", "default that every VM overrides")
+@rule("VMF128", "info", "default is overridden by every VM")
 def overridden_defaults(review: Review) -> Iterator[Problem]:
-    """No VM is decided by the default: an `assign` rule or an entry wins for each. A new VM would still get it."""
+    """No VM takes the default: an `assign` rule or an entry wins for each. A new VM would still get it."""
     effective = _effective(review)
     for field, name in _FOR_MANY.items():
         place = review.at("defaults", name)
@@ -209,11 +213,12 @@ def _place(where: Where) -> tuple[str, int, Path]:
     return where.file, where.document, where.path
 
 
-@rule("VMF129", "info", "entry repeats what the inventory says")
+@rule("VMF129", "info", "entry repeats the inventory")
 def repeated(review: Review) -> Iterator[Problem]:
-    """The entry states a fact that the inventory has already. It wins over the inventory, and so hides its next change.
+    """The entry states a fact that the inventory already has.
 
-    Say in the entry what is decided, and what the inventory does not know or has wrong.
+    It wins over the inventory, so it hides the next change. State decisions in the entry, and only those facts that the
+    inventory lacks or has wrong.
     """
     for entry in review.project.entries:
         if entry.imported is None:
@@ -231,9 +236,9 @@ def repeated(review: Review) -> Iterator[Problem]:
 
 @rule("VMF130", "warning", "decision on a VM that does not move")
 def idle(review: Review) -> Iterator[Problem]:
-    """The entry says that the VM stays or goes, and how it is to move: one of the two is left over.
+    """The entry says that the VM is not moved, and also how it moves: one of the two is left over.
 
-    What `assign` rules and `defaults` say of it beside others is not meant here.
+    Decisions from `assign` rules and `defaults`, which apply to other VMs as well, are not meant here.
     """
     for subject in review.subjects:
         if subject.disposition not in ("retire", "retain", "exclude"):
@@ -251,9 +256,9 @@ def idle(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF131", "warning", "needs a VM that is retired")
+@rule("VMF131", "warning", "depends on a VM that is retired")
 def needs_retired(review: Review) -> Iterator[Problem]:
-    """The VM moves, and depends on one that is switched off for good."""
+    """The VM moves, and depends on one that will be switched off for good."""
     disposition = {subject.key: subject.disposition for subject in review.subjects}
     known = Directory(of_vm(subject.vm, subject.source) for subject in review.subjects)
     for subject, _, _ in review.moving:
@@ -270,9 +275,10 @@ def needs_retired(review: Review) -> Iterator[Problem]:
 
 @rule("VMF132", "warning", "anti-affinity set with one member")
 def alone(review: Review) -> Iterator[Problem]:
-    """VMs with one name under `apartFrom` prefer different nodes. A set with one member keeps nothing apart.
+    """VMs with the same name under `apartFrom` prefer different nodes; a set with one member separates nothing.
 
-    Often its name is spelled otherwise in the other VMs, or they go to another namespace: a set ends with it.
+    Often its name is spelt differently in the other VMs, or they go to another namespace: a set does not extend beyond
+    one.
     """
     sizes = Counter((machine.namespace, machine.placement.apart_from) for _, _, machine in review.moving)
     for subject, _, machine in review.moving:
@@ -287,10 +293,7 @@ def alone(review: Review) -> Iterator[Problem]:
 
 @rule("VMF135", "warning", "application of a VM that is not rebuilt")
 def ignored_application(review: Review) -> Iterator[Problem]:
-    """The entry describes the containers that take the VM's place, and its path copies the VM instead.
-
-    Nothing is made of the description.
-    """
+    """The entry describes containers that replace the VM, but its path copies the VM: they have no effect."""
     for subject, group, _ in review.moving:
         if subject.vm.application is not None and group.path != "rebuild":
             yield subject.problem(

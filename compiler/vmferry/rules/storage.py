@@ -29,13 +29,13 @@ class _Volume(NamedTuple):
 @rule(
     "VMF320",
     "warning",
-    "local storage under a VM that has to survive its node",
+    "local storage under a VM that must survive its node",
     source="kubernetes PersistentVolume.spec.nodeAffinity of local volumes",
 )
 def local(review: Review) -> Iterator[Problem]:
-    """A local volume exists on one node. When that node is down or drained, no other can run the VM.
+    """A local volume exists on one node; when that node is down or drained, no other node can run the VM.
 
-    In vSphere a datastore is shared, so HA restarts the VM on another host; here it waits until the node is back, and
+    In vSphere a datastore is shared, so HA restarts the VM on another host. Here it waits until the node is back, and
     if the node's disk is lost, so is the data. A node cannot be drained for an update without stopping the VM.
     """
     bad = _named(review, is_local)
@@ -54,14 +54,14 @@ def local(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF321",
     "warning",
-    "volumes of one VM may be bound to different nodes or zones",
+    "volumes of a VM may be bound to different nodes or zones",
     source="CDI doc/waitforfirstconsumer-storage-handling.md; forklift pkg/controller/plan/kubevirt.go",
 )
 def apart(review: Review) -> Iterator[Problem]:
-    """Each volume is bound before the VM runs, and on its own: nothing makes two of them land at the same place.
+    """Each volume is bound before the VM runs, and independently: nothing makes two of them land in the same place.
 
-    A VM whose disks are on two nodes, or in two zones, can be scheduled nowhere. Only a pod that mounts all disks at
-    once binds them together: that of a conversion Job or of a cold Forklift migration, with WaitForFirstConsumer.
+    A VM whose disks are on two nodes, or in two zones, cannot be scheduled anywhere. Only a pod that mounts all disks
+    at once binds them together: the pod of a conversion Job or of a cold Forklift migration, with WaitForFirstConsumer.
     """
     zones = len(_node_zones(review))
     placed = {
@@ -88,13 +88,13 @@ def apart(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF322",
     "error",
-    "no zone has all volumes of a VM and nodes",
+    "no zone has both all volumes of a VM and nodes",
     source="kubernetes PersistentVolume.spec.nodeAffinity, topology.kubernetes.io/zone",
 )
 def no_zone(review: Review) -> Iterator[Problem]:
-    """A volume that is bound to a zone can be mounted there only.
+    """A volume that is bound to a zone can only be mounted there.
 
-    A VM whose volumes are in different zones, or in one without nodes, stays unscheduled for good.
+    A VM whose volumes are in different zones, or in a zone without nodes, is never scheduled.
     """
     zonal, nodes = {item.name: item.zones for item in review.spec.storage.classes if item.zones}, _node_zones(review)
     for subject, _, machine in review.moving if zonal else ():
@@ -120,11 +120,11 @@ def no_zone(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF323",
     "warning",
-    "volumes of one zone under a VM that has to survive it",
+    "volumes in one zone under a VM that must survive it",
     source="kubernetes PersistentVolume.spec.nodeAffinity, topology.kubernetes.io/zone",
 )
 def single_zone(review: Review) -> Iterator[Problem]:
-    """The nodes span several zones, the VM's volumes do not: each is bound to the zone it was made in.
+    """The nodes span several zones, the VM's volumes do not: each is bound to the zone it was created in.
 
     When that zone fails, the VM cannot start in another, and anti-affinity spreads its set within one zone only.
     """
@@ -140,12 +140,12 @@ def single_zone(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF324", "warning", "class without snapshots where the way back needs them")
+@rule("VMF324", "warning", "class without snapshots although the way back needs them")
 def no_snapshots(review: Review) -> Iterator[Problem]:
-    """Once the guest writes in the target, the disks left in vSphere are old: going back to them loses those writes.
+    """Once the guest writes in the target, the disks in vSphere are outdated: going back to them loses those writes.
 
-    A snapshot before a risky step is the way back that keeps them. In a stateful phase, and where source and target
-    run side by side (`dualRun`), a class that cannot snapshot leaves none.
+    A snapshot before a risky step is the way back that keeps them. In a stateful phase, and where source and target run
+    side by side (`dualRun`), a class without snapshots leaves none.
     """
     bad = _named(review, lambda item: item.snapshots is False)
     dual = {phase.name for phase in review.spec.phases if phase.dual_run is not None}
@@ -172,14 +172,14 @@ class _Demand:
 @rule(
     "VMF325",
     "error",
-    "class holds less than what is claimed of it",
+    "class is smaller than its claims",
     source="CDI pkg/util/util.go GetRequiredSpace: 6 % more for a Filesystem volume",
 )
 def capacity(review: Review) -> Iterator[Problem]:
-    """The volumes of a class add up to more than it holds, thin disks counted at what they use today only.
+    """The volumes of a class add up to more than its capacity, with thin disks counted at their current usage only.
 
-    What is copied when it is full fails; on thinly provisioned storage all VMs on it stop at once. Filesystem volumes
-    claim 6 % more than the disk, which CDI adds for the file system.
+    Copies fail once it is full; on thin-provisioned storage all VMs on it stop at once. Filesystem volumes claim 6 %
+    more than the disk, which CDI adds for the file system.
     """
     for index, item, demand in _demands(review):
         if demand.certain > parse_size(item.capacity or ""):
@@ -194,9 +194,9 @@ def capacity(review: Review) -> Iterator[Problem]:
 
 @rule("VMF326", "warning", "thin disks can outgrow their class")
 def thin_growth(review: Review) -> Iterator[Problem]:
-    """What thin disks use today fits, what they may grow to does not: claims are as large as the disks.
+    """The current usage of thin disks fits, their full size does not: claims are as large as the disks.
 
-    vSphere warns of overcommitted datastores; most CSI drivers do not. A class that runs full stops every VM on it.
+    vSphere warns about overcommitted datastores; most CSI drivers do not. A class that runs full stops every VM on it.
     """
     for index, item, demand in _demands(review):
         if demand.certain <= parse_size(item.capacity or "") < demand.claimed:
@@ -242,13 +242,14 @@ def _used_by_thin(subject: Subject) -> int:
 @rule(
     "VMF327",
     "warning",
-    "class is slower than what the disk did in vSphere",
+    "class is slower than the disk was in vSphere",
     source="vSphere PerformanceManager: virtualDisk.numberReadAveraged, numberWriteAveraged",
 )
 def slow(review: Review) -> Iterator[Problem]:
     """The baseline measured in vSphere has peaks above what the class gives a volume.
 
-    The VM will wait for its disk at the same hours. State `iops` on the disk, and a class that cannot is not chosen.
+    The VM will wait for its disk at the same hours. State `iops` on the disk, and a class that cannot deliver them is
+    not chosen.
     """
     fast = {item.name: item.iops for item in review.spec.storage.classes if item.iops is not None}
     for subject, _, machine in review.moving if fast else ():
@@ -270,11 +271,11 @@ def _peak(measured: DiskBaseline) -> int:
     return round(sum(rate.peak for rate in (measured.read_iops, measured.write_iops) if rate is not None))
 
 
-@rule("VMF328", "warning", "one copy only under data that must not be lost")
+@rule("VMF328", "warning", "only one copy of data that must not be lost")
 def single_copy(review: Review) -> Iterator[Problem]:
-    """The class keeps one copy of each block: when its disk or node is lost, the volume is.
+    """The class keeps one copy of each block: when its disk or node is lost, so is the volume.
 
-    A vSphere datastore stands on RAID or vSAN. For a stateful phase the target should be no worse.
+    A vSphere datastore is on RAID or vSAN. For a stateful phase the target should be no worse.
     """
     bad = _named(review, lambda item: item.replication == 1)
     for subject, group, machine in review.moving if bad else ():
@@ -310,14 +311,14 @@ def small_quota(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF330",
     "error",
-    "stated quota leaves out the file systems' overhead",
+    "stated quota leaves out file system overhead",
     source="CDI pkg/util/util.go GetRequiredSpace: 6 % on Filesystem volumes; KubeVirt pkg/storage/backend-storage",
 )
 def overhead(review: Review) -> Iterator[Problem]:
     """The disks fit into the quota, their claims do not.
 
-    CDI adds 6 % to a claim that is a file system, so that the disk image fits on it, and KubeVirt adds a small claim to
-    each VM with EFI variables or a vTPM. The last disks would be refused.
+    CDI adds 6 % to a Filesystem claim, so that the disk image fits on it, and KubeVirt adds a small claim for each VM
+    with EFI variables or a vTPM. The last disks would be refused.
     """
     for place in _quotas(review):
         if place.disks <= place.limit < place.claims:
@@ -337,7 +338,7 @@ def overhead(review: Review) -> Iterator[Problem]:
 def no_room_to_copy(review: Review) -> Iterator[Problem]:
     """While CDI fills a volume, it holds a second claim of the same size (and for images a scratch claim as well).
 
-    Both count in the quota. With room for the finished VMs only, a group's last disks wait for ever.
+    Both count towards the quota. With room for only the finished VMs, a group's last disks wait forever.
     """
     for place in _quotas(review):
         if place.claims <= place.limit < place.peak:
@@ -394,11 +395,11 @@ def _without_overhead(machine: Machine) -> int:
     return sum(disk.size for disk in machine.disks if disk.owner)
 
 
-@rule("VMF332", "warning", "encrypted VM on a class that does not say it encrypts")
+@rule("VMF332", "warning", "encrypted VM on a class that is not declared as encrypted")
 def not_encrypted(review: Review) -> Iterator[Problem]:
     """VM encryption ends in vSphere: the copy is written in clear, and is only as safe as the target's storage.
 
-    Whoever asked for encryption at rest asked for it there too.
+    Whoever asked for encryption at rest wants it there too.
     """
     bad = _named(review, lambda item: not _encrypts(item))
     for subject, _, machine in review.moving:

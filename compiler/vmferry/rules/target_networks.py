@@ -18,10 +18,11 @@ _FILTERING = "containernetworking/plugins plugins/main/bridge/bridge.go (ensureB
 
 @rule("VMF240", "info", "VLAN on a bridge that may not filter VLANs", source=_FILTERING)
 def unfiltered(review: Review) -> Iterator[Problem]:
-    """The CNI plugin turns VLAN filtering on only for a bridge that it creates itself.
+    """The CNI plugin turns on VLAN filtering only for a bridge that it creates itself.
 
-    On a bridge that exists without it, the VLAN of a network does nothing: the VM lands in the native VLAN, with no
-    error anywhere. A bridge of `target.cluster.bridges` gets it by its node policy. At any other, somebody has to look.
+    On an existing bridge without it, a network's VLAN does nothing: the VM lands in the native VLAN, and nothing
+    reports an error. Bridges of `target.cluster.bridges` get it from their node policy. For any other bridge, someone
+    has to check.
     """
     cluster = review.spec.target.cluster
     known = {bridge.name for bridge in cluster.bridges}
@@ -39,7 +40,7 @@ def unfiltered(review: Review) -> Iterator[Problem]:
 
 @rule("VMF241", "error", "VLAN on a bridge without VLAN filtering", source=_FILTERING)
 def filtering_off(review: Review) -> Iterator[Problem]:
-    """The bridge filters no VLANs, as the spec states: those of its networks are ignored, and all VMs on it meet."""
+    """The spec says that the bridge does not filter VLANs: those of its networks are ignored, and its VMs meet."""
     off = {b.name for b in review.spec.target.cluster.existing_bridges if b.vlan_filtering is False}
     for bridge, rows in _tagged(review).items():
         if bridge in off:
@@ -69,14 +70,13 @@ def _named(rows: list[Row]) -> str:
 @rule(
     "VMF242",
     "warning",
-    "nmstate cannot make bridges on these nodes",
+    "nmstate cannot create bridges on these nodes",
     source="nmstate/nmstate works through NetworkManager; siderolabs/talos issue 8941",
 )
 def no_nmstate(review: Review) -> Iterator[Problem]:
-    """`target.cluster.bridges` becomes a NodeNetworkConfigurationPolicy, which kubernetes-nmstate carries out.
+    """`target.cluster.bridges` becomes a NodeNetworkConfigurationPolicy, which kubernetes-nmstate applies.
 
-    Where the nodes have no NetworkManager there is nobody to do it: no bridge appears, and VMs stay in
-    ContainerCreating.
+    If the nodes do not use NetworkManager, nothing applies it: no bridge appears, and VMs stay in ContainerCreating.
     """
     cluster = review.spec.target.cluster
     if cluster.bridges and cluster.distribution in NO_NMSTATE:
@@ -92,12 +92,12 @@ def no_nmstate(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF243",
     "info",
-    "what the networks need in the cluster",
+    "networks need components in the cluster",
     source="kubevirt/user-guide docs/network/net_binding_plugins/macvtap.md, docs/network/interfaces_and_networks.md; "
     "ovn-kubernetes docs/features/multiple-networks/multi-homing.md; nmstate/kubernetes-nmstate",
 )
 def prerequisites(review: Review) -> Iterator[Problem]:
-    """A network can need an operator, a plugin or a mapping that no manifest of a migration brings along.
+    """A network can need an operator, a plugin or a mapping that the migration's manifests do not bring along.
 
     Without it, VMs stay in ContainerCreating or Pending. Suppress this once the cluster has them.
     """
@@ -149,9 +149,9 @@ def _needs(review: Review, row: Row) -> Iterator[tuple[str, str]]:
 
 @rule("VMF247", "warning", "physical network without a bridge mapping")
 def unmapped(review: Review) -> Iterator[Problem]:
-    """OVN-Kubernetes finds a physical network by the name in its bridge mappings.
+    """OVN-Kubernetes finds a physical network by its name in the bridge mappings.
 
-    The spec lists those that the cluster has, and a network uses another one: its VMs would have a link to nowhere.
+    The spec lists those that the cluster has, and a network uses a different one: its VMs would have a link to nowhere.
     """
     stated = review.spec.target.cluster.physical_networks
     names = [network.name for network in stated or ()]
@@ -175,7 +175,7 @@ def unmapped(review: Review) -> Iterator[Problem]:
     "go-controller/pkg/cni/cni.go",
 )
 def overlay_without_mtu(review: Review) -> Iterator[Problem]:
-    """Without `mtu` a link of the overlay has the kernel's 1500 bytes, and the tunnel between the nodes takes some.
+    """Without `mtu`, a link of the overlay has the kernel's 1500 bytes, and the tunnel between nodes needs some.
 
     Small packets pass, and large ones are lost as soon as two VMs are on different nodes: logins work, copies hang.
     """
@@ -194,9 +194,9 @@ def overlay_without_mtu(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF246", "error", "MTU is larger than what carries the network")
+@rule("VMF246", "error", "MTU is larger than the underlying network's")
 def too_large(review: Review) -> Iterator[Problem]:
-    """Frames larger than the bridge, the physical network or the tunnel takes are dropped with no error anywhere."""
+    """Frames that are too large for the bridge, the physical network or the tunnel are dropped without an error."""
     for row in Rows(review).rows:
         carrier = _carrier(review, row)
         mtu = getattr(row.network.target, "mtu", None)

@@ -27,15 +27,15 @@ def certificates(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF741",
     "error",
-    "name that Forklift takes for a path",
+    "Forklift reads the name as a path",
     source="kubev2v/forklift pkg/controller/provider: web/vsphere/base.go, container/vsphere/model.go (Decoded)",
     essential=True,
 )
 def found_by_name(review: Review) -> Iterator[Problem]:
-    """Forklift reads a name as a path: it looks for what comes after the last `/`, and takes `%2f` for a slash.
+    """Forklift reads a name as a path: it looks for the part after the last `/`, and reads `%2f` as a slash.
 
-    A network or datastore of such a name is never found, and no Plan that needs it gets ready. Of a VM another one may
-    be found, whose whole name is that last part, and is migrated in its place. An id is looked up as it is.
+    A network or datastore with such a name is never found, and no Plan that needs it becomes Ready. For a VM it may
+    find another VM, whose whole name is that last part, and migrate that one instead. An id is looked up as it is.
     """
     for group in _not_begun(review):
         for machine in group.machines:
@@ -99,15 +99,15 @@ def _looked_for(name: str) -> str:
 @rule(
     "VMF742",
     "warning",
-    "a warm or unconverted copy without a VDDK image",
+    "warm or unconverted copy without a VDDK image",
     source="kubev2v/forklift pkg/controller/plan/validation.go (VDDKInitImageUnavailable)",
 )
 def vddk_image(review: Review) -> Iterator[Problem]:
-    """Forklift reads changed blocks by VMware's VDDK, which nobody may hand on: each organisation builds its own image.
+    """Forklift reads changed blocks with VMware's VDDK, which may not be redistributed: build your own image.
 
-    It also copies the disks of guests that nobody converts. Without an image on the Provider, or for all Providers on
-    the ForkliftController, the Plan says `VDDK image is required for warm migration` (or `for raw copy mode migration`)
-    and does not get ready.
+    It is also needed for disks of guests that are not converted. Without an image on the Provider, or for all Providers
+    on the ForkliftController, the Plan reports `VDDK image is required for warm migration` (or `for raw copy mode
+    migration`) and does not become Ready.
     """
     for index, source in enumerate(review.spec.sources):
         vms = [

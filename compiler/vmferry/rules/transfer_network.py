@@ -16,12 +16,12 @@ _REACH = "kubev2v/forklift pkg/controller/plan/validation.go (validateTransferNe
 _ROUTE = "forklift.konveyor.io/route"
 
 
-@rule("VMF248", "info", "existing transfer network has to say its default route", source=_SOURCE)
+@rule("VMF248", "info", "existing transfer network must state its default route", source=_SOURCE)
 def existing(review: Review) -> Iterator[Problem]:
     """Forklift makes a transfer network the *default* network of its pods unless the definition says otherwise.
 
-    It says so by annotation `forklift.konveyor.io/route`, the gateway or `none`, or by a default route in its IPAM. A
-    definition that somebody else made may lack both: then the pods lose the cluster's network, DNS included.
+    It does so by the annotation `forklift.konveyor.io/route` (the gateway or `none`) or by a default route in its IPAM.
+    A definition that someone else created may have neither: then the pods lose the cluster's network, including DNS.
     """
     for nad, groups in _copied_over(review).items():
         if nad in review.blueprint.external_nads:
@@ -37,11 +37,12 @@ def existing(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF249", "warning", "transfer network without a gateway, by an old Forklift", source=_SOURCE)
+@rule("VMF249", "warning", "transfer network without a gateway on an old Forklift", source=_SOURCE)
 def without_route(review: Review) -> Iterator[Problem]:
-    """Before 2.11, Forklift knows no transfer network without a gateway: it becomes the default network of its pods.
+    """Before 2.11, a transfer network without a gateway becomes the default network of Forklift's pods.
 
-    The pods lose the cluster's network, DNS included, and whatever of vCenter and the ESXi hosts is not on it.
+    The pods lose the cluster's network, including DNS, and any vCenter or ESXi host that is not on the transfer
+    network.
     """
     routes = {f"{plan.name}/{nad.name}": nad.route for plan in review.blueprint.namespaces for nad in plan.nads}
     for nad, groups in _copied_over(review).items():
@@ -57,7 +58,7 @@ def without_route(review: Review) -> Iterator[Problem]:
 
 @rule("VMF250", "error", "transfer network out of Forklift's reach", source=_REACH)
 def out_of_reach(review: Review) -> Iterator[Problem]:
-    """From 2.11 on, a Plan is Critical whose transfer network is neither in its target namespace nor in `default`."""
+    """From 2.11 on, a Plan is Critical if its transfer network is neither in its target namespace nor in `default`."""
     if not possible(review.blueprint.cluster.versions, TRANSFER_NAMESPACE):
         return
     for nad, groups in _copied_over(review).items():

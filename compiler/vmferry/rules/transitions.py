@@ -21,12 +21,12 @@ _WAY_BACK: dict[Stage, str] = {
 _RESTORE = "restore it, as it was at the other commit"
 
 
-@rule("VMF850", "error", "a stage was skipped", needs="comparison", progress=True)
+@rule("VMF850", "error", "stage was skipped", needs="comparison", progress=True)
 def skipped(review: Review) -> Iterator[Problem]:
-    """Each stage leaves something in the cluster that the next one needs, and shows in time what is wrong.
+    """Each stage creates something in the cluster that the next one needs, and shows in time what is wrong.
 
     A group that goes from `planned` to `migrating` in one commit starts a Migration whose Plan nobody saw Ready; one
-    that goes to `cutover` in the commit that starts the copy has its downtime before anybody looked.
+    that goes to `cutover` in the commit that starts the copy has its downtime before anyone looked.
     """
     for before, after in _stages(review):
         missed = STAGES[rank(before) + 1 : rank(after.stage)]
@@ -40,9 +40,9 @@ def skipped(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF851", "error", "a stage was moved back", needs="comparison")
+@rule("VMF851", "error", "stage was moved back", needs="comparison")
 def moved_back(review: Review) -> Iterator[Problem]:
-    """What the later stage brought would be pruned or stay behind without an owner, and the source may be off by now.
+    """What the later stage created would be pruned or stay behind without an owner, and the source may be off by now.
 
     The way back after a copy or a cutover leaves the stage as it is: a patch in the group's `local/` stops the VMs in
     the target (`runStrategy: Halted`), and then the sources are started in vSphere.
@@ -58,9 +58,9 @@ def moved_back(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF852", "error", "a VM was removed while its group moves", needs="comparison")
+@rule("VMF852", "error", "VM was removed while its group moves", needs="comparison")
 def removed(review: Review) -> Iterator[Problem]:
-    """The VM runs in the target, or is being copied; its manifests would lose their owner, and nobody would miss it.
+    """The VM runs in the target, or is being copied; its manifests would lose their owner unnoticed.
 
     A VM that moves stays in the spec.
     """
@@ -79,9 +79,9 @@ def removed(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF853", "error", "a volume was shrunk, renamed or given another class", needs="comparison")
+@rule("VMF853", "error", "volume was shrunk, renamed or given another class", needs="comparison")
 def volumes(review: Review) -> Iterator[Problem]:
-    """A PersistentVolumeClaim cannot shrink or change its class, and under another name it is another, empty disk."""
+    """A PersistentVolumeClaim cannot shrink or change its class; under another name it is a different, empty disk."""
     for group, before, after in _pairs(review):
         changes = [
             change
@@ -112,7 +112,7 @@ def _volume(before: _Volume, after: _Volume | None) -> Iterator[str]:
         yield f"volume {before[0]} went from class {before[2]} to {after[2]}"
 
 
-@rule("VMF854", "error", "an identity changed after the VM moved", needs="comparison")
+@rule("VMF854", "error", "identity changed after the VM moved", needs="comparison")
 def guest_identity(review: Review) -> Iterator[Problem]:
     """With another MAC address a guest loses its network configuration, with another UUID its licences."""
     for group, before, after in _pairs(review):
@@ -134,14 +134,14 @@ def guest_identity(review: Review) -> Iterator[Problem]:
 @rule(
     "VMF855",
     "error",
-    "a running Migration or Job was renamed",
+    "running Migration or Job was renamed",
     source="kubev2v/forklift pkg/controller/plan, pendingMigrations",
     needs="comparison",
 )
 def renamed(review: Review) -> Iterator[Problem]:
-    """Forklift takes a Migration of another name for another run, and the deletion of the old one for a cancellation.
+    """Forklift treats a Migration with another name as another run, and the deletion of the old one as a cancellation.
 
-    Raising `attempt` is the way to retry a run that failed; lowering it names a run that is over.
+    To retry a run that failed, raise `attempt`; lowering it names a run that is over.
     """
     for before, after in _groups(review):
         if before.stage == "migrating" and after.attempt < before.attempt:
@@ -149,7 +149,7 @@ def renamed(review: Review) -> Iterator[Problem]:
             yield _problem(review, after, what, f"keep attempt: {before.attempt}, or raise it to retry", "attempt")
 
 
-@rule("VMF856", "warning", "a run is retried", needs="comparison", progress=True)
+@rule("VMF856", "warning", "run is retried", needs="comparison", progress=True)
 def retried(review: Review) -> Iterator[Problem]:
     """A higher `attempt` is another Migration, or another Job that converts into the same volumes.
 
@@ -167,12 +167,12 @@ _PLAN = ("namespace", "networks", "storage", "transfer_network", "preserve_stati
 @rule(
     "VMF857",
     "error",
-    "a Plan was edited after it ran",
+    "Plan was edited after it ran",
     source="kubev2v/forklift pkg/controller/plan: a Plan that succeeded is only reconciled to be archived",
     needs="comparison",
 )
 def edited(review: Review) -> Iterator[Problem]:
-    """A Plan that succeeded is never reconciled again: a VM or a setting added to it does nothing, without a word."""
+    """A Plan that succeeded is never reconciled again: a VM or a setting added to it silently does nothing."""
     for before, after in _groups(review):
         if after.path != "forklift" or not reached(before.stage, "cutover"):
             continue
@@ -188,11 +188,11 @@ def _keys(machines: Iterable[Machine]) -> list[str]:
     return sorted(machine.key for machine in machines)
 
 
-@rule("VMF858", "error", "an assignment changed after it was frozen", needs="comparison")
+@rule("VMF858", "error", "assignment changed after it was frozen", needs="comparison")
 def assignments(review: Review) -> Iterator[Problem]:
-    """assignments.yaml says what is in the cluster. Without its record a prepared VM would be decided anew.
+    """assignments.yaml says what is in the cluster. Without its record a prepared VM would be decided again.
 
-    It is written by `vmferry compile` and only grows; a merge that drops a line drops what is known of a VM.
+    `vmferry compile` writes it and only adds to it; a merge that drops a line drops what is known about a VM.
     """
     before = review.before.project.assignments if review.before else None
     after = review.project.assignments.vms if review.project.assignments else {}
@@ -223,7 +223,7 @@ def _began_otherwise(was: Machine, now: Machine | None) -> bool:
     return before is not None and after is not None and before.attempt == after.attempt and before != after
 
 
-@rule("VMF859", "error", "a network changed under VMs that run on it", needs="comparison")
+@rule("VMF859", "error", "network changed under VMs that run on it", needs="comparison")
 def networks(review: Review) -> Iterator[Problem]:
     """The NetworkAttachmentDefinition is applied at once, and each VM is on the new network at its next start."""
     users: dict[str, set[str]] = {}
@@ -248,11 +248,11 @@ def _nads(namespaces: Iterable[NamespacePlan]) -> dict[str, object]:
     return {f"{plan.name}/{nad.name}": nad.network.target for plan in namespaces for nad in plan.nads}
 
 
-@rule("VMF860", "error", "the synced tree moved away from under what runs", needs="comparison")
+@rule("VMF860", "error", "synced tree moved while VMs depend on it", needs="comparison")
 def moved_away(review: Review) -> Iterator[Problem]:
-    """Flux and Argo CD prune what they find no more: under another path, entry point or engine that is everything.
+    """Flux and Argo CD prune what they no longer find: under another path, entry point or engine that is everything.
 
-    What holds data is kept, but nobody owns it any more, and the new entry point applies it a second time.
+    Objects that hold data are kept, but have no owner any more, and the new entry point applies them a second time.
     """
     if review.before is None or not any(group.frozen for group in review.before.blueprint.groups):
         return

@@ -14,12 +14,12 @@ from vmferry.rules.segments import Rows
 _SHOWN = 5  # VMs that a message names
 
 
-@rule("VMF140", "warning", "several VMs have one SMBIOS UUID")
+@rule("VMF140", "warning", "several VMs have the same SMBIOS UUID")
 def one_uuid(review: Review) -> Iterator[Problem]:
-    """Clones often keep the UUID of what they were cloned from, and the guests keep it in the target.
+    """Clones often keep the UUID of the VM they were cloned from, and the guests keep it in the target.
 
-    Licences, backup, monitoring and configuration management tell machines by it, and take these for one. (Where
-    somebody on the way looks for a VM by it, that is VMF744 or VMF745.)
+    Licences, backup, monitoring and configuration management identify machines by it and take these for one. (Where a
+    migration tool looks a VM up by it, see VMF744 and VMF745.)
     """
     reported = {id(subject) for subject, _, _ in review.moving if _told_elsewhere(review, subject)}
     moving = {id(subject) for subject, _, machine in review.moving if not machine.golden}
@@ -50,13 +50,13 @@ def _names(subjects: list[Subject]) -> str:
     return f"VMs {', '.join(names[:_SHOWN])}{more}"
 
 
-@rule("VMF141", "warning", "a parallel run with one MAC or address on both sides")
+@rule("VMF141", "warning", "parallel run with the same MAC or address on both sides")
 def parallel_twins(review: Review) -> Iterator[Problem]:
-    """`dualRun: {mode: parallel}` promises that both sides serve. A copy has the MAC and addresses of its source.
+    """`dualRun: {mode: parallel}` promises that both sides serve, and a copy has its source's MAC and addresses.
 
-    In one VLAN two that run disturb each other: switches and neighbours see one address in two places. By Forklift the
-    source is shut down for the copy, too, and whoever starts it again starts the conflict. Both can run where the copy
-    is on another VLAN or on the pod network, or has a MAC and addresses of its own.
+    Two that run in the same VLAN conflict: switches and neighbours see one address in two places. With Forklift the
+    source is also shut down for the copy, and whoever starts it again causes the conflict. Both can run if the copy is
+    on another VLAN or on the pod network, or has its own MAC and addresses.
     """
     entries = {(entry.where.file, entry.where.document, entry.where.path): entry for entry in review.project.entries}
     rows = Rows(review)

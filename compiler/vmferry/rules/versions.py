@@ -15,11 +15,11 @@ _STARTED = ("Always", "RerunOnFailure")
 _SOURCE = "kubev2v/forklift operator/config/crd/bases (Plan); issue 2053"
 
 
-@rule("VMF506", "error", "the target's version cannot do it", source=_SOURCE, essential=True)
+@rule("VMF506", "error", "not supported by the target's version", source=_SOURCE, essential=True)
 def too_old(review: Review) -> Iterator[Problem]:
     """An older Forklift drops a field that its Plan does not have yet: the VM would run without its labels.
 
-    With them go the network policies, Services and placement that select by label.
+    The network policies, Services and placement that select by label would no longer apply to it.
     """
     blueprint = review.blueprint
     here = blueprint.cluster.versions
@@ -103,15 +103,15 @@ def _lost(group: Group, here: Versions) -> Iterator[str]:
 @rule(
     "VMF509",
     "error",
-    "version is older than any the manifests fit",
+    "version is older than the manifests support",
     source="vmferry.kube.versions; kubev2v/forklift v2.7.0: a Plan has no name templates",
     essential=True,
 )
 def below_floor(review: Review) -> Iterator[Problem]:
     """Fields that vmferry always writes are missing from this release's definitions, or work differently in it.
 
-    Server-side apply refuses an object for one field that its definition lacks. A Plan whose fields are dropped
-    instead gives its volumes other names than the rest of the output expects.
+    Server-side apply refuses an object for a single field that its definition lacks. A Plan whose fields are dropped
+    gives its volumes different names from those the rest of the output expects.
     """
     for support, version in _used(review):
         if versions.too_old(version, support):
@@ -123,9 +123,9 @@ def below_floor(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF510", "warning", "version is newer than this vmferry knows", source="vmferry.kube.versions")
+@rule("VMF510", "warning", "version is newer than this vmferry supports", source="vmferry.kube.versions")
 def beyond_known(review: Review) -> Iterator[Problem]:
-    """What a later release changed is not in vmferry's tables: it may refuse a manifest, or do something else with it.
+    """What a later release changed is not in vmferry's tables: it may refuse a manifest, or handle it differently.
 
     The manifests are those for the newest release that is known.
     """
@@ -138,11 +138,11 @@ def beyond_known(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF511", "info", "upstream no longer maintains this version", source="vmferry.kube.versions")
+@rule("VMF511", "info", "version is no longer maintained upstream", source="vmferry.kube.versions")
 def past_its_end(review: Review) -> Iterator[Problem]:
-    """Its faults are no longer mended upstream. A vendor's build of it may well be maintained still.
+    """Bugs in it are no longer fixed upstream. A vendor's build of it may well still be maintained.
 
-    An update in the middle of a migration is a risk of its own: it belongs before the first phase or after the last.
+    An update in the middle of a migration is a risk of its own: do it before the first phase or after the last.
     """
     for support, version in _used(review):
         if versions.ended(version, support) and not versions.too_old(version, support):

@@ -50,8 +50,8 @@ BUILD_FAILS = declare(
     "VMF605",
     "error",
     "kustomize build fails",
-    why="Flux and Argo CD build each root as kustomize does here. One that does not build is not applied "
-    "at all, and what depends on it waits.",
+    why="Flux and Argo CD build each root as kustomize does here. A root that does not build is not applied at all, "
+    "and everything that depends on it waits.",
 )
 
 

@@ -60,9 +60,9 @@ def check_files(tree: Tree) -> Iterator[Finding]:
 LINE_ENDS_CHANGED = declare(
     "VMF634",
     "error",
-    "line ends were changed",
-    why="With core.autocrlf git writes other line ends into a clone than were compiled. Nobody edited anything, "
-    "and yet no file is as its lock says; a script that goes from there to a Linux machine does not start.",
+    "line endings were changed",
+    why="With core.autocrlf, git writes other line endings into a clone than were compiled. Nobody edited anything, "
+    "and yet no file matches its lock; a script copied from there to a Linux machine does not start.",
     source="git: gitattributes(5), text",
 )
 
@@ -95,9 +95,9 @@ UNREAD_MANIFEST = declare(
     "VMF613",
     "warning",
     "manifest that nothing reads",
-    why="Flux and Argo CD read what a kustomization lists, and nothing that merely lies in the tree: whoever put "
-    "the file there believes that it is applied. A folder below clusters/ is worse: where Flux was bootstrapped "
-    "into it, vmferry's kustomization.yaml does not list Flux's own objects, and Flux prunes itself.",
+    why="Flux and Argo CD only read what a kustomization lists: whoever put the file there believes that it is "
+    "applied. A folder below clusters/ is worse: if Flux was bootstrapped into it, vmferry's kustomization.yaml "
+    "does not list Flux's own objects, and Flux prunes itself.",
     source="fluxcd/flux2, bootstrap --path; kubernetes-sigs/kustomize api/types/kustomization.go",
 )
 

@@ -210,8 +210,8 @@ IDLE_PATCH = declare(
     "VMF608",
     "error",
     "patch did not take effect",
-    why="kustomize ignores a patch whose target matches nothing, without a word: a priority, a label or a "
-    "start at cutover that everyone believes in would be missing.",
+    why="kustomize silently ignores a patch whose target matches nothing: a priority, a label or a start at cutover "
+    "that everyone relies on would be missing.",
     source="kubernetes-sigs/kustomize api/internal/builtins/PatchTransformer.go; seen with v5.5.0",
 )
 

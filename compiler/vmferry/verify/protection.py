@@ -17,9 +17,9 @@ UNPROTECTED_DATA = declare(
     "VMF614",
     "error",
     "data is not protected against pruning",
-    why="Flux and Argo CD delete what is no longer in git, and with a VirtualMachine, a DataVolume or a namespace "
-    "go its disks; deleting a Plan or Migration cancels what runs. vmferry stamps annotations on them that "
-    "forbid it, and a patch in a component took them away.",
+    why="Flux and Argo CD delete what is no longer in git; with a VirtualMachine, a DataVolume or a namespace go its "
+    "disks, and deleting a Plan or Migration cancels a running copy. vmferry adds annotations that forbid this, "
+    "and a patch in a component removed them.",
     source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (prune); argoproj/argo-cd #9853, #12388",
 )
 

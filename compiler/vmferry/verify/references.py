@@ -46,8 +46,8 @@ DANGLING_REFERENCE = declare(
     "VMF607",
     "error",
     "reference dangles",
-    why="The API server accepts a VM whose claim, network or Secret does not exist, and a Service that "
-    "selects nobody. It fails at start, which for a migration is the night of the cutover.",
+    why="The API server accepts a VM whose claim, network or Secret does not exist, and a Service that selects "
+    "nothing. It fails when it starts, which in a migration is the night of the cutover.",
     source="kubevirt/kubevirt pkg/virt-api/webhooks/validating-webhook/admitters (claims and networks are "
     "not looked up)",
 )

@@ -26,8 +26,8 @@ OBJECT_MISFIT = declare(
     "VMF606",
     "error",
     "object does not fit its schema",
-    why="The API server refuses an object with a field it does not know or a value of another type. "
-    "GitOps says so only after the merge, and the rest of the root waits.",
+    why="The API server refuses an object with an unknown field or a value of the wrong type. GitOps reports that "
+    "only after the merge, and the rest of the root waits.",
 )
 
 

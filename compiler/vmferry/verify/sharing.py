@@ -20,9 +20,8 @@ OBJECT_IN_TWO_ROOTS = declare(
     "VMF610",
     "error",
     "one object in two roots",
-    why="Two controllers' roots that hold one object take it from each other at every sync, and when one "
-    "of them is removed it prunes the object under the other. Two VMs that write to one claim destroy "
-    "the file system on it.",
+    why="Two roots that hold the same object take it from each other at every sync, and when one of them is removed "
+    "it prunes the object of the other. Two VMs that write to the same claim destroy the file system on it.",
     source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (prune)",
 )
 

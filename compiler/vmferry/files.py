@@ -28,7 +28,7 @@ def inside(path: Path, root: Path) -> bool:
         return False
 
 
-def read(path: Path, most: int = -1) -> bytes:
+def read(path: Path | str, most: int = -1) -> bytes:
     """Return the content of a regular file, at most ``most`` bytes of it.
 
     Raises NotRegularError for a link, a directory, a pipe, a socket or a device, without waiting for it, and OSError.
@@ -110,5 +110,5 @@ def _umask() -> int:
     return mask
 
 
-def _not_regular(path: Path, number: int) -> NotRegularError:
+def _not_regular(path: Path | str, number: int) -> NotRegularError:
     return NotRegularError(number, "it is not a regular file", str(path))

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, interactive, show, summary, texts_of
-from vmferry.cli.options import all_option, findings_option
+from vmferry.cli.options import all_option, cache_options, findings_option
 from vmferry.verify.run import Report, verify
 
 
@@ -23,9 +24,11 @@ from vmferry.verify.run import Report, verify
 )
 @findings_option
 @all_option
-def command(directory: Path, schemas: tuple[Path, ...], style: str, everything: bool) -> int:
+@cache_options
+def command(directory: Path, schemas: tuple[Path, ...], style: str, everything: bool, cache: Cache) -> int:
     """Build every root of a compiled tree with kustomize, and check what comes out.
 
+    A base that no engine is pointed at, and that only lists files as vmferry wrote them, is read without kustomize.
     Each object is checked against its JSON Schema, references must resolve, patches must have taken effect.
 
     \b
@@ -34,7 +37,7 @@ def command(directory: Path, schemas: tuple[Path, ...], style: str, everything: 
       vmferry verify gitops/ --schemas ../CRDs-catalog
     """  # noqa: D301 - click wants the character
     with _progress() as progress:
-        report = verify(directory, schemas, progress=progress)
+        report = verify(directory, schemas, progress=progress, cache=cache)
     texts = _texts(report)
     if style == "json":
         click.echo(as_json(_data(report, texts)))
@@ -57,7 +60,7 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
     with Progress(
         *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True), transient=True
     ) as bar:
-        task = bar.add_task("kustomize build", total=None)
+        task = bar.add_task("verify", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -77,15 +80,22 @@ def _print(report: Report) -> None:
         )
     checked, unchecked = sum(report.checked.values()), sum(report.unchecked.values())
     click.echo(
-        f"{report.tree}: {report.roots} roots built, the slowest ({report.slowest}) in {report.seconds:.2f} s; "
+        f"{report.tree}: {report.roots} roots, {_built(report)}; "
         f"{checked} objects checked against schemas, {unchecked} without one; {summary(report.findings)}"
     )
+
+
+def _built(report: Report) -> str:
+    if not report.built:
+        return "none of which had to be built"
+    return f"{report.built} of them built, the slowest ({report.slowest}) in {report.seconds:.2f} s"
 
 
 def _data(report: Report, texts: dict[str, str]) -> dict[str, Any]:
     return {
         "tree": str(report.tree),
         "roots": report.roots,
+        "built": report.built,
         "slowest": {"root": report.slowest, "seconds": round(report.seconds, 3)},
         "checked": [{"apiVersion": v, "kind": k, "count": n} for (v, k), n in report.checked.items()],
         "unchecked": report.unchecked,

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vmferry import files as disk
+from vmferry.cache import Cache
 from vmferry.layout.locks import DIRECTORY, INVALID_LOCK, lock_name
 from vmferry.layout.names import KUSTOMIZATION_FILES
+from vmferry.layout.notes import Notes
 from vmferry.layout.objects import Issue, Key, is_object, key_of, parse
 from vmferry.model import finding
 from vmferry.model.finding import Finding, SpecError, Where
@@ -74,11 +76,14 @@ class Tree:
     ``prefix`` is the tree's path below the directory that it was looked for in, empty if that is the tree.
     """
 
-    def __init__(self, top: Path, prefix: str) -> None:
+    def __init__(self, top: Path, prefix: str, cache: Cache | None = None) -> None:
         self.top = top
         self.prefix = prefix
-        self.files = sorted(_walk(top))
+        self.statuses = dict(sorted(_walk(str(top))))
+        self.files = list(self.statuses)
         self.directories = {posixpath.dirname(file) for file in self.files}
+        regular = {file: status for file, status in self.statuses.items() if stat.S_ISREG(status.st_mode)}
+        self.notes = Notes(cache or Cache(enabled=False), str(top.absolute()), regular, self.read)
         self.kustomizations = dict(self._kustomizations())
 
     def roots(self) -> list[str]:
@@ -87,6 +92,9 @@ class Tree:
 
     def read(self, file: str) -> bytes:
         """Return the content of a file of the tree. Raises OSError for what is none, or leads out of the tree."""
+        status = self.statuses.get(file)
+        if status is not None and stat.S_ISREG(status.st_mode):
+            return disk.read(f"{self.top}/{file}")
         path = self.top / file
         return disk.read(path.resolve() if path.is_symlink() and self.holds(file) else path)
 
@@ -96,8 +104,10 @@ class Tree:
 
     def strange(self) -> Iterator[tuple[str, str]]:
         """Yield what is no file of a tree, and what it is: reading it would wait for ever, or show somebody else's."""
-        for file in self.files:
-            mode = (self.top / file).lstat().st_mode
+        for file, status in self.statuses.items():
+            mode = status.st_mode
+            if stat.S_ISREG(mode):
+                continue
             if stat.S_ISLNK(mode):
                 if not self.holds(file):
                     yield file, "a link that leads out of the tree"
@@ -139,21 +149,24 @@ class Tree:
         for file in self.files:
             if posixpath.basename(file) not in KUSTOMIZATION_FILES:
                 continue
-            documents = self.documents(file)
-            data = documents[0] if documents and isinstance(documents[0], dict) else {}
+            try:
+                data = self.notes.kustomization(file, _first)
+            except (OSError, ValueError):
+                data = {}
             component = data.get("kind") == "Component"
             yield posixpath.dirname(file), Kustomization(posixpath.dirname(file), file, data, component)
 
 
-def open_tree(directory: Path) -> Tree:
+def open_tree(directory: Path, cache: Cache | None = None) -> Tree:
     """Return the tree at ``directory`` or in a folder below it; its folder of locks tells.
 
-    Raises SpecError (VMF603) if there is none, or more than one.
+    What ``cache`` knows of files that did not change is not read again. Raises SpecError (VMF603) if there is none, or
+    more than one.
     """
     found = sorted(trees_below(directory, _DEEPEST))
     if len(found) == 1:
         prefix = found[0].relative_to(directory).as_posix()
-        return Tree(found[0], "" if prefix == "." else prefix)
+        return Tree(found[0], "" if prefix == "." else prefix, cache)
     if found:
         message = f"`{directory}` holds {len(found)} compiled trees: {', '.join(map(str, found))}"
         raise SpecError(INVALID_LOCK.finding(message, "Verify one at a time."))
@@ -172,13 +185,30 @@ def trees_below(directory: Path, depth: int) -> Iterator[Path]:
                 yield from trees_below(path, depth - 1)
 
 
-def _walk(top: Path) -> Iterator[str]:
-    """Yield the path of every file in the tree; hidden folders such as .git are none of its business."""
-    for folder, folders, files in os.walk(top):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        base = Path(folder).relative_to(top).as_posix()
-        for name in files:
-            yield name if base == "." else f"{base}/{name}"
+def _first(content: bytes) -> dict[str, Any]:
+    """Return the first document of YAML text if that is a mapping. Raises ValueError if it is not YAML."""
+    documents = parse(content)
+    return documents[0] if documents and isinstance(documents[0], dict) else {}
+
+
+def _walk(top: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the path of every file in the tree, and its status, a link's own.
+
+    Hidden folders such as .git are none of its business.
+    """
+    pending = [""]
+    while pending:
+        prefix = pending.pop()
+        try:
+            items = os.scandir(f"{top}/{prefix}")
+        except OSError:
+            continue
+        with items:
+            for item in items:
+                if not item.is_dir():
+                    yield prefix + item.name, item.stat(follow_symlinks=False)
+                elif not item.name.startswith(".") and not item.is_symlink():
+                    pending.append(f"{prefix}{item.name}/")
 
 
 def _existing(data: Any, path: finding.Path) -> finding.Path:

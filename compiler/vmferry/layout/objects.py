@@ -1,7 +1,7 @@
 """Built Kubernetes objects: reading them, naming them, and saying what is wrong with one."""
 
 import re
-from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import yaml_rs
@@ -72,24 +72,26 @@ def key_of(obj: KubeObject) -> Key:
     return Key(api_group(obj), obj["kind"], meta.get("namespace") or "", meta["name"])
 
 
-def select(value: Any, pattern: str) -> Iterator[tuple[Path, Any]]:
-    """Yield each value that ``pattern`` leads to, with its path: keys joined by dots, ``[]`` for every item.
+def select(value: Any, pattern: str) -> list[tuple[Path, Any]]:
+    """Return each value that ``pattern`` leads to, with its path: keys joined by dots, ``[]`` for every item.
 
-    What is not there, or is of another shape, yields nothing.
+    What is not there, or is of another shape, gives nothing.
     """
-    yield from _select(value, tuple(pattern.replace("[]", ".[]").strip(".").split(".")), ())
+    found: list[tuple[Path, Any]] = [((), value)]
+    for step in _steps(pattern):
+        if step == "[]":
+            lists = ((path, each) for path, each in found if isinstance(each, list))
+            found = [((*path, index), item) for path, each in lists for index, item in enumerate(each)]
+        else:
+            found = [((*path, step), each[step]) for path, each in found if isinstance(each, dict) and step in each]
+        if not found:
+            break
+    return [(path, each) for path, each in found if each is not None]
 
 
-def _select(value: Any, steps: tuple[str, ...], path: Path) -> Iterator[tuple[Path, Any]]:
-    if not steps:
-        if value is not None:
-            yield path, value
-    elif steps[0] == "[]":
-        if isinstance(value, list):
-            for index, item in enumerate(value):
-                yield from _select(item, steps[1:], (*path, index))
-    elif isinstance(value, dict) and steps[0] in value:
-        yield from _select(value[steps[0]], steps[1:], (*path, steps[0]))
+@cache
+def _steps(pattern: str) -> tuple[str, ...]:
+    return tuple(pattern.replace("[]", ".[]").strip(".").split("."))
 
 
 def shown(path: Path) -> str:

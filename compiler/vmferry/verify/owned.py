@@ -2,7 +2,8 @@
 
 import hashlib
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
+from typing import NamedTuple
 
 from vmferry.layout.compiled import EDITED_BY_HAND, FILE_IN_THE_WAY, OUT_OF_DATE, YAML_SUFFIXES, Tree
 from vmferry.layout.locks import INVALID_LOCK, Lock, lock_name, parse
@@ -19,30 +20,46 @@ _LF = (
 )
 
 
-def check_files(tree: Tree) -> Iterator[Finding]:
-    """Yield a finding for each file that is not as its lock says.
+class Locks(NamedTuple):
+    """What the locks of a tree say together: the digests of each file that is vmferry's, and what it made once."""
 
-    VMF601: edited; VMF634: its line ends alone; VMF604: missing; VMF602: a YAML file of somebody else's beside
-    those of a kustomization that is vmferry's, and not in `local/`; VMF613: one elsewhere in vmferry's folders
-    that nothing in the tree reads; VMF603 and VMF611: a lock that cannot be used.
-    """
+    owned: Mapping[str, Set[str]]
+    seeds: Set[str]
+    findings: tuple[Finding, ...]  # of locks that cannot be used
+
+
+def read_locks(tree: Tree) -> Locks:
+    """Return what the locks of a tree say; VMF603 and VMF611 for one that cannot be used."""
     owned: dict[str, set[str]] = {}
     seeds: set[str] = set()
+    findings: list[Finding] = []
     for file in tree.files:
         if lock_name(file) is None:
             continue
         try:
             lock: Lock = parse(tree.read(file), str(tree.top / file))
         except SpecError as error:
-            yield from error.findings
+            findings += error.findings
             continue
         except OSError as error:
             problem = f"lock file `{file}` cannot be read: {error.strerror}"
-            yield tree.locate(Issue(INVALID_LOCK, problem, "remove it, and run vmferry compile", file=file))
+            findings.append(tree.locate(Issue(INVALID_LOCK, problem, "remove it, and run vmferry compile", file=file)))
             continue
         seeds.update(lock.seeds)
         for path, digest in lock.files.items():
             owned.setdefault(path, set()).add(digest)
+    return Locks(owned, seeds, tuple(findings))
+
+
+def check_files(tree: Tree, locks: Locks) -> Iterator[Finding]:
+    """Yield a finding for each file that is not as its lock says.
+
+    VMF601: edited; VMF634: its line ends alone; VMF604: missing; VMF602: a YAML file of somebody else's beside
+    those of a kustomization that is vmferry's, and not in `local/`; VMF613: one elsewhere in vmferry's folders
+    that nothing in the tree reads; VMF603 and VMF611: a lock that cannot be used.
+    """
+    owned, seeds, unusable = locks
+    yield from unusable
     yield from map(tree.locate, _unlike(tree, owned))
     directories = {posixpath.dirname(path) for path in owned if posixpath.basename(path) in KUSTOMIZATION_FILES}
     foreign = [path for path in tree.files if path.endswith(YAML_SUFFIXES) and path not in owned and path not in seeds]
@@ -67,16 +84,16 @@ LINE_ENDS_CHANGED = declare(
 )
 
 
-def _unlike(tree: Tree, owned: dict[str, set[str]]) -> Iterator[Issue]:
+def _unlike(tree: Tree, owned: Mapping[str, Set[str]]) -> Iterator[Issue]:
     """Yield an issue for each file that is not as its lock says; one for all whose line ends alone differ."""
     present = set(tree.files)
     crlf: list[str] = []
     for path, digests in sorted(owned.items()):
         if path not in present:
             yield Issue(OUT_OF_DATE, f"`{path}` is missing", _COMPILE, file=path)
-        elif _digest(tree, path) in digests:
+        elif tree.notes.digest(path).hex() in digests:
             continue
-        elif _digest(tree, path, plain=True) in digests:
+        elif _plain_digest(tree, path) in digests:
             crlf.append(path)
         else:
             remedy = "undo the edit, or move it to the group's local/ component"
@@ -139,13 +156,12 @@ def _path_of(directory: str, patch: object) -> Iterator[str]:
         yield posixpath.normpath(posixpath.join(directory, patch["path"]))
 
 
-def _digest(tree: Tree, path: str, *, plain: bool = False) -> str:
-    """Return the SHA-256 of a file in hexadecimal; of one that cannot be read, such as a dead link, none.
+def _plain_digest(tree: Tree, path: str) -> str:
+    """Return the SHA-256 of a file in hexadecimal, as if its lines ended as vmferry ends them.
 
-    ``plain``: as if its lines ended as vmferry ends them.
+    Of one that cannot be read, such as a dead link, none.
     """
     try:
-        content = tree.read(path)
-        return hashlib.sha256(content.replace(b"\r\n", b"\n") if plain else content).hexdigest()
+        return hashlib.sha256(tree.read(path).replace(b"\r\n", b"\n")).hexdigest()
     except OSError:
         return ""

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -53,32 +53,64 @@ DANGLING_REFERENCE = declare(
 )
 
 
-class Graph:
-    """What the objects of a tree are, refer to, and bring about; each build of one may be added.
+class Wanted(NamedTuple):
+    """Keys of which one has to exist, and whether others may provide it."""
 
-    Objects may be of any shape: not every kind has a schema that they were held against.
+    targets: tuple[Key, ...]
+    external: bool
+
+
+Pairs = tuple[tuple[str, str], ...]
+Sources = tuple[tuple[tuple[Key, Path], ...], ...]
+
+
+class Links(msgspec.Struct, frozen=True, array_like=True):
+    """What the objects of one root are, refer to, and bring about; what they find in their own root is left out.
+
+    ``sources`` has the fields that refer, for each of ``wanted``; ``pods`` the labels of all pods, by namespace: both
+    are seldom asked for, and are read when they are.
     """
 
+    keys: tuple[Key, ...]
+    made: tuple[Key, ...]  # by a controller, from an object of the root
+    wanted: tuple[Wanted, ...]
+    sources: msgspec.Raw
+    pods: msgspec.Raw
+    selectors: tuple[tuple[Key, Pairs], ...]
+    claims: tuple[tuple[str, str], ...]  # of plans: namespace and name, disk numbers as "#"
+    claim_prefixes: tuple[tuple[str, str], ...]
+    controllers: tuple[str, ...]  # their namespaces, which are not in the tree
+
+
+def links(objects: Iterable[KubeObject]) -> Links:
+    """Return what the objects of a root refer to. They may be of any shape: not every kind has a schema."""
+    gathered = _Gathered()
+    for obj in objects:
+        gathered.add(obj)
+    return gathered.links()
+
+
+class _Gathered:
+    """What has been seen of the objects of one root."""
+
     def __init__(self) -> None:
-        self.keys: set[Key] = set()
-        self._made: set[Key] = set()  # by a controller, from an object in the tree
-        self._references: dict[Reference, None] = {}
-        self._claims: dict[str, set[str]] = defaultdict(set)  # per namespace, disk numbers as "#"
-        self._claim_prefixes: dict[str, set[str]] = defaultdict(set)
-        self._pods: dict[str, set[frozenset[tuple[str, str]]]] = defaultdict(set)
-        self._selectors: dict[Key, frozenset[tuple[str, str]]] = {}
-        self._controllers: set[str] = set()  # their namespaces, which are not in the tree
+        self._keys: dict[Key, None] = {}
+        self._made: dict[Key, None] = {}
+        self._references: dict[Wanted, dict[tuple[Key, Path], None]] = defaultdict(dict)
+        self._pods: dict[tuple[str, Pairs], None] = {}
+        self._selectors: dict[Key, Pairs] = {}
+        self._claims: dict[bool, dict[tuple[str, str], None]] = {True: {}, False: {}}
+        self._controllers: dict[str, None] = {}
 
     def add(self, obj: KubeObject) -> None:
-        """Take note of an object."""
         key = key_of(obj)
         kind = (key.group, key.kind)
-        self.keys.add(key)
+        self._keys[key] = None
         if key.group in CONTROLLER_GROUPS:
-            self._controllers.add(key.namespace)
+            self._controllers[key.namespace] = None
         for reference in references(obj):
-            self._references[reference] = None
-        self._made.update(_made_by(obj, key))
+            self._references[Wanted(reference.targets, reference.external)][reference.source, reference.path] = None
+        self._made.update(dict.fromkeys(_made_by(obj, key)))
         if kind == PLAN:
             self._add_plan(obj)
         if kind in TEMPLATES:
@@ -88,29 +120,105 @@ class Graph:
                 if pairs := _pairs(selector):
                     self._selectors[key] = pairs
 
+    def links(self) -> Links:
+        own = self._keys.keys() | self._made.keys()
+        wanted = {each: by for each, by in self._references.items() if own.isdisjoint(each.targets)}
+        pods: dict[str, list[frozenset[tuple[str, str]]]] = defaultdict(list)
+        for namespace, labels in self._pods:
+            pods[namespace].append(frozenset(labels))
+        selectors = {
+            key: pairs
+            for key, pairs in self._selectors.items()
+            if not any(frozenset(pairs) <= labels for labels in pods.get(key.namespace, ()))
+        }
+        return Links(
+            keys=tuple(self._keys),
+            made=tuple(self._made),
+            wanted=tuple(wanted),
+            sources=_raw(tuple(map(tuple, wanted.values()))),
+            pods=_raw(tuple(self._pods)),
+            selectors=tuple(selectors.items()),
+            claims=tuple(self._claims[True]),
+            claim_prefixes=tuple(self._claims[False]),
+            controllers=tuple(self._controllers),
+        )
+
+    def _add_plan(self, plan: KubeObject) -> None:
+        """Note the claims and the pods of the VMs that Forklift will make."""
+        namespace = _text(plan, "spec.targetNamespace")
+        labels = dict(_pairs(next((value for _, value in select(plan, "spec.targetLabels")), None)))
+        for _, vm in select(plan, "spec.vms[]"):
+            name = _text(vm, "targetName") or _text(vm, "name")
+            template = _text(vm, "pvcNameTemplate") or _text(plan, "spec.pvcNameTemplate")
+            values = {"TargetVmName": name, "VmName": _text(vm, "name"), "VmId": _text(vm, "id")}
+            claim, whole = _claim_name(template, {**values, "PlanName": plan["metadata"]["name"]})
+            if claim:
+                self._claims[whole][namespace, claim] = None
+            # Forklift labels the pods `app` (setLabels in pkg/controller/plan/kubevirt.go)
+            self._note_pod(namespace, {**labels, "app": name, **_vm_labels(name, name)})
+
+    def _add_pod(self, obj: KubeObject, key: Key, template: str) -> None:
+        at = f"{template}." if template else ""
+        labels = dict(_pairs(next((value for _, value in select(obj, f"{at}metadata.labels")), None)))
+        if (key.group, key.kind) == VM:
+            labels |= _vm_labels(key.name, _text(obj, f"{VMI}.hostname") or key.name)
+        if (key.group, key.kind) != DATA_VOLUME:
+            self._note_pod(key.namespace, labels)
+
+    def _note_pod(self, namespace: str, labels: dict[str, str]) -> None:
+        self._pods[namespace, tuple(labels.items())] = None
+
+
+class Graph:
+    """What the objects of a tree are, refer to, and bring about; each build of one may be added."""
+
+    def __init__(self) -> None:
+        self.keys: set[Key] = set()
+        self._made: set[Key] = set()
+        self._links: list[Links] = []
+        self._claims: dict[str, set[str]] = defaultdict(set)
+        self._claim_prefixes: dict[str, set[str]] = defaultdict(set)
+        self._controllers: set[str] = set()
+
+    def add(self, *objects: KubeObject) -> None:
+        """Take note of the objects of a root."""
+        self.join(links(objects))
+
+    def join(self, each: Links) -> None:
+        """Take note of the links of a root."""
+        self._links.append(each)
+        self.keys.update(each.keys)
+        self._made.update(each.made)
+        self._controllers.update(each.controllers)
+        for known, found in ((self._claims, each.claims), (self._claim_prefixes, each.claim_prefixes)):
+            for namespace, claim in found:
+                known[namespace].add(claim)
+
     def check(self, external: frozenset[tuple[str, str]]) -> tuple[list[Issue], dict[str, tuple[str, ...]]]:
         """Return what dangles (VMF607), and by kind the names of what the tree needs and others provide.
 
         ``external`` lists those as kind and ``namespace/name``, beside what is external by its nature:
         Secrets, the ConfigMaps of environments, the ServiceAccounts of controllers, ClusterRoles.
         """
-        issues: list[Issue] = []
+        issues: dict[Issue, None] = {}
         provided: dict[str, set[str]] = defaultdict(set)
-        for reference in self._references:
-            if any(self._exists(target) for target in reference.targets):
-                continue
-            listed = [each for each in reference.targets if (each.kind, qualified(each)) in external]
-            if listed or reference.external:
-                target = (listed or reference.targets)[0]
-                provided[target.kind].add(qualified(target))
-            else:
-                issues.append(_dangling(reference))
-        issues += self._unselecting()
-        issues += self._homeless(external, provided)
-        return issues, {kind: tuple(sorted(names)) for kind, names in sorted(provided.items())}
+        for each in self._links:
+            for number, wanted in enumerate(each.wanted):
+                if not self.keys.isdisjoint(wanted.targets) or any(map(self._comes_about, wanted.targets)):
+                    continue
+                listed = [target for target in wanted.targets if (target.kind, qualified(target)) in external]
+                if listed or wanted.external:
+                    target = (listed or wanted.targets)[0]
+                    provided[target.kind].add(qualified(target))
+                else:
+                    sources = msgspec.msgpack.decode(each.sources, type=Sources)[number]
+                    issues.update(dict.fromkeys(_dangling(*source, wanted.targets) for source in sources))
+        found = [*issues, *self._unselecting(), *self._homeless(external, provided)]
+        return found, {kind: tuple(sorted(names)) for kind, names in sorted(provided.items())}
 
-    def _exists(self, key: Key) -> bool:
-        if key in self.keys or key in self._made or (key.group, key.kind, key.name) in ALWAYS:
+    def _comes_about(self, key: Key) -> bool:
+        """Tell whether something that is not in the tree will be there."""
+        if key in self._made or (key.group, key.kind, key.name) in ALWAYS:
             return True
         if (key.group, key.kind) == PVC:
             return self._is_plans_claim(key)
@@ -124,37 +232,16 @@ class Graph:
         prefixes = self._claim_prefixes.get(key.namespace, set())
         return key.name in claims or any(key.name.startswith(prefix) for prefix in prefixes)
 
-    def _add_plan(self, plan: KubeObject) -> None:
-        """Note the claims and the pods of the VMs that Forklift will make."""
-        namespace = _text(plan, "spec.targetNamespace")
-        labels = dict(_pairs(next((value for _, value in select(plan, "spec.targetLabels")), None)))
-        for _, vm in select(plan, "spec.vms[]"):
-            name = _text(vm, "targetName") or _text(vm, "name")
-            template = _text(vm, "pvcNameTemplate") or _text(plan, "spec.pvcNameTemplate")
-            values = {"TargetVmName": name, "VmName": _text(vm, "name"), "VmId": _text(vm, "id")}
-            claim, whole = _claim_name(template, {**values, "PlanName": plan["metadata"]["name"]})
-            if claim:
-                (self._claims if whole else self._claim_prefixes)[namespace].add(claim)
-            # Forklift labels the pods `app` (setLabels in pkg/controller/plan/kubevirt.go)
-            self._pods[namespace].add(frozenset({**labels, "app": name, **_vm_labels(name, name)}.items()))
-
-    def _add_pod(self, obj: KubeObject, key: Key, template: str) -> None:
-        at = f"{template}." if template else ""
-        labels = dict(_pairs(next((value for _, value in select(obj, f"{at}metadata.labels")), None)))
-        if (key.group, key.kind) == VM:
-            labels |= _vm_labels(key.name, _text(obj, f"{VMI}.hostname") or key.name)
-        if (key.group, key.kind) != DATA_VOLUME:
-            self._pods[key.namespace].add(frozenset(labels.items()))
-
     def _unselecting(self) -> Iterator[Issue]:
+        selectors = dict(selector for each in self._links for selector in each.selectors)
         having: dict[tuple[str, tuple[str, str]], list[frozenset[tuple[str, str]]]] = defaultdict(list)
-        for namespace, pods in self._pods.items():
-            for labels in pods:
-                for pair in labels:
-                    having[namespace, pair].append(labels)
-        for key, selector in self._selectors.items():
+        for each in self._links if selectors else ():
+            for namespace, pod in msgspec.msgpack.decode(each.pods, type=tuple[tuple[str, Pairs], ...]):
+                for pair in pod:
+                    having[namespace, pair].append(frozenset(pod))
+        for key, selector in selectors.items():
             rarest = min((having.get((key.namespace, pair), []) for pair in selector), key=len)
-            if not any(selector <= labels for labels in rarest):
+            if not any(labels.issuperset(selector) for labels in rarest):
                 wanted = ", ".join(f"{name}={value}" for name, value in sorted(selector))
                 message = f"{key} selects `{wanted}`, which no VM and no pod in its namespace has"
                 yield Issue(DANGLING_REFERENCE, message, _REMEDY, key=key, path=("spec", "selector"))
@@ -250,9 +337,13 @@ def _text(value: Any, pattern: str) -> str:
     return next((found for _, found in select(value, pattern) if isinstance(found, str)), "")
 
 
-def _pairs(labels: Any) -> frozenset[tuple[str, str]]:
+def _pairs(labels: Any) -> Pairs:
     items = labels.items() if isinstance(labels, dict) else ()
-    return frozenset((name, value) for name, value in items if isinstance(value, str))
+    return tuple((name, value) for name, value in items if isinstance(name, str) and isinstance(value, str))
+
+
+def _raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.msgpack.encode(value))
 
 
 def _vm_labels(name: str, hostname: str) -> dict[str, str]:
@@ -280,7 +371,7 @@ def _claim_name(template: str, values: dict[str, str | None]) -> tuple[str, bool
     return known.partition("#")[0] if unknown else known, not unknown
 
 
-def _dangling(reference: Reference) -> Issue:
-    names = " or ".join(str(target) for target in reference.targets)
-    message = f"{reference.source}: `{shown(reference.path)}` refers to {names}, which the tree does not have"
-    return Issue(DANGLING_REFERENCE, message, _REMEDY, key=reference.source, path=reference.path)
+def _dangling(source: Key, path: Path, targets: tuple[Key, ...]) -> Issue:
+    names = " or ".join(map(str, targets))
+    message = f"{source}: `{shown(path)}` refers to {names}, which the tree does not have"
+    return Issue(DANGLING_REFERENCE, message, _REMEDY, key=source, path=path)

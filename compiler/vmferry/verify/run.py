@@ -1,45 +1,47 @@
 """Verifies a compiled tree: every root builds, and schemas, references, patches and locks agree with it."""
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
-from vmferry.estate.network_map import INVALID_NETWORK
-from vmferry.kube.kinds import NAD
-from vmferry.kube.limits import MAX_RESOURCES, ROOT_TOO_LARGE
-from vmferry.kube.nad import check_config
+from vmferry import cores
+from vmferry.cache import Cache
 from vmferry.layout.compiled import FILE_IN_THE_WAY, Tree, open_tree
 from vmferry.layout.locks import INVALID_LOCK
-from vmferry.layout.objects import Issue, Key, is_object, key_of, parse
+from vmferry.layout.objects import Issue, Key
 from vmferry.model.finding import Finding, Where
-from vmferry.model.manifest import KubeObject
-from vmferry.model.rule import Rule
-from vmferry.verify.entries import Entry, check_entries, entries
-from vmferry.verify.kustomize import BUILD_FAILS, Build, build_all
-from vmferry.verify.owned import EXTERNAL, check_files
-from vmferry.verify.patches import check_patches
-from vmferry.verify.protection import check_protection
-from vmferry.verify.references import Graph, qualified
-from vmferry.verify.schemas import OBJECT_MISFIT, Schemas
+from vmferry.verify.card import Card
+from vmferry.verify.entries import Entry, check_entries
+from vmferry.verify.kustomize import build_all, identity
+from vmferry.verify.owned import EXTERNAL, Locks, check_files, read_locks
+from vmferry.verify.references import Graph
+from vmferry.verify.roots import Job, Outcome, Work, examine, inputs, listed, look, reopened
+from vmferry.verify.schemas import Schemas
 from vmferry.verify.sharing import Sharing
 
+_CARDS = "cards of roots, 1"
+_MANY = 48  # roots; fewer are looked at before processes for them would have begun
 Progress = Callable[[int, int], object]
 
 
 class Report(Struct, frozen=True, kw_only=True):
     """What was verified, and what is wrong.
 
-    ``roots`` counts the directories built, ``slowest`` is the one that took longest, ``seconds`` how long. An
-    object that several roots build counts once in ``checked`` (by apiVersion and kind; held against a schema)
-    and ``unchecked`` (by kind; no schema known). ``external`` has the names of what the tree needs and does
-    not create, by kind; it stays empty while a root does not build.
+    ``roots`` counts those that hold together or not, ``built`` those that kustomize built for it in this run,
+    ``slowest`` is the one that took longest, ``seconds`` how long. An object that several roots build counts once in
+    ``checked`` (by apiVersion and kind; held against a schema) and ``unchecked`` (by kind; no schema known).
+    ``external`` has the names of what the tree needs and does not create, by kind; it stays empty while a root does
+    not build.
     """
 
     tree: Path
     findings: tuple[Finding, ...]
     roots: int
+    built: int
     slowest: str
     seconds: float
     checked: dict[tuple[str, str], int]
@@ -47,41 +49,85 @@ class Report(Struct, frozen=True, kw_only=True):
     external: dict[str, tuple[str, ...]]
 
 
-def verify(directory: Path, schemas: Sequence[Path], *, progress: Progress | None = None) -> Report:
+def verify(
+    directory: Path, schemas: Sequence[Path], *, progress: Progress | None = None, cache: Cache | None = None
+) -> Report:
     """Return what is wrong with the compiled tree in ``directory``.
 
-    ``schemas`` are directories as `Schemas` takes them; ``progress`` is called with the number of roots built
-    so far and of all. While a root does not build, what the tree as a whole refers to is not looked at.
+    ``schemas`` are directories as `Schemas` takes them; ``progress`` is called with the number of roots looked at
+    so far and of all. While a root does not build, what the tree as a whole refers to is not looked at. A root whose
+    files are those of an earlier run is as it was then, if ``cache`` still knows that.
     Raises SpecError: VMF603 without a tree, VMF605 without kustomize, VMF009 for schemas that cannot be used.
     """
-    tree = open_tree(directory)
-    verification = _Verification(tree, Schemas(schemas))
+    cache = cache or Cache(enabled=False)
+    tree = open_tree(directory, cache)
+    kustomize = identity()
+    work = Work(tree, Schemas(schemas))
+    locks = read_locks(tree)
+    verification = _Verification(tree)
     roots = tree.roots() if verification.safe() else []
-    slowest = Build("", 0.0, b"", None)
-    for number, build in enumerate(build_all(tree.top, roots), start=1):
-        slowest = max(slowest, build._replace(output=b""), key=lambda each: each.seconds)
-        verification.take(build)
+    keys = {root: inputs(tree, root, kustomize) for root in roots} if cache.enabled else {}
+    known = _still_right(cache.get(_CARDS, keys.values(), Card), work.schemas)
+    jobs = [Job(root, listed(tree, root, locks.owned)) for root in roots if keys.get(root) not in known]
+    for root, key in keys.items():
+        if key in known:
+            verification.take(root, known[key])
+    seconds: dict[str, float] = {}
+    for number, outcome in enumerate(_outcomes(work, jobs, schemas), start=len(roots) - len(jobs) + 1):
+        verification.note(outcome)
+        seconds |= {outcome.root: outcome.seconds} if outcome.seconds else {}
+        if outcome.card and cache.enabled:
+            cache.put(_CARDS, {keys[outcome.root]: msgspec.Raw(outcome.card)})
         if progress is not None:
             progress(number, len(roots))
-    external = verification.finish()
+    external = verification.finish(locks)
+    tree.notes.keep()
+    slowest = max(seconds, key=lambda root: seconds[root], default="")
     return Report(
         tree=tree.top,
         findings=tuple(verification.findings()),
         roots=len(roots),
-        slowest=slowest.directory,
-        seconds=slowest.seconds,
+        built=len(seconds),
+        slowest=slowest,
+        seconds=seconds.get(slowest, 0.0),
         checked=dict(sorted(Counter(verification.checked.values()).items())),
         unchecked=dict(sorted(Counter(key.kind for key in verification.unchecked).items())),
         external=external,
     )
 
 
-class _Verification:
-    """What has been seen of a tree so far; a root's objects are dropped once they were looked at."""
+def _still_right(cards: dict[bytes, Card], schemas: Schemas) -> dict[bytes, Card]:
+    """Return the cards whose objects were held against the schemas that there are now."""
+    identities: dict[tuple[str, str], str] = {}
 
-    def __init__(self, tree: Tree, schemas: Schemas) -> None:
+    def same(version: str, kind: str, identity: str) -> bool:
+        if (version, kind) not in identities:
+            identities[version, kind] = schemas.identity(version, kind)
+        return identities[version, kind] == identity
+
+    return {
+        key: card
+        for key, card in cards.items()
+        if all(same(version, kind, identity) for version, kind, identity, _ in card.schemas)
+    }
+
+
+def _outcomes(work: Work, jobs: Sequence[Job], schemas: Sequence[Path]) -> Iterator[Outcome]:
+    """Yield what comes of each job, in their order: many are spread over processes, few are built by threads."""
+    if len(jobs) >= _MANY:
+        prepare = functools.partial(reopened, work.tree.top, work.tree.prefix, schemas)
+        yield from cores.spread(look, jobs, work, prepare)
+        return
+    builds = build_all(work.tree.top, [job.root for job in jobs if job.listed is None])
+    for job in jobs:
+        yield look(work, job) if job.listed is not None else examine(work, next(builds))
+
+
+class _Verification:
+    """What has been seen of a tree so far."""
+
+    def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self.schemas = schemas
         self.graph = Graph()
         self.sharing = Sharing()
         self.entries: list[Entry] = []
@@ -100,37 +146,32 @@ class _Verification:
             self.broken = True
         return not self.broken
 
-    def take(self, build: Build) -> None:
-        """Look at what one root builds."""
-        if build.error is not None:
+    def note(self, outcome: Outcome) -> None:
+        """Take what came of looking at a root in this run."""
+        self.located += outcome.findings
+        self._report(outcome.issues)
+        if outcome.card:
+            self.take(outcome.root, msgspec.msgpack.decode(outcome.card, type=Card))
+        else:
             self.broken = True
-            self.located += build.error.findings
-            return
-        try:
-            documents = parse(build.output)
-        except ValueError as error:
-            self.broken = True
-            remedy = "look for text that only looks like YAML in the root's local/ component"
-            self._of_root(build, BUILD_FAILS, f"the output of kustomize is not YAML: {error}", remedy)
-            return
-        objects = [document for document in documents if is_object(document)]
-        if len(objects) < len(documents):
-            remedy = "give every document apiVersion, kind and metadata.name"
-            self._of_root(build, OBJECT_MISFIT, "the root holds a document that is no object with a name", remedy)
-        if len(objects) > MAX_RESOURCES:
-            message = f"the root holds {len(objects)} resources; at most {MAX_RESOURCES} build in good time"
-            self._of_root(
-                build, ROOT_TOO_LARGE, message, "take resources out of its local/ component into a root of their own"
-            )
-        self.contents[build.directory] = [key_of(obj) for obj in objects]
-        for obj in objects:
-            self._look_at(obj)
-            self._report(check_protection(obj, build.directory, self.tree.kustomizations[build.directory].file))
-        self._report(check_patches(self.tree, build.directory, objects))
 
-    def finish(self) -> dict[str, tuple[str, ...]]:
+    def take(self, root: str, card: Card) -> None:
+        """Take what is known of a root."""
+        known = {(version, kind): known for version, kind, _, known in card.schemas}
+        self.contents[root] = [key for _, key in card.objects]
+        for version, key in card.objects:
+            if known[version, key.kind]:
+                self.checked[key] = (version, key.kind)
+            else:
+                self.unchecked.add(key)
+        self._report(card.issues)
+        self.graph.join(card.links)
+        self.sharing.join(card.uses)
+        self.entries += card.entries
+
+    def finish(self, locks: Locks) -> dict[str, tuple[str, ...]]:
         """Look at the tree as a whole, and return what others provide."""
-        self.located += check_files(self.tree)
+        self.located += check_files(self.tree, locks)
         self._report(self.sharing.check())
         if self.broken:
             return {}
@@ -144,26 +185,8 @@ class _Verification:
         found = [*self.located, *map(self.tree.locate, self.issues)]
         yield from sorted(found, key=_order)
 
-    def _look_at(self, obj: KubeObject) -> None:
-        key = key_of(obj)
-        issues = self.schemas.check(obj)
-        if issues is None:
-            self.unchecked.add(key)
-        else:
-            self.checked[key] = (obj["apiVersion"], key.kind)
-            self._report(issues)
-        if (key.group, key.kind) == NAD.key:
-            self._report(_check_network(obj, key))
-        self.graph.add(obj)
-        self.sharing.add(obj)
-        self.entries += entries(obj)
-
     def _report(self, issues: Iterable[Issue]) -> None:
         self.issues.update(dict.fromkeys(issues))
-
-    def _of_root(self, build: Build, rule: Rule, message: str, remedy: str) -> None:
-        file = self.tree.kustomizations[build.directory].file
-        self._report([Issue(rule, f"`{build.directory}`: {message}", remedy, file=file)])
 
     def _external(self) -> frozenset[tuple[str, str]]:
         """Return kind and name of what locks/external.txt lists, a line each: ``Kind namespace/name``."""
@@ -182,14 +205,6 @@ class _Verification:
                 message = f"line {number} of `{EXTERNAL}` is not `Kind namespace/name`"
                 self._report([Issue(INVALID_LOCK, message, "run vmferry compile", file=EXTERNAL)])
         return frozenset(listed)
-
-
-def _check_network(nad: KubeObject, key: Key) -> Iterator[Issue]:
-    config = (nad.get("spec") or {}).get("config")
-    for problem in check_config(config if isinstance(config, str) else "", qualified(key)):
-        yield Issue(
-            INVALID_NETWORK, f"{key}: {problem}", "correct spec.config, a JSON text", key=key, path=("spec", "config")
-        )
 
 
 def _order(finding: Finding) -> tuple[str, int, str, str, str]:

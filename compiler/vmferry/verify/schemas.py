@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MOST = 5  # findings of one object
 _LONGEST = 300
 _REMEDY = "correct it where it is written; of what vmferry wrote, see whether target.cluster.versions are the cluster's"
+_DEFINITIONS_FILE = "_definitions.json"
 _DEFINITIONS = "https://kubernetes.io/api/_definitions.json"  # what the schemas' $ref resolves to
 
 
@@ -54,10 +55,7 @@ class Schemas:
 
         Raises SpecError (VMF009) for a schema that cannot be used.
         """
-        kind = (obj["apiVersion"], obj["kind"])
-        if kind not in self._validators:
-            self._validators[kind] = self._load(*kind)
-        validator = self._validators[kind]
+        validator = self._validator(obj["apiVersion"], obj["kind"])
         if validator is None:
             return None
         if validator.is_valid(obj):
@@ -71,25 +69,45 @@ class Schemas:
             issues.append(Issue(OBJECT_MISFIT, message, _REMEDY, key=key, path=path))
         return sorted(issues, key=lambda issue: (shown(issue.path), issue.message))[:_MOST]
 
+    def knows(self, api_version: str, kind: str) -> bool:
+        """Tell whether there is a schema for a kind. Raises SpecError (VMF009) for one that cannot be used."""
+        return self._validator(api_version, kind) is not None
+
+    def identity(self, api_version: str, kind: str) -> str:
+        """Return what tells one schema of a kind from another without reading it; empty if there is none."""
+        file = self._file(api_version, kind)
+        if file is None:
+            return ""
+        beside = [self._builtin / _DEFINITIONS_FILE] if self._builtin and file.parent == self._builtin else []
+        statuses = [path.stat() for path in (file, *beside) if path.is_file()]
+        return " ".join([str(file), *(f"{each.st_size} {each.st_mtime_ns}" for each in statuses)])
+
+    def _validator(self, api_version: str, kind: str) -> Any:
+        if (api_version, kind) not in self._validators:
+            self._validators[api_version, kind] = self._load(api_version, kind)
+        return self._validators[api_version, kind]
+
+    def _file(self, api_version: str, kind: str) -> Path | None:
+        group, _, version = api_version.rpartition("/")
+        catalog = f"{group or 'core'}/{kind.lower()}_{version}.json"
+        flat = "-".join(part for part in (kind.lower(), group.partition(".")[0], version) if part) + ".json"
+        candidates = [folder / name for folder in self._directories for name in (catalog, flat)]
+        candidates += [self._builtin / flat] if self._builtin else []
+        return next((path for path in candidates if path.is_file()), None)
+
     def _load(self, api_version: str, kind: str) -> Any:
         import jsonschema_rs  # 80 ms that most commands do not need
 
-        group, _, version = api_version.rpartition("/")
-        short = group.partition(".")[0]
-        catalog = f"{group or 'core'}/{kind.lower()}_{version}.json"
-        flat = "-".join(part for part in (kind.lower(), short, version) if part) + ".json"
-        candidates = [folder / name for folder in self._directories for name in (catalog, flat)]
-        file = next((path for path in candidates if path.is_file()), None)
-        schema: Any = _read(file) if file else None
-        registry = None
-        if file is None and self._builtin and (self._builtin / flat).is_file():
-            file = self._builtin / flat
-            schema, registry = _read(file), self._builtin_definitions(self._builtin)
+        group = api_version.rpartition("/")[0]
+        file = self._file(api_version, kind)
+        if file is None:
+            return None
+        schema, registry = _read(file), None
+        if self._builtin and file.parent == self._builtin:
+            registry = self._builtin_definitions(self._builtin)
             # The layout shortens `batch.example.com` to `batch`, too.
             if all(entry["group"] != group for entry in schema.get("x-kubernetes-group-version-kind", ())):
                 return None
-        if file is None:
-            return None
         # The values of a Secret must not get into a message.
         mask = "the value" if (group, kind) == ("", "Secret") else None
         try:
@@ -101,7 +119,7 @@ class Schemas:
         import jsonschema_rs
 
         if self._definitions is None:
-            definitions = _read(folder / "_definitions.json")
+            definitions = _read(folder / _DEFINITIONS_FILE)
             self._definitions = jsonschema_rs.Registry([(_DEFINITIONS, definitions)])
         return self._definitions
 

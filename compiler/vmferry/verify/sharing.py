@@ -1,8 +1,10 @@
 """What VMs must not have in common: MAC addresses, and claims that they write to."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+import msgspec
 
 from vmferry.estate.addresses import MAC_TWICE
 from vmferry.kube.kinds import VIRTUAL_MACHINE
@@ -26,6 +28,33 @@ OBJECT_IN_TWO_ROOTS = declare(
 )
 
 
+class Uses(msgspec.Struct, frozen=True, array_like=True):
+    """The MAC addresses and claims that the VMs of one root use, each with the VM and the field that says so."""
+
+    macs: tuple[tuple[str, Key, str, Path], ...]  # and the interface's name
+    claims: tuple[tuple[str, str, Key, bool, Path], ...]  # namespace, name, and whether the VM writes to it alone
+
+
+def uses(objects: Iterable[KubeObject]) -> Uses:
+    """Return what the VMs among the objects of a root use."""
+    macs: list[tuple[str, Key, str, Path]] = []
+    claims: list[tuple[str, str, Key, bool, Path]] = []
+    for obj in objects:
+        key = key_of(obj)
+        if (key.group, key.kind) != VIRTUAL_MACHINE.key:
+            continue
+        for path, interface in select(obj, _INTERFACES):
+            mac = interface.get("macAddress") if isinstance(interface, dict) else None
+            if isinstance(mac, str):
+                macs.append((mac.lower().replace("-", ":"), key, str(interface.get("name")), (*path, "macAddress")))
+        disks = {disk.get("name"): disk for _, disk in select(obj, _DISKS) if isinstance(disk, dict)}
+        for path, volume in select(obj, _VOLUMES):
+            if claim := _claim(volume):
+                alone = _wants_it_alone(disks.get(volume.get("name"), {}), volume)
+                claims.append((key.namespace, claim, key, alone, path))
+    return Uses(tuple(macs), tuple(claims))
+
+
 class Sharing:
     """The MAC addresses and claims of every VM of a tree; VMs are added once for every build of them."""
 
@@ -33,21 +62,12 @@ class Sharing:
         self._macs: dict[str, dict[tuple[Key, str], Path]] = defaultdict(dict)
         self._claims: dict[tuple[str, str], dict[Key, tuple[bool, Path]]] = defaultdict(dict)
 
-    def add(self, obj: KubeObject) -> None:
-        """Take note of an object, if it is a VM."""
-        key = key_of(obj)
-        if (key.group, key.kind) != VIRTUAL_MACHINE.key:
-            return
-        for path, interface in select(obj, _INTERFACES):
-            mac = interface.get("macAddress") if isinstance(interface, dict) else None
-            if isinstance(mac, str):
-                holder = (key, str(interface.get("name")))
-                self._macs[mac.lower().replace("-", ":")][holder] = (*path, "macAddress")
-        disks = {disk.get("name"): disk for _, disk in select(obj, _DISKS) if isinstance(disk, dict)}
-        for path, volume in select(obj, _VOLUMES):
-            if claim := _claim(volume):
-                alone = _wants_it_alone(disks.get(volume.get("name"), {}), volume)
-                self._claims[key.namespace, claim][key] = (alone, path)
+    def join(self, each: Uses) -> None:
+        """Take note of what the VMs of a root use."""
+        for mac, key, name, path in each.macs:
+            self._macs[mac][key, name] = path
+        for namespace, claim, key, alone, path in each.claims:
+            self._claims[namespace, claim][key] = (alone, path)
 
     def check(self) -> Iterator[Issue]:
         """Yield VMF206 for a MAC address used twice, VMF610 for a claim that two VMs mount, one to write."""

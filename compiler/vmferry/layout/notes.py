@@ -1,0 +1,96 @@
+"""What an earlier run noted of the files of a tree, so that the next one reads those that changed.
+
+A file counts as the same as long as its inode, size and time of modification are, as for git.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from vmferry.cache import Cache
+
+_KIND = "files of a tree, 1"
+
+
+class Note(msgspec.Struct, array_like=True):
+    """A file as it was: the digest of its content (SHA-256), and of a kustomization what it says."""
+
+    inode: int
+    size: int
+    modified: int  # ns
+    digest: bytes
+    data: bytes = b""  # msgpack
+
+
+class Notes:
+    """The notes on the files of one tree; ``statuses`` are those of its regular files."""
+
+    def __init__(self, cache: Cache, tree: str, statuses: Mapping[str, os.stat_result], read: Callable[[str], bytes]):
+        self._cache = cache
+        self._key = tree.encode(errors="surrogateescape")
+        self._statuses = statuses
+        self._read = read
+        self._begun = time.time_ns()
+        known = cache.get(_KIND, [self._key], dict[str, Note]).get(self._key, {})
+        self._notes = {path: note for path, note in known.items() if self._is_same(path, note)}
+        self._changed = len(self._notes) != len(known)
+
+    def digest(self, path: str) -> bytes:
+        """Return the digest of a file's content; nothing of one that cannot be read."""
+        note = self._notes.get(path)
+        if note is None:
+            try:
+                return self._take(path, self._read(path)).digest
+            except OSError:
+                return b""
+        return note.digest
+
+    def kustomization(self, path: str, parse: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
+        """Return what a file says, as ``parse`` understands its content. Raises OSError, and what ``parse`` raises."""
+        note = self._notes.get(path)
+        if note is not None and note.data:
+            with suppress(msgspec.MsgspecError):
+                known: dict[str, Any] = msgspec.msgpack.decode(note.data)
+                return known
+        content = self._read(path)
+        data = parse(content)
+        with suppress(TypeError, OverflowError, ValueError):  # what YAML holds and no cache
+            self._take(path, content).data = msgspec.msgpack.encode(data)
+        return data
+
+    def keep(self) -> None:
+        """Hand the notes to the cache, for the next run."""
+        if self._changed:
+            self._cache.put(
+                _KIND, {self._key: {path: note for path, note in self._notes.items() if self._settled(note)}}
+            )
+            self._changed = False
+
+    def _take(self, path: str, content: bytes) -> Note:
+        digest = hashlib.sha256(content).digest()
+        status = self._statuses.get(path)
+        if status is None:
+            return Note(0, 0, 0, digest)
+        note = Note(status.st_ino, status.st_size, status.st_mtime_ns, digest)
+        if len(content) == status.st_size:
+            self._notes[path] = note
+            self._changed = True
+        return note
+
+    def _is_same(self, path: str, note: Note) -> bool:
+        status = self._statuses.get(path)
+        return status is not None and (status.st_ino, status.st_size, status.st_mtime_ns) == (
+            note.inode,
+            note.size,
+            note.modified,
+        )
+
+    def _settled(self, note: Note) -> bool:
+        """Tell whether the file could not have been written again without its time telling: clocks of disks tick."""
+        tick = 2_000_000_000 if note.modified % 1_000_000_000 == 0 else 20_000_000
+        return note.modified < self._begun - tick

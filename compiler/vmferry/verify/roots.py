@@ -1,0 +1,143 @@
+"""Builds a root and looks at it: a function of the files that it reads, so that what was found can be kept."""
+
+import hashlib
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from vmferry.layout.compiled import Kustomization, Tree
+from vmferry.layout.names import KUSTOMIZATION_FILES, LOCAL
+from vmferry.layout.objects import Issue, is_object, key_of, parse
+from vmferry.model.finding import Finding
+from vmferry.verify.card import Card, card
+from vmferry.verify.kustomize import BUILD_FAILS, Build, timed
+from vmferry.verify.schemas import Schemas
+
+_UNSYNCED = "bases/"  # what no engine is pointed at, but overlays build upon
+
+
+class Job(NamedTuple):
+    """A root to look at. ``listed``: its files, if it is no more than a list of vmferry's own."""
+
+    root: str
+    listed: tuple[str, ...] | None
+
+
+class Work(NamedTuple):
+    """What all jobs on a tree need."""
+
+    tree: Tree
+    schemas: Schemas
+
+
+class Outcome(NamedTuple):
+    """What came of a job: an encoded `Card`, or why there is none; ``seconds`` is how long kustomize took."""
+
+    root: str
+    seconds: float
+    card: bytes = b""
+    findings: tuple[Finding, ...] = ()
+    issues: tuple[Issue, ...] = ()
+
+
+def look(work: Work, job: Job) -> Outcome:
+    """Return what is found of one root. Raises SpecError for a schema that cannot be used, and without kustomize."""
+    if job.listed is not None and (documents := _documents(work.tree, job.listed)) is not None:
+        return Outcome(job.root, 0.0, _encoded(card(work.tree, work.schemas, job.root, documents)))
+    return examine(work, timed(work.tree.top, job.root))
+
+
+def examine(work: Work, build: Build) -> Outcome:
+    """Return what is found of a root that kustomize built, or could not build."""
+    if build.error is not None:
+        return Outcome(build.directory, build.seconds, findings=build.error.findings)
+    try:
+        documents = parse(build.output)
+    except ValueError as error:
+        message = f"`{build.directory}`: the output of kustomize is not YAML: {error}"
+        remedy = "look for text that only looks like YAML in the root's local/ component"
+        file = work.tree.kustomizations[build.directory].file
+        return Outcome(build.directory, build.seconds, issues=(Issue(BUILD_FAILS, message, remedy, file=file),))
+    return Outcome(build.directory, build.seconds, _encoded(card(work.tree, work.schemas, build.directory, documents)))
+
+
+def listed(tree: Tree, root: str, owned: Mapping[str, Set[str]]) -> tuple[str, ...] | None:
+    """Return the files of a base that does no more than list them, None for any other root.
+
+    All of them are as vmferry wrote them, so that every reader reads the same, and kustomize has nothing to do but to
+    print them again. What an engine is pointed at is never taken for one: that is built as the engine builds it.
+    """
+    kustomization = tree.kustomizations[root]
+    if not root.startswith(_UNSYNCED) or kustomization.data.keys() != {"apiVersion", "kind", "resources"}:
+        return None
+    files = [kustomization.file]
+    for name in kustomization.data["resources"] or ():
+        if not isinstance(name, str) or "/" in name:
+            return None
+        files.append(f"{root}/{name}")
+    unedited = all(tree.notes.digest(file).hex() in owned.get(file, ()) for file in files)
+    return tuple(files[1:]) if unedited else None
+
+
+def inputs(tree: Tree, root: str, kustomize: str) -> bytes:
+    """Return a digest of every file that building a root can read, and of the ``kustomize`` that would read them."""
+    digest = hashlib.sha256(f"{root}\0{kustomize}\0".encode(errors="surrogateescape"))
+    for file in sorted(_files(tree, root)):
+        digest.update(file.encode(errors="surrogateescape") + b"\0" + tree.notes.digest(file))
+    return digest.digest()
+
+
+def _files(tree: Tree, root: str) -> set[str]:
+    """Return every file that a root can read, or more: whatever in a kustomization looks like a path."""
+    found: set[str] = set()
+    waiting, seen = [root], {root}
+    while waiting:
+        directory = waiting.pop()
+        kustomization = tree.kustomizations[directory]
+        found.add(kustomization.file)
+        for path in _mentioned(kustomization):
+            if path in tree.kustomizations and path not in seen:
+                seen.add(path)
+                waiting.append(path)
+            elif path in tree.statuses:
+                found.add(path)
+        if LOCAL in directory.split("/"):  # its user may have kustomize read files in ways that are not known here
+            found |= {file for file in tree.files if file.startswith(f"{directory}/")}
+    return found
+
+
+def _mentioned(kustomization: Kustomization) -> Iterator[str]:
+    waiting: list[Any] = list(kustomization.data.values())
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
+        elif isinstance(each, str) and "\n" not in each:
+            for text in {each, each.rpartition("=")[2]}:  # generators take files as key=path
+                yield posixpath.normpath(posixpath.join(kustomization.directory, text))
+
+
+def _documents(tree: Tree, files: Sequence[str]) -> list[Any] | None:
+    """Return the objects in files, None where kustomize would not simply print them one after the other."""
+    found: list[Any] = []
+    for file in files:
+        if posixpath.basename(file) in KUSTOMIZATION_FILES:
+            return None
+        found += tree.documents(file)
+    if not all(map(is_object, found)) or any(obj["kind"].endswith("List") for obj in found):
+        return None
+    return found if found and len({key_of(obj) for obj in found}) == len(found) else None
+
+
+def _encoded(found: Card) -> bytes:
+    return msgspec.msgpack.encode(found)
+
+
+def reopened(directory: Path, prefix: str, schemas: Sequence[Path]) -> Work:
+    """Return what jobs need, in a process that does not have it yet."""
+    return Work(Tree(directory, prefix), Schemas(schemas))

@@ -1,22 +1,21 @@
 """The compiler as a library: load, resolve, emit, plan, write. The command line only renders what this returns."""
 
-import hashlib
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from vmferry import backends, files, policy
+from vmferry.backends.inputs import digests
 from vmferry.check import Checked, check
 from vmferry.load.project import ASSIGNMENTS
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.finding import Finding, SpecError
-from vmferry.model.manifest import INFRA_LOCK
 from vmferry.output import tree
 from vmferry.output.complete import Ledger
 from vmferry.output.render import check_owner, render
-from vmferry.placed import around, last_merge, not_in_git, unfinished_merge
+from vmferry.placed import around, last_merge, left_by_merge, not_in_git, unfinished_merge
 from vmferry.yaml.write import dump
 
 __all__ = [
@@ -29,6 +28,9 @@ __all__ = [
     "untracked",
     "write",
 ]
+
+_WHOLLY_OURS = ("bases/", "infra/", "clusters/")
+"""Folders of a tree in which hardly a user has files."""
 
 _HEADER = (
     "Written by `vmferry compile` and committed: which VM is in which move group, and what prepared VMs look like.\n"
@@ -66,7 +68,7 @@ def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force
     ledger = Ledger()
     emitted = ledger.passing(backends.emit(blueprint))
     planned = tuple(render(emitted, blueprint.name, blueprint.cluster.name, blueprint.external_nads))
-    changes = _plan(root, planned, _inputs(blueprint), force=force)
+    changes = _plan(root, planned, digests(blueprint), force=force)
     # again: another one's may have come while this one waited for its turn
     check_owner(root, blueprint.name, blueprint.cluster.name)
     ledger.check(blueprint)
@@ -88,13 +90,18 @@ def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force
 
 def _plan(root: Path, planned: tuple[tree.Planned, ...], inputs: dict[str, str], *, force: bool) -> tree.Changes:
     """Return what compiling changes. Git may have put files together in a merge: nobody edited those by hand."""
-    merge = None if force else unfinished_merge(root)
+    unfinished = merge = None if force else unfinished_merge(root)
     changes = tree.plan(root, planned, inputs, force=force, merge=merge)
     if changes.conflicts and not force:
         places = [finding.where.file for finding in changes.conflicts if finding.where is not None]
         merge = last_merge(root, [Path(place).relative_to(root.resolve()).as_posix() for place in places])
         if merge is not None:
             changes = tree.plan(root, planned, inputs, merge=merge)
+    if unfinished is None and not changes.conflicts:
+        left = left_by_merge(root, [path for path in changes.kept if path.startswith(_WHOLLY_OURS)])
+        if left is not None:
+            merge = tree.Merge({**(merge.owned if merge else {}), **left.owned}, merge.merged if merge else frozenset())
+            changes = tree.plan(root, planned, inputs, force=force, merge=merge)
     return changes
 
 
@@ -151,18 +158,3 @@ def assignments_path(spec: Path) -> Path | None:
     if str(spec) == "-":
         return None
     return (spec if spec.is_dir() else spec.parent) / ASSIGNMENTS
-
-
-def _inputs(blueprint: Blueprint) -> dict[str, str]:
-    """Return the digest of what each lock's files were made from."""
-    target = (blueprint.name, blueprint.cluster, blueprint.gitops, blueprint.forklift)
-    inputs = {
-        phase.name: _digest((target, phase, [group for group in blueprint.groups if group.phase == phase.name]))
-        for phase in blueprint.phases
-    }
-    infra = (target, blueprint.sources, (*blueprint.hooks, *blueprint.scripts), blueprint.namespaces, blueprint.bridges)
-    return inputs | {INFRA_LOCK: _digest(infra)}
-
-
-def _digest(value: object) -> str:
-    return "sha256:" + hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()

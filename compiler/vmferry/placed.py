@@ -52,6 +52,26 @@ def last_merge(root: Path, paths: Collection[str]) -> Merge | None:
     return _merge(repository, sides, commit, paths) if sides else None
 
 
+def left_by_merge(root: Path, paths: Collection[str]) -> Merge | None:
+    """Return which of ``paths`` the last merge left of vmferry's files, though no lock lists them any more.
+
+    One side had another layout, or no longer what they are of. What a side has and does not own stays.
+    """
+    repository = _repository(root) if paths and root.is_dir() else None
+    sides, commit = repository.last_merge() if repository is not None else ([], None)
+    if repository is None or commit is None:
+        return None
+    try:
+        owned = [_owned(repository, side) for side in sides]
+        versions = [_versions(repository, side, paths) for side in sides]
+        result, listed = _versions(repository, commit, paths), _owned(repository, commit)
+    except SpecError:  # a clone that lacks some of it
+        return None
+    left = [path for path in result if path not in listed and any(path in version for version in versions)]
+    left = [path for path in left if _ours(path, versions, owned) and _is(repository, path, result[path])]
+    return Merge({path: frozenset((result[path][1],)) for path in left}, frozenset()) if left else None
+
+
 _Side = dict[str, tuple[str, str]]  # by path: git's name of a file, and the digest of its content
 
 

@@ -109,7 +109,7 @@ def group(*machines: Machine, **fields: Any) -> Group:
         "source": "vc1",
         "namespace": "web",
         "machines": machines,
-        "layers": ("access", "volumes", "conversion", "machines"),
+        "layers": ("access", "conversion", "machines"),
     }
     return Group(**given | fields)
 

@@ -43,7 +43,7 @@ STEPS: dict[Method, tuple[Step, ...]] = {
         Step(name="migration", layers=("migration",), after=("plan",)),
     ),
     "job": (
-        Step(name="convert", layers=("access", "volumes", "conversion")),
+        Step(name="convert", layers=("access", "conversion")),
         Step(name="machines", layers=("machines",), after=("convert",)),
     ),
     "image": (

@@ -141,10 +141,12 @@ def test_every_application_is_in_the_project_and_goes_where_it_allows() -> None:
         assert obj["spec"]["destination"].get("namespace", "web") in allowed
 
 
-def test_objects_of_a_phase_are_in_its_part_and_lock() -> None:
+def test_objects_of_a_group_are_in_its_phases_part_and_in_its_own_file_and_lock() -> None:
     for item in emitted():
         if not isinstance(item, Resource):
             continue
         path = item.object["spec"].get("source", {}).get("path", "")
         if path.startswith("gitops/overlays/stateful/"):
-            assert (item.directory, item.lock) == ("clusters/prod-a/stateful", "stateful")
+            group = path.split("/")[-2]
+            assert (item.directory, item.file) == ("clusters/prod-a/stateful", f"{group}.yaml")
+            assert (item.lock, item.listed) == (f"stateful/{group}", "stateful")

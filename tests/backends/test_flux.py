@@ -71,12 +71,14 @@ def test_the_entry_point_syncs_itself_and_every_part() -> None:
     }
 
 
-def test_objects_of_a_phase_are_in_its_part_and_lock() -> None:
+def test_objects_of_a_group_are_in_its_phases_part_and_in_its_own_file_and_lock() -> None:
     for item in emitted():
         assert isinstance(item, Resource)
         path = item.object["spec"].get("path", "")
         if path.startswith("./gitops/overlays/stateful/"):
-            assert (item.directory, item.lock) == ("clusters/prod-a/stateful", "stateful")
+            group = path.split("/")[-2]
+            assert (item.directory, item.file) == ("clusters/prod-a/stateful", f"{group}.yaml")
+            assert (item.lock, item.listed) == (f"stateful/{group}", "stateful")
 
 
 def test_nothing_but_kustomizations_is_deleted_with_a_kustomization() -> None:

@@ -324,9 +324,12 @@ def test_every_attempt_is_a_migration_of_its_own_without_cutover() -> None:
 
 
 def test_plan_and_migration_are_in_layers_of_their_own() -> None:
-    where = {item.object["kind"]: (item.directory, item.lock) for item in emitted() if isinstance(item, Resource)}
-    assert where["Plan"] == where["NetworkMap"] == ("bases/stateless/stateless-01/plan", "stateless")
-    assert where["Migration"] == ("bases/stateless/stateless-01/migration", "stateless")
+    items = [item for item in emitted() if isinstance(item, Resource)]
+    where = {item.object["kind"]: (item.directory, item.file) for item in items}
+    assert where["Plan"] == where["NetworkMap"] == where["StorageMap"]
+    assert where["Plan"] == ("bases/stateless/stateless-01/plan", "_group.yaml")
+    assert where["Migration"] == ("bases/stateless/stateless-01/migration", "_group.yaml")
+    assert {item.lock for item in items if item.directory.startswith("bases/")} == {"stateless/stateless-01"}
 
 
 def test_references_resolve_within_what_is_emitted() -> None:

@@ -77,9 +77,10 @@ def test_every_object_fits_its_schema() -> None:
         schemas.assert_fits(obj)
 
 
-def test_objects_lie_in_the_machines_layer_of_their_group() -> None:
+def test_objects_lie_in_the_machines_layer_of_their_group_in_the_file_of_their_vm() -> None:
     items = [item for item in kubevirt.emit(blueprint(group(machine()))) if isinstance(item, Resource)]
-    assert {(item.directory, item.lock) for item in items} == {("bases/stateful/stateful-01/machines", "stateful")}
+    [place] = {(item.directory, item.file, item.lock) for item in items}
+    assert place == ("bases/stateful/stateful-01/machines", f"{machine().target_name}.yaml", "stateful/stateful-01")
 
 
 def test_groups_of_other_paths_have_no_virtual_machine() -> None:

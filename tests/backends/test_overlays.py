@@ -40,11 +40,10 @@ def test_every_step_is_a_root_of_its_layers_and_the_phases_component() -> None:
     root = roots(emitted())["overlays/stateful/stateful-01/convert"]
     assert root.resources == (
         "bases/stateful/stateful-01/access",
-        "bases/stateful/stateful-01/volumes",
         "bases/stateful/stateful-01/conversion",
     )
     assert root.components == ("components/stateful",)
-    assert (root.lock, root.local) == ("stateful", True)
+    assert (root.lock, root.local) == ("stateful/stateful-01", True)
 
 
 def test_a_planned_group_has_no_root() -> None:

@@ -121,7 +121,7 @@ def test_every_object_fits_its_schema(variant: str) -> None:
         schemas.assert_fits(obj)
 
 
-def test_config_and_workload_are_layers_of_their_own_in_the_lock_of_the_phase() -> None:
+def test_config_and_workload_are_layers_of_their_own_in_the_lock_of_the_group() -> None:
     items = compile_(changed(replicas=1), state=(DATA,))
     places = {(item.object["kind"], item.directory.rpartition("/")[2]) for item in items if isinstance(item, Resource)}
     assert places == {
@@ -131,7 +131,7 @@ def test_config_and_workload_are_layers_of_their_own_in_the_lock_of_the_phase() 
         ("Service", "workload"),
         ("NetworkPolicy", "workload"),
     }
-    assert {item.lock for item in items} == {"stateless"}
+    assert {item.lock for item in items} == {"stateless/stateless-01"}
 
 
 def test_nothing_runs_before_cutover() -> None:

@@ -1019,7 +1019,7 @@ def bastion(folder: Path, *arguments: str, subjects: tuple[Machine, ...] = (IMAG
 
 def test_script_lies_beside_the_groups_layers() -> None:
     found = bastion_file(blueprint(group(IMAGES)))
-    assert (found.path, found.lock) == ("bases/stateful/stateful-01/bastion.sh", "stateful")
+    assert (found.path, found.lock) == ("bases/stateful/stateful-01/bastion.sh", "stateful/stateful-01")
 
 
 def test_group_without_images_needs_no_script() -> None:

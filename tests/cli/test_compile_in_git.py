@@ -70,11 +70,11 @@ def test_assignments_that_git_does_not_have_are_an_error(repository: Path) -> No
 
 def test_files_that_gitignore_keeps_out_are_errors(repository: Path) -> None:
     write(repository / ".gitignore", "*.lock\n")
-    git(repository, "rm", "--quiet", "--cached", "gitops/locks/first.lock")
+    git(repository, "rm", "--quiet", "--cached", "gitops/locks/first/first-01.lock")
     git(repository, "add", "--all")
     result = check(repository)
     assert result.code == 1
-    assert "first.lock is not in git" in result.out
+    assert "first-01.lock is not in git" in result.out
     assert ".gitignore" in result.out
 
 

@@ -288,7 +288,7 @@ def tree(tmp_path: Path) -> Path:
     reason="neither kustomize nor kubectl is installed",
 )
 def test_verify_gives_every_format(tree: Path, validate: Callable[[Any], None]) -> None:
-    for path in tree.rglob("plan-*.yaml"):
+    for path in tree.glob("bases/*/*/plan/_group.yaml"):
         path.unlink()
     results = {style: vmferry("verify", tree, "--format", style) for style in FORMATS}
     assert {result.code for result in results.values()} == {1}
@@ -301,7 +301,7 @@ def test_verify_gives_every_format(tree: Path, validate: Callable[[Any], None]) 
 
 @pytest.mark.parametrize("style", FORMATS)
 def test_verify_says_in_the_format_asked_for_that_a_lock_cannot_be_read(tree: Path, style: str) -> None:
-    for lock in (tree / "locks").iterdir():
+    for lock in (tree / "locks").rglob("*.lock"):
         lock.write_text("{")
     result = vmferry("verify", tree, "--format", style)
     assert result.code == 1

@@ -725,7 +725,7 @@ MUTATIONS = (
     Mutation(
         "Argo CD stops what Kueue lets go",
         ARGOCD,
-        "[_QUEUED] if _queues(blueprint) else []",
+        "[_QUEUED] if queues(blueprint) else []",
         "[]",
     ),
     Mutation(
@@ -780,8 +780,8 @@ MUTATIONS = (
     Mutation(
         "Argo CD deletes what an Application applied when that goes",
         ARGOCD,
-        "object=_root(blueprint, point),",
-        'object=(obj := _root(blueprint, point)) | {"metadata": obj["metadata"] | {"finalizers": [FINALIZER]}},',
+        "point, _root(blueprint, point))",
+        'point, (obj := _root(blueprint, point)) | {"metadata": obj["metadata"] | {"finalizers": [FINALIZER]}})',
     ),
     Mutation(
         "an Application belongs to a project that nothing makes",

@@ -58,6 +58,10 @@ def load(path: Path) -> Any:
     return yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
 
 
+def documents(path: Path) -> list[Any]:
+    return list(yaml.load_all(path.read_bytes(), Loader=yaml.CSafeLoader))
+
+
 @cache
 def manifests(example: Path) -> tuple[Object, ...]:
     """Return every object in the bases and the infra of an example's committed output."""
@@ -67,7 +71,7 @@ def manifests(example: Path) -> tuple[Object, ...]:
         for path in sorted((example / "gitops" / part).rglob("*.yaml"))
         if path.name != "kustomization.yaml"
     ]
-    return tuple(load(path) for path in files)
+    return tuple(obj for path in files for obj in documents(path))
 
 
 def of_kind(kind: str) -> dict[str, Object]:
@@ -178,7 +182,8 @@ def test_acme_argocd_is_acme_with_another_engine() -> None:
 def test_each_engine_has_its_own_entry_points() -> None:
     def kinds(name: str) -> set[str]:
         files = (EXAMPLES / name / "gitops" / "clusters").rglob("*.yaml")
-        return {load(path)["apiVersion"].partition("/")[0] for path in files} - {"kustomize.config.k8s.io"}
+        versions = {obj["apiVersion"] for path in files for obj in documents(path)}
+        return {each.partition("/")[0] for each in versions} - {"kustomize.config.k8s.io"}
 
     assert kinds("acme") == {"kustomize.toolkit.fluxcd.io", "source.toolkit.fluxcd.io"}
     assert kinds("acme-argocd") == {"argoproj.io"}

@@ -12,12 +12,20 @@ from vmferry.model.finding import Finding, SpecError
 
 A, B = "a" * 64, "b" * 64
 LOCK = Lock(
-    name="dev-test",
+    name="dev-test/dev-test-01",
     inputs="sha256:12",
     files={"overlays/z.yaml": B, "bases/a b.yaml": A},
     seeds={"overlays/local/kustomization.yaml": A},
 )
 TEXT = render(LOCK).decode()
+FORMER = (
+    "# vmferry lock v1\n"
+    "# check from the top of the tree: sha256sum -c locks/dev-test.lock\n"
+    "# phase: dev-test\n"
+    "# inputs: sha256:12\n"
+    f"{A}  bases/a.yaml\n"
+)
+"""What an earlier vmferry wrote: one lock for each phase."""
 
 
 def refused(raw: str | bytes) -> tuple[Finding, ...]:
@@ -32,15 +40,19 @@ def test_a_lock_reads_back_as_it_was_written() -> None:
 
 def test_a_lock_is_a_sorted_list_of_hashes_below_comments() -> None:
     expected = (
-        "# vmferry lock v1\n"
-        "# check from the top of the tree: sha256sum -c locks/dev-test.lock\n"
-        "# phase: dev-test\n"
+        "# vmferry lock v2\n"
+        "# check from the top of the tree: sha256sum -c locks/dev-test/dev-test-01.lock\n"
+        "# name: dev-test/dev-test-01\n"
         "# inputs: sha256:12\n"
         f"# seed: {A}  overlays/local/kustomization.yaml\n"
         f"{A}  bases/a b.yaml\n"
         f"{B}  overlays/z.yaml\n"
     )
     assert expected == TEXT
+
+
+def test_a_lock_of_an_earlier_vmferry_is_read() -> None:
+    assert parse(FORMER.encode(), "x") == Lock(name="dev-test", inputs="sha256:12", files={"bases/a.yaml": A})
 
 
 @pytest.mark.skipif(not shutil.which("sha256sum"), reason="needs sha256sum")
@@ -66,7 +78,7 @@ def test_a_merge_conflict_is_named_with_its_line() -> None:
     ("raw", "line", "why"),
     [
         (b"", 1, "does not begin"),
-        (b"# vmferry lock v2\n", 1, "does not begin"),
+        (b"# vmferry lock v3\n", 1, "does not begin"),
         (b"\xff\n", 1, "UTF-8"),
         (TEXT[:-1], 7, "end is missing"),
         (TEXT[:-20], 7, "end is missing"),
@@ -74,7 +86,8 @@ def test_a_merge_conflict_is_named_with_its_line() -> None:
         (TEXT + f"{A} *bases/binary.yaml\n", 8, "not vmferry's"),
         (TEXT + f"{A[1:]}  short.yaml\n", 8, "not vmferry's"),
         (TEXT + f"{A}  bases/a b.yaml\n", 8, "listed twice"),
-        (TEXT.replace("# phase: dev-test\n", ""), 1, "# phase:"),
+        (TEXT.replace("# name: dev-test/dev-test-01\n", ""), 1, "# name:"),
+        (FORMER.replace("# phase: dev-test\n", ""), 1, "# phase:"),
         (TEXT.replace("# inputs: sha256:12\n", ""), 1, "# inputs:"),
     ],
 )
@@ -119,9 +132,10 @@ def test_what_is_left_of_a_damaged_lock_leaves_out_unsafe_paths() -> None:
 
 
 def test_names_and_paths_of_locks_belong_together() -> None:
-    assert lock_name(lock_path("_infra")) == "_infra"
-    assert lock_name("locks/a/b.lock") is lock_name("locks/.lock") is lock_name("bases/a.lock") is None
-    for name in ("", "..", "a/b", ".hidden", "a b"):
+    for name in ("_infra", "dev-test/dev-test-01", "_infra/web"):
+        assert lock_name(lock_path(name)) == name
+    assert lock_name("locks/a/b/c.lock") is lock_name("locks/.lock") is lock_name("bases/a.lock") is None
+    for name in ("", "..", "a/b/c", "a/", "../b", ".hidden", "a/.hidden", "a b"):
         with pytest.raises(SpecError, match="VMF611"):
             lock_path(name)
 

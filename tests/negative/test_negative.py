@@ -163,7 +163,7 @@ def test_mac_that_looks_like_a_sexagesimal_number_stays_as_it_is(tmp_path: Path)
         "     disks: [{size: 1Gi, datastore: ds1}], nics: [{network: lan, mac: 10:20:30:40:50:51}]}\n"
     )
     assert vmferry("compile", tmp_path, "--out", tmp_path / "out").code == 0
-    [machine] = (tmp_path / "out").rglob("virtualmachine-web-01.yaml")
+    [machine] = (tmp_path / "out").rglob("machines/web-01.yaml")
     assert 'macAddress: "10:20:30:40:50:51"\n' in machine.read_text()
 
 

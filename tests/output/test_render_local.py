@@ -109,7 +109,7 @@ def _as_compiled(top: Path, file: Path, content: bytes, without: Path) -> None:
     without.unlink()
     without.parent.rmdir()
     place = file.relative_to(top).as_posix()
-    for lock in top.glob("locks/*.lock"):
+    for lock in top.rglob("*.lock"):
         lines = [line for line in lock.read_text().splitlines() if not line.endswith(f"  {without.relative_to(top)}")]
         digest = hashlib.sha256(content).hexdigest()
         lines = [f"{digest}  {place}" if line.endswith(f"  {place}") else line for line in lines]

@@ -33,5 +33,5 @@ def as_before(top: Path, file: Path, content: bytes) -> None:
     """Have a file be as an earlier vmferry wrote it, and its lock agree."""
     was, now = (hashlib.sha256(each).hexdigest() for each in (file.read_bytes(), content))
     file.write_bytes(content)
-    for lock in top.glob("locks/*.lock"):
+    for lock in top.rglob("*.lock"):
         lock.write_text(lock.read_text().replace(was, now))

@@ -366,7 +366,7 @@ def test_paths_that_are_not_safe_everywhere_are_refused(root: Path, paths: list[
     assert not root.parent.exists()
 
 
-@pytest.mark.parametrize("locks", [["../x"], ["a/b"], [""], ["a", "A"]])
+@pytest.mark.parametrize("locks", [["../x"], ["a/b/c"], ["a/../b"], ["a/"], [""], ["a", "A"], ["a/b", "A/b"]])
 def test_locks_that_are_not_safe_everywhere_are_refused(root: Path, locks: list[str]) -> None:
     files = [Planned(f"f{number}", b"", lock) for number, lock in enumerate(locks)]
     with pytest.raises(SpecError, match="VMF611"):

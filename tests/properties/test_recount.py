@@ -101,9 +101,11 @@ def changed(files: dict[str, bytes], kind: str, change: Change) -> dict[str, byt
     """Return the files with a change in the first object of a kind; None takes the object out."""
     for path, content in sorted(files.items()):
         if f"\nkind: {kind}\n".encode() in content:
-            obj = change(deepcopy(yaml.safe_load(content)))
-            rest = {name: text for name, text in files.items() if name != path}
-            return rest if obj is None else rest | {path: yaml.safe_dump(obj).encode()}
+            documents = list(yaml.safe_load_all(content))
+            at = next(number for number, each in enumerate(documents) if each["kind"] == kind)
+            obj = change(documents.pop(at))
+            documents[at:at] = [] if obj is None else [obj]
+            return files | {path: yaml.safe_dump_all(documents).encode()}
     raise AssertionError(f"there is no {kind}")
 
 
@@ -193,7 +195,7 @@ def test_a_vm_in_two_groups_is_found(files: tuple[dict[str, bytes], bytes]) -> N
     [path] = [
         path for path, text in manifests.items() if b"\nkind: VirtualMachine\n" in text and b"name: vm-4\n" in text
     ]
-    twice = manifests | {"bases/p0/another/machines/virtualmachine-vm-4.yaml": manifests[path]}
+    twice = manifests | {"bases/p0/another/machines/vm-4.yaml": manifests[path]}
     found = "\n".join(counted(twice, assignments))
     assert "VirtualMachines: too many" in found
     assert "vm-4 is in group another" in found

@@ -15,8 +15,8 @@ TABLE: dict[Method, dict[Stage, list[tuple[str, tuple[str, ...]]]]] = {
     "job": {
         "planned": [],
         "prepared": [("convert", ("access",))],
-        "migrating": [("convert", ("access", "volumes", "conversion"))],
-        "cutover": [("convert", ("access", "volumes", "conversion")), ("machines", ("machines",))],
+        "migrating": [("convert", ("access", "conversion"))],
+        "cutover": [("convert", ("access", "conversion")), ("machines", ("machines",))],
     },
     "image": {
         "planned": [],
@@ -81,7 +81,7 @@ def test_the_target_runs_from_cutover_on_and_a_group_is_frozen_from_prepared_on(
 
 
 def test_layers_that_would_be_empty_are_left_out() -> None:
-    assert at("image", "cutover", template=True).layers == ("volumes",)
+    assert at("image", "cutover", template=True).layers == ("volumes", "images")
     bare = {"application": {"image": "registry.example.com/app:1.4.2"}, "path": "rebuild", "method": None}
     assert group(resolved(vm(**bare)), "first-01").layers == ("workload",)
 

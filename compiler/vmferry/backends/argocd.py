@@ -6,7 +6,8 @@ from typing import Any
 from vmferry.backends import entry_points
 from vmferry.backends.argocd_health import health
 from vmferry.backends.entry_points import EntryPoint, Part
-from vmferry.backends.metadata import base, head
+from vmferry.backends.metadata import head
+from vmferry.backends.places import base
 from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint, Group
 from vmferry.model.manifest import INFRA_LOCK, Item, KubeObject, Resource
@@ -53,7 +54,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
         rank = 0 if part.lock == INFRA_LOCK else 1
         yield Resource(directory=entry, object=_part(blueprint, part, rank))
         for point in part.points:
-            yield Resource(directory=part.directory, object=_root(blueprint, point), lock=part.lock)
+            yield entry_points.placed(part, point, _root(blueprint, point))
     if any(group.path == "forklift" for group in blueprint.groups):
         yield from health(namespace(blueprint))
 
@@ -86,7 +87,7 @@ def _project(blueprint: Blueprint) -> KubeObject:
     }
 
 
-def _queues(blueprint: Blueprint) -> bool:
+def queues(blueprint: Blueprint) -> bool:
     """Return whether Kueue starts any conversion Job; one that it began with stays its own."""
     machines = (machine for group in blueprint.groups for machine in group.machines)
     begun = any(machine.conversion is not None and machine.conversion.queue is not None for machine in machines)
@@ -175,6 +176,6 @@ def _application(
                     "backoff": {"duration": "10s", "factor": 2, "maxDuration": "5m"},
                 },
             },
-            "ignoreDifferences": [*_IGNORED, *([_QUEUED] if _queues(blueprint) else [])],
+            "ignoreDifferences": [*_IGNORED, *([_QUEUED] if queues(blueprint) else [])],
         },
     }

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from vmferry.backends.metadata import VM_LABEL, base, head
+from vmferry.backends.metadata import VM_LABEL, head
+from vmferry.backends.places import of_machine
 from vmferry.backends.vcenter import conversion, conversion_secret
 from vmferry.kube import kinds, versions
 from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
 from vmferry.model.facts import HttpImage, RegistryImage
-from vmferry.model.manifest import Item, KubeObject, Resource
+from vmferry.model.manifest import Item, KubeObject
 
 BIND_IMMEDIATELY = {"cdi.kubevirt.io/storage.bind.immediate.requested": "true"}
 """Makes CDI fill a WaitForFirstConsumer volume before a VM runs (CDI doc/waitforfirstconsumer-storage-handling.md).
@@ -26,7 +27,7 @@ _KEEP = {"cdi.kubevirt.io/storage.deleteAfterCompletion": "false"}
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
-    """Yield the volumes layer of every virt-v2v group.
+    """Yield the volumes of every virt-v2v group, and what names golden images.
 
     A shared disk has one DataVolume, its owner's; a clone has none, since its VM's dataVolumeTemplates are.
     """
@@ -34,8 +35,19 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
         if group.path != "virt-v2v":
             continue
         for machine in group.machines:
-            for obj in _volumes(blueprint, group, machine):
-                yield Resource(directory=base(group, "volumes"), object=obj, lock=group.phase)
+            if machine.clone_of is not None:
+                continue
+            for disk in machine.disks:
+                if disk.owner:
+                    volume = _data_volume(blueprint, group, machine, disk)
+                    yield of_machine(group, volume_layer(group), machine, volume)
+                if machine.golden:
+                    yield of_machine(group, "images", machine, _data_source(blueprint, group, machine, disk))
+
+
+def volume_layer(group: Group) -> str:
+    """Return the layer of a group's volumes: a Job that fills them is in one with them."""
+    return "conversion" if group.method == "job" else "volumes"
 
 
 def storage(disk: MachineDisk) -> dict[str, Any]:
@@ -48,16 +60,6 @@ def storage(disk: MachineDisk) -> dict[str, Any]:
     }
 
 
-def _volumes(blueprint: Blueprint, group: Group, machine: Machine) -> Iterator[KubeObject]:
-    if machine.clone_of is not None:
-        return
-    for disk in machine.disks:
-        if disk.owner:
-            yield _data_volume(blueprint, group, machine, disk)
-        if machine.golden:
-            yield _data_source(blueprint, group, machine, disk)
-
-
 def _data_volume(blueprint: Blueprint, group: Group, machine: Machine, disk: MachineDisk) -> KubeObject:
     return {
         **head(
@@ -66,7 +68,7 @@ def _data_volume(blueprint: Blueprint, group: Group, machine: Machine, disk: Mac
             disk.claim,
             machine.namespace,
             group=group,
-            layer="volumes",
+            layer=volume_layer(group),
             labels={VM_LABEL: machine.target_name},
             annotations=_ADOPT | APPLY_ONCE | _kept(blueprint, machine) | _binding(group, disk),
         ),
@@ -103,7 +105,7 @@ def _data_source(blueprint: Blueprint, group: Group, machine: Machine, disk: Mac
             disk.claim,
             machine.namespace,
             group=group,
-            layer="volumes",
+            layer="images",
             labels={VM_LABEL: machine.target_name},
         ),
         "spec": {"source": {"pvc": {"name": disk.claim, "namespace": machine.namespace}}},

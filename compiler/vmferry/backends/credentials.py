@@ -7,7 +7,7 @@ from vmferry.backends.durations import go_duration
 from vmferry.backends.metadata import head
 from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint, Credential
-from vmferry.model.manifest import INFRA_LOCK, KubeObject, Resource
+from vmferry.model.manifest import KubeObject, Resource
 from vmferry.model.spec import ExternalSecret
 
 KEYS = {
@@ -27,7 +27,6 @@ def resources(
     credential: Credential,
     directory: str,
     *,
-    lock: str = INFRA_LOCK,
     insecure: bool = False,
 ) -> Iterator[Resource]:
     """Yield what makes the Secret of ``credential``; nothing for one that exists already.
@@ -40,14 +39,12 @@ def resources(
         yield Resource(
             directory=directory,
             object={"apiVersion": kinds.SECRET.api_version, "kind": kinds.SECRET.name, "metadata": identity},
-            lock=lock,
             raw=credential.content,
         )
     elif credential.external is not None:
         yield Resource(
             directory=directory,
             object=_external_secret(blueprint, credential, credential.external, insecure),
-            lock=lock,
         )
 
 

@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from vmferry.backends import forklift
+from vmferry.backends.places import lock
+from vmferry.layout.names import file_of
 from vmferry.model.blueprint import Blueprint, Group, Step
-from vmferry.model.manifest import INFRA_LOCK
+from vmferry.model.manifest import INFRA_LOCK, KubeObject, Resource
 
 LONGEST_NAME = 63
 """Both engines write the name of their object into a label."""
@@ -42,6 +43,12 @@ class Part(Struct, frozen=True, kw_only=True):
 def overlay(group: Group, step: Step) -> str:
     """Return the directory of one step's root."""
     return f"overlays/{group.phase}/{group.name}/{step.name}"
+
+
+def placed(part: Part, point: EntryPoint, obj: KubeObject) -> Resource:
+    """Return the engine's object for a root, in its place: those of a group are in one file, which the group owns."""
+    file = file_of(point.group.name) if point.group is not None else None
+    return Resource(directory=part.directory, object=obj, lock=point.lock, file=file, listed=part.lock)
 
 
 def entry(blueprint: Blueprint) -> str:
@@ -155,7 +162,7 @@ def _steps(group: Group, names: _Names, infra: dict[str, str]) -> Iterator[Entry
             namespace=group.namespace,
             group=group,
             step=step,
-            lock=group.phase,
+            lock=lock(group),
         )
 
 
@@ -167,15 +174,20 @@ def _namespaces(group: Group) -> set[str]:
     return {group.namespace, *(nad.partition("/")[0] for nad in nads if nad is not None)}
 
 
-def _shards(blueprint: Blueprint, names: _Names, lock: str, text: str, points: Iterable[EntryPoint]) -> Iterator[Part]:
-    """Yield the parts of one lock. A dot before the number: no phase's name has one."""
+def _shards(
+    blueprint: Blueprint, names: _Names, folder: str, text: str, points: Iterable[EntryPoint]
+) -> Iterator[Part]:
+    """Yield the parts of one phase, or of the infrastructure; the lock of that name owns their lists.
+
+    A dot before the number: no phase's name has one.
+    """
     points = list(points)
     for number, start in enumerate(range(0, len(points), PART_SIZE), 1):
         suffix, dotted = (f"-{number}", f".{number}") if number > 1 else ("", "")
-        directory = f"{entry(blueprint)}/{lock}{dotted}"
+        directory = f"{entry(blueprint)}/{folder}{dotted}"
         yield Part(
             name=names.name(f"{text}{suffix}", directory),
             directory=directory,
-            points=tuple(replace(point, lock=lock) for point in points[start : start + PART_SIZE]),
-            lock=lock,
+            points=tuple(points[start : start + PART_SIZE]),
+            lock=folder,
         )

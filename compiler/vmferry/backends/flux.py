@@ -72,7 +72,7 @@ def namespace(blueprint: Blueprint) -> str:
 
 def _part(blueprint: Blueprint, part: Part) -> Iterator[Item]:
     for point in part.points:
-        yield Resource(directory=part.directory, object=_root(blueprint, point), lock=part.lock)
+        yield entry_points.placed(part, point, _root(blueprint, point))
 
 
 def _repository(blueprint: Blueprint) -> KubeObject:

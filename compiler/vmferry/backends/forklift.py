@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends import credentials, forklift_plan
-from vmferry.backends.metadata import APART_LABEL, GROUP_LABEL, MIGRATION_LABEL, PHASE_LABEL, base, head
+from vmferry.backends.metadata import APART_LABEL, GROUP_LABEL, MIGRATION_LABEL, PHASE_LABEL, head
+from vmferry.backends.places import of_group
 from vmferry.kube import kinds, versions
 from vmferry.kube.kinds import Kind
 from vmferry.model.blueprint import Blueprint, Group, HookPlan, Host, Machine, PlanOptions, SourcePlan
@@ -53,7 +54,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
             yield from _source(blueprint, source)
     for group in groups:
         yield from _plan_layer(blueprint, group)
-        yield _resource(group, "migration", migration(blueprint, group))
+        yield of_group(group, "migration", migration(blueprint, group))
 
 
 def used_sources(blueprint: Blueprint) -> list[SourcePlan]:
@@ -175,9 +176,9 @@ def _host(blueprint: Blueprint, source: SourcePlan, host: Host) -> KubeObject:
 
 
 def _plan_layer(blueprint: Blueprint, group: Group) -> Iterator[Item]:
-    yield _resource(group, "plan", _network_map(blueprint, group))
-    yield _resource(group, "plan", _storage_map(blueprint, group))
-    yield _resource(group, "plan", plan(blueprint, group))
+    yield of_group(group, "plan", _network_map(blueprint, group))
+    yield of_group(group, "plan", _storage_map(blueprint, group))
+    yield of_group(group, "plan", plan(blueprint, group))
 
 
 def _network_map(blueprint: Blueprint, group: Group) -> KubeObject:
@@ -374,7 +375,3 @@ def _known(blueprint: Blueprint, fields: dict[str, Any]) -> dict[str, Any]:
         and value not in ({}, [])
         and (key not in _FEATURES or versions.certain(blueprint.cluster.versions, _FEATURES[key]))
     }
-
-
-def _resource(group: Group, layer: str, obj: KubeObject) -> Resource:
-    return Resource(directory=base(group, layer), object=obj, lock=group.phase)

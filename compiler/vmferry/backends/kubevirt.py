@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends.cdi import BIND_IMMEDIATELY, storage
-from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, base, head, metadata
+from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, head, metadata
+from vmferry.backends.places import of_machine
 from vmferry.estate.cloud_init import seed
 from vmferry.kube import kinds
 from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic, Placement
-from vmferry.model.manifest import Item, KubeObject, Resource
+from vmferry.model.manifest import Item, KubeObject
 from vmferry.model.spec import Toleration
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -61,7 +62,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
             if machine.ports and not machine.golden and any(nic.nad is None for nic in machine.nics):
                 objects.append(_service(blueprint, group, machine, layer))
             for obj in objects:
-                yield Resource(directory=base(group, layer), object=obj, lock=group.phase)
+                yield of_machine(group, layer, machine, obj)
 
 
 def _virtual_machine(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:

@@ -22,6 +22,7 @@ LAYER_WAVES = {
     "migration": 2,
     "access": 0,
     "volumes": 1,
+    "images": 1,
     "conversion": 1,
     "machines": 3,
     "config": 0,
@@ -29,8 +30,8 @@ LAYER_WAVES = {
 }
 """Argo CD sync waves of the layers of a group: a group is one Application there.
 
-Volumes share the wave of their conversion: one that waits for its first consumer, the conversion's pod, is
-Progressing until then, and the next wave would never come.
+The layer `conversion` has the volumes, too, in one wave with what fills them: a volume that waits for its first
+consumer, the conversion's pod, is Progressing until then, and the next wave would never come.
 """
 
 
@@ -99,8 +100,3 @@ def metadata(
     if notes:
         result["annotations"] = dict(sorted(notes.items()))
     return result
-
-
-def base(group: Group, layer: str) -> str:
-    """Return the directory of one layer of a group's base."""
-    return f"bases/{group.phase}/{group.name}/{layer}"

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from vmferry.backends import credentials, forklift, forklift_plan
 from vmferry.backends.metadata import VM_LABEL, head
+from vmferry.backends.places import namespace_root, of_namespace
 from vmferry.backends.vcenter import source_plan
 from vmferry.backends.virt_v2v import CONVERSION_SCC
 from vmferry.kube import kinds
@@ -70,7 +71,6 @@ _OF_FORKLIFT = (
 def emit(blueprint: Blueprint) -> Iterator[Item]:
     """Yield every namespace with its shared objects, and the rights it takes to apply Forklift's objects."""
     for plan in blueprint.namespaces:
-        directory = f"infra/namespaces/{plan.name}"
         groups = [group for group in blueprint.groups if group.namespace == plan.name]
         for obj in (
             _namespace(blueprint, plan),
@@ -81,23 +81,22 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
             *_places(blueprint, plan),
             *(_network_policies(blueprint, plan, groups) if plan.isolate else ()),
         ):
-            yield Resource(directory=directory, object=obj)
+            yield of_namespace(plan.name, obj)
         for credential in plan.credentials:
             insecure = source_plan(blueprint, credential.source).vcenter.insecure_skip_verify
-            yield from credentials.resources(blueprint, credential, directory, insecure=insecure)
+            for item in credentials.resources(blueprint, credential, namespace_root(plan.name), insecure=insecure):
+                yield of_namespace(plan.name, item.object, raw=item.raw)
     if any(group.path == "forklift" for group in blueprint.groups):
         # Not beside the objects they are for: Flux tries a root out as a whole before it applies any of it.
         known = any(plan.name == blueprint.forklift.namespace for plan in blueprint.namespaces)
-        directory = f"infra/namespaces/{blueprint.forklift.namespace}" if known else "infra/cluster"
         for obj in _forklift_rights(blueprint):
-            yield Resource(directory=directory, object=obj)
+            elsewhere = Resource(directory="infra/cluster", object=obj)
+            yield of_namespace(blueprint.forklift.namespace, obj) if known else elsewhere
 
 
 def _namespace(blueprint: Blueprint, plan: NamespacePlan) -> KubeObject:
     labels = {**plan.labels, "kubernetes.io/metadata.name": plan.name}
-    return {
-        **head(kinds.NAMESPACE, blueprint, plan.name, labels=labels),
-    }
+    return head(kinds.NAMESPACE, blueprint, plan.name, labels=labels)
 
 
 def _quota(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:

@@ -10,10 +10,11 @@ import msgspec
 
 from vmferry.backends.metadata import head, metadata
 from vmferry.backends.names import fitted, suffixed
+from vmferry.backends.places import of_namespace
 from vmferry.kube import kinds
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, BridgePlan, Nad, NamespacePlan, SmokePair
-from vmferry.model.manifest import Item, KubeObject, Resource
+from vmferry.model.manifest import Item, KubeObject, Resource, namespace_lock
 from vmferry.model.spec import (
     BridgeNetwork,
     ExistingNad,
@@ -37,13 +38,10 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
     for plan in blueprint.namespaces:
         for nad in plan.nads:
             if not isinstance(nad.network.target, PodNetwork | ExistingNad | IgnoredNetwork):
-                yield Resource(
-                    directory=f"infra/namespaces/{plan.name}",
-                    object=_definition(blueprint, plan.name, nad),
-                )
+                yield of_namespace(plan.name, _definition(blueprint, plan.name, nad))
         for pair in plan.smoke:
             for machine in _pair(blueprint, plan, pair):
-                yield Resource(directory=f"infra/smoke/{plan.name}", object=machine)
+                yield Resource(directory=f"infra/smoke/{plan.name}", object=machine, lock=namespace_lock(plan.name))
     for bridge in blueprint.bridges:
         yield Resource(directory="infra/cluster", object=_node_policy(blueprint, bridge))
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from vmferry.backends.entry_points import overlay
 from vmferry.backends.forklift import migration_name
-from vmferry.backends.metadata import MIGRATION_LABEL, base, head
+from vmferry.backends.metadata import MIGRATION_LABEL, head
+from vmferry.backends.places import base, lock
 from vmferry.kube import kinds, versions
 from vmferry.kube.kinds import Kind
 from vmferry.model.blueprint import Blueprint, Group, Machine, Step
@@ -35,7 +36,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
                 resources=tuple(base(group, layer) for layer in step.layers),
                 components=(f"components/{group.phase_kind}",),
                 patches=tuple(_patches(blueprint, group, step)),
-                lock=group.phase,
+                lock=lock(group),
                 local=True,
             )
 

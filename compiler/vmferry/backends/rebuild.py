@@ -10,8 +10,9 @@ from decimal import Decimal
 from posixpath import normpath
 from typing import Any
 
-from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, base, head
+from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, head
 from vmferry.backends.names import suffixed
+from vmferry.backends.places import of_machine
 from vmferry.kube import kinds
 from vmferry.kube.kinds import Kind
 from vmferry.kube.quantity import format_size, parse_duration, parse_size
@@ -67,7 +68,7 @@ class _Rebuilt:
         return self.application.kind == "StatefulSet" and volume.access_mode != "ReadWriteMany"
 
     def _resource(self, layer: str, obj: KubeObject) -> Resource:
-        return Resource(directory=base(self.group, layer), object=obj, lock=self.group.phase)
+        return of_machine(self.group, layer, self.machine, obj)
 
     def _head(self, kind: Kind, name: str, layer: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
         return head(

@@ -10,13 +10,14 @@ from urllib.parse import unquote, urlsplit
 from vmferry.backends.cdi import APPLY_ONCE
 from vmferry.backends.guest_network import linux_interfaces, windows_addresses
 from vmferry.backends.kubevirt import toleration
-from vmferry.backends.metadata import VM_LABEL, base, head
+from vmferry.backends.metadata import VM_LABEL, head
+from vmferry.backends.places import lock, of_group, of_machine
 from vmferry.backends.vcenter import conversion, conversion_secret, libvirt_location
 from vmferry.kube import kinds
 from vmferry.kube.kinds import Kind
 from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
-from vmferry.model.manifest import File, Item, KubeObject, Resource
+from vmferry.model.manifest import File, Item, KubeObject
 
 HOLDS_DATA = 42
 NOT_SHUT_OFF = 43
@@ -109,10 +110,9 @@ def _jobs(blueprint: Blueprint, group: Group) -> Iterator[Item]:
     if not machines:
         return
     for obj in _access(blueprint, group, machines):
-        yield Resource(directory=base(group, "access"), object=obj, lock=group.phase)
+        yield of_group(group, "access", obj)
     for machine in machines:
-        job = _job(blueprint, group, machine)
-        yield Resource(directory=base(group, "conversion"), object=job, lock=group.phase)
+        yield of_machine(group, "conversion", machine, _job(blueprint, group, machine))
 
 
 def _access(blueprint: Blueprint, group: Group, machines: list[Machine]) -> Iterator[KubeObject]:
@@ -401,7 +401,7 @@ def _bastion(blueprint: Blueprint, group: Group) -> Iterator[Item]:
     lines += [_bastion_machine(blueprint, machine) for machine in machines]
     lines.append("finish\n")
     path = f"bases/{group.phase}/{group.name}/bastion.sh"
-    yield File(path=path, content="\n".join(lines).encode(), lock=group.phase)
+    yield File(path=path, content="\n".join(lines).encode(), lock=lock(group))
 
 
 def _is_image(disk: MachineDisk) -> bool:

@@ -1,7 +1,8 @@
 """Reads and writes lock files: which files vmferry owns, their hashes, and the digest of what they came from.
 
-A lock is what `sha256sum` prints, so that `sha256sum -c locks/dev-test.lock` checks it from the top of the
-tree, with comment lines on top for what else vmferry has to remember.
+A lock is what `sha256sum` prints, so that `sha256sum -c locks/dev-test/dev-test-01.lock` checks it from the top of
+the tree, with comment lines on top for what else vmferry has to remember. There is one for each group, so that pull
+requests which move two groups write no lock in common.
 """
 
 import re
@@ -13,11 +14,13 @@ from vmferry.model.rule import declare
 
 DIRECTORY = "locks"
 _SUFFIX = ".lock"
-_LOCK_PATH = re.compile(rf"{DIRECTORY}/(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]{{,200}}){re.escape(_SUFFIX)}")
-_MAGIC = "# vmferry lock v1"
+_SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.-]{,200}"
+_LOCK_PATH = re.compile(rf"{DIRECTORY}/(?P<name>{_SEGMENT}(?:/{_SEGMENT})?){re.escape(_SUFFIX)}")
+_MAGIC = "# vmferry lock v2"
+_FORMER = "# vmferry lock v1"  # one for each phase, until a compile writes others
 _CHECK = "# check from the top of the tree: sha256sum -c"
 _ENTRY = re.compile(r"(?P<seed># seed: )?(?P<digest>[0-9a-f]{64})  (?P<path>.+)")
-_FIELD = re.compile(r"# (?P<name>phase|inputs): (?P<value>\S+)")
+_FIELD = re.compile(r"# (?P<name>name|phase|inputs): (?P<value>\S+)")
 _CONFLICT_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 _HELP = (
@@ -92,7 +95,7 @@ def path_problem(path: str) -> str | None:
 
 def render(lock: Lock) -> bytes:
     """Return the lock as text, its files sorted by path."""
-    lines = [_MAGIC, f"{_CHECK} {lock_path(lock.name)}", f"# phase: {lock.name}", f"# inputs: {lock.inputs}"]
+    lines = [_MAGIC, f"{_CHECK} {lock_path(lock.name)}", f"# name: {lock.name}", f"# inputs: {lock.inputs}"]
     lines += (f"# seed: {digest}  {path}" for path, digest in sorted(lock.seeds.items()))
     lines += (f"{digest}  {path}" for path, digest in sorted(lock.files.items()))
     return ("\n".join(lines) + "\n").encode()
@@ -117,13 +120,14 @@ def parse(raw: bytes, file: str) -> Lock:
             entries[match["path"]] = match["digest"]
         elif match := _FIELD.fullmatch(line):
             fields[match["name"]] = match["value"]
-        elif line != _MAGIC and not line.startswith(_CHECK):
+        elif line not in (_MAGIC, _FORMER) and not line.startswith(_CHECK):
             findings.append(_invalid(file, number, line, "this line is not vmferry's"))
-    missing = [name for name in ("phase", "inputs") if name not in fields]
+    named = "name" if lines[0] == _MAGIC else "phase"
+    missing = [name for name in (named, "inputs") if name not in fields]
     findings += [_invalid(file, 1, _MAGIC, f"it has no line `# {name}: ...`") for name in missing]
     if findings:
         raise SpecError(*findings)
-    return Lock(name=fields["phase"], inputs=fields["inputs"], files=files, seeds=seeds)
+    return Lock(name=fields[named], inputs=fields["inputs"], files=files, seeds=seeds)
 
 
 def salvage(raw: bytes, name: str) -> Lock:
@@ -145,7 +149,7 @@ def _lines(raw: bytes, file: str) -> list[str]:
     for number, line in enumerate(lines, start=1):
         if line.startswith(_CONFLICT_MARKERS):
             raise SpecError(_invalid(file, number, line, "it holds a merge conflict"))
-    if lines[0] != _MAGIC:
+    if lines[0] not in (_MAGIC, _FORMER):
         raise SpecError(_invalid(file, 1, lines[0], f"it does not begin with `{_MAGIC}`"))
     if lines.pop():
         raise SpecError(_invalid(file, len(lines) + 1, "", "its end is missing"))

@@ -9,7 +9,17 @@ KubeObject: TypeAlias = dict[str, Any]
 """A Kubernetes object, keys in the order the Kubernetes documentation uses."""
 
 INFRA_LOCK = "_infra"
-"""Lock of what no phase owns; no phase can be called so."""
+"""Lock of what neither a group nor a namespace owns; no phase can be called so."""
+
+
+def namespace_lock(namespace: str) -> str:
+    """Return the lock of a namespace's roots. Pull requests of two teams write two of them."""
+    return f"{INFRA_LOCK}/{namespace}"
+
+
+def group_lock(phase: str, group: str) -> str:
+    """Return the lock of a group: it owns whatever is made of this group alone."""
+    return f"{phase}/{group}"
 
 
 class Patch(Struct, frozen=True, kw_only=True):
@@ -25,13 +35,17 @@ class Patch(Struct, frozen=True, kw_only=True):
 
 
 class Resource(Struct, frozen=True, kw_only=True):
-    """An object, in the root or base at ``directory``; it is listed in that kustomization."""
+    """An object, in the root or base at ``directory``; it is listed in that kustomization.
+
+    Objects of one ``file`` are its documents, in the order in which they come; they have one lock.
+    """
 
     directory: str
     object: KubeObject
     lock: str = INFRA_LOCK
-    file: str | None = None  # default: KIND-NAME.yaml
-    raw: bytes | None = None  # bytes to write instead of the object (SOPS, SealedSecret)
+    file: str | None = None  # default: one of its own, KIND-NAME.yaml
+    raw: bytes | None = None  # bytes to write instead of the object (SOPS, SealedSecret), in a file of its own
+    listed: str | None = None  # lock of the kustomization, where that lists files of several locks
 
 
 class Root(Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Other trees around one that serve the same cluster: an object that two of them hold is written by each in turn."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,12 @@ def shared(root: Path, trees: Iterable[Path], cluster: str, planned: Iterable[Pl
     Of objects that are the same in both it is information: neither migration can be removed alone. What has no
     migration's label is meant for all of them.
     """
-    ours = _by_name(file for file in planned if not file.seed)
+    ours: dict[bytes, list[Planned]] | None = None  # of most trees there is no other
     for neighbour in sorted({tree.resolve() for tree in trees} - {root.resolve()}):
         migration, clusters = owner(neighbour)
         if migration is None or cluster not in clusters:
             continue
+        ours = _by_name(planned) if ours is None else ours
         found = dict(_in_both(ours, neighbour))
         for same in (False, True):
             keys = sorted(key for key, alike in found.items() if alike is same)
@@ -39,22 +41,25 @@ def shared(root: Path, trees: Iterable[Path], cluster: str, planned: Iterable[Pl
                 yield _finding(keys, neighbour, migration, same=same)
 
 
-def _in_both(ours: Mapping[str, list[Planned]], neighbour: Path) -> Iterator[tuple[Key, bool]]:
+def _in_both(ours: Mapping[bytes, list[Planned]], neighbour: Path) -> Iterator[tuple[Key, bool]]:
     """Yield the objects that are in both trees, and whether they are the same."""
     try:
         listed = {path for lock in read_locks(neighbour, damaged=True).values() for path in lock.files}
     except OSError:
         return
-    for path in sorted(listed):
-        mine = ours.get(path.rpartition("/")[2])
-        if mine is None:
-            continue
+    parsed: dict[str, dict[Key, KubeObject]] = {}
+    for path in sorted(filter(_holds_objects, listed)):
         try:
-            theirs = dict(_objects(files.read(neighbour / path)))
+            content = files.read(neighbour / path)
+            mine = {file.path: file for name in _names(content) for file in ours.get(name, ())}
+            theirs = dict(_objects(content)) if mine else {}
         except (OSError, ValueError):
             continue  # verify of that tree says what is wrong with it
-        for key, obj in (pair for file in mine for pair in _objects(file.content)):
-            if key in theirs:
+        for file in mine.values():
+            if file.path not in parsed:
+                parsed[file.path] = dict(_objects(file.content))
+            for key in parsed[file.path].keys() & theirs.keys():
+                obj = parsed[file.path][key]
                 same = _bare(obj) == _bare(theirs[key])
                 if not same or _MIGRATION in (obj["metadata"].get("labels") or {}):
                     yield key, same
@@ -84,13 +89,26 @@ def _finding(keys: list[Key], neighbour: Path, migration: str, *, same: bool) ->
     )
 
 
-def _by_name(planned: Iterable[Planned]) -> dict[str, list[Planned]]:
-    found: dict[str, list[Planned]] = {}
+_NAME = re.compile(rb"(?m)^(?:  |    )name: *(\S+)$")
+"""The name of an object, as vmferry writes it and as sops does. What else is called so at that place does no harm."""
+
+
+def _by_name(planned: Iterable[Planned]) -> dict[bytes, list[Planned]]:
+    """Return the files that hold objects by the names in them: parsing all of two trees would take minutes."""
+    found: dict[bytes, list[Planned]] = {}
     for file in planned:
-        name = file.path.rpartition("/")[2]
-        if name.endswith(".yaml") and name != KUSTOMIZATION:
-            found.setdefault(name, []).append(file)
+        if not file.seed and _holds_objects(file.path):
+            for name in _names(file.content):
+                found.setdefault(name, []).append(file)
     return found
+
+
+def _names(content: bytes) -> set[bytes]:
+    return {name.strip(b"\"'") for name in _NAME.findall(content)}
+
+
+def _holds_objects(path: str) -> bool:
+    return path.endswith(".yaml") and not path.endswith(f"/{KUSTOMIZATION}")
 
 
 def _objects(content: bytes) -> Iterator[tuple[Key, KubeObject]]:

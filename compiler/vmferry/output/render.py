@@ -2,7 +2,6 @@
 
 import posixpath
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from vmferry import files
 from vmferry.layout.compiled import FILE_IN_THE_WAY
 from vmferry.layout.names import KUSTOMIZATION, LOCAL, OWNER, STAGE
 from vmferry.model.finding import SpecError
-from vmferry.model.manifest import INFRA_LOCK, File, Item, KubeObject, Patch, Root
+from vmferry.model.manifest import INFRA_LOCK, File, Item, KubeObject, Patch, Resource, Root
 from vmferry.model.rule import declare
 from vmferry.output.tree import Planned
 from vmferry.yaml.write import dump
@@ -37,28 +36,47 @@ resources: []
 def render(items: Iterable[Item], migration: str, cluster: str, externals: Iterable[str] = ()) -> Iterator[Planned]:
     """Yield every file of the tree of a migration. ``externals`` are NADs (namespace/name) that exist already.
 
-    Raises ValueError where two objects would be one file: the Blueprint should not have allowed it.
+    Raises ValueError where an object would be there twice: the Blueprint should not have allowed it.
     """
-    listed: defaultdict[str, set[str]] = defaultdict(set)
-    locks: dict[str, str] = {}
+    bases = _Bases()
     for item in items:
         if isinstance(item, Root):
             yield from _overlay(item)
         elif isinstance(item, File):
             yield Planned(item.path, item.content, item.lock)
         else:
-            name = item.file or _file_name(item.object)
-            if name in listed[item.directory]:
-                raise ValueError(f"{item.directory}/{name} would be written twice")
-            listed[item.directory].add(name)
-            locks[item.directory] = item.lock
-            content = item.raw if item.raw is not None else dump(item.object, comment=_GENERATED)
-            yield Planned(f"{item.directory}/{name}", content, item.lock)
-    for directory, names in listed.items():
-        yield _kustomization(directory, {"resources": sorted(names)}, locks[directory])
+            bases.add(item)
+    yield from bases.files()
     yield _externals(externals)
     yield Planned(".gitattributes", _ATTRIBUTES, INFRA_LOCK, seed=True)
     yield Planned(OWNER, f"{migration}\n{cluster}\n".encode(), INFRA_LOCK)
+
+
+class _Bases:
+    """Directories of objects: what is in each of their files, and the lock of the file and of the directory's list."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, dict[str, dict[str, bytes]]] = {}  # by directory, file, and kind and name
+        self._locks: dict[str, str] = {}
+
+    def add(self, item: Resource) -> None:
+        """Take an object in. Raises ValueError for one that is there already, and for a file of two locks."""
+        own = _file_name(item.object)
+        name = item.file or own
+        documents = self._files.setdefault(item.directory, {}).setdefault(name, {})
+        path = f"{item.directory}/{name}"
+        if own in documents or self._locks.setdefault(path, item.lock) != item.lock:
+            raise ValueError(f"{path} would be written twice")
+        documents[own] = item.raw if item.raw is not None else dump(item.object, "" if documents else _GENERATED)
+        self._locks[item.directory] = item.listed or item.lock
+
+    def files(self) -> Iterator[Planned]:
+        """Yield every file, and for each directory the kustomization that lists them."""
+        for directory, names in self._files.items():
+            for name, documents in names.items():
+                path = f"{directory}/{name}"
+                yield Planned(path, b"---\n".join(documents.values()), self._locks[path])
+            yield _kustomization(directory, {"resources": sorted(names)}, self._locks[directory])
 
 
 TREE_OF_ANOTHER_CLUSTER = declare(

@@ -178,8 +178,9 @@ def read_locks(root: Path, *, damaged: bool = False) -> dict[str, Lock]:
     locks: dict[str, Lock] = {}
     if directory.is_symlink() or not directory.is_dir():
         return locks
-    for path in sorted(directory.iterdir()):
-        name = lock_name(f"{DIRECTORY}/{path.name}")
+    folders = [directory, *(path for path in directory.iterdir() if path.is_dir() and not path.is_symlink())]
+    for path in sorted(path for folder in folders for path in folder.iterdir()):
+        name = lock_name(path.relative_to(root).as_posix())
         if name is None:
             continue
         try:

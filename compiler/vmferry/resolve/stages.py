@@ -11,12 +11,13 @@ from vmferry.model.spec import GroupState, Method, Phase, Stage
 from vmferry.resolve.declared import CUTOVER_OUTSIDE_WINDOW
 from vmferry.resolve.notes import Noting
 
-# method -> layer -> the stage from which on it is in the cluster
+# method -> layer -> the stage from which on it is in the cluster. What fills volumes is in one layer with them: a stage
+# that leaves out one leaves out both. Golden images stay when the volumes they were made of are no longer synced.
 _LAYERS: dict[Method, dict[str, Stage]] = {
     "warm": {"plan": "prepared", "migration": "migrating"},
     "cold": {"plan": "prepared", "migration": "migrating"},
-    "job": {"access": "prepared", "volumes": "migrating", "conversion": "migrating", "machines": "cutover"},
-    "image": {"volumes": "migrating", "machines": "cutover"},
+    "job": {"access": "prepared", "conversion": "migrating", "machines": "cutover"},
+    "image": {"volumes": "migrating", "images": "migrating", "machines": "cutover"},
     "rebuild": {"config": "prepared", "workload": "migrating"},
 }
 
@@ -25,8 +26,8 @@ _LAYERS: dict[Method, dict[str, Stage]] = {
 _STEPS: dict[Method, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "warm": (("plan", ("plan",)), ("migration", ("migration",))),
     "cold": (("plan", ("plan",)), ("migration", ("migration",))),
-    "job": (("convert", ("access", "volumes", "conversion")), ("machines", ("machines",))),
-    "image": (("import", ("volumes",)), ("machines", ("machines",))),
+    "job": (("convert", ("access", "conversion")), ("machines", ("machines",))),
+    "image": (("import", ("volumes", "images")), ("machines", ("machines",))),
     "rebuild": (("workload", ("config", "workload")),),
 }
 
@@ -40,6 +41,7 @@ def layers(method: Method, machines: tuple[Machine, ...]) -> tuple[str, ...]:
     """Return the layers of a group that hold anything."""
     holds = {
         "volumes": any(machine.clone_of is None for machine in machines),
+        "images": any(machine.golden for machine in machines),
         "machines": any(not machine.golden for machine in machines),
         "config": any(machine.state or (machine.application and machine.application.config) for machine in machines),
     }

@@ -257,7 +257,8 @@ def no_adoption(review: Review) -> Iterator[Problem]:
     blueprint = review.blueprint
     if versions.certain(blueprint.cluster.versions, versions.CLAIM_ADOPTION):
         return
-    names = tuple(machine.name for group in blueprint.groups if "volumes" in group.layers for machine in group.machines)
+    groups = (group for group in blueprint.groups if {"volumes", "conversion"} & {*group.layers})
+    names = tuple(machine.name for group in groups for machine in group.machines)
     if names:
         yield Problem(
             f"CDI {blueprint.cluster.versions.cdi} refuses a DataVolume whose claim came back from a backup",

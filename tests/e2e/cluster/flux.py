@@ -227,8 +227,9 @@ class Follower:
 
 def _declared(directory: Path) -> list[Object]:
     """Return Flux's own objects below an entry point."""
-    files = (yaml.safe_load(path.read_text()) for path in sorted(directory.rglob("*.yaml")))
-    return [obj for obj in files if obj["apiVersion"].split("/")[0].endswith(".fluxcd.io")]
+    files = sorted(directory.rglob("*.yaml"))
+    documents = (obj for path in files for obj in yaml.safe_load_all(path.read_text()))
+    return [obj for obj in documents if obj["apiVersion"].split("/")[0].endswith(".fluxcd.io")]
 
 
 def _root(obj: Object) -> Root:

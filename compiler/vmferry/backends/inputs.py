@@ -1,0 +1,79 @@
+"""What the files of each lock are made from, as a digest: files whose inputs are the same are the same files."""
+
+import hashlib
+from collections import defaultdict
+
+import msgspec
+from msgspec.structs import replace
+
+from vmferry.backends import argocd
+from vmferry.backends.entry_points import EntryPoint, parts
+from vmferry.backends.places import lock
+from vmferry.model.blueprint import Blueprint, Credential, Group, HookPlan, NamespacePlan, ScriptPlan, SourcePlan
+from vmferry.model.manifest import INFRA_LOCK, namespace_lock
+
+
+def digests(blueprint: Blueprint) -> dict[str, str]:
+    """Return for each lock the digest of what its files are made from.
+
+    A group's is complete. Those of namespaces and of the infrastructure are not: rights and quotas depend on groups,
+    too, and would change with each of them.
+    """
+    target = (blueprint.name, blueprint.cluster, blueprint.gitops, blueprint.forklift)
+    infra = (target, blueprint.sources, (*blueprint.hooks, *blueprint.scripts), blueprint.bridges)
+    found = {INFRA_LOCK: _digest(infra)}
+    found |= {namespace_lock(plan.name): _digest((target, plan)) for plan in blueprint.namespaces}
+    found |= {phase.name: _digest((target, phase)) for phase in blueprint.phases}
+    points: defaultdict[str, list[tuple[str, EntryPoint]]] = defaultdict(list)
+    for part in parts(blueprint):
+        for point in part.points:
+            points[point.lock].append((part.directory, replace(point, group=None)))
+    begun = argocd.queues(blueprint)
+    for group in blueprint.groups:
+        found[lock(group)] = _digest((excerpt(blueprint, group), points[lock(group)], begun))
+    return found
+
+
+def excerpt(blueprint: Blueprint, group: Group) -> Blueprint:
+    """Return the part of a Blueprint that the base and the overlays of one group are made from, and nothing else."""
+    sources = {group.source, *(machine.source for machine in group.machines)}
+    hooks = {use.name for machine in group.machines for use in machine.hooks}
+    return replace(
+        blueprint,
+        sources=tuple(_source(source) for source in blueprint.sources if source.name in sources),
+        hooks=tuple(_hook(hook) for hook in blueprint.hooks if hook.name in hooks),
+        scripts=tuple(map(_scripts, blueprint.scripts)),
+        namespaces=tuple(_namespace(plan, sources) for plan in blueprint.namespaces if plan.name == group.namespace),
+        bridges=(),
+        phases=(),
+        groups=(group,),
+        left=(),
+        external_nads=(),
+        decisions={},
+        places={},
+    )
+
+
+def _source(source: SourcePlan) -> SourcePlan:
+    return replace(source, credential=_named(source.credential), hosts=())
+
+
+def _hook(hook: HookPlan) -> HookPlan:
+    return HookPlan(name=hook.name, full_name=hook.full_name, image=None)
+
+
+def _scripts(scripts: ScriptPlan) -> ScriptPlan:
+    return replace(scripts, scripts=None)
+
+
+def _namespace(plan: NamespacePlan, sources: set[str]) -> NamespacePlan:
+    credentials = tuple(_named(credential) for credential in plan.credentials if credential.source in sources)
+    return NamespacePlan(name=plan.name, credentials=credentials)
+
+
+def _named(credential: Credential) -> Credential:
+    return replace(credential, content=None, external=None)
+
+
+def _digest(value: object) -> str:
+    return "sha256:" + hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()

@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from vmferry import policy, rules
+from vmferry.cache import Cache
 from vmferry.load.project import load
 from vmferry.model.finding import Finding
 from vmferry.model.project import Project
@@ -47,14 +48,16 @@ def check(
     now: datetime | None = None,
     against: str | None = None,
     exact: bool = False,
+    cache: Cache | None = None,
 ) -> Checked:
     """Read a spec and decide everything in it. Raises SpecError where it cannot be read.
 
     ``now`` is for rules on time, and ``against`` for rules on transitions; without them those say nothing. They compare
-    with the commit where the branch left ``against``, or with that itself (``exact``).
+    with the commit where the branch left ``against``, or with that itself (``exact``). What comes from a ``cache`` has
+    no reasons: the Blueprint's decisions are not complete.
     """
     project = load(spec, assignments, undecided=True)
-    resolution = resolve(project)
+    resolution = resolve(project, cache)
     found = (*project.findings, *resolution.findings)
     complete = not any(finding.is_error for finding in found)  # else the Blueprint is not: rules would guess
     here = review(project, resolution, now=now)

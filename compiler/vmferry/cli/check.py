@@ -10,11 +10,19 @@ from typing import Any
 import click
 
 from vmferry import ruleset
+from vmferry.cache import Cache
 from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import counted, printable, show, summary
 from vmferry.cli.fix import findings_of, fix
-from vmferry.cli.options import all_option, assignments_option, findings_option, now_option, spec_argument
+from vmferry.cli.options import (
+    all_option,
+    assignments_option,
+    cache_options,
+    findings_option,
+    now_option,
+    spec_argument,
+)
 from vmferry.model.finding import Finding
 
 
@@ -52,6 +60,7 @@ class Prefix(click.ParamType[str]):
 @now_option
 @findings_option
 @all_option
+@cache_options
 def command(
     spec: Path,
     assignments: Path | None,
@@ -64,6 +73,7 @@ def command(
     now: datetime,
     style: str,
     everything: bool,
+    cache: Cache,
 ) -> int:
     """Find everything that is wrong with a spec.
 
@@ -88,10 +98,10 @@ def command(
         if str(spec) == "-":
             raise click.UsageError("--fix needs files, not standard input.")
         _correct(
-            lambda: check(spec, assignments, now=now, against=against, exact=exact),
+            lambda: check(spec, assignments, now=now, against=against, exact=exact, cache=cache),
             lambda finding: _chosen(finding, select, ignore),
         )
-    checked = check(spec, assignments, now=now, against=against, exact=exact)
+    checked = check(spec, assignments, now=now, against=against, exact=exact, cache=cache)
     findings = tuple(finding for finding in checked.findings if _chosen(finding, select, ignore))
     show(findings, checked.project.texts, style=style, everything=everything)
     _talk(checked, findings)

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, interactive, printable, show, summary
-from vmferry.cli.options import all_option, assignments_option, format_option, spec_argument
+from vmferry.cli.options import all_option, assignments_option, cache_options, format_option, spec_argument
 from vmferry.compile import Checked, Compiled, assignments_path, check, compile_tree, untracked, write
 from vmferry.layout.compiled import OUT_OF_DATE
 from vmferry.model.finding import Finding
@@ -31,6 +32,7 @@ from vmferry.output.diff import unified
 @assignments_option
 @format_option
 @all_option
+@cache_options
 def command(
     spec: Path,
     out: Path,
@@ -40,6 +42,7 @@ def command(
     assignments: Path | None,
     style: str,
     everything: bool,
+    cache: Cache,
 ) -> int:
     """Compile a spec into Kustomize bases and overlays.
 
@@ -53,7 +56,7 @@ def command(
       vmferry compile migration/ --out . --check    # in CI: is gitops/ up to date?
     """  # noqa: D301 - click wants the character
     assignments = assignments or assignments_path(spec)
-    checked = check(spec, assignments)
+    checked = check(spec, assignments, cache=cache)
     if checked.broken:
         _fail(checked, style, everything)
         return FINDINGS

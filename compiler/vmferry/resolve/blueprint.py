@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.cache import Cache
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT, UNDEFINED_REFERENCE
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint, Group, Left, PhasePlan
@@ -14,7 +15,6 @@ from vmferry.resolve.assembly import assemble, explain_groups, unresolved
 from vmferry.resolve.cards import cards_of
 from vmferry.resolve.claims import check_claims
 from vmferry.resolve.corrections import correct
-from vmferry.resolve.deciding import decide_machines
 from vmferry.resolve.disposition import dispose
 from vmferry.resolve.freeze import Frozen, assignments_of, begin, check_recorded, thaw
 from vmferry.resolve.groups import cut
@@ -22,6 +22,7 @@ from vmferry.resolve.hooks import plan_hooks, plan_scripts
 from vmferry.resolve.notes import Noting, collect, decisions, findings
 from vmferry.resolve.paths import standard_vms
 from vmferry.resolve.selection import Candidate, select
+from vmferry.resolve.settling import decide_machines
 from vmferry.resolve.shared import check_left
 from vmferry.resolve.sources import plan_sources
 from vmferry.resolve.staying import report_staying
@@ -41,15 +42,18 @@ class Resolution(Struct, frozen=True, kw_only=True):
     subjects: tuple[Subject, ...] = ()  # every VM, for the rules
 
 
-def resolve(project: Project) -> Resolution:
-    """Return the Blueprint of a project. With errors among the findings it is incomplete: do not emit it."""
-    resolved, notes = collect(_passes(project))
+def resolve(project: Project, cache: Cache | None = None) -> Resolution:
+    """Return the Blueprint of a project. With errors among the findings it is incomplete: do not emit it.
+
+    What a ``cache`` remembers comes without the reasons of its decisions.
+    """
+    resolved, notes = collect(_passes(project, cache or Cache(enabled=False)))
     return replace(
         resolved, findings=findings(notes), blueprint=replace(resolved.blueprint, decisions=decisions(notes))
     )
 
 
-def _passes(project: Project) -> Noting[Resolution]:
+def _passes(project: Project, cache: Cache) -> Noting[Resolution]:
     spec, where = project.spec, project.where
     phases = yield from order.order_phases(spec.phases, where)
     yield from stages.check_times(phases, where)
@@ -63,9 +67,9 @@ def _passes(project: Project) -> Noting[Resolution]:
     live = tuple(candidate for candidate in moving if was.key(candidate) is None)
     fresh = tuple(cards[candidate.key] for candidate in live)
     tables = yield from prepare(project)
-    today = decide_again(moving, cards, standard, was, tables)
+    today = decide_again(moving, cards, standard, was, tables, cache)
     was = yield from correct(project, was, today.machines)
-    decided = yield from decide_machines(live, cards, standard, tables, was, was.machines.values())
+    decided = yield from decide_machines(live, cards, standard, tables, was, was.machines.values(), cache=cache)
     yield from check_left(fresh, every.values(), was)
     needs = yield from order.dependencies(tuple(cards.values()), every.values())
     cycles = order.circles(needs)

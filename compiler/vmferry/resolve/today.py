@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.cache import Cache
 from vmferry.model.blueprint import Decision, Machine
 from vmferry.model.project import Project
 from vmferry.resolve.cards import Card
-from vmferry.resolve.deciding import decide_machines
 from vmferry.resolve.freeze import Frozen, differences, report_drift
 from vmferry.resolve.notes import Noting, Reason, collect, decide, decisions
 from vmferry.resolve.selection import Candidate
+from vmferry.resolve.settling import decide_machines
 from vmferry.resolve.tables import Tables
 
 
@@ -29,6 +30,7 @@ def decide_again(
     standard: Mapping[str, int],
     was: Frozen,
     tables: Tables,
+    cache: Cache,
 ) -> Today:
     """Return what would be decided of frozen VMs today."""
     if not was.machines:
@@ -40,7 +42,9 @@ def decide_again(
     names = {c.key: c.vm.target_name or was.machines[key].target_name for key, c in again.items()}
     named = (decide(key, "target name", name, "as it was when its group was prepared") for key, name in names.items())
     now, notes = collect(
-        decide_machines(tuple(again.values()), cards, standard, tables, Frozen(), was.machines.values(), names)
+        decide_machines(
+            tuple(again.values()), cards, standard, tables, Frozen(), was.machines.values(), names, cache=cache
+        )
     )
     reasons = decisions((*named, *notes))
     return Today(

@@ -6,6 +6,7 @@ import pytest
 from tests.cli.test_check import SPEC, vm
 from tests.invocation import Result, vmferry
 from tests.load.test_history import commit, git, write
+from tests.output.former import formerly
 
 PREPARED = f"{SPEC}vms:\n{vm('web-01')}groups: {{first-01: {{stage: prepared}}}}\n"
 
@@ -49,6 +50,23 @@ def test_an_object_that_two_migrations_own_is_reported(tmp_path: Path) -> None:
     assert alike.startswith("Namespace web, ")
     assert "PriorityClass" not in alike
     assert found(compiled(tmp_path / "north", north, tmp_path), "VMF632") != []
+
+
+@pytest.mark.parametrize("path", ["forklift, method: cold", "virt-v2v, method: image"])
+def test_the_tree_of_an_earlier_vmferry_is_looked_through_as_well(path: str, tmp_path: Path) -> None:
+    facts = "id: vm-1, uuid: 42301f6e-1c5d-4c6e-9d3a-2b8f6a7c0001, firmware: bios, cpu: {count: 2}, memory: 2Gi, "
+    for name, folder in (("north", "gitops"), ("south", "gitops-south")):
+        text = spec(name=name, path=folder).replace("path: forklift, method: cold", f"path: {path}")
+        text = text.replace("os: linux", f"{facts}os: linux").replace(
+            "network: lan", "network: lan, mac: '00:50:56:9a:10:01'"
+        )
+        told = found(compiled(tmp_path / name, text, tmp_path), "VMF632")
+        formerly(tmp_path / folder)
+    named = " ".join(finding["message"] for finding in told)
+    assert "Namespace web" in named
+    assert ("VirtualMachine web/web-01" in named, "DataVolume web/web-01-disk-0" in named) == (
+        ("virt-v2v" in path,) * 2
+    )
 
 
 def test_trees_that_are_alike_only_in_part_are_told_apart(tmp_path: Path) -> None:

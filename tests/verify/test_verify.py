@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.invocation import vmferry
 
 from vmferry.kube.limits import MAX_RESOURCES
 from vmferry.layout.locks import Lock, render
@@ -345,6 +346,21 @@ def test_a_claim_that_nobody_makes_dangles_at_its_line(
     assert finding.where.file == str(tmp_path / "gitops" / BASE / "virtualmachine-web-01.yaml")
     volume = ("spec", "template", "spec", "volumes", 0)
     assert finding.where.path == (*volume, "persistentVolumeClaim", "claimName")
+
+
+def test_a_finding_in_a_file_of_several_objects_has_the_line_of_its_object(
+    check: Callable[[], Report], sketch: Sketch, tmp_path: Path
+) -> None:
+    sketch.objects[BASE] = []
+    documents = [yaml.dump(claim(), comment="Compiled"), yaml.dump(vm(claim="web-01-disk-1"))]
+    sketch.files[f"{BASE}/web-01.yaml"] = b"---\n".join(documents)
+    sketch.files[f"{BASE}/kustomization.yaml"] = kustomization(resources=["web-01.yaml"])
+    finding = only(check(), "VMF607")
+    assert (finding.where.file, finding.where.document) == (str(tmp_path / "gitops" / BASE / "web-01.yaml"), 1)
+    found = vmferry("verify", tmp_path, "--format", "json").data["findings"]
+    [told] = [each for each in found if each["code"] == "VMF607"]
+    lines = (tmp_path / "gitops" / BASE / "web-01.yaml").read_text().splitlines()
+    assert "claimName: web-01-disk-1" in lines[told["line"] - 1]
 
 
 def test_a_network_of_somebody_elses_has_to_be_listed(check: Callable[[], Report], sketch: Sketch) -> None:

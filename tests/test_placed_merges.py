@@ -159,3 +159,31 @@ def test_attributes_that_the_user_has_there_are_the_users(tmp_path: Path) -> Non
     write(tmp_path / "spec.yaml", f"{SPEC}vms:\n{vm('web-01')}")
     assert compiled(tmp_path).code == 0
     assert (tmp_path / "gitops/.gitattributes").read_text() == "* text eol=lf\n"
+
+
+# --- two pull requests ------------------------------------------------------------------------------
+
+
+GROUPS = ("first-01", "first-02")
+
+
+def test_branches_that_move_two_groups_of_one_phase_merge_without_a_conflict(tmp_path: Path) -> None:
+    """Nothing of the two is in one file: their locks, entry points, bases and overlays are their own."""
+    spec, root = f"{SPEC}vms:\n{vm('web-01')}{vm('web-02')}", tmp_path / "repository"
+    spec = spec.replace('{name: "web-02"', '{name: "web-02", namespace: db').replace(
+        "namespaces: [", "namespaces: [{name: db, quota: none}, "
+    )
+    text = f"{spec}groups:\n  first-01: {{stage: prepared}}\n  # the other one\n  first-02: {{stage: prepared}}\n"
+    moved = {name: text.replace(f"{name}: {{stage: prepared", f"{name}: {{stage: migrating") for name in GROUPS}
+    for branch, content in {"main": text, **moved}.items():
+        if branch != "main":
+            git(root, "switch", "--quiet", "--create", branch, "main")
+        write(root / "spec.yaml", content)
+        result = compiled(root)
+        assert result.code == 0, result.text
+        commit(root)
+    git(root, "switch", "--quiet", "main")
+    for name in GROUPS:
+        git(root, "merge", "--quiet", "--no-edit", name)
+    assert (root / "spec.yaml").read_text().count("migrating") == 2
+    assert compiled(root, "--check").code == 0

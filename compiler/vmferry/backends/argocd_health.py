@@ -6,6 +6,7 @@ configuration belongs to the cluster, so no Application syncs this file; whoever
 
 from collections.abc import Iterator
 
+from vmferry.kube import kinds
 from vmferry.model.manifest import File
 
 PATH = "infra/argocd/argocd-cm.yaml"
@@ -64,7 +65,7 @@ data:
 def health(namespace: str) -> Iterator[File]:
     """Yield the file with the health checks, for Argo CD in ``namespace``."""
     lines = [_HEAD.format(path=PATH, namespace=namespace)]
-    for kind, script in (("Migration", MIGRATION), ("Plan", PLAN)):
-        lines.append(f"  resource.customizations.health.forklift.konveyor.io_{kind}: |\n")
+    for kind, script in ((kinds.MIGRATION, MIGRATION), (kinds.PLAN, PLAN)):
+        lines.append(f"  resource.customizations.health.{kind.group}_{kind.name}: |\n")
         lines += [f"    {line}\n" for line in script.splitlines()]
     yield File(path=PATH, content="".join(lines).encode())

@@ -119,7 +119,7 @@ def _scale(machine: Machine) -> Iterator[Patch]:
     """Yield the patch that gives a rebuilt application its replicas."""
     if machine.application is not None:
         yield Patch(
-            group="apps",
+            group=kinds.DEPLOYMENT.group,  # and that of stateful sets
             kind=machine.application.kind,
             name=machine.target_name,
             namespace=machine.namespace,

@@ -123,9 +123,9 @@ def _access(blueprint: Blueprint, group: Group, machines: list[Machine]) -> Iter
         return head(kind, blueprint, name, group.namespace, group=group, layer="access", annotations=annotations)
 
     claims = sorted({disk.claim for machine in machines for disk in machine.disks})
-    rules = [_rule("", "persistentvolumeclaims", claims, "get", "patch")]
+    rules = [_rule(kinds.CLAIM, claims, "get", "patch")]
     if blueprint.cluster.distribution == "openshift":
-        rules.append(_rule("security.openshift.io", "securitycontextconstraints", [CONVERSION_SCC], "use"))
+        rules.append(_rule(kinds.SECURITY_CONSTRAINT, [CONVERSION_SCC], "use"))
     yield {
         **identity(kinds.SERVICE_ACCOUNT),
         "automountServiceAccountToken": False,
@@ -136,7 +136,7 @@ def _access(blueprint: Blueprint, group: Group, machines: list[Machine]) -> Iter
     }
     yield {
         **identity(kinds.ROLE_BINDING),
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "roleRef": {"apiGroup": kinds.ROLE.group, "kind": kinds.ROLE.name, "name": name},
         "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": group.namespace}],
     }
     yield {
@@ -145,8 +145,8 @@ def _access(blueprint: Blueprint, group: Group, machines: list[Machine]) -> Iter
     }
 
 
-def _rule(group: str, resource: str, names: list[str], *verbs: str) -> dict[str, Any]:
-    return {"apiGroups": [group], "resources": [resource], "resourceNames": names, "verbs": list(verbs)}
+def _rule(kind: Kind, names: list[str], *verbs: str) -> dict[str, Any]:
+    return {"apiGroups": [kind.group], "resources": [kind.plural], "resourceNames": names, "verbs": list(verbs)}
 
 
 def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:

@@ -54,10 +54,13 @@ def make_or_remember(
     cache: Cache,
 ) -> Noting[Made]:
     """Return what `make` does; what is in the cache is not worked out again, and comes without its reasons."""
-    if not cache.enabled:
+    parts = list(blocks(candidates)) if cache.enabled else []
+    try:
+        keys = _keys(parts, found, names, owners, golden, tables)
+    except UnicodeEncodeError:  # a file whose name is no text
+        keys = []
+    if not keys:
         return (yield from make(candidates, found, names, owners, golden, tables))
-    parts = list(blocks(candidates))
-    keys = _keys(parts, found, names, owners, golden, tables)
     known = cache.get(KIND, keys, Kept)
     fresh: dict[bytes, Kept] = {}
     made: list[Made] = []

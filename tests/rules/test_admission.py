@@ -43,19 +43,19 @@ def readdressed(count: int) -> Data:
         (
             app("app", ports=[PORT, {**HTTPS, "name": "http"}]),
             app("app", ports=[PORT, HTTPS]),
-            "two ports have one name",
+            "two ports have the same name",
         ),
         (app("app", ports=[PORT, SAME_PORT]), app("app", ports=[PORT, {**SAME_PORT, "protocol": "UDP"}]), "80/TCP"),
-        (app("app", state=[STATE, {**LOGS, "name": "data"}]), app("app", state=[STATE, LOGS]), "one name, data"),
+        (app("app", state=[STATE, {**LOGS, "name": "data"}]), app("app", state=[STATE, LOGS]), "the same name, data"),
         (app("app", state=[STATE, {**LOGS, "mountPath": "/data/"}]), app("app", state=[STATE, LOGS]), "at /data"),
         (
             app("app", config={"a": "x"}, state=[{**STATE, "mountPath": "/etc/config"}]),
             app("app", state=[{**STATE, "mountPath": "/etc/config"}]),
             "two volumes are mounted at /etc/config",
         ),
-        (app("app", state=[{**STATE, "name": "vmferry-tmp"}]), app("app", state=[STATE]), "vmferry-tmp is one that"),
-        (app("app", env=[VARIABLE, VARIABLE]), app("app", env=[VARIABLE]), "variable MODE is there twice"),
-        (readdressed(150), readdressed(10), "bytes, KubeVirt takes 2048 at most"),
+        (app("app", state=[{**STATE, "name": "vmferry-tmp"}]), app("app", state=[STATE]), "vmferry-tmp is reserved"),
+        (app("app", env=[VARIABLE, VARIABLE]), app("app", env=[VARIABLE]), "variable MODE is defined twice"),
+        (readdressed(150), readdressed(10), "bytes, KubeVirt accepts at most 2048"),
         (vm("a", memory="512"), vm("a", memory="512Mi"), "memory is 512 bytes"),
         (
             vm("a", disks=[{"size": "40", "datastore": "ds1"}]),
@@ -70,7 +70,7 @@ def readdressed(count: int) -> Data:
         (
             vm("a", labels={"kubevirt.io/nodeName": "node-1"}),
             vm("a", labels={"example.com/nodeName": "node-1"}),
-            "label kubevirt.io/nodeName is KubeVirt's own",
+            "label kubevirt.io/nodeName is reserved for KubeVirt",
         ),
     ],
 )
@@ -80,12 +80,12 @@ def test_what_admission_refuses_is_found_and_its_near_miss_is_not(fires: Data, n
 
 
 def test_a_vm_has_as_many_disks_as_kubevirt_takes() -> None:
-    assert "257 disks, KubeVirt takes 256" in only("VMF505", vm("a", disks=disks(257))).message
+    assert "257 disks, KubeVirt supports 256" in only("VMF505", vm("a", disks=disks(257))).message
 
 
 def test_a_nic_on_sr_iov_has_no_link_to_take_away() -> None:
     off, on = ({**NIC, "connected": connected} for connected in (False, True))
-    assert "SR-IOV has no link state" in only("VMF505", vm("a", nics=[off]), networks=SRIOV).message
+    assert "SR-IOV does not support a link state" in only("VMF505", vm("a", nics=[off]), networks=SRIOV).message
     assert silent("VMF505", vm("a", nics=[on]), networks=SRIOV)
 
 
@@ -99,7 +99,7 @@ def on_kubernetes(version: str) -> Data:
 def test_a_service_begins_with_a_letter_before_kubernetes_1_36() -> None:
     digit = app("1-app", ports=[PORT])
     finding = only("VMF505", digit, target=on_kubernetes("1.35"))
-    assert "Service 1-app would not begin with a letter, as Kubernetes 1.35 wants" in finding.message
+    assert "Service 1-app would not start with a letter, as Kubernetes 1.35 requires" in finding.message
     assert silent("VMF505", digit, target=on_kubernetes("1.36"))
     for near_miss in (app("app-1", ports=[PORT]), app("1-app")):
         assert silent("VMF505", near_miss, target=on_kubernetes("1.35"))
@@ -114,9 +114,9 @@ def test_the_finding_is_at_the_field_that_is_wrong() -> None:
 @pytest.mark.parametrize("ports", [[PORT, SAME_PORT], [PORT, {**HTTPS, "name": "http"}]])
 def test_a_vm_has_a_service_on_the_pod_network_only(ports: list[Data]) -> None:
     pod = [{"source": {"portGroup": "vlan-7", "vlan": 7}, "target": {"type": "pod"}}]
-    assert "there twice" in only("VMF505", vm("a", ports=[PORT, SAME_PORT]), networks=pod).message
+    assert "defined twice" in only("VMF505", vm("a", ports=[PORT, SAME_PORT]), networks=pod).message
     old = on_kubernetes("1.34")
-    assert "begin with a letter" in only("VMF505", vm("1", ports=[PORT]), networks=pod, target=old).message
+    assert "start with a letter" in only("VMF505", vm("1", ports=[PORT]), networks=pod, target=old).message
     assert silent("VMF505", vm("1", ports=ports), target=old)
 
 

@@ -9,7 +9,7 @@ PORT = {"name": "http", "port": 80}
 def test_the_headless_service_of_a_stateful_set_is_nobody_elses() -> None:
     web = app("web", kind="StatefulSet")
     message = only("VMF110", web, app("web-headless", ports=[PORT])).message
-    assert message.startswith("Service web/web-headless would belong to web (vc1/web) and web-headless")
+    assert message.startswith("Service web/web-headless would be used by web (vc1/web) and web-headless")
     assert silent("VMF110", web, app("web-2", ports=[PORT]))
     assert silent("VMF110", web, app("web-headless"))
 

@@ -23,12 +23,12 @@ def cluster(**fields: Any) -> Data:
     [
         ({"numaTopology": "passthrough"}, "needs dedicated CPUs and huge pages"),
         ({"numaTopology": "passthrough", "cpuPlacement": "dedicated"}, "needs dedicated CPUs and huge pages"),
-        ({"hugepages": "1Gi", "memory": "2560Mi"}, "not made of whole huge pages of 1Gi"),
+        ({"hugepages": "1Gi", "memory": "2560Mi"}, "not a multiple of its huge pages of 1Gi"),
         (
             {"cpuPlacement": "dedicated", "cpu": {"count": 8, "coresPerSocket": 2, "threadsPerCore": 4}},
             "at most 2 threads",
         ),
-        ({"hugepages": "2Mi", "instancetype": {"name": "u1.large"}}, "decides its CPUs and memory"),
+        ({"hugepages": "2Mi", "instancetype": {"name": "u1.large"}}, "determines its CPUs and memory"),
     ],
 )
 def test_what_kubevirt_refuses_is_an_error(decided: Data, says: str) -> None:

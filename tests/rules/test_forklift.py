@@ -62,7 +62,7 @@ def raw(name: str = "a", **fields: object) -> Data:
 def test_a_bios_uuid_of_two_vms_is_dangerous_where_forklift_looks_for_it(release: str) -> None:
     vms = (planned(uuid=UUID), staying(uuid=UUID.upper()))
     finding = only("VMF744", *vms, target=target(forklift=release))
-    assert f"its BIOS UUID {UUID} is also that of VM b, and Forklift {release} finds a VM by it" in finding.message
+    assert f"its BIOS UUID {UUID} is also that of VM b, and Forklift {release} looks a VM up by it" in finding.message
     assert finding.vms == ("a",)
 
 
@@ -104,10 +104,10 @@ def test_a_copy_without_conversion_is_made_by_cdi_as_a_warm_one_is() -> None:
 
 def test_a_disk_of_source_vddk_is_found_by_its_vms_uuid() -> None:
     vms = (raw(uuid=UUID, instanceUuid=INSTANCE), staying(uuid=UUID))
-    assert "CDI 1.63 finds a VM by it" in only("VMF744", *vms, target=target(cdi="1.63")).message
+    assert "CDI 1.63 looks a VM up by it" in only("VMF744", *vms, target=target(cdi="1.63")).message
     assert silent("VMF745", *vms, target=target(cdi="1.63"))
     assert silent("VMF744", *vms, target=target(cdi="1.66"))
-    assert "CDI is told its instance UUID" in only("VMF745", *vms, target=target(cdi="1.66")).message
+    assert "CDI gets its instance UUID instead" in only("VMF745", *vms, target=target(cdi="1.66")).message
 
 
 def test_without_its_instance_uuid_cdi_is_told_the_bios_uuid() -> None:
@@ -270,8 +270,8 @@ def test_a_row_with_one_id_is_not_for_vms_of_several_datacenters_that_know_only_
 @pytest.mark.parametrize("release", ["2.11", "2.11.1", "2.11.6"])
 def test_two_nics_on_one_network_keep_a_plan_from_ready(release: str) -> None:
     found = only("VMF748", planned(nics=[NIC, OTHER_NIC]), target=target(forklift=release))
-    assert f"nic-0 and nic-1 are on one network, web/vlan-7, and Forklift {release} takes one NIC" in found.message
-    assert "from 2.11.7 on" in found.help
+    assert f"nic-0 and nic-1 are on one network, web/vlan-7, and Forklift {release} accepts one NIC" in found.message
+    assert "2.11.7 or later" in found.help
 
 
 @pytest.mark.parametrize("release", ["2.10", "2.11.0", "2.11.7", "2.12", "2.12.5", "main"])

@@ -61,7 +61,7 @@ def test_nobody_asks_whether_virt_v2v_knows_a_guest_that_it_never_sees() -> None
 
 
 def test_a_raw_copy_needs_vddk_unless_the_array_copies() -> None:
-    assert "copied unconverted" in only("VMF742", planned(conversion="skip")).message
+    assert "copied without conversion" in only("VMF742", planned(conversion="skip")).message
     assert silent("VMF742", planned())
     assert silent("VMF742", planned(conversion="skip"), storage=storage(XCOPY))
     with_image = source()
@@ -96,7 +96,7 @@ def test_a_default_for_the_way_is_meant_for_those_that_go_it() -> None:
 
 def test_a_pinned_image_wins_over_the_switch_for_another() -> None:
     both = {"virtV2vImage": "registry.example.com/v2v:1", "xfsCompatibility": True}
-    assert "wins over xfsCompatibility" in only("VMF507", forklift(**both)).message
+    assert "overrides xfsCompatibility" in only("VMF507", forklift(**both)).message
     assert silent("VMF507", forklift(xfsCompatibility=True))
 
 
@@ -139,8 +139,8 @@ def test_an_aap_job_needs_a_forklift_that_starts_it() -> None:
     [
         ({"requireNodes": [{"key": "zone", "operator": "NotIn"}]}, "needs values"),
         ({"preferNodes": [{"key": "zone", "values": ["a"]}]}, "takes no values"),
-        ({"labels": {"forklift.app": "mine"}}, "by label forklift.app"),
-        ({"labels": {"plan-name": "mine", "team": "web"}}, "by label plan-name"),
+        ({"labels": {"forklift.app": "mine"}}, "label forklift.app"),
+        ({"labels": {"plan-name": "mine", "team": "web"}}, "label plan-name"),
     ],
 )
 def test_conversion_pods_that_no_server_takes_are_an_error(pods: Data, words: str) -> None:

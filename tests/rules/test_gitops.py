@@ -92,7 +92,7 @@ def test_argo_cd_has_its_keys_elsewhere() -> None:
 
 def test_argo_cd_decrypts_nothing_whatever_the_spec_says() -> None:
     [finding] = only("VMF803", reviewed(vm(), target=gitops(engine="argocd", sopsSecret="sops-age")))
-    assert finding.message.startswith("sopsSecret sops-age is for Flux")
+    assert finding.message.startswith("sopsSecret sops-age only applies to Flux")
 
 
 # --- SOPS
@@ -159,7 +159,7 @@ def test_a_plan_of_many_vms_with_hooks_is_too_large_by_itself() -> None:
     vms = [cold(f"web-{n:03d}", hooks=hooks, nics=nics) for n in range(400)]
     phases = [{"name": "first", "maxVms": 400}]
     [finding] = only("VMF809", reviewed(*vms, phases=phases, hooks=[{"name": "quiesce", "image": "hook:1"}]))
-    assert "MiB, and etcd takes 1.5" in finding.message
+    assert "MiB, and etcd accepts 1.5" in finding.message
     assert "hourly" not in finding.message
 
 

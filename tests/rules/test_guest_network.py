@@ -31,7 +31,7 @@ def test_a_converted_guest_keeps_its_static_address() -> None:
 
 
 def test_what_is_copied_unconverted_loses_its_static_address() -> None:
-    assert "copied unconverted" in only("VMF570", copied(nics=[nic(**STATIC)])).message
+    assert "copied without conversion" in only("VMF570", copied(nics=[nic(**STATIC)])).message
     assert silent("VMF570", copied(nics=[nic(origin="dhcp")]))
     assert silent("VMF570", copied(nics=[nic(**STATIC)], staticIP="none"))
     assert silent("VMF570", copied(nics=[nic(addresses=["10.0.7.5/24"])]))
@@ -65,7 +65,10 @@ def test_windows_needs_the_whole_address(fields: Data, said: str) -> None:
 
 @pytest.mark.parametrize("guest", ["windows7Server64Guest", "winNetStandardGuest", "winLonghornGuest", "winXPProGuest"])
 def test_windows_before_8_has_no_way_to_set_it(guest: str) -> None:
-    assert "Server 2012 and later only" in only("VMF570", windows(nics=[nic(**STATIC)]) | {"guestId": guest}).message
+    assert (
+        "only sets addresses in Windows 8, Server 2012 and later"
+        in only("VMF570", windows(nics=[nic(**STATIC)]) | {"guestId": guest}).message
+    )
 
 
 @pytest.mark.parametrize("guest", ["windows8Server64Guest", "windows9_64Guest", "windows2022srvNext_64Guest"])
@@ -165,7 +168,7 @@ def test_a_nic_without_a_new_address_that_cannot_keep_its_own_is_a_warning() -> 
 
 
 def test_windows_that_nobody_converts_gets_no_new_address() -> None:
-    assert "copied unconverted" in only("VMF573", copied(os="windows", nics=[nic(origin="dhcp")], **NEW)).message
+    assert "copied without conversion" in only("VMF573", copied(os="windows", nics=[nic(origin="dhcp")], **NEW)).message
     assert silent("VMF573", copied(nics=[nic(origin="dhcp")], **NEW))
     assert silent("VMF573", windows(nics=[nic(origin="dhcp")], **NEW))
     assert silent("VMF573", copied(os="windows", nics=[nic(origin="dhcp")]))

@@ -260,7 +260,7 @@ def test_a_gateway_differs_only_for_a_guest_that_keeps_it(
 def test_an_address_is_used_twice_by_a_vm_that_stays_and_one_that_moves() -> None:
     stays = vm("old-01", disposition="retain", reason="its licence", nics=static("10.0.7.5/24"))
     [finding] = found(vm(nics=static("10.0.7.5/24", mac="00:50:56:00:99:01")), stays)
-    assert finding.message == "address 10.0.7.5 belongs to VM old-01 and VM web-01"
+    assert finding.message == "address 10.0.7.5 is used by VM old-01 and VM web-01"
     assert finding.vms == ("old-01", "web-01")
 
 
@@ -282,8 +282,8 @@ def test_a_smoke_test_may_take_neither_a_vms_address_nor_the_gateways() -> None:
     networks = [SUBNET[0] | {"smokeTest": test, "gateway": "10.0.7.1"}]
     messages = [finding.message for finding in found(vm(nics=static("10.0.7.5/24")), networks=networks)]
     assert messages == [
-        "address 10.0.7.1 belongs to smoke-test VM 2 of 'vlan-7' and the gateway",
-        "address 10.0.7.5 belongs to VM web-01 and smoke-test VM 1 of 'vlan-7'",
+        "address 10.0.7.1 is used by smoke-test VM 2 of 'vlan-7' and the gateway",
+        "address 10.0.7.5 is used by VM web-01 and smoke-test VM 1 of 'vlan-7'",
     ]
 
 

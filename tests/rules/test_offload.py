@@ -56,7 +56,7 @@ def test_a_vm_of_two_ways_may_opt_out() -> None:
 
 def test_copy_offload_fills_block_volumes_only() -> None:
     files = sections(XCOPY) | {"storage": storage(XCOPY, provisioner="rook-ceph.cephfs.csi.ceph.com")}
-    assert "Block volumes only" in only("VMF762", vm("a"), **files).message
+    assert "only fills Block volumes" in only("VMF762", vm("a"), **files).message
     assert silent("VMF762", vm("a"), **sections(XCOPY))
 
 

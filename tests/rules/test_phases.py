@@ -91,7 +91,7 @@ def test_who_has_cut_over_is_not_told_that_it_moves_too_early() -> None:
 
 def test_a_database_is_told_by_its_tags_its_ports_and_the_kind_of_its_phase() -> None:
     for kind, fields, evidence in (
-        ("migrate", {"tags": ["role/database"]}, "a tag or custom attribute of it"),
+        ("migrate", {"tags": ["role/database"]}, "a tag or custom attribute"),
         ("migrate", {"ports": [{"name": "pg", "port": 15432, "targetPort": 5432}]}, "port 5432 is PostgreSQL's"),
         ("stateful", {}, "its phase is of kind stateful"),
     ):
@@ -103,7 +103,7 @@ def test_a_database_is_told_by_its_tags_its_ports_and_the_kind_of_its_phase() ->
 @pytest.mark.parametrize("name", ["hr-sqlsrv01", "orders-psql-01", "couchbase-1", "timescaledb-2", "db2-01"])
 def test_a_database_is_told_by_its_name(name: str) -> None:
     [finding] = only("VMF421", reviewed(vm(name), phases=[{"name": "first"}]))
-    assert "its name says database" in finding.message
+    assert "its name suggests a database" in finding.message
 
 
 @pytest.mark.parametrize("name", ["net-pg-prod", "oracle-linux-8", "dbus-proxy", "sqlite-docs", "psqlx-01"])

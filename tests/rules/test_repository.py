@@ -21,9 +21,9 @@ def findings(url: str) -> list[str]:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("ssh://git@git.example.com:platform/gitops", "no port"),
-        ("https://[git.example.com/gitops", "no URL"),
-        ("https:///platform/gitops", "names no host"),
+        ("ssh://git@git.example.com:platform/gitops", "not a port"),
+        ("https://[git.example.com/gitops", "not a URL"),
+        ("https:///platform/gitops", "has no host"),
         ("https://git.example.com", "no repository"),
         ("https://git.example.com/", "no repository"),
         ("git@git.example.com/platform/gitops", "a colon ends the host"),

@@ -65,7 +65,7 @@ def test_local_storage_is_fine_where_nothing_says_that_the_vm_must_survive_its_n
 
 def test_local_storage_under_an_anti_affinity_set_is_a_warning() -> None:
     [finding] = found("VMF320", local_vm(apartFrom="web-farm"))
-    assert "set web-farm is to survive a failure" in finding.message
+    assert "set web-farm must survive a failure" in finding.message
 
 
 def test_local_storage_takes_away_what_ha_gave_in_vsphere() -> None:
@@ -137,7 +137,7 @@ ZONE_B = {**CEPH, "name": "in-b", "zones": ["b"], "tier": "silver"}
 def test_disks_in_two_zones_have_no_node() -> None:
     disks = [TWO_DISKS[0], {**TWO_DISKS[1], "tier": "silver"}]
     [finding] = found("VMF322", reviewed(vm("a", disks=disks), storage=storage(ZONE_A, ZONE_B)))
-    assert "share no zone (in-a: a; in-b: b)" in finding.message
+    assert "have no zone in common (in-a: a; in-b: b)" in finding.message
 
 
 def test_a_node_selector_for_another_zone_than_the_volumes_is_refused() -> None:

@@ -25,7 +25,7 @@ def target(forklift: str = "2.12", kubevirt: str = "1.9") -> Data:
 )
 def test_forklift_has_the_field_since_2_10(fields: Data, name: str) -> None:
     plan = vm("a", path="forklift", method="cold", **fields)
-    assert f"has no field for {name} of group first-01" in only("VMF506", plan, target=target("2.9")).message
+    assert f"does not support {name} of group first-01" in only("VMF506", plan, target=target("2.9")).message
     assert silent("VMF506", plan, target=target("2.10"))
 
 
@@ -39,7 +39,7 @@ def test_an_old_forklift_leaves_nvme_disks_out() -> None:
     disks = [{"size": "40Gi", "datastore": "ds1", "controller": "nvme", "unit": "nvme0:0"}]
     fast = vm("a", path="forklift", method="cold", disks=disks)
     for release in ("2.9", "2.10", "2.10.3"):
-        assert f"Forklift {release} leaves such disks out" in only("VMF506", fast, target=target(release)).message
+        assert f"Forklift {release} skips such disks" in only("VMF506", fast, target=target(release)).message
     for release in ("2.10.4", "2.11"):
         assert silent("VMF506", fast, target=target(release))
     assert silent("VMF506", vm("a", disks=disks), target=target("2.9"))
@@ -70,7 +70,7 @@ def test_forklift_2_9_restores_the_power_state_of_the_source(
 def test_kubevirt_unplugs_a_nic_since_1_5() -> None:
     unplugged = {"network": "vlan-7", "mac": "00:50:56:00:00:01", "connected": False}
     message = only("VMF506", vm("a", nics=[unplugged]), target=target(kubevirt="1.4")).message
-    assert "nic-0 is not connected, and KubeVirt 1.4 has no link state" in message
+    assert "nic-0 is not connected, and KubeVirt 1.4 does not support a link state" in message
     assert silent("VMF506", vm("a", nics=[unplugged]), target=target(kubevirt="1.5"))
     assert silent("VMF506", vm("a"), target=target(kubevirt="1.4"))
 
@@ -100,5 +100,5 @@ def test_a_release_that_is_not_known_yet_is_told_and_its_patches_are_not() -> No
 
 
 def test_what_upstream_looks_after_no_more_is_told() -> None:
-    assert "KubeVirt 1.6 is past its end" in told("VMF511", vm("a"), target=target(kubevirt="1.6")).message
+    assert "KubeVirt 1.6 is no longer maintained" in told("VMF511", vm("a"), target=target(kubevirt="1.6")).message
     assert silent("VMF511", vm("a"), target=target(kubevirt="1.7"))

@@ -36,7 +36,7 @@ def outside(review: Review) -> Iterator[Problem]:
         new = item.made.readdress is not None
         if out and (new or len(out) == len(mine)):
             yield item.subject.problem(
-                f"its {'new ' if new else ''}address {out[0]} is outside of {net}, the subnet of {item.row.original!r}",
+                f"its {'new ' if new else ''}address {out[0]} is outside {net}, the subnet of {item.row.original!r}",
                 f"correct the address, or networks[{item.row.index}].subnet, or the network of the NIC",
                 *_place(item),
             )
@@ -57,7 +57,7 @@ def gateway_differs(review: Review) -> Iterator[Problem]:
                 if gateway.is_link_local or any(gateway in ip.network for ip in item.addresses):
                     continue
                 yield item.subject.problem(
-                    f"its new gateway {gateway} is in the subnet of none of its new addresses",
+                    f"its new gateway {gateway} is not in the subnet of any of its new addresses",
                     "correct the gateway, or the prefix of the address",
                     "readdress",
                     item.fact.network,
@@ -104,7 +104,7 @@ def twice(review: Review) -> Iterator[Problem]:
         vms = [holder.vm for holder in found if holder.vm is not None]
         if len(vms) > 1 or found[-1].new:
             yield Problem(
-                f"address {ip} belongs to {' and '.join(sorted(holder.what for holder in found))}",
+                f"address {ip} is used by {' and '.join(sorted(holder.what for holder in found))}",
                 "give one of them another address, or suppress this if the address floats between them",
                 found[-1].where,
                 tuple(sorted(set(vms))),
@@ -163,8 +163,9 @@ def pool_mac(review: Review) -> Iterator[Problem]:
         for nic in machine.nics if machine.path != "rebuild" and not machine.golden else ():
             if nic.mac is not None and nic.mac.startswith("02:"):
                 yield subject.problem(
-                    f"its MAC {nic.mac} is one that KubeMacPool gives out",
-                    "set RANGE_START and RANGE_END in ConfigMap kubemacpool-mac-range-config to a range without it, or "
+                    f"its MAC {nic.mac} is in the range that KubeMacPool assigns from",
+                    "set RANGE_START and RANGE_END in ConfigMap kubemacpool-mac-range-config to a range that "
+                    "excludes it, or "
                     "suppress this if the cluster has no KubeMacPool",
                     "nics",
                     nic.index,
@@ -189,9 +190,10 @@ def two_masters(review: Review) -> Iterator[Problem]:
             continue
         if item.static or item.made.readdress is not None:
             yield item.subject.problem(
-                f"it has an address of its own on {item.row.original!r}, where OVN assigns them from "
+                f"it has a static address on {item.row.original!r}, where OVN assigns addresses from "
                 f"{', '.join(target.subnets)}",
-                f"remove networks[{item.row.index}].target.subnets, or set staticIP: none and the guest to DHCP",
+                f"remove networks[{item.row.index}].target.subnets, or set staticIP: none and configure the "
+                "guest for DHCP",
                 *_place(item),
             )
 
@@ -210,8 +212,8 @@ def no_dhcp(review: Review) -> Iterator[Problem]:
         asks = item.fact.origin == "dhcp" and item.made.readdress is None
         if asks and item.row.network.dhcp is False and not assigned:
             yield item.subject.problem(
-                f"it gets its address on {item.row.original!r} by DHCP, and nobody will answer there",
-                "provide a DHCP server or relay and say dhcp: true, give it an address (readdress, staticIP: "
+                f"it gets its address on {item.row.original!r} by DHCP, and no server answers there",
+                "provide a DHCP server or relay and set dhcp: true, give it an address (readdress, staticIP: "
                 "cloud-init), or let OVN assign them (target.subnets)",
                 "nics",
                 item.made.index,
@@ -235,8 +237,8 @@ def router(review: Review) -> Iterator[Problem]:
         if mine and item.made.readdress is None:
             yield item.subject.problem(
                 f"its address {mine[0]} is the gateway of network {item.row.original!r}",
-                "move it in one window with the VMs behind it, or put the gateway on a physical router before; "
-                "suppress this with the plan",
+                "move it in one window with the VMs behind it, or move the gateway to a physical router first; "
+                "suppress this with the plan as its reason",
                 "nics",
                 item.made.index,
             )

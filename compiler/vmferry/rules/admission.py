@@ -69,7 +69,7 @@ def _namespace_label(name: str, key: str, value: str) -> tuple[str, str] | None:
     form, words = (_VERSION, "latest or a version such as v1.32") if match["version"] else (_LEVEL, _LEVEL.pattern)
     if form.fullmatch(value):
         return None
-    return f"label {key} is {value!r}, which is no such level or version", f"write {words.replace('|', ', ')}"
+    return f"label {key} is {value!r}, which is not a valid level or version", f"write {words.replace('|', ', ')}"
 
 
 def _problems(machine: Machine, versions: Versions) -> Iterator[_Problem]:
@@ -84,17 +84,21 @@ def _problems(machine: Machine, versions: Versions) -> Iterator[_Problem]:
     if machine.path == "virt-v2v":
         yield from _sizes(machine)
     if len(machine.disks) > _MAX_DISKS:
-        yield "disks", f"{len(machine.disks)} disks, KubeVirt takes {_MAX_DISKS}", "split the VM, or rebuild it"
+        yield "disks", f"{len(machine.disks)} disks, KubeVirt supports {_MAX_DISKS}", "split the VM, or rebuild it"
     for nic in machine.nics:
         if nic.binding == "sriov" and not nic.connected:
-            yield "nics", f"{nic.name} is not connected, and SR-IOV has no link state", "connect it, or remove the NIC"
+            yield (
+                "nics",
+                f"{nic.name} is not connected, and SR-IOV does not support a link state",
+                "connect it, or remove the NIC",
+            )
     if machine.placement.labels.keys() & _RESERVED:  # Forklift's VMs have them, too, from a Plan's targetLabels
         names = ", ".join(sorted(machine.placement.labels.keys() & _RESERVED))
-        yield "labels", f"label {names} is KubeVirt's own", "choose another name"
+        yield "labels", f"label {names} is reserved for KubeVirt", "choose another name"
     told = seed(machine)
     size = len((told.network_data or "").encode()) if told is not None else 0
     if size > MAX_INLINE:
-        what = f"cloud-init's network data has {size} bytes, KubeVirt takes {MAX_INLINE} at most"
+        what = f"cloud-init's network data has {size} bytes, KubeVirt accepts at most {MAX_INLINE}"
         yield "readdress", what, "give fewer addresses and nameservers, or set the addresses in the guest"
 
 
@@ -116,7 +120,7 @@ def _sizes(machine: Machine) -> Iterator[_Problem]:
         yield "memory", f"memory is {machine.memory} bytes", "add the unit, as in 8Gi"
     for disk in machine.disks:
         if disk.size < _MI:
-            yield "disks", f"{disk.name} has {disk.size} bytes, CDI takes 1 MiB at least", "add the unit, as in 40Gi"
+            yield "disks", f"{disk.name} has {disk.size} bytes, CDI needs at least 1 MiB", "add the unit, as in 40Gi"
 
 
 def _scheduling(machine: Machine) -> Iterator[_Problem]:
@@ -125,7 +129,7 @@ def _scheduling(machine: Machine) -> Iterator[_Problem]:
         if toleration.operator == "Exists" and toleration.value is not None:
             yield (
                 "tolerations",
-                f"toleration of {toleration.key} has a value, and operator Exists (the default) takes none",
+                f"toleration of {toleration.key} has a value, which operator Exists (the default) does not allow",
                 "add operator: Equal, or drop the value",
             )
 
@@ -134,15 +138,15 @@ def _service_name(field: str, name: str, ports: tuple[NamedPort, ...], versions:
     """Yield a Service whose name an older Kubernetes takes for none."""
     if ports and not name[0].isalpha() and possible(versions, STRICT_SERVICE_NAMES):
         here, fix = versions.kubernetes, "state another targetName, or update Kubernetes to 1.36"
-        yield field, f"Service {name} would not begin with a letter, as Kubernetes {here} wants", fix
+        yield field, f"Service {name} would not start with a letter, as Kubernetes {here} requires", fix
 
 
 def _service(field: str, ports: tuple[NamedPort, ...]) -> Iterator[_Problem]:
     """Yield what is wrong with the ports of a VM or an application."""
     for port in _repeated(port.name for port in ports):
-        yield field, f"two ports have one name, {port}", "rename one"
+        yield field, f"two ports have the same name, {port}", "rename one"
     for protocol, number in _repeated((port.protocol, port.port) for port in ports):
-        yield field, f"port {number}/{protocol} is there twice", "a Service offers a port once: remove one"
+        yield field, f"port {number}/{protocol} is defined twice", "a Service can offer a port only once: remove one"
 
 
 def _application(machine: Machine, application: Application) -> Iterator[_Problem]:
@@ -154,19 +158,19 @@ def _application(machine: Machine, application: Application) -> Iterator[_Proble
     if application.kind == "Deployment" and application.replicas > 1 and single:
         yield (
             "application",
-            f"{application.replicas} replicas cannot mount volume {single[0]}, which one node at a time may write",
+            f"{application.replicas} replicas cannot mount volume {single[0]}, which only one node at a time can write",
             "use kind: StatefulSet, shared: true, or one replica",
         )
     size = sum(len(content.encode()) for content in application.config.values())
     if size > _MAX_CONFIG:
-        what = f"config has {size} bytes, and a ConfigMap holds {_MAX_CONFIG}"
+        what = f"config has {size} bytes, and a ConfigMap holds at most {_MAX_CONFIG}"
         yield "application", what, "put large files into the image, or on a volume"
     for volume in sorted(_OWN_VOLUMES & {volume.name for volume in application.state}):
-        yield "application", f"volume {volume} is one that vmferry adds by itself", "rename it"
+        yield "application", f"volume name {volume} is reserved for vmferry", "rename it"
     for volume in _repeated(volume.name for volume in application.state):
-        yield "application", f"two volumes have one name, {volume}", "rename one"
+        yield "application", f"two volumes have the same name, {volume}", "rename one"
     for variable in _repeated(variable.name for variable in application.env):
-        yield "application", f"variable {variable} is there twice", "remove one"
+        yield "application", f"variable {variable} is defined twice", "remove one"
     for path in _repeated(_mounts(application)):
         yield "application", f"two volumes are mounted at {path}", "mount one of them elsewhere"
 

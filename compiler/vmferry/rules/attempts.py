@@ -29,7 +29,7 @@ def after_cutover(review: Review) -> Iterator[Problem]:
         retry = group.path == "forklift" and group.attempt > was
         yield Problem(
             f"group {group.name} is at {group.stage} and goes from attempt {was} to {group.attempt}: {_what(group)}",
-            f"set attempt: {was}" + (", unless the Migration before has failed in Forklift" if retry else ""),
+            f"set attempt: {was}" + (", unless the previous Migration failed in Forklift" if retry else ""),
             review.at("groups", group.name, "attempt") if group.attempt > 1 else review.at("groups", group.name),
             tuple(machine.name for machine in group.machines),
             severity="warning" if retry else None,
@@ -50,5 +50,5 @@ def _attempt(review: Review, group: Group) -> int | None:
 
 def _what(group: Group) -> str:
     if group.path == "forklift":
-        return "Forklift does not run a Plan again that has succeeded"
+        return "Forklift does not rerun a Plan that has succeeded"
     return "its VMs run in the target, and their volumes would be converted again"

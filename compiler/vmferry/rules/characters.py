@@ -18,7 +18,7 @@ def written(review: Review) -> Iterator[Problem]:
                     yield Problem(
                         f"VM {machine.target_name}: {what} has a character that kustomize cannot read "
                         "(U+007F, U+FFFE or U+FFFF), and its manifests state it",
-                        "rename it in vCenter, where it shows as nothing or as a box, and import again",
+                        "rename it in vCenter, which shows the character as nothing or as a box, and import again",
                         review.blueprint.places.get(machine.key),
                         (machine.name,),
                     )

@@ -42,7 +42,7 @@ def _problems(review: Review, owners: _Owners, fix: str) -> Iterator[Problem]:
         if len(machines) > 1:
             keys = sorted(machines)
             yield Problem(
-                f"{kind} {name} would belong to {' and '.join(f'{machines[key].name} ({key})' for key in keys)}",
+                f"{kind} {name} would be used by {' and '.join(f'{machines[key].name} ({key})' for key in keys)}",
                 fix,
                 next((places[key] for key in reversed(keys) if key in places), None),
                 tuple(sorted({machine.name for machine in machines.values()})),

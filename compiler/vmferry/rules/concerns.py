@@ -133,7 +133,7 @@ def _of_vms(review: Review, concern: Concern) -> Iterator[Problem]:
     for subject, _, found in _all(review)[concern.code]:
         problem = subject.problem(found.what, found.fix, *found.path)
         if subject.group is not None and subject.group.stage not in _SOURCE_RUNS:
-            problem = problem._replace(severity="info", help="for whoever runs the VM: it was copied this way")
+            problem = problem._replace(severity="info", help="for information only: the VM was copied this way")
         yield problem
 
 

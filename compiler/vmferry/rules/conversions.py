@@ -23,7 +23,7 @@ def will_run(review: Review) -> Iterator[Problem]:
     """
     for subject, disks in _running(review, "planned", "prepared"):
         yield subject.problem(
-            f"it is powered on, and CDI copies {disks} once, without asking",
+            f"it is powered on, and CDI copies {disks} once, without checking that",
             "shut it down after its group is prepared and before it moves to migrating, and import again; if it cannot "
             "be off that long, use path forklift with method warm",
             "powerState",
@@ -58,7 +58,7 @@ def turns(review: Review) -> Iterator[Problem]:
         limit = limits.get(group.source, len(names))
         if group.stage in ("planned", "prepared", "migrating") and len(names) > limit:
             yield Problem(
-                f"group {group.name}: {len(names)} VMs are converted, at most {limit} of {group.source} at once",
+                f"group {group.name}: {len(names)} VMs are converted, and at most {limit} at once from {group.source}",
                 "plan the window for that; or raise the source's parallelConversions if its hosts can take it, or set "
                 f"maxVms: {limit} in phase {group.phase}",
                 review.blueprint.places.get(group.machines[0].key),
@@ -82,7 +82,7 @@ def queue(review: Review) -> Iterator[Problem]:
         yield Problem(
             f"conversion Jobs wait for LocalQueue {name} of namespace {', '.join(namespaces)}",
             f"create LocalQueue {name} there, of a ClusterQueue that covers pods, cpu, memory and "
-            "devices.kubevirt.io/kvm; its flavors must not add tolerations, since a Job cannot change once it runs",
+            "devices.kubevirt.io/kvm; its flavors must not add tolerations, because a running Job cannot change",
             review.at("target", "cluster", "kueueQueue"),
         )
 
@@ -105,16 +105,16 @@ def scratch(review: Review) -> Iterator[Problem]:
     known = {each.name: each for each in review.spec.storage.classes}
     at = review.at("target", "cluster", "conversionScratch")
     if wanted.storage_class not in known:
-        has = f"it has {', '.join(sorted(known))}" if known else "it has none"
-        message = f"conversionScratch is in StorageClass {wanted.storage_class}, which `storage.classes` does not have"
+        has = f"defined: {', '.join(sorted(known))}" if known else "none is defined"
+        message = f"conversionScratch uses StorageClass {wanted.storage_class}, which `storage.classes` does not define"
         yield Problem(message, f"correct it, or add the class; {has}", at.at("storageClass"), names)
     elif not takes_files(known[wanted.storage_class]):
-        message = f"conversionScratch is in StorageClass {wanted.storage_class}, which has no Filesystem volumes"
-        yield Problem(message, "use a class that has", at.at("storageClass"), names)
+        message = f"conversionScratch uses StorageClass {wanted.storage_class}, which has no Filesystem volumes"
+        yield Problem(message, "use a class with Filesystem volumes", at.at("storageClass"), names)
     if parse_size(wanted.size) < _LEAST_SCRATCH:
         yield Problem(
-            f"conversionScratch is {wanted.size}, and virt-v2v wants 1 GB free",
-            "state 2Gi and 1Gi for each disk of the largest VM, or the size of the largest disk to be safe",
+            f"conversionScratch is {wanted.size}, and virt-v2v needs 1 GB free",
+            "state 2Gi plus 1Gi per disk of the largest VM, or to be safe the size of the largest disk",
             at.at("size"),
             names,
         )
@@ -141,9 +141,9 @@ def cdi_scratch(review: Review) -> Iterator[Problem]:
             users[name].append(subject.name)
     for name, vms in sorted(users.items()):
         yield Problem(
-            f"StorageClass {name} has Block volumes only, and CDI unpacks {len(vms)} VMs' images in a file system",
+            f"StorageClass {name} only has Block volumes, and CDI unpacks {len(vms)} VMs' images on a file system",
             "set spec.config.scratchSpaceStorageClass of the CDI resource, or a default StorageClass, to one that has "
-            "Filesystem volumes and room for the largest disk",
+            "Filesystem volumes and space for the largest disk",
             review.at("storage", "classes"),
             tuple(vms),
         )
@@ -160,7 +160,7 @@ def unchecked(review: Review) -> Iterator[Problem]:
         if stated and group.stage in ("planned", "prepared", "migrating"):
             yield subject.problem(
                 f"CDI {cluster.versions.cdi} does not check the digest of {', '.join(stated)}",
-                f"{versions.HTTP_CHECKSUM.releases} does: update CDI, or check the image where it is published",
+                f"{versions.HTTP_CHECKSUM.releases} does so: update CDI, or check the image where it is published",
                 "disks",
             )
 
@@ -188,7 +188,7 @@ def restricted(review: Review) -> Iterator[Problem]:
         )
         if namespace.labels.get(_ENFORCE) == "restricted" and names:
             yield Problem(
-                f"namespace {namespace.name} enforces restricted, and pods of VMs have no seccomp profile by default",
+                f"namespace {namespace.name} enforces restricted, and VM pods have no seccomp profile by default",
                 "enforce baseline; or set spec.configuration.seccompConfiguration.virtualMachineInstanceProfile."
                 "customProfile.runtimeDefaultProfile: true in the KubeVirt resource, and suppress this",
                 review.at("namespaces", index, "labels", _ENFORCE),
@@ -238,7 +238,7 @@ def with_snapshots(review: Review) -> Iterator[Problem]:
             count = "1 snapshot" if subject.vm.snapshots == 1 else f"{subject.vm.snapshots} snapshots"
             yield subject.problem(
                 f"it has {count}, and CDI copies the files that {disks} {'have' if ',' in disks else 'has'} now",
-                "delete the snapshots in vSphere and import again, so that `file` is what holds everything",
+                "delete the snapshots in vSphere and import again, so that `file` holds all of the disk",
                 "snapshots",
             )
 
@@ -261,9 +261,10 @@ def no_adoption(review: Review) -> Iterator[Problem]:
     names = tuple(machine.name for group in groups for machine in group.machines)
     if names:
         yield Problem(
-            f"CDI {blueprint.cluster.versions.cdi} refuses a DataVolume whose claim came back from a backup",
+            f"CDI {blueprint.cluster.versions.cdi} refuses a DataVolume whose claim was restored from a backup",
             f"{versions.CLAIM_ADOPTION.releases} adopt it: update CDI, or annotate such a claim with "
-            "cdi.kubevirt.io/storage.populatedFor=NAME-OF-THE-DATAVOLUME before the engine makes the DataVolume again",
+            "cdi.kubevirt.io/storage.populatedFor=NAME-OF-THE-DATAVOLUME before the engine creates the "
+            "DataVolume again",
             review.at("target", "cluster", "versions", "cdi"),
             names,
         )

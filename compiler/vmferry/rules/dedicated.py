@@ -45,21 +45,21 @@ def _faults(machine: Machine, cluster: Cluster) -> Iterator[tuple[str, str, str]
     if first is None:
         return
     if machine.instancetype is not None:
-        what = f"instance type {machine.instancetype.name} decides its CPUs and memory"
-        yield first, what, "choose an instance type with dedicated CPUs and huge pages, and drop the decisions here"
+        what = f"instance type {machine.instancetype.name} determines its CPUs and memory"
+        yield first, what, "choose an instance type with dedicated CPUs and huge pages, and remove the decisions here"
         return
     if machine.numa_passthrough and not (machine.dedicated_cpus and machine.hugepages):
-        fix = "add `cpuPlacement: dedicated` and `hugepages`, or drop numaTopology"
+        fix = "add `cpuPlacement: dedicated` and `hugepages`, or remove numaTopology"
         yield "numa_topology", "numaTopology: passthrough needs dedicated CPUs and huge pages", fix
     if machine.dedicated_cpus and machine.threads > _MOST_THREADS:
-        what = f"with dedicated CPUs a core has at most {_MOST_THREADS} threads, and here it has {machine.threads}"
-        yield "cpu_placement", what, "correct cpu.threadsPerCore, or drop cpuPlacement"
+        what = f"with dedicated CPUs a core has at most {_MOST_THREADS} threads, and this VM states {machine.threads}"
+        yield "cpu_placement", what, "correct cpu.threadsPerCore, or remove cpuPlacement"
     if machine.hugepages is not None and machine.memory % parse_size(machine.hugepages):
-        what = f"its memory, {format_size(machine.memory)}, is not made of whole huge pages of {machine.hugepages}"
+        what = f"its memory, {format_size(machine.memory)}, is not a multiple of its huge pages of {machine.hugepages}"
         yield "hugepages", what, "use hugepages: 2Mi, or correct `memory`"
     if (machine.hugepages is not None or machine.dedicated_cpus) and cluster.memory_overcommit > _NONE:
         what = f"with memoryOvercommit {cluster.memory_overcommit} its pod gets less memory than its guest has"
-        yield first, what, "drop the decision, or set memoryOvercommit to 100 in the cluster"
+        yield first, what, "remove the decision, or set memoryOvercommit to 100 in the cluster"
 
 
 @rule(
@@ -75,11 +75,11 @@ def nodes(review: Review) -> Iterator[Problem]:
     Without them the VM is never scheduled.
     """
     for subject, _, machine in review.moving:
-        needs = ["CPUs of its own (kubelet: cpuManagerPolicy: static)"] * machine.dedicated_cpus
+        needs = ["dedicated CPUs (kubelet: cpuManagerPolicy: static)"] * machine.dedicated_cpus
         needs += [f"{format_size(machine.memory)} in huge pages of {machine.hugepages}"] * bool(machine.hugepages)
         if needs and machine.path == "virt-v2v" and not machine.golden:
             yield subject.decided(
                 "cpu_placement" if machine.dedicated_cpus else "hugepages",
                 f"it needs a node with {' and '.join(needs)}",
-                "prepare such nodes, name them in `nodeSelector`, test with one VM, and suppress this",
+                "prepare such nodes, select them with `nodeSelector`, test with one VM, and suppress this",
             )

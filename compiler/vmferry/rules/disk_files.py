@@ -33,7 +33,7 @@ def one_vmdk(review: Review) -> Iterator[Problem]:
             yield _problem(
                 several,
                 f"{key[-1]} is the disk of {_named(several)}: both would be copied",
-                "correct the `file` of one of them; for a disk that both use, state the same `shared` name at each",
+                "correct the `file` of one of them; for a disk that both use, state the same `shared` name in both",
                 "file",
             )
 
@@ -60,8 +60,8 @@ def one_image(review: Review) -> Iterator[Problem]:
         if len(several) > 1 and (len(images) > 1 or None in {checksum for _, checksum in images}):
             yield _problem(
                 several,
-                f"bastion.sh would publish the images of {_named(several)} as {name}, one over the other",
-                "end each URL in a file name of its own, as VM-sda.qcow2",
+                f"bastion.sh would publish the images of {_named(several)} as {name}, one overwriting the other",
+                "end each URL with a unique file name, such as VM-sda.qcow2",
                 "source",
             )
 

@@ -18,7 +18,7 @@ def lost(review: Review) -> Iterator[Problem]:
     for group in review.blueprint.groups:
         for machine in group.machines:
             if fields := sorted(_LOST[group.path](machine)):
-                yield _problem(review, machine, fields, "use another path, or drop the decision")
+                yield _problem(review, machine, fields, "use another path, or remove the decision")
 
 
 @rule("VMF508", "warning", "a Plan cannot express this, it takes effect later", source=_PLAN)
@@ -30,12 +30,12 @@ def later(review: Review) -> Iterator[Problem]:
     for group in review.blueprint.groups:
         for machine in group.machines if group.path == "forklift" else ():
             if fields := sorted(_later(machine)):
-                fix = "it is set once vmferry owns the VM; until then Forklift's defaults hold"
+                fix = "it takes effect once vmferry manages the VM; until then Forklift's defaults apply"
                 yield _problem(review, machine, fields, fix)
 
 
 def _problem(review: Review, machine: Machine, fields: list[str], fix: str) -> Problem:
-    message = f"VM {machine.name}: path {machine.path} ({machine.method}) has no field for {', '.join(fields)}"
+    message = f"VM {machine.name}: path {machine.path} ({machine.method}) does not support {', '.join(fields)}"
     return Problem(message, fix, review.blueprint.places.get(machine.key), (machine.name,))
 
 
@@ -86,7 +86,7 @@ def _virt_v2v(machine: Machine) -> Iterator[str]:
 
 def _rebuild(machine: Machine) -> Iterator[str]:
     if machine.ports:
-        yield "ports (say application.ports)"
+        yield "ports (use application.ports)"
 
 
 _LOST: dict[Path, Callable[[Machine], Iterator[str]]] = {

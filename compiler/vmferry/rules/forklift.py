@@ -54,8 +54,8 @@ def shared_uuid(review: Review) -> Iterator[Problem]:
         if finder := uuid_finder(review, group, machine):
             who, fix = finder
             yield subject.problem(
-                f"its BIOS UUID {subject.vm.uuid} is also that of {_named(others)}, and {who} finds a VM by it",
-                f"give one a UUID of its own in vSphere (uuid.bios, while it is off) and import again; or {fix}",
+                f"its BIOS UUID {subject.vm.uuid} is also that of {_named(others)}, and {who} looks a VM up by it",
+                f"give one a new UUID in vSphere (uuid.bios, while it is off) and import again; or {fix}",
                 "uuid",
             )
 
@@ -81,8 +81,8 @@ def instance_uuid(review: Review) -> Iterator[Problem]:
             continue
         if uuid_finder(review, group, machine) is None:
             yield subject.problem(
-                f"its BIOS UUID {subject.vm.uuid} is also that of {_named(others)}; CDI is told its instance UUID",
-                "make sure that the cluster's CDI is 1.66 or later, or give one of them a UUID of its own in vSphere",
+                f"its BIOS UUID {subject.vm.uuid} is also that of {_named(others)}; CDI gets its instance UUID instead",
+                "make sure that the cluster's CDI is 1.66 or later, or give one of them a new UUID in vSphere",
                 "uuid",
             )
 
@@ -105,7 +105,7 @@ def uuid_finder(review: Review, group: Group, machine: Machine) -> tuple[str, st
     here = review.blueprint.cluster.versions
     if group.path == "forklift" and not versions.certain(here, versions.FINDS_BY_INSTANCE_UUID):
         since = versions.FINDS_BY_INSTANCE_UUID.since
-        return _release(review), f"update Forklift to {since} and target.cluster.versions.forklift, and move it cold"
+        return _release(review), f"update Forklift and target.cluster.versions.forklift to {since}, and move it cold"
     by_cdi = group.path == "forklift" and (group.method == "warm" or machine.raw)  # else virt-v2v copies
     if by_cdi and not (
         versions.certain(here, versions.COPIES_BY_INSTANCE_UUID) and versions.certain(here, versions.VDDK_INSTANCE_UUID)
@@ -116,9 +116,9 @@ def uuid_finder(review: Review, group: Group, machine: Machine) -> tuple[str, st
         cdi = machine.conversion.cdi if machine.conversion is not None else here.cdi
         if not versions.certain_in(cdi, versions.VDDK_INSTANCE_UUID):
             since = versions.VDDK_INSTANCE_UUID.since
-            return f"CDI {cdi}", f"update CDI to {since} and target.cluster.versions.cdi, and state its instanceUuid"
+            return f"CDI {cdi}", f"update CDI and target.cluster.versions.cdi to {since}, and state its instanceUuid"
         if machine.instance_uuid is None:
-            return "CDI, where the instance UUID is unknown,", "state its instanceUuid (RVTools: VM UUID)"
+            return "CDI, as the instance UUID is unknown,", "state its instanceUuid (RVTools: VM UUID)"
     return None
 
 
@@ -151,7 +151,7 @@ def without_id(review: Review) -> Iterator[Problem]:
     for subject, _, machine in _planned(review):
         if machine.id is not None:
             continue
-        fix = "add `id` (vCenter: the moRef, as in vm-4711; RVTools: VM ID)"
+        fix = "add `id` (vCenter: the moRef, such as vm-4711; RVTools: VM ID)"
         if names[subject.source, subject.name] > 1:
             yield subject.problem("it has no id, and another VM of its vCenter has the same name", fix, "name")
         elif ignored:
@@ -268,9 +268,9 @@ def one_id(review: Review) -> Iterator[Problem]:
 
 
 _APART = {
-    "network": "give each a row of its own, found by id, as in source: {portGroup: dvportgroup-42, id: "
+    "network": "give each its own row, found by id, as in source: {portGroup: dvportgroup-42, id: "
     "dvportgroup-42}, with a `name`, and its NICs their networkId; vCenter shows the id in the address of its page",
-    "datastore": "give each a row of its own, found by id, as in source: {datastore: datastore-42, id: datastore-42}, "
+    "datastore": "give each its own row, found by id, as in source: {datastore: datastore-42, id: datastore-42}, "
     "and name that id in its disks; vCenter shows the id in the address of its page",
 }
 """How networks or datastores of one name are told apart: each has a row whose name is its id."""
@@ -372,8 +372,8 @@ def two_nics(review: Review) -> Iterator[Problem]:
         for nad, names in sorted(on.items()):
             if len(names) > 1 and (refuses or _of_several(group, nad)):
                 yield subject.problem(
-                    f"{' and '.join(names)} are on one network, {nad}, and {_release(review)} takes one NIC of a VM "
-                    "for each definition",
+                    f"{' and '.join(names)} are on one network, {nad}, and {_release(review)} accepts one NIC of a VM "
+                    "per definition",
                     f"{_more_definitions(review)}, or use path virt-v2v",
                     "nics",
                 )
@@ -390,7 +390,7 @@ def _more_definitions(review: Review) -> str:
     if versions.certain(review.blueprint.cluster.versions, versions.NAD_POOL):
         return "add further definitions of that network to the `pool` of its target"
     since = versions.NAD_POOL.since
-    return f"update Forklift, state its patch release, from {since} on, in target.cluster.versions.forklift"
+    return f"update Forklift, state its patch release, {since} or later, in target.cluster.versions.forklift"
 
 
 @rule(
@@ -415,8 +415,9 @@ def off(review: Review) -> Iterator[Problem]:
         nics = [nic for index, nic in enumerate(vm.nics or ()) if index not in dropped]
         if any(nic.origin == "static" or (asked and nic.origin is None) for nic in nics) and _known(vm):
             yield subject.problem(
-                "it is powered off, so Forklift may not know the static addresses that it is to keep",
-                "start it, with VMware Tools, once the Provider is ready and until the Plan is; or use path virt-v2v, "
+                "it is powered off, so Forklift may not know the static addresses it has to keep",
+                "start it, with VMware Tools, when the Provider is ready, and stop it when the Plan is; or use "
+                "path virt-v2v, "
                 "which takes the addresses from the spec; or set staticIP: none",
                 "powerState",
             )
@@ -454,7 +455,7 @@ def ca_key(review: Review) -> Iterator[Problem]:
         content = source.credential.content
         if vms and content is not None and _CA.search(content) and not _OLD_CA.search(content):
             yield Problem(
-                f"the file of Secret {source.credential.name} has ca.crt, and {_release(review)} reads cacert",
+                f"the file of Secret {source.credential.name} has the key ca.crt, and {_release(review)} reads cacert",
                 "encrypt it again with the CA under both keys, or update Forklift to 2.12",
                 review.at("sources", sources[source.name], "vcenter", "credentials"),
                 tuple(sorted(vms)),

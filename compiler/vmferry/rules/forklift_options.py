@@ -32,7 +32,7 @@ def options_too_old(review: Review) -> Iterator[Problem]:
         for wish in _missing(_wishes(group), here):
             yield Problem(
                 f"group {group.name}: {wish.what} needs Forklift {wish.feature.releases}, this is {here.forklift}",
-                "update Forklift and state its version in target.cluster.versions.forklift, or drop the decision",
+                "update Forklift and state its version in target.cluster.versions.forklift, or remove the decision",
                 review.blueprint.places.get(group.machines[0].key),
                 tuple(machine.name for machine in group.machines),
             )
@@ -140,8 +140,8 @@ def lost_elsewhere(review: Review) -> Iterator[Problem]:
         if lost:
             yield subject.decided(
                 "forklift",
-                f"path {machine.path} ({machine.method}) has no field for forklift.{', forklift.'.join(sorted(lost))}",
-                "use path forklift, or drop the decision",
+                f"path {machine.path} ({machine.method}) does not support forklift.{', forklift.'.join(sorted(lost))}",
+                "use path forklift, or remove the decision",
             )
 
 
@@ -178,14 +178,14 @@ def lost_unconverted(review: Review) -> Iterator[Problem]:
         if machine.raw and (lost := sorted(_needs_conversion(machine))):
             yield subject.decided(
                 "conversion",
-                f"with conversion: skip nothing reads {', '.join(lost)}",
-                "drop it, or let the guest be converted",
+                f"{', '.join(lost)} would have no effect with conversion: skip",
+                "remove it, or have the guest converted",
             )
         if not machine.raw and subject.decisions.devices is not None:
             yield subject.decided(
                 "devices",
-                "`devices` is for VMs with conversion: skip; virt-v2v gives virtio to those it converts",
-                "drop it, or state `bus` and `model` on disks and NICs (path virt-v2v)",
+                "`devices` is for VMs with conversion: skip; virt-v2v gives virtio devices to those it converts",
+                "remove it, or state `bus` and `model` on disks and NICs (path virt-v2v)",
             )
 
 
@@ -211,6 +211,6 @@ def two_images(review: Review) -> Iterator[Problem]:
         if options.virt_v2v_image is not None and options.xfs_compatibility and not group.begun:
             yield subject.decided(
                 "forklift",
-                f"virtV2vImage {options.virt_v2v_image} wins over xfsCompatibility, which has no effect",
-                "drop one of the two",
+                f"virtV2vImage {options.virt_v2v_image} overrides xfsCompatibility, which has no effect",
+                "remove one of the two",
             )

@@ -42,8 +42,8 @@ def placement(review: Review) -> Iterator[Problem]:
         if taken:
             yield subject.decided(
                 "forklift",
-                f"conversion pods: Forklift finds them by label {', '.join(taken)}",
-                "use labels of your own, as in example.com/team",
+                f"conversion pods: Forklift reserves label {', '.join(taken)} to find them",
+                "use your own labels, such as example.com/team",
             )
 
 
@@ -76,20 +76,20 @@ def scratch(review: Review) -> Iterator[Problem]:
         if parse_size(storage.size) < largest:
             yield subject.decided(
                 "forklift",
-                f"conversionStorage is {storage.size}, and its largest disk has {format_size(largest)}",
+                f"conversionStorage is {storage.size}, and the largest disk is {format_size(largest)}",
                 f"state at least {format_size(largest)}",
             )
         if storage.storage_class not in known:
             yield subject.decided(
                 "forklift",
-                f"conversionStorage is in StorageClass {storage.storage_class}, which `storage.classes` does not name",
+                f"conversionStorage uses StorageClass {storage.storage_class}, which `storage.classes` does not define",
                 f"correct it, or add the class; known: {', '.join(sorted(known)) or 'none'}",
             )
         elif not takes_files(known[storage.storage_class]):
             yield subject.decided(
                 "forklift",
-                f"conversionStorage is in StorageClass {storage.storage_class}, which has no Filesystem volumes",
-                "use a class that has: with Block volumes alone the claim stays Pending",
+                f"conversionStorage uses StorageClass {storage.storage_class}, which has no Filesystem volumes",
+                "use a class with Filesystem volumes: otherwise the claim stays Pending",
             )
 
 
@@ -111,8 +111,8 @@ def service_accounts(review: Review) -> Iterator[Problem]:
             users[machine.namespace, account].append(machine)
     for (namespace, account), machines in sorted(users.items()):
         yield Problem(
-            f"ServiceAccount {account} has to be in namespace {namespace}",
-            "create it with the rights that conversion pods need there (on OpenShift, an SCC), and suppress this",
+            f"ServiceAccount {account} must exist in namespace {namespace}",
+            "create it with the permissions that conversion pods need (on OpenShift, an SCC), and suppress this",
             review.blueprint.places.get(machines[0].key),
             tuple(machine.name for machine in machines),
         )
@@ -126,7 +126,7 @@ def unused_scripts(review: Review) -> Iterator[Problem]:
         if scripts.name not in used:
             fix = f"add forklift: {{scripts: {scripts.name}}} to its VMs, an `assign` rule or `defaults`"
             where = review.at("scripts", index, "name")
-            yield Problem(f"scripts {scripts.name} run for no VM", fix, where)
+            yield Problem(f"scripts {scripts.name} are not used by any VM", fix, where)
 
 
 @rule(
@@ -147,5 +147,5 @@ def reservations(review: Review) -> Iterator[Problem]:
         if machine.scsi_reservation and not (machine.rdm_as_lun and mapped):
             missing = "no raw device mapping" if machine.rdm_as_lun else "no rdmAsLun"
             yield subject.decided(
-                "forklift", f"scsiReservation has no effect: it has {missing}", "add rdmAsLun: true, or drop it"
+                "forklift", f"scsiReservation has no effect: it has {missing}", "add rdmAsLun: true, or remove it"
             )

@@ -28,8 +28,8 @@ def credential_in_url(review: Review) -> Iterator[Problem]:
     parts = urlsplit(review.spec.target.gitops.repo_url)
     if any(_TOKEN_NAME.search(name.lower()) for name, _ in parse_qsl(parts.query)):
         yield Problem(
-            "repoURL carries a credential (not shown)",
-            "take it out and revoke it; put another into a Secret, and name that in gitSecret",
+            "repoURL contains a credential (not shown)",
+            "remove and revoke it; put a new one into a Secret, and set gitSecret to its name",
             review.at(*_GITOPS, "repoURL"),
             secret=True,
         )
@@ -49,8 +49,8 @@ def no_key(review: Review) -> Iterator[Problem]:
     gitops = review.spec.target.gitops
     if gitops.engine == "flux" and gitops.git_secret is None and not gitops.repo_url.startswith("https://"):
         yield Problem(
-            f"repoURL {gitops.repo_url} is read by SSH, and no gitSecret says which key Flux has",
-            "make one with `flux create secret git NAME --url=…`, and set gitSecret: NAME; or use https://",
+            f"repoURL {gitops.repo_url} is read over SSH, and no gitSecret gives Flux a key",
+            "create one with `flux create secret git NAME --url=…`, and set gitSecret: NAME; or use https://",
             review.at(*_GITOPS, "repoURL"),
         )
 
@@ -66,13 +66,13 @@ def for_flux_only(review: Review) -> Iterator[Problem]:
         return
     if gitops.git_secret is not None:
         yield Problem(
-            f"gitSecret {gitops.git_secret} is for Flux, and the engine is argocd",
+            f"gitSecret {gitops.git_secret} only applies to Flux, and the engine is argocd",
             "remove it; label a Secret argocd.argoproj.io/secret-type: repository, or run `argocd repo add`",
             review.at(*_GITOPS, "gitSecret"),
         )
     if gitops.sops_secret is not None:
         yield Problem(
-            f"sopsSecret {gitops.sops_secret} is for Flux, and the engine is argocd",
+            f"sopsSecret {gitops.sops_secret} only applies to Flux, and the engine is argocd",
             "remove it, and use externalSecret or a SealedSecret for credentials",
             review.at(*_GITOPS, "sopsSecret"),
         )
@@ -100,11 +100,12 @@ def undecrypted(review: Review) -> Iterator[Problem]:
     for credential, path in _applied(blueprint):
         if credential.content is not None and b"ENC[" in credential.content:
             if gitops.engine == "flux":
-                why, fix = "sopsSecret is not set", "set gitops.sopsSecret: the Secret that holds the age or PGP key"
+                why, fix = "sopsSecret is not set", "set gitops.sopsSecret to the Secret with the age or PGP key"
             else:
-                why, fix = "Argo CD decrypts nothing", "use a SealedSecret (kubeseal), externalSecret or secretRef"
+                why, fix = "Argo CD does not decrypt", "use a SealedSecret (kubeseal), externalSecret or secretRef"
             yield Problem(
-                f"credentials of {credential.source} for namespace {credential.namespace} are a SOPS file, and {why}",
+                f"credentials of {credential.source} for namespace {credential.namespace} are in a SOPS file, "
+                f"and {why}",
                 fix,
                 _place(review, credential.source, *path, "file"),
             )
@@ -143,7 +144,8 @@ def applier_elsewhere(review: Review) -> Iterator[Problem]:
     beside = gitops.namespace or "flux-system"
     if gitops.engine == "flux" and gitops.applier is not None and gitops.applier.namespace != beside:
         yield Problem(
-            f"applier {gitops.applier.name} is in namespace {gitops.applier.namespace}, Flux looks for it in {beside}",
+            f"applier {gitops.applier.name} is in namespace {gitops.applier.namespace}, but Flux looks for it "
+            f"in {beside}",
             f"create it in {beside}, and set applier.namespace: {beside}",
             review.at(*_GITOPS, "applier", "namespace"),
         )
@@ -163,7 +165,7 @@ def impersonation(review: Review) -> Iterator[Problem]:
     gitops = review.spec.target.gitops
     if gitops.engine == "argocd" and gitops.applier is not None:
         yield Problem(
-            f"applier {gitops.applier.name} takes effect only where Argo CD impersonates",
+            f"applier {gitops.applier.name} takes effect only with impersonation in Argo CD",
             'set application.sync.impersonation.enabled: "true" in ConfigMap argocd-cm',
             review.at(*_GITOPS, "applier"),
         )
@@ -178,8 +180,8 @@ def too_often(review: Review) -> Iterator[Problem]:
     gitops = review.spec.target.gitops
     if gitops.engine == "flux" and parse_duration(gitops.interval) < 60:
         yield Problem(
-            f"interval {gitops.interval} is less than a minute, for every root",
-            "set interval: 10m, and a Receiver for what must not wait",
+            f"interval {gitops.interval} is less than a minute, and applies to every root",
+            "set interval: 10m, and use a Receiver for what must not wait",
             review.at(*_GITOPS, "interval"),
         )
 
@@ -194,7 +196,7 @@ def too_seldom(review: Review) -> Iterator[Problem]:
     shortest, phase = min(windows)
     if parse_duration(gitops.interval) >= shortest > 0:
         yield Problem(
-            f"interval {gitops.interval} is as long as the shortest window of phase {phase}, or longer",
+            f"interval {gitops.interval} is at least as long as the shortest window of phase {phase}",
             "set interval: 10m, or a longer window",
             review.at(*_GITOPS, "interval"),
         )
@@ -236,17 +238,17 @@ def large_plan(review: Review) -> Iterator[Problem]:
             what = f"its Plan has {disks} disks, and Forklift supports {_PLAN_DISKS}"
             yield _of_plan(review, group, what, "")
         elif size > _REQUEST:
-            what = f"its Plan grows to about {size / (1 << 20):.1f} MiB, and etcd takes 1.5"
+            what = f"its Plan grows to about {size / (1 << 20):.1f} MiB, and etcd accepts 1.5"
             early = copies > 1
             after = f" after {copies} hourly copies of {len(group.machines)} VMs" if early else ""
-            yield _of_plan(review, group, what + after, "start the copy nearer to its cutover, or " if early else "")
+            yield _of_plan(review, group, what + after, "start the copy closer to its cutover, or " if early else "")
 
 
 def _of_plan(review: Review, group: Group, what: str, fix: str) -> Problem:
     index = next(index for index, phase in enumerate(review.spec.phases) if phase.name == group.phase)
     return Problem(
         f"group {group.name}: {what}",
-        f"{fix}make smaller groups: set maxVms of phase {group.phase} lower (what is prepared stays as it is)",
+        f"{fix}make the groups smaller: lower maxVms of phase {group.phase} (prepared groups stay as they are)",
         review.at("phases", index),
         tuple(machine.name for machine in group.machines),
     )
@@ -277,8 +279,9 @@ def large_root(review: Review) -> Iterator[Problem]:
     for plan in review.blueprint.namespaces:
         if len(plan.nads) > MAX_RESOURCES:
             yield Problem(
-                f"namespace {plan.name} has {len(plan.nads)} networks, and a root holds {MAX_RESOURCES} resources",
-                "spread its VMs over several namespaces, or map networks to NADs that exist (type: nad)",
+                f"namespace {plan.name} has {len(plan.nads)} networks, and a root holds at most {MAX_RESOURCES} "
+                "resources",
+                "spread its VMs over several namespaces, or map networks to existing NADs (type: nad)",
                 places.get(plan.name, review.at("networks")),
             )
     for source in review.blueprint.sources:
@@ -286,7 +289,7 @@ def large_root(review: Review) -> Iterator[Problem]:
         if objects > MAX_RESOURCES and any(group.source == source.name for group in _by_forklift(review.blueprint)):
             yield Problem(
                 f"vCenter {source.name} has {len(source.hosts)} hosts ({objects} objects), "
-                f"and a root holds {MAX_RESOURCES} resources",
+                f"and a root holds at most {MAX_RESOURCES} resources",
                 "list only the hosts that disks are copied from, and let them share one secretRef",
                 _place(review, source.name, "hosts"),
             )
@@ -333,8 +336,8 @@ def one_name(review: Review) -> Iterator[Problem]:
         if len(who) > 1:
             first, second = list(who)[:2]
             yield Problem(
-                f"{kind} {name} would be that of {first} and of {second}",
-                "call a source otherwise, so that their names tell them apart",
+                f"{kind} {name} would be used by both {first} and {second}",
+                "rename one source so that the names differ",
                 who[second],
             )
 
@@ -353,8 +356,8 @@ def password_in_a_note(review: Review) -> Iterator[Problem]:
     """
     for subject in review.subjects:
         if _TOLD.search(subject.vm.annotation or ""):
-            problem = subject.problem("its annotation seems to tell a password (not shown)", _CHANGE, "annotation")
+            problem = subject.problem("its annotation seems to contain a password (not shown)", _CHANGE, "annotation")
             yield problem._replace(secret=True)
 
 
-_CHANGE = "take it out and change the password; a note may say where it is kept"
+_CHANGE = "remove it and change the password; a note may say where it is kept"

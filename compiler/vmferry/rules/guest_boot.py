@@ -38,8 +38,8 @@ def no_such_root(review: Review) -> Iterator[Problem]:
         if machine.path == "virt-v2v" and foreign_root(machine.root_disk):
             yield subject.decided(
                 "root_disk",
-                f"rootDisk {machine.root_disk} is what the guest calls it; virt-v2v calls disks /dev/sda, /dev/sdb, …",
-                f"correct `rootDisk`: {_devices(len(machine.disks))}, or a logical volume as in /dev/vg/root",
+                f"rootDisk {machine.root_disk} is the guest's name; virt-v2v names disks /dev/sda, /dev/sdb, …",
+                f"correct `rootDisk`: {_devices(len(machine.disks))}, or a logical volume such as /dev/vg/root",
             )
         number = root_number(machine.root_disk) if machine.path == "virt-v2v" else None
         if number is not None and number >= len(machine.disks):
@@ -47,7 +47,7 @@ def no_such_root(review: Review) -> Iterator[Problem]:
             yield subject.decided(
                 "root_disk",
                 f"rootDisk {machine.root_disk} is on disk {number + 1}, and the VM has {disks}",
-                f"correct `rootDisk`: {_devices(len(machine.disks))}, or a logical volume as in /dev/vg/root",
+                f"correct `rootDisk`: {_devices(len(machine.disks))}, or a logical volume such as /dev/vg/root",
             )
 
 
@@ -73,8 +73,8 @@ def two_boot_disks(review: Review) -> Iterator[Problem]:
             yield subject.decided(
                 "root_disk",
                 f"rootDisk {machine.root_disk} is on disks[{found.root}], and disks[{found.place}] is marked boot",
-                "remove `boot` to boot the disk with the system, correct `rootDisk`, or suppress this if the boot "
-                "loader has a disk of its own",
+                "remove `boot` to boot from the system disk, correct `rootDisk`, or suppress this if the boot "
+                "loader is on a separate disk",
             )
 
 
@@ -118,7 +118,9 @@ def boot_entry(review: Review) -> Iterator[Problem]:
             yield problem._replace(severity="info", help=_BY_HAND) if group.running else problem
 
 
-_BY_HAND = "if it does not boot, start the loader by hand (EFI shell or Boot From File), and then put it there for good"
+_BY_HAND = (
+    "if it does not boot, start the loader by hand (EFI shell or Boot From File), then install it there permanently"
+)
 _NAMES = {"debian": "Debian", "ubuntu": "Ubuntu", "centos": "CentOS", "rhel": "RHEL", "oraclelinux": "Oracle Linux"}
 _REMOVABLE = "grub-install --target=x86_64-efi --force-extra-removable"
 _COPY = "copy the loader to /boot/efi/EFI/BOOT/BOOTX64.EFI in the guest before the copy; suppress this once it is there"
@@ -155,7 +157,7 @@ def legacy_windows(review: Review) -> Iterator[Problem]:
         if machine.os == "windows" and _legacy(subject, machine) and _gets_drivers(machine, downstream=downstream):
             named = subject.vm.guest_tools_name or machine.guest_id or "it"
             yield subject.problem(
-                f"{named} accepts no current virtio drivers, and its boot disk comes on a virtio bus",
+                f"{named} does not accept current virtio drivers, and its boot disk is on a virtio bus",
                 _LEGACY_FIX["forklift" if machine.path == "forklift" else "virt-v2v"],
                 "guestId",
             )
@@ -178,8 +180,8 @@ def _gets_drivers(machine: Machine, *, downstream: bool) -> bool:
 
 
 _LEGACY_FIX = {
-    "forklift": "name an image with /usr/local/virtio-win-legacy.iso for the conversion, or use path virt-v2v with "
+    "forklift": "use a conversion image with /usr/local/virtio-win-legacy.iso, or use path virt-v2v with "
     "bus: sata on its disks and model: e1000 on its NICs; if KB4474419 (SHA-2) is installed, suppress this",
-    "virt-v2v": "say bus: sata on its disks and model: e1000 on its NICs, or use a v2vImage whose virtio-win is build "
+    "virt-v2v": "set bus: sata on its disks and model: e1000 on its NICs, or use a v2vImage whose virtio-win is build "
     "173 or before; if KB4474419 (SHA-2) is installed, suppress this",
 }

@@ -34,8 +34,8 @@ def unknown_hardware(review: Review) -> Iterator[Problem]:
         known = hardware_number(subject.vm.hardware_version) is not None
         if not known and machine.uuid is not None and not is_former(machine):
             yield subject.problem(
-                f"its hardware version is unknown; its UUID is written as on version {SWAPPED_SINCE} or later",
-                "add `hardwareVersion`, as in vmx-19 (vCenter: Compatibility; RVTools: HW version)",
+                f"its hardware version is unknown; its UUID is written as for version {SWAPPED_SINCE} or later",
+                "add `hardwareVersion`, such as vmx-19 (vCenter: Compatibility; RVTools: HW version)",
                 "name",
             )
 
@@ -55,8 +55,8 @@ def windows_clock(review: Review) -> Iterator[Problem]:
     for subject, machine in _emitted(review):
         if machine.os == "windows" and machine.timezone is None:
             yield subject.problem(
-                "it runs Windows, and its `timezone` is unknown: its clock will start with UTC as local time",
-                "add `timezone`, as in Europe/Berlin, or `windowsTimezone` in `defaults`; Etc/UTC if it keeps UTC",
+                "it runs Windows, and its `timezone` is unknown: its clock will start with UTC as its local time",
+                "add `timezone`, such as Europe/Berlin, or `windowsTimezone` in `defaults`; Etc/UTC if it keeps UTC",
                 "name",
             )
 
@@ -69,8 +69,8 @@ def no_such_zone(review: Review) -> Iterator[Problem]:
         if zone is None or is_zone(zone):
             continue
         close = meant(zone)
-        what = f"{zone!r} is not a time zone of the tz database, so its clock will be UTC"
-        fix = f"say {close}" if close else "say it by the name that Linux has, as in Europe/Berlin"
+        what = f"{zone!r} is not in the tz database, so its clock will be UTC"
+        fix = f"say {close}" if close else "use the Linux name, such as Europe/Berlin"
         if subject.vm.timezone is not None:
             yield subject.problem(what, fix, "timezone")
         else:
@@ -100,7 +100,8 @@ def forklift_clock(review: Review) -> Iterator[Problem]:
         vms = f"{len(names)} VM{'s' if len(names) > 1 else ''}"
         yield Problem(
             f"Forklift sets the clock of {vms} with Windows to the time zone of the ESXi host, which is UTC",
-            "see that they reach their time server at the first start (w32tm /resync), and suppress this; or use path "
+            "make sure that they reach their time server at the first start (w32tm /resync), and suppress this; "
+            "or use path "
             "virt-v2v, which sets the zone",
             review.at("vms"),
             tuple(sorted(names)),
@@ -125,7 +126,7 @@ def windows_clone(review: Review) -> Iterator[Problem]:
         if machine.os == "windows" and machine.clone_of is not None:
             yield subject.problem(
                 f"it is a clone of {machine.clone_of}, and Windows keeps the SID and name of its image",
-                "run sysprep /generalize /oobe /shutdown in the image before it is copied, and suppress this then",
+                "run sysprep /generalize /oobe /shutdown in the image before it is copied, then suppress this",
                 "cloneOf",
             )
 
@@ -150,7 +151,7 @@ def needs_cloud_init(review: Review) -> Iterator[Problem]:
             continue
         what = "its new addresses are" if told.network_data is not None else "its name and SSH host keys are"
         yield subject.problem(
-            f"{what} set by cloud-init, which the guest has to have",
+            f"{what} set by cloud-init, which must be installed in the guest",
             "install cloud-init 18.2 or later in the guest before the copy, with datasource NoCloud, and remove "
             "`network: {config: disabled}` from /etc/cloud/cloud.cfg.d",
             "readdress" if told.network_data is not None else "cloneOf",
@@ -175,7 +176,7 @@ def machine_id(review: Review) -> Iterator[Problem]:
             clones[machine.clone_of].append(machine.name)
     for image, names in sorted(clones.items()):
         yield Problem(
-            f"{'1 clone' if len(names) == 1 else f'{len(names)} clones'} of {image} get the machine id in it",
+            f"{'1 clone' if len(names) == 1 else f'{len(names)} clones'} of {image} would share the machine id in it",
             "empty /etc/machine-id in the image before it is copied (virt-sysprep --operations machine-id)",
             review.at("vms"),
             tuple(sorted(names)),

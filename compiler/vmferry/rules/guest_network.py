@@ -54,15 +54,19 @@ def _obstacle(machine: Machine, nic: MachineNic, fact: Nic) -> tuple[str, str] |
     if not is_converted(machine):
         if machine.clone_of is not None:
             return "a clone has the template's configuration", f"{_READDRESS}; {_ACCEPT}"
-        why = "virt-v2v does not convert this system" if machine.os == "other" else "its disks are copied unconverted"
-        return why, f"bind its configuration to the MAC in the guest before the copy; {_ACCEPT}, or {_READDRESS}"
+        why = (
+            "virt-v2v does not convert this system"
+            if machine.os == "other"
+            else "its disks are copied without conversion"
+        )
+        return why, f"in the guest, bind its configuration to the MAC before the copy; {_ACCEPT}, or {_READDRESS}"
     if nic.mac is None:
         return "its MAC is unknown", "add `mac`"
     if machine.os == "windows" and (found := _windows_obstacle(machine, fact)) is not None:
         return found
     if nic.kept is None and machine.conversion is None:
         return (
-            "the VM was frozen by an earlier vmferry, which kept none",
+            "the VM was frozen by an earlier vmferry, which kept no addresses",
             "move its group back to planned (accept VMF851 for it) and prepare it again",
         )
     return None
@@ -70,9 +74,9 @@ def _obstacle(machine: Machine, nic: MachineNic, fact: Nic) -> tuple[str, str] |
 
 def _windows_obstacle(machine: Machine, fact: Nic) -> tuple[str, str] | None:
     if not sets_addresses(machine.guest_id):
-        return "virt-v2v sets addresses in Windows 8, Server 2012 and later only", f"note it for the cutover; {_ACCEPT}"
+        return "virt-v2v only sets addresses in Windows 8, Server 2012 and later", f"plan it for the cutover; {_ACCEPT}"
     if not own(fact):
-        return "the address is unknown", "add `addresses`, or start the VM with VMware Tools running and import again"
+        return "the address is unknown", "add `addresses`, or start the VM with VMware Tools and import again"
     bare = [text for text in own(fact) if "/" not in text]
     if bare:
         return f"the prefix of {bare[0]} is unknown", f"add it, as in {bare[0]}/{'64' if ':' in bare[0] else '24'}"
@@ -99,7 +103,8 @@ def unknown_origin(review: Review) -> Iterator[Problem]:
         known = f"{', '.join(own(fact))} on {fact.network!r}" if own(fact) else f"its address on {fact.network!r}"
         yield subject.problem(
             f"{known} may be static, and would be lost",
-            "add `origin: static` (with addresses, gateway and nameservers) or `origin: dhcp`; vCenter knows it while "
+            "add `origin: static` (with addresses, gateway and nameservers) or `origin: dhcp`; vCenter only "
+            "knows it while "
             "the VM runs with VMware Tools",
             "nics",
             nic.index,
@@ -131,9 +136,9 @@ def unknown_name(review: Review) -> Iterator[Problem]:
         if len(dark) > 1 or (dark and len(dark) == len(machine.nics)):
             what = f"the addresses of {len(dark)} of its NICs are" if len(dark) > 1 else "its address is"
             yield subject.problem(
-                f"{what} unknown, so the name that goes with it may not be found in the guest",
+                f"{what} unknown, so the interface's name may not be found in the guest",
                 "add `addresses` or `interface` to each NIC, or start the VM with VMware Tools and import again; "
-                "with DHCP, say origin: dhcp",
+                "with DHCP, set origin: dhcp",
                 "nics",
                 dark[0].index,
             )
@@ -158,7 +163,7 @@ def unset_address(review: Review) -> Iterator[Problem]:
         if new is not None and (why := _unset(machine)) is not None:
             yield subject.problem(
                 f"its new address {new.addresses[0]} is not set: {why}",
-                "let DHCP or sysprep's answer file set it, or set it by hand, and suppress this; or have virt-v2v "
+                "set it by DHCP, by sysprep's answer file or by hand, and suppress this; or have virt-v2v "
                 "convert the VM (method job, without cloneOf)",
                 "readdress",
             )
@@ -169,7 +174,7 @@ def _unset(machine: Machine) -> str | None:
     if machine.clone_of is not None:
         return "a clone is not converted, and Windows has no cloud-init"
     if not is_converted(machine):
-        return "its disks are copied unconverted, and Windows has no cloud-init"
+        return "its disks are copied without conversion, and Windows has no cloud-init"
     if not sets_addresses(machine.guest_id):
-        return "virt-v2v sets addresses in Windows 8, Server 2012 and later only"
+        return "virt-v2v only sets addresses in Windows 8, Server 2012 and later"
     return None

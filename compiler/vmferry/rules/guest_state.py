@@ -28,7 +28,7 @@ def no_state_class(review: Review) -> Iterator[Problem]:
         vms = "1 VM has" if len(machines) == 1 else f"{len(machines)} VMs have"
         yield Problem(
             f"{vms} EFI variables or vTPM state, whose volume needs vmStateStorageClass or a default StorageClass",
-            "set configuration.vmStateStorageClass in the KubeVirt resource, and say which class it is in "
+            "set configuration.vmStateStorageClass in the KubeVirt resource, and state that class in "
             "target.cluster.vmStateStorageClass",
             review.at("target", "cluster"),
             tuple(sorted({machine.name for machine in machines})),
@@ -54,8 +54,8 @@ def unfit_state_class(review: Review) -> Iterator[Problem]:
         )
     elif (can := claims(found)) and not any(mode == "Filesystem" for _, mode in can):
         yield Problem(
-            f"vmStateStorageClass {name} makes block volumes only, and state volumes are file systems",
-            "name a class with volume mode Filesystem",
+            f"vmStateStorageClass {name} only has block volumes, and state volumes are file systems",
+            "use a class with volume mode Filesystem",
             review.at(*_PLACE),
             vms,
         )

@@ -32,11 +32,11 @@ def nearly_full(review: Review) -> Iterator[Problem]:
         for what, wanted, has in (("CPU", need.cpu, cpu), ("memory", need.memory, memory)):
             if what not in told and has * (100 - free) < wanted * 100 <= has * 100:
                 told.add(what)
-                why = f"{free} % should be free" + (", as Rook or ODF may run Ceph on them" if ceph else "")
+                why = f"{free} % should be free" + (", because Rook or ODF may run Ceph on them" if ceph else "")
                 yield Problem(
                     f"with phase {phase} the VMs request {_amount(what, need)}, {wanted * 100 // has} % of the nodes' "
                     f"{what}: {why}",
-                    "add nodes to target.cluster.nodes before that phase, or leave VMs behind",
+                    "add nodes to target.cluster.nodes before that phase, or migrate fewer VMs",
                     review.at("target", "cluster", "nodes"),
                     tuple(sorted(machine.name for machine in machines)),
                 )

@@ -21,7 +21,7 @@ def argocd(review: Review) -> Iterator[Problem]:
     gitops = review.spec.target.gitops
     if gitops.engine == "argocd" and any(group.path == "forklift" for group in review.blueprint.groups):
         yield Problem(
-            "Argo CD does not see by itself that a Plan is refused or a Migration has failed",
-            f"add the checks of {gitops.path}/infra/argocd/argocd-cm.yaml to ConfigMap argocd-cm, once a cluster",
+            "Argo CD does not notice by itself that a Plan was refused or a Migration failed",
+            f"add the checks of {gitops.path}/infra/argocd/argocd-cm.yaml to ConfigMap argocd-cm, once per cluster",
             review.at("target", "gitops", "engine"),
         )

@@ -38,14 +38,14 @@ def unconverted(review: Review) -> Iterator[Problem]:
         if any(_needs_driver(disk) for disk in raw):
             why = "conversion: skip" if machine.raw else "source: vddk"
             fix = _RAW if machine.path == "forklift" else _DRIVERLESS[machine.os]
-            yield subject.problem(f"its boot disk is copied unconverted ({why}) onto a virtio bus", fix, "disks")
+            yield subject.problem(f"its boot disk is copied without conversion ({why}) to a virtio bus", fix, "disks")
 
 
 _RAW = "state devices: emulated, or suppress this if the guest has virtio drivers (most BSDs do)"
-_EMULATED = "say bus: sata on its disks and model: e1000e on its NICs"
+_EMULATED = "set bus: sata on its disks and model: e1000e on its NICs"
 _DRIVERLESS = {
     "windows": f"use method job (it converts), or {_EMULATED} until virtio-win is installed",
-    "linux": f"use method job (it converts), or {_EMULATED}, or build its initramfs with virtio_blk before it moves "
+    "linux": f"use method job (it converts), or {_EMULATED}, or build its initramfs with virtio_blk first "
     "and suppress this",
     "other": f"{_EMULATED}, or suppress this if it has virtio drivers",
 }
@@ -69,7 +69,7 @@ def strange_guest(review: Review) -> Iterator[Problem]:
             controllers = sorted({disk.controller.upper() for disk in subject.vm.disks or () if disk.controller})
             known = f" ({', '.join(controllers)} in vSphere)" if controllers else ""
             yield subject.problem(
-                f"its system is neither Linux nor Windows, and its boot disk{known} comes on a virtio bus",
+                f"its system is neither Linux nor Windows, and its boot disk{known} is on a virtio bus",
                 _DRIVERLESS["other"],
                 "disks",
             )
@@ -95,8 +95,8 @@ def old_windows(review: Review) -> Iterator[Problem]:
         converted = any(_needs_driver(disk) and disk.source.vddk is None for disk in machine.disks)
         if old and machine.path == "virt-v2v" and converted and not machine.raw:
             yield subject.problem(
-                f"{machine.guest_id} has no current virtio drivers, and its boot disk comes on a virtio bus",
-                "say bus: sata on its disks and model: e1000 or rtl8139 on its NICs",
+                f"{machine.guest_id} has no current virtio drivers, and its boot disk is on a virtio bus",
+                "set bus: sata on its disks and model: e1000 or rtl8139 on its NICs",
                 "disks",
             )
 
@@ -127,7 +127,7 @@ def too_large(review: Review) -> Iterator[Problem]:
         largest = max(pools, key=lambda pool: parse_size(pool.memory))
         asks = f"it requests {_size(need.memory)} of memory and {need.cpu / 1000:g} CPUs"
         yield subject.problem(
-            f"{asks}; no node has both (the largest that suits, of pool {largest.name}, has {largest.memory} and "
+            f"{asks}; no node has both (the largest suitable one, of pool {largest.name}, has {largest.memory} and "
             f"{largest.cpu})",
             "add larger nodes to target.cluster.nodes, or make the VM smaller before it moves",
             "application" if machine.application is not None else "memory",
@@ -152,8 +152,8 @@ def too_wide(review: Review) -> Iterator[Problem]:
         widest = max((pool.cpu for pool in fitting), default=0)
         if fitting and _vcpus(machine) > widest:
             yield subject.problem(
-                f"{_vcpus(machine)} vCPUs, and the nodes that can hold it have {widest} CPUs at most",
-                "give it fewer vCPUs before it moves: what it uses at its peak is in the baseline",
+                f"{_vcpus(machine)} vCPUs, and the nodes that can hold it have at most {widest} CPUs",
+                "give it fewer vCPUs before it moves: the baseline has its peak usage",
                 "cpu",
             )
 
@@ -177,8 +177,8 @@ def no_device(review: Review) -> Iterator[Problem]:
         names = ", ".join(f"{count} {name}" for name, count in sorted(wanted.items()))
         known = sorted({f"{count} {name}" for pool in cluster.nodes for name, count in pool.resources.items()})
         yield subject.problem(
-            f"it needs {names} of one node, and no node pool offers that",
-            f"correct the name, or add `resources` to a pool in target.cluster.nodes; now nodes have "
+            f"it needs {names} on one node, and no node pool offers that",
+            f"correct the name, or add `resources` to a pool in target.cluster.nodes; nodes now have "
             f"{', '.join(known) or 'none'}",
             "gpus" if machine.gpus else "hostDevices",
         )
@@ -204,8 +204,8 @@ def too_few_devices(review: Review) -> Iterator[Problem]:
         there = sum(pool.count * pool.resources.get(name, 0) for pool in cluster.nodes)
         if count > there:
             yield Problem(
-                f"{_vms(vms[name])} want {count} {name}, all nodes together have {there}",
-                "add nodes, or say runStrategy: Halted for those that need not run",
+                f"{_vms(vms[name])} need {count} {name}, all nodes together have {there}",
+                "add nodes, or set runStrategy: Halted on VMs that need not run",
                 review.at("target", "cluster", "nodes"),
                 tuple(sorted(vms[name])),
             )
@@ -230,7 +230,7 @@ def too_many(review: Review) -> Iterator[Problem]:
     for what in over:
         yield Problem(
             f"{_vms(names)} request {what}",
-            "add nodes to target.cluster.nodes before the phase that needs them, or leave VMs behind",
+            "add nodes to target.cluster.nodes before the phase that needs them, or migrate fewer VMs",
             review.at("target", "cluster", "nodes"),
             tuple(sorted(names)),
         )
@@ -255,8 +255,9 @@ def unlike_nodes(review: Review) -> Iterator[Problem]:
         if len(models) > 1 and follows and not pinned and machine.eviction_strategy == "LiveMigrate":
             yield subject.decided(
                 "cpu_model",
-                f"it is to live-migrate with the CPU of its node, and nodes have {', '.join(models)}",
-                "state the oldest as `cpuModel` (in `defaults` for every VM), or a nodeSelector for nodes of one model",
+                f"it must live-migrate with its node's CPU model, and nodes have {', '.join(models)}",
+                "state the oldest as `cpuModel` (in `defaults` for every VM), or a nodeSelector for nodes with "
+                "the same model",
             )
 
 
@@ -279,8 +280,8 @@ def one_node(review: Review) -> Iterator[Problem]:
         if sum(pool.count for pool in _fitting(need, _offering(machine, cluster))) == 1:
             yield subject.decided(
                 "live_migration",
-                "it is to live-migrate, and only one node is large enough for it",
-                "add a second such node to target.cluster.nodes, or say liveMigration: none, so that a drain stops it",
+                "it must live-migrate, and only one node is large enough for it",
+                "add a second such node to target.cluster.nodes, or set liveMigration: none, so that a drain stops it",
             )
 
 
@@ -304,8 +305,8 @@ def too_many_vcpus(review: Review) -> Iterator[Problem]:
     for subject, machine in _of_old_kubevirt(review):
         if _vcpus(machine) > _MAX_VCPUS:
             yield subject.problem(
-                f"more than {_MAX_VCPUS} vCPUs, and KubeVirt {_kubevirt(review)} cannot start that",
-                "update KubeVirt to 1.5 or later and say so in target.cluster.versions.kubevirt, or give it fewer",
+                f"more than {_MAX_VCPUS} vCPUs, which KubeVirt {_kubevirt(review)} cannot start",
+                "update KubeVirt and target.cluster.versions.kubevirt to 1.5 or later, or give it fewer vCPUs",
                 "cpu",
             )
 
@@ -327,7 +328,7 @@ def too_many_hotplug_vcpus(review: Review) -> Iterator[Problem]:
             yield subject.problem(
                 f"{_vcpus(machine)} vCPUs with room for {_HOTPLUG_RATIO} times as many are more than {_MAX_VCPUS}, and "
                 f"KubeVirt {_kubevirt(review)} cannot start that",
-                "update KubeVirt to 1.5 or later and say so in target.cluster.versions.kubevirt, or set "
+                "update KubeVirt and target.cluster.versions.kubevirt to 1.5 or later, or set "
                 "liveUpdateConfiguration.maxHotplugRatio: 1 in the KubeVirt resource and suppress this",
                 "cpu",
             )
@@ -352,8 +353,9 @@ def two_cpus(review: Review) -> Iterator[Problem]:
         if machine.instancetype is not None and machine.cpu_model is not None and machine.path == "virt-v2v":
             yield subject.decided(
                 "cpu_model",
-                f"instance type {machine.instancetype.name} decides its CPU: cpuModel {machine.cpu_model} is lost",
-                "drop cpuModel or instancetype",
+                f"instance type {machine.instancetype.name} determines its CPU: cpuModel {machine.cpu_model} "
+                "has no effect",
+                "remove cpuModel or instancetype",
             )
 
 
@@ -371,7 +373,7 @@ def nested(review: Review) -> Iterator[Problem]:
     for subject, _, machine in review.moving:
         if subject.vm.nested_hv and machine.application is None and not machine.golden:
             yield subject.problem(
-                "hardware virtualization is exposed to the guest, and here only if its node does so",
+                "hardware virtualization is exposed to the guest; in the target that depends on its node",
                 "load kvm_intel or kvm_amd with nested=1 on the nodes it may run on (nodeSelector), and test it",
             )
 
@@ -395,7 +397,7 @@ def prepare_devices(review: Review) -> Iterator[Problem]:
     for subject, _, machine in review.moving:
         if wanted := sorted(_devices(machine)):
             yield subject.problem(
-                f"{', '.join(wanted)} has to be in the KubeVirt resource's permittedHostDevices, on nodes with IOMMU",
+                f"{', '.join(wanted)} must be in the KubeVirt resource's permittedHostDevices, on nodes with an IOMMU",
                 "prepare the nodes (IOMMU, vfio-pci) and the KubeVirt resource, test it with one VM, and suppress this",
                 "gpus" if machine.gpus else "hostDevices",
             )
@@ -436,8 +438,8 @@ def gate_unknown(review: Review) -> Iterator[Problem]:
     """The spec does not state KubeVirt's feature gates, and a VM uses a feature that is off by default."""
     for subject, name, what in _gated(review) if review.spec.target.cluster.feature_gates is None else ():
         yield subject.problem(
-            f"it has {what}, which KubeVirt {_kubevirt(review)} takes with feature gate {name} only",
-            f"state the gates that are on, as in `featureGates: [{name}]` below target.cluster",
+            f"it has {what}, which KubeVirt {_kubevirt(review)} only accepts with feature gate {name}",
+            f"state the enabled gates, as in `featureGates: [{name}]` under target.cluster",
         )
 
 
@@ -474,9 +476,9 @@ def small_quota(review: Review) -> Iterator[Problem]:
     for place in _quotas(review):
         if place.running > place.limit:
             yield place.problem(
-                f"namespace {place.name}: quota states {place.field} {place.stated}, the VMs that run there request "
+                f"namespace {place.name}: quota states {place.field} {place.stated}, the VMs running there request "
                 f"{place.show(place.running)}",
-                f"state at least {place.show(place.most)}, or say quota: auto",
+                f"state at least {place.show(place.most)}, or set quota: auto",
             )
 
 
@@ -497,7 +499,7 @@ def tight_quota(review: Review) -> Iterator[Problem]:
             yield place.problem(
                 f"namespace {place.name}: quota states {place.field} {place.stated}; with conversions and live "
                 f"migrations its pods request up to {place.show(place.most)}",
-                f"state {place.show(place.most)}, or say quota: auto",
+                f"state {place.show(place.most)}, or set quota: auto",
             )
 
 

@@ -48,8 +48,8 @@ def mtu_differs(review: Review) -> Iterator[Problem]:
             continue
         if isinstance(target, OvnLayer2) and 0 < switch - own <= _TUNNEL:
             continue  # virtio guests take up the smaller MTU
-        stated = f"MTU {own}" if target.mtu is not None else f"no mtu, which means {own}"
-        fix = f"set mtu: {switch} in its target, or raise it on the whole segment first"
+        stated = f"MTU {own}" if target.mtu is not None else f"no mtu, so {own}"
+        fix = f"set mtu: {switch} in its target, or raise the MTU of the whole segment first"
         if own < switch:
             fix = f"add mtu: {switch} to its target (and its bridge), or suppress this if no guest uses jumbo frames"
         where = row.where.at("target", "mtu") if target.mtu is not None else row.where.at("target")
@@ -69,8 +69,8 @@ def bridge_without_mtu(review: Review) -> Iterator[Problem]:
         target = row.network.target
         if isinstance(target, BridgeNetwork) and (target.mtu or 0) > _ETHERNET and target.bridge in unstated:
             yield Problem(
-                f"network {row.original!r} has MTU {target.mtu}, and bridge {target.bridge} states none",
-                f"add mtu: {target.mtu} to target.cluster.bridges[{unstated[target.bridge]}], if its port carries it",
+                f"network {row.original!r} has MTU {target.mtu}, and bridge {target.bridge} does not state one",
+                f"add mtu: {target.mtu} to target.cluster.bridges[{unstated[target.bridge]}], if its port supports it",
                 row.where.at("target", "mtu"),
             )
 
@@ -87,15 +87,15 @@ def vlan_differs(review: Review) -> Iterator[Problem]:
             continue
         if row.trunk:
             yield Problem(
-                f"network {row.original!r} is VLAN {theirs} in vSphere, and its target carries VLANs tagged",
-                f"say vlan: {theirs} instead of trunk: guests on an access port group do not tag",
+                f"network {row.original!r} is VLAN {theirs} in vSphere, and its target carries tagged VLANs",
+                f"use vlan: {theirs} instead of trunk: guests on an access port group do not tag",
                 row.where.at("target"),
             )
         elif row.vlan is not None and row.vlan != theirs:
             stated = getattr(row.network.target, "vlan", None) is not None
             yield Problem(
                 f"network {row.original!r} is VLAN {theirs} in vSphere, and VLAN {row.vlan} in the target",
-                f"set vlan: {theirs}, or suppress this with the reason for the move to {row.vlan}",
+                f"set vlan: {theirs}, or suppress this with the reason for changing to {row.vlan}",
                 row.where.at("target", "vlan") if stated else row.where.at("source", "vlan"),
             )
 
@@ -110,15 +110,16 @@ def trunk_not_covered(review: Review) -> Iterator[Problem]:
     for row in Rows(review).rows:
         theirs, target = vlans(row.vsphere_trunk), row.network.target
         if theirs and row.vlan is not None:
-            fix = "say trunk instead of vlan" if isinstance(target, BridgeNetwork) else "use type bridge with a trunk"
+            fix = "use trunk instead of vlan" if isinstance(target, BridgeNetwork) else "use type bridge with a trunk"
             yield Problem(
                 f"network {row.original!r} is a trunk in vSphere, and access VLAN {row.vlan} in the target",
-                f"{fix}, with the VLANs that the guests tag, of {spelled(theirs)}",
+                f"{fix}, with those VLANs that the guests tag, out of {spelled(theirs)}",
                 row.where.at("target"),
             )
         elif row.trunk and len(theirs) < _EVERY_VLAN and (missing := theirs - vlans(row.trunk)):
             yield Problem(
-                f"network {row.original!r}: VLANs {spelled(missing)} of the trunk in vSphere are not in the target's",
+                f"network {row.original!r}: VLANs {spelled(missing)} of the trunk in vSphere are missing from "
+                "the target's",
                 f"add them to trunk, each in quotes: {spelled(missing)}",
                 row.where.at("target", "trunk"),
             )
@@ -139,8 +140,8 @@ def foreign_bridge(review: Review) -> Iterator[Problem]:
             yield Problem(
                 f"network {row.original!r} uses bridge {target.bridge}, which target.cluster does not list"
                 + (f"; did you mean {close[0]}?" if close else ""),
-                f"say bridge: {close[0] if close else made[0]}, add {target.bridge} to target.cluster.bridges, "
-                "or to existingBridges if the nodes have it already",
+                f"use bridge: {close[0] if close else made[0]}, add {target.bridge} to target.cluster.bridges, "
+                "or to existingBridges if the nodes already have it",
                 row.where.at("target", "bridge"),
             )
 
@@ -165,7 +166,7 @@ def unreachable_nad(review: Review) -> Iterator[Problem]:
             continue
         yield item.subject.problem(
             f"NetworkAttachmentDefinition {namespace}/{name} is out of reach of namespace {item.machine.namespace}",
-            f"create {name} in {item.machine.namespace} or in default, and say so in networks[{item.row.index}].target",
+            f"create {name} in {item.machine.namespace} or in default, and use it in networks[{item.row.index}].target",
             "nics",
             item.made.index,
         )
@@ -221,8 +222,9 @@ def merged(review: Review) -> Iterator[Problem]:
     for first, row in _together(review):
         if _apart(first, row):
             yield Problem(
-                f"networks {first.original!r} and {row.original!r}, apart in vSphere, are one network in the target",
-                f"give networks[{row.index}] a target of its own: it has that of networks[{first.index}]",
+                f"networks {first.original!r} and {row.original!r} are separate in vSphere, and one network in "
+                "the target",
+                f"give networks[{row.index}] its own target: it has the one of networks[{first.index}]",
                 row.where.at("target"),
             )
 
@@ -239,8 +241,8 @@ def twins(review: Review) -> Iterator[Problem]:
             continue
         if same_vlan or first.identities & row.identities:
             yield Problem(
-                f"networks {first.original!r} and {row.original!r} are one segment, in two definitions",
-                "make one definition by hand and map both to it (type: nad), or leave it",
+                f"networks {first.original!r} and {row.original!r} are one segment with two definitions",
+                "create one definition by hand and map both to it (type: nad), or leave it as it is",
                 row.where.at("target"),
             )
 
@@ -276,7 +278,7 @@ def outside(review: Review) -> Iterator[Problem]:
             ip = address(text)
             if net is not None and ip is not None and ip.version == net.version and ip not in net:
                 yield Problem(
-                    f"network {row.original!r}: {what} {text} is outside of its subnet {net}",
+                    f"network {row.original!r}: {what} {text} is outside its subnet {net}",
                     f"correct it, or networks[{row.index}].subnet",
                     row.where.at(*path),
                 )

@@ -29,7 +29,7 @@ def not_connected(review: Review) -> Iterator[Problem]:
         yield Problem(
             f"network {name!r} is not connected: {len(nics)} NIC{'s' if len(nics) > 1 else ''} of {len(vms)} "
             f"VM{'s' if len(vms) > 1 else ''} stay behind ({reason})",
-            "nothing to do if that is still right; or give the network another target",
+            "nothing to do if that is still intended; otherwise give the network another target",
             places[name],
             vms,
         )
@@ -58,7 +58,7 @@ def readdressed(review: Review) -> Iterator[Problem]:
             for name in sorted(names & subject.vm.readdress.keys()):
                 yield subject.problem(
                     f"it gets new addresses on {name!r}, which is not connected in the target",
-                    "remove them, or give the network another target than ignored",
+                    "remove them, or give the network a target other than ignored",
                     "readdress",
                     name,
                 )
@@ -88,9 +88,9 @@ def datacenters(review: Review) -> Iterator[Problem]:
                 f"{datacenter} ({len(names)} VMs)" for datacenter, names in sorted(by_datacenter.items())
             )
             yield Problem(
-                f"network {rows[index].original!r} of {vcenter} is in more than one datacenter, {counts}, and one row "
-                "is for all",
-                "if they are two networks, give each a row of its own, found by `id`, and the NICs their networkId; "
+                f"network {rows[index].original!r} of {vcenter} is in several datacenters, {counts}, and one row "
+                "covers all",
+                "if they are two networks, give each its own row, found by `id`, and the NICs their networkId; "
                 "if they are one VLAN, suppress this",
                 rows[index].where.at("source"),
                 vms,

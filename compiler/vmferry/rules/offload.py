@@ -36,7 +36,7 @@ def mixed(review: Review) -> Iterator[Problem]:
         if rest:
             where = sorted({disk.datastore.name for disk in rest if disk.datastore is not None})
             yield subject.problem(
-                f"the storage array copies {len(machine.disks) - len(rest)} of its disks, and VDDK those on "
+                f"the storage array copies {len(machine.disks) - len(rest)} of its disks, and VDDK copies those on "
                 f"{', '.join(where)}",
                 "add `offload` to that row of `storage.map` as well, or state forklift: {offload: false} on the VM",
                 "disks",
@@ -63,14 +63,15 @@ def uncopied(review: Review) -> Iterator[Problem]:
                 continue
             if disk.volume_mode != "Block":
                 yield subject.problem(
-                    f"{disk.name} goes to {disk.storage_class} as {disk.volume_mode}, and copy offload fills Block "
-                    "volumes only",
+                    f"{disk.name} goes to {disk.storage_class} as {disk.volume_mode}, and copy offload only "
+                    "fills Block "
+                    "volumes",
                     "use a StorageClass with volume mode Block, or state forklift: {offload: false}",
                     "disks",
                 )
             if disk.offload.xcopy is None and (why := _passed_over(review, subject, group, disk, facts)):
                 yield subject.problem(
-                    f"{disk.name} {why}, and csiVolumeImport passes over it",
+                    f"{disk.name} {why}, so csiVolumeImport skips it",
                     "add `xcopy` to its row of `storage.map`, or state forklift: {offload: false}",
                     "disks",
                 )
@@ -130,8 +131,8 @@ def prepare(review: Review) -> Iterator[Problem]:
             steps.append("set feature_copy_offload: true in the ForkliftController")
         count = len(users[source.name])
         yield Problem(
-            f"the storage array copies {count} VM{'s' * (count > 1)} of {source.name}, and has to be made ready for it",
-            "; ".join(steps) + "; try it with one VM, then suppress this",
+            f"the storage array copies {count} VM{'s' * (count > 1)} of {source.name}, and has to be prepared for it",
+            "; ".join(steps) + "; test it with one VM, then suppress this",
             review.at("sources", index, "vcenter"),
             tuple(sorted(users[source.name])),
         )
@@ -171,7 +172,7 @@ def unused(review: Review) -> Iterator[Problem]:
         names = {name for source, name in used if row.source.source in (None, source)}
         if row.offload is not None and row.source.datastore not in names:
             yield Problem(
-                f"datastore {row.source.datastore}: no VM is copied by `offload`",
-                "only path forklift copies so: remove it, or see why its VMs take another path",
+                f"datastore {row.source.datastore}: `offload` is not used by any VM",
+                "only path forklift uses it: remove it, or check why its VMs take another path",
                 review.at("storage", "map", index, "offload"),
             )

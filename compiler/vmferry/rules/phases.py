@@ -76,8 +76,8 @@ def _production(subject: Subject) -> str | None:
     sources = (
         (f"its folder {vm.folder}", (vm.folder,)),
         (f"its resource pool {vm.resource_pool}", (vm.resource_pool,)),
-        ("a tag of it", vm.tags),
-        ("a custom attribute of it", tuple(vm.custom_attributes.values())),
+        ("one of its tags", vm.tags),
+        ("one of its custom attributes", tuple(vm.custom_attributes.values())),
         ("its name", (vm.name,)),
     )
     if any(_says(_OTHERWISE, texts) for _, texts in sources):
@@ -132,9 +132,9 @@ def _database(subject: Subject, machine: Machine, phase: PhasePlan) -> str | Non
     """Return what says that a VM is a database; None where nothing does."""
     vm = subject.vm
     if _says(_DATABASES, (vm.name,)) or _GLUED_SQL.search(vm.name):
-        return "its name says database"
+        return "its name suggests a database"
     if _says(_DATABASES, (*vm.tags, *vm.custom_attributes.values())):
-        return "a tag or custom attribute of it says database"
+        return "a tag or custom attribute suggests a database"
     ports = (*machine.ports, *(machine.application.ports if machine.application is not None else ()))
     served = sorted({port.target_port or port.port for port in ports} & _DATABASE_PORTS.keys())
     if served:
@@ -161,7 +161,7 @@ def overlapping(review: Review) -> Iterator[Problem]:
                 yield Problem(
                     f"phase {phase.name}: its window {span.text} overlaps {first.text} of {first.phase}, "
                     f"which comes first",
-                    f"move one of the two, or take {first.phase} out of `after`",
+                    f"move one of the two, or remove {first.phase} from `after`",
                     review.at(*span.place),
                 )
 
@@ -181,7 +181,7 @@ def too_early(review: Review) -> Iterator[Problem]:
                 yield Problem(
                     f"phase {phase.name}: its window {span.text} closes before the first of {first.phase}, "
                     f"which comes first, opens ({first.text})",
-                    f"set a later `start`, or take {first.phase} out of `after`",
+                    f"set a later `start`, or remove {first.phase} from `after`",
                     review.at(*span.place, "start"),
                 )
 
@@ -202,7 +202,7 @@ def crowded(review: Review) -> Iterator[Problem]:
             yield Problem(
                 f"phase {span.phase}: when its window {span.text} opens, those of {len(open_)} phases are open "
                 f"({', '.join(open_)}), and settings.parallelWindows is {limit}",
-                "move windows apart, or raise the setting",
+                "move the windows apart, or raise the setting",
                 review.at(*span.place),
             )
 
@@ -246,7 +246,7 @@ def too_short(review: Review) -> Iterator[Problem]:
             continue
         hours = sizes[group.name] / _TEN_GIGABIT / 3600
         yield Problem(
-            f"group {group.name}: {_rounded(sizes[group.name])} are copied while its VMs are off, at least "
+            f"group {group.name}: {_rounded(sizes[group.name])} are copied while its VMs are off, which takes at least "
             f"{hours:.1f} h over 10 Gbit/s, and the longest window of phase {group.phase} is {longest.text}",
             "use method warm, a longer window, or smaller groups (maxVms of the phase)",
             review.at(*longest.place),
@@ -283,7 +283,7 @@ def ahead(review: Review) -> Iterator[Problem]:
                 f"group {group.name} is at {group.stage}, and {_groups(behind)} of "
                 f"{_list(sorted({each.phase for each in behind}))}, which comes first, "
                 f"{'is' if len(behind) == 1 else 'are'} not",
-                "move those on first, or take the phase out of `after`",
+                "move those first, or remove the phase from `after`",
                 review.at("groups", group.name, "stage"),
                 tuple(machine.name for machine in group.machines),
             )
@@ -383,7 +383,7 @@ def decommission_at_cutover(review: Review) -> Iterator[Problem]:
             if other is not None:
                 yield Problem(
                     f"phase {phase.name}: its window {span.text} is open while {other.phase} cuts over ({other.text})",
-                    f"move it behind the last window of {other.phase}",
+                    f"move it after the last window of {other.phase}",
                     review.at(*span.place),
                 )
 
@@ -462,8 +462,8 @@ def before_its_dependency(review: Review) -> Iterator[Problem]:
         own, needed = _times(review, subject), _times(review, other)
         if own is not None and needed is not None and own[1] < needed[0]:
             yield subject.problem(
-                f"it cuts over by {_text(own[1])}, and {other.name}, which it needs, from {_text(needed[0])} on",
-                f"let {other.name} ({its.name}) cut over first, or both at one time",
+                f"it cuts over by {_text(own[1])}, and {other.name}, which it depends on, from {_text(needed[0])} on",
+                f"let {other.name} ({its.name}) cut over first, or both at the same time",
                 "dependsOn",
                 index,
             )

@@ -34,7 +34,7 @@ def static_address(review: Review) -> Iterator[Problem]:
             if machine.preserve_static_ips and nic.nad is not None and fact is not None and fact.origin == "static":
                 yield subject.problem(
                     f"its static address on {fact.network!r} belongs to an adapter that it no longer has",
-                    "bind its configuration to the MAC address in the guest before the copy, or note it for the "
+                    "in the guest, bind its configuration to the MAC address before the copy, or plan it for the "
                     "cutover, and set staticIP: none",
                     "nics",
                     nic.index,
@@ -53,7 +53,7 @@ def raw_without_vddk(review: Review) -> Iterator[Problem]:
         if vms and source.vcenter.vddk_image is None:
             yield Problem(
                 f"vCenter {source.name} has no vddkImage, and {len(vms)} VM{'s are' if len(vms) > 1 else ' is'} "
-                "copied unconverted",
+                "copied without conversion",
                 "add vddkImage; if the ForkliftController has one (vddk_image), suppress this",
                 review.at("sources", index, "vcenter"),
                 tuple(vms),

@@ -40,14 +40,14 @@ def _cut_off(items: list[Attached], holders: set[tuple[int, Address]]) -> Iterat
     external = [need.external for need in subject.vm.depends_on if isinstance(need, ExternalDependency)]
     if external:
         yield subject.problem(
-            f"it needs {', '.join(external)}, and all its networks are overlays without a way out",
+            f"it depends on {', '.join(external)}, and all its networks are overlays without a way out",
             "map one of its networks to a bridge or localnet, or add a router VM to the overlay",
             "dependsOn",
         )
     elif gateways:
         item, ip = gateways[0]
         yield subject.problem(
-            f"its gateway {ip} is no VM on {item.row.original!r}, an overlay without a way out",
+            f"its gateway {ip} is not a VM on {item.row.original!r}, an overlay without a way out",
             "map the network to a bridge or localnet that has the gateway, or move the router along",
             "nics",
             item.made.index,
@@ -79,9 +79,9 @@ def unguarded(review: Review) -> Iterator[Problem]:
     for index, namespace in enumerate(review.spec.namespaces):
         if names := tuple(sorted(bare[namespace.name])):
             yield Problem(
-                f"namespace {namespace.name} is to be isolated, and VMs of it are on secondary networks: "
+                f"namespace {namespace.name} is isolated, and some of its VMs are on secondary networks: "
                 f"{', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}",
-                "filter there by the VLAN's firewall or in the guests, and suppress this with where that is done; or "
+                "filter there with the VLAN's firewall or in the guests, and suppress this with where that is done; or "
                 "map the network to type: pod",
                 review.at("namespaces", index, "networkPolicy"),
                 names,
@@ -108,7 +108,8 @@ def closed(review: Review) -> Iterator[Problem]:
             if _hidden(needed):
                 ports = "application.ports" if needed.path == "rebuild" else "ports"
                 yield subject.problem(
-                    f"it needs {needed.name}, which offers no port outside of isolated namespace {needed.namespace}",
+                    f"it depends on {needed.name}, which offers no port outside the isolated namespace "
+                    f"{needed.namespace}",
                     f"add {ports} to VM {needed.name}, as in [{{name: http, port: 80}}]",
                     "dependsOn",
                     index,

@@ -35,11 +35,11 @@ def _problem(url: str) -> str | None:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "it is no URL"
+        return "it is not a URL"
     try:
         _ = parts.port
     except ValueError:
-        return "what follows the host's colon is no port; in a URL the path begins with a slash"
+        return "the text after the host's colon is not a port; in a URL the path starts with a slash"
     if not parts.hostname:
-        return "it names no host"
-    return None if parts.path.strip("/") else "it names a host and no repository on it"
+        return "it has no host"
+    return None if parts.path.strip("/") else "it has a host and no repository on it"

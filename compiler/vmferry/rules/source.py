@@ -76,7 +76,7 @@ def cpu_affinity(seen: Seen) -> Iterator[Detected]:
     """
     if seen.vm.cpu_affinity:
         fix = (
-            "if a licence or latency needs it, give it CPUs of its own (path virt-v2v, `cpuPlacement: dedicated`) or "
+            "if a licence or latency needs it, give it dedicated CPUs (path virt-v2v, `cpuPlacement: dedicated`) or "
             "keep it to suitable nodes with `nodeSelector`; else suppress this"
         )
         yield Detected("it is bound to CPUs, and its copy is not", fix, ("cpuAffinity",))
@@ -114,7 +114,7 @@ def power_management(seen: Seen) -> Iterator[Detected]:
     Whoever plans power and cooling should know.
     """
     if seen.cluster is not None and seen.cluster.dpm:
-        yield Detected("DPM is on, and the target has nothing like it", "plan power for nodes that are always on")
+        yield Detected("DPM is on, and the target has no equivalent", "plan for nodes that are always on")
 
 
 @concern(
@@ -174,7 +174,9 @@ def host_affinity(seen: Seen) -> Iterator[Detected]:
     """
     if seen.vm.host_affinity:
         fix = "if the reason holds in the target, give the VM a `nodeSelector`; else suppress this"
-        yield Detected("a cluster rule keeps it to some hosts, and its copy may run anywhere", fix, ("hostAffinity",))
+        yield Detected(
+            "a cluster rule binds it to certain hosts, and its copy may run anywhere", fix, ("hostAffinity",)
+        )
 
 
 @concern(
@@ -221,7 +223,7 @@ def passthrough(seen: Seen) -> Iterator[Detected]:
     is path virt-v2v with none named, VMF108.)
     """
     if seen.vm.passthrough:
-        what = f"not all of its passed-through devices are named for the target: {', '.join(seen.vm.passthrough)}"
+        what = f"some of its passed-through devices are not named for the target: {', '.join(seen.vm.passthrough)}"
         yield Detected(what, "name each of them in `gpus` or `hostDevices`, or remove it in vSphere", ("passthrough",))
 
 
@@ -246,8 +248,10 @@ def sriov(seen: Seen) -> Iterator[Detected]:
     That costs latency and throughput, and the guest may lack the driver or give the adapter another name.
     """
     if seen.vm.sriov:
-        fix = "path virt-v2v with a network target of type sriov keeps it; else check throughput in a test migration"
-        yield Detected("its SR-IOV adapter becomes an ordinary one", fix, ("sriov",))
+        fix = (
+            "path virt-v2v with a network target of type sriov keeps it; otherwise check throughput in a test migration"
+        )
+        yield Detected("its SR-IOV adapter becomes a virtio adapter", fix, ("sriov",))
 
 
 @concern(
@@ -261,5 +265,5 @@ def sriov(seen: Seen) -> Iterator[Detected]:
 def usb(seen: Seen) -> Iterator[Detected]:
     """Devices on the VM's USB controller, such as licence dongles, are not carried over."""
     if seen.vm.usb:
-        fix = "if a device is attached, replace it by a USB server on the network, or add it to `hostDevices`"
+        fix = "if a device is attached, replace it with a USB server on the network, or add it to `hostDevices`"
         yield Detected("it has a USB controller, and its copy has none", fix, ("usb",))

@@ -67,7 +67,7 @@ def no_datastore(seen: Seen) -> Iterator[Detected]:
     for name, index, disk in _disks(seen):
         if disk.datastore is None:
             fix = "look at the disk in vSphere: add its `datastore`, or remove the disk if it is on none"
-            yield Detected(f"{name} is on no datastore that is known", fix, ("disks", index))
+            yield Detected(f"{name} is on no known datastore", fix, ("disks", index))
 
 
 @concern(
@@ -84,7 +84,7 @@ def disk_count(seen: Seen) -> Iterator[Detected]:
     """
     count = len(seen.vm.disks or ())
     if count > MOST_DISKS:
-        what = f"it has {count} disks, and a VM in the target up to {MOST_DISKS}"
+        what = f"it has {count} disks, and a VM in the target has at most {MOST_DISKS}"
         yield Detected(what, "merge disks in the guest, or spread its data over several VMs", ("disks",))
 
 
@@ -127,7 +127,7 @@ def serial_numbers(seen: Seen) -> Iterator[Detected]:
     """
     if seen.vm.disk_enable_uuid and any(disk.controller == "scsi" for disk in seen.vm.disks or ()):
         fix = "look for /dev/disk/by-id, multipath and ASM rules in the guest; use file system UUIDs or LVM instead"
-        yield Detected("it sees serial numbers of its disks, and they are cut to 20 characters", fix)
+        yield Detected("it sees the serial numbers of its disks, which are cut to 20 characters", fix)
 
 
 @concern(
@@ -168,7 +168,7 @@ def free_space(seen: Seen) -> Iterator[Detected]:
         if each.capacity == 0:
             continue
         if each.free is not None and each.free < room and not each.path.startswith(_SNAPS):
-            what = f"{each.path} has {each.free // _MIB} MiB free, and its conversion takes {room // _MIB} MiB"
+            what = f"{each.path} has {each.free // _MIB} MiB free, and the conversion needs {room // _MIB} MiB"
             yield Detected(what, "free space on it in the guest and import again", ("guestDisks", index))
 
 
@@ -200,7 +200,7 @@ def drive_unknown(seen: Seen) -> Iterator[Detected]:
         for index, each in enumerate(seen.vm.guest_disks or ()):
             if each.key == 0:
                 fix = "update VMware Tools and import again; or note its drives and disks before cutover"
-                yield Detected(f"it is not known which disk {each.path} is on", fix, ("guestDisks", index))
+                yield Detected(f"it is unknown which disk {each.path} is on", fix, ("guestDisks", index))
 
 
 def _read_by_vmware(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG001
@@ -248,8 +248,8 @@ def shared_disk(seen: Seen) -> Iterator[Detected]:
     """
     for name, index, disk in _disks(seen):
         if disk.shared is not None:
-            fix = "if a failover cluster reserves it, give the guests an iSCSI LUN of their own; else suppress this"
-            yield Detected(f"{name} is shared ({disk.shared}), and no VM can reserve it", fix, ("disks", index))
+            fix = "if a failover cluster reserves it, give the guests their own iSCSI LUN; otherwise suppress this"
+            yield Detected(f"{name} is shared ({disk.shared}), and VMs cannot reserve it", fix, ("disks", index))
 
 
 @concern(
@@ -261,5 +261,5 @@ def snapshots(seen: Seen) -> Iterator[Detected]:
     Reading through a chain of snapshots is slow. (Method warm with snapshots is an error, VMF503.)
     """
     if seen.vm.snapshots:
-        fix = "delete snapshots nobody needs in vSphere before the copy"
+        fix = "before the copy, delete snapshots in vSphere that nobody needs"
         yield Detected("its snapshots stay behind", fix, ("snapshots",))

@@ -40,7 +40,7 @@ def no_hostname(seen: Seen) -> Iterator[Detected]:
     If VMware Tools reported none, that is the name of the VM, and a guest that takes its name from DHCP is renamed.
     """
     if seen.vm.hostname is None:
-        yield Detected("no host name is known, so DHCP gives it the VM's name", "add `hostname`", ("hostname",))
+        yield Detected("its host name is unknown, so DHCP gives it the VM's name", "add `hostname`", ("hostname",))
 
 
 @concern(
@@ -84,7 +84,7 @@ def no_addresses(seen: Seen) -> Iterator[Detected]:
     """
     if seen.vm.nics is not None and not any(nic.addresses for nic in seen.vm.nics):
         fix = "start the VM with VMware Tools running and import again; or staticIP: none, if it uses DHCP"
-        yield Detected("its addresses are to be kept, and none is known", fix, ("nics",))
+        yield Detected("its addresses are to be kept, but none is known", fix, ("nics",))
 
 
 def _found_by_name(subject: Subject, group: Group, machine: Machine) -> bool:
@@ -107,8 +107,8 @@ def odd_name(seen: Seen) -> Iterator[Detected]:
     """
     name = seen.vm.name
     if len(name) > _LONGEST_NAME or not _DNS_NAME.fullmatch(name):
-        fix = "add `id` (vCenter: the moRef, as in vm-4711; RVTools: VM ID)"
-        yield Detected("its name is no DNS name, and Forklift is told no id", fix, ("name",))
+        fix = "add `id` (vCenter: the moRef, such as vm-4711; RVTools: VM ID)"
+        yield Detected("its name is not a DNS name, and Forklift gets no id", fix, ("name",))
 
 
 @concern(
@@ -125,8 +125,11 @@ def tpm(seen: Seen) -> Iterator[Detected]:
     BitLocker asks for its recovery key at the first start, and LUKS bound to the TPM for its passphrase.
     """
     if seen.vm.vtpm:
-        fix = "suspend BitLocker or add a passphrase before cutover, have the recovery keys at hand, seal again after"
-        yield Detected("what its vTPM holds is not copied", fix, ("vtpm",))
+        fix = (
+            "suspend BitLocker or add a passphrase before cutover, have the recovery keys at hand, and seal again "
+            "afterwards"
+        )
+        yield Detected("the content of its vTPM is not copied", fix, ("vtpm",))
 
 
 @concern(
@@ -149,7 +152,7 @@ def guest_system(seen: Seen) -> Iterator[Detected]:
         return
     if guests.unconverted(vm.guest_id, vm.guest_tools_name, vm.guest_name) is None:
         what = f"its guest system is not on Red Hat's list for virt-v2v: {named or vm.guest_id}"
-        yield Detected(what, "migrate a copy of it first; or rebuild it, or upgrade it before", ("guestId",))
+        yield Detected(what, "migrate a copy of it first; or rebuild it, or upgrade it first", ("guestId",))
 
 
 def _converted(subject: Subject, group: Group, machine: Machine) -> bool:
@@ -177,7 +180,7 @@ def guest_without_conversion(seen: Seen) -> Iterator[Detected]:
         named = vm.guest_tools_name or vm.guest_name or vm.guest_id
         yield Detected(
             f"virt-v2v cannot convert {system} ({named})",
-            "state conversion: skip: its disks are copied as they are, on path forklift or by method image with "
+            "state conversion: skip: its disks are copied unchanged, on path forklift or by method image with "
             "`source: {vddk: {}}`; and devices: virtio if the guest has its drivers",
             ("guestId",),
         )

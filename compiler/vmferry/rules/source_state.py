@@ -24,7 +24,7 @@ def encrypted(seen: Seen) -> Iterator[Detected]:
     if seen.vm.encrypted:
         fix = (
             "give the account of the copy Cryptographic operations.Direct Access (Cryptographer.Access) on the VM; "
-            "or decrypt it, by storage policy, before"
+            "or decrypt it first, with a storage policy"
         )
         yield Detected("it is encrypted in vSphere", fix, ("encrypted",))
 
@@ -42,8 +42,8 @@ def nonpersistent(seen: Seen) -> Iterator[Detected]:
     """
     for index, disk in enumerate(seen.vm.disks or ()):
         if disk.mode in ("nonpersistent", "undoable", "independent_nonpersistent"):
-            what = f"{disk.label or f'disk {index + 1}'} is {disk.mode}, and its copy keeps what is written"
-            fix = "change its disk mode to Dependent in vSphere; a guest that must start clean: rebuild it"
+            what = f"{disk.label or f'disk {index + 1}'} is {disk.mode}, and its copy keeps everything written"
+            fix = "change its disk mode to Dependent in vSphere; rebuild a guest that must start clean"
             yield Detected(what, fix, ("disks", index, "mode"))
 
 
@@ -59,8 +59,8 @@ def lost(seen: Seen) -> Iterator[Detected]:
     Nothing can be copied from it until that is repaired.
     """
     if seen.vm.connection_state in ("inaccessible", "invalid", "orphaned"):
-        fix = "repair its storage or register it again in vSphere, and import; or set its disposition to retire"
-        yield Detected(f"vCenter has it as {seen.vm.connection_state}", fix, ("connectionState",))
+        fix = "repair its storage or register it again in vSphere, and import again; or set its disposition to retire"
+        yield Detected(f"vCenter reports it as {seen.vm.connection_state}", fix, ("connectionState",))
 
 
 @concern(
@@ -76,7 +76,7 @@ def disconnected(seen: Seen) -> Iterator[Detected]:
     """
     if seen.vm.connection_state == "disconnected":
         fix = "connect its ESXi host in vCenter, and import again"
-        yield Detected("vCenter does not reach its host", fix, ("connectionState",))
+        yield Detected("vCenter cannot reach its host", fix, ("connectionState",))
 
 
 @concern(
@@ -113,7 +113,7 @@ def no_tools(seen: Seen) -> Iterator[Detected]:
     """
     if seen.vm.tools in ("notRunning", "notInstalled"):
         fix = "install or start VMware Tools, or shut the VM down, and import again; or use path virt-v2v"
-        yield Detected("it runs, and its VMware Tools do not", fix, ("tools",))
+        yield Detected("it runs without VMware Tools", fix, ("tools",))
 
 
 @concern(
@@ -165,7 +165,7 @@ def latency(seen: Seen) -> Iterator[Detected]:
     """With latency sensitivity high vSphere gives a VM its own physical CPUs. Its copy shares them."""
     if seen.vm.latency_sensitivity == "high":
         fix = (
-            "measure it in a test migration; give it CPUs of its own (path virt-v2v, `cpuPlacement: dedicated`) or "
+            "measure it in a test migration; give it dedicated CPUs (path virt-v2v, `cpuPlacement: dedicated`) or "
             "keep it to nodes with spare CPUs with `nodeSelector`"
         )
         yield Detected("its latency sensitivity is high, and its copy shares CPUs", fix, ("latencySensitivity",))
@@ -183,8 +183,8 @@ def nested(seen: Seen) -> Iterator[Detected]:
     In the target it sees that only if the nodes allow nested virtualization.
     """
     if seen.vm.nested_hv:
-        fix = "allow nested virtualization on the nodes (kvm_intel or kvm_amd, nested=1) and keep the VM to them"
-        yield Detected("its guest uses hardware virtualization itself", fix, ("nestedHV",))
+        fix = "allow nested virtualization on the nodes (kvm_intel or kvm_amd, nested=1) and restrict the VM to them"
+        yield Detected("its guest uses hardware virtualization", fix, ("nestedHV",))
 
 
 @rule(
@@ -209,4 +209,4 @@ def ambiguous(review: Review) -> Iterator[Problem]:
         by_name = machine.path == "virt-v2v" or (machine.method == "cold" and not machine.raw)
         if by_name and copied(subject, group, machine) and len(same) > 1:
             fix = "rename one of them in vSphere and import again, or move one to another host until both are copied"
-            yield subject.problem(f"its host has {len(same)} VMs of this name", fix, "name")
+            yield subject.problem(f"its host has {len(same)} VMs with this name", fix, "name")

@@ -90,8 +90,8 @@ def unused_classes(review: Review) -> Iterator[Problem]:
     for index, item in enumerate(review.spec.storage.classes):
         if item.name not in used:
             place = review.at("storage", "classes", index, "name")
-            fix = "remove it, or give a datastore or a VM its tier"
-            yield Problem(f"no disk gets StorageClass {item.name}", fix, place)
+            fix = "remove it, or use its tier for a datastore or a VM"
+            yield Problem(f"no disk uses StorageClass {item.name}", fix, place)
 
 
 @rule("VMF123", "info", "namespace without VMs")
@@ -125,7 +125,7 @@ def unused_hooks(review: Review) -> Iterator[Problem]:
     for index, hook in enumerate(review.spec.hooks):
         if hook.name not in used:
             fix = f"add hooks: [{{name: {hook.name}, step: PreHook}}] to its VMs, an `assign` rule or `defaults`"
-            yield Problem(f"hook {hook.name} runs for no VM", fix, review.at("hooks", index, "name"))
+            yield Problem(f"hook {hook.name} is not used by any VM", fix, review.at("hooks", index, "name"))
 
 
 @rule("VMF126", "warning", "vCenter without VMs")
@@ -134,8 +134,8 @@ def empty_sources(review: Review) -> Iterator[Problem]:
     used = {subject.source for subject in review.subjects}
     for index, source in enumerate(review.spec.sources):
         if source.name not in used:
-            fix = f"`vmferry import` its inventory, include it, say source: {source.name} in its VMs, or remove it"
-            yield Problem(f"no VM is of source {source.name}", fix, review.at("sources", index, "name"))
+            fix = f"`vmferry import` its inventory, include it, set source: {source.name} on its VMs, or remove it"
+            yield Problem(f"no VM has source {source.name}", fix, review.at("sources", index, "name"))
 
 
 @rule("VMF133", "info", "no VM is copied from the ESXi host")
@@ -154,7 +154,7 @@ def unused_hosts(review: Review) -> Iterator[Problem]:
             unknown = None in on[source.name] and on[source.name] == {None}
             if not unknown and not {host.name, host.id} - {None} & on[source.name]:
                 where = review.at("sources", number, "vcenter", "hosts", index, "name")
-                yield Problem(f"no VM that Forklift copies is on host {host.name}", _FIX, where)
+                yield Problem(f"Forklift copies no VM from host {host.name}", _FIX, where)
 
 
 @rule("VMF134", "warning", "bridge is not used by any network")
@@ -164,7 +164,7 @@ def unused_bridges(review: Review) -> Iterator[Problem]:
     for index, bridge in enumerate(review.spec.target.cluster.bridges):
         if bridge.name not in used:
             where = review.at("target", "cluster", "bridges", index, "name")
-            fix = f"remove it, or say bridge: {bridge.name} in a network's target"
+            fix = f"remove it, or set bridge: {bridge.name} in a network's target"
             yield Problem(f"no network uses bridge {bridge.name} with port {bridge.port}", fix, where)
 
 
@@ -187,7 +187,7 @@ def overridden_rules(review: Review) -> Iterator[Problem]:
             continue  # that it matches nothing is VMF109
         yield Problem(
             f"{', '.join(lost)} of this `assign` rule {'is' if len(lost) == 1 else 'are'} overridden for every VM",
-            "put the rule behind those that override it, or remove it",
+            "put the rule after those that override it, or remove it",
             place.at("set", lost[0]),
         )
 
@@ -200,7 +200,7 @@ def overridden_defaults(review: Review) -> Iterator[Problem]:
         place = review.at("defaults", name)
         stated = getattr(review.spec.defaults, field) is not None
         if stated and review.subjects and _place(place) not in effective:
-            yield Problem(f"default {name} holds for no VM", "remove it, or keep it for VMs to come", place)
+            yield Problem(f"default {name} applies to no VM", "remove it, or keep it for future VMs", place)
 
 
 def _effective(review: Review) -> set[tuple[str, int, Path]]:
@@ -250,7 +250,7 @@ def idle(review: Review) -> Iterator[Problem]:
         ]
         if own:
             yield subject.problem(
-                f"it is to {subject.disposition}, and its entry states {', '.join(own)}",
+                f"its disposition is {subject.disposition}, and its entry states {', '.join(own)}",
                 f"remove {', '.join(own)}, or the disposition",
                 own[0],
             )
@@ -266,8 +266,8 @@ def needs_retired(review: Review) -> Iterator[Problem]:
             meant = known.meant(need, subject.source) if isinstance(need, str) else []
             if {disposition[mark.key] for mark in meant} == {"retire"}:
                 yield subject.problem(
-                    f"it needs {need}, which is to retire",
-                    f"move or retain {need}, or remove it from dependsOn with whatever uses it",
+                    f"it depends on {need}, which is retired",
+                    f"move or retain {need}, or remove it from dependsOn along with what uses it",
                     "dependsOn",
                     index,
                 )
@@ -287,7 +287,7 @@ def alone(review: Review) -> Iterator[Problem]:
             yield subject.decided(
                 "apart_from",
                 f"it is the only one apart from {name!r} in namespace {machine.namespace}",
-                "give the VMs it must not meet the same name, in the same namespace, or remove it",
+                "give the VMs it must be kept apart from the same name, in the same namespace, or remove it",
             )
 
 
@@ -298,7 +298,7 @@ def ignored_application(review: Review) -> Iterator[Problem]:
         if subject.vm.application is not None and group.path != "rebuild":
             yield subject.problem(
                 f"its application is described, and it moves by path {group.path}",
-                "say path: rebuild (or disposition: rebuild, with a reason), or remove application",
+                "set path: rebuild (or disposition: rebuild, with a reason), or remove application",
                 "application",
             )
 

@@ -44,8 +44,8 @@ def local(review: Review) -> Iterator[Problem]:
         why = _must_survive(review, subject, group)
         if names and why is not None and not machine.golden:
             yield subject.problem(
-                f"{_class(names)} keeps its volumes on one node, and {why}",
-                "give it a class of shared storage (`tier` or `storageClass`); accept it with `suppress` where the "
+                f"{_class(names)} keeps each volume on one node, and {why}",
+                "give it a class with shared storage (`tier` or `storageClass`); or suppress this if the "
                 "application itself keeps copies elsewhere",
                 *_at(machine),
             )
@@ -78,8 +78,8 @@ def apart(review: Review) -> Iterator[Problem]:
             places = "node" if any(map(is_local, scattered)) else "zone"
             yield subject.problem(
                 f"{len(scattered)} disks on {_class(sorted({item.name for item in scattered}))} are bound one by one, "
-                f"each maybe to another {places}; then it can run nowhere",
-                "use method job or cold with a class that has waitForFirstConsumer: true, a class of shared storage, "
+                f"possibly each to another {places}; then it cannot run anywhere",
+                "use method job or cold with a class that has waitForFirstConsumer: true, a class with shared storage, "
                 "or a class of one zone",
                 "disks",
             )
@@ -105,13 +105,13 @@ def no_zone(review: Review) -> Iterator[Problem]:
         chosen = machine.placement.node_selector.get(_ZONE)
         where = "; ".join(f"{name}: {', '.join(zones)}" for name, zones in sorted(bound.items()))
         if not common:
-            message, fix = f"its classes share no zone ({where})", "give its disks classes of one zone"
+            message, fix = f"its classes have no zone in common ({where})", "give its disks classes of the same zone"
         elif nodes and not common & nodes:
             message = f"its volumes are in zones without nodes ({where}); nodes are in {', '.join(sorted(nodes))}"
             fix = "correct the `zones` of the class or of target.cluster.nodes, or choose another class"
         elif chosen is not None and chosen not in common:
-            message = f"nodeSelector asks for zone {chosen}, and its volumes are elsewhere ({where})"
-            fix = "choose a class of that zone, or drop the nodeSelector"
+            message = f"nodeSelector requires zone {chosen}, and its volumes are elsewhere ({where})"
+            fix = "choose a class of that zone, or remove the nodeSelector"
         else:
             continue
         yield subject.problem(message, fix, *_at(machine))
@@ -135,7 +135,7 @@ def single_zone(review: Review) -> Iterator[Problem]:
         if names and why is not None and not machine.golden:
             yield subject.problem(
                 f"{_class(names)} binds each volume to one zone, nodes are in {len(nodes)}, and {why}",
-                "choose a class that is replicated over the zones, or accept that the VM waits for its zone",
+                "choose a class that is replicated across zones, or accept that the VM waits for its zone",
                 *_at(machine),
             )
 
@@ -186,7 +186,7 @@ def capacity(review: Review) -> Iterator[Problem]:
             yield Problem(
                 f"StorageClass {item.name}: {_vms(demand.vms)} need {_size(demand.certain)}, its capacity is "
                 f"{item.capacity}",
-                "add storage and correct `capacity`, or send VMs to another tier",
+                "add storage and correct `capacity`, or move VMs to another tier",
                 review.at("storage", "classes", index, "capacity"),
                 tuple(sorted(demand.vms)),
             )
@@ -203,7 +203,7 @@ def thin_growth(review: Review) -> Iterator[Problem]:
             yield Problem(
                 f"StorageClass {item.name}: {_vms(demand.vms)} may grow to {_size(demand.claimed)}, its capacity is "
                 f"{item.capacity}",
-                "add storage, send VMs to another tier, or watch how full it is and accept it with `suppress`",
+                "add storage, move VMs to another tier, or monitor its usage and suppress this",
                 review.at("storage", "classes", index, "capacity"),
                 tuple(sorted(demand.vms)),
             )
@@ -261,8 +261,8 @@ def slow(review: Review) -> Iterator[Problem]:
             iops = measured.get(fact.unit or "", 0) if fact is not None else 0
             if limit is not None and iops > limit:
                 yield subject.problem(
-                    f"{disk.name} peaked at {iops} IOPS, StorageClass {disk.storage_class} gives {limit}",
-                    f"add `iops: {iops}` to the disk to have a faster class chosen, or name one by `storageClass`",
+                    f"{disk.name} peaked at {iops} IOPS, StorageClass {disk.storage_class} provides {limit}",
+                    f"add `iops: {iops}` to the disk so that a faster class is chosen, or set `storageClass`",
                     "disks",
                 )
 
@@ -283,8 +283,7 @@ def single_copy(review: Review) -> Iterator[Problem]:
         if names and group.phase_kind == "stateful":
             yield subject.problem(
                 f"{_class(names)} keeps one copy, and phase {group.phase} is stateful",
-                "choose a class with replication of 2 or more, or accept it with `suppress` where the array below it "
-                "keeps copies",
+                "choose a class with replication of 2 or more, or suppress this if the array below it keeps copies",
                 *_at(machine),
             )
 
@@ -303,8 +302,8 @@ def small_quota(review: Review) -> Iterator[Problem]:
     for place in _quotas(review):
         if place.disks > place.limit:
             yield place.problem(
-                f"namespace {place.name}: quota states storage {place.stated}, its volumes have {_size(place.disks)}",
-                f"state at least {_size(place.claims)}, or say quota: auto; thin disks count in full",
+                f"namespace {place.name}: quota states storage {place.stated}, its disks need {_size(place.disks)}",
+                f"state at least {_size(place.claims)}, or set quota: auto; thin disks count in full",
             )
 
 
@@ -325,7 +324,7 @@ def overhead(review: Review) -> Iterator[Problem]:
             yield place.problem(
                 f"namespace {place.name}: quota states storage {place.stated}, with CDI's and KubeVirt's overhead "
                 f"its claims need {_size(place.claims)}",
-                f"state at least {_size(place.claims)}, or say quota: auto",
+                f"state at least {_size(place.claims)}, or set quota: auto",
             )
 
 
@@ -345,7 +344,7 @@ def no_room_to_copy(review: Review) -> Iterator[Problem]:
             yield place.problem(
                 f"namespace {place.name}: quota states storage {place.stated}, while its VMs are copied their claims "
                 f"need up to {_size(place.peak)}",
-                f"state {_size(place.peak)} until its last phase is over, or say quota: auto",
+                f"state {_size(place.peak)} until its last phase is over, or set quota: auto",
             )
 
 
@@ -406,9 +405,9 @@ def not_encrypted(review: Review) -> Iterator[Problem]:
         names = sorted(_used(machine) & bad) if subject.vm.encrypted else []
         if names:
             yield subject.problem(
-                f"it is encrypted in vSphere, and nothing says that {_class(names)} encrypts",
-                "choose a class that does and state so in its `parameters` (Ceph, Longhorn, EBS: encrypted: "
-                '"true"), or suppress this with the reason, as where the disks below encrypt themselves',
+                f"it is encrypted in vSphere, and {_class(names)} is not declared as encrypted",
+                "choose a class that encrypts and state that in its `parameters` (Ceph, Longhorn, EBS: encrypted: "
+                '"true"), or suppress this with the reason, for example self-encrypting disks',
                 *_at(machine),
             )
 
@@ -461,7 +460,7 @@ def _must_survive(review: Review, subject: Subject, group: Group) -> str | None:
     if group.phase_kind == "stateful":
         return f"phase {group.phase} is stateful"
     if subject.decisions.apart_from is not None:
-        return f"set {subject.decisions.apart_from} is to survive a failure"
+        return f"set {subject.decisions.apart_from} must survive a failure"
     if cluster is not None and cluster.ha:
         return f"HA of cluster {cluster.name} restarts it elsewhere today"
     return None

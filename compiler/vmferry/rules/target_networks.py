@@ -30,9 +30,10 @@ def unfiltered(review: Review) -> Iterator[Problem]:
     for bridge, rows in _tagged(review).items():
         if bridge not in known:
             yield Problem(
-                f"bridge {bridge} carries VLANs of {_named(rows)}, and nothing here turns on its VLAN filtering",
-                f"see that `ip -d link show {bridge}` has vlan_filtering 1 on every node, and say so: "
-                f"target.cluster.existingBridges: [{{name: {bridge}, vlanFiltering: true}}]; or have vmferry make the "
+                f"bridge {bridge} carries VLANs of {_named(rows)}, and nothing in the spec turns on its VLAN filtering",
+                f"check that `ip -d link show {bridge}` has vlan_filtering 1 on every node, and state it: "
+                f"target.cluster.existingBridges: [{{name: {bridge}, vlanFiltering: true}}]; or have vmferry "
+                "create the "
                 "bridge (target.cluster.bridges)",
                 rows[0].where.at("target", "bridge"),
             )
@@ -46,7 +47,7 @@ def filtering_off(review: Review) -> Iterator[Problem]:
         if bridge in off:
             yield Problem(
                 f"bridge {bridge} carries VLANs of {_named(rows)}, and its VLAN filtering is off",
-                "turn it on (nmstate does for a port with `vlan`), or say untagged: true if it has one network only",
+                "turn it on (nmstate does for a port with `vlan`), or set untagged: true if it has only one network",
                 rows[0].where.at("target"),
             )
 
@@ -83,7 +84,7 @@ def no_nmstate(review: Review) -> Iterator[Problem]:
         names = ", ".join(bridge.name for bridge in cluster.bridges)
         yield Problem(
             f"bridge {names}: {NO_NMSTATE[cluster.distribution]}",
-            "make the bridges as the distribution does, with VLAN filtering, and list them in "
+            "create the bridges the distribution's way, with VLAN filtering, and list them in "
             "target.cluster.existingBridges instead",
             review.at("target", "cluster", "bridges"),
         )
@@ -104,8 +105,8 @@ def prerequisites(review: Review) -> Iterator[Problem]:
     cluster = review.spec.target.cluster
     if cluster.bridges and cluster.distribution not in NO_NMSTATE:
         yield Problem(
-            "bridges on the nodes are made by kubernetes-nmstate, through NetworkManager",
-            "install its operator, and see that NetworkManager runs the nodes' interfaces",
+            "bridges on the nodes are created by kubernetes-nmstate, through NetworkManager",
+            "install its operator, and make sure that NetworkManager manages the nodes' interfaces",
             review.at("target", "cluster", "bridges"),
         )
     told: set[str] = set()
@@ -123,14 +124,14 @@ def _needs(review: Review, row: Row) -> Iterator[tuple[str, str]]:
             yield (
                 f"macvtap resource {target.resource} needs the macvtap device plugin, and a binding plugin in KubeVirt",
                 (
-                    f"name {target.resource} in the device plugin's ConfigMap, on the interface that carries the VLAN; "
+                    f"add {target.resource} to the device plugin's ConfigMap, on the interface that carries the VLAN; "
                     "register `macvtap` in the KubeVirt CR (configuration.network.binding)"
                 ),
             )
         case SriovNetwork():
             yield (
                 f"SR-IOV resource {target.resource_name} comes from the SR-IOV device plugin",
-                "create a node policy with deviceType: vfio-pci, and switch the IOMMU of the nodes on",
+                "create a node policy with deviceType: vfio-pci, and enable the IOMMU of the nodes",
             )
         case OvnLocalnet() if cluster.physical_networks is None:
             yield (
@@ -143,7 +144,7 @@ def _needs(review: Review, row: Row) -> Iterator[tuple[str, str]]:
         case BridgeNetwork(bridge_type="cnv-bridge") if cluster.distribution != "openshift":
             yield (
                 "the CNI plugin cnv-bridge comes with the cluster-network-addons-operator",
-                "install it with its linuxBridge component, or say bridgeType: bridge",
+                "install it with its linuxBridge component, or set bridgeType: bridge",
             )
 
 
@@ -205,7 +206,7 @@ def too_large(review: Review) -> Iterator[Problem]:
         what, most = carrier
         yield Problem(
             f"network {row.original!r} has MTU {mtu}, and {what} at most {most}",
-            f"lower mtu to {most} or less, or raise what carries it",
+            f"lower mtu to {most} or less, or raise the MTU of the underlying network",
             row.where.at("target", "mtu"),
         )
 

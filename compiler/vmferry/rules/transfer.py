@@ -41,8 +41,8 @@ def found_by_name(review: Review) -> Iterator[Problem]:
         for machine in group.machines:
             if machine.id is None and _PATH.search(machine.name):
                 yield Problem(
-                    f"VM {machine.name}: Forklift would look for {_looked_for(machine.name)!r} in its place",
-                    "add `id` (vCenter: the moRef, as in vm-4711; RVTools: VM ID)",
+                    f"VM {machine.name}: Forklift would look for {_looked_for(machine.name)!r} instead",
+                    "add `id` (vCenter: the moRef, such as vm-4711; RVTools: VM ID)",
                     review.blueprint.places.get(machine.key),
                     (machine.name,),
                 )
@@ -85,7 +85,7 @@ def _not_found(
         leading = [index for index, row in enumerate(rows) if row.leads(vcenter, name)]
         own = [index for index in leading if rows[index].source.source is not None]  # goes before one for any vCenter
         yield Problem(
-            f"{what} {name!r} of {vcenter}: Forklift would look for {_looked_for(name)!r} in its place",
+            f"{what} {name!r} of {vcenter}: Forklift would look for {_looked_for(name)!r} instead",
             "add `id` to its row: the managed object id, which vCenter shows in the address of its page",
             review.at(*at, *(own or leading)[:1], "source") if leading else review.at(*at),
             tuple(sorted(vms)),
@@ -143,7 +143,7 @@ def _vddk(blueprint: Blueprint, machine: Machine) -> Iterator[Problem]:
     if vcenter.thumbprint is None:
         yield Problem(
             f"VM {machine.name}: the thumbprint of vCenter {machine.source} is unknown",
-            "add vcenter.thumbprint: VDDK connects to nothing whose certificate it cannot tell",
+            "add vcenter.thumbprint: VDDK only connects to a certificate that it can verify",
             where,
             (machine.name,),
         )

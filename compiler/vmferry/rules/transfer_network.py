@@ -31,7 +31,7 @@ def existing(review: Review) -> Iterator[Problem]:
             yield Problem(
                 f"transfer network {nad} exists already, and without a default route it becomes the default network of "
                 "Forklift's pods",
-                f"see that it has annotation {_ROUTE}: {value}",
+                f"make sure that it has the annotation {_ROUTE}: {value}",
                 row.where.at("target") if row is not None else review.at("networks"),
                 tuple(sorted({machine.name for group in groups for machine in group.machines})),
             )
@@ -50,7 +50,7 @@ def without_route(review: Review) -> Iterator[Problem]:
             yield Problem(
                 f"transfer network {nad} has no gateway, so that Forklift {review.blueprint.cluster.versions.forklift} "
                 "makes it the default network of its pods",
-                "add `gateway` to the network, or update Forklift: 2.11 and later take a network without one",
+                "add `gateway` to the network, or update Forklift: 2.11 and later accept a network without one",
                 review.at("networks"),
                 tuple(sorted({machine.name for group in groups for machine in group.machines})),
             )
@@ -66,7 +66,7 @@ def out_of_reach(review: Review) -> Iterator[Problem]:
             if nad.partition("/")[0] not in (group.namespace, "default"):
                 yield Problem(
                     f"group {group.name}: transfer network {nad} is not in its namespace {group.namespace}",
-                    "create the definition there or in `default`, and say so in its target",
+                    "create the definition there or in `default`, and use it in its target",
                     review.blueprint.places.get(group.machines[0].key),
                     tuple(machine.name for machine in group.machines),
                 )
@@ -82,7 +82,7 @@ def isolated(review: Review) -> Iterator[Problem]:
         if group.path == "virt-v2v" and name and namespace not in (group.namespace, *GLOBAL_NAMESPACES):
             yield Problem(
                 f"transfer network {namespace}/{name} is out of reach of namespace {group.namespace}",
-                f"create {name} in {group.namespace} or in default, and say so in its target",
+                f"create {name} in {group.namespace} or in default, and use it in its target",
                 review.blueprint.places.get(group.machines[0].key),
                 tuple(machine.name for machine in group.machines),
             )

@@ -14,9 +14,10 @@ from vmferry.model.spec import Stage
 from vmferry.rules.registry import rule
 
 _WAY_BACK: dict[Stage, str] = {
-    "prepared": "; to take VMs out or changes in, accept this finding once: nothing of the group has moved",
+    "prepared": "; to remove VMs or accept changes, suppress this finding once: nothing of the group has moved",
     "migrating": "; to start over, raise `attempt`",
-    "cutover": "; to go back to the source, stop the VMs by a patch in the group's local/, then start them in vSphere",
+    "cutover": "; to go back to the source, stop the VMs with a patch in the group's local/, then start them in "
+    "vSphere",
 }
 _RESTORE = "restore it, as it was at the other commit"
 
@@ -35,7 +36,7 @@ def skipped(review: Review) -> Iterator[Problem]:
                 review,
                 after,
                 f"goes from {before} to {after.stage} and skips {' and '.join(missed)}",
-                f"set stage: {missed[0]}, let it be synced, and go on in another commit",
+                f"set stage: {missed[0]}, let it sync, and continue in another commit",
                 "stage",
             )
 
@@ -109,7 +110,7 @@ def _volume(before: _Volume, after: _Volume | None) -> Iterator[str]:
     elif after[1] < before[1]:
         yield f"volume {before[0]} shrank from {format_size(before[1])} to {format_size(after[1])}"
     elif after[2] != before[2]:
-        yield f"volume {before[0]} went from class {before[2]} to {after[2]}"
+        yield f"volume {before[0]} changed from class {before[2]} to {after[2]}"
 
 
 @rule("VMF854", "error", "identity changed after the VM moved", needs="comparison")
@@ -158,7 +159,7 @@ def retried(review: Review) -> Iterator[Problem]:
     for before, after in _groups(review):
         if before.stage == "migrating" and after.attempt > before.attempt:
             what = f"starts attempt {after.attempt}, after attempt {before.attempt}"
-            yield _problem(review, after, what, "merge it only if the attempt before has failed", "attempt")
+            yield _problem(review, after, what, "merge it only if the previous attempt failed", "attempt")
 
 
 _PLAN = ("namespace", "networks", "storage", "transfer_network", "preserve_static_ips", "placement", "source")
@@ -181,7 +182,7 @@ def edited(review: Review) -> Iterator[Problem]:
             changed.append("vms")
         if changed:
             what = f"has a Plan that ran, and {', '.join(changed)} changed"
-            yield _problem(review, after, what, "restore it; what is new goes into a group of its own")
+            yield _problem(review, after, what, "restore it; additions go into a group of their own")
 
 
 def _keys(machines: Iterable[Machine]) -> list[str]:

@@ -28,8 +28,8 @@ def one_uuid(review: Review) -> Iterator[Problem]:
         if len(alike) < 2 or not concerned:
             continue
         yield Problem(
-            f"{_names(alike)} have one SMBIOS UUID, {uuid}",
-            "give each a UUID of its own in vSphere (uuid.bios, while it is off) and import again, or state `uuid` in "
+            f"{_names(alike)} have the same SMBIOS UUID, {uuid}",
+            "give each a unique UUID in vSphere (uuid.bios, while it is off) and import again, or state `uuid` in "
             "its entry; a new UUID may cost a guest its licence",
             concerned[0].where.at("uuid"),
             tuple(sorted({each.name for each in concerned})),
@@ -77,7 +77,7 @@ def parallel_twins(review: Review) -> Iterator[Problem]:
             yield Problem(
                 f"phase {name}: dualRun is parallel, and {number} would have the MAC of the source on both sides, "
                 f"in one VLAN{shut}",
-                "set mode: fallback; or put the copies on another network, with MACs and addresses of their own "
+                "set mode: fallback; or put the copies on another network, with their own MACs and addresses "
                 "(`nics`, `readdress`)",
                 review.at("phases", index, "dualRun", "mode"),
                 tuple(sorted(vms)),

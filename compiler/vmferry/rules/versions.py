@@ -26,8 +26,8 @@ def too_old(review: Review) -> Iterator[Problem]:
     for group in blueprint.groups:
         if group.path == "forklift" and (lost := sorted(_lost(group, here))):
             yield Problem(
-                f"Forklift {here.forklift} has no field for {', '.join(lost)} of group {group.name}",
-                "2.10 has: update Forklift and target.cluster.versions.forklift, or drop the decision",
+                f"Forklift {here.forklift} does not support {', '.join(lost)} of group {group.name}",
+                "2.10 does: update Forklift and target.cluster.versions.forklift, or remove the decision",
                 blueprint.places.get(group.machines[0].key),
                 tuple(machine.name for machine in group.machines),
             )
@@ -43,8 +43,8 @@ def link_state(review: Review) -> Iterator[Problem]:
         down = [nic.name for nic in machine.nics if not nic.connected and nic.binding != "sriov"]
         if down and group.path == "virt-v2v" and not machine.golden:
             yield subject.problem(
-                f"{', '.join(down)} is not connected, and KubeVirt {here.kubevirt} has no link state",
-                "1.5 has: update KubeVirt and target.cluster.versions.kubevirt, or connect or remove the NIC",
+                f"{', '.join(down)} is not connected, and KubeVirt {here.kubevirt} does not support a link state",
+                "1.5 does: update KubeVirt and target.cluster.versions.kubevirt, or connect or remove the NIC",
                 "nics",
             )
 
@@ -59,8 +59,9 @@ def nvme(review: Review) -> Iterator[Problem]:
         disks = [index for index, disk in enumerate(subject.vm.disks or ()) if disk.controller == "nvme"]
         if disks and group.path == "forklift" and not group.begun:
             yield subject.problem(
-                f"a disk of it is on an NVMe controller, and Forklift {here.forklift} leaves such disks out",
-                f"{versions.NVME_DISKS.since} has them: update Forklift and target.cluster.versions.forklift, move the "
+                f"one of its disks is on an NVMe controller, and Forklift {here.forklift} skips such disks",
+                f"{versions.NVME_DISKS.since} supports them: update Forklift and "
+                "target.cluster.versions.forklift, move the "
                 "disk to a SCSI controller, or use path virt-v2v",
                 "disks",
                 disks[0],
@@ -80,10 +81,10 @@ def power_state(review: Review) -> Iterator[Problem]:
         if subject.vm.power_state is not None and starts != wanted:
             yield subject.decided(
                 "run_strategy",
-                f"its runStrategy is {machine.run_strategy}, and Forklift {here.forklift} has no field for it: the VM "
+                f"its runStrategy is {machine.run_strategy}, and Forklift {here.forklift} does not support it: the VM "
                 f"{'is started, as its source was running' if starts else 'stays off, as its source was'}",
-                f"{versions.TARGET_POWER_STATE.since} has it: update Forklift and target.cluster.versions.forklift; or "
-                "let the source's power state decide",
+                f"{versions.TARGET_POWER_STATE.since} does: update Forklift and target.cluster.versions.forklift; or "
+                "follow the source's power state",
             )
 
 
@@ -117,7 +118,7 @@ def below_floor(review: Review) -> Iterator[Problem]:
         if versions.too_old(version, support):
             name = support.component.title
             yield Problem(
-                f"{name} {version} is too old: the manifests fit {name} {support.oldest} and later",
+                f"{name} {version} is too old: the manifests need {name} {support.oldest} or later",
                 f"update {name} before the migration, and state its version in target.cluster.versions",
                 review.at("target", "cluster", "versions", support.component.value),
             )
@@ -132,7 +133,8 @@ def beyond_known(review: Review) -> Iterator[Problem]:
     for support, version in _used(review):
         if versions.unknown(version, support):
             yield Problem(
-                f"{support.component.title} {version} is newer than {support.newest}, the newest this vmferry knows",
+                f"{support.component.title} {version} is newer than {support.newest}, the newest that this "
+                "vmferry supports",
                 "update vmferry, or try one group first and suppress this; if it is a typing error, correct it",
                 review.at("target", "cluster", "versions", support.component.value),
             )
@@ -147,8 +149,9 @@ def past_its_end(review: Review) -> Iterator[Problem]:
     for support, version in _used(review):
         if versions.ended(version, support) and not versions.too_old(version, support):
             yield Problem(
-                f"{support.component.title} {version} is past its end upstream ({support.newest} is the newest)",
-                "plan its update before the first phase or after the last; suppress this where a vendor maintains it",
+                f"{support.component.title} {version} is no longer maintained upstream ({support.newest} is the "
+                "newest)",
+                "plan its update before the first phase or after the last; suppress this if a vendor maintains it",
                 review.at("target", "cluster", "versions", support.component.value),
             )
 

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -31,8 +31,6 @@ _NOT_LITERAL = re.compile(rf"\A[ \t\n]|[ \t](?:\n|\Z)|\n\t|\n\n\Z|(?![\t\n])[{_I
 
 _LONGEST_KEY = 1000  # libyaml refuses a key of 1,024 characters or more unless `? ` introduces it
 
-_Write = Callable[[str], object]
-
 
 def dump(value: Mapping[str, Any] | Sequence[Any], comment: str = "") -> bytes:
     """Return ``value`` as one UTF-8 YAML document that ends with a newline.
@@ -45,9 +43,9 @@ def dump(value: Mapping[str, Any] | Sequence[Any], comment: str = "") -> bytes:
     parts = [f"# {_HIDDEN.sub(_escape, line)}".rstrip() + "\n" for line in comment.split("\n")] if comment else []
     value = _exact(value)
     if type(value) is dict and value:
-        _write_mapping(value, "", "", parts.append)
+        parts.append(_mapping(value, ""))
     elif type(value) is list and value:
-        _write_sequence(value, "", "", parts.append)
+        parts.append(_sequence(value, ""))
     elif value == {} or value == []:
         parts.append(f"{value}\n")
     else:
@@ -55,70 +53,89 @@ def dump(value: Mapping[str, Any] | Sequence[Any], comment: str = "") -> bytes:
     return "".join(parts).encode()
 
 
-def _write_mapping(mapping: dict[str, Any], lead: str, pad: str, write: _Write) -> None:
-    """Write a non-empty mapping at the indentation ``pad``; ``lead`` opens the first line instead of it."""
+def _mapping(mapping: dict[str, Any], pad: str) -> str:
+    """Return a non-empty mapping as lines at the indentation ``pad``; the first has none, as it may follow a dash."""
+    lines: list[str] = []
     for key, item in mapping.items():
         kind = type(item)
         if kind is str:
-            write(f"{lead}{_key(key)}: {_text(item, pad)}\n")
+            text = _line[item]
+            lines.append(_key[key] + (_literal(item, pad) if text is None else text))
         elif kind is dict and item:
-            write(f"{lead}{_key(key)}:\n")
             inner = pad + "  "
-            _write_mapping(item, inner, inner, write)
+            lines.append(f"{_key[key]}\n{inner}{_mapping(item, inner)}")
         elif kind is list and item:
-            write(f"{lead}{_key(key)}:\n")
-            _write_sequence(item, pad, pad, write)
+            lines.append(f"{_key[key]}\n{pad}{_sequence(item, pad)}")
         elif kind in _SCALARS:
-            write(f"{lead}{_key(key)}: {_scalar(item)}\n")
+            lines.append(f"{_key[key]} {_scalar(item)}\n")
         else:
-            _write_mapping({key: _exact(item)}, lead, pad, write)
-        lead = pad
+            lines.append(_mapping({key: _exact(item)}, pad))
+    return pad.join(lines)
 
 
-def _write_sequence(sequence: list[Any], lead: str, pad: str, write: _Write) -> None:
-    """Write a non-empty list whose dashes stand at the indentation ``pad``; ``lead`` opens the first line."""
+def _sequence(sequence: list[Any], pad: str) -> str:
+    """Return a non-empty list, as `_mapping` does; its dashes stand at the indentation ``pad``."""
     inner = pad + "  "
+    lines: list[str] = []
     for item in sequence:
         kind = type(item)
-        if kind is str:
-            write(f"{lead}- {_text(item, pad)}\n")
-        elif kind is dict and item:
-            _write_mapping(item, lead + "- ", inner, write)
+        if kind is dict and item:
+            lines.append(f"- {_mapping(item, inner)}")
+        elif kind is str:
+            text = _line[item]
+            lines.append("-" + (_literal(item, pad) if text is None else text))
         elif kind is list and item:
-            _write_sequence(item, lead + "- ", inner, write)
+            lines.append(f"- {_sequence(item, inner)}")
         elif kind in _SCALARS:
-            write(f"{lead}- {_scalar(item)}\n")
+            lines.append(f"- {_scalar(item)}\n")
         else:
-            _write_sequence([_exact(item)], lead, pad, write)
-        lead = pad
+            lines.append(_sequence([_exact(item)], pad))
+    return pad.join(lines)
 
 
-@lru_cache(maxsize=4096)  # manifests repeat a few hundred keys
-def _key(key: str) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"a mapping key is a string, not {type(key).__name__}")
-    text = _line(key)
-    if len(text) > _LONGEST_KEY:
-        raise ValueError(f"a mapping key of {len(text)} characters is too long: {text[:40]}...")
-    return text
+class _Keys(dict[str, str]):
+    """Keys as they are written, with their colon; manifests repeat a few hundred. A lookup costs no call."""
+
+    def __missing__(self, key: str) -> str:
+        if not isinstance(key, str):
+            raise TypeError(f"a mapping key is a string, not {type(key).__name__}")
+        text = _quoted(key)
+        if len(text) > _LONGEST_KEY:
+            raise ValueError(f"a mapping key of {len(text)} characters is too long: {text[:40]}...")
+        if len(self) >= 4096:
+            self.clear()
+        self[key] = f"{text}:"
+        return self[key]
 
 
-def _text(text: str, pad: str) -> str:
-    """Return ``text`` as a scalar; a block literal goes two columns to the right of ``pad``."""
-    return _lines(text, pad) if "\n" in text else _line(text)
+class _Lines(dict[str, str | None]):
+    """Texts as they end a line; most stand in many manifests. Those of several lines are None: see `_literal`."""
+
+    def __missing__(self, text: str) -> str | None:
+        if "\n" in text:
+            return None
+        if len(self) >= 16384:
+            self.clear()
+        self[text] = f" {_quoted(text)}\n"
+        return self[text]
+
+
+_key = _Keys()
+_line = _Lines()
 
 
 @lru_cache(maxsize=64)  # every group has the same scripts
-def _lines(text: str, pad: str) -> str:
+def _literal(text: str, pad: str) -> str:
+    """Return a text with line breaks as it ends a line: as a block literal two columns to the right of ``pad``."""
     if _NOT_LITERAL.search(text):
-        return _line(text)
+        return f" {_quoted(text)}\n"
     style = "|" if text.endswith("\n") else "|-"
     lines = text.removesuffix("\n").split("\n")
-    return "\n".join([style, *(f"{pad}  {line}" if line else "" for line in lines)])
+    return "\n".join([f" {style}", *(f"{pad}  {line}" if line else "" for line in lines), ""])
 
 
-@lru_cache(maxsize=16384)  # and most values stand in many manifests
-def _line(text: str) -> str:
+def _quoted(text: str) -> str:
+    """Return a text in double quotes, unless every reader takes it for text without them."""
     if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
         return text
     return f'"{_SPECIAL.sub(_escape, text)}"'

@@ -94,7 +94,7 @@ def _at(
     said = errors[0].message.replace(str(earlier.spec), str(spec))
     finding = EARLIER_DOES_NOT_COMPILE.finding(
         f"the spec at {_called(revision)} has {count} (as {said}); it is not compared",
-        "compare with a commit that compiles: what is in the cluster was made of one; to repair a spec that never "
+        "compare with a commit that compiles: the cluster was built from one; to repair a spec that never "
         "did, suppress this until it is merged",
         where=here.project.where,
     )
@@ -118,10 +118,12 @@ def _unclear(found: Unclear, here: Review, revision: str) -> Finding:
     name, paths = here.spec.metadata.name, ", ".join(found.paths)
     if found.named:
         message = f"nothing is compared: at {_called(revision)} several specs are called {name} ({paths})"
-        remedy = "give each migration a metadata.name of its own"
+        remedy = "give each migration its own metadata.name"
     else:
-        message = f"nothing is compared: no spec at {_called(revision)} is called {name}, and {paths} is gone since"
-        remedy = "keep metadata.name when a spec moves; remove that of a migration that is over in a commit of its own"
+        message = (
+            f"nothing is compared: no spec at {_called(revision)} is called {name}, and {paths} has been removed since"
+        )
+        remedy = "keep metadata.name when a spec moves; remove a finished migration's spec in a separate commit"
     return NOTHING_TO_COMPARE.finding(message, remedy, where=here.at("metadata", "name"))
 
 
@@ -130,8 +132,10 @@ def _new(here: Review, revision: str) -> Iterator[Finding]:
     moved = [group.name for group in here.blueprint.groups if group.stage not in ("planned", "prepared")]
     if moved:
         names = ", ".join(moved[:5]) + (", …" if len(moved) > 5 else "")
-        message = f"nothing is compared: the spec is not at {_called(revision)}, and groups of it have moved ({names})"
-        remedy = "begin with every group at planned; for a spec from another repository, suppress this for one commit"
+        message = (
+            f"nothing is compared: the spec is not at {_called(revision)}, and some of its groups have moved ({names})"
+        )
+        remedy = "start with every group at planned; for a spec from another repository, suppress this for one commit"
         yield NOTHING_TO_COMPARE.finding(message, remedy, where=here.at("groups"))
 
 

@@ -175,7 +175,7 @@ def _path(repository: Repository, root: Path, blueprint: Blueprint) -> Iterator[
         return
     engine = "Flux" if blueprint.gitops.engine == "flux" else "Argo CD"
     yield ANOTHER_FOLDER.finding(
-        f"{engine} is told to read `{stated}` from the repository's top, and the tree is at `{real}` in it",
+        f"{engine} reads `{stated}` from the top of the repository, and the tree is at `{real}`",
         f"set target.gitops.path: {real}, and compile with --out at the repository's top",
     )
 

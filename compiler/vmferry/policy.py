@@ -194,7 +194,7 @@ def _expired(accepted: Iterable[_Accepted], now: datetime | None) -> Iterator[Fi
         if _over(item, now):
             yield EXPIRED_SUPPRESSION.finding(
                 f"suppression of {item.suppression.rule} expired after {item.suppression.until}",
-                "mend what it accepts, or decide anew and set a later day",
+                "fix what it accepts, or decide again and set a later date",
                 where=item.where.at("until"),
             )
 
@@ -218,7 +218,7 @@ IDLE_SUPPRESSION = declare(
 
 def _unused(item: _Accepted) -> Finding:
     return IDLE_SUPPRESSION.finding(
-        f"nothing is found that this suppression of {item.suppression.rule} accepts",
+        f"this suppression of {item.suppression.rule} matches no finding",
         "remove it",
         where=item.where,
     )

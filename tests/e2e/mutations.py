@@ -879,8 +879,8 @@ MUTATIONS = (
     Mutation(
         "a custom attribute with a password in its value is taken over",
         SECRECY,
-        "if not secret_text(text) and (_asked",
-        "if (_asked",
+        "        and not secret_text(text)\n",
+        "",
     ),
     Mutation(
         "an attribute whose name holds a word nobody knows is taken over",

@@ -69,7 +69,7 @@ def test_a_spec_with_another_name_where_one_has_gone_is_not_taken_for_a_new_one(
     write(repository / "other/spec.yaml", text)
     result = against(repository / "other")
     assert errors(result) == ["VMF812"]
-    assert "no spec at HEAD is called other, and spec.yaml is gone since" in result.out
+    assert "no spec at HEAD is called other, and spec.yaml has been removed since" in result.out
 
 
 def test_a_new_spec_beside_others_is_a_new_one(repository: Path) -> None:

@@ -654,7 +654,7 @@ def test_flux_bootstrapped_into_the_entry_point_would_prune_itself(check: Callab
         f"{CLUSTER}/flux-system/gotk-sync.yaml": yaml.dump(config_map("gotk-sync")),
         f"{CLUSTER}/flux-system/kustomization.yaml": kustomization(resources=["gotk-sync.yaml"]),
     }
-    assert "Flux itself is bootstrapped with another --path" in only(check(), "VMF613").help
+    assert "bootstrap Flux with a different --path" in only(check(), "VMF613").help
 
 
 def test_what_a_component_of_the_users_own_refers_to_is_read(check: Callable[[], Report], sketch: Sketch) -> None:

@@ -89,7 +89,7 @@ class _Stated:
         self.findings.append(
             UNDEFINED_REFERENCE.finding(
                 f"the inventory has several VMs called {entry.vm.name!r}",
-                "say which: add the `id`",
+                "add the `id` to say which one",
                 where=entry.where.at("name"),
                 vms=(entry.vm.name,),
             )
@@ -119,7 +119,7 @@ def _decided(vm: VirtualMachine, where: Where) -> Iterable[Finding]:
             kind = "decision" if name in Decisions.__struct_fields__ else "statement"
             yield NOT_APPLICABLE.finding(
                 f"VM {vm.name}: {name} is a {kind}, and stands in an inventory",
-                "put it into the spec: the next import writes the inventory anew",
+                "put it into the spec: the next import overwrites the inventory",
                 where=where,
                 vms=(vm.name,),
             )

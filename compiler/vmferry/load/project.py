@@ -83,7 +83,7 @@ def read_inventories(path: Path) -> tuple[Inventory, ...]:
         reading.file(path, strict=True, named=True)
     if reading.specs or reading.sets:
         where = (reading.specs or reading.sets)[0][1]
-        reading.findings.append(UNKNOWN_KIND.finding("this is no inventory", where=where.at("kind")))
+        reading.findings.append(UNKNOWN_KIND.finding("this is not an inventory", where=where.at("kind")))
     if not reading.inventories and not reading.findings:
         message = f"no inventory in {path}"
         reading.findings.append(UNKNOWN_KIND.finding(message, where=Where(file=str(path))))
@@ -436,7 +436,7 @@ def _obstructed(obstacle: include.Obstacle, where: Where) -> Finding:
         return _leaves(str(obstacle.path), where)
     return UNREADABLE_FILE.finding(
         f"cannot read {obstacle.path}: {obstacle.problem}",
-        "correct or remove it: what may be below it would be missing without a word",
+        "correct or remove it: otherwise files below it would be silently missing",
         where=where,
     )
 

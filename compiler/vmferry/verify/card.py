@@ -62,7 +62,7 @@ def _of_root(tree: Tree, root: str, documents: int, objects: int) -> Iterator[Is
 
     if objects < documents:
         remedy = "give every document apiVersion, kind and metadata.name"
-        yield issue(OBJECT_MISFIT, "the root holds a document that is no object with a name", remedy)
+        yield issue(OBJECT_MISFIT, "the root contains a document that is not an object with a name", remedy)
     if objects > MAX_RESOURCES:
         problem = f"the root holds {objects} resources; at most {MAX_RESOURCES} build in good time"
         yield issue(ROOT_TOO_LARGE, problem, "take resources out of its local/ component into a root of their own")

@@ -192,5 +192,5 @@ def _version(command: tuple[str, ...]) -> str:
 def _failure(directory: Path, message: str) -> Finding:
     names = [name for name in KUSTOMIZATION_FILES if (directory / name).is_file()]
     where = Where(file=str(directory / (names[0] if names else KUSTOMIZATION_FILES[0])))
-    remedy = "correct the file that the message names; most often it is one of a local/ component"
+    remedy = "correct the file that the message names; usually it is in a local/ component"
     return BUILD_FAILS.finding(f"kustomize build fails: {message}", remedy, where=where)

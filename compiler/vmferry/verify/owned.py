@@ -15,7 +15,7 @@ from vmferry.model.rule import declare
 EXTERNAL = "locks/external.txt"
 _COMPILE = "run vmferry compile"
 _LF = (
-    "git changed them when it checked out (core.autocrlf): have .gitattributes of the tree say `* -text`, and run "
+    "git changed them when it checked out (core.autocrlf): set `* -text` in the tree's .gitattributes, and run "
     "vmferry compile, which writes them as they were"
 )
 
@@ -65,7 +65,7 @@ def check_files(tree: Tree, locks: Locks) -> Iterator[Finding]:
     foreign = [path for path in tree.files if path.endswith(YAML_SUFFIXES) and path not in owned and path not in seeds]
     for path in foreign:
         if posixpath.dirname(path) in directories:
-            message = f"`{path}` is not vmferry's and lies among its manifests, where nothing reads it"
+            message = f"`{path}` is not vmferry's and is among its manifests, where nothing reads it"
             yield tree.locate(Issue(FILE_IN_THE_WAY, message, "move it to the group's local/ component", file=path))
     tops = {path.partition("/")[0] for path in owned}  # other folders of the tree are the user's
     elsewhere = [
@@ -131,7 +131,7 @@ def _unread(tree: Tree, foreign: list[str]) -> Iterator[Issue]:
         more = f" and {len(paths) - 1} more there" if len(paths) > 1 else ""
         remedy = "move it out of the tree, or into the local/ component of the group it is for"
         if folder.startswith(_CLUSTERS):
-            remedy = "move it out of the tree; Flux itself is bootstrapped with another --path, that points here"
+            remedy = "move it out of the tree; bootstrap Flux with a different --path that points here"
         message = f"`{paths[0]}`{more} is not vmferry's, and nothing in the tree reads it"
         yield Issue(UNREAD_MANIFEST, message, remedy, file=paths[0])
 

@@ -30,7 +30,7 @@ from vmferry.verify.fields import (
     Rule,
 )
 
-_REMEDY = "correct the name, or add what it should lead to; a reference into nothing is accepted, and fails later"
+_REMEDY = "correct the name, or add the missing object; the API server accepts the reference, and it fails later"
 
 
 class Reference(NamedTuple):
@@ -373,5 +373,5 @@ def _claim_name(template: str, values: dict[str, str | None]) -> tuple[str, bool
 
 def _dangling(source: Key, path: Path, targets: tuple[Key, ...]) -> Issue:
     names = " or ".join(map(str, targets))
-    message = f"{source}: `{shown(path)}` refers to {names}, which the tree does not have"
+    message = f"{source}: `{shown(path)}` refers to {names}, which is not in the tree"
     return Issue(DANGLING_REFERENCE, message, _REMEDY, key=source, path=path)

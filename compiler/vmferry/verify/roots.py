@@ -58,7 +58,7 @@ def examine(work: Work, build: Build) -> Outcome:
         documents = parse(build.output)
     except ValueError as error:
         message = f"`{build.directory}`: the output of kustomize is not YAML: {error}"
-        remedy = "look for text that only looks like YAML in the root's local/ component"
+        remedy = "look for invalid YAML in the root's local/ component"
         file = work.tree.kustomizations[build.directory].file
         return Outcome(build.directory, build.seconds, issues=(Issue(BUILD_FAILS, message, remedy, file=file),))
     return Outcome(build.directory, build.seconds, _encoded(card(work.tree, work.schemas, build.directory, documents)))

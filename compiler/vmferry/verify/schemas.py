@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MOST = 5  # findings of one object
 _LONGEST = 300
-_REMEDY = "correct it where it is written; of what vmferry wrote, see whether target.cluster.versions are the cluster's"
+_REMEDY = "correct it where it is written; if vmferry wrote it, check that target.cluster.versions match the cluster"
 _DEFINITIONS_FILE = "_definitions.json"
 _DEFINITIONS = "https://kubernetes.io/api/_definitions.json"  # what the schemas' $ref resolves to
 

@@ -75,13 +75,13 @@ class Sharing:
             holders = sorted(interfaces)
             for key, name in holders[1:]:
                 other = f"{holders[0][0]} ({holders[0][1]})"
-                message = f"MAC address {mac} of {key} ({name}) is already that of {other}"
+                message = f"MAC address {mac} of {key} ({name}) is already used by {other}"
                 yield Issue(MAC_TWICE, message, "give one of them another address", key=key, path=interfaces[key, name])
         for (namespace, claim), mounts in sorted(self._claims.items()):
             if len(mounts) > 1 and any(alone for alone, _ in mounts.values()):
                 names = ", ".join(key.name for key in sorted(mounts))
                 message = f"claim {namespace}/{claim} is mounted by {len(mounts)} VMs: {names}"
-                remedy = "two guests that write to one disk destroy it, unless every one says `shareable: true`"
+                remedy = "two guests that write to one disk destroy it, unless each of them has `shareable: true`"
                 last = max(mounts)
                 yield Issue(OBJECT_IN_TWO_ROOTS, message, remedy, key=last, path=mounts[last][1])
 

@@ -1,7 +1,7 @@
 """`vmferry explain`: every decision on a VM, with its reason and the line of the spec behind it."""
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -89,7 +89,7 @@ def command(
         return FINDINGS if checked.broken else 0
     spans = spans_of((d.where for found in chosen.values() for d in found if d.where), checked.project.texts)
     if style == "json":
-        hints = _hints(checked)
+        hints = _hints(checked, chosen)
         click.echo(as_json([_data(key, labels[key], d, spans) | hints.get(key, {}) for key, d in chosen.items()]))
     elif everything:
         click.echo(_columns(table), nl=False)
@@ -182,15 +182,18 @@ def _key(checked: Checked, vm: VirtualMachine) -> str:
     return key_of(vm, vm.source or checked.project.spec.sources[0].name)
 
 
-def _hints(checked: Checked) -> dict[str, dict[str, Any]]:
-    """Return of each VM by key which environment and kind its facts hint at, with the evidence: no decisions."""
+def _hints(checked: Checked, chosen: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return for each chosen VM by key the environment and kind its facts hint at, with the evidence: no decisions."""
+    from vmferry.draft.guesses import leave
     from vmferry.draft.systems import environment, kind, learn
 
-    conventions = learn([entry.vm for entry in checked.project.entries])
+    vms = [entry.vm for entry in checked.project.entries]
+    conventions = learn([vm for vm in vms if leave(vm) is None])
     result: dict[str, dict[str, Any]] = {}
-    for entry in checked.project.entries:
-        vm = entry.vm
+    for vm in vms:
         key = _key(checked, vm)
+        if key not in chosen:
+            continue
         found = {"environment": environment(vm, conventions), "kind": kind(vm, conventions)}
         result[key] = {
             name: {"value": each.value, "reason": each.why, "where": "", "refused": []}

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from vmferry.draft.cover import MAX_GLOB, Member, Names, below, literal, selects
+from vmferry.draft.cover import MAX_GLOB, Member, Names, below, literal, matcher, selects
 from vmferry.draft.guesses import Guess, guess, is_vcls
 from vmferry.draft.hints import PhaseName
 from vmferry.draft.maps import GOLDEN, NamespacePlan
@@ -51,7 +51,7 @@ def propose(
     names = Names((*moving, *left))
     spare = frozenset(member.key for member in left)
     plain = [member for member in moving if not member.vm.template]
-    conventions = learn([member.vm for member in (*moving, *left)])
+    conventions = learn([member.vm for member in moving])
     guesses = {member.key: guess(member.vm, conventions) for member in plain}
     phases: dict[str, tuple[str, str]] = {
         key: (found.phase, found.why) if found else (CAREFUL, "nothing says more") for key, found in guesses.items()
@@ -251,9 +251,9 @@ def _missed(
     """Return what the rules say otherwise, or not at all: the VM's own entry says it."""
     result: defaultdict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     for field in ("phase", "namespace", "method", "tier"):
-        deciding = [rule for rule in rules if field in rule.set]
+        deciding = [(matcher(rule.match), rule.set[field]) for rule in reversed(rules) if field in rule.set]
         for member in members:
-            said = next((rule.set[field] for rule in reversed(deciding) if selects(rule.match, member)), None)
+            said = next((value for selected, value in deciding if selected(member.vm, member.source)), None)
             if said is None and field == "namespace" and member.key in namespaces.by_place:
                 said = namespaces.of[member.key]
             want = wanted.get((field, member.key))

@@ -94,7 +94,12 @@ class Names:
 
 def selects(match: Mapping[str, Any], member: Member) -> bool:
     """Return whether a rule's `match` of the draft selects a VM."""
-    return _matcher(msgspec.json.encode(match, order="sorted"))(member.vm, member.source)
+    return matcher(match)(member.vm, member.source)
+
+
+def matcher(match: Mapping[str, Any]) -> Matcher:
+    """Return a rule's `match` of the draft, made ready to be asked for many VMs."""
+    return _matcher(msgspec.json.encode(match, order="sorted"))
 
 
 @cache

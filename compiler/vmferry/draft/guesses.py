@@ -87,8 +87,9 @@ def leave(vm: VirtualMachine) -> Leave | None:
         if managed.startswith(prefix):
             kind: Disposition = "exclude" if "placeholder" in what or "agent" in what else "retain"
             return Leave(kind, f"{what}: extension {managed} manages it")
+    texts = tuple(_texts(vm))
     for what, pattern in PRODUCTS:
-        where = next((place for place, text in _texts(vm) if pattern.search(text)), None)
+        where = next((place for place, text in texts if pattern.search(text)), None)
         if where is not None:
             return Leave("retain", f"{what}, by its {where}: it serves vSphere and goes with it")
     if (why := _serves(vm)) is not None:

@@ -57,12 +57,14 @@ NOTHING = Kind("", "")
 
 
 def learn(vms: Sequence[VirtualMachine]) -> Conventions:
-    """Return what the names of these VMs say: learned from those of which something plainer says it."""
-    named_so = [vm for vm in vms if leave(vm) is None]
-    names = [vm.name for vm in named_so]
-    labels = {vm.name: each.dev for vm in named_so if (each := said(vm)) is not None and each.dimension != "cluster"}
+    """Return what the names of these VMs say: learned from those of which something plainer says it.
+
+    ``vms``: those that `leave` does not propose to leave out; what serves vSphere is named by its maker.
+    """
+    names = [vm.name for vm in vms]
+    labels = {vm.name: each.dev for vm in vms if (each := said(vm)) is not None and each.dimension != "cluster"}
     habits = environments(names, labels)
-    known = {vm.name: found.value for vm in named_so if (found := _plain(vm)) is not None}
+    known = {vm.name: found.value for vm in vms if (found := _plain(vm)) is not None}
     return kinds(names, known, _codes(), habits)
 
 

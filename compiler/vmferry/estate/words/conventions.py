@@ -8,7 +8,7 @@ A convention counts where enough VMs agree and few disagree. What is learned is 
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -66,9 +66,8 @@ class Conventions(NamedTuple):
 
     def environment(self, name: str) -> Hint | None:
         """Return dev-test or prod by the code at the place where this estate puts it."""
-        found = dict(_codes(name)) if self.habits else {}
         for habit in self.habits:
-            code = found.get(habit.place)
+            code = _code_at(name, habit.place)
             if code is not None and code in habit.meaning:
                 value = "dev-test" if habit.meaning[code] else "prod"
                 why = f"{code!r} {habit.place.where} of the name, as in the names of {habit.shown} VMs here"
@@ -77,9 +76,8 @@ class Conventions(NamedTuple):
 
     def words(self, name: str) -> tuple[str, ...]:
         """Return codes inside the words of a name: at the learned place, or beside the environment's letter."""
-        found = dict(_codes(name))
-        at = [found[place] for place in self.places if place in found]
-        return tuple(dict.fromkeys([*at, *_beside(name, self.habits)]))
+        at = (_code_at(name, place) for place in self.places)
+        return tuple(dict.fromkeys([*(code for code in at if code is not None), *_beside(name, self.habits)]))
 
     def kind(self, name: str) -> Hint | None:
         """Return what the plainest code of a name stands for in this estate."""
@@ -98,42 +96,76 @@ def _runs(name: str) -> tuple[str, tuple[str, ...]]:
     return shape, tuple(run for run in found if run[0].isalpha())
 
 
-@lru_cache(maxsize=16384)
-def _codes(name: str) -> tuple[tuple[Place, str], ...]:
-    """Return every place of a name that may hold a code, with what stands there."""
-    shape, runs = _runs(name)
-    result: list[tuple[Place, str]] = []
-    for index, run in enumerate(runs):
-        for kept, number in ((shape, index), ("", index), ("", index - len(runs))):
-            result += ((Place(kept, number, part), code) for part, code in _parts(run))
-        result += ((Place(shape, index, part), code) for part, code in _slices(run))
+class _Span(NamedTuple):
+    """A place in names of one layout, and where the code stands: in which run of letters, from and to."""
+
+    place: Place
+    run: int
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=4096)
+def _layout(shape: str, lengths: tuple[int, ...]) -> tuple[_Span, ...]:
+    """Return every place that may hold a code in names of one shape, whose runs have these lengths."""
+    result: list[_Span] = []
+    for index, length in enumerate(lengths):
+        for kept, number in ((shape, index), ("", index), ("", index - len(lengths))):
+            result += (_Span(Place(kept, number, part), index, *bounds) for part, bounds in _parts(length))
+        result += (_Span(Place(shape, index, part), index, *bounds) for part, bounds in _slices(length))
     return tuple(result)
 
 
-def _parts(run: str) -> Iterator[tuple[str, str]]:
-    if len(run) <= _LONGEST:
-        yield "whole", run
-    if len(run) > 1:
-        yield "first", run[0]
-        yield "last", run[-1]
+def _parts(length: int) -> Iterator[tuple[str, tuple[int, int]]]:
+    if length <= _LONGEST:
+        yield "whole", (0, length)
+    if length > 1:
+        yield "first", (0, 1)
+        yield "last", (length - 1, length)
 
 
-def _slices(run: str) -> Iterator[tuple[str, str]]:
+def _slices(length: int) -> Iterator[tuple[str, tuple[int, int]]]:
     """Yield the parts of names without separators: they are all of one length."""
-    if _LONGEST < len(run) <= 15:
-        for start in range(len(run)):
-            for end in range(start + 1, min(start + _LONGEST, len(run)) + 1):
-                yield f"{len(run)}:{start}:{end}", run[start:end]
+    if _LONGEST < length <= 15:
+        for start in range(length):
+            for end in range(start + 1, min(start + _LONGEST, length) + 1):
+                yield f"{length}:{start}:{end}", (start, end)
+
+
+def _holders(names: Iterable[str], wanted: Callable[[_Span], bool]) -> defaultdict[Place, defaultdict[str, list[str]]]:
+    """Return the names at each place by the code they have there.
+
+    Names of one layout have the same places: what is asked of a place is asked once for all of them.
+    """
+    alike: defaultdict[tuple[str, tuple[int, ...]], list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
+    for name in names:
+        shape, runs = _runs(name)
+        alike[shape, tuple(map(len, runs))].append((name, runs))
+    result: defaultdict[Place, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for layout, same in alike.items():
+        for place, run, start, end in filter(wanted, _layout(*layout)):
+            by_code = result[place]
+            for name, runs in same:
+                by_code[runs[run][start:end]].append(name)
+    return result
+
+
+def _code_at(name: str, place: Place) -> str | None:
+    """Return what stands at a place of a name; None where the name has no such place."""
+    shape, runs = _runs(name)
+    if place.shape not in ("", shape) or not -len(runs) <= place.run < len(runs):
+        return None
+    run = runs[place.run]
+    options = _slices(len(run)) if ":" in place.part else _parts(len(run))
+    return next((run[start:end] for part, (start, end) in options if part == place.part), None)
 
 
 def _beside(name: str, habits: Iterable[_Habit]) -> Iterator[str]:
     """Yield runs without the letter of the environment that they begin or end with: `sql` of SQLT04."""
-    found = dict(_codes(name))
     _, runs = _runs(name)
     for habit in habits:
         place = habit.place
-        code = found.get(place)
-        if code is None or code not in habit.meaning or place.part not in ("first", "last"):
+        if place.part not in ("first", "last") or _code_at(name, place) not in habit.meaning:
             continue
         run = runs[place.run]
         yield run[:-1] if place.part == "last" else run[1:]
@@ -144,13 +176,8 @@ def _beside(name: str, habits: Iterable[_Habit]) -> Iterator[str]:
 
 def environments(names: Sequence[str], known: Mapping[str, bool]) -> tuple[_Habit, ...]:
     """Return where these names hold the environment. ``known``: names, and whether they are anything but production."""
-    holders: defaultdict[Place, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for name in names:
-        for place, code in _codes(name):
-            if _one_code(place):
-                holders[place][code].append(name)
     habits = []
-    for place, by_code in holders.items():
+    for place, by_code in _holders(names, _one_code).items():
         if len(by_code) > 1:
             habit = _by_labels(place, by_code, known) or _by_pairs(place, by_code, known)
             if habit is not None:
@@ -164,13 +191,9 @@ def environments(names: Sequence[str], known: Mapping[str, bool]) -> tuple[_Habi
     return tuple(sorted(habits, key=lambda each: (-each.shown, max(map(len, each.meaning)), each.place)))[:_MOST]
 
 
-def _one_code(place: Place) -> bool:
+def _one_code(span: _Span) -> bool:
     """Return whether a part may be an environment: a word, or one or two letters in names of one length."""
-    _, colon, rest = place.part.partition(":")
-    if not colon:
-        return True
-    start, end = map(int, rest.split(":"))
-    return end - start <= 2
+    return ":" not in span.place.part or span.end - span.start <= 2
 
 
 def _by_labels(place: Place, by_code: Mapping[str, list[str]], known: Mapping[str, bool]) -> _Habit | None:
@@ -259,11 +282,7 @@ def _candidates(name: str, learned: Conventions) -> Iterator[str]:
 
 def _places(names: Sequence[str], known: Mapping[str, str], words: Collection[str]) -> tuple[Place, ...]:
     """Return where names without separators hold a code of what the VM is for: the places that explain most VMs."""
-    holders: defaultdict[Place, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for name in names:
-        for place, code in _codes(name):
-            if ":" in place.part and len(code) > 1:
-                holders[place][code].append(name)
+    holders = _holders(names, lambda span: ":" in span.place.part and span.end - span.start > 1)
     found = [(score, place) for place, by_code in holders.items() if (score := _explained(by_code, known, words))]
     best: dict[str, Place] = {}
     for _, place in sorted(found, key=lambda each: (*(-part for part in each[0]), each[1])):

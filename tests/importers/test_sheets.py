@@ -7,7 +7,7 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.work import counted
 
@@ -116,7 +116,16 @@ def test_both_ways_find_the_same_fault(document: str, data: st.DataObject) -> No
     content[place : place + data.draw(st.integers(0, 3))] = data.draw(
         st.sampled_from([b"", b"<", b"&", b"\x00", b'"', b"/"])
     )
+    assume(_is_text(content))
     assert found(bytes(content)) == by_expat(bytes(content))
+
+
+def _is_text(content: bytearray) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("prefix", ["x:", "main:"])

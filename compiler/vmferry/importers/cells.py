@@ -15,6 +15,7 @@ _LONGEST_NUMBER = 40
 _EXACT = 15  # digits that a float holds exactly
 
 
+@lru_cache(maxsize=1024)
 def boolean(text: str | None) -> bool | None:
     """Return a truth value; Excel writes it in its own language into .csv files."""
     word = (text or "").strip().casefold()
@@ -44,6 +45,7 @@ def number(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
+@lru_cache(maxsize=2**16)  # most numbers of an export stand in many of its rows
 def count(text: str | None, factor: int = 1) -> int | None:
     """Return a whole number, not negative and below 2**63; with ``factor``, that many times it."""
     value = number(text)

@@ -172,6 +172,9 @@ KEYS = {tab: next(iter(fields)) for tab, fields in FIELDS.items()} | {
 OF_A_VM = ("vCPU", "vMemory", "vDisk", "vPartition", "vNetwork", "vUSB", "vSnapshot", "vTools")
 """Tabs whose rows belong to a VM."""
 
+REPEATED = frozenset(("power", "template", "srm", "folder", "os_tools", "datacenter", "host"))
+"""Fields that these tabs repeat from vInfo, and that are read there only."""
+
 SIZES = frozenset(("capacity", "free", "memory", "memory_reservation", "memory_limit", "used"))
 """Fields that count bytes; a header without unit means MiB, as does one in MB (RVTools before 4.0)."""
 

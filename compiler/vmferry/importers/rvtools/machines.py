@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from vmferry.estate.words.secrecy import NOTHING_MORE, Keep, harmless, noted, secret_text
@@ -196,7 +197,12 @@ def _states(record: Record) -> dict[str, Any]:
 
 
 def _word(table: Mapping[str, V], text: str | None) -> V | None:
-    return table.get(re.sub(r"[\s_-]", "", text or "").casefold())
+    return table.get(_bare(text)) if text else None
+
+
+@lru_cache(maxsize=4096)
+def _bare(text: str) -> str:
+    return re.sub(r"[\s_-]", "", text).casefold()
 
 
 def _split(text: str | None) -> list[str]:
@@ -353,7 +359,12 @@ def _is_shared(cells: Mapping[str, str]) -> bool:
 
 
 def _controller(cells: Mapping[str, str]) -> Controller | None:
-    text = f"{cells.get('controller', '')} {cells.get('controller_label', '')}".casefold()
+    return _controller_of(cells.get("controller", ""), cells.get("controller_label", ""))
+
+
+@lru_cache(maxsize=1024)
+def _controller_of(controller: str, label: str) -> Controller | None:
+    text = f"{controller} {label}".casefold()
     return next((kind for word, kind in _CONTROLLERS if word in text), None)
 
 

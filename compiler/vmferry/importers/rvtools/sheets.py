@@ -11,6 +11,7 @@ import codecs
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from operator import add
 from typing import IO, NamedTuple
 
 from vmferry.importers.errors import ImporterError
@@ -55,31 +56,30 @@ _ATTRIBUTE = f' (?!r=)[A-Za-z][A-Za-z0-9:]*+="[^"\\t\\n{_OTHER}]*+"'
 
 
 class _Grammar(NamedTuple):
-    """How everybody writes rows that hold only formats, of which some exports have a million, a row, and a cell."""
+    """How everybody writes rows that hold only formats, of which some exports have a million, and other rows.
+
+    ``cells`` finds of every cell all that is written, then column, type, and its text as a value or inline.
+    """
 
     blank: re.Pattern[str]
-    row: re.Pattern[str]
-    cell: re.Pattern[str]
+    opening: re.Pattern[str]
+    cells: re.Pattern[str]
+    closing: str
 
 
 @lru_cache(maxsize=8)
 def _grammar(prefix: str) -> _Grammar:
     """Return the grammar for a namespace prefix, which is empty or ends with a colon."""
     p = re.escape(prefix)
-
-    def cell(group: str) -> str:
-        return (
-            rf'<{p}c r="{group}[A-Z]{{1,3}})[0-9]{{1,7}}"(?: s="[0-9]{{1,6}}")?(?: t="{group}[A-Za-z]{{1,9}})")?'
-            rf"(?:/>|>(?:<{p}v>{group}{_TEXT})</{p}v>"
-            rf'|<{p}is><{p}t(?: xml:space="preserve")?>{group}{_TEXT})</{p}t></{p}is>)?</{p}c>)'
-        )
-
     row = rf'<{p}row r="([0-9]{{1,7}})"(?:{_ATTRIBUTE})*+'
-    blank = rf'<{p}c r="[A-Z]{{1,3}}[0-9]{{1,7}}"(?: s="[0-9]{{1,6}}")?/>'
+    cell = rf'<{p}c r="([A-Z]{{1,3}})[0-9]{{1,7}}"(?: s="[0-9]{{1,6}}")?'
+    value = rf"<{p}v/>|<{p}v>({_TEXT})</{p}v>"
+    inline = rf'<{p}is><{p}t(?: xml:space="preserve")?>({_TEXT})</{p}t></{p}is>'
     return _Grammar(
-        re.compile(rf"(?:{row}(?:/>|>(?:{blank})*+</{p}row>))++"),
-        re.compile(rf"{row}>(?:{cell('(?:')})*+</{p}row>"),
-        re.compile(cell("(")),
+        re.compile(rf"(?:{row}(?:/>|>(?:{cell}/>)*+</{p}row>))++"),
+        re.compile(rf"{row}>"),
+        re.compile(rf'({cell}(?: t="([A-Za-z]{{1,9}})")?(?:/>|>(?:{value}|{inline})?</{p}c>))'),
+        f"</{prefix}row>",
     )
 
 
@@ -87,6 +87,7 @@ _RESUME = re.compile(r"(?:<(?:\w+:)?sheetData|</(?:\w+:)?row)>")
 """Ends of what goes through expat: behind it the next row may begin."""
 
 
+_MOST_PLACES = 1024
 _AS_IT_STANDS = frozenset(("", "n", "inlineStr", "str"))
 """Types of cells that show what is written in them."""
 
@@ -128,6 +129,7 @@ class _Reader:
         self._cells: Cells = {}
         self._column = -1
         self._columns = _Columns()
+        self._places: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._kind = ""
         self._parts: list[str] = []
         self._length = 0
@@ -162,29 +164,42 @@ class _Reader:
 
     def _plain_rows(self, grammar: _Grammar, text: str, position: int) -> int:
         """Read rows as long as they are written plainly; return where they end."""
-        blank, row, cells = grammar.blank.match, grammar.row.match, grammar.cell.findall
-        while match := blank(text, position) or row(text, position):
-            end = match.end()
-            self._number = self._at(int(match[1]))  # of blank rows the last one's
-            if match.re is grammar.row:
-                if end - position > MAX_CELL:
-                    break
-                if found := self._values(cells(text, position, end)):
-                    self.found.append((self._number, found))
-            position = end
+        while True:
+            if match := grammar.blank.match(text, position):
+                self._number = self._at(int(match[1]))  # the last one's
+                position = match.end()
+            match = grammar.opening.match(text, position)
+            end = text.find(grammar.closing, position) if match else -1
+            if match is None or end < 0 or end - position > MAX_CELL:
+                break
+            cells = grammar.cells.findall(text, match.end(), end)
+            wholes, letters, kinds, values, inlines = zip(*cells, strict=True) if cells else ((), (), (), (), ())
+            if sum(map(len, wholes)) != end - match.end():  # there is something else between them
+                break
+            self._number = self._at(int(match[1]))
+            texts = tuple(map(add, values, inlines))
+            if text.find("&", position, end) >= 0 or text.find("_x", position, end) >= 0:
+                texts = tuple(map(_plain_text, texts))
+            if found := self._shown(letters, kinds, texts):
+                self.found.append((self._number, found))
+            position = end + len(grammar.closing)
         return position
 
-    def _values(self, cells: list[tuple[str, str, str, str]]) -> Cells:
-        found: Cells = {}
-        columns = self._columns
-        for letters, kind, value, inline in cells:
-            text = value or inline
-            column = columns[letters]
-            if text and ("&" in text or "_x" in text):
-                text = _plain_text(text)
-            if text and (kind in _AS_IT_STANDS or (text := self._text(kind, text))):
-                found[column] = text
-        return found
+    def _shown(self, letters: tuple[str, ...], kinds: tuple[str, ...], texts: tuple[str, ...]) -> Cells:
+        """Return what the cells of a row show."""
+        if not _AS_IT_STANDS.issuperset(kinds):
+            texts = tuple(
+                text if kind in _AS_IT_STANDS or not text else self._text(kind, text)
+                for kind, text in zip(kinds, texts, strict=True)
+            )
+        columns = self._places.get(letters)  # most rows of a sheet have cells in the same columns
+        if columns is None:
+            columns = tuple(self._columns[each] for each in letters)
+            if len(self._places) < _MOST_PLACES:
+                self._places[letters] = columns
+        if "" not in texts:
+            return dict(zip(columns, texts, strict=True))
+        return {column: text for column, text in zip(columns, texts, strict=True) if text}
 
     def _at(self, number: int) -> int:
         if not 1 <= number <= MAX_ROW:

@@ -14,6 +14,7 @@ from vmferry.importers.rvtools.columns import (
     NAMES,
     OF_A_VM,
     PLACEHOLDERS,
+    REPEATED,
     SIZES,
     Column,
     around_tab,
@@ -279,7 +280,8 @@ def _headers(tab: str, cells: Cells, file: str) -> _Headers | None:
             if index not in columns and is_attribute(text) and (tab == "vInfo" or first < index < last)
         }
     meanings = _meanings(columns.values())
-    placed = tuple((index, what.field, meanings[what]) for index, what in columns.items())
+    repeated = REPEATED if tab in OF_A_VM else ()
+    placed = tuple((index, what.field, meanings[what]) for index, what in columns.items() if what.field not in repeated)
     return _Headers(tab, file, cells, placed, attributes)
 
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from vmferry import files as disk
-from vmferry.importers.build import checked
+from vmferry.importers.build import check
 from vmferry.importers.errors import ImporterError
 from vmferry.model.inventory import Inventory, InventoryMetadata, Origin
 from vmferry.model.spec import VirtualMachine
@@ -97,7 +97,7 @@ def write(files: Mapping[str, Inventory], out: Path, dump: Dump) -> list[Path]:
     sources = {inventory.source.name for inventory in files.values()}
     _refuse_foreign(files, out, sources)
     for relative, inventory in files.items():
-        checked(_document(inventory), Inventory, out / relative)
+        check(inventory, out / relative)
     changed = []
     for relative, inventory in sorted(files.items()):
         path = out / relative

@@ -1,5 +1,8 @@
 """The compiler as a library: load, resolve, emit, plan, write. The command line only renders what this returns."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -7,6 +10,8 @@ from msgspec import Struct
 
 from vmferry import backends, files, policy
 from vmferry.backends.inputs import digests
+from vmferry.backends.places import lock
+from vmferry.cache import Cache
 from vmferry.check import Checked, check
 from vmferry.load.project import ASSIGNMENTS
 from vmferry.model.assignments import Assignments
@@ -15,6 +20,7 @@ from vmferry.model.finding import Finding, SpecError
 from vmferry.output import tree
 from vmferry.output.complete import Ledger
 from vmferry.output.render import check_owner, render
+from vmferry.output.standing import remember, settled
 from vmferry.placed import around, last_merge, left_by_merge, not_in_git, unfinished_merge
 from vmferry.yaml.write import dump
 
@@ -48,6 +54,7 @@ class Compiled(Struct, frozen=True, kw_only=True):
     assignments_content: bytes
     assignments_changed: bool
     findings: tuple[Finding, ...]  # about the place of the tree
+    inputs: dict[str, str]  # by the lock of each group, the digest of all that its files are made of
 
     @property
     def pending(self) -> bool:
@@ -55,7 +62,9 @@ class Compiled(Struct, frozen=True, kw_only=True):
         return self.changes.pending or self.assignments_changed
 
 
-def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force: bool = False) -> Compiled:
+def compile_tree(
+    checked: Checked, out: Path, assignments: Path | None, *, force: bool = False, cache: Cache | None = None
+) -> Compiled:
     """Return what compiling into ``out`` would change.
 
     Raises SpecError for errors in the spec, LostError where a VM, a disk or a NIC would be in no manifest.
@@ -65,14 +74,17 @@ def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force
     blueprint = checked.resolution.blueprint
     root = tree.root_at(out, blueprint.gitops.path)
     check_owner(root, blueprint.name, blueprint.cluster.name)
+    inputs = digests(blueprint)
+    alone = {lock(group): inputs[lock(group)] for group in blueprint.groups}  # digests of everything they are made of
+    still = {} if force else settled(root, alone, cache or Cache(enabled=False))
     ledger = Ledger()
-    emitted = ledger.passing(backends.emit(blueprint))
+    emitted = ledger.passing(backends.emit(blueprint, still))
     planned = tuple(render(emitted, blueprint.name, blueprint.cluster.name, blueprint.external_nads))
-    changes = _plan(root, planned, digests(blueprint), force=force)
+    changes = _plan(root, planned, inputs, still, force=force)
     # again: another one's may have come while this one waited for its turn
     check_owner(root, blueprint.name, blueprint.cluster.name)
-    ledger.check(blueprint)
-    placed = policy.accepted(around(root, out, blueprint, planned), checked.project)
+    ledger.check(blueprint, [group for group in blueprint.groups if lock(group) not in still])
+    placed = policy.accepted(around(root, out, blueprint, chain(planned, _standing(root, still))), checked.project)
     if any(finding.is_error for finding in placed):
         raise SpecError(*placed)
     content = render_assignments(checked.resolution.assignments)
@@ -85,27 +97,43 @@ def compile_tree(checked: Checked, out: Path, assignments: Path | None, *, force
         assignments_content=content,
         assignments_changed=changed,
         findings=placed,
+        inputs=alone,
     )
 
 
-def _plan(root: Path, planned: tuple[tree.Planned, ...], inputs: dict[str, str], *, force: bool) -> tree.Changes:
+def _standing(root: Path, still: Mapping[str, tree.Settled]) -> Iterator[tree.Planned]:
+    """Yield the files that were not made again, as they are on disk; few ask for them."""
+    for name, each in still.items():
+        for path in each.lock.files:
+            with suppress(OSError):
+                yield tree.Planned(path, files.read(root / path), name)
+
+
+def _plan(
+    root: Path,
+    planned: tuple[tree.Planned, ...],
+    inputs: dict[str, str],
+    still: Mapping[str, tree.Settled],
+    *,
+    force: bool,
+) -> tree.Changes:
     """Return what compiling changes. Git may have put files together in a merge: nobody edited those by hand."""
     unfinished = merge = None if force else unfinished_merge(root)
-    changes = tree.plan(root, planned, inputs, force=force, merge=merge)
+    changes = tree.plan(root, planned, inputs, settled=still, force=force, merge=merge)
     if changes.conflicts and not force:
         places = [finding.where.file for finding in changes.conflicts if finding.where is not None]
         merge = last_merge(root, [Path(place).relative_to(root.resolve()).as_posix() for place in places])
         if merge is not None:
-            changes = tree.plan(root, planned, inputs, merge=merge)
+            changes = tree.plan(root, planned, inputs, settled=still, merge=merge)
     if unfinished is None and not changes.conflicts:
         left = left_by_merge(root, [path for path in changes.kept if path.startswith(_WHOLLY_OURS)])
         if left is not None:
             merge = tree.Merge({**(merge.owned if merge else {}), **left.owned}, merge.merged if merge else frozenset())
-            changes = tree.plan(root, planned, inputs, force=force, merge=merge)
+            changes = tree.plan(root, planned, inputs, settled=still, force=force, merge=merge)
     return changes
 
 
-def write(compiled: Compiled) -> None:
+def write(compiled: Compiled, cache: Cache | None = None) -> None:
     """Write what `compile_tree` planned: the new tree beside the old one, the assignments, then the tree in one step.
 
     A run that fails has changed neither. One that is killed between the last two has said in the assignments what the
@@ -117,6 +145,8 @@ def write(compiled: Compiled) -> None:
             files.replace(_written(compiled.assignments), compiled.assignments_content)
 
     tree.apply(compiled.root, compiled.changes, before=record)
+    if cache is not None:
+        remember(compiled.root, compiled.inputs, cache)
 
 
 def untracked(compiled: Compiled) -> tuple[Path, ...]:

@@ -51,7 +51,7 @@ def items(blueprint: Blueprint) -> list[Item]:
 def counted(blueprint: Blueprint, passing: Iterable[Item]) -> None:
     ledger = Ledger()
     assert list(ledger.passing(passing))
-    ledger.check(blueprint)
+    ledger.check(blueprint, blueprint.groups)
 
 
 def faulty(passing: Iterable[Item], kind: str, fault: Fault) -> Iterator[Item]:
@@ -232,9 +232,9 @@ def test_nothing_is_written_when_something_is_lost(tmp_path: Path, monkeypatch: 
     (tmp_path / "spec.yaml").write_text(f"{SPEC}vms:\n{entry('web-01')}{entry('web-02')}")
 
     def forgetful(blueprint: Blueprint) -> Iterator[Item]:
-        return faulty(backends.forklift.emit(blueprint), "Plan", gone)
+        return faulty(backends.forklift.emit_plans(blueprint), "Plan", gone)
 
-    monkeypatch.setitem(backends.BACKENDS, "forklift", forgetful)
+    monkeypatch.setitem(backends.BACKENDS, "plans", backends.Backend(forgetful, of_groups=True))
     result = vmferry("compile", tmp_path, "--out", tmp_path)
     assert result.code == 3
     assert "in no manifest: VM web-01 of Plan" in result.err

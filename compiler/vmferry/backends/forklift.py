@@ -47,14 +47,24 @@ _POWER = {"Always": "on", "RerunOnFailure": "on", "Manual": "off", "Halted": "of
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
     """Yield the Forklift objects of every group that goes by Forklift, and of the sources they come from."""
-    groups = [group for group in blueprint.groups if group.path == "forklift"]
-    if groups:
+    yield from emit_sources(blueprint)
+    yield from emit_plans(blueprint)
+
+
+def emit_sources(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield the Forklift objects of the sources that some group comes from."""
+    if any(group.path == "forklift" for group in blueprint.groups):
         yield from _shared(blueprint)
         for source in used_sources(blueprint):
             yield from _source(blueprint, source)
-    for group in groups:
-        yield from _plan_layer(blueprint, group)
-        yield of_group(group, "migration", migration(blueprint, group))
+
+
+def emit_plans(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield the Forklift objects of every group that goes by Forklift."""
+    for group in blueprint.groups:
+        if group.path == "forklift":
+            yield from _plan_layer(blueprint, group)
+            yield of_group(group, "migration", migration(blueprint, group))
 
 
 def used_sources(blueprint: Blueprint) -> list[SourcePlan]:

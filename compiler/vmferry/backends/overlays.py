@@ -26,9 +26,19 @@ PRIORITIES: dict[PhaseKind, int] = {
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
     """Yield the overlay of every step, the components of the phases, and the PriorityClasses they name."""
+    yield from emit_phases(blueprint)
+    yield from emit_overlays(blueprint)
+
+
+def emit_phases(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield the components of the phases, and the PriorityClasses they name."""
     for kind in sorted({phase.kind for phase in blueprint.phases}):
         yield Resource(directory="infra/cluster", object=_priority_class(blueprint, kind))
         yield from _component(kind)
+
+
+def emit_overlays(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield the overlay of every step of every group."""
     for group in blueprint.groups:
         for step in group.steps:
             yield Root(

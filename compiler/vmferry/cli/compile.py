@@ -62,14 +62,14 @@ def command(
         return FINDINGS
     if interactive() and len(checked.project.entries) > 1000:
         click.echo(f"compiling {len(checked.project.entries)} VMs …", err=True)
-    compiled = compile_tree(checked, out, assignments, force=force)
+    compiled = compile_tree(checked, out, assignments, force=force, cache=cache)
     if compiled.changes.conflicts:
         show(compiled.changes.conflicts, {}, style=style, everything=everything)
         return FINDINGS
     missing = tuple(_missing(compiled)) if compare else ()
     lines = list(unified(compiled.root, compiled.changes)) if difference else []
     if not compare and not difference:
-        write(compiled)
+        write(compiled, cache)
     if style == "json":
         data = _data(checked, compiled, lines, written=not compare and not difference)
         data["findings"] += as_data((*compiled.findings, *missing), {})

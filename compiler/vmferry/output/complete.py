@@ -44,9 +44,9 @@ class Ledger:
             meta = obj["metadata"]
             self._objects[kind, meta.get("namespace", ""), meta["name"]] = obj
 
-    def check(self, blueprint: Blueprint) -> None:
-        """Raise LostError where something of the migration is missing."""
-        lost = [line for group in blueprint.groups for line in self._missing(blueprint, group)]
+    def check(self, blueprint: Blueprint, groups: Iterable[Group]) -> None:
+        """Raise LostError where something of these groups is missing."""
+        lost = [line for group in groups for line in self._missing(blueprint, group)]
         if lost:
             more = f", and {len(lost) - 3} more" if len(lost) > 3 else ""
             raise LostError(f"in no manifest: {'; '.join(lost[:3])}{more}. Nothing was written; please report this")

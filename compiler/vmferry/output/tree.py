@@ -45,6 +45,13 @@ class Planned(Struct, frozen=True):
     seed: bool = False
 
 
+class Settled(NamedTuple):
+    """A lock on disk that compiling would write again as it is, and all of whose files are there as it says."""
+
+    raw: bytes
+    lock: Lock
+
+
 class Merge(NamedTuple):
     """What git merged: files that vmferry owned on its sides, with their digests, and those that git put together."""
 
@@ -119,6 +126,7 @@ def plan(
     files: Iterable[Planned],
     inputs: Mapping[str, str],
     *,
+    settled: Mapping[str, Settled] | None = None,
     force: bool = False,
     merge: Merge | None = None,
 ) -> Changes:
@@ -130,12 +138,14 @@ def plan(
     written, but a tree that a killed compile moved aside is put back. Raises SpecError: VMF603 or VMF611 for a
     lock, VMF611 for a path in ``files``.
     """
-    planned = sorted(files, key=lambda file: file.path)
-    _check_paths([file.path for file in planned], sorted({lock_path(file.lock) for file in planned}))
-    locks = _new_locks(planned, inputs)
+    settled = settled or {}
+    planned = sorted((file for file in files if file.lock not in settled), key=lambda file: file.path)
+    standing = [path for each in settled.values() for path in (*each.lock.files, *each.lock.seeds)]
+    locks = sorted({lock_path(name) for name in (*settled, *(file.lock for file in planned))})
+    _check_paths([*(file.path for file in planned), *standing], locks)
     root = _resolved(root)
     with swap.exclusive(root):
-        return _Comparison(root, planned, locks, force, merge).changes()
+        return _Comparison(root, planned, _new_locks(planned, inputs), settled, force, merge).changes()
 
 
 def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: None) -> None:
@@ -160,7 +170,7 @@ def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: Non
             before()
             return
         if _scan(root) != changes.seen:
-            raise SpecError(_conflict(FILE_IN_THE_WAY, root, "the tree changed while it was compiled", "compile again"))
+            raise SpecError(_changed_meanwhile(root))
         with swap.staging(root) as tree:
             _build(root, tree, changes)
             swap.flush(tree)
@@ -200,12 +210,22 @@ class _Comparison:
     """The compiled files held against the tree on disk and its locks."""
 
     def __init__(
-        self, root: Path, planned: list[Planned], locks: dict[str, bytes], force: bool, merge: Merge | None
+        self,
+        root: Path,
+        planned: list[Planned],
+        locks: dict[str, bytes],
+        settled: Mapping[str, Settled],
+        force: bool,
+        merge: Merge | None,
     ) -> None:
         self.root = root
         self.force = force
         self.seeds = {file.path: file.content for file in planned if file.seed}
-        self.wanted = {file.path: file.content for file in planned if not file.seed} | locks
+        self.wanted: dict[str, bytes | None] = {file.path: file.content for file in planned if not file.seed}
+        self.wanted |= locks
+        for name, each in settled.items():  # what is there already, as it is to be
+            self.wanted |= dict.fromkeys((*each.lock.files, lock_path(name)))
+            self.seeds |= dict.fromkeys(each.lock.seeds, b"")
         self.seen = _scan(root)
         self.files = {path for path, entry in self.seen.items() if not entry.is_directory}
         self.conflicts: list[tuple[str, Finding]] = []
@@ -233,6 +253,8 @@ class _Comparison:
         # A seed below a link that the user made is the user's business.
         seeds = {path for path in self.seeds.keys() - self.files if links.isdisjoint(_ancestors([path]))}
         created = (self.wanted.keys() - self.files) | seeds
+        if any(path not in self.files and content is None for path, content in self.wanted.items()):
+            raise SpecError(_changed_meanwhile(self.root))
         directories = _ancestors(staying) | _ancestors(created.union(updated))
         empty = _directories(self.seen) - directories - _ancestors(deleted)
         directories |= empty | _ancestors(empty)
@@ -248,7 +270,7 @@ class _Comparison:
             seeds=tuple(sorted(self.seeds)),
             conflicts=tuple(finding for _, finding in sorted(self.conflicts, key=lambda each: each[0])),
             total=len(self.wanted),
-            contents={path: contents[path] for path in sorted(created.union(updated))},
+            contents={path: contents[path] or b"" for path in sorted(created.union(updated))},
             directories=tuple(sorted(directories)),
             seen=self.seen,
         )
@@ -257,6 +279,9 @@ class _Comparison:
         """Return the wanted files that are there, with other content and with the same."""
         updated, unchanged = [], []
         for path in sorted(self.wanted.keys() & self.files):
+            if self.wanted[path] is None:
+                unchanged.append(path)
+                continue
             raw = self._read(path)
             if raw == self.wanted[path]:
                 unchanged.append(path)
@@ -336,6 +361,10 @@ _RENAME = "the names of phases, namespaces, VMs and files of the spec make the p
 
 def _conflict(rule: Rule, path: Path, message: str, remedy: str) -> Finding:
     return rule.finding(message, remedy, where=Where(file=str(path), span=Span(1, 1, 1, 1)))
+
+
+def _changed_meanwhile(root: Path) -> Finding:
+    return _conflict(FILE_IN_THE_WAY, root, "the tree changed while it was compiled", "compile again")
 
 
 def _new_locks(planned: list[Planned], inputs: Mapping[str, str]) -> dict[str, bytes]:

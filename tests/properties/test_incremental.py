@@ -1,0 +1,133 @@
+"""A compile that finds what earlier ones left writes what one that knows nothing writes, and makes less."""
+
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from tests.invocation import Result, vmferry
+from tests.properties.edits import EDITS
+from tests.properties.estates import Estate, estates
+
+from vmferry import backends
+from vmferry.model.blueprint import Blueprint
+from vmferry.model.manifest import Item
+
+ACME = Path(__file__).parents[2] / "examples/acme"
+
+
+def content(directory: Path) -> dict[str, bytes]:
+    found = (path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in found}
+
+
+def compiled(spec: Path, out: Path, *options: str | Path) -> Result:
+    return vmferry("compile", spec, "--out", out, "--format", "json", *options)
+
+
+def said(result: Result) -> object:
+    data = result.data if result.code < 2 and result.out else result.text
+    return {key: value for key, value in data.items() if key != "root"} if isinstance(data, dict) else data
+
+
+@given(estates(), st.integers(0, 2**32))
+@settings(max_examples=15, deadline=None, phases=(Phase.explicit, Phase.generate))
+def test_warm_and_cold_write_the_same_after_any_edits(estate: Estate, seed: int) -> None:
+    dice = random.Random(seed)
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name)
+        for turn in range(4):
+            specs = [estate.write(top / f"{way}-{turn}") for way in ("warm", "cold")]
+            if turn:
+                for way, spec in zip(("warm", "cold"), specs, strict=True):
+                    shutil.copy(top / f"{way}-{turn - 1}/assignments.yaml", spec)
+            warm = compiled(specs[0], top / "warm", "--cache-dir", top / "cache")
+            cold = compiled(specs[1], top / "cold", "--no-cache")
+            assert warm.code == cold.code
+            if warm.code:
+                return  # an edit that does not compile
+            assert content(top / "warm") == content(top / "cold")
+            assert [said(warm)[key] for key in ("created", "updated", "deleted")] == [  # type: ignore[index]
+                said(cold)[key]  # type: ignore[index]
+                for key in ("created", "updated", "deleted")
+            ]
+            if dice.random() < 0.8:
+                estate = estate.copy()
+                dice.choice(EDITS)(estate, dice)
+
+
+@pytest.fixture
+def acme(tmp_path: Path) -> Callable[[], Result]:
+    """Return a compile of a copy of an example, which has been compiled once with the cache."""
+    shutil.copytree(ACME, tmp_path / "acme", ignore=shutil.ignore_patterns("gitops"))
+
+    def again() -> Result:
+        return compiled(tmp_path / "acme", tmp_path / "out", "--cache-dir", tmp_path / "cache")
+
+    assert again().code == 0
+    return again
+
+
+def emitted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that fills with the groups that backends are asked for."""
+    asked: list[str] = []
+
+    def watching(name: str) -> Callable[[Blueprint], Iterator[Item]]:
+        original = backends.BACKENDS[name].emit
+
+        def emit(blueprint: Blueprint) -> Iterator[Item]:
+            asked.extend(group.name for group in blueprint.groups)
+            yield from original(blueprint)
+
+        return emit
+
+    for name, backend in list(backends.BACKENDS.items()):
+        if backend.of_groups:
+            monkeypatch.setitem(backends.BACKENDS, name, backend._replace(emit=watching(name)))
+    return asked
+
+
+def test_only_the_group_of_an_edited_vm_is_emitted_again(
+    acme: Callable[[], Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = emitted(monkeypatch)
+    assert acme().data["unchanged"] > 0
+    assert asked == []
+    spec = tmp_path / "acme/spec.yaml"
+    moved = spec.read_text().replace("dev-test-04: {stage: migrating", "dev-test-04: {stage: cutover")
+    spec.write_text(moved)
+    result = acme()
+    assert result.code == 0, result.text
+    assert result.data["updated"]
+    assert set(asked) == {"dev-test-04"}
+
+
+@pytest.mark.parametrize("kind", ["bases", "overlays", "clusters"])
+def test_a_file_that_somebody_edited_is_found_though_nothing_else_changed(
+    acme: Callable[[], Result], tmp_path: Path, kind: str
+) -> None:
+    for path in sorted((tmp_path / "out/gitops" / kind).rglob("*.yaml")):
+        if "local" in path.parts:
+            continue
+        original = path.read_bytes()
+        path.write_bytes(original.replace(b"a", b"b", 1))  # of the same size
+        result = acme()
+        assert result.code == 1
+        assert [each["code"] for each in result.data["findings"] if each["severity"] == "error"] == ["VMF601"]
+        path.write_bytes(original)
+        return
+    raise AssertionError("there is no such file")
+
+
+def test_a_file_that_is_gone_comes_back(acme: Callable[[], Result], tmp_path: Path) -> None:
+    before = content(tmp_path / "out")
+    for path in sorted((tmp_path / "out/gitops/bases").rglob("*.yaml"))[::7]:
+        path.unlink()
+    for path in sorted((tmp_path / "out/gitops/overlays").rglob("local/kustomization.yaml"))[::3]:
+        path.unlink()
+    assert acme().code == 0
+    assert content(tmp_path / "out") == before

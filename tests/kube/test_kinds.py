@@ -51,7 +51,7 @@ def test_a_backend_that_emits_an_unlisted_kind_fails_at_once(monkeypatch: pytest
     def leases(blueprint: Blueprint) -> Iterator[Item]:
         yield Resource(directory="infra/cluster", object=thing("coordination.k8s.io/v1", "Lease", namespace="web"))
 
-    monkeypatch.setitem(backends.BACKENDS, "leases", leases)
+    monkeypatch.setitem(backends.BACKENDS, "leases", backends.Backend(leases))
     with pytest.raises(UnlistedKindError, match=r"coordination\.k8s\.io/Lease is emitted"):
         list(backends.emit(acme()))
 

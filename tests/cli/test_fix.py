@@ -156,7 +156,7 @@ def test_several_files_are_corrected_and_counted(tmp_path: Path) -> None:
     spec_in(tmp_path, SPEC.replace("engine: flux", "engine: Flux").replace("quota: none", "Quota: none"))
     head = "apiVersion: vmferry.dev/v1alpha1\nkind: VirtualMachineSet\nmetadata: {name: team}\n"
     (tmp_path / "vms.yaml").write_text(head + VM.replace("poweredOn", "PoweredOn"))
-    assert "corrected 3 findings in 2 files\n" in fix(tmp_path).err
+    assert "fixed 3 findings in 2 files\n" in fix(tmp_path).err
     assert (tmp_path / "spec.yaml").read_text() == SPEC
     assert (tmp_path / "vms.yaml").read_text() == head + VM
 
@@ -172,7 +172,7 @@ def test_what_is_left_is_shown_and_decides_the_exit_code(tmp_path: Path) -> None
 def test_nothing_is_written_where_there_is_nothing_to_correct(tmp_path: Path) -> None:
     path = spec_in(tmp_path, WHOLE + "colour: red\n")
     before = path.stat()
-    assert "corrected 0 findings in 0 files\n" in fix(path).err
+    assert "fixed 0 findings in 0 files\n" in fix(path).err
     after = path.stat()
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
     assert list(tmp_path.iterdir()) == [path]
@@ -180,9 +180,9 @@ def test_nothing_is_written_where_there_is_nothing_to_correct(tmp_path: Path) ->
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     path = spec_in(tmp_path, WHOLE.replace("poweredOn", "POWEREDON").replace("count: 4", "count: '4'"))
-    assert "corrected 2 findings in 1 file\n" in fix(path).err
+    assert "fixed 2 findings in 1 file\n" in fix(path).err
     after = path.read_bytes()
-    assert "corrected 0 findings in 0 files\n" in fix(path).err
+    assert "fixed 0 findings in 0 files\n" in fix(path).err
     assert path.read_bytes() == after
 
 
@@ -300,6 +300,6 @@ def test_nothing_is_corrected_where_the_commit_to_compare_with_is_missing(tmp_pa
     path = spec_in(tmp_path, WHOLE)
     result = fix(path, "--against", "nowhere")
     assert result.code == 1
-    assert "corrected 0 findings" in result.err
+    assert "fixed 0 findings" in result.err
     assert "error[VMF009]" in result.out
     assert path.read_text() == WHOLE

@@ -28,7 +28,7 @@ def test_nothing_is_overwritten(tmp_path: Path, present: str) -> None:
     (tmp_path / present).write_text("mine\n")
     result = vmferry("init", tmp_path)
     assert result.code == 1
-    assert result.err == f"vmferry: {tmp_path / present} exists; init overwrites nothing\n"
+    assert result.err == f"vmferry: {tmp_path / present} exists; init does not overwrite files\n"
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / present]
 
 

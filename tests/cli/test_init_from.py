@@ -150,7 +150,7 @@ def test_nothing_is_overwritten(tmp_path: Path, present: str) -> None:
     (tmp_path / "to" / present).write_text("mine\n")
     result = vmferry("init", "--from", inventory, "--out", tmp_path / "to")
     assert result.code == 1
-    assert result.err.endswith(f"{present} exists; init overwrites nothing\n")
+    assert result.err.endswith(f"{present} exists; init does not overwrite files\n")
     assert [path.read_text() for path in (tmp_path / "to").rglob("*") if path.is_file()] == ["mine\n"]
 
 

@@ -27,36 +27,40 @@ from vmferry.model.finding import Finding
 
 
 class Prefix(click.ParamType[str]):
-    """What codes of rules begin with."""
+    """What codes of rules start with."""
 
     name = "code"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the prefix as it stands in codes. Fails as click does for one that no code begins with."""
+        """Return the prefix as it stands in codes. Fails as click does for one that no code starts with."""
         prefix = str(value).upper()
         if not prefix or not ruleset.starting(prefix):
             close = difflib.get_close_matches(prefix, ruleset.every(), n=1)
             hint = f"Did you mean {close[0]}?" if close else "`vmferry rules` lists them."
-            self.fail(f"no rule's code begins with {value!r}. {hint}", param, ctx)
+            self.fail(f"no rule's code starts with {value!r}. {hint}", param, ctx)
         return prefix
 
 
 @click.command("check")
 @spec_argument
 @assignments_option
-@click.option("--select", multiple=True, type=Prefix(), help="Only rules whose code begins so. May be given again.")
-@click.option("--ignore", multiple=True, type=Prefix(), help="No rules whose code begins so. May be given again.")
+@click.option(
+    "--select", multiple=True, type=Prefix(), help="Only rules whose code starts with this prefix. Repeatable."
+)
+@click.option(
+    "--ignore", multiple=True, type=Prefix(), help="Skip rules whose code starts with this prefix. Repeatable."
+)
 @click.option("--max-warnings", type=click.IntRange(min=0), help="Fail if there are more warnings than this.")
 @click.option(
     "--against",
     metavar="REV",
-    help="Compare with where this branch left a branch or commit: what must not change while groups move? `parent` is "
-    "what the commit that is made, or was made last, builds on.",
+    help="Report what must not change while groups move, compared with the commit where this branch left REV. `parent` "
+    "is the parent of the commit that is being made, or of the last one.",
 )
+@click.option("--exact", is_flag=True, help="Compare with REV itself, as for a push to the branch that is synced.")
 @click.option(
-    "--exact", is_flag=True, help="Compare with REV itself, as for what is pushed to the branch that is synced."
+    "--fix", "correct", is_flag=True, help="Fix findings that have exactly one correct value; report the rest."
 )
-@click.option("--fix", "correct", is_flag=True, help="Correct in the files what has one right answer; show the rest.")
 @now_option
 @findings_option
 @all_option
@@ -108,7 +112,7 @@ def command(
     counts = Counter(finding.severity for finding in findings)
     too_many = max_warnings is not None and counts["warning"] > max_warnings
     if too_many:
-        click.echo(f"{counted(counts['warning'], 'warning')}, of which {max_warnings} are accepted", err=True)
+        click.echo(f"{counted(counts['warning'], 'warning')}, at most {max_warnings} allowed", err=True)
     return FINDINGS if counts["error"] or too_many else 0
 
 
@@ -122,7 +126,7 @@ def _correct(run: Callable[[], Checked], chosen: Callable[[Finding], bool]) -> N
         return filter(chosen, found), texts
 
     findings, files = fix(read_chosen)
-    click.echo(f"corrected {counted(findings, 'finding')} in {counted(files, 'file')}", err=True)
+    click.echo(f"fixed {counted(findings, 'finding')} in {counted(files, 'file')}", err=True)
 
 
 def _chosen(finding: Finding, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool:
@@ -139,7 +143,7 @@ def _talk(checked: Checked, findings: tuple[Finding, ...]) -> None:
         errors = _errors(checked.findings) - _errors(findings)
         note = f"; {errors} {'is an error' if errors == 1 else 'are errors'}, which keeps rules from running"
         partial = errors and not checked.complete
-        click.echo(f"{counted(hidden, 'finding')} of rules that were not asked for{note if partial else ''}", err=True)
+        click.echo(f"{counted(hidden, 'finding')} of rules that were not selected{note if partial else ''}", err=True)
 
 
 def _errors(findings: tuple[Finding, ...]) -> int:

@@ -47,10 +47,12 @@ def command(spec: Path, inventory: Path, only: tuple[str, ...], style: str, assi
         for change in shown:
             click.echo(_line(change))
     if missing := uncovered(project, newer):
-        click.echo(f"not compared: {', '.join(missing)}, of which {inventory} has nothing", err=True)
+        click.echo(f"not compared: {', '.join(missing)}, which {inventory} does not contain", err=True)
     counts = [f"{sum(c.verdict == verdict for c in changes)} {verdict}" for verdict in _COLORS]
     if any(change.verdict == "blocks" and change.stage == "prepared" for change in changes):
-        click.echo("to take what blocks a prepared group: move it back to planned, import, prepare it again", err=True)
+        click.echo(
+            "to accept what blocks a prepared group: move it back to planned, import, and prepare it again", err=True
+        )
     noun = "change" if len(changes) == 1 else "changes"
     click.echo(f"{len(changes)} {noun}: {', '.join(counts)}", err=True)
     return FINDINGS if any(change.verdict == "blocks" for change in changes) else 0

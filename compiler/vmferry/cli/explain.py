@@ -45,7 +45,7 @@ def _only(subject: str, words: str = "", *, choices: Sequence[str] = (), metavar
     default="text",
     show_default=True,
     callback=remember,
-    help="text of one VM and json have every decision; else it is a table, one row a VM.",
+    help="text of one VM and json have every decision; otherwise it is a table with one row per VM.",
 )
 @assignments_option
 def command(
@@ -69,7 +69,7 @@ def command(
       vmferry explain migration/ --all --format json | jq '.[] | select(.path.value == "forklift")'
     """  # noqa: D301 - click wants the character
     if (vm is None) is not everything:
-        raise click.UsageError("Name a VM, or say --all.")
+        raise click.UsageError("Name a VM, or use --all.")
     checked = check(spec, assignments)
     decisions: Mapping[str, tuple[Decision, ...]] = checked.resolution.blueprint.decisions
     labels = _labels(checked)

@@ -66,7 +66,7 @@ def _write(directory: Path, wanted: Mapping[str, bytes]) -> bool:
     """Write files unless one of them exists; say which."""
     present = [name for name in wanted if os.path.lexists(directory / name)]
     if present:
-        click.echo(f"vmferry: {directory / present[0]} exists; init overwrites nothing", err=True)
+        click.echo(f"vmferry: {directory / present[0]} exists; init does not overwrite files", err=True)
         return False
     for name, content in wanted.items():
         path = directory / name
@@ -138,7 +138,7 @@ def _inventories(directory: Path) -> "list[Inventory]":
             where = Where(file=str(path), document=document.index)
             data = document.data
             if not isinstance(data, dict) or data.get("kind") != "Inventory":
-                message = f"{path.name} is no Inventory"
+                message = f"{path.name} is not an Inventory"
                 findings.append(UNKNOWN_KIND.finding(message, "`vmferry import` writes them", where=where))
                 continue
             value, found = convert(data, Inventory, where, raw.decode("utf-8-sig"))

@@ -61,7 +61,7 @@ def assignments_option(function: F) -> F:
 
 def all_option(function: F) -> F:
     """Add --all, for findings."""
-    text = "Show every finding, however many are alike."
+    text = "Show every finding, even if many are alike."
     return click.option("--all", "everything", is_flag=True, help=text, callback=remember)(function)
 
 
@@ -100,17 +100,17 @@ class Moment(click.ParamType[datetime]):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no time such as 2027-01-11T20:00:00Z", param, ctx)
+            self.fail(f"{value!r} is not a time such as 2027-01-11T20:00:00Z", param, ctx)
         moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         try:
             return moment.astimezone(UTC)
         except OverflowError:
-            self.fail(f"{value!r} is beyond what can be reckoned with", param, ctx)
+            self.fail(f"{value!r} is out of range", param, ctx)
 
 
 def now_option(function: F) -> F:
     """Add --now, for rules on time."""
-    text = "Time that rules on time go by. In CI say the commit's, so that an unchanged commit never changes its mind."
+    text = "Time for rules that depend on it. In CI, pass the commit's, so that the result for a commit never changes."
     return click.option("--now", type=Moment(), default=_now, help=f"{text} [default: SOURCE_DATE_EPOCH, or now]")(
         function
     )
@@ -123,4 +123,4 @@ def _now() -> datetime:
     if re.fullmatch("[0-9]{1,12}", epoch):
         with contextlib.suppress(ValueError, OverflowError):
             return datetime.fromtimestamp(int(epoch), UTC)
-    raise click.UsageError(f"SOURCE_DATE_EPOCH is {epoch[:40]!r}, which is no number of seconds since 1970.")
+    raise click.UsageError(f"SOURCE_DATE_EPOCH is {epoch[:40]!r}, which is not a number of seconds since 1970.")

@@ -30,7 +30,7 @@ _VMS = ("vm", "key", "disposition", "path", "method", "group", "errors", "warnin
     default="text",
     show_default=True,
     callback=remember,
-    help="csv has one row a VM; the others have the rules as well.",
+    help="csv has one row per VM; the others also list the rules.",
 )
 @click.option("--all", "everything", is_flag=True, help="In text: every rule and every VM, not only the worst.")
 def command(spec: Path, assignments: Path | None, now: datetime, style: str, everything: bool) -> None:

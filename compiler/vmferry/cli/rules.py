@@ -22,7 +22,7 @@ _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write every page there, with an index, instead of printing; pages of rules that are gone are removed.",
+    help="Write every page there, with an index, instead of printing; pages of removed rules are deleted.",
 )
 @click.option(
     "--versions", "show_versions", is_flag=True, help="Show which versions are supported, and what depends on them."

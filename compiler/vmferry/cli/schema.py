@@ -12,7 +12,9 @@ from vmferry.load.schema import KINDS, bundle, file_name, json_schema
 @click.command("schema")
 @click.argument("kind", required=False, type=click.Choice(list(KINDS), case_sensitive=False))
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Write one file a kind into this directory instead."
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write one file per kind into this directory instead.",
 )
 def command(kind: str | None, out: Path | None) -> int:
     """Print the JSON Schema (draft 2020-12) of one KIND, or of any spec file.

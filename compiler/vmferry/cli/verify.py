@@ -20,7 +20,7 @@ from vmferry.verify.run import Report, verify
     "--schemas",
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory of JSON Schemas, GROUP/KIND_VERSION.json as kubeconform has them. May be given several times.",
+    help="Directory of JSON Schemas, GROUP/KIND_VERSION.json as kubeconform has them. Repeatable.",
 )
 @findings_option
 @all_option

@@ -13,7 +13,7 @@ from tests.importers.estates import NETWORK, disk, estate, nic, vm
 
 from vmferry.cli.init import quoted
 from vmferry.draft.cover import Member
-from vmferry.draft.propose import Draft, draft
+from vmferry.draft.propose import Draft, propose
 from vmferry.draft.unknown import ways
 from vmferry.model.finding import Where
 from vmferry.model.inventory import (
@@ -33,7 +33,7 @@ from vmferry.yaml.read import read
 
 
 def drafted(*parts: Inventory) -> Draft:
-    return draft(parts, "demo", quoted)
+    return propose(parts, "demo", quoted)
 
 
 def spec_of(result: Draft) -> MigrationSpec:

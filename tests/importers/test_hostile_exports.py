@@ -98,7 +98,7 @@ def test_a_million_blank_rows_are_passed_over(tmp_path: Path) -> None:
         ([line(1, "VM"), "<row>" + "<c/>" * 17_000 + "</row>"], "more columns"),
         ([line(1, "VM"), '<row r="2"><c r="ZZZZ2"><v>1</v></c></row>'], "more columns"),
         ([line(1, "VM"), '<row r="2"><c r="a2"><v>1</v></c></row>'], "not a workbook"),
-        ([line(1, "VM"), '<row r="2"><c r="A2" t="s"><v>7</v></c></row>'], "a text that is not there"),
+        ([line(1, "VM"), '<row r="2"><c r="A2" t="s"><v>7</v></c></row>'], "a shared string that does not exist"),
         ([line(1, "VM"), line(2, "A" * 2_000_000)], "more text than a cell"),
         ([line(1, "VM"), f'<row r="{"1" * 6_000_000}">'], "larger than any tag|cannot be read"),
         ([line(1, "VM"), "<row><c><v>"], "cannot be read"),
@@ -162,7 +162,7 @@ def test_a_csv_of_a_million_columns_is_refused(tmp_path: Path) -> None:
 
 def test_a_csv_with_one_endless_cell_is_refused(tmp_path: Path) -> None:
     (tmp_path / "vInfo.csv").write_text('VM,CPUs\n"a' + "x" * 1_000_000)
-    refuse(tmp_path / "vInfo.csv", "no table")
+    refuse(tmp_path / "vInfo.csv", "as a table")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_numbers_that_are_none_stay_absent(number: str, tmp_path: Path) -> None:
 
 def test_files_that_are_no_exports_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    refuse(tmp_path / "empty", "holds no RVTools export")
+    refuse(tmp_path / "empty", "contains no RVTools export")
     refuse(workbook(tmp_path / "other.xlsx", {"Sheet1": [{"a": 1}]}), "no tab of RVTools")
     refuse(workbook(tmp_path / "disks.xlsx", {"vDisk": [{"VM": "a"}]}), "no tab vInfo")
     refuse(workbook(tmp_path / "none.xlsx", {"vInfo": [{"VM": None}]}), "lists no VM")

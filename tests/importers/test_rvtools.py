@@ -288,7 +288,7 @@ def test_of_two_exports_of_one_vcenter_the_newer_facts_win_and_it_is_said(tmp_pa
             ("a", 2, 1),
             ("other", 1, 0),  # the newer export may be of some clusters only
         ]
-        assert any("are both of vc1" in note and note.endswith("left out: gone") for note in found.notes), found.notes
+        assert any("both cover vc1" in note and note.endswith("left out: gone") for note in found.notes), found.notes
 
 
 @pytest.mark.parametrize("spelling", ["2026-10-05 08:15:00", "46300.34375"])
@@ -364,7 +364,7 @@ def test_disks_that_vdisk_lacks_are_reported_and_not_taken_for_none(tmp_path: Pa
     assert [each.disks for each in found.vms] == [None, ()]
     assert [each.reason for each in found.unjoined] == [
         "vInfo has no VM with this VM ID",
-        "vInfo counts 1 disks, vDisk has 0 that belong to it: its disks are left unknown",
+        "vInfo says 1 disks, vDisk lists 0: its disks are left unknown",
     ]
 
 
@@ -397,7 +397,7 @@ def test_notes_and_attributes_that_are_asked_for_come_over_without_what_tells_a_
     first, second = found.inventories[0].vms
     assert (first.annotation, first.custom_attributes) == ("ask Gail", {"Rack": "7"})
     assert second.annotation is None
-    assert "change the secret" in found.inventories[0].unjoined[0].reason
+    assert "rotate the secret" in found.inventories[0].unjoined[0].reason
     assert b"hunter2" not in msgspec.json.encode(found)
 
 

@@ -81,7 +81,7 @@ def _schema(kind: str) -> bytes:
 
 def _draft(directory: Path, inventory: Path, wanted: dict[str, bytes]) -> int:
     """Write the draft of a spec, and list what is left to decide."""
-    from vmferry.draft.propose import draft
+    from vmferry.draft.propose import propose
 
     if inventory.resolve() == directory.resolve():
         raise click.UsageError(f"the spec cannot lie among the files of its inventory; try --out {directory / 'spec'}")
@@ -91,7 +91,7 @@ def _draft(directory: Path, inventory: Path, wanted: dict[str, bytes]) -> int:
         click.echo(f"vmferry: no VM in {inventory}; write an inventory with `vmferry import`", err=True)
         return FINDINGS
     name = directory.resolve().name
-    result = draft(found, name, quoted, schemas=_SCHEMAS, inventory=place)
+    result = propose(found, name, quoted, schemas=_SCHEMAS, inventory=place)
     texts = {name: text.encode() for name, text in result.files.items()}
     if not _write(directory, texts | copies | wanted):
         return FINDINGS

@@ -44,7 +44,7 @@ class _Claim(NamedTuple):
     members: list[Member]
 
 
-def propose(
+def propose_rules(
     moving: Sequence[Member], left: Sequence[Member], namespaces: NamespacePlan, ways: Mapping[str, Way]
 ) -> Proposal:
     """Return rules that decide phase, namespace and, where it is clear, method and tier of every VM that moves."""

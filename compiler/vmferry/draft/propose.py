@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from vmferry.draft.assign import PHASES, Proposal, propose
+from vmferry.draft.assign import PHASES, Proposal, propose_rules
 from vmferry.draft.cover import Member, literal, selects
 from vmferry.draft.guesses import TIERS, Leave, leave
 from vmferry.draft.maps import (
@@ -63,7 +63,7 @@ class _Estate(NamedTuple):
     for_many: dict[str, list[str]]  # facts that are asked for once, and the VMs that lack them
 
 
-def draft(
+def propose(
     parts: Sequence[Inventory], name: str, quote: Quote, *, inventory: str = "inventory", schemas: str = ""
 ) -> Draft:
     """Return the draft of a spec for an inventory.
@@ -123,7 +123,7 @@ def _estate(parts: Sequence[Inventory]) -> _Estate:
         networks=network_rows(parts, moving, several=several),
         datastores=datastore_rows(parts, moving, several=several),
         namespaces=namespaces,
-        proposal=propose(moving, [member for member, _ in left], namespaces, routes),
+        proposal=propose_rules(moving, [member for member, _ in left], namespaces, routes),
         unknown={key: found for key, found in missing.items() if found},
         for_many=_asked_once(moving, missing),
         ties=ties(parts, moving),

@@ -130,14 +130,14 @@ def _refuse_foreign(files: Mapping[str, Inventory], out: Path, sources: Collecti
             raise ImporterError(f"{path} was not written by `vmferry import`: move it away, or choose another --out")
         if center and inventory.source.instance_uuid and center.lower() != inventory.source.instance_uuid.lower():
             raise ImporterError(
-                f"{path} is about another vCenter of this name: choose another --source, or move it away"
+                f"{path} describes another vCenter of this name: choose another --source or move it away"
             )
     centers = {each.source.instance_uuid.lower() for each in files.values() if each.source.instance_uuid}
     for path in sorted(out.glob(f"*/{SURROUNDINGS}.yaml")) if centers else ():
         theirs, center = _source_of(path)
         if theirs and theirs not in sources and (center or "").lower() in centers:
             raise ImporterError(
-                f"{path} is about the same vCenter: import it with --source {theirs}, or remove {path.parent}"
+                f"{path} describes the same vCenter: import it with --source {theirs}, or remove {path.parent}"
             )
 
 

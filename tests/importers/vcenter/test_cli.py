@@ -91,7 +91,7 @@ def test_an_untrusted_certificate_says_what_to_do(server: Server, tmp_path: Path
 def test_a_ca_file_without_certificate_is_named(server: Server, tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text("nothing\n")
-    _assert_fails(_import(server.url, tmp_path / "out", "--ca", ca), "ca.pem holds no PEM certificate")
+    _assert_fails(_import(server.url, tmp_path / "out", "--ca", ca), "ca.pem contains no PEM certificate")
 
 
 def test_a_wrong_password_shows_in_no_output(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_no_option_takes_the_password() -> None:
 
 def test_credentials_in_the_url_are_refused_unseen(tmp_path: Path) -> None:
     result = _import("https://root:geheim@vc.example.com/sdk", tmp_path)
-    _assert_fails(result, "the URL holds credentials")
+    _assert_fails(result, "the URL contains credentials")
     assert "geheim" not in result.text
 
 
@@ -155,7 +155,7 @@ def test_a_port_where_nothing_listens_is_named(tmp_path: Path) -> None:
 
 
 def test_a_host_that_is_not_there_is_named(tmp_path: Path) -> None:
-    _assert_fails(_import("https://vc.invalid/sdk", tmp_path), "there is no host 'vc.invalid'")
+    _assert_fails(_import("https://vc.invalid/sdk", tmp_path), "host 'vc.invalid' not found")
 
 
 def test_a_server_without_tls_is_named(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def rows(path: Path, known: Callable[[str], bool]) -> Iterator[tuple[int, Cells]
                 if cells:
                     yield number, cells
     except csv.Error as error:
-        raise ImporterError(f"{path} is no table that can be read ({error})") from None
+        raise ImporterError(f"{path} cannot be read as a table ({error})") from None
     except UnicodeError as error:
         raise ImporterError(f"{path} is neither UTF-8, UTF-16 nor Windows-1252 text ({error})") from None
 

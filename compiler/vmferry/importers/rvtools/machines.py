@@ -56,7 +56,7 @@ class Record:
             if first == row.number:
                 result.append(row)
             else:
-                self.problem(row, f"it says again what row {first} says of this VM")
+                self.problem(row, f"it duplicates row {first} of this VM")
         return result
 
     def problem(self, row: Row, reason: str) -> None:
@@ -245,12 +245,14 @@ def _cpu(record: Record) -> Cpu | None:
     if not total:
         return None
     if total > 1024:
-        record.problem(record.row, f"{total} CPUs are more than vSphere has")
+        record.problem(record.row, f"{total} CPUs are more than vSphere supports")
         return None
     cores = count(record.first("vCPU", "cores")) or 1
     if total % cores:
         row = record.rows["vCPU"][0]
-        record.problem(row, f"{cores} cores a socket do not make up the {total} CPUs of vInfo: left out")
+        record.problem(
+            row, f"{total} CPUs in vInfo are not a multiple of {cores} cores per socket: cores per socket left out"
+        )
         cores = 1
     return build(Cpu, record.row, count=total, cores_per_socket=cores)
 
@@ -286,7 +288,7 @@ def _disks(record: Record, around: Around) -> tuple[Disk, ...] | None:
 
 def _miscounted(what: str, wanted: int, tab: str, found: int) -> str:
     left = f": its {what} are left unknown" if found < wanted else ""
-    return f"vInfo counts {wanted} {what}, {tab} has {found} that belong to it{left}"
+    return f"vInfo says {wanted} {what}, {tab} lists {found}{left}"
 
 
 def _whole(parts: Iterable[V | None]) -> tuple[V, ...] | None:
@@ -341,7 +343,7 @@ def _disk(record: Record, row: Row, around: Around) -> Disk | None:
         "rdm": _rdm(cells),
     }
     if cells.get("mode") and mode is None:
-        record.problem(row, "the disk mode is none that vSphere has")
+        record.problem(row, "unknown disk mode")
     if _is_shared(cells) or file in around.shared_files:
         facts["shared"] = shared_name(_shared_thing(record, cells), around.source)
     return build(Disk, row, size=format_size(size), **facts)
@@ -422,7 +424,7 @@ def _guest_disks(record: Record) -> Iterator[GuestDisk]:
     for row in record.once("vPartition", "path"):
         path = fits(row.cells.get("path"))
         if path is None:
-            record.problem(row, "the partition has no path, or too long a one")
+            record.problem(row, "the partition has no path, or its path is too long")
         else:
             sizes = {field: count(row.cells.get(field)) for field in ("capacity", "free")}
             yield build(GuestDisk, row, path=path, **sizes)
@@ -453,7 +455,7 @@ def _annotation(record: Record, text: str | None) -> str | None:
     if text is None:
         return None
     if secret_text(text):
-        record.problem(record.row, "the annotation seems to hold a secret and was left out: change the secret")
+        record.problem(record.row, "the annotation seems to contain a secret and was left out: rotate the secret")
         return None
     if len(text) > _LONGEST_NOTE:
         record.problem(record.row, f"the annotation was cut at {_LONGEST_NOTE} characters")

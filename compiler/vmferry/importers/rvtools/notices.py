@@ -20,7 +20,7 @@ _SHOWN = 10  # VMs that are named
 
 UNKNOWABLE = (
     "RVTools does not export GPUs, vGPUs, other PCI passthrough and vTPM: whether a VM has one is unknown; "
-    "`vmferry import vcenter` knows, or state it in the spec"
+    "`vmferry import vcenter` can tell, or set it in the spec"
 )
 
 
@@ -45,6 +45,6 @@ def outside(found: Iterable[tuple[str, str, str]]) -> Iterator[str]:
     where = ", ".join(sorted({tab for some in tabs.values() for tab in some}))
     number = f"{len(tabs)} VMs are" if len(tabs) > 1 else "1 VM is"
     yield (
-        f"{number} missing from vInfo and in {where} only: {listed}; nothing moves them: "
-        "export again without a filter, or say why they are gone"
+        f"{number} missing from vInfo and in {where} only: {listed}; they will not be migrated: "
+        "export again without a filter, or account for them"
     )

@@ -27,7 +27,7 @@ from vmferry.model.spec import VirtualMachine
 _LONGEST_SHOWN = 400
 _MOST_LISTED = 1000  # rows of one tab that join to nothing for one reason
 _NO_CENTER = "it does not say which of several vCenters it is in"
-_NO_HEADER = "the tab has no header row that RVTools could have written: nothing of it was read"
+_NO_HEADER = "the tab has no header row that RVTools writes: it was skipped"
 
 
 class _Center(NamedTuple):
@@ -110,8 +110,8 @@ def _current(name: str, parts: Sequence[_Part]) -> tuple[list[_Part], list[str]]
             lost = ", ".join(record.row.cells.get("vm", "") for record in gone[:10])
             lost += f" and {len(gone) - 10} more" if len(gone) > 10 else ""
             notes.append(
-                f"{_file(newest)} ({newest.taken}) and {_file(part.export)} ({part.export.taken}) are both of {name}: "
-                f"the newer facts count" + (f"; gone since, and left out: {lost}" if lost else "")
+                f"{_file(newest)} ({newest.taken}) and {_file(part.export)} ({part.export.taken}) both cover {name}: "
+                f"newer facts win" + (f"; no longer in vCenter, left out: {lost}" if lost else "")
             )
     return result, notes
 
@@ -192,8 +192,8 @@ def _names(merged: Mapping[_Center, str], name: str | None) -> dict[_Center, str
         if len(centers) > 1:
             told = ", ".join(center.server or center.uuid or "one that is not named" for center in centers)
             raise ImporterError(
-                f"the export holds {len(centers)} vCenters ({told}): one name is not enough for them; "
-                "leave --source out, or import one at a time"
+                f"the export holds {len(centers)} vCenters ({told}): --source can name only one; "
+                "omit it, or import one vCenter at a time"
             )
         return {centers[0]: name}
     short = {center: _label(_first(center.server)) if center.server else "" for center in centers}

@@ -211,7 +211,9 @@ class _Reader:
         if kind == "s":
             index = int(text) if len(text) < 12 else -1
             if not 0 <= index < len(self._strings):
-                raise ImporterError(f"{self._what} row {self._number}: a cell refers to a text that is not there")
+                raise ImporterError(
+                    f"{self._what} row {self._number}: a cell refers to a shared string that does not exist"
+                )
             return self._strings[index]
         if kind == "b":
             return "True" if text.strip() == "1" else "False"

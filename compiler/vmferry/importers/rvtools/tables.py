@@ -123,7 +123,7 @@ def _folder(path: Path) -> Iterator[Export]:
     tables = [item for item in files if item.suffix.lower() in _CSV and tab_of(item.stem)]
     workbooks = [item for item in files if item.suffix.lower() in (".xlsx", ".xlsm") and item.name[0] != "~"]
     if not tables and not workbooks:
-        raise ImporterError(f"{path} holds no RVTools export: neither .xlsx files nor .csv files named after tabs")
+        raise ImporterError(f"{path} contains no RVTools export: neither .xlsx files nor .csv files named after tabs")
     if tables:
         yield from _exports(tables)
     for item in workbooks:
@@ -179,7 +179,7 @@ def _modified(files: Sequence[Path]) -> str:
 def _completed(found: Sequence[Export]) -> list[Export]:
     whole = [export for export in found if export.has("vInfo")]
     if not whole:
-        raise ImporterError("there is no tab vInfo, which lists the VMs: export all tabs of RVTools")
+        raise ImporterError("no tab vInfo, which lists the VMs: export all tabs of RVTools")
     result: list[Export] = []
     waiting: tuple[Table, ...] = ()
     for export in found:

@@ -54,12 +54,12 @@ def open_workbook(path: Path) -> Workbook:
             raise ImporterError(f"{path} is an old .xls file or has a password: save it as .xlsx without one")
     with _guarded(path), ZipFile(path) as archive:
         if len(archive.namelist()) > MAX_MEMBERS:
-            raise ImporterError(f"{path} has more than {MAX_MEMBERS} parts: it is no workbook")
+            raise ImporterError(f"{path} has more than {MAX_MEMBERS} parts: it is not a workbook")
         if any(part.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for part in archive.infolist()):
-            raise ImporterError(f"{path} is compressed as no .xlsx file is: save it as .xlsx again")
+            raise ImporterError(f"{path} uses a compression that .xlsx files do not: save it as .xlsx again")
         main = next((part for kind, part in _relations(archive, "") if kind == "officeDocument"), "xl/workbook.xml")
         if main not in archive.namelist():
-            raise ImporterError(f"{path} is a ZIP archive, but no .xlsx workbook")
+            raise ImporterError(f"{path} is a ZIP archive but not an .xlsx workbook")
         ids = dict(_relation_ids(archive, main))
         kinds = dict(_relations(archive, main))
         strings: list[str] = []
@@ -86,7 +86,7 @@ def _guarded(path: Path) -> Iterator[None]:
     except (zlib.error, struct.error, EOFError) as error:
         raise ImporterError(f"{path} is damaged ({error or 'it ends early'}): export or copy it again") from None
     except ExpatError as error:
-        raise ImporterError(f"{path} holds XML that cannot be read ({error}): export it again") from None
+        raise ImporterError(f"{path} contains XML that cannot be read ({error}): export it again") from None
     except (NotImplementedError, RuntimeError) as error:  # an unknown compression, a password
         raise ImporterError(f"{path} cannot be unpacked ({error}): save it as .xlsx again") from None
     except (UnicodeDecodeError, OverflowError, ValueError, LookupError) as error:
@@ -196,7 +196,7 @@ class _Strings:
             text = unescape("".join(self._parts))
             self._budget -= 64 + len(text)
             if self._budget < 0:
-                raise ImporterError(f"the workbook holds more than {MAX_STRINGS_BYTES // 2**20} MiB of text")
+                raise ImporterError(f"the workbook contains more than {MAX_STRINGS_BYTES // 2**20} MiB of text")
             self.found.append(text)
 
 

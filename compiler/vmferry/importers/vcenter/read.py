@@ -72,7 +72,7 @@ def read_vcenter(
         calls = session.calls
     notes += stays(sum(machine.has_note for machine in found), (machine.withheld for machine in found), keep)
     if secret := sum(machine.secret for machine in found):
-        notes.append(f"the notes of {secret} VMs seem to tell a secret: left out, and to be changed")
+        notes.append(f"the notes of {secret} VMs seem to contain a secret and were left out: rotate the secrets")
     hidden = sum(vm.cpu is None for vm in vms)
     if hidden:
         notes.append(f"{hidden} of {len(vms)} VMs show no configuration: inaccessible, or the user may not see it")

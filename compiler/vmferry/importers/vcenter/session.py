@@ -57,7 +57,7 @@ class Trust(NamedTuple):
         try:
             context = ssl.create_default_context(cafile=self.ca)
         except ssl.SSLError as error:
-            raise ImporterError(f"{self.ca} holds no PEM certificate") from error
+            raise ImporterError(f"{self.ca} contains no PEM certificate") from error
         if self.insecure or self.thumbprint:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE  # a thumbprint is compared after the handshake instead
@@ -82,7 +82,7 @@ class Trust(NamedTuple):
         if found != digest:
             raise ImporterError(
                 f"the certificate of {address.authority} has another {_DIGESTS[len(digest)].upper()} thumbprint, "
-                f"{_colons(found)}: it was renewed, or something stands between here and the vCenter"
+                f"{_colons(found)}: it was renewed, or something intercepts the connection"
             )
 
 
@@ -127,7 +127,7 @@ def parse_address(url: str) -> Address:
     except ValueError:
         host, port = None, 0
     if "@" in parts.netloc:
-        raise ImporterError("the URL holds credentials; leave them out and see --user and --password-file")
+        raise ImporterError("the URL contains credentials: remove them and use --user and --password-file")
     if parts.scheme != "https" or not host or parts.path not in ("", "/", "/sdk", "/sdk/") or parts.query:
         raise ImporterError("the URL of a vCenter is https://HOST/sdk")
     return Address(host, port)
@@ -198,7 +198,7 @@ def _adapter(address: Address, trust: Trust, timeout: float, patience: Patience)
     except OSError:
         raise
     except Exception as error:  # pyVmomi raises a bare Exception for a server that is none
-        raise ImporterError(f"{address.authority} does not answer as a vCenter does") from error
+        raise ImporterError(f"{address.authority} does not respond like a vCenter") from error
     # pyVmomi 9.1 compares a thumbprint only where the certificate failed verification before, which is off then
     stub.scheme = lambda **_: Connection(address, trust, timeout, patience)
     return stub
@@ -215,7 +215,7 @@ def _log_in(content: Any, login: Login) -> None:
     except vim.fault.InvalidLogin:
         raise ImporterError(f"the vCenter refused user {login.user!r} or the password") from None
     except vim.fault.NoPermission:
-        raise ImporterError(f"user {login.user!r} may not log in to the vCenter") from None
+        raise ImporterError(f"user {login.user!r} is not allowed to log in to the vCenter") from None
 
 
 @contextmanager
@@ -229,21 +229,21 @@ def _explained(address: Address) -> Iterator[None]:
     except OSError as error:
         raise ImporterError(_unreachable(address, error)) from error
     except (http.client.HTTPException, ExpatError) as error:
-        raise ImporterError(f"{address.authority} does not answer as a vCenter does: {error}") from error
+        raise ImporterError(f"{address.authority} does not respond like a vCenter: {error}") from error
 
 
 def _unreachable(address: Address, error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"the certificate of {address.authority} is not trusted: {error.verify_message}; name its CA with --ca "
-            f"or, once you have compared it with the vCenter's own, say --thumbprint {_seen(address)}"
+            f"or, once you have compared it with the vCenter's own, pass --thumbprint {_seen(address)}"
         )
     if isinstance(error, ssl.SSLError):
         return f"{address.authority} does not speak TLS as it should: {error.reason or error}"
     if isinstance(error, TimeoutError):
         return f"{address.authority} does not answer"
     if isinstance(error, (socket.gaierror, UnicodeError)):
-        return f"there is no host {address.host!r}"
+        return f"host {address.host!r} not found"
     if isinstance(error, ConnectionRefusedError):
         return f"nothing listens at {address.authority}"
     return f"the connection to {address.authority} broke: {getattr(error, 'strerror', None) or error}"

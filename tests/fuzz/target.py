@@ -84,7 +84,7 @@ PLACES = {
     "spec": "spec/spec.yaml",
     "estate": "spec/spec.yaml",
     "assignments": "spec/assignments.yaml",
-    "lock": "out/gitops/locks/first.lock",
+    "lock": "out/gitops/locks/first/first-01.lock",
 }
 
 

@@ -37,7 +37,8 @@ STRANGE: dict[str, Callable[[Path, Path], None]] = {
 }
 PLACES = (
     *("spec/spec.yaml", "spec/assignments.yaml", "spec/more.yaml", "spec/vms", "spec"),
-    *("out/gitops", "out/gitops/locks", "out/gitops/locks/first.lock", "out/gitops/locks/migration.txt"),
+    *("out/gitops", "out/gitops/locks", "out/gitops/locks/first", "out/gitops/locks/first/first-01.lock"),
+    *("out/gitops/locks/_infra.lock", "out/gitops/locks/migration.txt"),
     *("out/gitops/overlays", "out/gitops/infra/forklift/kustomization.yaml", "out/gitops/mine.yaml"),
 )
 VERBS = ("check SPEC", "compile SPEC --out OUT", "compile SPEC --out OUT --check", "verify OUT", "explain SPEC web-01")

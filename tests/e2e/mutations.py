@@ -952,9 +952,9 @@ class Layer(NamedTuple):
 
 
 _TESTED = {
-    IMPORTED: ("importers/test_rvtools.py",),
-    RVTOOLS: ("importers/test_rvtools.py",),
-    SECRECY: ("importers/test_rvtools.py",),
+    IMPORTED: ("importers/rvtools/test_read.py",),
+    RVTOOLS: ("importers/rvtools/test_read.py",),
+    SECRECY: ("importers/rvtools/test_read.py",),
     NETWORK_MAP: ("resolve/test_networks.py",),
     SELECTION: ("resolve/test_machines.py",),
     SEGMENTS: ("rules/test_twins.py",),

@@ -17,7 +17,7 @@ from vmferry.estate.words.secrecy import Keep
 from vmferry.importers.errors import ImporterError
 from vmferry.importers.rvtools.read import read_exports, read_rvtools
 
-EXAMPLE = Path(__file__).parents[3] / "shared/rvtools/example1.xlsx"
+EXAMPLE = Path(__file__).parents[4] / "shared/rvtools/example1.xlsx"
 NAMES = [
     "a\nb: c",
     "\x1b[31mred\x1b[0m",

@@ -15,7 +15,7 @@ import openpyxl
 import pytest
 from tests.invocation import vmferry
 
-EXPORTS = Path(os.environ.get("VMFERRY_EXPORTS", Path(__file__).parents[3] / "shared/rvtools"))
+EXPORTS = Path(os.environ.get("VMFERRY_EXPORTS", Path(__file__).parents[4] / "shared/rvtools"))
 FOUND = sorted(EXPORTS.glob("*.xlsx")) if EXPORTS.is_dir() else []
 
 pytestmark = pytest.mark.skipif(not FOUND, reason=f"no exports in {EXPORTS}")

@@ -15,7 +15,7 @@ from vmferry.model.facts import Cpu, Disk, GuestDisk, Nic
 from vmferry.model.inventory import Inventory, InventoryRule, ResourcePool
 from vmferry.model.spec import VirtualMachine
 
-EXAMPLE = Path(__file__).parents[3] / "shared/rvtools/example1.xlsx"
+EXAMPLE = Path(__file__).parents[4] / "shared/rvtools/example1.xlsx"
 
 
 def read(path: Path, *more: Path, name: str | None = None) -> Inventory:
@@ -432,7 +432,7 @@ def test_vms_of_no_known_vcenter_are_refused_for_that_reason(tmp_path: Path) -> 
 
 
 def test_no_column_of_rvtools_is_taken_for_a_custom_attribute(tmp_path: Path) -> None:
-    reference = Path(__file__).parents[3] / "shared/facts/rvtools-headers.md"
+    reference = Path(__file__).parents[4] / "shared/facts/rvtools-headers.md"
     if not reference.exists():
         pytest.skip("the list of headers is not part of the repository")
     text = reference.read_text().partition("## vInfo")[2].splitlines()[1]

@@ -85,6 +85,7 @@ def test_a_sheet_of_two_cells_at_its_corners_takes_no_memory(tmp_path: Path) -> 
 def test_a_million_blank_rows_are_passed_over(tmp_path: Path) -> None:
     blank = (f'<row r="{number}" ht="15"/>' for number in range(3, 1_048_577))
     path = raw(tmp_path / "x.xlsx", [line(1, "VM"), line(2, "a"), *blank])
+    read_rvtools([raw(tmp_path / "small.xlsx", [line(1, "VM"), line(2, "a")])])  # what is done once a process is done
     with counted() as calls:
         assert [vm.name for vm in read_rvtools([path])[0].vms] == ["a"]
     assert calls.total() < 20_000  # none of them is looked at alone

@@ -68,18 +68,18 @@ def check(
         befores, unread = earlier(here, spec, assignments, against, exact=exact)
         found = (*found, *unread)
     if complete:
-        found = (*found, *_by_rules(here, befores))
+        found = (*found, *_by_rules(here, befores, cache))
     applied = policy.apply(found, project, now, compared=bool(befores))
     return Checked(project=project, resolution=resolution, findings=ordered(applied), complete=complete)
 
 
-def _by_rules(here: Review, befores: tuple[Review, ...]) -> Iterator[Finding]:
+def _by_rules(here: Review, befores: tuple[Review, ...], cache: Cache | None) -> Iterator[Finding]:
     """Yield what the rules find since any side of a merge; of progress, what they find since each.
 
     What goes on too fast since one side may be what the other side did step by step.
     """
     sides = [structs.replace(here, before=before) for before in befores] or [here]
-    runs = [rules.check(side) for side in sides]
+    runs = [rules.check(side, cache) for side in sides]
     common = set.intersection(*({(finding.code, finding.where) for finding in run} for run in runs))
     for finding in (finding for run in runs for finding in run):
         if not declared()[finding.code].progress or (finding.code, finding.where) in common:

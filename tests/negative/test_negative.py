@@ -35,7 +35,9 @@ SECRET = "hunter2"
 _EXPECT = re.compile(r"# expect: (?P<code>VMF\d{3}) (?:(?P<file>\S+\.yaml) )?(?P<line>\d+):(?P<column>\d+)")
 
 # Rules on a finished Blueprint have examples of their own, but for those that were here before.
-_RULES = {code for code in CHECKS if f"{CHECKS[code][0].__module__}".rpartition(".")[2] not in ("admission", "fields")}
+_RULES = {
+    code for code in CHECKS if f"{CHECKS[code][0].find.__module__}".rpartition(".")[2] not in ("admission", "fields")
+}
 
 Place = tuple[str, str, int | None, int | None]
 """Code, file below the project's directory, line, column."""

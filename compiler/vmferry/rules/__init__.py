@@ -4,11 +4,14 @@ A new rule is one function under `@rule`, and its two examples in `examples/CODE
 """
 
 import pkgutil
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 
+from vmferry.cache import Cache
 from vmferry.model.finding import Finding
 from vmferry.model.review import Review
-from vmferry.model.rule import declared
+from vmferry.model.rule import Rule, declared
+from vmferry.rules.parts import Parts, digests, parts
 from vmferry.rules.registry import CHECKS, run
 
 __all__ = ["CHECKS", "check"]
@@ -17,6 +20,32 @@ for _module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
     import_module(f"{__name__}.{_module}")
 
 
-def check(review: Review) -> tuple[Finding, ...]:
-    """Return what the rules say of a migration."""
-    return tuple(finding for code in sorted(CHECKS) for finding in run(declared()[code], review))
+_KIND = "found of each 1"
+
+
+def check(review: Review, cache: Cache | None = None) -> tuple[Finding, ...]:
+    """Return what the rules say of a migration; with a ``cache``, what they say of single VMs is remembered."""
+    rules = [declared()[code] for code in sorted(CHECKS)]
+    if cache is None or not cache.enabled:
+        return tuple(finding for rule in rules for finding in run(rule, review))
+    of_all = tuple(finding for rule in rules for finding in run(rule, review, each=False))
+    return (*of_all, *_of_each(rules, review, cache))
+
+
+def _of_each(rules: Iterable[Rule], review: Review, cache: Cache) -> Iterator[Finding]:
+    """Yield what rules find that look at one VM after the other."""
+    found = list(parts(review.subjects))
+    try:
+        keys = digests(review, found)
+    except UnicodeEncodeError:  # a file whose name is no text
+        yield from (finding for rule in rules for finding in run(rule, review, each=True))
+        return
+    known = cache.get(_KIND, keys, tuple[Finding, ...])
+    alone = Parts(review)
+    fresh: dict[bytes, tuple[Finding, ...]] = {}
+    for key, subjects in zip(keys, found, strict=True):
+        if key not in known:
+            part = alone.of(subjects)
+            fresh[key] = tuple(finding for rule in rules for finding in run(rule, part, each=True))
+        yield from known.get(key, fresh.get(key, ()))
+    cache.put(_KIND, fresh)

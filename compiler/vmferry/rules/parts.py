@@ -1,0 +1,125 @@
+"""A review of some VMs alone, for rules that look at one VM after the other: what they find of it can be remembered.
+
+A part has nothing of other VMs, neither as facts nor in what was made of them: a rule that looks for more than its VM,
+the head of its group, the spec's tables and what vSphere has around VMs finds something else in a part than in the
+whole. It must not be marked `each`; a test holds every rule's parts against its whole.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+
+import msgspec
+from msgspec import structs
+
+from vmferry.model.blueprint import Group, Machine
+from vmferry.model.finding import Path, Where
+from vmferry.model.project import Project
+from vmferry.model.review import Review, Subject
+from vmferry.model.spec import MigrationSpec
+
+_SIZE = 64  # VMs of a part, on average
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+def parts(subjects: Iterable[Subject]) -> Iterator[tuple[Subject, ...]]:
+    """Yield the VMs in parts that others do not shift: one that is added or removed changes the part it is in."""
+    part: list[Subject] = []
+    for subject in subjects:
+        part.append(subject)
+        if zlib.crc32(subject.key.encode("utf-8", "surrogatepass")) % _SIZE == 0:
+            yield tuple(part)
+            part = []
+    if part:
+        yield tuple(part)
+
+
+class Parts:
+    """Makes reviews of some VMs out of one of all."""
+
+    def __init__(self, review: Review) -> None:
+        self._review = review
+        self._entries = {_place(entry.where): entry for entry in review.project.entries}
+
+    def of(self, subjects: tuple[Subject, ...]) -> Review:
+        """Return the review of some VMs, as if there were no others."""
+        members: dict[str, tuple[Group, list[Machine]]] = {}
+        for subject in subjects:
+            if subject.group is not None and subject.machine is not None:
+                members.setdefault(subject.group.name, (subject.group, []))[1].append(subject.machine)
+        heads = {name: _head(group, tuple(machines)) for name, (group, machines) in members.items()}
+        return structs.replace(
+            self._review,
+            project=self._project(subjects),
+            blueprint=structs.replace(
+                self._review.blueprint,
+                namespaces=(),
+                bridges=(),
+                hooks=(),
+                scripts=(),
+                groups=tuple(heads.values()),
+                left=(),
+                external_nads=(),
+                decisions={},
+                places={subject.key: subject.where for subject in subjects},
+            ),
+            subjects=tuple(_alone(subject, heads) for subject in subjects),
+            now=None,
+            before=None,
+        )
+
+    def _project(self, subjects: tuple[Subject, ...]) -> Project:
+        project = self._review.project
+        own = (self._entries.get(_place(subject.where)) for subject in subjects)
+        return structs.replace(
+            project,
+            spec=tables_of(project.spec),
+            entries=tuple(entry for entry in own if entry is not None),
+            inventories=tuple(structs.replace(part, vms=()) for part in project.inventories),
+            assignments=None,
+            attachments={},
+            texts={},
+        )
+
+
+def _place(where: Where) -> tuple[str, int, Path]:
+    return where.file, where.document, where.path
+
+
+def _head(group: Group, machines: tuple[Machine, ...]) -> Group:
+    return structs.replace(group, machines=machines, networks=(), storage=())
+
+
+def _alone(subject: Subject, heads: Mapping[str, Group]) -> Subject:
+    moves = subject.group is not None and subject.machine is not None
+    return structs.replace(subject, group=heads[subject.group.name] if subject.group is not None and moves else None)
+
+
+def tables_of(spec: MigrationSpec) -> MigrationSpec:
+    """Return a spec without its VMs, what was decided for many of them, how far groups are, and the policy."""
+    return structs.replace(spec, vms=(), assign=(), groups={}, suppress=(), rules={}, include=())
+
+
+def digests(review: Review, found: Iterable[tuple[Subject, ...]]) -> list[bytes]:
+    """Return a digest of everything that the review of each part goes by."""
+    blueprint = review.blueprint
+    head = blake2b(
+        _encode(
+            (
+                review.project.where,
+                tables_of(review.spec),
+                (blueprint.name, blueprint.cluster, blueprint.gitops, blueprint.forklift, blueprint.sources),
+                blueprint.phases,
+                [structs.replace(part, vms=()) for part in review.project.inventories],
+            )
+        )
+    )
+    result = []
+    for subjects in found:
+        digest = head.copy()
+        for subject in subjects:
+            group = _head(subject.group, ()) if subject.group is not None else None
+            digest.update(_encode((structs.replace(subject, group=None), group)))
+        result.append(digest.digest())
+    return result

@@ -22,7 +22,7 @@ from vmferry.rules.segments import (
 )
 
 
-@rule("VMF229", "warning", "address outside its network's subnet")
+@rule("VMF229", "warning", "address outside its network's subnet", each=True)
 def outside(review: Review) -> Iterator[Problem]:
     """The VM's address is not in the subnet of the network it is mapped to.
 
@@ -42,7 +42,7 @@ def outside(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF231", "warning", "default gateway does not fit its network")
+@rule("VMF231", "warning", "default gateway does not fit its network", each=True)
 def gateway_differs(review: Review) -> Iterator[Problem]:
     """A guest that keeps a static address also keeps its gateway, and the network is to have a different one.
 
@@ -152,6 +152,7 @@ def _segment(row: Row) -> Domain:
     "warning",
     "MAC address in KubeMacPool's range",
     source="k8snetworkplumbingwg/kubemacpool config/default/manager/manager.yaml: RANGE_START, RANGE_END",
+    each=True,
 )
 def pool_mac(review: Review) -> Iterator[Problem]:
     """KubeMacPool assigns addresses from 02:00:00:00:00:00 to 02:FF:FF:FF:FF:FF unless it is configured otherwise.
@@ -178,6 +179,7 @@ def pool_mac(review: Review) -> Iterator[Problem]:
     "error",
     "static address where OVN assigns addresses",
     source="ovn-kubernetes docs/features/multiple-networks/multi-homing.md: subnets, port security",
+    each=True,
 )
 def two_masters(review: Review) -> Iterator[Problem]:
     """On a network with `subnets`, OVN-Kubernetes assigns each VM an address and drops frames from any other.
@@ -198,7 +200,7 @@ def two_masters(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF235", "warning", "guest uses DHCP on a network without a DHCP server")
+@rule("VMF235", "warning", "guest uses DHCP on a network without a DHCP server", each=True)
 def no_dhcp(review: Review) -> Iterator[Problem]:
     """The guest asks for its address by DHCP, and the network says that no server answers (`dhcp: false`).
 

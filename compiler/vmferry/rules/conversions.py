@@ -14,7 +14,7 @@ from vmferry.rules.registry import rule
 _POWER_STATE = "kubevirt/containerized-data-importer pkg/importer/vddk-datasource_amd64.go"
 
 
-@rule("VMF585", "warning", "running VM would be copied by vddk", source=_POWER_STATE)
+@rule("VMF585", "warning", "running VM would be copied by vddk", source=_POWER_STATE, each=True)
 def will_run(review: Review) -> Iterator[Problem]:
     """CDI copies a disk with source `vddk` once, as soon as the VM's group is at `migrating`, even if the VM runs.
 
@@ -125,6 +125,7 @@ def scratch(review: Review) -> Iterator[Problem]:
     "info",
     "CDI needs scratch space in a file system",
     source="kubevirt/containerized-data-importer doc/scratch-space.md",
+    each=True,
 )
 def cdi_scratch(review: Review) -> Iterator[Problem]:
     """CDI unpacks uploads, images from a registry and sometimes http on one more volume, as large as the disk.
@@ -149,7 +150,7 @@ def cdi_scratch(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF438", "warning", "CDI does not check the digest of an image", source=versions.HTTP_CHECKSUM.source)
+@rule("VMF438", "warning", "CDI does not check the digest of an image", source=versions.HTTP_CHECKSUM.source, each=True)
 def unchecked(review: Review) -> Iterator[Problem]:
     """A disk's `checksum` is left out if the cluster's CDI has no such field: a damaged image would be imported."""
     cluster = review.blueprint.cluster
@@ -223,7 +224,13 @@ def _by_vddk(machine: Machine) -> str:
     return ", ".join(disk.name for disk in machine.disks if disk.source.vddk is not None)
 
 
-@rule("VMF590", "warning", "VM with snapshots is copied by vddk", source=f"{_POWER_STATE}, FindDiskInSnapshotTree")
+@rule(
+    "VMF590",
+    "warning",
+    "VM with snapshots is copied by vddk",
+    source=f"{_POWER_STATE}, FindDiskInSnapshotTree",
+    each=True,
+)
 def with_snapshots(review: Review) -> Iterator[Problem]:
     """While a VM has snapshots it writes to separate files, such as `web-01-000001.vmdk`.
 

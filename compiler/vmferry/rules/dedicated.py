@@ -20,6 +20,7 @@ _NONE = 100  # percent of memoryOvercommit
     source=f"{_ADMISSION} validateNUMA, validateHugepagesMemoryRequests, validateThreadCountOnDedicatedCPUPlacement; "
     "pkg/virt-controller/services/renderresources.go WithHugePages, WithMemoryRequests",
     essential=True,
+    each=True,
 )
 def unfit(review: Review) -> Iterator[Problem]:
     """KubeVirt refuses such a VM, or gives its pod less memory than its guest has.
@@ -68,6 +69,7 @@ def _faults(machine: Machine, cluster: Cluster) -> Iterator[tuple[str, str, str]
     "nodes must offer dedicated CPUs or huge pages",
     source="KubeVirt user guide, dedicated_cpu_resources.md, hugepages.md, numa.md; Kubernetes, Control CPU Management "
     "Policies on the Node, Manage HugePages",
+    each=True,
 )
 def nodes(review: Review) -> Iterator[Problem]:
     """A kubelet gives a pod its own CPUs only with cpuManagerPolicy static, and huge pages are set aside at boot.

@@ -136,6 +136,7 @@ def _named(subjects: list[Subject]) -> str:
     "error",
     "a Plan refers to the VM without an id",
     source="kubev2v/forklift pull request 4757; pkg/lib/ref: RefNotUnique",
+    each=True,
 )
 def without_id(review: Review) -> Iterator[Problem]:
     """Before 2.12, Forklift ignores the name templates if a Plan refers to a VM without its id.
@@ -168,6 +169,7 @@ def without_id(review: Review) -> Iterator[Problem]:
     "Forklift would not boot the boot disk",
     source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go mapDisks; "
     "pkg/controller/plan/util/utils.go GetDeviceNumber; issue 930",
+    each=True,
 )
 def boot_disk(review: Review) -> Iterator[Problem]:
     """Forklift boots one disk: the one of the letter in a Plan's rootDisk, else what virt-v2v found, else the first.
@@ -189,6 +191,7 @@ def boot_disk(review: Review) -> Iterator[Problem]:
     "error",
     "unknown how Forklift numbers the disks",
     source="kubev2v/forklift pkg/controller/provider/web/vsphere/vm.go sortedDisksByBusses; MTV-4872",
+    each=True,
 )
 def disk_order(review: Review) -> Iterator[Problem]:
     """Before 2.11.5 Forklift numbers the disks of a bus by their device keys, from then on by controller and unit.
@@ -354,6 +357,7 @@ def _datastores(review: Review) -> Iterator[_Found]:
     "error",
     "two NICs of a VM on one network, which Forklift refuses",
     source=f"{_VALIDATION} VMDuplicateNADMappings (v2.11.1 to v2.12.5); pull requests 4862, 6252, 8087",
+    each=True,
 )
 def two_nics(review: Review) -> Iterator[Problem]:
     """From 2.11.1 to 2.12.5, Forklift accepts one NIC of a VM per NetworkAttachmentDefinition.
@@ -398,6 +402,7 @@ def _more_definitions(review: Review) -> str:
     "warning",
     "static addresses of a VM that is powered off",
     source="kubev2v/forklift pkg/controller/provider/container/vsphere/model.go: guest networks; issue 1354",
+    each=True,
 )
 def off(review: Review) -> Iterator[Problem]:
     """Forklift keeps the addresses that VMware Tools report, and they report none while a VM is off.
@@ -440,6 +445,7 @@ _OLD_CA = re.compile(rb"^\s+[\"']?cacert[\"']?\s*:", re.MULTILINE)
     "error",
     "CA is under a key of the Secret that Forklift does not read",
     source="kubev2v/forklift pull request 5549 (MTV-4647); pkg/lib/util/util.go",
+    each=True,
 )
 def ca_key(review: Review) -> Iterator[Problem]:
     """Forklift before 2.12 reads the CA of a vCenter from the key `cacert` of the Provider's Secret, and only there.

@@ -25,6 +25,7 @@ def _not_begun(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     source="kubernetes pkg/apis/core/validation/validation.go (ValidateNodeSelectorRequirement); "
     "kubev2v/forklift pkg/controller/plan/kubevirt.go (forklift.app)",
     essential=True,
+    each=True,
 )
 def placement(review: Review) -> Iterator[Problem]:
     """`In` and `NotIn` need values, `Exists` and `DoesNotExist` take none: otherwise the API server refuses the pod.
@@ -60,6 +61,7 @@ def _wrong(term: NodeTerm) -> str:
     "warning",
     "scratch volume of conversions is too small or has no class",
     source="kubev2v/forklift pkg/apis/forklift/v1beta1/plan.go (ConversionTempStorageSize), plan/validation.go",
+    each=True,
 )
 def scratch(review: Review) -> Iterator[Problem]:
     """virt-v2v writes its changes, and with fstrim much more, to its scratch space before the disk.
@@ -98,6 +100,7 @@ def scratch(review: Review) -> Iterator[Problem]:
     "info",
     "ServiceAccount must exist in the VMs' namespace",
     source="kubev2v/forklift pkg/controller/plan/validation.go (ServiceAccountNotValid)",
+    each=True,
 )
 def service_accounts(review: Review) -> Iterator[Problem]:
     """Forklift looks for the ServiceAccount in the namespace that the VMs go to; vmferry does not create it.
@@ -134,6 +137,7 @@ def unused_scripts(review: Review) -> Iterator[Problem]:
     "error",
     "SCSI reservations without a LUN",
     source="kubev2v/forklift pkg/apis/forklift/v1beta1/plan.go (SCSIReservation)",
+    each=True,
 )
 def reservations(review: Review) -> Iterator[Problem]:
     """Forklift lets a guest reserve a disk that became a LUN: a raw device mapping, with rdmAsLun.

@@ -348,7 +348,7 @@ _TOLD = re.compile(
 )
 
 
-@rule("VMF811", "warning", "note seems to contain a password")
+@rule("VMF811", "warning", "note seems to contain a password", each=True)
 def password_in_a_note(review: Review) -> Iterator[Problem]:
     """Passwords often end up in vCenter's notes, and many people read a spec in git, forever.
 

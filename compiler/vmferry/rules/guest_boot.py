@@ -27,6 +27,7 @@ def _starting(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     "error",
     "rootDisk is on a disk the VM does not have",
     source="libguestfs/virt-v2v convert/choose_root.ml",
+    each=True,
 )
 def no_such_root(review: Review) -> Iterator[Problem]:
     """virt-v2v stops: "root device not found". Its disks are sda, sdb and so on, in libvirt's order.
@@ -60,6 +61,7 @@ def _devices(count: int) -> str:
     "warning",
     "rootDisk and boot name different disks",
     source="libguestfs/virt-v2v output/create_kubevirt_yaml.ml, target_boot_device",
+    each=True,
 )
 def two_boot_disks(review: Review) -> Iterator[Problem]:
     """The VM boots the disk that is marked `boot`, and virt-v2v prepares the system on another disk for booting.
@@ -94,6 +96,7 @@ def _without_fallback(guest: Release, *, converted: bool) -> bool:
     "EFI boot entry is lost and there may be no fallback loader",
     source="libguestfs/virt-v2v convert/convert_linux.ml (lost uefi boot entries); wiki.debian.org/UEFI, Force "
     "grub-efi installation to the removable media path",
+    each=True,
 )
 def boot_entry(review: Review) -> Iterator[Problem]:
     r"""The entry that EFI boots is in NVRAM, which is not copied. The copy only has the path for removable media.
@@ -145,6 +148,7 @@ _OLDER_NAMES = re.compile(r"windows (?:xp|vista|server 2003|server 2008\b(?! r2)
     "Windows does not accept current virtio drivers",
     source="kubev2v/forklift #1644, pkg/controller/plan/adapter/vsphere/builder.go IsLegacyWindows, "
     "build/virt-v2v/Containerfile-downstream; virtio-win/kvm-guest-drivers-windows #485",
+    each=True,
 )
 def legacy_windows(review: Review) -> Iterator[Problem]:
     """Current virtio drivers are signed with SHA-2, which Windows 7 and Server 2008 R2 only support after an update.

@@ -23,6 +23,7 @@ def _emitted(review: Review) -> Iterator[tuple[Subject, Machine]]:
     "warning",
     "unknown hardware version: the byte order of the UUID is a guess",
     source="candlepin/virt-who #262 and #415; vmware/pyvmomi #688",
+    each=True,
 )
 def unknown_hardware(review: Review) -> Iterator[Problem]:
     """From hardware version 13 on, a guest reads the first three fields of config.uuid byte-swapped.
@@ -45,6 +46,7 @@ def unknown_hardware(review: Review) -> Iterator[Problem]:
     "warning",
     "Windows without a time zone for its clock",
     source="kubevirt #8507, #9587; libguestfs/virt-v2v output/create_kubevirt_yaml.ml",
+    each=True,
 )
 def windows_clock(review: Review) -> Iterator[Problem]:
     """Windows reads the hardware clock as local time. Without a time zone, the copy's clock shows UTC.
@@ -116,6 +118,7 @@ _UTC = frozenset(("UTC", "Etc/UTC", "GMT", "Etc/GMT", "Etc/Universal", "Etc/Zulu
     "warning",
     "clones of a Windows image are one machine to its domain",
     source="Microsoft, Sysprep overview: images must be generalized; KubeVirt user guide, sysprep",
+    each=True,
 )
 def windows_clone(review: Review) -> Iterator[Problem]:
     """A clone of a Windows that was not generalized has the SID, the name and the machine account of its image.
@@ -136,6 +139,7 @@ def windows_clone(review: Review) -> Iterator[Problem]:
     "info",
     "guest needs cloud-init",
     source="canonical/cloud-init #1327 (LP 1855945); KubeVirt user guide, startup scripts",
+    each=True,
 )
 def needs_cloud_init(review: Review) -> Iterator[Problem]:
     """New addresses, and a clone's own name and host keys, are set by cloud-init, which is part of the guest.
@@ -163,6 +167,7 @@ def needs_cloud_init(review: Review) -> Iterator[Problem]:
     "info",
     "clones have the machine id of their image",
     source="systemd machine-id(5), first boot semantics; libguestfs virt-sysprep(1), machine-id",
+    each=True,
 )
 def machine_id(review: Review) -> Iterator[Problem]:
     """/etc/machine-id identifies a Linux installation, and cloud-init does not change it.

@@ -33,6 +33,7 @@ def _nics(subject: Subject, machine: Machine) -> Iterator[tuple[MachineNic, Nic]
     "warning",
     "static address is not kept",
     source="libguestfs/virt-v2v docs/virt-v2v.pod (--mac), convert/convert_windows.ml; kubev2v/forklift#1354",
+    each=True,
 )
 def lost_address(review: Review) -> Iterator[Problem]:
     """The guest starts with a new network adapter. Without help it has no address there and cannot be reached.
@@ -88,6 +89,7 @@ def _windows_obstacle(machine: Machine, fact: Nic) -> tuple[str, str] | None:
     "warning",
     "unknown whether an address is static",
     source="libguestfs/virt-v2v docs/virt-v2v.pod (--mac)",
+    each=True,
 )
 def unknown_origin(review: Review) -> Iterator[Problem]:
     """A static address has to be set again if a conversion cannot leave that to the guest; one from DHCP must not be.
@@ -118,7 +120,13 @@ def _asked(subject: Subject, fact: Nic) -> bool:
     return subject.vm.tools is not None or subject.decisions.static_ip == "preserve"
 
 
-@rule("VMF572", "warning", "NIC may not get its name back", source="libguestfs/virt-v2v#99; kubev2v/forklift#980")
+@rule(
+    "VMF572",
+    "warning",
+    "NIC may not get its name back",
+    source="libguestfs/virt-v2v#99; kubev2v/forklift#980",
+    each=True,
+)
 def unknown_name(review: Review) -> Iterator[Problem]:
     """A Linux guest's configuration depends on the interface's name, which changes with KVM's hardware.
 
@@ -149,6 +157,7 @@ def unknown_name(review: Review) -> Iterator[Problem]:
     "warning",
     "nothing sets the new addresses",
     source="libguestfs/virt-v2v docs/virt-v2v.pod (--mac), convert/convert_windows.ml configure_network_interfaces",
+    each=True,
 )
 def unset_address(review: Review) -> Iterator[Problem]:
     """In Windows, virt-v2v sets new addresses when it converts the guest (--mac); cloud-init is for the others.

@@ -26,6 +26,7 @@ _GI = 1 << 30
     "warning",
     "nothing puts drivers into the boot disk",
     source="CDI doc/datavolumes.md: a vddk import copies bytes; virt-v2v docs/virt-v2v.pod",
+    each=True,
 )
 def unconverted(review: Review) -> Iterator[Problem]:
     """A disk with source vddk, or of a VM with `conversion: skip`, is copied unchanged: its guest gets no drivers.
@@ -57,6 +58,7 @@ _DRIVERLESS = {
     "warning",
     "guest of an unknown system on virtio disks",
     source="virt-v2v docs/virt-v2v-support.pod: guests it converts; KubeVirt pkg/storage/admitters/disks.go: no IDE",
+    each=True,
 )
 def strange_guest(review: Review) -> Iterator[Problem]:
     """A guest that virt-v2v does not convert (it knows Linux and Windows) keeps its drivers, for IDE or LSI Logic.
@@ -84,6 +86,7 @@ _NO_DRIVERS = ("win95", "win98", "winMe", "winNT", "win2000", "winXP", "winNet",
     "warning",
     "Windows is too old for the virtio drivers",
     source="github.com/virtio-win/kvm-guest-drivers-windows issue 808; common-instancetypes: windows.xp has SATA",
+    each=True,
 )
 def old_windows(review: Review) -> Iterator[Problem]:
     """virtio-win is no longer built for Windows up to Server 2008, so virt-v2v finds no driver to install.
@@ -113,6 +116,7 @@ def _needs_driver(disk: MachineDisk) -> bool:
     "error",
     "VM is larger than any node",
     source="kubevirt pkg/virt-controller/services/renderresources.go, template.go CalculateMemoryOverhead",
+    each=True,
 )
 def too_large(review: Review) -> Iterator[Problem]:
     """The pod that runs a VM requests its memory plus KubeVirt's overhead, and its vCPUs by the allocation ratio.
@@ -139,6 +143,7 @@ def too_large(review: Review) -> Iterator[Problem]:
     "warning",
     "more vCPUs than a node has CPUs",
     source="kubevirt docs/compute: cpuAllocationRatio",
+    each=True,
 )
 def too_wide(review: Review) -> Iterator[Problem]:
     """The allocation ratio lets it be scheduled, but its own vCPUs then wait for each other on too few CPUs.
@@ -163,6 +168,7 @@ def too_wide(review: Review) -> Iterator[Problem]:
     "error",
     "no node has the VM's devices",
     source="kubevirt pkg/virt-controller/services/renderresources.go: a device is a resource the pod requests",
+    each=True,
 )
 def no_device(review: Review) -> Iterator[Problem]:
     """A GPU or host device is a resource of a node, which its device plugin offers under one exact name.
@@ -241,6 +247,7 @@ def too_many(review: Review) -> Iterator[Problem]:
     "warning",
     "live migration between different CPUs",
     source="kubevirt pkg/virt-handler/vm.go calculateLiveMigrationCondition; docs/compute/node_assignment.md",
+    each=True,
 )
 def unlike_nodes(review: Review) -> Iterator[Problem]:
     """With host-model a VM gets the CPU of the node it starts on, and can only migrate to nodes with the same CPU.
@@ -266,6 +273,7 @@ def unlike_nodes(review: Review) -> Iterator[Problem]:
     "warning",
     "only one node can hold a VM that must live-migrate",
     source="kubevirt pkg/virt-api/webhooks/validating-webhook/admitters/pod-eviction-admitter.go",
+    each=True,
 )
 def one_node(review: Review) -> Iterator[Problem]:
     """Draining its node asks for a live migration, and no other node is large enough for it.
@@ -296,6 +304,7 @@ _HOTPLUG_RATIO = 4  # default of maxHotplugRatio
     "error",
     "more vCPUs than this KubeVirt can start",
     source="github.com/kubevirt/kubevirt issue 13971; libvirt NEWS 10.10.0; kubevirt hack/rpm-deps.sh",
+    each=True,
 )
 def too_many_vcpus(review: Review) -> Iterator[Problem]:
     """More than 255 vCPUs need an IOMMU with extended interrupt mode, which libvirt adds from 10.10 on.
@@ -316,6 +325,7 @@ def too_many_vcpus(review: Review) -> Iterator[Problem]:
     "warning",
     "room for CPU hotplug exceeds what this KubeVirt can start",
     source="kubevirt pkg/defaults/defaults.go setupCPUHotplug (maxHotplugRatio 4); pull request 14338",
+    each=True,
 )
 def too_many_hotplug_vcpus(review: Review) -> Iterator[Problem]:
     """KubeVirt leaves room to hotplug up to four times a VM's sockets.
@@ -364,6 +374,7 @@ def two_cpus(review: Review) -> Iterator[Problem]:
     "info",
     "guest runs VMs itself",
     source="kubevirt docs/cluster_admin: nested virtualization; forklift Plan.spec.enableNestedVirtualization",
+    each=True,
 )
 def nested(review: Review) -> Iterator[Problem]:
     """In vSphere the guest sees hardware virtualization. In KubeVirt that depends on the node and on the CPU model.
@@ -386,6 +397,7 @@ def nested(review: Review) -> Iterator[Problem]:
     "info",
     "passed-through devices need prepared nodes and KubeVirt settings",
     source="kubevirt docs/compute/host-devices.md; pkg/virt-controller/services/renderresources.go",
+    each=True,
 )
 def prepare_devices(review: Review) -> Iterator[Problem]:
     """Passthrough needs the nodes' kernel and the KubeVirt resource set up, and vmferry writes neither.
@@ -420,6 +432,7 @@ _GATES: tuple[tuple[str, versions.Feature | None, str], ...] = (
     source="kubevirt pkg/virt-config/featuregate; admitters/vmi-create-admitter.go validatePersistentReservation, "
     "validatePersistentState, validateHostDevicesWithPassthroughEnabled, validateNUMA; virt-handler: nodes are "
     "labelled cpumanager=true with gate CPUManager only",
+    each=True,
 )
 def gate_off(review: Review) -> Iterator[Problem]:
     """KubeVirt refuses a VM that uses a feature whose gate is off; that shows when it is applied, after the merge."""
@@ -433,7 +446,7 @@ def gate_off(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF532", "info", "feature gate may be off", source="kubevirt pkg/virt-config/featuregate")
+@rule("VMF532", "info", "feature gate may be off", source="kubevirt pkg/virt-config/featuregate", each=True)
 def gate_unknown(review: Review) -> Iterator[Problem]:
     """The spec does not state KubeVirt's feature gates, and a VM uses a feature that is off by default."""
     for subject, name, what in _gated(review) if review.spec.target.cluster.feature_gates is None else ():

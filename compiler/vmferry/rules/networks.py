@@ -152,6 +152,7 @@ def foreign_bridge(review: Review) -> Iterator[Problem]:
     "network definition is out of the namespace's reach",
     source="OpenShift's Multus: namespaceIsolation with globalNamespaces default, openshift-multus, "
     "openshift-sriov-network-operator, openshift-cnv",
+    each=True,
 )
 def unreachable_nad(review: Review) -> Iterator[Problem]:
     """OpenShift's Multus lets a pod use the definitions of its own namespace and of a few global ones.

@@ -10,7 +10,7 @@ from vmferry.rules.registry import rule
 from vmferry.rules.segments import Row, Rows, attached
 
 
-@rule("VMF214", "info", "network is deliberately not connected")
+@rule("VMF214", "info", "network is deliberately not connected", each=True)
 def not_connected(review: Review) -> Iterator[Problem]:
     """The network map says `type: ignored`: VMs arrive without the NICs they have on this network.
 
@@ -35,7 +35,7 @@ def not_connected(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF215", "warning", "VM loses its only network")
+@rule("VMF215", "warning", "VM loses its only network", each=True)
 def cut_off(review: Review) -> Iterator[Problem]:
     """All networks of the VM are deliberately not connected: it arrives without a NIC, and cannot be reached."""
     for subject, _, machine in review.moving:
@@ -49,7 +49,7 @@ def cut_off(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF209", "error", "new addresses on a network that is not connected")
+@rule("VMF209", "error", "new addresses on a network that is not connected", each=True)
 def readdressed(review: Review) -> Iterator[Problem]:
     """`readdress` gives addresses to a NIC that the VM will not have: one of the two decisions is wrong."""
     for subject, _, machine in review.moving:
@@ -97,7 +97,7 @@ def datacenters(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF251", "warning", "NIC's link state changes at the next start")
+@rule("VMF251", "warning", "NIC's link state changes at the next start", each=True)
 def changed_by_hand(review: Review) -> Iterator[Problem]:
     """Someone connected or disconnected the NIC while the VM runs, but not for its next start.
 

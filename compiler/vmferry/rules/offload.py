@@ -25,6 +25,7 @@ def _offloaded(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     "one VM with disks copied by the array and by VDDK",
     source="kubev2v/forklift pkg/controller/plan/validation.go (VDDKAndOffloadMixedUsage)",
     essential=True,
+    each=True,
 )
 def mixed(review: Review) -> Iterator[Problem]:
     """A Plan copies by copy offload or by VDDK, never both; one with a VM that needs both does not become Ready.
@@ -49,6 +50,7 @@ def mixed(review: Review) -> Iterator[Problem]:
     "array cannot copy the disk this way",
     source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go (PopulatorVolumes, buildCsiImportPVC)",
     essential=True,
+    each=True,
 )
 def uncopied(review: Review) -> Iterator[Problem]:
     """Copy offload always fills Block volumes. csiVolumeImport imports VVols and raw device mappings, and only cold.
@@ -99,7 +101,7 @@ def _passed_over(
     return "is a VMDK" if kinds and "vvol" not in kinds else None
 
 
-@rule("VMF763", "info", "copy offload needs preparation", source=_README)
+@rule("VMF763", "info", "copy offload needs preparation", source=_README, each=True)
 def prepare(review: Review) -> Iterator[Problem]:
     """The array's credentials must be in a Secret beside the Provider, and ESXi must accept the command to copy.
 

@@ -20,6 +20,7 @@ def _raw(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     "warning",
     "static address of a guest that is not converted",
     source="kubev2v/forklift pkg/virt-v2v/customize (static addresses are set while a guest is converted)",
+    each=True,
 )
 def static_address(review: Review) -> Iterator[Problem]:
     """Forklift keeps static addresses by changing the guest during its conversion; here there is none.

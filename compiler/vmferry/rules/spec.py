@@ -213,7 +213,7 @@ def _place(where: Where) -> tuple[str, int, Path]:
     return where.file, where.document, where.path
 
 
-@rule("VMF129", "info", "entry repeats the inventory")
+@rule("VMF129", "info", "entry repeats the inventory", each=True)
 def repeated(review: Review) -> Iterator[Problem]:
     """The entry states a fact that the inventory already has.
 
@@ -234,7 +234,7 @@ def repeated(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF130", "warning", "decision on a VM that does not move")
+@rule("VMF130", "warning", "decision on a VM that does not move", each=True)
 def idle(review: Review) -> Iterator[Problem]:
     """The entry says that the VM is not moved, and also how it moves: one of the two is left over.
 
@@ -291,7 +291,7 @@ def alone(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF135", "warning", "application of a VM that is not rebuilt")
+@rule("VMF135", "warning", "application of a VM that is not rebuilt", each=True)
 def ignored_application(review: Review) -> Iterator[Problem]:
     """The entry describes containers that replace the VM, but its path copies the VM: they have no effect."""
     for subject, group, _ in review.moving:

@@ -31,6 +31,7 @@ class _Volume(NamedTuple):
     "warning",
     "local storage under a VM that must survive its node",
     source="kubernetes PersistentVolume.spec.nodeAffinity of local volumes",
+    each=True,
 )
 def local(review: Review) -> Iterator[Problem]:
     """A local volume exists on one node; when that node is down or drained, no other node can run the VM.
@@ -56,6 +57,7 @@ def local(review: Review) -> Iterator[Problem]:
     "warning",
     "volumes of a VM may be bound to different nodes or zones",
     source="CDI doc/waitforfirstconsumer-storage-handling.md; forklift pkg/controller/plan/kubevirt.go",
+    each=True,
 )
 def apart(review: Review) -> Iterator[Problem]:
     """Each volume is bound before the VM runs, and independently: nothing makes two of them land in the same place.
@@ -90,6 +92,7 @@ def apart(review: Review) -> Iterator[Problem]:
     "error",
     "no zone has both all volumes of a VM and nodes",
     source="kubernetes PersistentVolume.spec.nodeAffinity, topology.kubernetes.io/zone",
+    each=True,
 )
 def no_zone(review: Review) -> Iterator[Problem]:
     """A volume that is bound to a zone can only be mounted there.
@@ -122,6 +125,7 @@ def no_zone(review: Review) -> Iterator[Problem]:
     "warning",
     "volumes in one zone under a VM that must survive it",
     source="kubernetes PersistentVolume.spec.nodeAffinity, topology.kubernetes.io/zone",
+    each=True,
 )
 def single_zone(review: Review) -> Iterator[Problem]:
     """The nodes span several zones, the VM's volumes do not: each is bound to the zone it was created in.
@@ -140,7 +144,7 @@ def single_zone(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF324", "warning", "class without snapshots although the way back needs them")
+@rule("VMF324", "warning", "class without snapshots although the way back needs them", each=True)
 def no_snapshots(review: Review) -> Iterator[Problem]:
     """Once the guest writes in the target, the disks in vSphere are outdated: going back to them loses those writes.
 
@@ -244,6 +248,7 @@ def _used_by_thin(subject: Subject) -> int:
     "warning",
     "class is slower than the disk was in vSphere",
     source="vSphere PerformanceManager: virtualDisk.numberReadAveraged, numberWriteAveraged",
+    each=True,
 )
 def slow(review: Review) -> Iterator[Problem]:
     """The baseline measured in vSphere has peaks above what the class gives a volume.
@@ -271,7 +276,7 @@ def _peak(measured: DiskBaseline) -> int:
     return round(sum(rate.peak for rate in (measured.read_iops, measured.write_iops) if rate is not None))
 
 
-@rule("VMF328", "warning", "only one copy of data that must not be lost")
+@rule("VMF328", "warning", "only one copy of data that must not be lost", each=True)
 def single_copy(review: Review) -> Iterator[Problem]:
     """The class keeps one copy of each block: when its disk or node is lost, so is the volume.
 
@@ -394,7 +399,7 @@ def _without_overhead(machine: Machine) -> int:
     return sum(disk.size for disk in machine.disks if disk.owner)
 
 
-@rule("VMF332", "warning", "encrypted VM on a class that is not declared as encrypted")
+@rule("VMF332", "warning", "encrypted VM on a class that is not declared as encrypted", each=True)
 def not_encrypted(review: Review) -> Iterator[Problem]:
     """VM encryption ends in vSphere: the copy is written in clear, and is only as safe as the target's storage.
 

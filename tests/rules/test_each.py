@@ -9,13 +9,16 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.rules.laying import EXAMPLES, lay_out
 
 from vmferry.cache import Cache
 from vmferry.check import review
 from vmferry.load.project import load
-from vmferry.model.finding import Code, Finding, SpecError
-from vmferry.model.review import Problem, Review
+from vmferry.model.blueprint import Machine
+from vmferry.model.finding import Code, Finding, SpecError, Where
+from vmferry.model.review import Problem, Review, Subject
+from vmferry.model.spec import VirtualMachine
 from vmferry.resolve.blueprint import resolve
 from vmferry.rules import CHECKS, check
 from vmferry.rules.parts import Parts
@@ -49,10 +52,49 @@ def reviews() -> tuple[tuple[Review, tuple[Review, ...]], ...]:
                     if (made := of(Path(folder))) is not None:
                         yield made
 
-    whole = [*found(), of(ACME)]
-    return tuple(
-        (each, tuple(Parts(each).of((subject,)) for subject in each.subjects)) for each in whole if each is not None
+    whole = [doubled(each) for each in (*found(), of(ACME)) if each is not None]
+    return tuple((each, tuple(Parts(each).of((subject,)) for subject in each.subjects)) for each in whole)
+
+
+def doubled(whole: Review) -> Review:
+    """Return a review in which each VM has a second like it: what is found of both together is not found of one."""
+    twins = {subject.key: _twin(subject) for subject in whole.subjects}
+    groups = tuple(
+        replace(group, machines=(*group.machines, *(_twin_of(machine) for machine in group.machines)))
+        for group in whole.blueprint.groups
     )
+    by_name = {group.name: group for group in groups}
+    subjects = [
+        replace(each, group=by_name[each.group.name] if each.group is not None else None)
+        for subject in whole.subjects
+        for each in (subject, twins[subject.key])
+    ]
+    entries = [
+        (entry, replace(entry, where=_beside(entry.where), vm=_named(entry.vm))) for entry in whole.project.entries
+    ]
+    return replace(
+        whole,
+        subjects=tuple(subjects),
+        blueprint=replace(whole.blueprint, groups=groups),
+        project=replace(whole.project, entries=tuple(each for pair in entries for each in pair)),
+    )
+
+
+def _twin(subject: Subject) -> Subject:
+    machine = _twin_of(subject.machine) if subject.machine is not None else None
+    return replace(subject, key=f"{subject.key}~", vm=_named(subject.vm), where=_beside(subject.where), machine=machine)
+
+
+def _twin_of(machine: Machine) -> Machine:
+    return replace(machine, key=f"{machine.key}~", name=f"{machine.name}~")
+
+
+def _named(vm: VirtualMachine) -> VirtualMachine:
+    return replace(vm, name=f"{vm.name}~")
+
+
+def _beside(where: Where) -> Where:
+    return replace(where, path=(*where.path, "twin"))
 
 
 def shown(problems: Iterator[Problem]) -> list[str]:

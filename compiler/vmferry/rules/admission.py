@@ -36,7 +36,7 @@ _T = TypeVar("_T", bound=Hashable)
 _Problem = tuple[str, str, str]  # field of the VM's entry, what is wrong, how to fix it
 
 
-@rule("VMF505", "error", "the API server would refuse this", source=_SOURCE, essential=True, each=True)
+@rule("VMF505", "error", "the API server would refuse this", source=_SOURCE, essential=True)
 def refused(review: Review) -> Iterator[Problem]:
     """A manifest of the right shape can still break a rule that only Kubernetes or KubeVirt knows.
 

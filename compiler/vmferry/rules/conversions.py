@@ -125,7 +125,6 @@ def scratch(review: Review) -> Iterator[Problem]:
     "info",
     "CDI needs scratch space in a file system",
     source="kubevirt/containerized-data-importer doc/scratch-space.md",
-    each=True,
 )
 def cdi_scratch(review: Review) -> Iterator[Problem]:
     """CDI unpacks uploads, images from a registry and sometimes http on one more volume, as large as the disk.

@@ -9,7 +9,7 @@ from vmferry.rules.registry import rule
 _PLAN = "kubev2v/forklift operator/config/crd/bases (Plan, spec and spec.vms)"
 
 
-@rule("VMF507", "error", "not possible with this path", source=_PLAN, essential=True, each=True)
+@rule("VMF507", "error", "not possible with this path", source=_PLAN, essential=True)
 def lost(review: Review) -> Iterator[Problem]:
     """Each path writes different manifests; a Forklift Plan, which covers many VMs, can express the least.
 
@@ -21,7 +21,7 @@ def lost(review: Review) -> Iterator[Problem]:
                 yield _problem(review, machine, fields, "use another path, or remove the decision")
 
 
-@rule("VMF508", "warning", "a Plan cannot express this, it takes effect later", source=_PLAN, each=True)
+@rule("VMF508", "warning", "a Plan cannot express this, it takes effect later", source=_PLAN)
 def later(review: Review) -> Iterator[Problem]:
     """Forklift creates the VM with its own defaults; until vmferry's manifest takes it over, it runs without this.
 

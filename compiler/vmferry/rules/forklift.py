@@ -445,7 +445,6 @@ _OLD_CA = re.compile(rb"^\s+[\"']?cacert[\"']?\s*:", re.MULTILINE)
     "error",
     "CA is under a key of the Secret that Forklift does not read",
     source="kubev2v/forklift pull request 5549 (MTV-4647); pkg/lib/util/util.go",
-    each=True,
 )
 def ca_key(review: Review) -> Iterator[Problem]:
     """Forklift before 2.12 reads the CA of a vCenter from the key `cacert` of the Provider's Secret, and only there.

@@ -100,7 +100,6 @@ def scratch(review: Review) -> Iterator[Problem]:
     "info",
     "ServiceAccount must exist in the VMs' namespace",
     source="kubev2v/forklift pkg/controller/plan/validation.go (ServiceAccountNotValid)",
-    each=True,
 )
 def service_accounts(review: Review) -> Iterator[Problem]:
     """Forklift looks for the ServiceAccount in the namespace that the VMs go to; vmferry does not create it.

@@ -167,7 +167,6 @@ def needs_cloud_init(review: Review) -> Iterator[Problem]:
     "info",
     "clones have the machine id of their image",
     source="systemd machine-id(5), first boot semantics; libguestfs virt-sysprep(1), machine-id",
-    each=True,
 )
 def machine_id(review: Review) -> Iterator[Problem]:
     """/etc/machine-id identifies a Linux installation, and cloud-init does not change it.

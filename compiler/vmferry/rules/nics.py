@@ -10,7 +10,7 @@ from vmferry.rules.registry import rule
 from vmferry.rules.segments import Row, Rows, attached
 
 
-@rule("VMF214", "info", "network is deliberately not connected", each=True)
+@rule("VMF214", "info", "network is deliberately not connected")
 def not_connected(review: Review) -> Iterator[Problem]:
     """The network map says `type: ignored`: VMs arrive without the NICs they have on this network.
 

@@ -101,7 +101,7 @@ def _passed_over(
     return "is a VMDK" if kinds and "vvol" not in kinds else None
 
 
-@rule("VMF763", "info", "copy offload needs preparation", source=_README, each=True)
+@rule("VMF763", "info", "copy offload needs preparation", source=_README)
 def prepare(review: Review) -> Iterator[Problem]:
     """The array's credentials must be in a Secret beside the Provider, and ESXi must accept the command to copy.
 

@@ -89,7 +89,7 @@ def _says(pattern: re.Pattern[str], texts: Iterable[str | None]) -> bool:
     return any(text is not None and pattern.search(text) for text in texts)
 
 
-@rule("VMF421", "warning", "database moves without a maintenance window", each=True)
+@rule("VMF421", "warning", "database moves without a maintenance window")
 def database_without_window(review: Review) -> Iterator[Problem]:
     """A database is down during its cutover, and so is everything that uses it: someone has to know when.
 
@@ -227,7 +227,7 @@ def over(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF432", "warning", "window is too short for the data", each=True)
+@rule("VMF432", "warning", "window is too short for the data")
 def too_short(review: Review) -> Iterator[Problem]:
     """With methods cold and job a VM is off while its disks are copied: the whole copy has to fit into the window.
 
@@ -368,7 +368,7 @@ def both_run(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF427", "warning", "sources are decommissioned while others cut over", each=True)
+@rule("VMF427", "warning", "sources are decommissioned while others cut over")
 def decommission_at_cutover(review: Review) -> Iterator[Problem]:
     """A cutover changes DNS and routes, and its way back is vSphere: nobody should dismantle hosts and datastores then.
 

@@ -30,7 +30,6 @@ def certificates(review: Review) -> Iterator[Problem]:
     "Forklift reads the name as a path",
     source="kubev2v/forklift pkg/controller/provider: web/vsphere/base.go, container/vsphere/model.go (Decoded)",
     essential=True,
-    each=True,
 )
 def found_by_name(review: Review) -> Iterator[Problem]:
     """Forklift reads a name as a path: it looks for the part after the last `/`, and reads `%2f` as a slash.
@@ -102,7 +101,6 @@ def _looked_for(name: str) -> str:
     "warning",
     "warm or unconverted copy without a VDDK image",
     source="kubev2v/forklift pkg/controller/plan/validation.go (VDDKInitImageUnavailable)",
-    each=True,
 )
 def vddk_image(review: Review) -> Iterator[Problem]:
     """Forklift reads changed blocks with VMware's VDDK, which may not be redistributed: build your own image.

@@ -15,7 +15,7 @@ _STARTED = ("Always", "RerunOnFailure")
 _SOURCE = "kubev2v/forklift operator/config/crd/bases (Plan); issue 2053"
 
 
-@rule("VMF506", "error", "not supported by the target's version", source=_SOURCE, essential=True, each=True)
+@rule("VMF506", "error", "not supported by the target's version", source=_SOURCE, essential=True)
 def too_old(review: Review) -> Iterator[Problem]:
     """An older Forklift drops a field that its Plan does not have yet: the VM would run without its labels.
 
@@ -107,7 +107,6 @@ def _lost(group: Group, here: Versions) -> Iterator[str]:
     "version is older than the manifests support",
     source="vmferry.kube.versions; kubev2v/forklift v2.7.0: a Plan has no name templates",
     essential=True,
-    each=True,
 )
 def below_floor(review: Review) -> Iterator[Problem]:
     """Fields that vmferry always writes are missing from this release's definitions, or work differently in it.

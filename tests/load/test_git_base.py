@@ -255,4 +255,4 @@ def test_a_new_spec_does_not_begin_with_groups_that_have_moved(repository: Path)
         write(repository / "new" / path, text.replace("name: demo", "name: other").replace("n: demo", "n: other"))
     result = against(repository / "new")
     assert errors(result) == ["VMF812"]
-    assert "groups of it have moved (first-01)" in result.out
+    assert "some of its groups have moved (first-01)" in result.out

@@ -67,8 +67,6 @@ def also(rule: Rule, *, each: bool = False) -> Callable[[Find], Find]:
 
 def run(rule: Rule, review: Review, *, each: bool | None = None) -> Iterator[Finding]:
     """Yield what one rule finds; by ``each``, only what its functions find that are so, or that are not."""
-    if rule.needs == "comparison" and review.before is None:
-        return
     checks = (check for check in CHECKS[rule.code] if each is None or check.each is each)
     for problem in (problem for check in checks for problem in check.find(review)):
         yield rule.finding(

@@ -65,6 +65,8 @@ def removed(review: Review) -> Iterator[Problem]:
 
     A VM that moves stays in the spec.
     """
+    if review.before is None:
+        return
     staying = [subject for subject in review.subjects if subject.disposition in ("migrate", "rebuild")]
     marks = [identity.of_vm(subject.vm, subject.source) for subject in staying]
     before = {mark.key: mark for _, machine in _machines(review.before) if (mark := identity.of_machine(machine))}
@@ -302,6 +304,8 @@ def _machines(review: Review | None) -> Iterator[tuple[Group, Machine]]:
 
 def _pairs(review: Review) -> Iterator[tuple[Group, Machine, Machine]]:
     """Yield each VM that was there before, with the group it was in, as it was and as it is."""
+    if review.before is None:
+        return
     now = {machine.key: machine for _, machine in _machines(review)}
     was = {machine.key: (group, machine) for group, machine in _machines(review.before)}
     marks = (map(identity.of_machine, now.values()), (identity.of_machine(machine) for _, machine in was.values()))

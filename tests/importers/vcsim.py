@@ -4,6 +4,7 @@ import os
 import shutil
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,8 +84,9 @@ class Administrator:
         return found
 
     def do(self, task: Any) -> Any:
-        """Wait for a task and return its result."""
-        from pyVim.task import WaitForTask
-
-        WaitForTask(task)
-        return task.info.result
+        """Wait for a task and return its result. pyVim's WaitForTask takes a method it does not know for one it does."""
+        while (info := task.info).state in ("queued", "running"):
+            time.sleep(0.01)
+        if info.state != "success":
+            raise RuntimeError(info.error.localizedMessage if info.error else info.state)
+        return info.result

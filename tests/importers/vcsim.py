@@ -84,7 +84,7 @@ class Administrator:
         return found
 
     def do(self, task: Any) -> Any:
-        """Wait for a task and return its result. pyVim's WaitForTask takes a method it does not know for one it does."""
+        """Wait for a task and return its result. pyVim's own stumbles over unknown methods."""
         while (info := task.info).state in ("queued", "running"):
             time.sleep(0.01)
         if info.state != "success":

@@ -12,11 +12,11 @@ from tests.properties.edits import EDITS
 from tests.properties.estates import Estate, estates
 
 from vmferry.cache import Cache
+from vmferry.estate.blocks import blocks
 from vmferry.load.project import load
 from vmferry.model.blueprint import Blueprint
 from vmferry.resolve.blueprint import Resolution, resolve
 from vmferry.resolve.notes import value_of
-from vmferry.resolve.remembered import blocks
 from vmferry.resolve.selection import select
 
 

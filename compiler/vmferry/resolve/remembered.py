@@ -1,10 +1,8 @@
 """Remembers what VMs were decided to look like: an edit decides again only the block of VMs it is in.
 
-`make` decides of each VM by itself, so any part of the estate can stand alone. Blocks are cut where the checksum of a
-VM's key says so: a VM that is added or removed changes the block it is in, and no other.
+`make` decides of each VM by itself, so any part of the estate can stand alone.
 """
 
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 
@@ -12,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from vmferry.cache import Cache
+from vmferry.estate.blocks import blocks
 from vmferry.model.blueprint import Machine
 from vmferry.model.finding import Finding
 from vmferry.resolve.deciding import Made, Ways, make
@@ -20,7 +19,6 @@ from vmferry.resolve.selection import Candidate
 from vmferry.resolve.tables import Tables
 
 KIND = "made 1"
-_SIZE = 64  # VMs of a block, on average
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
@@ -30,18 +28,6 @@ class Kept(Struct, frozen=True, array_like=True):
 
     made: Made
     findings: tuple[Finding, ...]
-
-
-def blocks(candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, ...]]:
-    """Yield the VMs, in the order they have, in blocks that others do not shift."""
-    block: list[Candidate] = []
-    for candidate in candidates:
-        block.append(candidate)
-        if zlib.crc32(candidate.key.encode()) % _SIZE == 0:
-            yield tuple(block)
-            block = []
-    if block:
-        yield tuple(block)
 
 
 def make_or_remember(

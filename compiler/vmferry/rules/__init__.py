@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 
 from vmferry.cache import Cache
+from vmferry.estate.blocks import blocks
 from vmferry.model.finding import Finding
 from vmferry.model.review import Review
 from vmferry.model.rule import Rule, declared
-from vmferry.rules.parts import Parts, digests, parts
+from vmferry.rules.parts import Parts, digests
 from vmferry.rules.registry import CHECKS, run
 
 __all__ = ["CHECKS", "check"]
@@ -34,7 +35,7 @@ def check(review: Review, cache: Cache | None = None) -> tuple[Finding, ...]:
 
 def _of_each(rules: Iterable[Rule], review: Review, cache: Cache) -> Iterator[Finding]:
     """Yield what rules find that look at one VM after the other."""
-    found = list(parts(review.subjects))
+    found = list(blocks(review.subjects))
     try:
         keys = digests(review, found)
     except UnicodeEncodeError:  # a file whose name is no text

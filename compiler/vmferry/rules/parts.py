@@ -5,8 +5,7 @@ the head of its group, the spec's tables and what vSphere has around VMs finds s
 whole. It must not be marked `each`; a test holds every rule's parts against its whole.
 """
 
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -18,21 +17,7 @@ from vmferry.model.project import Project
 from vmferry.model.review import Review, Subject
 from vmferry.model.spec import MigrationSpec
 
-_SIZE = 64  # VMs of a part, on average
-
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
-
-
-def parts(subjects: Iterable[Subject]) -> Iterator[tuple[Subject, ...]]:
-    """Yield the VMs in parts that others do not shift: one that is added or removed changes the part it is in."""
-    part: list[Subject] = []
-    for subject in subjects:
-        part.append(subject)
-        if zlib.crc32(subject.key.encode("utf-8", "surrogatepass")) % _SIZE == 0:
-            yield tuple(part)
-            part = []
-    if part:
-        yield tuple(part)
 
 
 class Parts:

@@ -54,7 +54,7 @@ class Compiled(Struct, frozen=True, kw_only=True):
     assignments_content: bytes
     assignments_changed: bool
     findings: tuple[Finding, ...]  # about the place of the tree
-    inputs: dict[str, str]  # by the lock of each group, the digest of all that its files are made of
+    inputs: dict[str, str]  # by the lock of each group that was emitted, the digest of all that its files are made of
 
     @property
     def pending(self) -> bool:
@@ -97,7 +97,7 @@ def compile_tree(
         assignments_content=content,
         assignments_changed=changed,
         findings=placed,
-        inputs=alone,
+        inputs={name: digest for name, digest in alone.items() if name not in still},
     )
 
 
@@ -145,7 +145,7 @@ def write(compiled: Compiled, cache: Cache | None = None) -> None:
             files.replace(_written(compiled.assignments), compiled.assignments_content)
 
     tree.apply(compiled.root, compiled.changes, before=record)
-    if cache is not None:
+    if cache is not None and cache.enabled:
         remember(compiled.root, compiled.inputs, cache)
 
 

@@ -79,7 +79,7 @@ class Tree:
     def __init__(self, top: Path, prefix: str, cache: Cache | None = None) -> None:
         self.top = top
         self.prefix = prefix
-        self.statuses = dict(sorted(_walk(str(top))))
+        self.statuses = dict(sorted(walk(str(top))))
         self.files = list(self.statuses)
         self.directories = {posixpath.dirname(file) for file in self.files}
         regular = {file: status for file, status in self.statuses.items() if stat.S_ISREG(status.st_mode)}
@@ -191,7 +191,7 @@ def _first(content: bytes) -> dict[str, Any]:
     return documents[0] if documents and isinstance(documents[0], dict) else {}
 
 
-def _walk(top: str) -> Iterator[tuple[str, os.stat_result]]:
+def walk(top: str) -> Iterator[tuple[str, os.stat_result]]:
     """Yield the path of every file in the tree, and its status, a link's own.
 
     Hidden folders such as .git are none of its business.

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vmferry.check import review
+from vmferry.estate.stages import begun
 from vmferry.load.history import Identity, Unclear, at_revision, repository_of
 from vmferry.load.project import NOT_ONE_SPEC, load
 from vmferry.model.finding import Finding, SpecError, Where
@@ -129,7 +130,7 @@ def _unclear(found: Unclear, here: Review, revision: str) -> Finding:
 
 def _new(here: Review, revision: str) -> Iterator[Finding]:
     """Yield a finding for a spec that is new and begins with groups that are on their way."""
-    moved = [group.name for group in here.blueprint.groups if group.stage not in ("planned", "prepared")]
+    moved = [group.name for group in here.blueprint.groups if begun(group.stage)]
     if moved:
         names = ", ".join(moved[:5]) + (", …" if len(moved) > 5 else "")
         message = (

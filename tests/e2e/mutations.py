@@ -703,7 +703,7 @@ MUTATIONS = (
     Mutation(
         "a VM that is to stay moves on with its group",
         "resolve/staying.py",
-        'if not reached(stage, "migrating") or reached(recorded, "cutover"):',
+        "if not begun(stage) or started(recorded):",
         "if True:",
     ),
     Mutation(

@@ -325,11 +325,6 @@ class Group(Model, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()  # the roots its stage has; none while planned
 
     @property
-    def begun(self) -> bool:
-        """Return whether its VMs are being moved or were: before that, what is wrong with a Plan can be put right."""
-        return self.stage not in ("planned", "prepared")
-
-    @property
     def conversion_account(self) -> str:
         """Name of the ServiceAccount, Role and ConfigMap of its conversion Jobs."""
         return f"{self.full_name}-convert"

@@ -3,17 +3,19 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+from vmferry.estate.stages import frozen, running
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.model.blueprint import Group, Machine, NetworkPair, StoragePair
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, Phase
-from vmferry.resolve import stages
 from vmferry.resolve.cards import Card
 from vmferry.resolve.cutovers import vm_cutovers
 from vmferry.resolve.declared import NO_SUCH_GROUP
 from vmferry.resolve.names import fit
 from vmferry.resolve.notes import Noting, decide
+from vmferry.resolve.steps import layers, steps
+from vmferry.resolve.windows import check_state
 
 
 def unresolved(cards: Iterable[Card], machines: Mapping[str, Machine]) -> Counter[str]:
@@ -53,7 +55,7 @@ def assemble(
         members = tuple(sorted(by_group[name], key=lambda machine: machine.key))
         phase = known.get(members[0].phase)
         if phase is None:
-            if stages.frozen(spec.groups.get(name, GroupState()).stage):
+            if frozen(spec.groups.get(name, GroupState()).stage):
                 yield from _check_phase(name, members, where)
             continue  # of the others, the phase was reported where it is named
         result.append((yield from _group(project, name, members, phase)))
@@ -75,8 +77,8 @@ def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Pha
     state = spec.groups.get(name, GroupState())
     where = project.where.at("groups", name)
     if name in spec.groups:
-        yield from stages.check_state(name, state, first.method, phase, where)
-    present = stages.layers(first.method, members)
+        yield from check_state(name, state, first.method, phase, where)
+    present = layers(first.method, members)
     return Group(
         name=name,
         full_name=fit(f"{spec.metadata.name}-{name}", 63),
@@ -86,8 +88,8 @@ def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Pha
         attempt=state.attempt,
         cutover=state.cutover,
         vm_cutover=(yield from vm_cutovers(name, state, members, phase, where)),
-        running=stages.running(state.stage),
-        frozen=stages.frozen(state.stage),
+        running=running(state.stage),
+        frozen=frozen(state.stage),
         path=first.path,
         method=first.method,
         source=first.source,
@@ -100,7 +102,7 @@ def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Pha
         networks=_network_pairs(members),
         storage=_storage_pairs(members),
         layers=present,
-        steps=stages.steps(first.method, state.stage, present, spec.target.gitops.engine),
+        steps=steps(first.method, state.stage, present, spec.target.gitops.engine),
     )
 
 

@@ -10,7 +10,7 @@ from vmferry.model.blueprint import Blueprint, Group, Left, PhasePlan
 from vmferry.model.finding import Finding
 from vmferry.model.project import Project
 from vmferry.model.review import Subject
-from vmferry.resolve import order, stages
+from vmferry.resolve import order
 from vmferry.resolve.assembly import assemble, explain_groups, unresolved
 from vmferry.resolve.cards import cards_of
 from vmferry.resolve.claims import check_claims
@@ -31,6 +31,7 @@ from vmferry.resolve.tables import prepare
 from vmferry.resolve.today import decide_again, explain_frozen
 from vmferry.resolve.turns import places as places_of
 from vmferry.resolve.turns import turns
+from vmferry.resolve.windows import check_times
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
@@ -56,7 +57,7 @@ def resolve(project: Project, cache: Cache | None = None) -> Resolution:
 def _passes(project: Project, cache: Cache) -> Noting[Resolution]:
     spec, where = project.spec, project.where
     phases = yield from order.order_phases(spec.phases, where)
-    yield from stages.check_times(phases, where)
+    yield from check_times(phases, where)
     candidates = yield from select(project)
     moving, left = yield from dispose(candidates)
     yield from order.check_phases(moving, phases)

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.estate.stages import begun
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Machine
 from vmferry.model.facts import Cpu, Disk, Nic
@@ -437,7 +438,7 @@ def _same_network(places: Places, was: Nic, now: Nic) -> bool:
 def _copying(pair: Pair) -> Iterator[Found]:
     """Yield what stands in the way of reading it, and its power state."""
     before, after, warm = pair.before, pair.after, pair.method == "warm"
-    moving = pair.stage in ("migrating", "cutover")
+    moving = begun(pair.stage)
     yield from _power(pair, moving=moving)
     if (after.snapshots or 0) > (before.snapshots or 0):
         verdict: Verdict = "blocks" if warm and not moving else "harmless"

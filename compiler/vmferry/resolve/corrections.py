@@ -5,15 +5,12 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from vmferry.estate.smbios import corrected, is_former
+from vmferry.estate.stages import started
 from vmferry.model.blueprint import Machine
 from vmferry.model.project import Project
-from vmferry.model.spec import Stage
 from vmferry.resolve.declared import IDENTITY_CORRECTED, IDENTITY_KEPT
 from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.notes import Noting
-
-_NOT_STARTED: tuple[Stage, ...] = ("planned", "prepared", "migrating")
-"""The stages, as they were written down, at which no VM of path virt-v2v has run in the target."""
 
 
 def correct(project: Project, was: Frozen, today: Mapping[str, Machine]) -> Noting[Frozen]:
@@ -31,7 +28,7 @@ def correct(project: Project, was: Frozen, today: Mapping[str, Machine]) -> Noti
         right = corrected(machine, now)
         if right == machine:
             continue
-        if records[key].stage not in _NOT_STARTED:
+        if started(records[key].stage):
             kept.append(machine.name)
         else:
             machines[key] = right

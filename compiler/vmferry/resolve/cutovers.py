@@ -6,7 +6,7 @@ from vmferry.model.blueprint import Machine, VmCutover
 from vmferry.model.finding import Where
 from vmferry.model.spec import GroupState, Phase
 from vmferry.resolve.notes import Noting
-from vmferry.resolve.stages import check_cutover
+from vmferry.resolve.windows import check_cutover
 
 
 def vm_cutovers(

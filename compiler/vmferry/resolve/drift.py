@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from vmferry.estate import identity
 from vmferry.estate.cutover import stated_cutover
 from vmferry.estate.network_map import MappedNetwork, NetworkMap
+from vmferry.estate.stages import frozen, serves
 from vmferry.model.blueprint import Machine
 from vmferry.model.inventory import Inventory
 from vmferry.model.project import Entry, Project
@@ -21,8 +22,8 @@ from vmferry.resolve.network_rows import map_networks
 from vmferry.resolve.notes import collect, decisions, value_of
 from vmferry.resolve.paths import Route, route, standard_vms
 from vmferry.resolve.selection import Candidate, select
-from vmferry.resolve.stages import is_time
 from vmferry.resolve.storage import StorageMap
+from vmferry.resolve.windows import is_time
 
 _SEVERITY: dict[Verdict, int] = {"blocks": 0, "decision": 1, "harmless": 2}
 _LEFT = ("exclude", "retain", "retire")
@@ -190,7 +191,7 @@ class _Comparison:
 
     def _known(self) -> Iterator[_Known]:
         vms = self.project.assignments.vms if self.project.assignments else {}
-        stages = self.project.spec.groups
+        groups = self.project.spec.groups
         entries = [
             (entry, source) for entry in self.project.entries if (source := entry.vm.source or self.default) is not None
         ]
@@ -200,8 +201,8 @@ class _Comparison:
             key = identity.key_of(entry.vm, source)
             record = frozen_as.get(key)
             item = vms[record] if record is not None else None
-            stage = stages.get(item.group, GroupState()).stage if item else "planned"
-            machine = item.machine if item and stage != "planned" else None
+            stage = groups.get(item.group, GroupState()).stage if item else "planned"
+            machine = item.machine if item and frozen(stage) else None
             decisions = self.decided.get(key)
             yield _Known(
                 key=key,
@@ -214,8 +215,8 @@ class _Comparison:
             )
         used = set(frozen_as.values())
         for key, item in vms.items():
-            stage = stages.get(item.group, GroupState()).stage
-            if key not in used and item.machine is not None and stage != "planned":
+            stage = groups.get(item.group, GroupState()).stage
+            if key not in used and item.machine is not None and frozen(stage):
                 vm = as_frozen(VirtualMachine(name=item.machine.name, source=item.machine.source), item.machine)
                 yield _Known(key=key, vm=vm, entry=None, group=item.group, stage=stage, machine=item.machine)
 
@@ -278,7 +279,7 @@ class _Comparison:
 
     def _over(self, known: _Known) -> bool:
         """Return whether the target runs, so that the source is a fallback only."""
-        if known.machine is None or known.stage in ("planned", "prepared", "migrating"):
+        if known.machine is None or serves(known.stage):
             return False
         return self._appointment(known) != "ahead"
 

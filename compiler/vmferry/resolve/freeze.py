@@ -6,7 +6,7 @@ from msgspec import Struct, structs
 
 from vmferry.estate import identity
 from vmferry.estate.smbios import as_formerly
-from vmferry.estate.stages import rank, reached
+from vmferry.estate.stages import begun, frozen, way
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.model.assignments import Assignment, Assignments
 from vmferry.model.blueprint import Group, Machine, conversion_now
@@ -19,7 +19,6 @@ from vmferry.resolve.machines import facts_digest
 from vmferry.resolve.notes import Noting, value_of
 from vmferry.resolve.selection import Candidate
 from vmferry.resolve.sources import conversion_credentials
-from vmferry.resolve.stages import frozen
 from vmferry.resolve.turns import turns
 
 _SHOWN = 5  # differences a finding lists
@@ -70,7 +69,7 @@ def _check_record(spec: MigrationSpec, vms: Mapping[str, Assignment], where: Whe
     """Report a record that was edited or lost, and groups that are set back though something moved."""
     set_back: dict[str, Stage] = {}
     for key, item in sorted(vms.items()):
-        if reached(item.stage, "migrating") and rank(_stage(spec.groups, item.group)) < rank(item.stage):
+        if begun(item.stage) and way(item.stage, _stage(spec.groups, item.group)) is None:
             set_back[item.group] = item.stage
         machine = item.machine
         if machine is None:
@@ -159,7 +158,7 @@ def begin(project: Project, machines: Iterable[Machine]) -> Iterator[Machine]:
     places = turns(spec, machines)
     for machine in machines:
         state, vcenter = spec.groups.get(machine.group, GroupState()), vcenters.get(machine.source)
-        if machine.path != "virt-v2v" or not reached(state.stage, "migrating"):
+        if machine.path != "virt-v2v" or not begun(state.stage):
             yield structs.replace(machine, conversion=None)
             continue
         was = machine.conversion
@@ -179,7 +178,7 @@ def check_recorded(project: Project, groups: tuple[Group, ...]) -> Noting[None]:
     known = project.assignments.vms if project.assignments else {}
     names = {item.group for item in known.values()}
     for group in groups:
-        if reached(group.stage, "migrating") and group.name not in names:
+        if begun(group.stage) and group.name not in names:
             yield ASSIGNMENTS_MISFIT.finding(
                 f"group {group.name} is at {group.stage}, and assignments.yaml does not know it",
                 f"if it was ever prepared, {_RESTORE}; if not, compile it as planned or prepared first",
@@ -195,7 +194,7 @@ def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignment
             group=group.name,
             stage=group.stage,
             facts=facts_digest(machine) if group.frozen else None,
-            attempt=group.attempt if reached(group.stage, "migrating") else None,
+            attempt=group.attempt if begun(group.stage) else None,
             of=len(group.machines) if group.frozen else None,
             machine=machine if group.frozen else None,
         )
@@ -213,7 +212,7 @@ def report_drift(was: Machine, now: Machine | None, candidate: Candidate, stage:
         back = "; to take the change, move the group back to planned (accept VMF851 for it), and prepare it again"
         yield FROZEN_DIFFERS.finding(
             f"VM {was.name} is frozen in group {was.group} and differs: {', '.join(differing[:_SHOWN])}{more}",
-            "the output keeps what was frozen" + ("" if reached(stage, "migrating") else back),
+            "the output keeps what was frozen" + ("" if begun(stage) else back),
             where=candidate.where.at("name"),
             vms=(was.name,),
         )

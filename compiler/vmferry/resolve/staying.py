@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from vmferry.estate import identity
-from vmferry.estate.stages import reached
+from vmferry.estate.stages import begun, started
 from vmferry.model.blueprint import Left, Machine
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
@@ -39,18 +39,14 @@ def report_staying(
         recorded, stage = _stages(project, key, machine)
         now = today.get(key)
         if now is not None:
-            if (
-                not reached(recorded, "migrating")
-                and reached(stage, "migrating")
-                and (change := _elsewhere(machine, now))
-            ):
+            if not begun(recorded) and begun(stage) and (change := _elsewhere(machine, now)):
                 yield from _report_elsewhere(machine, stage, *change, now)
             continue
         mark = likes.of(identity.of_machine(machine, key))
         found = staying[mark.key] if mark is not None else None
         where = (found.disposed_at or found.where) if found else project.where.at("groups", machine.group)
         what = _LEFT.get(others[found.key], "does not move") if found else "is in the spec no more"
-        if not reached(stage, "migrating") or reached(recorded, "cutover"):
+        if not begun(stage) or started(recorded):
             yield from _warn(machine, what, stage, where)
         else:
             yield from _refuse(machine, what, recorded, stage, where)
@@ -87,7 +83,7 @@ def _report_elsewhere(
 
 
 def _warn(machine: Machine, what: str, stage: Stage, where: Where) -> Noting[None]:
-    if not reached(stage, "migrating"):
+    if not begun(stage):
         fix = f"its objects stay, and {machine.group} cannot go on to migrating like this: restore its entry, or {_OUT}"
     else:
         fix = "it stays in the output: what has moved is not dropped by leaving it out; restore its entry"
@@ -100,7 +96,7 @@ def _warn(machine: Machine, what: str, stage: Stage, where: Where) -> Noting[Non
 
 
 def _refuse(machine: Machine, what: str, recorded: Stage, stage: Stage, where: Where) -> Noting[None]:
-    if not reached(recorded, "migrating"):
+    if not begun(recorded):
         fix = f"keep the group at {recorded} until the VM is out of it: {_OUT}; or restore its entry, and it moves"
     else:
         fix = "it is being copied since the group is at migrating, so it is too late to leave it out: restore its entry"

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from vmferry.estate.stages import frozen
 from vmferry.model.blueprint import Group, Machine, Places
 from vmferry.model.spec import GroupState, MigrationSpec
 from vmferry.resolve.names import fit
-from vmferry.resolve.stages import frozen
 
 
 def is_converted(machine: Machine) -> bool:

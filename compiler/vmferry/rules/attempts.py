@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vmferry.estate.stages import reached
+from vmferry.estate.stages import begun, started
 from vmferry.model.blueprint import Group
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import rule
@@ -24,7 +24,7 @@ def after_cutover(review: Review) -> Iterator[Problem]:
     """
     for group in review.blueprint.groups:
         was = _attempt(review, group)
-        if was is None or was == group.attempt or group.path == "rebuild" or not reached(group.stage, "cutover"):
+        if was is None or was == group.attempt or group.path == "rebuild" or not started(group.stage):
             continue
         retry = group.path == "forklift" and group.attempt > was
         yield Problem(
@@ -41,9 +41,9 @@ def _attempt(review: Review, group: Group) -> int | None:
     known = review.project.assignments.vms if review.project.assignments else {}
     for machine in group.machines:
         item = known.get(machine.key)
-        if item is not None and item.group == group.name and reached(item.stage, "migrating"):
-            begun = item.machine.conversion.attempt if item.machine and item.machine.conversion else None
-            if (attempt := item.attempt or begun) is not None:
+        if item is not None and item.group == group.name and begun(item.stage):
+            converted = item.machine.conversion.attempt if item.machine and item.machine.conversion else None
+            if (attempt := item.attempt or converted) is not None:
                 return attempt
     return None
 

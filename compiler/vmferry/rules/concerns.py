@@ -6,16 +6,15 @@ from functools import lru_cache
 from inspect import cleandoc
 from typing import NamedTuple
 
+from vmferry.estate.stages import serves
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Severity
 from vmferry.model.inventory import InventoryCluster
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.model.spec import Stage, VirtualMachine
+from vmferry.model.spec import VirtualMachine
 from vmferry.rules.registry import rule
 
 POLICIES = "kubev2v/forklift validation/policies/io/konveyor/forklift/vmware"
-
-_SOURCE_RUNS: tuple[Stage, ...] = ("planned", "prepared", "migrating")
 
 
 class Seen(NamedTuple):
@@ -122,7 +121,7 @@ def _all(review: Review) -> dict[str, list[tuple[Subject, Seen, Detected]]]:
     losses = tuple(concern for concern in concerns if concern.loss)
     for subject, group, machine in review.moving:
         facts = seen(review, subject)
-        for concern in concerns if group.stage in _SOURCE_RUNS else losses:
+        for concern in concerns if serves(group.stage) else losses:
             if concern.matters(subject, group, machine):
                 for found in concern.detect(facts):
                     result[concern.code].append((subject, facts, found))
@@ -132,7 +131,7 @@ def _all(review: Review) -> dict[str, list[tuple[Subject, Seen, Detected]]]:
 def _of_vms(review: Review, concern: Concern) -> Iterator[Problem]:
     for subject, _, found in _all(review)[concern.code]:
         problem = subject.problem(found.what, found.fix, *found.path)
-        if subject.group is not None and subject.group.stage not in _SOURCE_RUNS:
+        if subject.group is not None and not serves(subject.group.stage):
             problem = problem._replace(severity="info", help="for information only: the VM was copied this way")
         yield problem
 

@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.stages import begun, started
 from vmferry.kube import versions
 from vmferry.kube.provisioners import takes_files
 from vmferry.kube.quantity import parse_size
 from vmferry.model.blueprint import Group, Machine, MachineDisk
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.model.spec import Stage
 from vmferry.rules.registry import rule
 
 _POWER_STATE = "kubevirt/containerized-data-importer pkg/importer/vddk-datasource_amd64.go"
@@ -21,7 +21,9 @@ def will_run(review: Review) -> Iterator[Problem]:
     The copy is crash-consistent, of some moment in between, and what the source writes until the cutover is lost.
     Conversion Jobs and bastion.sh ask vSphere and refuse a running VM; here nothing asks.
     """
-    for subject, disks in _running(review, "planned", "prepared"):
+    for subject, group, disks in _running(review):
+        if begun(group.stage):
+            continue
         yield subject.problem(
             f"it is powered on, and CDI copies {disks} once, without checking that",
             "shut it down after its group is prepared and before it moves to migrating, and import again; if it cannot "
@@ -36,7 +38,9 @@ def runs(review: Review) -> Iterator[Problem]:
 
     What it writes from now on is missing in the target, and its file systems may be damaged there.
     """
-    for subject, disks in _running(review, "migrating"):
+    for subject, group, disks in _running(review):
+        if started(group.stage) or not begun(group.stage):
+            continue
         yield subject.problem(
             f"it is powered on, and {disks} would be copied now; what it writes from then on is lost",
             "shut it down and import again, or state powerState: poweredOff once it is off",
@@ -56,7 +60,7 @@ def turns(review: Review) -> Iterator[Problem]:
     for group in review.blueprint.groups:
         names = tuple(machine.name for machine in _converted(group))
         limit = limits.get(group.source, len(names))
-        if group.stage in ("planned", "prepared", "migrating") and len(names) > limit:
+        if not started(group.stage) and len(names) > limit:
             yield Problem(
                 f"group {group.name}: {len(names)} VMs are converted, and at most {limit} at once from {group.source}",
                 "plan the window for that; or raise the source's parallelConversions if its hosts can take it, or set "
@@ -135,7 +139,7 @@ def cdi_scratch(review: Review) -> Iterator[Problem]:
     blocks = {each.name for each in review.spec.storage.classes if not takes_files(each)}
     users: defaultdict[str, list[str]] = defaultdict(list)
     for subject, group, machine in review.moving if blocks else ():
-        if machine.path != "virt-v2v" or group.stage not in ("planned", "prepared", "migrating"):
+        if machine.path != "virt-v2v" or started(group.stage):
             continue
         for name in sorted({disk.storage_class for disk in machine.disks if _unpacked(disk)} & blocks):
             users[name].append(subject.name)
@@ -157,7 +161,7 @@ def unchecked(review: Review) -> Iterator[Problem]:
         return
     for subject, group, machine in review.moving:
         stated = [disk.name for disk in machine.disks if disk.source.http is not None and disk.source.http.checksum]
-        if stated and group.stage in ("planned", "prepared", "migrating"):
+        if stated and not started(group.stage):
             yield subject.problem(
                 f"CDI {cluster.versions.cdi} does not check the digest of {', '.join(stated)}",
                 f"{versions.HTTP_CHECKSUM.releases} does so: update CDI, or check the image where it is published",
@@ -210,11 +214,11 @@ def _converted(group: Group) -> list[Machine]:
     return [each for each in group.machines if group.method == "job" and each.clone_of is None and each.disks]
 
 
-def _running(review: Review, *stages: Stage) -> Iterator[tuple[Subject, str]]:
-    """Yield the VMs of groups at these stages that run and are copied by vddk, with the names of those disks."""
+def _running(review: Review) -> Iterator[tuple[Subject, Group, str]]:
+    """Yield the VMs that run in vSphere and are copied by vddk, with their groups and the names of those disks."""
     for subject, group, machine in review.moving:
-        if group.stage in stages and subject.vm.power_state == "poweredOn" and (disks := _by_vddk(machine)):
-            yield subject, disks
+        if subject.vm.power_state == "poweredOn" and (disks := _by_vddk(machine)):
+            yield subject, group, disks
 
 
 def _by_vddk(machine: Machine) -> str:
@@ -238,7 +242,7 @@ def with_snapshots(review: Review) -> Iterator[Problem]:
     gone.
     """
     for subject, group, machine in review.moving:
-        if not subject.vm.snapshots or group.stage not in ("planned", "prepared", "migrating"):
+        if not subject.vm.snapshots or started(group.stage):
             continue
         if disks := _by_vddk(machine):
             count = "1 snapshot" if subject.vm.snapshots == 1 else f"{subject.vm.snapshots} snapshots"

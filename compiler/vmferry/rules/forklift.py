@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from vmferry.estate.forklift_disks import boot_fault, order_fault
+from vmferry.estate.stages import begun
 from vmferry.kube import versions
 from vmferry.model.blueprint import Group, Machine, SourceRef
 from vmferry.model.facts import Nic
@@ -20,7 +21,7 @@ _VALIDATION = "kubev2v/forklift pkg/controller/plan/validation.go"
 def _planned(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     """Yield the VMs that Forklift is to move; once it has begun, no finding would change what it does."""
     for subject, group, machine in review.moving:
-        if group.path == "forklift" and not group.begun:
+        if group.path == "forklift" and not begun(group.stage):
             yield subject, group, machine
 
 
@@ -49,7 +50,7 @@ def shared_uuid(review: Review) -> Iterator[Problem]:
     alike = by_uuid(review)
     for subject, group, machine in review.moving:
         others = [other for other in alike[_uuid(subject)] if other is not subject]
-        if subject.vm.uuid is None or not others or group.begun:
+        if subject.vm.uuid is None or not others or begun(group.stage):
             continue
         if finder := uuid_finder(review, group, machine):
             who, fix = finder
@@ -77,7 +78,7 @@ def instance_uuid(review: Review) -> Iterator[Problem]:
     for subject, group, machine in review.moving:
         others = [other for other in alike[_uuid(subject)] if other is not subject]
         raw = any(disk.source.vddk is not None for disk in machine.disks)
-        if subject.vm.uuid is None or not others or not raw or group.begun:
+        if subject.vm.uuid is None or not others or not raw or begun(group.stage):
             continue
         if uuid_finder(review, group, machine) is None:
             yield subject.problem(

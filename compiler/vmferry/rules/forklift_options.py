@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from vmferry.estate.stages import begun
 from vmferry.kube import versions
 from vmferry.kube.versions import Feature
 from vmferry.model.blueprint import ArrayCopy, Group, Machine, PlanOptions
@@ -132,7 +133,7 @@ def lost_elsewhere(review: Review) -> Iterator[Problem]:
     """Yield what other paths have no use for: of the guest in any case, of the way where the VM itself asks for it."""
     for subject, group, machine in review.moving:
         decided = subject.decisions.forklift
-        if group.path == "forklift" or group.begun or decided is None:
+        if group.path == "forklift" or begun(group.stage) or decided is None:
             continue
         own = subject.vm.forklift
         lost = [name for name, value in _of_guest(decided).items() if value is not None]
@@ -173,7 +174,7 @@ def _of_pods(decided: ForkliftDecisions) -> dict[str, object]:
 def lost_unconverted(review: Review) -> Iterator[Problem]:
     """Yield what only a conversion does, of guests that nobody converts; and devices of those that are converted."""
     for subject, group, machine in review.moving:
-        if group.begun or group.path == "rebuild":
+        if begun(group.stage) or group.path == "rebuild":
             continue
         if machine.raw and (lost := sorted(_needs_conversion(machine))):
             yield subject.decided(
@@ -208,7 +209,7 @@ def two_images(review: Review) -> Iterator[Problem]:
     """Yield VMs with an image of their own and the switch for another: the image wins (pkg/controller/conversion)."""
     for subject, group, machine in review.moving:
         options = machine.forklift or PlanOptions()
-        if options.virt_v2v_image is not None and options.xfs_compatibility and not group.begun:
+        if options.virt_v2v_image is not None and options.xfs_compatibility and not begun(group.stage):
             yield subject.decided(
                 "forklift",
                 f"virtV2vImage {options.virt_v2v_image} overrides xfsCompatibility, which has no effect",

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.stages import begun
 from vmferry.kube.provisioners import takes_files
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Group, Machine
@@ -14,7 +15,7 @@ from vmferry.rules.registry import rule
 def _not_begun(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     """Yield the VMs with decisions on their Plan, which Forklift has not begun yet."""
     for subject, group, machine in review.moving:
-        if machine.forklift is not None and not group.begun:
+        if machine.forklift is not None and not begun(group.stage):
             yield subject, group, machine
 
 
@@ -144,7 +145,7 @@ def reservations(review: Review) -> Iterator[Problem]:
     It ignores the setting on others. Fencing between the guests of a failover cluster would not work.
     """
     for subject, group, machine in review.moving:
-        if group.path != "forklift" or group.begun:
+        if group.path != "forklift" or begun(group.stage):
             continue
         mapped = any(disk.rdm is not None for disk in subject.vm.disks or ())
         if machine.scsi_reservation and not (machine.rdm_as_lun and mapped):

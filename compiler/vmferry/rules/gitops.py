@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
+from vmferry.estate.stages import started
 from vmferry.kube.limits import MAX_RESOURCES, ROOT_TOO_LARGE
 from vmferry.kube.quantity import parse_duration
 from vmferry.model.blueprint import Blueprint, Credential, Group, Machine
@@ -229,7 +230,7 @@ def large_plan(review: Review) -> Iterator[Problem]:
     most 500 disks per Plan.
     """
     for group in review.blueprint.groups:
-        if group.path != "forklift" or group.stage not in ("planned", "prepared", "migrating"):
+        if group.path != "forklift" or started(group.stage):
             continue
         disks = sum(len(machine.disks) for machine in group.machines)
         copies = _precopies(review, group)

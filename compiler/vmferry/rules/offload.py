@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.stages import begun
 from vmferry.kube import versions
 from vmferry.model.blueprint import Group, Machine, MachineDisk
 from vmferry.model.facts import Disk
@@ -15,7 +16,7 @@ _README = "kubev2v/forklift cmd/vsphere-copy-offload-populator/README.md"
 def _offloaded(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     """Yield the VMs with disks that the array copies, whose copy has not begun."""
     for subject, group, machine in review.moving:
-        if group.path == "forklift" and not group.begun and any(disk.offload for disk in machine.disks):
+        if group.path == "forklift" and not begun(group.stage) and any(disk.offload for disk in machine.disks):
             yield subject, group, machine
 
 

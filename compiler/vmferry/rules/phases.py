@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from vmferry.estate.cutover import cutover_of
-from vmferry.estate.stages import reached
+from vmferry.estate.stages import begun, frozen, rank, started
 from vmferry.kube.quantity import format_size, parse_duration
 from vmferry.model.blueprint import Group, Machine, PhasePlan
 from vmferry.model.review import Problem, Review, Subject
@@ -273,10 +273,10 @@ def ahead(review: Review) -> Iterator[Problem]:
     earlier = _ancestors(review)
     by_phase = _by_phase(review)
     for group in review.blueprint.groups:
-        if not reached(group.stage, "migrating") or group.phase_kind == "decommission":
+        if not begun(group.stage) or group.phase_kind == "decommission":
             continue
         behind = [
-            each for name in earlier[group.phase] for each in by_phase[name] if not reached(each.stage, group.stage)
+            each for name in earlier[group.phase] for each in by_phase[name] if rank(each.stage) < rank(group.stage)
         ]
         if behind:
             yield Problem(
@@ -393,9 +393,9 @@ def decommission_early(review: Review) -> Iterator[Problem]:
     """What is decommissioned still serves the VMs in vSphere, and is part of the way back for the others."""
     by_phase = _by_phase(review)
     for phase, first in _decommissions(review):
-        started = [group for group in by_phase[phase.name] if group.stage != "planned"]
-        open_ = [group for name in first for group in by_phase[name] if not reached(group.stage, "cutover")]
-        for group in started if open_ else ():
+        early = [group for group in by_phase[phase.name] if frozen(group.stage)]
+        open_ = [group for name in first for group in by_phase[name] if not started(group.stage)]
+        for group in early if open_ else ():
             yield Problem(
                 f"group {group.name} of decommission phase {phase.name} is at {group.stage}, "
                 f"and {_groups(open_)} {'is' if len(open_) == 1 else 'are'} not at cutover",
@@ -505,7 +505,7 @@ def _times(review: Review, subject: Subject) -> tuple[float, float] | None:
 
 def _done(group: Group) -> bool:
     """Return whether a group has cut over."""
-    return reached(group.stage, "cutover")
+    return started(group.stage)
 
 
 def _waiting(review: Review) -> list[PhasePlan]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from vmferry.estate.stages import begun
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.rules.registry import also, rule
@@ -11,7 +12,7 @@ from vmferry.rules.transfer import vddk_image
 def _raw(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     """Yield the VMs whose disks Forklift copies as they are, and whose copy has not begun."""
     for subject, group, machine in review.moving:
-        if group.path == "forklift" and machine.raw and not group.begun:
+        if group.path == "forklift" and machine.raw and not begun(group.stage):
             yield subject, group, machine
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from vmferry.estate.network_map import INVALID_NETWORK
+from vmferry.estate.stages import begun
 from vmferry.estate.statements import UNKNOWN_FACT
 from vmferry.model.blueprint import Blueprint, Group, Machine, NetworkPair, StoragePair
 from vmferry.model.review import Problem, Review
@@ -65,7 +66,7 @@ class _Row(NamedTuple):
 
 def _not_begun(review: Review) -> Iterator[Group]:
     """Yield the groups that Forklift moves and whose copy has not begun."""
-    return (group for group in review.blueprint.groups if group.path == "forklift" and not group.begun)
+    return (group for group in review.blueprint.groups if group.path == "forklift" and not begun(group.stage))
 
 
 def _not_found(

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.stages import started
 from vmferry.kube.versions import TRANSFER_NAMESPACE, possible
 from vmferry.model.blueprint import Group
 from vmferry.model.review import Problem, Review
@@ -102,6 +103,6 @@ def _copied_over(review: Review) -> dict[str, list[Group]]:
     """Return by transfer network the groups that Forklift will copy over it."""
     found: defaultdict[str, list[Group]] = defaultdict(list)
     for group in review.blueprint.groups:
-        if group.path == "forklift" and group.transfer_network and group.stage in ("planned", "prepared", "migrating"):
+        if group.path == "forklift" and group.transfer_network and not started(group.stage):
             found[group.transfer_network].append(group)
     return dict(sorted(found.items()))

@@ -5,7 +5,7 @@ from itertools import zip_longest
 
 from vmferry.estate import identity
 from vmferry.estate.smbios import only_corrected
-from vmferry.estate.stages import STAGES, rank, reached
+from vmferry.estate.stages import begun, frozen, started, way
 from vmferry.kube.quantity import format_size
 from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Group, Machine, NamespacePlan
@@ -30,8 +30,7 @@ def skipped(review: Review) -> Iterator[Problem]:
     that goes to `cutover` in the commit that starts the copy has its downtime before anyone looked.
     """
     for before, after in _stages(review):
-        missed = STAGES[rank(before) + 1 : rank(after.stage)]
-        if missed:
+        if missed := way(before, after.stage):
             yield _problem(
                 review,
                 after,
@@ -49,7 +48,7 @@ def moved_back(review: Review) -> Iterator[Problem]:
     the target (`runStrategy: Halted`), and then the sources are started in vSphere.
     """
     for before, after in _stages(review):
-        if rank(after.stage) < rank(before):
+        if way(before, after.stage) is None:
             yield _problem(
                 review,
                 after,
@@ -177,7 +176,7 @@ _PLAN = ("namespace", "networks", "storage", "transfer_network", "preserve_stati
 def edited(review: Review) -> Iterator[Problem]:
     """A Plan that succeeded is never reconciled again: a VM or a setting added to it silently does nothing."""
     for before, after in _groups(review):
-        if after.path != "forklift" or not reached(before.stage, "cutover"):
+        if after.path != "forklift" or not started(before.stage):
             continue
         changed = [field for field in _PLAN if getattr(before, field) != getattr(after, field)]
         if _keys(before.machines) != _keys(after.machines):
@@ -215,7 +214,7 @@ def assignments(review: Review) -> Iterator[Problem]:
 
 def _corrected(was: Assignment, now: Assignment) -> bool:
     """Return whether a record changed only in what an earlier vmferry derived otherwise, of a VM that did not start."""
-    if was.machine is None or now.machine is None or was.stage not in ("prepared", "migrating"):
+    if was.machine is None or now.machine is None or not frozen(was.stage) or started(was.stage):
         return False
     return only_corrected(was.machine, now.machine)
 
@@ -276,7 +275,7 @@ def moved_away(review: Review) -> Iterator[Problem]:
 
 def _has_moved(group: Group) -> bool:
     """Return whether something of the group is in the target: copied, being copied, or running."""
-    return reached(group.stage, "migrating")
+    return begun(group.stage)
 
 
 def _stages(review: Review) -> Iterator[tuple[Stage, Group]]:

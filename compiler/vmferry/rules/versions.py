@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from vmferry.estate.stages import begun
 from vmferry.kube import versions
 from vmferry.kube.versions import Component, Support
 from vmferry.model.blueprint import Group
@@ -57,7 +58,7 @@ def nvme(review: Review) -> Iterator[Problem]:
         return
     for subject, group, _ in review.moving:
         disks = [index for index, disk in enumerate(subject.vm.disks or ()) if disk.controller == "nvme"]
-        if disks and group.path == "forklift" and not group.begun:
+        if disks and group.path == "forklift" and not begun(group.stage):
             yield subject.problem(
                 f"one of its disks is on an NVMe controller, and Forklift {here.forklift} skips such disks",
                 f"{versions.NVME_DISKS.since} supports them: update Forklift and "
@@ -75,7 +76,7 @@ def power_state(review: Review) -> Iterator[Problem]:
     if versions.certain(here, versions.TARGET_POWER_STATE):
         return
     for subject, group, machine in review.moving:
-        if group.path != "forklift" or group.begun:
+        if group.path != "forklift" or begun(group.stage):
             continue
         starts, wanted = subject.vm.power_state == "poweredOn", machine.run_strategy in _STARTED
         if subject.vm.power_state is not None and starts != wanted:

@@ -1,75 +1,15 @@
-"""What each stage of a move group puts into the cluster: the state machine as a table."""
+"""Times of a cutover and windows of a phase: each is a time, and a cutover lies inside a window."""
 
 from datetime import UTC, datetime, timedelta
 
-from vmferry.estate.stages import STAGES
 from vmferry.estate.statements import NOT_APPLICABLE, SCHEMA_MISFIT
 from vmferry.kube.quantity import parse_duration
-from vmferry.model.blueprint import Machine, Step
 from vmferry.model.finding import Where
-from vmferry.model.spec import GroupState, Method, Phase, Stage
+from vmferry.model.spec import GroupState, Method, Phase
 from vmferry.resolve.declared import CUTOVER_OUTSIDE_WINDOW
 from vmferry.resolve.notes import Noting
 
-# method -> layer -> the stage from which on it is in the cluster. What fills volumes is in one layer with them: a stage
-# that leaves out one leaves out both. Golden images stay when the volumes they were made of are no longer synced.
-_LAYERS: dict[Method, dict[str, Stage]] = {
-    "warm": {"plan": "prepared", "migration": "migrating"},
-    "cold": {"plan": "prepared", "migration": "migrating"},
-    "job": {"access": "prepared", "conversion": "migrating", "machines": "cutover"},
-    "image": {"volumes": "migrating", "images": "migrating", "machines": "cutover"},
-    "rebuild": {"config": "prepared", "workload": "migrating"},
-}
-
-# Layers that Flux applies as one root, in order: a later step waits for the earlier one. Flux dry-runs
-# all of a root before it applies any of it, and Forklift's webhook refuses a Migration without its Plan.
-_STEPS: dict[Method, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    "warm": (("plan", ("plan",)), ("migration", ("migration",))),
-    "cold": (("plan", ("plan",)), ("migration", ("migration",))),
-    "job": (("convert", ("access", "conversion")), ("machines", ("machines",))),
-    "image": (("import", ("volumes", "images")), ("machines", ("machines",))),
-    "rebuild": (("workload", ("config", "workload")),),
-}
-
 _LONGEST = 10 * 365 * 86400  # seconds; a window of more is not meant
-
-ALL = "all"
-"""The one step of a group under Argo CD, where sync waves order what is in it."""
-
-
-def layers(method: Method, machines: tuple[Machine, ...]) -> tuple[str, ...]:
-    """Return the layers of a group that hold anything."""
-    holds = {
-        "volumes": any(machine.clone_of is None for machine in machines),
-        "images": any(machine.golden for machine in machines),
-        "machines": any(not machine.golden for machine in machines),
-        "config": any(machine.state or (machine.application and machine.application.config) for machine in machines),
-    }
-    return tuple(layer for layer in _LAYERS[method] if holds.get(layer, True))
-
-
-def steps(method: Method, stage: Stage, present: tuple[str, ...], engine: str) -> tuple[Step, ...]:
-    """Return the roots that a group has at a stage."""
-    reached = STAGES[: STAGES.index(stage) + 1]
-    selected = [layer for layer in present if _LAYERS[method][layer] in reached]
-    if engine == "argocd":
-        return (Step(name=ALL, layers=tuple(selected)),) if selected else ()
-    result: list[Step] = []
-    for name, wanted in _STEPS[method]:
-        chosen = tuple(layer for layer in wanted if layer in selected)
-        if chosen:
-            result.append(Step(name=name, layers=chosen, after=tuple(step.name for step in result[-1:])))
-    return tuple(result)
-
-
-def running(stage: Stage) -> bool:
-    """Return whether the target runs at a stage."""
-    return stage == "cutover"
-
-
-def frozen(stage: Stage) -> bool:
-    """Return whether the VMs of a group at this stage stay as they are."""
-    return stage != "planned"
 
 
 def check_state(name: str, state: GroupState, method: Method, phase: Phase, where: Where) -> Noting[None]:

@@ -7,7 +7,7 @@ import pytest
 from tests.cli.test_check import SPEC
 from tests.invocation import vmferry
 from tests.load.test_history import commit, git, write
-from tests.output.former import formerly
+from tests.output.former import formerly, with_one_name
 from tests.test_placed_merges import compiled, merge, tree
 
 WAYS = {"forklift": "path: forklift, method: cold", "image": "path: virt-v2v, method: image", "job": "path: virt-v2v"}
@@ -31,11 +31,12 @@ def add(repository: Path, *names: str) -> None:
     assert result.code == 0, result.text
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture(params=[*((way, formerly) for way in WAYS), ("forklift", with_one_name), ("job", with_one_name)])
 def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A repository of the former layout; its branch aside adds a VM in that, and main takes the layout of now."""
+    """A repository of a former layout; its branch aside adds a VM in that, and main takes the layout of now."""
     root = tmp_path / "repository"
-    text = SPEC.replace("path: forklift, method: cold", WAYS[request.param])
+    way, formerly = request.param
+    text = SPEC.replace("path: forklift, method: cold", WAYS[way])
     trusted = f"conversionCredentials: {{secretRef: {{name: read}}}}\n      thumbprint: {':'.join(['5A'] * 20)}\n      "
     write(root / "spec.yaml", f"{text.replace('vddkImage', f'{trusted}vddkImage')}include: [vms/*.yaml]\n")
     add(root, "web-01", "web-05")

@@ -54,7 +54,7 @@ def is_that_of_all_four(repository: Path) -> None:
     result = compiled(repository)
     assert result.code == 0, result.text
     for path in ("web-01", "web-02", "web-03", "web-05"):
-        assert any(path in plan.read_text() for plan in repository.glob("gitops/bases/**/plan/_group.yaml"))
+        assert any(path in plan.read_text() for plan in repository.glob("gitops/bases/**/plan/plan-*.yaml"))
     anew = repository.with_name("anew")
     assert vmferry("compile", repository, "--out", anew).code == 0
     assert tree(repository / "gitops") == tree(anew / "gitops")
@@ -93,7 +93,7 @@ def test_an_edit_by_hand_is_still_one(repository: Path) -> None:
     merge(repository, "merge", "--quiet", "aside")
     take_ours(repository)
     commit(repository, "merged")
-    [plan] = repository.glob("gitops/bases/**/plan/_group.yaml")
+    [plan] = repository.glob("gitops/bases/**/plan/plan-*.yaml")
     plan.write_text(plan.read_text() + "# by hand\n")
     result = compiled(repository)
     assert (result.code, "VMF601" in result.out) == (1, True)
@@ -103,7 +103,7 @@ def test_an_edit_by_hand_is_still_one(repository: Path) -> None:
 
 def test_an_edit_by_hand_that_a_branch_committed_is_still_one(repository: Path) -> None:
     git(repository, "switch", "--quiet", "aside")
-    [plan] = repository.glob("gitops/bases/**/plan/_group.yaml")
+    [plan] = repository.glob("gitops/bases/**/plan/plan-*.yaml")
     plan.write_text(plan.read_text() + "# by hand\n")
     commit(repository)
     git(repository, "switch", "--quiet", "main")

@@ -327,8 +327,8 @@ def test_plan_and_migration_are_in_layers_of_their_own() -> None:
     items = [item for item in emitted() if isinstance(item, Resource)]
     where = {item.object["kind"]: (item.directory, item.file) for item in items}
     assert where["Plan"] == where["NetworkMap"] == where["StorageMap"]
-    assert where["Plan"] == ("bases/stateless/stateless-01/plan", "_group.yaml")
-    assert where["Migration"] == ("bases/stateless/stateless-01/migration", "_group.yaml")
+    assert where["Plan"] == ("bases/stateless/stateless-01/plan", "plan-stateless-01.group.yaml")
+    assert where["Migration"] == ("bases/stateless/stateless-01/migration", "migration-stateless-01.group.yaml")
     assert {item.lock for item in items if item.directory.startswith("bases/")} == {"stateless/stateless-01"}
 
 

@@ -106,7 +106,7 @@ def sheet(place: Place, spec: Path, out: Path) -> Path:
     assigned = yaml_rs.loads((spec / "assignments.yaml").read_text(), parse_datetime=False)["vms"]
     with (directory / "groups.csv").open("w", newline="") as file:
         csv.writer(file).writerows((key.partition("/")[2], each["group"]) for key, each in assigned.items())
-    found = (each for path in sorted(out.glob("gitops/bases/*/*/access/_group.yaml")) for each in _documents(path))
+    found = (each for path in sorted(out.glob("gitops/bases/*/*/access/access-*.yaml")) for each in _documents(path))
     script = next(each for each in found if each["kind"] == "ConfigMap")
     (directory / "convert.sh").write_text(script["data"]["convert.sh"])
     return directory

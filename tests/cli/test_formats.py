@@ -288,7 +288,7 @@ def tree(tmp_path: Path) -> Path:
     reason="neither kustomize nor kubectl is installed",
 )
 def test_verify_gives_every_format(tree: Path, validate: Callable[[Any], None]) -> None:
-    for path in tree.glob("bases/*/*/plan/_group.yaml"):
+    for path in tree.glob("bases/*/*/plan/plan-*.yaml"):
         path.unlink()
     results = {style: vmferry("verify", tree, "--format", style) for style in FORMATS}
     assert {result.code for result in results.values()} == {1}

@@ -106,7 +106,7 @@ def test_compile_writes_it_quoted_and_inside_the_tree(name: str, project: Path) 
         assert harmless(text.replace("\t", " ")), path
         if path.suffix == ".yaml":
             list(yaml.safe_load_all(text))
-    [layer] = (project / "out").rglob("plan/_group.yaml")
+    [layer] = (project / "out").rglob("plan/plan-*.yaml")
     [plan] = [each for each in yaml.safe_load_all(layer.read_text()) if each["kind"] == "Plan"]
     assert plan["spec"]["vms"][0]["name"] == name
     assert vmferry("compile", project, "--out", project / "out", "--check").code == 0

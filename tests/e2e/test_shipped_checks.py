@@ -124,7 +124,7 @@ def not_compiled(repository: Path) -> None:
 
 
 def edited(repository: Path) -> None:
-    [plan] = repository.rglob("plan/_group.yaml")
+    [plan] = repository.rglob("plan/plan-*.yaml")
     plan.write_text(plan.read_text() + "# by hand\n")
     commit(repository)
 

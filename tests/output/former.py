@@ -1,4 +1,4 @@
-"""Turns a compiled tree into what an earlier vmferry wrote of the same spec: a file for each object, a lock a phase."""
+"""Turns a compiled tree into what an earlier vmferry wrote of the same spec."""
 
 import hashlib
 import posixpath
@@ -16,7 +16,7 @@ _LIST = "kustomization.yaml"
 
 
 def formerly(top: Path) -> None:
-    """Lay the tree at ``top`` out as it was before: its objects are the same, and the locks agree with its files."""
+    """Give each object of the tree at ``top`` a file of its own, and each phase a lock that agrees with the files."""
     lines: defaultdict[str, list[str]] = defaultdict(list)  # of each lock
     for name, entry in list(_entries(top)):
         lock = name.partition("/")[0]  # what a group or a namespace owns was its phase's, or the infrastructure's
@@ -47,6 +47,20 @@ def formerly(top: Path) -> None:
     for folder in sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True):
         if not any(folder.iterdir()):
             folder.rmdir()
+
+
+def with_one_name(top: Path) -> None:
+    """Call what the VMs of a group share _group.yaml in every layer of the tree at ``top``, as locks and lists do."""
+    renamed = {path: path.with_name("_group.yaml") for path in sorted(top.glob("bases/*/*/*/*.group.yaml"))}
+    for path, former in renamed.items():
+        path.rename(former)
+        listing = path.with_name(_LIST)
+        before = hashlib.sha256(listing.read_bytes()).hexdigest()
+        listing.write_text(re.sub(f'(?m)^- "?{re.escape(path.name)}"?$', "- _group.yaml", listing.read_text()))
+        after = hashlib.sha256(listing.read_bytes()).hexdigest()
+        lock = top / f"locks/{'/'.join(path.relative_to(top).parts[1:3])}.lock"
+        text = lock.read_text().replace(before, after)
+        lock.write_text(text.replace(*(each.relative_to(top).as_posix() for each in (path, former))))
 
 
 def _entries(top: Path) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """A tree in which each object was a file, and each phase had a lock, becomes one of a file for each VM by compiling."""
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.invocation import vmferry
-from tests.output.former import formerly
+from tests.output.former import formerly, with_one_name
 
 from vmferry.layout.compiled import open_tree
 from vmferry.verify.kustomize import build_all
@@ -55,6 +56,29 @@ def test_one_compile_makes_it_the_layout_of_now_and_nothing_is_left(example: str
     assert result.code == 0, result.text
     assert tree(copy / "gitops") == tree(EXAMPLES / example / "gitops")
     assert compiled(copy, "--check").code == 0
+
+
+@every_example
+def test_one_compile_names_what_a_group_shares_after_the_group(example: str, tmp_path: Path) -> None:
+    copy = tmp_path / example
+    shutil.copytree(EXAMPLES / example, copy)
+    with_one_name(copy / "gitops")
+    assert list(copy.rglob("_group.yaml"))
+    for lock in (copy / "gitops/locks").rglob("*.lock"):
+        assert owned(lock) == {path: digest(copy / "gitops" / path) for path in owned(lock)}
+    result = compiled(copy)
+    assert result.code == 0, result.text
+    assert tree(copy / "gitops") == tree(EXAMPLES / example / "gitops")
+
+
+def owned(lock: Path) -> dict[str, str]:
+    """Return the files that a lock owns, with their digests."""
+    lines = (line.split("  ", 1) for line in lock.read_text().splitlines() if not line.startswith("#"))
+    return {path: digest for digest, path in lines}
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @builds

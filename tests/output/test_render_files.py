@@ -3,14 +3,17 @@
 import hashlib
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
-from tests.cli.test_check import SPEC
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.cli.test_check import SPEC, vm
 from tests.invocation import vmferry
 
-from vmferry.layout.names import KUSTOMIZATION_FILES, SHARED, file_of
+from vmferry.layout.names import KUSTOMIZATION_FILES, file_of, shared_file
+from vmferry.model.base import Name
 from vmferry.model.manifest import KubeObject, Resource
 from vmferry.output.render import render
 from vmferry.verify.kustomize import build_all
@@ -47,10 +50,10 @@ def test_objects_of_one_file_are_its_documents_in_order_below_one_comment() -> N
 
 def test_each_file_is_listed_once_however_many_objects_it_has() -> None:
     items = [placed(thing(kind, "web"), file="web.yaml") for kind in ("VirtualMachine", "Service")]
-    _, listed = rendered(*items, placed(thing("ConfigMap", "all"), file=SHARED))[
+    _, listed = rendered(*items, placed(thing("ConfigMap", "all"), file=shared_file("machines", "g")))[
         "bases/p/g/machines/kustomization.yaml"
     ]
-    assert yaml.safe_load(listed)["resources"] == ["_group.yaml", "web.yaml"]
+    assert yaml.safe_load(listed)["resources"] == ["machines-g.group.yaml", "web.yaml"]
 
 
 def test_an_object_that_is_there_twice_is_refused() -> None:
@@ -76,8 +79,35 @@ def test_a_list_of_several_groups_files_is_of_a_lock_of_its_own() -> None:
 
 @pytest.mark.parametrize("name", ["kustomization", "group", "namespace", "a", "0", "x" * 63])
 def test_no_vm_takes_the_place_of_what_others_share(name: str) -> None:
-    assert file_of(name) not in (*KUSTOMIZATION_FILES, SHARED)
+    assert file_of(name) not in KUSTOMIZATION_FILES
     assert len({file_of(name), file_of("kustomization"), file_of("web")}) == len({name, "kustomization", "web"})
+
+
+VM_NAMES = st.from_regex(get_args(Name)[1].pattern).filter(lambda name: len(name) <= 63)
+
+
+@given(VM_NAMES, st.sampled_from(["access", "migration", "plan"]), VM_NAMES)
+def test_no_vm_takes_the_file_of_what_its_group_shares(vm: str, layer: str, group: str) -> None:
+    shared = shared_file(layer, group)
+    assert shared not in (file_of(vm), file_of(f"{layer}-{group}"), *KUSTOMIZATION_FILES)
+
+
+def test_a_vm_that_is_called_like_the_plan_of_its_group_has_a_file_of_its_own(tmp_path: Path) -> None:
+    names = ("plan-first-01", "plan-first-01.group")
+    vms = "".join(vm(name).replace("os: linux", "os: linux, ports: [{port: 80, name: http}]") for name in names)
+    on_pods = SPEC.replace("target: {type: bridge, bridge: br-vm, vlan: 7}", "target: {type: pod}")
+    (tmp_path / "spec.yaml").write_text(f"{on_pods}vms:\n{vms}")
+    result = vmferry("compile", tmp_path, "--out", tmp_path)
+    assert result.code == 0, result.text
+    kinds = {
+        path.name: [obj["kind"] for obj in yaml.safe_load_all(path.read_text())]
+        for path in tmp_path.glob("gitops/bases/first/first-01/plan/plan-*.yaml")
+    }
+    assert kinds == {
+        "plan-first-01.group.yaml": ["NetworkMap", "StorageMap", "Plan"],
+        "plan-first-01.yaml": ["Service"],
+        "plan-first-01-group.yaml": ["Service"],
+    }
 
 
 @pytest.mark.skipif(not shutil.which("kustomize") and not shutil.which("kubectl"), reason="needs kustomize or kubectl")
@@ -106,7 +136,7 @@ def test_one_file_says_what_becomes_of_a_vm_in_a_layer(example: str) -> None:
         if path.name == "kustomization.yaml":
             continue
         labels = [obj["metadata"]["labels"] for obj in yaml.safe_load_all(path.read_text())]
-        assert {each.get("vmferry.dev/vm") for each in labels} == {None if path.name == SHARED else path.stem}
+        assert {each.get("vmferry.dev/vm") for each in labels} == {None if path.stem.endswith(".group") else path.stem}
 
 
 @pytest.mark.parametrize("example", ["acme", "acme-argocd", "minimal"])

@@ -229,7 +229,7 @@ def test_a_suppression_of_a_rule_that_does_not_exist_is_an_error(tmp_path: Path)
 def test_a_suppressed_error_lets_the_compiler_run(tmp_path: Path) -> None:
     assert run(tmp_path, vm("web-01", accepted()), rules={RULE: "error"}).code == 0
     assert vmferry("compile", tmp_path, "--out", tmp_path).code == 0
-    assert list((tmp_path / "gitops").rglob("plan/_group.yaml"))
+    assert list((tmp_path / "gitops").rglob("plan/plan-*.yaml"))
 
 
 # --- until when

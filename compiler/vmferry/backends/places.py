@@ -4,7 +4,7 @@ A group has layers, each with a file for every VM and one for what the VMs share
 is one file, too.
 """
 
-from vmferry.layout.names import NAMESPACE, SHARED, file_of
+from vmferry.layout.names import NAMESPACE, file_of, shared_file
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.manifest import KubeObject, Resource, group_lock, namespace_lock
 
@@ -21,7 +21,8 @@ def lock(group: Group) -> str:
 
 def of_group(group: Group, layer: str, obj: KubeObject) -> Resource:
     """Return an object that the VMs of a group share, in its place."""
-    return Resource(directory=base(group, layer), object=obj, lock=lock(group), file=SHARED)
+    file = shared_file(layer, group.name)
+    return Resource(directory=base(group, layer), object=obj, lock=lock(group), file=file)
 
 
 def of_machine(group: Group, layer: str, machine: Machine, obj: KubeObject) -> Resource:

@@ -4,9 +4,6 @@ KUSTOMIZATION = "kustomization.yaml"
 KUSTOMIZATION_FILES = (KUSTOMIZATION, "kustomization.yml", "Kustomization")
 """What kustomize takes for a kustomization; vmferry writes the first."""
 
-SHARED = "_group.yaml"
-"""File of a layer with what its VMs share; no VM is called so, for none has an underscore in its name."""
-
 NAMESPACE = "namespace.yaml"
 """File with a namespace and what its groups share."""
 
@@ -21,6 +18,15 @@ OWNER = "locks/migration.txt"
 
 
 def file_of(name: str) -> str:
-    """Return the file of the VM or group called ``name``, beside others and beside SHARED."""
+    """Return the file of the VM or group called ``name``, beside others and beside what they share."""
     file = f"{name}.yaml"
     return f"_{file}" if file in KUSTOMIZATION_FILES else file
+
+
+def shared_file(layer: str, group: str) -> str:
+    """Return the file of a layer with what the VMs of a group share: plan-dev-test-04.group.yaml.
+
+    It names what is in it, so that `plan-*.yaml` finds every Plan. No VM's file is called so, because the name of a VM
+    is a DNS label and has no dot.
+    """
+    return f"{layer}-{group}.group.yaml"

@@ -155,7 +155,7 @@ def test_clone_has_no_volume_of_its_own() -> None:
 
 
 def test_groups_of_other_paths_have_no_volumes() -> None:
-    assert not list(cdi.emit(blueprint(group(machine(), path="forklift"))))
+    assert not list(cdi.emit(blueprint(group(machine(), path="forklift", method="warm"))))
 
 
 def test_credential_of_the_right_vcenter_is_chosen_among_several() -> None:

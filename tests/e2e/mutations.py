@@ -637,7 +637,7 @@ MUTATIONS = (
     Mutation(
         "the applier on OpenShift grants a right that it lacks",
         NAMESPACES,
-        'if group.method == "job" and blueprint.cluster.distribution == "openshift":',
+        'if method.converts and blueprint.cluster.distribution == "openshift":',
         "if False:",
     ),
     Mutation(
@@ -667,8 +667,8 @@ MUTATIONS = (
     Mutation(
         "a guest that nobody converts is converted by a Job",
         "resolve/paths.py",
-        'if path == "virt-v2v" and is_raw(candidate)',
-        'if path == "virt-v2v" and candidate.vm.template and is_raw(candidate)',
+        "if is_raw(candidate) and any(",
+        "if candidate.vm.template and is_raw(candidate) and any(",
     ),
     Mutation(
         "a conversion may fill the node's disk",
@@ -685,8 +685,8 @@ MUTATIONS = (
     Mutation(
         "a quota leaves no room for the scratch volumes of Forklift's conversions",
         "estate/sizing.py",
-        '"warm": of_plan, "cold": of_plan}',
-        '"warm": of_plan}',
+        "converts else of_plan",
+        "converts else None",
     ),
     Mutation(
         "conversions of each namespace have places of their own",

@@ -73,7 +73,7 @@ def test_nobody_may_delete_what_holds_the_data_of_a_vm() -> None:
 
 
 def test_rights_are_those_of_the_table_unless_others_are_stated() -> None:
-    own, told = namespaces.rules_of([kinds.SERVICE, namespaces.Right(kinds.CLAIM, ("get",), ("web-disk-0",))])[::-1]
+    own, told = namespaces.rules_of([kinds.SERVICE, kinds.Right(kinds.CLAIM, ("get",), ("web-disk-0",))])[::-1]
     assert (own["resources"], own["verbs"]) == (["services"], [*kinds.PRUNE])
     assert told == {
         "apiGroups": [""],

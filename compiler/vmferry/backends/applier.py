@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from vmferry.backends import argocd, flux
-from vmferry.backends.namespaces import Right, applier, beside_roles, grant, rules_of
+from vmferry.backends.namespaces import applier, beside_roles, grant, rules_of
 from vmferry.backends.namespaces import emit as namespace_items
 from vmferry.kube import kinds
+from vmferry.kube.kinds import Right
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.manifest import Item, Resource
 

@@ -6,6 +6,7 @@ from typing import Any
 from vmferry.backends.metadata import VM_LABEL, head
 from vmferry.backends.places import of_machine
 from vmferry.backends.vcenter import conversion, conversion_secret
+from vmferry.estate.methods import METHODS
 from vmferry.kube import kinds, versions
 from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
@@ -27,27 +28,23 @@ _KEEP = {"cdi.kubevirt.io/storage.deleteAfterCompletion": "false"}
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
-    """Yield the volumes of every virt-v2v group, and what names golden images.
+    """Yield the volumes of groups that move by CDI's, and what names golden images.
 
     A shared disk has one DataVolume, its owner's; a clone has none, since its VM's dataVolumeTemplates are.
     """
     for group in blueprint.groups:
-        if group.path != "virt-v2v":
+        layer = METHODS[group.method].volumes
+        if layer is None:
             continue
         for machine in group.machines:
             if machine.clone_of is not None:
                 continue
             for disk in machine.disks:
                 if disk.owner:
-                    volume = _data_volume(blueprint, group, machine, disk)
-                    yield of_machine(group, volume_layer(group), machine, volume)
+                    volume = _data_volume(blueprint, group, layer, machine, disk)
+                    yield of_machine(group, layer, machine, volume)
                 if machine.golden:
                     yield of_machine(group, "images", machine, _data_source(blueprint, group, machine, disk))
-
-
-def volume_layer(group: Group) -> str:
-    """Return the layer of a group's volumes: a Job that fills them is in one with them."""
-    return "conversion" if group.method == "job" else "volumes"
 
 
 def storage(disk: MachineDisk) -> dict[str, Any]:
@@ -60,7 +57,7 @@ def storage(disk: MachineDisk) -> dict[str, Any]:
     }
 
 
-def _data_volume(blueprint: Blueprint, group: Group, machine: Machine, disk: MachineDisk) -> KubeObject:
+def _data_volume(blueprint: Blueprint, group: Group, layer: str, machine: Machine, disk: MachineDisk) -> KubeObject:
     return {
         **head(
             kinds.DATA_VOLUME,
@@ -68,7 +65,7 @@ def _data_volume(blueprint: Blueprint, group: Group, machine: Machine, disk: Mac
             disk.claim,
             machine.namespace,
             group=group,
-            layer=volume_layer(group),
+            layer=layer,
             labels={VM_LABEL: machine.target_name},
             annotations=_ADOPT | APPLY_ONCE | _kept(blueprint, machine) | _binding(group, disk),
         ),
@@ -93,7 +90,7 @@ def _binding(group: Group, disk: MachineDisk) -> dict[str, str]:
 
     The pod of a conversion is the first consumer of all disks of its VM: they are bound together, where it runs.
     """
-    converted_here = group.method == "job" and disk.source.blank is not None
+    converted_here = METHODS[group.method].converts and disk.source.blank is not None
     return BIND_IMMEDIATELY if disk.bind_immediately and not converted_here else {}
 
 

@@ -172,7 +172,7 @@ def _health(blueprint: Blueprint, point: EntryPoint) -> tuple[list[dict[str, str
         # Flux knows when a Job is complete.
         jobs = [_object(_JOB, virt_v2v.job_name(each, group.attempt), group.namespace) for each in _filled(group)]
         return jobs, [], _SHORT_TIMEOUT
-    if "volumes" in layers and group.method == "image":
+    if "volumes" in layers:
         claims = [disk.claim for each in _filled(group) for disk in each.disks if disk.owner]
         volumes = [_object(_VOLUME_HEALTH, claim, group.namespace) for claim in claims]
         return volumes, [_VOLUME_HEALTH], _SHORT_TIMEOUT

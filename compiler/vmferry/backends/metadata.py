@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from vmferry.estate.methods import METHODS
 from vmferry.kube.kinds import Kind
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, Group
@@ -16,23 +17,6 @@ PRIORITY_LABEL = f"{LABEL_DOMAIN}/priority"  # "phase": the phase's component se
 FLUX_KEEP = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
 ARGOCD_OPTIONS = "argocd.argoproj.io/sync-options"
 ARGOCD_WAVE = "argocd.argoproj.io/sync-wave"
-
-LAYER_WAVES = {
-    "plan": 0,
-    "migration": 2,
-    "access": 0,
-    "volumes": 1,
-    "images": 1,
-    "conversion": 1,
-    "machines": 3,
-    "config": 0,
-    "workload": 1,
-}
-"""Argo CD sync waves of the layers of a group: a group is one Application there.
-
-The layer `conversion` has the volumes, too, in one wave with what fills them: a volume that waits for its first
-consumer, the conversion's pod, is Progressing until then, and the next wave would never come.
-"""
 
 
 def head(
@@ -94,7 +78,8 @@ def metadata(
         notes |= FLUX_KEEP
         notes[ARGOCD_OPTIONS] = "Prune=false,Delete=false"
     if blueprint.gitops.engine == "argocd":
-        wave = LAYER_WAVES[layer] if wave is None and layer is not None else wave
+        if wave is None and group is not None and layer is not None:
+            wave = METHODS[group.method].layers[layer].wave
         if wave:
             notes[ARGOCD_WAVE] = str(wave)
     if notes:

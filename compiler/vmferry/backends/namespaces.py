@@ -9,8 +9,9 @@ from vmferry.backends.metadata import VM_LABEL, head
 from vmferry.backends.places import namespace_root, of_namespace
 from vmferry.backends.vcenter import source_plan
 from vmferry.backends.virt_v2v import CONVERSION_SCC
+from vmferry.estate.methods import METHODS
 from vmferry.kube import kinds
-from vmferry.kube.kinds import Kind, Verbs
+from vmferry.kube.kinds import Kind, Right
 from vmferry.model.application import NamedPort
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, Credential, Group, Machine, NamespacePlan
@@ -33,35 +34,12 @@ _TAKE = ("get", "patch")
 _VERBS = (*kinds.PRUNE, "use", "escalate", "bind")  # in the order they are written
 
 
-class Right(NamedTuple):
-    """What is allowed with a kind: what it takes to apply it (`Kind.verbs`), or other verbs."""
-
-    kind: Kind
-    verbs: Verbs | None = None
-    names: tuple[str, ...] = ()  # empty: any
-
-
 _BASIC = (kinds.NAMESPACE, kinds.ROLE, kinds.ROLE_BINDING)
 _BESIDE = (kinds.QUOTA, kinds.LIMIT_RANGE, kinds.CONFIG_MAP, kinds.NETWORK_POLICY, kinds.NAD)
 """Kinds in the root of a namespace, at one time or another, beside credentials."""
 
 _CONVERSION_SCC = Right(kinds.SECURITY_CONSTRAINT, ("use",), (CONVERSION_SCC,))
 """The Jobs' own right on OpenShift, which the applier needs to hold to grant it."""
-
-_OF_METHOD: dict[str, tuple[Kind | Right, ...]] = {
-    "warm": (kinds.SERVICE,),
-    "cold": (kinds.SERVICE,),
-    "job": (
-        *(kinds.SERVICE, kinds.CONFIG_MAP, kinds.SERVICE_ACCOUNT, kinds.JOB, kinds.DATA_VOLUME, kinds.VIRTUAL_MACHINE),
-        Right(kinds.CLAIM, _TAKE),  # the Jobs' own right: none grants what it lacks
-    ),
-    "image": (kinds.SERVICE, kinds.DATA_VOLUME, kinds.DATA_SOURCE, kinds.VIRTUAL_MACHINE),
-    "rebuild": (
-        *(kinds.SERVICE, kinds.CONFIG_MAP, kinds.CLAIM, kinds.DEPLOYMENT, kinds.STATEFUL_SET),
-        *(kinds.DISRUPTION_BUDGET, kinds.NETWORK_POLICY),
-    ),
-}
-"""What the backends put into a VM's namespace, by method."""
 
 _OF_FORKLIFT = (
     *(kinds.HOST, kinds.HOOK, kinds.PROVIDER, kinds.NETWORK_MAP, kinds.STORAGE_MAP, kinds.PLAN, kinds.MIGRATION),
@@ -153,8 +131,9 @@ def beside_roles(blueprint: Blueprint) -> list[dict[str, Any]]:
 def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
     rights: list[Kind | Right] = [*_BASIC, *_credential_kinds(plan.credentials)]
     for group in groups:
-        rights += _OF_METHOD[group.method]
-        if group.method == "job" and blueprint.cluster.distribution == "openshift":
+        method = METHODS[group.method]
+        rights += method.kinds
+        if method.converts and blueprint.cluster.distribution == "openshift":
             rights.append(_CONVERSION_SCC)
     if plan.quota:
         rights.append(kinds.QUOTA)

@@ -7,6 +7,7 @@ from vmferry.backends.entry_points import overlay
 from vmferry.backends.forklift import migration_name
 from vmferry.backends.metadata import MIGRATION_LABEL, head
 from vmferry.backends.places import base, lock
+from vmferry.estate.methods import METHODS
 from vmferry.kube import kinds, versions
 from vmferry.kube.kinds import Kind
 from vmferry.model.blueprint import Blueprint, Group, Machine, Step
@@ -85,7 +86,7 @@ def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
     """Yield what the group's stage changes in its base: nothing before cutover."""
     if not group.running:
         return
-    if "migration" in step.layers and group.method == "warm" and group.cutover is not None:
+    if "migration" in step.layers and METHODS[group.method].cutover and group.cutover is not None:
         yield Patch(
             group=kinds.MIGRATION.group,
             kind=kinds.MIGRATION.name,

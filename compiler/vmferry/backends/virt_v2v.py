@@ -13,6 +13,7 @@ from vmferry.backends.kubevirt import toleration
 from vmferry.backends.metadata import VM_LABEL, head
 from vmferry.backends.places import lock, of_group, of_machine
 from vmferry.backends.vcenter import conversion, conversion_secret, libvirt_location
+from vmferry.estate.methods import METHODS
 from vmferry.kube import kinds
 from vmferry.kube.kinds import Kind
 from vmferry.kube.quantity import format_size
@@ -56,9 +57,9 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
     for group in blueprint.groups:
         if group.path != "virt-v2v":
             continue
-        if group.method == "job":
+        if METHODS[group.method].converts:
             yield from _jobs(blueprint, group)
-        elif group.method == "image":
+        elif METHODS[group.method].from_images:
             yield from _bastion(blueprint, group)
 
 

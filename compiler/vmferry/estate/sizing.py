@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from vmferry.estate.methods import METHODS
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Group, Machine, MachineDisk
 from vmferry.model.spec import Cluster
@@ -207,11 +208,11 @@ def _basis(machines: list[Machine], busiest: str, cluster: Cluster, smoke: Load 
 
 def _conversion(group: Group, cluster: Cluster) -> Load:
     """Return what it takes to fill the volumes of a group, all at once."""
-    if group.method == "rebuild":
+    if group.path == "rebuild":
         return Load()
     machines = [machine for machine in group.machines if machine.clone_of is None]
     disks = [disk for machine in machines for disk in machine.disks if disk.owner]
-    pods = 0 if group.method == "image" else len(machines)
+    pods = len(machines) if METHODS[group.method].reads else 0
     return total(
         (
             Load(_CONVERSION_CPU, _CONVERSION_MEMORY).times(pods),
@@ -226,7 +227,7 @@ def _conversion(group: Group, cluster: Cluster) -> Load:
 def _conversion_scratch(group: Group, cluster: Cluster) -> Load:
     """Return the volume that a conversion's pod has beside its disks, if it has one: a Job's, or that of a Plan."""
     of_plan = group.forklift.conversion_storage if group.forklift is not None else None
-    scratch = {"job": cluster.conversion_scratch, "warm": of_plan, "cold": of_plan}.get(group.method)
+    scratch = cluster.conversion_scratch if METHODS[group.method].converts else of_plan
     return Load() if scratch is None else Load(0, 0, parse_size(scratch.size), 1)
 
 

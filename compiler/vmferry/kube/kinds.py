@@ -43,6 +43,14 @@ class Kind(NamedTuple):
         return self.group, self.name
 
 
+class Right(NamedTuple):
+    """What is allowed with a kind: what it takes to apply it (`Kind.verbs`), or other verbs."""
+
+    kind: Kind
+    verbs: Verbs | None = None
+    names: tuple[str, ...] = ()  # empty: any
+
+
 _ARGOCD = "argoproj.io"
 _CDI = "cdi.kubevirt.io"
 _FLUX = "kustomize.toolkit.fluxcd.io"

@@ -7,6 +7,7 @@ again, with none of their code, before anything is written.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from vmferry.estate.methods import METHODS
 from vmferry.kube import kinds
 from vmferry.model.application import Application
 from vmferry.model.blueprint import Blueprint, Group, Machine
@@ -104,7 +105,7 @@ class Ledger:
                 yield f"{what}, {disk.name}: volume {disk.claim}"
             if machine.golden and ("DataSource", namespace, disk.claim) not in self._objects:
                 yield f"{what}, {disk.name}: DataSource {disk.claim}"
-            if group.method == "job" and (namespace, disk.claim) not in self._mounted:
+            if METHODS[group.method].converts and (namespace, disk.claim) not in self._mounted:
                 yield f"{what}, {disk.name}: no Job fills volume {disk.claim}"
 
     # --- containers --------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import frozen, running
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.model.blueprint import Group, Machine, NetworkPair, StoragePair
@@ -145,6 +146,6 @@ def explain_groups(groups: tuple[Group, ...]) -> Noting[None]:
         for machine in group.machines:
             yield decide(machine.key, "phase", group.phase, f"stage of its group: {group.stage}")
             yield decide(machine.key, "group", group.name, f"{len(group.machines)} VMs share {why}")
-            if group.method == "job" and machine.conversion is not None:
+            if METHODS[group.method].converts and machine.conversion is not None:
                 since = f"since attempt {machine.conversion.attempt} began (assignments.yaml)"
                 yield decide(machine.key, "conversion", machine.conversion.image, since)

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import begun
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Machine
@@ -16,7 +17,6 @@ from vmferry.model.spec import Method, Stage, VirtualMachine
 Verdict = Literal["harmless", "decision", "blocks"]
 """harmless: the next compile takes it. decision: a person must decide. blocks: a compiled manifest is wrong now."""
 
-_COPIED = ("job", "image")  # methods whose VirtualMachine is in git
 _MIB = 1 << 20  # RVTools rounds to it
 _SNAPSHOT = re.compile(r"-[0-9]{6}(?=\.vmdk$)")
 _UNREADABLE = ("inaccessible", "invalid", "orphaned")
@@ -65,7 +65,7 @@ class Pair(Struct, frozen=True, kw_only=True):
     @property
     def copied(self) -> bool:
         """Whether its VirtualMachine is in git."""
-        return self.method in _COPIED
+        return self.machine is not None and self.machine.path == "virt-v2v"
 
     @property
     def wrong(self) -> Verdict:
@@ -75,7 +75,7 @@ class Pair(Struct, frozen=True, kw_only=True):
 
 def as_frozen(vm: VirtualMachine, machine: Machine) -> VirtualMachine:
     """Return a VM as the manifests have it: whatever was said of it after its group was prepared is undone."""
-    if machine.method == "rebuild":
+    if machine.path == "rebuild":
         return replace(vm, name=machine.name, id=machine.id)
     cpu = Cpu(
         count=machine.sockets * machine.cores * machine.threads,
@@ -191,7 +191,7 @@ def differ(before: object, after: object) -> bool:
 def compare(pair: Pair) -> Iterator[Found]:
     """Yield what differs, for a VM whose target does not run yet."""
     yield from _identity(pair)
-    if pair.method == "rebuild":  # nothing of the VM is copied
+    if pair.machine is not None and pair.machine.path == "rebuild":  # nothing of the VM is copied
         return
     yield from _hardware(pair)
     yield from _disks(pair)
@@ -458,7 +458,7 @@ def _copying(pair: Pair) -> Iterator[Found]:
 
 def _power(pair: Pair, *, moving: bool) -> Iterator[Found]:
     before, after = pair.before.power_state, pair.after.power_state
-    if moving and pair.method in ("cold", *_COPIED):
+    if moving and pair.method is not None and not METHODS[pair.method].source_runs:
         if after == "poweredOn" and not pair.after.template:
             why = "what it writes after the copy began is lost: see that it is off, or start the copy again"
             yield Found("power_state", "is on while it is copied", "decision", why)

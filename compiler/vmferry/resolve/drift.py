@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from vmferry.estate import identity
 from vmferry.estate.cutover import stated_cutover
+from vmferry.estate.methods import METHODS
 from vmferry.estate.network_map import MappedNetwork, NetworkMap
 from vmferry.estate.stages import frozen, serves
 from vmferry.model.blueprint import Machine
@@ -285,7 +286,7 @@ class _Comparison:
 
     def _appointment(self, known: _Known) -> Literal["ahead", "unknown", "past"]:
         """Return whether a warm group had its cutover when the newer inventory was taken."""
-        if known.stage != "cutover" or known.machine is None or known.machine.method != "warm":
+        if known.stage != "cutover" or known.machine is None or not METHODS[known.machine.method].cutover:
             return "past"
         cutover = stated_cutover(self.project.spec.groups.get(known.group, GroupState()), known.machine)
         if cutover is None:
@@ -299,7 +300,7 @@ class _Comparison:
         machine = known.machine
         if machine is None or after.power_state != "poweredOn":
             return
-        if machine.method == "rebuild" or machine.phase in self.parallel or machine.golden:
+        if machine.path == "rebuild" or machine.phase in self.parallel or machine.golden:
             return
         why = "source and target would run with the same addresses, and what it writes is not in the target"
         if self._appointment(known) == "unknown":
@@ -316,7 +317,7 @@ class _Comparison:
             found = Found("", what, "harmless", "it was not to move")
         elif known.machine is None:
             found = Found("", what, "decision", "say what became of it, or drop its entry")
-        elif not self._over(known) and known.machine.method != "rebuild":
+        elif not self._over(known) and known.machine.path != "rebuild":
             found = Found("", what, "blocks", f"its group is {known.stage}, and there is nothing to copy any more")
         else:
             found = Found("", what, "decision", "there is nothing to fall back to any more")
@@ -329,7 +330,7 @@ class _Comparison:
             return Found("source", what, "harmless", "it was not to move")
         if known.machine is None:
             return Found("source", what, "decision", "correct the `source` of its entry and what rules say of it")
-        if self._over(known) or known.machine.method == "rebuild":
+        if self._over(known) or known.machine.path == "rebuild":
             return Found("source", what, "harmless", "it has moved; its source is a fallback only")
         return Found("source", what, "blocks", "its manifests read it from the old vCenter")
 

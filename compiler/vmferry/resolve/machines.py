@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from vmferry.estate import addresses, smbios
 from vmferry.estate.boot import LIBVIRT, boot_disk, boot_orders, ranked, root_device
 from vmferry.estate.forklift_disks import numbered, root_disk
+from vmferry.estate.methods import METHODS, methods_of
+from vmferry.estate.methods.traits import Trouble
 from vmferry.estate.network_map import NetworkMap
 from vmferry.estate.statements import NOT_APPLICABLE, UNDEFINED_REFERENCE, UNKNOWN_FACT
 from vmferry.kube.quantity import parse_duration, parse_size
@@ -115,10 +117,6 @@ _EFI_FACTS = (
     ("secure_boot", "whether secure boot is on", "add `secureBoot`; RVTools: EFI Secure boot"),
     ("vtpm", "whether it has a vTPM", "add `vtpm`; RVTools does not know it, vCenter's VM hardware does"),
 )
-_JOB_FACTS = (
-    ("datacenter", "its datacenter", "add `datacenter`: virt-v2v finds the VM by it"),
-    ("host", "its ESXi host", "add `host`: virt-v2v finds the VM by it"),
-)
 _TEMPLATE_FACTS = ("os", "firmware")  # a golden image has no VM of its own
 
 
@@ -149,7 +147,7 @@ def _needed(vm: VirtualMachine, route: Route) -> tuple[tuple[str, str, str], ...
     if vm.template:
         return tuple(fact for fact in _COPIED_FACTS if fact[0] in _TEMPLATE_FACTS)
     efi = _EFI_FACTS if vm.firmware == "efi" else ()
-    return (*_COPIED_FACTS, *efi, *(_JOB_FACTS if route.method == "job" else ()))
+    return (*_COPIED_FACTS, *efi, *METHODS[route.method].facts)
 
 
 def _common(candidate: Candidate, parts: Parts) -> Machine:
@@ -343,11 +341,9 @@ def _check_path(candidate: Candidate, parts: Parts) -> Noting[bool]:
     return not problems
 
 
-_Trouble = tuple[str, str, tuple[str | int, ...]]
-
-
-def _path_problems(candidate: Candidate, parts: Parts) -> Iterable[_Trouble]:
+def _path_problems(candidate: Candidate, parts: Parts) -> Iterable[Trouble]:
     vm, route = candidate.vm, parts.routes[candidate.key]
+    method = METHODS[route.method]
     devices = vm.gpus or vm.host_devices or vm.passthrough
     if route.path == "forklift" and devices:
         yield (
@@ -355,22 +351,19 @@ def _path_problems(candidate: Candidate, parts: Parts) -> Iterable[_Trouble]:
             "use path virt-v2v: it keeps the whole Plan from Ready otherwise",
             ("gpus",) if vm.gpus else ("hostDevices",) if vm.host_devices else ("name",),
         )
-    if (vm.template or vm.clone_of) and route.method != "image":
+    if (vm.template or vm.clone_of) and not method.from_images:
         yield (
             "templates and their clones move by method image",
             "set path virt-v2v and method image",
             ("name",),
         )
-    if route.method == "job" and is_raw(candidate):
+    if method.converts and is_raw(candidate):
         yield (
-            "method job converts every guest, and this one has conversion: skip",
+            f"method {route.method} converts every guest, and this one has conversion: skip",
             "use method image (CDI then copies its disks by source vddk) or path forklift, or let it be converted",
             ("conversion",),
         )
-    if route.method == "warm" and vm.change_tracking is False:
-        yield "changed block tracking is off, and warm copies need it", "turn it on, or use cold", ("changeTracking",)
-    if route.method == "warm" and vm.snapshots:
-        yield "Forklift copies no VM with snapshots warm", "remove them, or use method cold", ("snapshots",)
+    yield from method.refuses(vm)
     for index, volume in enumerate(parts.volumes.get(candidate.key, Allocated()).volumes):
         copy = forklift.by_array(candidate, route.path, volume.offload if volume is not None else None)
         yield from _disk_problems((vm.disks or ())[index], index, route, by_array=copy is not None)
@@ -378,22 +371,22 @@ def _path_problems(candidate: Candidate, parts: Parts) -> Iterable[_Trouble]:
         yield "two disks are marked boot", "mark one", ("disks",)
 
 
-def _disk_problems(disk: Disk, index: int, route: Route, *, by_array: bool) -> Iterable[_Trouble]:
+def _disk_problems(disk: Disk, index: int, route: Route, *, by_array: bool) -> Iterable[Trouble]:
     """Yield why the path cannot take a disk; ``by_array``: the storage array copies it."""
-    at = ("disks", index)
-    if disk.shared and route.method != "image":
+    at, method = ("disks", index), METHODS[route.method]
+    if disk.shared and not method.from_images:
         yield (
             f"shared disk {disk.shared} would be copied once for every VM",
             "use path virt-v2v with method image",
             (*at, "shared"),
         )
-    if disk.rdm == "physical" and route.method != "image" and not (by_array and route.method == "cold"):
+    if disk.rdm == "physical" and not method.from_images and not (by_array and route.method == "cold"):
         yield "a physical raw device mapping cannot be read by vSphere", "use method image", (*at, "rdm")
     independent = (disk.mode or "").startswith("independent")
-    if route.method in ("warm", "job") and independent:
-        fix = "use method cold" if route.method == "warm" else "use method image"
-        yield "VDDK cannot read an independent disk", fix, (*at, "mode")
-    if disk.source is not None and route.method != "image":
+    if independent and not method.independent_disks:
+        other = next((name for name in methods_of(route.path) if METHODS[name].independent_disks), "image")
+        yield "VDDK cannot read an independent disk", f"use method {other}", (*at, "mode")
+    if disk.source is not None and not method.from_images:
         yield "`source` is for method image", "remove it, or set method image", (*at, "source")
     if disk.source is not None and len(_sources(disk.source)) != 1:
         yield "a disk's source is exactly one of http, registry, upload, vddk, blank", "", (*at, "source")
@@ -504,7 +497,7 @@ def _by_vddk(disks: tuple[MachineDisk, ...]) -> bool:
 def _source(disk: Disk, route: Route, *, raw: bool) -> DiskSource:
     if route.path == "forklift":
         return DiskSource()
-    if route.method == "job":
+    if not METHODS[route.method].from_images:  # a pod fills the volume
         return DiskSource(blank=NoOptions())
     hidden = disk.rdm == "physical" or (disk.mode or "").startswith("independent")  # from VDDK
     if disk.source is None and raw and not hidden:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from vmferry.estate.methods import METHODS, methods_of
 from vmferry.estate.routing import specialities
 from vmferry.model.blueprint import Path
 from vmferry.model.finding import Where
@@ -12,13 +13,6 @@ from vmferry.model.spec import Method, SimilarVms
 from vmferry.resolve.declared import METHOD_OF_ANOTHER_PATH
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate, is_raw
-
-METHODS: dict[Path, tuple[Method, ...]] = {
-    "forklift": ("warm", "cold"),
-    "virt-v2v": ("job", "image"),
-    "rebuild": ("rebuild",),
-}
-"""The methods of each path, the usual one first."""
 
 
 class Route(Struct, frozen=True):
@@ -55,11 +49,11 @@ def route(
         if method is None:
             yield METHOD_OF_ANOTHER_PATH.finding(
                 f"VM {candidate.vm.name}: path {path} has no method {candidate.decisions.method}",
-                f"path {path} takes method {' or '.join(METHODS[path])}",
+                f"path {path} takes method {' or '.join(methods_of(path))}",
                 where=where,
                 vms=(candidate.vm.name,),
             )
-            method = METHODS[path][0]
+            method = methods_of(path)[0]
         yield decide(candidate.key, "method", method, reason, where=where)
         routes[candidate.key] = Route(path, method)
     return routes
@@ -97,11 +91,15 @@ def _path(candidate: Candidate, standard: int, settings: SimilarVms) -> tuple[Pa
 def _method(candidate: Candidate, path: Path) -> tuple[Method | None, str, Where]:
     """Return the method with its reason; None where the one that was asked for does not exist."""
     if path == "rebuild":
-        return "rebuild", "path rebuild has one method", candidate.origin("path")
+        return *_usual(candidate, path), candidate.origin("path")
     wanted, where = candidate.decisions.method, candidate.origin("method")
-    if path == "virt-v2v" and is_raw(candidate) and not (wanted == "job" and _own(candidate, "method")):
-        return "image", "its disks are copied as they are, and a Job would convert the guest", where
-    if wanted is not None and wanted in METHODS[path]:
+    known = methods_of(path)
+    if is_raw(candidate) and any(METHODS[name].converts for name in known):
+        raw = [name for name in known if not METHODS[name].converts]
+        if wanted not in known or wanted in raw or not _own(candidate, "method"):
+            chosen = wanted if wanted in raw else raw[0]
+            return chosen, "its disks are copied as they are, and a Job would convert the guest", where
+    if wanted is not None and wanted in known:
         return wanted, "the spec says so", where
     if wanted is not None and _asked_together(candidate):
         return None, f"method {wanted} belongs to another path", where
@@ -125,13 +123,6 @@ def _own(candidate: Candidate, field: str) -> bool:
 
 
 def _usual(candidate: Candidate, path: Path) -> tuple[Method, str]:
-    vm = candidate.vm
-    if path == "forklift":
-        if vm.power_state == "poweredOn" and vm.change_tracking:
-            return "warm", "it runs and its changed blocks are tracked"
-        return "cold", "it is off, or changed block tracking is not known to be on"
-    if vm.template or vm.clone_of is not None:
-        return "image", "templates and their clones come from images"
-    if any(disk.shared for disk in vm.disks or ()):
-        return "image", "a conversion Job would write its shared disk twice"
-    return "job", "the usual method of virt-v2v"
+    """Return the first method of a path that says why it is the usual one for such a VM."""
+    reasons = ((name, METHODS[name].usual(candidate.vm)) for name in methods_of(path))
+    return next((name, reason) for name, reason in reasons if reason is not None)

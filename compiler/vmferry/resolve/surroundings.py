@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from msgspec.structs import replace
 
+from vmferry.estate.methods import METHODS
 from vmferry.estate.network_map import INVALID_NETWORK, MappedNetwork, NetworkMap
 from vmferry.estate.sizing import Load, quota, smoke_load, total
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT, UNDEFINED_REFERENCE, UNKNOWN_FACT
@@ -233,7 +234,7 @@ def _credentials(project: Project, namespace: str, groups: list[Group]) -> Notin
     for group in groups:
         for machine in group.machines:
             vddk = any(disk.source.vddk is not None for disk in machine.disks)
-            if group.method == "job" or vddk:
+            if METHODS[group.method].converts or vddk:
                 users[group.source].add(machine.name)
     found = []
     for source, vms in sorted(users.items()):

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import frozen
 from vmferry.model.blueprint import Group, Machine, Places
 from vmferry.model.spec import GroupState, MigrationSpec
@@ -11,7 +12,7 @@ from vmferry.resolve.names import fit
 
 def is_converted(machine: Machine) -> bool:
     """Return whether a Job converts the machine."""
-    return machine.path == "virt-v2v" and machine.method == "job" and machine.clone_of is None and bool(machine.disks)
+    return METHODS[machine.method].converts and machine.clone_of is None and bool(machine.disks)
 
 
 def turns(spec: MigrationSpec, machines: Iterable[Machine]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import begun, started
 from vmferry.kube import versions
 from vmferry.kube.provisioners import takes_files
@@ -211,7 +212,7 @@ def _unpacked(disk: MachineDisk) -> bool:
 
 def _converted(group: Group) -> list[Machine]:
     """Return the VMs of a group that Jobs convert."""
-    return [each for each in group.machines if group.method == "job" and each.clone_of is None and each.disks]
+    return [each for each in group.machines if METHODS[group.method].converts and each.clone_of is None and each.disks]
 
 
 def _running(review: Review) -> Iterator[tuple[Subject, Group, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
+from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import started
 from vmferry.kube.limits import MAX_RESOURCES, ROOT_TOO_LARGE
 from vmferry.kube.quantity import parse_duration
@@ -257,7 +258,7 @@ def _of_plan(review: Review, group: Group, what: str, fix: str) -> Problem:
 
 def _precopies(review: Review, group: Group) -> int:
     """Return how often the disks of a warm group are still copied before its cutover; once, if that is unknown."""
-    if group.method != "warm" or group.cutover is None or review.now is None:
+    if not METHODS[group.method].cutover or group.cutover is None or review.now is None:
         return 1
     left = datetime.fromisoformat(group.cutover).timestamp() - review.now.timestamp()
     return max(1, int(left // _PRECOPY_INTERVAL))

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from vmferry.estate.cutover import cutover_of
+from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import begun, frozen, rank, started
 from vmferry.kube.quantity import format_size, parse_duration
 from vmferry.model.blueprint import Group, Machine, PhasePlan
@@ -237,7 +238,9 @@ def too_short(review: Review) -> Iterator[Problem]:
     sizes: defaultdict[str, int] = defaultdict(int)
     for subject, group, machine in review.moving:
         used = subject.vm.used_storage
-        if group.method in ("cold", "job") and not _done(group) and used is not None and machine.clone_of is None:
+        method = METHODS[group.method]
+        off = method.reads and not method.source_runs
+        if off and not _done(group) and used is not None and machine.clone_of is None:
             sizes[group.name] += min(used, sum(disk.size for disk in machine.disks))
     spans = _spans(review)
     for group in review.blueprint.groups:

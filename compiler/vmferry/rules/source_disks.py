@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from vmferry.estate.methods import METHODS
 from vmferry.kube.quantity import parse_size
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.facts import Disk
@@ -205,7 +206,7 @@ def drive_unknown(seen: Seen) -> Iterator[Detected]:
 
 def _read_by_vmware(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG001
     """Return whether the disks are read over the network from vSphere; a physical mapping is then VMF503."""
-    return machine.method in ("warm", "cold", "job") and not (machine.forklift is not None and machine.forklift.offload)
+    return METHODS[machine.method].reads and not (machine.forklift is not None and machine.forklift.offload)
 
 
 @concern(

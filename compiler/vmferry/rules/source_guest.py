@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from vmferry.estate import guests
+from vmferry.estate.methods import METHODS
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.review import Subject
 from vmferry.rules.concerns import Detected, Seen, by_forklift, concern, converted, copied
@@ -158,7 +159,7 @@ def guest_system(seen: Seen) -> Iterator[Detected]:
 def _converted(subject: Subject, group: Group, machine: Machine) -> bool:
     """Return whether virt-v2v is to convert the guest: images may be made in another way."""
     by_bastion = machine.method == "image" and any(disk.source.upload is not None for disk in machine.disks)
-    return converted(subject, group, machine) and (machine.method in ("warm", "cold", "job") or by_bastion)
+    return converted(subject, group, machine) and (METHODS[machine.method].reads or by_bastion)
 
 
 @concern(

@@ -11,7 +11,14 @@ from vmferry.model.spec.hooks import HookUse
 
 Disposition = Literal["migrate", "rebuild", "retire", "retain", "exclude"]
 PathChoice = Literal["auto", "forklift", "virt-v2v", "rebuild"]
-Method = Literal["warm", "cold", "job", "image", "rebuild"]
+CopyMethod = Literal[
+    "warm",
+    "cold",
+    "job",
+    "image",
+]
+"""Methods that a spec can choose. This registers one: its module in `vmferry.estate.methods` has the same name."""
+Method = Literal[CopyMethod, "rebuild"]
 LiveMigration = Literal["required", "preferred", "none"]
 RunStrategy = Literal["Always", "RerunOnFailure", "Manual", "Halted"]
 
@@ -53,7 +60,7 @@ class Decisions(Model, frozen=True, kw_only=True):
     path: Annotated[PathChoice, Meta(description="auto, forklift (A), virt-v2v (B) or rebuild (C).")] | None = None
     method: (
         Annotated[
-            Literal["warm", "cold", "job", "image"],
+            CopyMethod,
             Meta(description="A: warm or cold. B: job (in the cluster) or image (on a bastion)."),
         ]
         | None

@@ -1,0 +1,28 @@
+"""Method image of path virt-v2v: disks come from images that a bastion made, or CDI copies them as they are."""
+
+from vmferry.estate.methods.traits import Layer, MoveMethod
+from vmferry.kube import kinds
+from vmferry.model.spec import VirtualMachine
+
+
+def _usual(vm: VirtualMachine) -> str | None:
+    if vm.template or vm.clone_of is not None:
+        return "templates and their clones come from images"
+    shared = any(disk.shared for disk in vm.disks or ())
+    return "a conversion Job would write its shared disk twice" if shared else None
+
+
+METHOD = MoveMethod(
+    path="virt-v2v",
+    # Golden images stay when the volumes they were made of are no longer synced.
+    layers={
+        "volumes": Layer(("migrating", "cutover"), wave=1),
+        "images": Layer(("migrating", "cutover"), wave=1),
+        "machines": Layer(("cutover",), wave=3),
+    },
+    steps=(("import", ("volumes", "images")), ("machines", ("machines",))),
+    kinds=(kinds.SERVICE, kinds.DATA_VOLUME, kinds.DATA_SOURCE, kinds.VIRTUAL_MACHINE),
+    usual=_usual,
+    volumes="volumes",
+    from_images=True,
+)

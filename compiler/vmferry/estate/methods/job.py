@@ -1,0 +1,37 @@
+"""Method job of path virt-v2v: a Job in the cluster copies and converts the VM."""
+
+from vmferry.estate.methods.traits import Layer, MoveMethod
+from vmferry.kube import kinds
+from vmferry.kube.kinds import Right
+from vmferry.model.spec import VirtualMachine
+
+
+def _usual(vm: VirtualMachine) -> str | None:
+    from_images = vm.template or vm.clone_of is not None or any(disk.shared for disk in vm.disks or ())
+    return None if from_images else "the usual method of virt-v2v"
+
+
+METHOD = MoveMethod(
+    path="virt-v2v",
+    # The Job is in one layer with the volumes it fills, since a stage that leaves out one leaves out both. That is also
+    # one wave: a volume that waits for its first consumer, the Job's pod, stays Progressing and blocks the next wave.
+    layers={
+        "access": Layer(("prepared", "migrating", "cutover")),
+        "conversion": Layer(("migrating", "cutover"), wave=1),
+        "machines": Layer(("cutover",), wave=3),
+    },
+    steps=(("convert", ("access", "conversion")), ("machines", ("machines",))),
+    kinds=(
+        *(kinds.SERVICE, kinds.CONFIG_MAP, kinds.SERVICE_ACCOUNT, kinds.JOB, kinds.DATA_VOLUME, kinds.VIRTUAL_MACHINE),
+        Right(kinds.CLAIM, ("get", "patch")),  # the Jobs' own right: none grants what it lacks
+    ),
+    usual=_usual,
+    facts=(
+        ("datacenter", "its datacenter", "add `datacenter`: virt-v2v finds the VM by it"),
+        ("host", "its ESXi host", "add `host`: virt-v2v finds the VM by it"),
+    ),
+    volumes="conversion",
+    reads=True,
+    converts=True,
+    independent_disks=False,
+)

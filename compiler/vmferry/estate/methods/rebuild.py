@@ -1,0 +1,16 @@
+"""The method of path rebuild: nothing of the VM is copied, its application runs in containers."""
+
+from vmferry.estate.methods.traits import Layer, MoveMethod
+from vmferry.kube import kinds
+
+METHOD = MoveMethod(
+    path="rebuild",
+    layers={"config": Layer(("prepared", "migrating", "cutover")), "workload": Layer(("migrating", "cutover"), wave=1)},
+    steps=(("workload", ("config", "workload")),),
+    kinds=(
+        *(kinds.SERVICE, kinds.CONFIG_MAP, kinds.CLAIM, kinds.DEPLOYMENT, kinds.STATEFUL_SET),
+        *(kinds.DISRUPTION_BUDGET, kinds.NETWORK_POLICY),
+    ),
+    usual=lambda _: "path rebuild has one method",
+    source_runs=True,
+)

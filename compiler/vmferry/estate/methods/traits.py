@@ -1,0 +1,54 @@
+"""What a method of moving a VM is: traits that the stages of the compiler ask for, instead of comparing its name."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from vmferry.kube.kinds import Kind, Right
+from vmferry.model.blueprint import Path
+from vmferry.model.spec import Stage, VirtualMachine
+
+Trouble = tuple[str, str, tuple[str | int, ...]]
+"""Why a VM cannot move by a method, what to do about it, and the field of its entry that says so."""
+
+Needed = tuple[str, str, str]
+"""A fact that has to be known: its field, what it is, how to state it."""
+
+
+class Layer(NamedTuple):
+    """A part of a group's base: the stages at which it is in the cluster, and its sync wave under Argo CD.
+
+    A group is one Application there, and waves order its layers.
+    """
+
+    stages: tuple[Stage, ...]
+    wave: int = 0
+
+
+def _nothing(_: VirtualMachine) -> Iterator[Trouble]:
+    return iter(())
+
+
+class MoveMethod(Struct, frozen=True, kw_only=True):
+    """One method. Its defaults describe one that starts with empty volumes and reads nothing from vSphere.
+
+    ``steps`` are the roots that Flux applies in order, each with its layers: a later one waits for the one before.
+    ``usual`` says why a VM moves by this method if nobody chose one, or None; a path's methods are asked in the order
+    of their registration. ``kinds`` are what it puts into the namespace of a VM: the applier's rights follow.
+    """
+
+    path: Path
+    layers: Mapping[str, Layer]
+    steps: tuple[tuple[str, tuple[str, ...]], ...]
+    kinds: tuple[Kind | Right, ...]
+    usual: Callable[[VirtualMachine], str | None] = lambda _: None
+    refuses: Callable[[VirtualMachine], Iterator[Trouble]] = _nothing
+    facts: tuple[Needed, ...] = ()  # beside those that its path needs
+    volumes: str | None = None  # the layer of the DataVolumes that CDI makes for it
+    reads: bool = False  # pods in the cluster copy the disks from vSphere
+    converts: bool = False  # those pods are Jobs of vmferry's, which convert every guest
+    from_images: bool = False  # disks come from images that somebody made: templates, shared disks and RDMs can move
+    independent_disks: bool = True  # it can copy them; nothing that reads from a snapshot can
+    source_runs: bool = False  # the source is in use while it is copied
+    cutover: bool = False  # the switch is at a time that the spec states

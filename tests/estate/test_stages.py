@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from vmferry.estate.stages import LAYERS, STAGES, TABLE, begun, frozen, rank, running, serves, started, way
+from vmferry.estate.methods import METHODS
+from vmferry.estate.stages import STAGES, TABLE, begun, frozen, rank, running, serves, started, way
 from vmferry.model.spec import Method, Stage
 
 PAIRS = [(before, after) for before in STAGES for after in STAGES]
@@ -46,17 +47,17 @@ def test_what_a_stage_means_follows_from_what_it_means_before(stage: Stage) -> N
     assert serves(stage) != running(stage)  # one of the two serves, and never both
 
 
-@pytest.mark.parametrize("method", LAYERS)
+@pytest.mark.parametrize("method", METHODS)
 def test_what_is_in_the_cluster_stays_as_the_group_moves_on(method: Method) -> None:
-    for layer, stages in LAYERS[method].items():
+    for layer, (stages, _) in METHODS[method].layers.items():
         here = [stage in stages for stage in STAGES]
         assert here == sorted(here), layer
         assert not here[0], f"nothing of a planned group is in the cluster: {layer}"
         assert here[-1], layer
 
 
-@pytest.mark.parametrize("method", LAYERS)
+@pytest.mark.parametrize("method", METHODS)
 def test_a_group_has_layers_from_the_moment_its_target_has_something(method: Method) -> None:
     for stage in STAGES:
-        selected = [layer for layer, stages in LAYERS[method].items() if stage in stages]
+        selected = [layer for layer, (stages, _) in METHODS[method].layers.items() if stage in stages]
         assert selected or not begun(stage)

@@ -1,8 +1,11 @@
-"""The stages of a move group as one table: what is the case at each, where it leads, what it puts into the cluster."""
+"""The stages of a move group as one table: what is the case at each, and where it leads.
+
+Which layers a stage puts into the cluster is up to the method (`vmferry.estate.methods`).
+"""
 
 from typing import Literal, NamedTuple, get_args
 
-from vmferry.model.spec import Method, Stage
+from vmferry.model.spec import Stage
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """Every stage that compiles, in order: none other is in the schemas, in messages or in help."""
@@ -24,32 +27,6 @@ TABLE: dict[Stage, Row] = {
     "cutover": Row(frozen=True, target="runs", source="off", next=()),
 }
 """Every stage, in order. Whoever asks what a stage means asks the functions below, which read this."""
-
-
-def _at(*stages: Stage) -> frozenset[Stage]:
-    return frozenset(stages)
-
-
-LAYERS: dict[Method, dict[str, frozenset[Stage]]] = {
-    "warm": {"plan": _at("prepared", "migrating", "cutover"), "migration": _at("migrating", "cutover")},
-    "cold": {"plan": _at("prepared", "migrating", "cutover"), "migration": _at("migrating", "cutover")},
-    "job": {
-        "access": _at("prepared", "migrating", "cutover"),
-        "conversion": _at("migrating", "cutover"),
-        "machines": _at("cutover"),
-    },
-    "image": {
-        "volumes": _at("migrating", "cutover"),
-        "images": _at("migrating", "cutover"),
-        "machines": _at("cutover"),
-    },
-    "rebuild": {"config": _at("prepared", "migrating", "cutover"), "workload": _at("migrating", "cutover")},
-}
-"""By method and layer of a group's base: the stages at which it is in the cluster.
-
-What fills volumes is in one layer with them: a stage that leaves out one leaves out both. Golden images stay when the
-volumes they were made of are no longer synced.
-"""
 
 
 def rank(stage: Stage) -> int:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from vmferry.estate.methods import METHODS
 from vmferry.estate.statements import NOT_APPLICABLE, SCHEMA_MISFIT
 from vmferry.kube.quantity import parse_duration
 from vmferry.model.finding import Where
@@ -16,7 +17,7 @@ def check_state(name: str, state: GroupState, method: Method, phase: Phase, wher
     """Report a cutover outside the phase's windows."""
     if state.cutover is not None:
         yield from check_cutover(name, state.cutover, method, phase, where.at("cutover"))
-    elif method == "warm" and state.stage == "cutover":
+    elif METHODS[method].cutover and state.stage == "cutover":
         yield CUTOVER_OUTSIDE_WINDOW.finding(
             f"group {name} migrates warm and has no cutover time",
             "add `cutover`, a time inside one of the phase's windows",
@@ -33,7 +34,7 @@ def check_cutover(
     if not is_time(time):
         fix = "there is no such day or hour; correct it"
         yield CUTOVER_OUTSIDE_WINDOW.finding(f"{who}: cutover {time} is no time", fix, where=where)
-    elif method != "warm":
+    elif not METHODS[method].cutover:
         field = "cutover" if vm is None else "vmCutover"
         yield NOT_APPLICABLE.finding(f"{who}: `{field}` is for method warm, this one is {method}", where=where)
     elif (

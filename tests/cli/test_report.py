@@ -182,7 +182,7 @@ def test_a_table_of_what_cannot_be_read_is_empty_and_the_findings_are_beside_it(
 
 
 def test_errors_that_keep_rules_from_running_are_said() -> None:
-    note = "errors keep most rules from running: correct them for the whole picture"
+    note = "most rules did not run because of errors: fix these first for the full report"
     assert note in report(MIXED, "text").out
     assert note in report(MIXED, "md").out
     assert note not in report(f"{SPEC}vms:\n{vm('a')}", "text").out

@@ -1,1 +1,17 @@
-"""Reports for people who plan: what the rules and the Blueprint say, counted. Each is a module."""
+"""Reports for people who plan: what the rules and the Blueprint say, counted. This is where they are registered."""
+
+import importlib
+from collections.abc import Mapping
+
+from vmferry.reports.content import Builder
+
+REPORTS: Mapping[str, tuple[str, str]] = {
+    "concerns": ("vmferry.reports.concerns", "What stands in the way, by rule and by VM, worst first."),
+}
+"""The module of each report, with its HELP and `build`, and a summary: both are known without importing it."""
+
+
+def builder(name: str) -> Builder:
+    """Return the module of a report; it is imported now. Raises KeyError for one that is not registered."""
+    found: Builder = importlib.import_module(REPORTS[name][0])
+    return found

@@ -7,6 +7,18 @@ from msgspec import Struct
 
 from vmferry.model.finding import Finding, Path, Severity
 from vmferry.model.review import Subject
+from vmferry.reports.content import Material, Report, Rows, Table
+
+HELP = """Report what stands in the way of a migration: the top blockers, and the findings of each VM.
+
+The findings are those of `vmferry check`; `vmferry rules CODE` explains one. Always exits with 0.
+
+\b
+Examples:
+  vmferry report concerns migration/
+  vmferry report concerns migration/ --format csv > concerns.csv
+  vmferry report concerns migration/ --format json | jq '.rules[:5]'
+"""
 
 _RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
 
@@ -50,6 +62,39 @@ class Concerns(Struct, frozen=True, kw_only=True):
     def clean(self) -> int:
         """Return how many VMs nothing is found of."""
         return sum(not (vm.errors or vm.warnings or vm.infos) for vm in self.vms)
+
+
+def build(material: Material) -> Report:
+    """Return the report: a table of rules, and one of VMs."""
+    found = concerns(material.findings, material.review.subjects, material.title)
+    vms = _vm_rows(found)
+    summary = (
+        f"{len(found.vms)} VM{'' if len(found.vms) == 1 else 's'}: {found.blocked} blocked by errors, "
+        f"{len(found.vms) - found.blocked - found.clean} with concerns, {found.clean} clean"
+    )
+    by_rule = Table("Top blockers", "rule", ("code", "severity", "VMs", "title"), _rule_rows(found))
+    headings = ("vm", "key", "disposition", "path", "method", "group", "errors", "warnings", "infos")
+    by_vm = Table("By VM", "VM", headings, vms, notable=[row for row in vms if any(row[6:])])
+    return Report("Concerns", summary, (by_rule, by_vm), found)
+
+
+def _rule_rows(found: Concerns) -> Rows:
+    return [(rule.code, rule.severity, str(len(rule.vms) or ""), rule.title) for rule in found.rules]
+
+
+def _vm_rows(found: Concerns) -> Rows:
+    return [
+        (
+            vm.name,
+            vm.key,
+            vm.disposition,
+            vm.path,
+            vm.method,
+            vm.group,
+            *map(" ".join, (vm.errors, vm.warnings, vm.infos)),
+        )
+        for vm in found.vms
+    ]
 
 
 Titles = Callable[[str], str]

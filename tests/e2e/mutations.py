@@ -863,7 +863,7 @@ MUTATIONS = (
     Mutation(
         "a row of the network map that is for another datacenter or switch is taken",
         NETWORK_MAP,
-        "if _there(source, datacenter, switch)]",
+        "if _there(row.network.source, datacenter, switch)]",
         "]",
     ),
     Mutation(

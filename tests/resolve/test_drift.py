@@ -362,6 +362,15 @@ def test_a_vlan_that_changed_blocks_once_a_vm_is_prepared_on_it() -> None:
     assert change.verdict == "blocks"
 
 
+def test_a_vlan_is_compared_with_the_row_of_its_datacenter() -> None:
+    target = {"type": "bridge", "bridge": "br-vm"}
+    here = {"source": {"portGroup": "lan", "vlan": 7, "datacenter": "north"}, "target": target}
+    there = {"source": {"portGroup": "lan", "vlan": 8, "datacenter": "south"}, "target": target, "name": "lan-south"}
+    now = newer(vm(), networks=[{"name": "lan", "vlan": 9, "datacenter": "south"}])
+    found = project(vm(nics=[]), networks=[here, there])
+    assert [change.what for change in drift(imported(found), now) if change.kind == "network"] == ["VLAN 8 → 9"]
+
+
 def test_a_datastore_that_was_renamed_is_one_change_and_no_disk_moved() -> None:
     rows = [{"source": {"datastore": "ds1", "id": "datastore-1"}, "tier": "gold"}]
     storage = {"classes": [{"name": "c", "provisioner": "rook-ceph.rbd.csi.ceph.com", "tier": "gold"}], "map": rows}

@@ -5,7 +5,8 @@ from pathlib import PurePosixPath
 import pytest
 from tests.resolve.projects import codes, decision, finding, groups, machines, resolved, vm
 
-from vmferry.resolve.names import MAX_CLAIM, MAX_NAME, fit, sanitize
+from vmferry.kube.dns import LONGEST, fit, sanitize
+from vmferry.resolve.names import MAX_CLAIM
 
 
 @pytest.mark.parametrize(
@@ -26,10 +27,10 @@ def test_a_name_is_made_into_a_label(name: str, wanted: str) -> None:
 
 
 def test_what_is_cut_off_is_kept_apart_by_a_digest() -> None:
-    one, other = fit("a" * 70 + "1", MAX_NAME), fit("a" * 70 + "2", MAX_NAME)
+    one, other = fit("a" * 70 + "1", LONGEST), fit("a" * 70 + "2", LONGEST)
     assert one != other
-    assert len(one) == len(other) == MAX_NAME
-    assert fit("short", MAX_NAME) == "short"
+    assert len(one) == len(other) == LONGEST
+    assert fit("short", LONGEST) == "short"
 
 
 def test_a_vm_keeps_a_name_that_kubernetes_takes() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from vmferry.backends.metadata import head, metadata
-from vmferry.backends.names import fitted, suffixed
 from vmferry.backends.places import of_namespace
 from vmferry.kube import kinds
+from vmferry.kube.dns import fitted, suffixed
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, BridgePlan, Nad, NamespacePlan, SmokePair
 from vmferry.model.manifest import Item, KubeObject, Resource, namespace_lock

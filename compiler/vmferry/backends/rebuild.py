@@ -11,9 +11,9 @@ from posixpath import normpath
 from typing import Any
 
 from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, head
-from vmferry.backends.names import suffixed
 from vmferry.backends.places import of_machine
 from vmferry.kube import kinds
+from vmferry.kube.dns import suffixed
 from vmferry.kube.kinds import Kind
 from vmferry.kube.quantity import format_size, parse_duration, parse_size
 from vmferry.model.application import CONFIG_VOLUME, SCRATCH_VOLUME, Application, EnvVar, NamedPort, Probe

@@ -2,14 +2,17 @@
 
 import difflib
 import re
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from vmferry.model.blueprint import Binding
+from vmferry.kube.dns import LONGEST, sanitize
+from vmferry.model.blueprint import Binding, SourceRef
+from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
+from vmferry.model.inventory import InventoryNetwork
 from vmferry.model.rule import declare
 from vmferry.model.spec import (
     BridgeNetwork,
@@ -35,17 +38,21 @@ INVALID_NETWORK = declare(
     "pkg/controller/plan/validation.go (NetMapDestinationNADNotValid)",
 )
 
-_Row = TypeVar("_Row")
-_MAX_NAME = 63
 _COPY = re.compile(r".+-(?P<number>[2-9]|[1-9][0-9]+)")
 
 
 class MappedNetwork(Struct, frozen=True, kw_only=True):
     """A row of the network map, made whole: VLAN and name filled in from the source."""
 
+    index: int  # among the rows of the spec
     name: str
     network: Network
     where: Where
+
+    @property
+    def original(self) -> str:
+        """Return the network's name in vSphere."""
+        return vsphere_name(self.network.source) or ""
 
     def nad(self, namespace: str, copy: int = 0) -> str | None:
         """Return namespace/name of the NAD a VM of ``namespace`` uses; None where there is none.
@@ -64,7 +71,7 @@ class MappedNetwork(Struct, frozen=True, kw_only=True):
     def copy_name(self, copy: int) -> str:
         """Return the name of a NAD that vmferry makes; ``copy`` 0 is the first, and has the row's own name."""
         suffix = f"-{copy + 1}" if copy else ""
-        return f"{self.name[: _MAX_NAME - len(suffix)].rstrip('-')}{suffix}"
+        return f"{self.name[: LONGEST - len(suffix)].rstrip('-')}{suffix}"
 
     def emitted(self) -> bool:
         """Return whether vmferry makes the NAD."""
@@ -88,6 +95,19 @@ class MappedNetwork(Struct, frozen=True, kw_only=True):
                 return binding
             case _:
                 return "bridge"
+
+
+class Sought(NamedTuple):
+    """The rows that are found for a NIC's network: by its name, and by the id that the NIC knows it by."""
+
+    by_name: MappedNetwork | None
+    by_id: MappedNetwork | None
+    special: bool  # the row's name is that id: it is for this network alone, and goes before one that has the name
+
+    @property
+    def row(self) -> MappedNetwork | None:
+        """Return the row that the NIC's network is in."""
+        return self.by_id if self.special or self.by_name is None else self.by_name
 
 
 class NetworkMap:
@@ -118,6 +138,26 @@ class NetworkMap:
         rival = _nearest(named, datacenter, switch)
         return rival if rival is not None and rival.network.source.id is None else shared
 
+    def of_nic(self, vcenter: str, nic: Nic, datacenter: str | None) -> Sought:
+        """Return the rows that the network of a NIC in vSphere is found in."""
+        by_name = self.find(vcenter, nic.network, datacenter, nic.switch)
+        by_id = self.find(vcenter, nic.network_id) if nic.network_id is not None else None
+        special = by_id is not None and vsphere_name(by_id.network.source) == nic.network_id
+        return Sought(by_name, by_id, special)
+
+    def of_ref(
+        self, vcenter: str, ref: SourceRef, datacenter: str | None = None, switch: str | None = None
+    ) -> MappedNetwork | None:
+        """Return the row that a decided NIC's network is in by now: by its name, else by its id."""
+        row = self.find(vcenter, ref.name, datacenter, switch)
+        return self.find(vcenter, ref.id, datacenter, switch) if row is None and ref.id is not None else row
+
+    def of_network(self, vcenter: str, network: InventoryNetwork) -> MappedNetwork | None:
+        """Return the row that a network of an inventory is in: by its id, else by its name."""
+        names = (network.name,) if network.id is None else (network.id, network.name)
+        found = (self.find(vcenter, name, network.datacenter, network.switch) for name in names)
+        return next((row for row in found if row is not None), None)
+
     def close(self, name: str) -> str:
         """Return a question whether a network of nearly that name was meant; empty where there is none."""
         close = difflib.get_close_matches(name, [known for _, known in self._by_name], n=1)
@@ -137,15 +177,22 @@ class NetworkMap:
         return row
 
 
+def network_map(networks: Sequence[Network], where: Where) -> NetworkMap:
+    """Return the map of a spec's networks; rows whose source is not clear are not in it. ``where`` is the spec."""
+    rows = []
+    for index, network in enumerate(networks):
+        original = vsphere_name(network.source)
+        if original is not None:
+            name = network.name or sanitize(original)
+            place = where.at("networks", index)
+            rows.append(MappedNetwork(index=index, name=name, network=filled(network), where=place))
+    return NetworkMap(rows)
+
+
 def _nearest(rows: Iterable[MappedNetwork], datacenter: str | None, switch: str | None) -> MappedNetwork | None:
-    return nearest(((row, row.network.source) for row in rows), datacenter, switch)
-
-
-def nearest(rows: Iterable[tuple[_Row, NetworkSource]], datacenter: str | None, switch: str | None) -> _Row | None:
     """Return the row that says most of where a network is, and nothing that is otherwise; the first of equals."""
-    fitting = [(row, source) for row, source in rows if _there(source, datacenter, switch)]
-    best = max(fitting, key=lambda each: _said(each[1]), default=None)
-    return best[0] if best is not None else None
+    fitting = [row for row in rows if _there(row.network.source, datacenter, switch)]
+    return max(fitting, key=lambda row: _said(row.network.source), default=None)
 
 
 def _there(source: NetworkSource, datacenter: str | None, switch: str | None) -> bool:

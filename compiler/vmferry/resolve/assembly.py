@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import frozen, running
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
+from vmferry.kube.dns import fit
 from vmferry.model.blueprint import Group, Machine, NetworkPair, StoragePair
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
@@ -13,7 +14,6 @@ from vmferry.model.spec import GroupState, Phase
 from vmferry.resolve.cards import Card
 from vmferry.resolve.cutovers import vm_cutovers
 from vmferry.resolve.declared import NO_SUCH_GROUP
-from vmferry.resolve.names import fit
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.steps import layers, steps
 from vmferry.resolve.windows import check_state
@@ -82,7 +82,7 @@ def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Pha
     present = layers(first.method, members)
     return Group(
         name=name,
-        full_name=fit(f"{spec.metadata.name}-{name}", 63),
+        full_name=fit(f"{spec.metadata.name}-{name}"),
         phase=phase.name,
         phase_kind=phase.kind,
         stage=state.stage,

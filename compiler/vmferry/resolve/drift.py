@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from vmferry.estate import identity
 from vmferry.estate.cutover import stated_cutover
 from vmferry.estate.methods import METHODS
-from vmferry.estate.network_map import MappedNetwork, NetworkMap
+from vmferry.estate.network_map import MappedNetwork, NetworkMap, network_map
 from vmferry.estate.stages import frozen, serves
 from vmferry.model.blueprint import Machine
 from vmferry.model.inventory import Inventory
@@ -19,7 +19,6 @@ from vmferry.model.project import Entry, Project
 from vmferry.model.spec import GroupState, Stage, VirtualMachine
 from vmferry.resolve.changes import Found, Pair, Places, Verdict, as_frozen, compare
 from vmferry.resolve.namespaces import place
-from vmferry.resolve.network_rows import map_networks
 from vmferry.resolve.notes import collect, decisions, value_of
 from vmferry.resolve.paths import Route, route, standard_vms
 from vmferry.resolve.selection import Candidate, select
@@ -97,7 +96,7 @@ class _Comparison:
         self.covered = {part.source.name for part in parts} & self.sources
         self.partial = _partial(parts)
         self.taken = {part.source.name: part.source.taken for part in parts if part.source.taken}
-        self.networks = value_of(map_networks(spec.networks, project.where))
+        self.networks = network_map(spec.networks, project.where)
         self.storage = StorageMap(spec.storage, project.where)
         self.names = _Names(self.networks, project, parts)
         self.after = {
@@ -140,16 +139,13 @@ class _Comparison:
                 continue
             for network in part.networks:
                 name = network.name
-                row = self.networks.find(part.source.name, network.id or name) or self.networks.find(
-                    part.source.name, name
-                )
+                row = self.networks.of_network(part.source.name, network)
                 if row is not None:
                     key = f"{part.source.name}/{name}"
                     for found in self._network(row, network.vlan, network.trunk):
                         yield _of("network", name, key, found)
-                    original = row.network.source.segment or row.network.source.port_group
-                    if network.id is not None and row.network.source.id == network.id and name != original:
-                        yield _of("network", name, key, _renamed(original or ""))
+                    if network.id is not None and row.network.source.id == network.id and name != row.original:
+                        yield _of("network", name, key, _renamed(row.original))
             for datastore in part.datastores:
                 index = self.storage.row(part.source.name, datastore.id or datastore.name)
                 if index is None:
@@ -400,9 +396,8 @@ class _Names:
         self._datastores: dict[tuple[str | None, str], str] = {}
         for row in networks.rows:
             source = row.network.source
-            name = source.segment or source.port_group
-            if source.id is not None and name is not None:
-                self._networks[source.source, name] = source.id
+            if source.id is not None:
+                self._networks[source.source, row.original] = source.id
         for item in project.spec.storage.map:
             if item.source.id is not None:
                 self._datastores[item.source.source, item.source.datastore] = item.source.id

@@ -4,6 +4,7 @@ import re
 from pathlib import PurePosixPath
 
 from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE
+from vmferry.kube.dns import fit
 from vmferry.kube.quantity import parse_duration
 from vmferry.model.blueprint import HookPlan, ScriptPlan
 from vmferry.model.finding import Where
@@ -11,7 +12,6 @@ from vmferry.model.forklift import ScriptSet
 from vmferry.model.project import Project
 from vmferry.model.spec import HOOK_RUNNER, Hook
 from vmferry.resolve.declared import SCRIPT_NOT_RUN
-from vmferry.resolve.names import fit
 from vmferry.resolve.notes import Noting
 from vmferry.yaml.faults import NOT_UTF8
 
@@ -34,7 +34,7 @@ def plan_hooks(project: Project) -> Noting[tuple[HookPlan, ...]]:
         result.append(
             HookPlan(
                 name=hook.name,
-                full_name=fit(f"{project.spec.metadata.name}-{hook.name}", 63),
+                full_name=fit(f"{project.spec.metadata.name}-{hook.name}"),
                 image=None if hook.aap is not None else hook.image or HOOK_RUNNER,
                 playbook=playbook,
                 service_account=hook.service_account,
@@ -97,7 +97,7 @@ def plan_scripts(project: Project) -> Noting[tuple[ScriptPlan, ...]]:
             namespace = reference.namespace or forklift
             result.append(ScriptPlan(name=wanted.name, config_map=reference.name, namespace=namespace))
         else:
-            name = fit(f"{project.spec.metadata.name}-scripts-{wanted.name}", 63)
+            name = fit(f"{project.spec.metadata.name}-scripts-{wanted.name}")
             scripts = yield from _scripts(project, wanted, where.at("files"))
             result.append(ScriptPlan(name=wanted.name, config_map=name, namespace=forklift, scripts=scripts))
     return tuple(result)

@@ -13,6 +13,7 @@ from vmferry.estate.methods import METHODS, methods_of
 from vmferry.estate.methods.traits import Trouble
 from vmferry.estate.network_map import NetworkMap
 from vmferry.estate.statements import NOT_APPLICABLE, UNDEFINED_REFERENCE, UNKNOWN_FACT
+from vmferry.kube.dns import digest, fit
 from vmferry.kube.quantity import parse_duration, parse_size
 from vmferry.model.blueprint import (
     Machine,
@@ -36,7 +37,7 @@ from vmferry.resolve.declared import (
     UNPINNED_IMAGE,
 )
 from vmferry.resolve.eviction import eviction
-from vmferry.resolve.names import MAX_CLAIM, digest, fit
+from vmferry.resolve.names import MAX_CLAIM
 from vmferry.resolve.networks import Attached
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.paths import Route
@@ -598,7 +599,7 @@ def _state(candidate: Candidate, target_name: str, storage: StorageMap) -> Notin
         result.append(
             StateVolume(
                 name=state.name,
-                claim=fit(f"{target_name}-{state.name}", 63),
+                claim=fit(f"{target_name}-{state.name}"),
                 mount_path=state.mount_path,
                 size=parse_size(state.size),
                 storage_class=volume.storage_class,

@@ -1,36 +1,16 @@
 """Names in the target: what Kubernetes, KubeVirt, CDI and Forklift all accept, and unique."""
 
-import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from vmferry.estate.identity import TARGET_NAME_TWICE
+from vmferry.kube.dns import LONGEST, digest, sanitize
 from vmferry.resolve.cards import Card
 from vmferry.resolve.declared import NAME_CHANGED
 from vmferry.resolve.notes import Noting, decide
 
-MAX_NAME = 63
 MAX_CLAIM = 46
 """Forklift and CDI derive names such as scratch-dv-CLAIM-xxxxx from a claim's (forklift plan.go)."""
-
-
-def sanitize(name: str, limit: int = MAX_NAME) -> str:
-    """Return a DNS-1123 label close to ``name``; empty when nothing of it is left."""
-    label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return label[:limit].rstrip("-")
-
-
-def digest(text: str, length: int = 6) -> str:
-    """Return a few stable hex digits for a text."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
-
-
-def fit(name: str, limit: int) -> str:
-    """Return ``name`` within ``limit`` characters; what is cut off is kept apart by a digest."""
-    if len(name) <= limit:
-        return name
-    return f"{name[: limit - 7].rstrip('-')}-{digest(name)}"
 
 
 def name_machines(
@@ -100,7 +80,7 @@ def _report_lower(cards: list[Card], names: Mapping[str, str]) -> Noting[None]:
 def _apart(namespace: str, wish: str, key: str, used: Collection[tuple[str, str]]) -> str:
     """Return a name with as much of the key's digest as it takes: six digits meet again among some thousand."""
     for length in (6, 12, 24):
-        name = f"{(wish or 'vm')[: MAX_NAME - 1 - length].rstrip('-')}-{digest(key, length)}"
+        name = f"{(wish or 'vm')[: LONGEST - 1 - length].rstrip('-')}-{digest(key, length)}"
         if (namespace, name) not in used:
             return name
     raise AssertionError(key)  # pragma: no cover: 96 bits of a digest do not meet

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from vmferry.estate.network_map import INVALID_NETWORK, MappedNetwork, NetworkMap, filled, vsphere_name
+from vmferry.estate.network_map import INVALID_NETWORK, MappedNetwork, NetworkMap, network_map, vsphere_name
 from vmferry.estate.statements import DEFINED_TWICE
 from vmferry.model.finding import Path, Where
 from vmferry.model.rule import Rule
@@ -23,7 +23,6 @@ from vmferry.model.spec import (
     SriovNetwork,
 )
 from vmferry.resolve.declared import NETWORK_MAPPED_TWICE, UNDECIDED_OVERLAY
-from vmferry.resolve.names import sanitize
 from vmferry.resolve.notes import Noting
 
 _MAX_NAMED = 20  # VMs a message names; the finding carries all of them
@@ -31,35 +30,31 @@ _MAX_NAMED = 20  # VMs a message names; the finding carries all of them
 
 def map_networks(networks: tuple[Network, ...], where: Where) -> Noting[NetworkMap]:
     """Return the network map; rows that are not clear are findings. ``where`` is the spec."""
-    rows: list[MappedNetwork] = []
-    mapped = _Mapped()
-    names: dict[str, int] = {}
+    table = network_map(networks, where)
     for index, network in enumerate(networks):
-        place = where.at("networks", index)
-        original = vsphere_name(network.source)
-        if original is None:
+        if vsphere_name(network.source) is None:
             yield INVALID_NETWORK.finding(
                 "a network's source is a segment or a portGroup, exactly one",
-                where=place.at("source"),
+                where=where.at("networks", index, "source"),
             )
-            continue
-        row = MappedNetwork(name=network.name or sanitize(original), network=filled(network), where=place)
-        yield from mapped.add(index, network.source, original, place)
+    mapped = _Mapped()
+    names: dict[str, int] = {}
+    for row in table.rows:
+        yield from mapped.add(row)
         if not row.name:
-            if row.emitted() or network.smoke_test is not None:
+            if row.emitted() or row.network.smoke_test is not None:
                 yield INVALID_NETWORK.finding(
-                    f"nothing of {original!r} can be in a name in Kubernetes",
+                    f"nothing of {row.original!r} can be in a name in Kubernetes",
                     "give the network a `name`",
-                    where=place.at("source"),
+                    where=row.where.at("source"),
                 )
-        elif row.emitted() and names.setdefault(row.name, index) != index:
+        elif row.emitted() and names.setdefault(row.name, row.index) != row.index:
             yield DEFINED_TWICE.finding(
                 f"two networks would be called {row.name}",
                 "give one of them a `name`",
-                where=place.at("name") if network.name else place.at("source"),
+                where=row.where.at("name") if row.network.name else row.where.at("source"),
             )
-        rows.append(row)
-    return NetworkMap(rows)
+    return table
 
 
 class _Claim(NamedTuple):
@@ -75,13 +70,13 @@ class _Mapped:
     def __init__(self) -> None:
         self._claims: defaultdict[str, list[_Claim]] = defaultdict(list)
 
-    def add(self, index: int, source: NetworkSource, original: str, place: Where) -> Noting[None]:
+    def add(self, row: MappedNetwork) -> Noting[None]:
         """Take a row in; report it, once, if a NIC's network would be found in another row as well."""
-        reported = False
-        for text, by_id in ((original, False), (source.id, True)):
+        source, reported = row.network.source, False
+        for text, by_id in ((row.original, False), (source.id, True)):
             if text is None:
                 continue
-            claim = _Claim(source.source, index, by_id, (source.datacenter, source.switch))
+            claim = _Claim(source.source, row.index, by_id, (source.datacenter, source.switch))
             first = next((other.row for other in self._claims[text] if _meet(other, claim)), None)
             self._claims[text].append(claim)
             if first is not None and not reported:
@@ -90,7 +85,7 @@ class _Mapped:
                     f"network {'id ' if by_id else ''}{text!r} is mapped twice",
                     f"it is networks[{first}] already"
                     + ("" if by_id or source.id is None else _two_of_one_name(source.id)),
-                    where=place.at("source", "id") if by_id else place.at("source"),
+                    where=row.where.at("source", "id") if by_id else row.where.at("source"),
                 )
 
 

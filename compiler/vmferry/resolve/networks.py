@@ -145,7 +145,7 @@ class _Making:
     def attach(self, index: int, nic: Nic, mac: str | None, row: MappedNetwork) -> Noting[None]:
         """Add the NIC at ``index``, whose network is in ``row``."""
         source = row.network.source
-        network = SourceRef(name=source.segment or source.port_group or nic.network, id=source.id)
+        network = SourceRef(name=row.original or nic.network, id=source.id)
         reason = row.ignored()
         if reason is not None:
             self.dropped.append(DroppedNic(index=index, network=network, mac=mac, reason=reason))
@@ -199,14 +199,14 @@ def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap) -> Not
 
     A row whose name is its id is for that network alone: it goes before one that only has the name.
     """
-    row = table.find(candidate.source, nic.network, candidate.vm.datacenter, nic.switch)
-    by_id = table.find(candidate.source, nic.network_id) if nic.network_id is not None else None
-    if by_id is not None and vsphere_name(by_id.network.source) == nic.network_id:
+    sought = table.of_nic(candidate.source, nic, candidate.vm.datacenter)
+    row, by_id = sought.by_name, sought.by_id
+    if sought.special:
         return by_id
     if row is not None and by_id is not None and row is not by_id:
         yield NETWORK_MAPPED_TWICE.finding(
             f"VM {candidate.vm.name}: its NIC on {nic.network!r} is on another network by its id, {nic.network_id}",
-            f"networks[{row.where.path[-1]}] has the name, networks[{by_id.where.path[-1]}] the id: correct one",
+            f"networks[{row.index}] has the name, networks[{by_id.index}] the id: correct one",
             where=where.at("networkId"),
             vms=(candidate.vm.name,),
         )
@@ -218,7 +218,7 @@ def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap) -> Not
             where=where.at("networkId"),
             vms=(candidate.vm.name,),
         )
-    return row or by_id
+    return sought.row
 
 
 _MOREF = re.compile(r"(dvportgroup|network)-[0-9]+")

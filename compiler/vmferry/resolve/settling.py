@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from vmferry.cache import Cache
+from vmferry.kube.dns import sanitize
 from vmferry.model.blueprint import Machine
 from vmferry.resolve.cards import Card
 from vmferry.resolve.deciding import ways
 from vmferry.resolve.freeze import Frozen
-from vmferry.resolve.names import name_machines, sanitize
+from vmferry.resolve.names import name_machines
 from vmferry.resolve.namespaces import check_namespaces
 from vmferry.resolve.networks import check_attached
 from vmferry.resolve.notes import Noting

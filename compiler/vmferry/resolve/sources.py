@@ -6,12 +6,12 @@ from typing import Any, Literal
 from msgspec import structs
 
 from vmferry.estate.statements import DEFINED_TWICE, SECRET_MATERIAL
+from vmferry.kube.dns import digest, fit, sanitize
 from vmferry.model.blueprint import Credential, Host, SourcePlan
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import Credentials, Source
 from vmferry.resolve.declared import NO_CREDENTIALS
-from vmferry.resolve.names import digest, fit, sanitize
 from vmferry.resolve.notes import Noting
 
 _SEALED = "SealedSecret"
@@ -38,14 +38,14 @@ def _plan(project: Project, source: Source, where: Where) -> Noting[SourcePlan |
     credential = yield from credential_of(
         vcenter.credentials,
         source.name,
-        fit(f"{project.spec.metadata.name}-{source.name}-vcenter", 63),
+        fit(f"{project.spec.metadata.name}-{source.name}-vcenter"),
         namespace,
         project.attachments,
         at.at("credentials"),
     )
     hosts: list[Host] = []
     for index, host in enumerate(vcenter.hosts):
-        name = fit(f"{project.spec.metadata.name}-{source.name}-{sanitize(host.name) or digest(host.name)}", 63)
+        name = fit(f"{project.spec.metadata.name}-{source.name}-{sanitize(host.name) or digest(host.name)}")
         place = at.at("hosts", index, "credentials")
         if any(done.name == name for done in hosts):
             yield DEFINED_TWICE.finding(f"two ESXi hosts would be called {name}", where=at.at("hosts", index, "name"))
@@ -57,7 +57,7 @@ def _plan(project: Project, source: Source, where: Where) -> Noting[SourcePlan |
         return None
     return SourcePlan(
         name=source.name,
-        provider=fit(f"{project.spec.metadata.name}-{source.name}", 63),
+        provider=fit(f"{project.spec.metadata.name}-{source.name}"),
         vcenter=vcenter,
         credential=credential,
         hosts=tuple(hosts),
@@ -145,7 +145,7 @@ def conversion_credentials(
         yield from credential_of(
             wanted.vcenter.conversion_credentials,
             source,
-            fit(f"{project.spec.metadata.name}-{source}-conversion", 63),
+            fit(f"{project.spec.metadata.name}-{source}-conversion"),
             namespace,
             project.attachments,
             where.at("conversionCredentials"),

@@ -7,13 +7,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE, UNDEFINED_REFERENCE, UNKNOWN_FACT
+from vmferry.kube.dns import digest
 from vmferry.kube.provisioners import Claim, claims, needs_modes
 from vmferry.model.blueprint import ArrayCopy, SourceRef
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Where
 from vmferry.model.spec import AccessMode, LiveMigration, Storage, StorageClass, VolumeMode
 from vmferry.resolve.declared import IMPOSSIBLE_CLASS, NO_CLASS_FITS, UNMAPPED_DATASTORE
-from vmferry.resolve.names import digest
 from vmferry.resolve.notes import Noting, collect, decide
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate

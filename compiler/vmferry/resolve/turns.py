@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import frozen
+from vmferry.kube.dns import fit
 from vmferry.model.blueprint import Group, Machine, Places
 from vmferry.model.spec import GroupState, MigrationSpec
-from vmferry.resolve.names import fit
 
 
 def is_converted(machine: Machine) -> bool:
@@ -30,7 +30,7 @@ def turns(spec: MigrationSpec, machines: Iterable[Machine]) -> dict[str, str]:
         if not is_converted(machine):
             continue
         begun = machine.conversion.places_at if machine.conversion else None
-        name = fit(f"{spec.metadata.name}-{machine.source}-conversions", 63)
+        name = fit(f"{spec.metadata.name}-{machine.source}-conversions")
         place = begun or f"{machine.namespace}/{name}"
         planned = not frozen(spec.groups.get(machine.group, GroupState()).stage)
         option = (begun is None, planned, ranks.get(place.partition("/")[0], len(ranks)), place)

@@ -134,7 +134,7 @@ def _vms(review: Review, rows: Rows) -> Iterator[tuple[Domain, Address, _Holder]
             yield segments[item.row.index], ip.ip, _Holder(subject.key, f"VM {subject.name}", where, subject.name, new)
     for subject in review.subjects:
         for index, nic in enumerate(subject.vm.nics or ()) if subject.disposition == "retain" else ():
-            row = rows.of(subject, index, nic.network, nic.network_id)
+            row = rows.of_nic(subject, nic)
             if row is None or nic.origin == "dhcp" or isinstance(row.network.target, PodNetwork):
                 continue
             where = subject.where.at("nics", index)

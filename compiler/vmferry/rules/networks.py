@@ -92,7 +92,7 @@ def vlan_differs(review: Review) -> Iterator[Problem]:
                 row.where.at("target"),
             )
         elif row.vlan is not None and row.vlan != theirs:
-            stated = getattr(row.network.target, "vlan", None) is not None
+            stated = getattr(review.spec.networks[row.index].target, "vlan", None) is not None
             yield Problem(
                 f"network {row.original!r} is VLAN {theirs} in vSphere, and VLAN {row.vlan} in the target",
                 f"set vlan: {theirs}, or suppress this with the reason for changing to {row.vlan}",

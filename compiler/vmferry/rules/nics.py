@@ -22,7 +22,7 @@ def not_connected(review: Review) -> Iterator[Problem]:
     for subject, _, machine in review.moving:
         for nic in machine.dropped_nics if not machine.golden else ():
             found[nic.network.name, nic.reason].append((machine, nic))
-            row = rows.of(subject, nic.index, nic.network.name, nic.network.id)
+            row = rows.of(subject, nic.index, nic.network)
             places[nic.network.name] = row.where.at("target") if row is not None else review.at("networks")
     for (name, reason), nics in sorted(found.items()):
         vms = tuple(sorted({machine.name for machine, _ in nics}))

@@ -1,18 +1,16 @@
 """The rows of the network map with what vSphere says of their networks, and which of them share a broadcast domain."""
 
 import ipaddress
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import structs
 
 from vmferry.estate.addresses import preserves
-from vmferry.estate.network_map import nearest
-from vmferry.model.blueprint import Group, Machine, MachineNic
+from vmferry.estate.network_map import MappedNetwork, network_map, vsphere_name
+from vmferry.model.blueprint import Group, Machine, MachineNic, SourceRef
 from vmferry.model.facts import Nic
-from vmferry.model.finding import Where
 from vmferry.model.inventory import InventoryNetwork
 from vmferry.model.review import Review, Subject
 from vmferry.model.spec import (
@@ -31,18 +29,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Domain = tuple[str | int | None, ...]
 
 
-class Row(Struct, frozen=True, kw_only=True):
-    """A row of the network map."""
+class Row(MappedNetwork, frozen=True, kw_only=True):
+    """A row of the network map, with what vSphere says of its network."""
 
-    index: int
-    network: Network
-    where: Where
     known: tuple[tuple[str, InventoryNetwork], ...]  # the networks it is for, each with its vCenter
-
-    @property
-    def original(self) -> str:
-        """Return the network's name in vSphere."""
-        return self.network.source.segment or self.network.source.port_group or ""
 
     @property
     def nsx(self) -> bool:
@@ -68,19 +58,15 @@ class Row(Struct, frozen=True, kw_only=True):
 
     @property
     def vlan(self) -> int | None:
-        """Return the VLAN in the target: the target's own, else the source's, which fills it in."""
+        """Return the VLAN in the target."""
         target = self.network.target
-        if not isinstance(target, BridgeNetwork | OvnLocalnet | SriovNetwork) or target.untagged or self.trunk:
-            return None
-        return target.vlan or self.network.source.vlan
+        return target.vlan if isinstance(target, BridgeNetwork | OvnLocalnet | SriovNetwork) else None
 
     @property
     def trunk(self) -> tuple[str, ...]:
-        """Return the VLANs the target carries tagged, filled in likewise."""
-        source, target = self.network.source, self.network.target
-        if not isinstance(target, BridgeNetwork):
-            return ()
-        return target.trunk or (() if target.vlan or target.untagged or source.vlan else source.trunk)
+        """Return the VLANs the target carries tagged."""
+        target = self.network.target
+        return target.trunk if isinstance(target, BridgeNetwork) else ()
 
     @property
     def domain(self) -> Domain | None:
@@ -116,36 +102,27 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 class Rows:
-    """Every row, found by vCenter and by the network's name or id."""
+    """Every row, as the network map finds it."""
 
     def __init__(self, review: Review) -> None:
-        self.rows = tuple(_rows(review))
-        self._by_name: defaultdict[tuple[str | None, str], list[Row]] = defaultdict(list)
-        for row in self.rows:
-            for name in (row.original, row.network.source.id):
-                if name:
-                    self._by_name[row.network.source.source, name].append(row)
+        self._map = network_map(review.spec.networks, review.project.where)
+        self.rows = tuple(
+            Row(**structs.asdict(row), known=tuple(_known(review, row.network.source))) for row in self._map.rows
+        )
+        self._by_index = {row.index: row for row in self.rows}
 
-    def find(
-        self, vcenter: str, *names: str | None, datacenter: str | None = None, switch: str | None = None
-    ) -> Row | None:
-        """Return the row of a network by the first name or id that has one; a row for the vCenter goes first.
+    def of_nic(self, subject: Subject, nic: Nic) -> Row | None:
+        """Return the row of a NIC that a VM has in vSphere."""
+        return self._known(self._map.of_nic(subject.source, nic, subject.vm.datacenter).row)
 
-        Of rows of one name that goes first which says most of where the network is, and nothing that is otherwise.
-        """
-        for name in names:
-            for source in (vcenter, None):
-                rows = self._by_name.get((source, name), ()) if name is not None else ()
-                row = nearest(((each, each.network.source) for each in rows), datacenter, switch)
-                if row is not None:
-                    return row
-        return None
-
-    def of(self, subject: Subject, index: int, *names: str | None) -> Row | None:
-        """Return the row of a VM's NIC, by the NIC's place among those in vSphere, where it is."""
+    def of(self, subject: Subject, index: int, network: SourceRef) -> Row | None:
+        """Return the row of a VM's NIC in the target, by the NIC's place among those in vSphere, where it is."""
         facts = subject.vm.nics or ()
         switch = facts[index].switch if index < len(facts) else None
-        return self.find(subject.source, *names, datacenter=subject.vm.datacenter, switch=switch)
+        return self._known(self._map.of_ref(subject.source, network, datacenter=subject.vm.datacenter, switch=switch))
+
+    def _known(self, row: MappedNetwork | None) -> Row | None:
+        return self._by_index[row.index] if row is not None else None
 
 
 class Attached(NamedTuple):
@@ -187,7 +164,7 @@ def _attached(review: Review, rows: Rows) -> Iterator[Attached]:
     for subject, group, machine in review.moving:
         facts = subject.vm.nics or ()
         for made in machine.nics if machine.path != "rebuild" and not machine.golden else ():
-            row = rows.of(subject, made.index, made.network.name, made.network.id)
+            row = rows.of(subject, made.index, made.network)
             if row is not None and made.index < len(facts):
                 yield Attached(subject, group, machine, facts[made.index], made, row)
 
@@ -244,23 +221,20 @@ def spelled(numbers: frozenset[int]) -> str:
     return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in parts)
 
 
-def _rows(review: Review) -> Iterator[Row]:
-    vcenters = [source.name for source in review.spec.sources]
-    for index, network in enumerate(review.spec.networks):
-        source = network.source
-        names = [name for name in (source.id, source.segment, source.port_group) if name is not None]
-        known: list[tuple[str, InventoryNetwork]] = []
-        for vcenter in [source.source] if source.source is not None else vcenters:
-            found = next((net for name in names if (net := review.networks.get((vcenter, name)))), None)
-            if found is not None and source.id is None and (source.datacenter or source.switch):
-                found = _there(review, vcenter, source) or found
-            known += [(vcenter, found)] if found is not None else []
-        yield Row(index=index, network=network, where=review.at("networks", index), known=tuple(known))
+def _known(review: Review, source: NetworkSource) -> Iterator[tuple[str, InventoryNetwork]]:
+    """Yield the networks of inventories that a row is for, each with its vCenter."""
+    names = [name for name in (source.id, source.segment, source.port_group) if name is not None]
+    for vcenter in [source.source] if source.source is not None else [each.name for each in review.spec.sources]:
+        found = next((net for name in names if (net := review.networks.get((vcenter, name)))), None)
+        if found is not None and source.id is None and (source.datacenter or source.switch):
+            found = _there(review, vcenter, source) or found
+        if found is not None:
+            yield vcenter, found
 
 
 def _there(review: Review, vcenter: str, source: NetworkSource) -> InventoryNetwork | None:
     """Return the network of this name that is where the row says, of several."""
-    name = source.segment or source.port_group
+    name = vsphere_name(source)
     found = [
         net
         for part in review.project.inventories

@@ -30,10 +30,8 @@ def unused_networks(review: Review) -> Iterator[Problem]:
     rows = Rows(review)
     used: set[int] = set()
     for subject, _, machine in review.moving:
-        found = [rows.of(subject, nic.index, nic.network.name, nic.network.id) for nic in machine.nics]
-        found += [
-            rows.of(subject, index, nic.network, nic.network_id) for index, nic in enumerate(subject.vm.nics or ())
-        ]
+        found = [rows.of(subject, nic.index, nic.network) for nic in machine.nics]
+        found += [rows.of_nic(subject, nic) for nic in subject.vm.nics or ()]
         used |= {row.index for row in found if row is not None}
     carriers = _carriers(review)
     for row in rows.rows:

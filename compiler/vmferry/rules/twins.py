@@ -90,7 +90,7 @@ def _copied(machine: Machine) -> bool:
 
 def _twin(subject: Subject, nic: MachineNic, rows: Rows, entry: Entry | None) -> bool:
     """Return whether a NIC would have its source's MAC in the VLAN of its source."""
-    row = rows.of(subject, nic.index, nic.network.name, nic.network.id)
+    row = rows.of(subject, nic.index, nic.network)
     if not nic.connected or nic.nad is None or row is None or isinstance(row.network.target, OvnLayer2):
         return False
     if row.vlan is not None and row.vsphere_vlan is not None and row.vlan != row.vsphere_vlan:

@@ -1,6 +1,6 @@
-"""Tests of `vmferry.backends.names`."""
+"""Tests of `vmferry.kube.dns`."""
 
-from vmferry.backends.names import fitted, suffixed
+from vmferry.kube.dns import fitted, suffixed
 
 
 def test_short_names_stay_readable() -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from vmferry import policy, rules
 from vmferry.cache import Cache
 from vmferry.load.project import load
-from vmferry.model.finding import Finding
+from vmferry.model.finding import Finding, ordered
 from vmferry.model.project import Project
 from vmferry.model.review import Review
 from vmferry.model.rule import declared
@@ -28,17 +28,6 @@ class Checked(Struct, frozen=True, kw_only=True):
     def broken(self) -> bool:
         """Return whether any finding is an error."""
         return any(finding.is_error for finding in self.findings)
-
-
-def ordered(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Return findings in an order that does not depend on how they were found."""
-
-    def rank(finding: Finding) -> tuple[bool, str, list[str], str, str]:
-        where = finding.where
-        path = [f"{part:09d}" if isinstance(part, int) else part for part in where.path] if where else []
-        return (not finding.is_error, where.file if where else "", path, finding.code, finding.message)
-
-    return tuple(sorted(dict.fromkeys(findings), key=rank))
 
 
 def check(

@@ -6,22 +6,21 @@ from itertools import chain
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
-from vmferry import backends, files, policy
+from vmferry import backends, files, policy, ruleset
 from vmferry.backends.inputs import digests
 from vmferry.backends.places import lock
 from vmferry.cache import Cache
 from vmferry.check import Checked, check
-from vmferry.load.project import ASSIGNMENTS
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint
-from vmferry.model.finding import Finding, SpecError
-from vmferry.output import tree
+from vmferry.model.finding import SpecError
+from vmferry.output import standing, tree
 from vmferry.output.complete import Ledger
 from vmferry.output.render import check_owner, render
-from vmferry.output.standing import remember, settled
-from vmferry.placed import around, last_merge, left_by_merge, not_in_git, unfinished_merge
+from vmferry.output.standing import settled
+from vmferry.placed import Home, around, home_of, last_merge, left_by_merge, unfinished_merge
+from vmferry.record import Outcome, Record, Run, assignments_path, remember, written_at
 from vmferry.yaml.write import dump
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     "check",
     "compile_tree",
     "render_assignments",
-    "untracked",
     "write",
 ]
 
@@ -44,22 +42,13 @@ _HEADER = (
 )
 
 
-class Compiled(Struct, frozen=True, kw_only=True):
-    """What a compile would change on disk."""
+class Compiled(Outcome, frozen=True, kw_only=True):
+    """The outcome of a compile with all that it takes to write it."""
 
     blueprint: Blueprint
-    root: Path  # of the tree
-    changes: tree.Changes
-    assignments: Path | None
     assignments_content: bytes
-    assignments_changed: bool
-    findings: tuple[Finding, ...]  # about the place of the tree
     inputs: dict[str, str]  # by the lock of each group that was emitted, the digest of all that its files are made of
-
-    @property
-    def pending(self) -> bool:
-        """Return whether anything on disk differs from what the spec gives."""
-        return self.changes.pending or self.assignments_changed
+    record: Record | None  # what the next run needs to see that nothing changed
 
 
 def compile_tree(
@@ -84,7 +73,8 @@ def compile_tree(
     # again: another one's may have come while this one waited for its turn
     check_owner(root, blueprint.name, blueprint.cluster.name)
     ledger.check(blueprint, [group for group in blueprint.groups if lock(group) not in still])
-    placed = policy.accepted(around(root, out, blueprint, chain(planned, _standing(root, still))), checked.project)
+    home = home_of(blueprint)
+    placed = policy.accepted(around(root, out, home, chain(planned, _standing(root, still))), checked.project)
     if any(finding.is_error for finding in placed):
         raise SpecError(*placed)
     content = render_assignments(checked.resolution.assignments)
@@ -96,9 +86,22 @@ def compile_tree(
         assignments=assignments,
         assignments_content=content,
         assignments_changed=changed,
+        warnings=checked.findings,
+        texts=checked.project.texts,
         findings=placed,
+        record=None if changed or placed else _record(checked, home, changes),
         inputs={name: digest for name, digest in alone.items() if name not in still},
     )
+
+
+def _record(checked: Checked, home: Home, changes: tree.Changes) -> Record | None:
+    """Return what the next run needs to see that nothing changed; None where it would find something else."""
+    trail = checked.project.trail
+    if trail is None or changes.conflicts or changes.orphaned:
+        return None
+    titles = {str(code): ruleset.of(code).title for code in sorted({finding.code for finding in checked.findings})}
+    kept = tuple(sorted({*changes.kept, *changes.seeds}))  # a seed is the user's once it is there
+    return Record(trail, home, checked.findings, titles, kept, changes.seeds)
 
 
 def _standing(root: Path, still: Mapping[str, tree.Settled]) -> Iterator[tree.Planned]:
@@ -133,7 +136,7 @@ def _plan(
     return changes
 
 
-def write(compiled: Compiled, cache: Cache | None = None) -> None:
+def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None) -> None:
     """Write what `compile_tree` planned: the new tree beside the old one, the assignments, then the tree in one step.
 
     A run that fails has changed neither. One that is killed between the last two has said in the assignments what the
@@ -142,35 +145,20 @@ def write(compiled: Compiled, cache: Cache | None = None) -> None:
 
     def record() -> None:
         if compiled.assignments is not None and compiled.assignments_changed:
-            files.replace(_written(compiled.assignments), compiled.assignments_content)
+            files.replace(written_at(compiled.assignments), compiled.assignments_content)
 
-    tree.apply(compiled.root, compiled.changes, before=record)
+    written = tree.apply(compiled.root, compiled.changes, before=record)
     if cache is not None and cache.enabled:
-        remember(compiled.root, compiled.inputs, cache)
-
-
-def untracked(compiled: Compiled) -> tuple[Path, ...]:
-    """Return what is on disk of the output and not in the next commit; nothing where no git repository is around it."""
-    changes, found = compiled.changes, []
-    if compiled.root.is_dir():
-        ours = {*changes.unchanged, *changes.updated, *changes.seeds} - {*changes.created}
-        found += [compiled.root / path for path in not_in_git(compiled.root, ours)]
-    if compiled.assignments is not None and compiled.assignments.exists():
-        path = _written(compiled.assignments)
-        found += [compiled.assignments] if not_in_git(path.parent, (path.name,)) else []
-    return tuple(sorted(found))
+        standing.remember(compiled.root, compiled.inputs, cache)
+        if run is not None and compiled.record is not None:
+            remember(run, compiled.root, compiled.record, compiled.changes, written, cache)
 
 
 def _differs(assignments: Path, content: bytes) -> bool:
     try:
-        return files.read(_written(assignments)).replace(b"\r\n", b"\n") != content  # line ends are the checkout's
+        return files.read(written_at(assignments)).replace(b"\r\n", b"\n") != content  # line ends are the checkout's
     except FileNotFoundError:
         return True
-
-
-def _written(assignments: Path) -> Path:
-    """Return the file itself where its place is a link; `load` has seen that it does not lead elsewhere."""
-    return assignments.resolve() if assignments.is_symlink() else assignments
 
 
 def render_assignments(assignments: Assignments) -> bytes:
@@ -181,10 +169,3 @@ def render_assignments(assignments: Assignments) -> bytes:
         **msgspec.to_builtins(assignments),
     }
     return dump(data, comment=_HEADER)
-
-
-def assignments_path(spec: Path) -> Path | None:
-    """Return where the assignments of a spec lie: beside it; none for standard input."""
-    if str(spec) == "-":
-        return None
-    return (spec if spec.is_dir() else spec.parent) / ASSIGNMENTS

@@ -7,31 +7,53 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from vmferry import files
 from vmferry.layout.compiled import trees_below
 from vmferry.layout.locks import lock_name, salvage
 from vmferry.layout.names import OWNER
 from vmferry.load.git import Repository
-from vmferry.model.blueprint import Blueprint
 from vmferry.model.finding import Finding, SpecError
 from vmferry.model.rule import declare
 from vmferry.output.neighbours import shared
 from vmferry.output.render import owner
 from vmferry.output.tree import Merge, Planned
 
+if TYPE_CHECKING:  # a run in which nothing changed needs no Blueprint
+    from vmferry.model.blueprint import Blueprint
 
-def around(root: Path, out: Path, blueprint: Blueprint, planned: Iterable[Planned]) -> Iterator[Finding]:
+
+class Home(Struct, frozen=True):
+    """Whose a tree is, and where the engine looks for it."""
+
+    migration: str
+    cluster: str
+    engine: str
+    repository: str  # host and path, as `_address` has them
+    path: str  # of the tree, from the top of the repository
+
+
+def home_of(blueprint: "Blueprint") -> Home:
+    """Return whose the tree of a Blueprint is."""
+    gitops = blueprint.gitops
+    address = _address(gitops.repo_url)
+    return Home(blueprint.name, blueprint.cluster.name, gitops.engine, address, gitops.path)
+
+
+def around(root: Path, out: Path, home: Home, planned: Iterable[Planned]) -> Iterator[Finding]:
     """Yield what is wrong about the place of a tree: engines look elsewhere for it, or another tree has its objects."""
     repository = _repository(root)
     if repository is not None:
-        yield from _path(repository, root, blueprint)
+        yield from _path(repository, root, home)
     trees: list[Path] = []
     if repository is not None:  # a copy of this migration's tree, elsewhere in the repository, need not be synced
-        trees += [tree for tree in repository.holding(OWNER) if owner(tree)[0] != blueprint.name]
+        trees += [tree for tree in repository.holding(OWNER) if owner(tree)[0] != home.migration]
     with suppress(OSError):
         trees += trees_below(out, 2)
-    yield from shared(root, trees, blueprint.cluster.name, planned)
+    yield from shared(root, trees, home.cluster, planned)
 
 
 def unfinished_merge(root: Path) -> Merge | None:
@@ -163,19 +185,18 @@ ANOTHER_FOLDER = declare(
 )
 
 
-def _path(repository: Repository, root: Path, blueprint: Blueprint) -> Iterator[Finding]:
+def _path(repository: Repository, root: Path, home: Home) -> Iterator[Finding]:
     """Yield a finding (VMF633) where the entry points name another folder than the tree has in its repository.
 
     Nothing is known of a repository that is fetched from elsewhere than the spec says: the tree may be copied.
     """
-    stated = blueprint.gitops.path
     real = root.resolve().relative_to(repository.top.resolve()).as_posix()
     remotes = repository.remotes()
-    if real == stated or (remotes and _address(blueprint.gitops.repo_url) not in map(_address, remotes)):
+    if real == home.path or (remotes and home.repository not in map(_address, remotes)):
         return
-    engine = "Flux" if blueprint.gitops.engine == "flux" else "Argo CD"
+    engine = "Flux" if home.engine == "flux" else "Argo CD"
     yield ANOTHER_FOLDER.finding(
-        f"{engine} reads `{stated}` from the top of the repository, and the tree is at `{real}`",
+        f"{engine} reads `{home.path}` from the top of the repository, and the tree is at `{real}`",
         f"set target.gitops.path: {real}, and compile with --out at the repository's top",
     )
 

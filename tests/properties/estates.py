@@ -94,8 +94,11 @@ class Estate(NamedTuple):
         return deepcopy(self)
 
     def write(self, directory: Path, *, dice: random.Random | None = None, assignments: bytes | None = None) -> Path:
-        """Write the spec: as one file, or over files as ``dice`` fall, its VMs in any order."""
-        directory.mkdir(parents=True)
+        """Write the spec: as one file, or over files as ``dice`` fall, its VMs in any order.
+
+        One that was written there before as one file is replaced.
+        """
+        directory.mkdir(parents=True, exist_ok=dice is None)
         vms, parts = list(self.vms), [list(self.vms)]
         if dice is not None:
             dice.shuffle(vms)

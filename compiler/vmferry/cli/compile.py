@@ -1,9 +1,9 @@
 """`vmferry compile`: write the tree, show what would change, or fail when it is not up to date."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -11,11 +11,11 @@ from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, interactive, printable, show, summary
 from vmferry.cli.options import all_option, assignments_option, cache_options, format_option, spec_argument
-from vmferry.compile import Checked, Compiled, assignments_path, check, compile_tree, untracked, write
 from vmferry.layout.compiled import OUT_OF_DATE
 from vmferry.model.finding import Finding
 from vmferry.model.rule import declare
 from vmferry.output.diff import unified
+from vmferry.record import Outcome, Run, assignments_path, repeated, untracked
 
 
 @click.command("compile")
@@ -55,73 +55,94 @@ def command(
       vmferry compile migration/ --out . --diff | less
       vmferry compile migration/ --out . --check    # in CI: is gitops/ up to date?
     """  # noqa: D301 - click wants the character
-    assignments = assignments or assignments_path(spec)
-    checked = check(spec, assignments, cache=cache)
+    run = Run(spec, out, assignments or assignments_path(spec))
+    mode = _Mode(style, everything, compare=compare, difference=difference)
+    known = None if force else repeated(run, cache)
+    if known is not None:
+        return _tell(known, mode)
+    from vmferry.compile import check, compile_tree, write  # nobody needs them where nothing has changed
+
+    checked = check(spec, run.assignments, cache=cache)
     if checked.broken:
-        _fail(checked, style, everything)
+        show(checked.findings, checked.project.texts, style=style, everything=everything)
+        click.echo(f"{summary(checked.findings)}; nothing was written", err=True)
         return FINDINGS
     if interactive() and len(checked.project.entries) > 1000:
         click.echo(f"compiling {len(checked.project.entries)} VMs …", err=True)
-    compiled = compile_tree(checked, out, assignments, force=force, cache=cache)
+    compiled = compile_tree(checked, out, run.assignments, force=force, cache=cache)
     if compiled.changes.conflicts:
         show(compiled.changes.conflicts, {}, style=style, everything=everything)
         return FINDINGS
-    missing = tuple(_missing(compiled)) if compare else ()
-    lines = list(unified(compiled.root, compiled.changes)) if difference else []
-    if not compare and not difference:
-        write(compiled, cache)
-    if style == "json":
-        data = _data(checked, compiled, lines, written=not compare and not difference)
-        data["findings"] += as_data((*compiled.findings, *missing), {})
+    return _tell(compiled, mode, (lambda: write(compiled, cache, run)) if mode.writes else lambda: None)
+
+
+class _Mode(NamedTuple):
+    """How to tell of an outcome, and whether it is only looked at."""
+
+    style: str
+    everything: bool
+    compare: bool
+    difference: bool
+
+    @property
+    def writes(self) -> bool:
+        """Return whether the tree is written."""
+        return not self.compare and not self.difference
+
+
+def _tell(outcome: Outcome, mode: _Mode, write: Callable[[], None] = lambda: None) -> int:
+    """Print what an outcome is, written or not; return the exit code."""
+    missing = tuple(_missing(outcome)) if mode.compare else ()
+    lines = list(unified(outcome.root, outcome.changes)) if mode.difference else []
+    write()
+    if mode.style == "json":
+        data = _data(outcome, lines, written=mode.writes)
+        data["findings"] += as_data((*outcome.findings, *missing), {})
         click.echo(as_json(data))
     else:
         click.echo("".join(lines), nl=False)
-        show(missing, {}, everything=everything)
-        _report(checked, compiled, everything, compare=compare, written=not compare and not difference)
-    return FINDINGS if compare and (compiled.pending or missing) else 0
+        show(missing, {}, everything=mode.everything)
+        _report(outcome, mode)
+    return FINDINGS if mode.compare and (outcome.pending or missing) else 0
 
 
-def _fail(checked: Checked, style: str, everything: bool) -> None:
-    show(checked.findings, checked.project.texts, style=style, everything=everything)
-    click.echo(f"{summary(checked.findings)}; nothing was written", err=True)
-
-
-def _data(checked: Checked, compiled: Compiled, diff: list[str], *, written: bool) -> dict[str, Any]:
-    changes = compiled.changes
+def _data(outcome: Outcome, diff: list[str], *, written: bool) -> dict[str, Any]:
+    changes = outcome.changes
     return {
-        "root": str(compiled.root),
+        "root": str(outcome.root),
         "written": written,
         **{name: list(getattr(changes, name)) for name in ("created", "updated", "deleted", "orphaned")},
         "unchanged": len(changes.unchanged),
-        "assignmentsChanged": compiled.assignments_changed,
+        "assignmentsChanged": outcome.assignments_changed,
         "diff": "".join(diff),
-        "findings": as_data(checked.findings, checked.project.texts),
+        "findings": as_data(outcome.warnings, outcome.texts),
     }
 
 
-def _report(checked: Checked, compiled: Compiled, everything: bool, *, compare: bool, written: bool) -> None:
-    changes = compiled.changes
+def _report(outcome: Outcome, mode: _Mode) -> None:
+    changes = outcome.changes
     counts = {
         "created": len(changes.created),
         "updated": len(changes.updated),
         "deleted": len(changes.deleted),
         "unchanged": len(changes.unchanged),
     }
-    _warn((*checked.findings, *compiled.findings), checked, everything)
-    if compare and compiled.pending:
-        show(tuple(_stale(compiled)), {}, everything=everything)
+    _warn(outcome, mode)
+    if mode.compare and outcome.pending:
+        show(tuple(_stale(outcome)), {}, everything=mode.everything)
     for orphan in changes.orphaned:
         click.echo(
-            f"kept: {printable(str(compiled.root / orphan))} is yours, and nothing refers to it any more", err=True
+            f"kept: {printable(str(outcome.root / orphan))} is yours, and nothing refers to it any more", err=True
         )
-    verb = "" if written else "would be "
+    verb = "" if mode.writes else "would be "
     listed = ", ".join(f"{count} {verb}{name}" for name, count in counts.items())
-    click.echo(f"{printable(str(compiled.root))}: {listed}", err=not written)
+    click.echo(f"{printable(str(outcome.root))}: {listed}", err=not mode.writes)
 
 
-def _warn(findings: tuple[Finding, ...], checked: Checked, everything: bool) -> None:
+def _warn(outcome: Outcome, mode: _Mode) -> None:
+    findings = (*outcome.warnings, *outcome.findings)
     grave = tuple(finding for finding in findings if finding.severity != "info")
-    show(grave, checked.project.texts, everything=everything, err=True)
+    show(grave, outcome.texts, everything=mode.everything, err=True, titles=outcome.titles)
     if grave:
         click.echo(summary(grave), err=True)
 
@@ -137,23 +158,23 @@ NOT_IN_GIT = declare(
 )
 
 
-def _missing(compiled: Compiled) -> Iterator[Finding]:
+def _missing(outcome: Outcome) -> Iterator[Finding]:
     """Yield a finding for each file that lies there and would not be in the commit."""
-    for path in untracked(compiled):
-        fix = f"run `git add {shlex.quote(str(compiled.root))}`; if .gitignore names it, take it out there"
-        if path == compiled.assignments:
+    for path in untracked(outcome):
+        fix = f"run `git add {shlex.quote(str(outcome.root))}`; if .gitignore names it, take it out there"
+        if path == outcome.assignments:
             fix = f"run `git add {shlex.quote(str(path))}`"
         yield NOT_IN_GIT.finding(f"{path} is not in git", fix)
 
 
-def _stale(compiled: Compiled) -> list[Finding]:
+def _stale(outcome: Outcome) -> list[Finding]:
     """Return one finding a file that differs from what the spec gives."""
-    changes, fix = compiled.changes, "run vmferry compile and commit what it writes"
+    changes, fix = outcome.changes, "run vmferry compile and commit what it writes"
     found = [
-        OUT_OF_DATE.finding(f"{compiled.root / path} would be {word}", fix)
+        OUT_OF_DATE.finding(f"{outcome.root / path} would be {word}", fix)
         for word, paths in (("created", changes.created), ("updated", changes.updated), ("deleted", changes.deleted))
         for path in paths
     ]
-    if compiled.assignments_changed:
-        found.append(OUT_OF_DATE.finding(f"{compiled.assignments} would be updated", fix))
+    if outcome.assignments_changed:
+        found.append(OUT_OF_DATE.finding(f"{outcome.assignments} would be updated", fix))
     return found

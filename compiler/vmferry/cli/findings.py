@@ -13,10 +13,8 @@ import click
 from msgspec import structs
 
 from vmferry import files, ruleset
-from vmferry.check import ordered
-from vmferry.load.project import UnreadableError
 from vmferry.load.validate import may_be_secret
-from vmferry.model.finding import Finding, Span, SpecError, Where
+from vmferry.model.finding import Finding, Span, SpecError, UnreadableError, Where, ordered
 from vmferry.yaml.positions import MAX_SHOWN, Wanted, line_text, locate
 from vmferry.yaml.read import MAX_BYTES
 
@@ -60,8 +58,12 @@ def show(
     style: str = "text",
     everything: bool = False,
     err: bool = False,
+    titles: Mapping[str, str] | None = None,
 ) -> None:
-    """Print findings to standard output; with ``err``, to standard error."""
+    """Print findings to standard output; with ``err``, to standard error.
+
+    ``titles`` has those of rules whose modules need not be imported for that.
+    """
     if style != "text":
         from vmferry.cli.formats import render
 
@@ -80,7 +82,8 @@ def show(
         click.echo(_text(finding, spans.get(id(finding)), texts), err=err)
     for code, count in sorted(counts.items()):
         if not everything and count > _SHOWN:
-            click.echo(f"… and {count - _SHOWN} more {code} ({ruleset.of(code).title}); --all shows them", err=err)
+            title = (titles or {}).get(code) or ruleset.of(code).title
+            click.echo(f"… and {count - _SHOWN} more {code} ({title}); --all shows them", err=err)
 
 
 def _grouped(findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from vmferry import files as disk
 from vmferry.cli.findings import place
-from vmferry.load.project import UnreadableError
-from vmferry.model.finding import Finding, Span, SpecError
+from vmferry.model.finding import Finding, Span, SpecError, UnreadableError
 
 Found = tuple[Iterable[Finding], Mapping[str, str]]
 """Findings, and the texts they were found in."""

@@ -13,7 +13,7 @@ from vmferry import files as disk
 from vmferry.cache import Cache
 from vmferry.layout.locks import DIRECTORY, INVALID_LOCK, lock_name
 from vmferry.layout.names import KUSTOMIZATION_FILES
-from vmferry.layout.notes import Notes
+from vmferry.layout.notes import Notes, stamp
 from vmferry.layout.objects import Issue, Key, is_object, key_of, parse
 from vmferry.model import finding
 from vmferry.model.finding import Finding, SpecError, Where
@@ -82,8 +82,8 @@ class Tree:
         self.statuses = dict(sorted(walk(str(top))))
         self.files = list(self.statuses)
         self.directories = {posixpath.dirname(file) for file in self.files}
-        regular = {file: status for file, status in self.statuses.items() if stat.S_ISREG(status.st_mode)}
-        self.notes = Notes(cache or Cache(enabled=False), str(top.absolute()), regular, self.read)
+        stamps = {file: stamp(status) for file, status in self.statuses.items() if stat.S_ISREG(status.st_mode)}
+        self.notes = Notes(cache or Cache(enabled=False), str(top.absolute()), stamps, self.read)
         self.kustomizations = dict(self._kustomizations())
 
     def roots(self) -> list[str]:

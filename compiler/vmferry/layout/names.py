@@ -13,6 +13,9 @@ LOCAL = "local"
 STAGE = "stage"
 """The component before it, with what the group's stage changes."""
 
+ASSIGNMENTS = "assignments.yaml"
+"""File beside the spec that says which VM is in which move group."""
+
 OWNER = "locks/migration.txt"
 """File that says which migration and cluster a tree is of: two never share one."""
 

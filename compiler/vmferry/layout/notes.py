@@ -8,13 +8,26 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from vmferry.cache import Cache
 
 _KIND = "files of a tree, 1"
+
+
+class Stamp(NamedTuple):
+    """By what a file is told from its successor: git goes by the same."""
+
+    inode: int
+    size: int
+    modified: int  # ns
+
+
+def stamp(status: os.stat_result) -> Stamp:
+    """Return the stamp of a file."""
+    return Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class Note(msgspec.Struct, array_like=True):
@@ -28,17 +41,29 @@ class Note(msgspec.Struct, array_like=True):
 
 
 class Notes:
-    """The notes on the files of one tree; ``statuses`` are those of its regular files."""
+    """The notes on the files of one tree, all of whose regular files have ``stamps``, taken ``at`` a time (ns)."""
 
-    def __init__(self, cache: Cache, tree: str, statuses: Mapping[str, os.stat_result], read: Callable[[str], bytes]):
+    def __init__(
+        self,
+        cache: Cache,
+        tree: str,
+        stamps: Mapping[str, Stamp],
+        read: Callable[[str], bytes],
+        *,
+        at: int | None = None,
+    ):
         self._cache = cache
         self._key = tree.encode(errors="surrogateescape")
-        self._statuses = statuses
+        self._stamps = stamps
         self._read = read
-        self._begun = time.time_ns()
+        self._begun = time.time_ns() if at is None else at
         known = cache.get(_KIND, [self._key], dict[str, Note]).get(self._key, {})
         self._notes = {path: note for path, note in known.items() if self._is_same(path, note)}
         self._changed = len(self._notes) != len(known)
+
+    def learn(self, path: str, content: bytes) -> None:
+        """Take down a file that was just written, without reading it."""
+        self._take(path, content)
 
     def digest(self, path: str) -> bytes:
         """Return the digest of a file's content; nothing of one that cannot be read."""
@@ -73,22 +98,17 @@ class Notes:
 
     def _take(self, path: str, content: bytes) -> Note:
         digest = hashlib.sha256(content).digest()
-        status = self._statuses.get(path)
-        if status is None:
+        known = self._stamps.get(path)
+        if known is None:
             return Note(0, 0, 0, digest)
-        note = Note(status.st_ino, status.st_size, status.st_mtime_ns, digest)
-        if len(content) == status.st_size:
+        note = Note(*known, digest)
+        if len(content) == known.size:
             self._notes[path] = note
             self._changed = True
         return note
 
     def _is_same(self, path: str, note: Note) -> bool:
-        status = self._statuses.get(path)
-        return status is not None and (status.st_ino, status.st_size, status.st_mtime_ns) == (
-            note.inode,
-            note.size,
-            note.modified,
-        )
+        return self._stamps.get(path) == (note.inode, note.size, note.modified)
 
     def _settled(self, note: Note) -> bool:
         """Tell whether the file could not have been written again without its time telling: clocks of disks tick."""

@@ -7,7 +7,7 @@ be read, nor a link to nothing or out of the directory. Links that stay inside a
 import fnmatch
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -26,10 +26,11 @@ class Obstacle(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The files that a glob matches, sorted, and what it could not look at."""
+    """The files that a glob matches, sorted, what it could not look at, and what was in the folders it looked into."""
 
     paths: list[Path]
     obstacles: list[Obstacle]
+    folders: Mapping[Path, list[os.DirEntry[str]]]
 
 
 def find(root: Path, pattern: str) -> Found:
@@ -75,7 +76,7 @@ class _Search:
             if state not in visited and index < len(self._parts):
                 visited.add(state)
                 pending += self._step(folder, index)
-        return Found(sorted(self._paths), sorted(self._obstacles))
+        return Found(sorted(self._paths), sorted(self._obstacles), self._entries)
 
     def _step(self, folder: Path, index: int) -> Iterator[tuple[Path, int]]:
         """Match the entries of a folder with one part; yield the folders to go on with."""

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,22 @@ from msgspec.structs import replace
 
 from vmferry import files
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
+from vmferry.layout.names import ASSIGNMENTS
 from vmferry.load import include
 from vmferry.load.inventory import merge
+from vmferry.load.trail import Tracker
 from vmferry.load.validate import convert, may_be_secret, settle
 from vmferry.model.assignments import Assignments
 from vmferry.model.base import API_VERSION
-from vmferry.model.finding import Finding, SpecError, Where
+from vmferry.model.finding import Finding, SpecError, UnreadableError, Where
 from vmferry.model.inventory import Inventory
 from vmferry.model.project import Entry, Project
 from vmferry.model.rule import declare
 from vmferry.model.spec import Credentials, MigrationSpec, VirtualMachineSet
 from vmferry.yaml.faults import UNREADABLE_FILE
 from vmferry.yaml.positions import line_text
-from vmferry.yaml.read import MAX_BYTES, Document, joined, read
+from vmferry.yaml.read import MAX_BYTES, Document, read, readable
 
-ASSIGNMENTS = "assignments.yaml"
 STDIN = "<stdin>"
 
 _TYPES: dict[str, type[MigrationSpec | VirtualMachineSet | Inventory]] = {
@@ -45,11 +46,12 @@ def load(spec: Path, assignments: Path | None = None, *, undecided: bool = False
     """
     reading = _Reading(root=spec if spec.is_dir() else spec.parent)
     if str(spec) == "-":
+        reading.tracker.uncertain()
         reading.document(STDIN, sys.stdin.buffer.read(MAX_BYTES + 1), strict=True)
     elif spec.is_dir():
-        for path in sorted(p for p in spec.iterdir() if p.suffix in (".yaml", ".yml") and not p.name.startswith(".")):
-            if path.name != ASSIGNMENTS:
-                reading.neighbour(path)
+        for name in reading.names(spec):
+            if name != ASSIGNMENTS and name.endswith((".yaml", ".yml")) and not name.startswith("."):
+                reading.neighbour(spec / name)
     else:
         reading.file(spec, strict=True, named=True)
     reading.includes()
@@ -92,14 +94,6 @@ def read_inventories(path: Path) -> tuple[Inventory, ...]:
     return tuple(inventory for inventory, _ in reading.inventories)
 
 
-class UnreadableError(SpecError):
-    """Raised for a spec that cannot be read; carries the texts, so that findings can show their lines."""
-
-    def __init__(self, findings: Iterable[Finding], texts: Mapping[str, str]) -> None:
-        super().__init__(*findings)
-        self.texts = texts
-
-
 NOT_ONE_SPEC = declare(
     "VMF012",
     "error",
@@ -121,6 +115,7 @@ class _Reading:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.tracker = Tracker()
         self.findings: list[Finding] = []
         self.undecided: list[Finding] = []
         self.texts: dict[str, str] = {}
@@ -140,6 +135,13 @@ class _Reading:
         raw = self._bytes(path, named=named)
         if raw is not None:
             self.document(str(path), raw, strict=strict)
+
+    def names(self, folder: Path) -> list[str]:
+        """Return the names in a folder, sorted."""
+        with os.scandir(folder) as items:
+            entries = list(items)
+        self.tracker.folder(folder, entries)
+        return sorted(entry.name for entry in entries)
 
     def below(self, path: Path) -> None:
         """Read every YAML file below a directory."""
@@ -165,9 +167,11 @@ class _Reading:
     def _bytes(self, path: Path, *, named: bool = False) -> bytes | None:
         """Return what is read of a file; of one that nobody named, only if it is a regular one."""
         try:
-            if named:
-                return files.read_named(path, MAX_BYTES + 1)
-            return files.read(Path(os.path.realpath(path)), MAX_BYTES + 1)
+            raw = (
+                files.read_named(path, MAX_BYTES + 1)
+                if named
+                else files.read(Path(os.path.realpath(path)), MAX_BYTES + 1)
+            )
         except OSError as error:
             message = f"cannot read {path}: {error.strerror}"
             self.findings.append(
@@ -178,10 +182,12 @@ class _Reading:
                 )
             )
             return None
+        self.tracker.file(path, raw)
+        return raw
 
     def document(self, name: str, raw: bytes, *, strict: bool) -> None:
         """Read the documents of one file. ``strict``: other tools' files have no place here."""
-        self.texts[name] = joined(raw[:MAX_BYTES].decode("utf-8-sig", errors="replace"))
+        self.texts[name] = readable(raw)
         try:
             documents = read(raw, name)
         except SpecError as error:
@@ -240,6 +246,8 @@ class _Reading:
             raise SpecError(EMPTY_INCLUDE.finding(message, where=where)) from None
         if found.obstacles:
             raise SpecError(*(_obstructed(obstacle, where) for obstacle in found.obstacles))
+        for folder, entries in found.folders.items():
+            self.tracker.folder(folder, entries)
         paths = [path for path in found.paths if path.name != ASSIGNMENTS]
         for path in paths:
             self._inside(path, pattern, where)
@@ -295,6 +303,7 @@ class _Reading:
             texts=self.texts,
             skipped=tuple(self.skipped),
             findings=tuple(self.undecided),
+            trail=self.tracker.trail(),
         )
 
     def _entries(self, spec: MigrationSpec, where: Where) -> list[Entry]:
@@ -308,7 +317,10 @@ class _Reading:
         return entries
 
     def _assignments(self, path: Path | None, *, beside: bool) -> Assignments | None:
-        if path is None or not os.path.lexists(path):
+        if path is None:
+            return None
+        if not os.path.lexists(path):
+            self.tracker.file(path, None)
             return None
         where = Where(file=str(path))
         if path.is_symlink() and (beside or path.is_file()) and not files.inside(path, path.parent):
@@ -359,6 +371,7 @@ class _Reading:
         try:
             self._inside(path, name, where)
             content = files.read(Path(os.path.realpath(path)), MAX_BYTES + 1)
+            self.tracker.file(path, content)
             if len(content) <= MAX_BYTES:  # the output is the same in every clone, whatever git makes of line ends
                 return content.replace(b"\r\n", b"\n") if path.suffix in (".yaml", ".yml") else content
             message = f"{name} is larger than {MAX_BYTES // 2**20} MiB"

@@ -1,5 +1,6 @@
 """What is wrong with a spec, and where: the one type that every check reports with."""
 
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, NewType
 
 from msgspec import Struct
@@ -74,3 +75,22 @@ class SpecError(Exception):
     def __init__(self, *findings: Finding) -> None:
         super().__init__("; ".join(f"{f.code} {f.message}" for f in findings))
         self.findings = findings
+
+
+class UnreadableError(SpecError):
+    """Raised for a spec that cannot be read; carries the texts, so that findings can show their lines."""
+
+    def __init__(self, findings: Iterable[Finding], texts: Mapping[str, str]) -> None:
+        super().__init__(*findings)
+        self.texts = texts
+
+
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings in an order that does not depend on how they were found."""
+
+    def rank(finding: Finding) -> tuple[bool, str, list[str], str, str]:
+        where = finding.where
+        path = [f"{part:09d}" if isinstance(part, int) else part for part in where.path] if where else []
+        return (not finding.is_error, where.file if where else "", path, finding.code, finding.message)
+
+    return tuple(sorted(dict.fromkeys(findings), key=rank))

@@ -8,6 +8,7 @@ from vmferry.model.assignments import Assignments
 from vmferry.model.finding import Finding, Where
 from vmferry.model.inventory import Inventory
 from vmferry.model.spec import MigrationSpec, VirtualMachine
+from vmferry.model.trail import Trail
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -32,3 +33,4 @@ class Project(Struct, frozen=True, kw_only=True):
     texts: Mapping[str, str] = {}  # every file read, for showing places in it
     skipped: tuple[str, ...] = ()  # files of other tools in the spec's directory
     findings: tuple[Finding, ...] = ()  # what is left to decide; stand-ins are in its place
+    trail: Trail | None = None  # what was read; None where that is not certain

@@ -13,7 +13,7 @@ from vmferry import files
 from vmferry.cache import Cache
 from vmferry.layout.compiled import walk
 from vmferry.layout.locks import Lock, lock_path, parse
-from vmferry.layout.notes import Notes
+from vmferry.layout.notes import Notes, stamp
 from vmferry.model.finding import SpecError
 from vmferry.output.tree import Settled
 
@@ -33,7 +33,7 @@ def settled(root: Path, inputs: Mapping[str, str], cache: Cache) -> dict[str, Se
             found[name] = Settled(raw, lock)
     if not found:
         return {}
-    regular = {path: status for path, status in walk(str(root)) if stat.S_ISREG(status.st_mode)}
+    regular = {path: stamp(status) for path, status in walk(str(root)) if stat.S_ISREG(status.st_mode)}
     notes = Notes(cache, str(root.absolute()), regular, lambda path: files.read(f"{root}/{path}"))
     intact = {
         name: each

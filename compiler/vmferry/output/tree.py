@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import stat
+import time
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ from vmferry.layout.locks import (
     render,
     salvage,
 )
+from vmferry.layout.notes import Stamp, stamp
 from vmferry.model.finding import Finding, Span, SpecError, Where
 from vmferry.model.rule import Rule
 from vmferry.output import swap
@@ -57,6 +59,13 @@ class Merge(NamedTuple):
 
     owned: Mapping[str, frozenset[str]]
     merged: frozenset[str]
+
+
+class Written(NamedTuple):
+    """What the new files of a tree are told by, and when (ns) nobody else could yet have written to them."""
+
+    stamps: Mapping[str, Stamp]
+    sealed: int
 
 
 class Entry(NamedTuple):
@@ -148,8 +157,8 @@ def plan(
         return _Comparison(root, planned, _new_locks(planned, inputs), settled, force, merge).changes()
 
 
-def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: None) -> None:
-    """Write ``changes``: at whatever instant this is killed, ``root`` is the old tree or the new one.
+def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: None) -> Written:
+    """Write ``changes``; return what is new. Whenever this is killed, ``root`` is the old tree or the new one.
 
     ``before`` is called when all but the exchange is done; if it raises, the old tree stays. Nothing is touched if
     nothing changes. Raises SpecError for conflicts, and VMF602 if the tree is not what `plan` saw any more; OSError if
@@ -162,21 +171,23 @@ def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: Non
         root.parent.mkdir(parents=True, exist_ok=True)
     elif not root.parent.exists():
         before()
-        return
+        return Written({}, time.time_ns())
     with swap.exclusive(root):
         for leftover in swap.leftovers(root):
             swap.discard(leftover)
         if not changes.pending:
             before()
-            return
+            return Written({}, time.time_ns())
         if _scan(root) != changes.seen:
             raise SpecError(_changed_meanwhile(root))
         with swap.staging(root) as tree:
-            _build(root, tree, changes)
+            stamps = _build(root, tree, changes)
             swap.flush(tree)
             before()
+            sealed = time.time_ns()
             if old := swap.replace(root, tree):
                 _rescue(old, root, changes)
+            return Written(stamps, sealed)
 
 
 def read_locks(root: Path, *, damaged: bool = False) -> dict[str, Lock]:
@@ -456,8 +467,9 @@ def _entry(status: os.stat_result) -> Entry:
     return Entry(status.st_mode, status.st_uid, status.st_gid, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _build(root: Path, tree: Path, changes: Changes) -> None:
-    """Make ``tree`` the new tree: its directories, the files that stay, and those that are new."""
+def _build(root: Path, tree: Path, changes: Changes) -> dict[str, Stamp]:
+    """Make ``tree`` the new tree: its directories, the files that stay, and new ones; return the stamps of those."""
+    stamps: dict[str, Stamp] = {}
     for directory in changes.directories:
         (tree / directory).mkdir()
     gone = {*changes.deleted, *changes.contents}
@@ -468,9 +480,12 @@ def _build(root: Path, tree: Path, changes: Changes) -> None:
         handle = os.open(f"{tree}/{path}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            file.flush()
+            stamps[path] = stamp(os.fstat(handle))
     for directory in (*reversed(changes.directories), "."):
         if directory in changes.seen:
             _dress(tree / directory, changes.seen[directory])
+    return stamps
 
 
 def _carry(source: str, target: str, entry: Entry) -> None:

@@ -98,6 +98,11 @@ def decode(raw: bytes, file: str) -> str:
 _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
+def readable(raw: bytes) -> str:
+    """Return the text of a file as `read` takes it, whatever is wrong with it: for showing lines of it."""
+    return joined(raw[:MAX_BYTES].decode("utf-8-sig", errors="replace"))
+
+
 def joined(text: str) -> str:
     r"""Return a text in which two escapes that JSON writes for one character, ``\ud83d\ude00``, are one of YAML's.
 

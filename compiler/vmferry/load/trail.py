@@ -1,0 +1,84 @@
+"""What a spec was read from: files, folders and what was missing. A later run can tell whether it would read the same.
+
+Only what is certain counts: where a folder holds a link or a device, or a file is not a regular one, there is no trail,
+and the next run reads everything again. Where links on the way to a folder or a file lead is part of what was read.
+"""
+
+import os
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+
+from vmferry import files
+from vmferry.model.trail import Trail
+from vmferry.yaml.read import MAX_BYTES
+
+_SIZE = 20
+
+
+class Tracker:
+    """Takes down what is read."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, bytes | None] = {}
+        self._folders: dict[str, bytes] = {}
+        self._certain = True
+
+    def file(self, path: Path, raw: bytes | None) -> None:
+        """Take down a file's content; None for a file that is missing."""
+        self._files[str(path)] = _digest(path, raw) if raw is not None else None
+
+    def folder(self, path: Path, entries: Iterable["os.DirEntry[str]"]) -> None:
+        """Take down what is in a folder."""
+        self._folders[str(path)] = listing = _listing(path, entries)
+        self._certain = self._certain and bool(listing)
+
+    def uncertain(self) -> None:
+        """Take down that something was read which may be different the next time, such as a pipe."""
+        self._certain = False
+
+    def trail(self) -> Trail | None:
+        """Return what was taken down; None where that is not certain."""
+        return Trail(files=self._files, folders=self._folders) if self._certain else None
+
+
+def follow(trail: Trail) -> dict[str, bytes] | None:
+    """Return the content of a trail's files if all is as it was, else None."""
+    for folder, listing in trail.folders.items():
+        try:
+            with os.scandir(folder) as entries:
+                if _listing(folder, entries) != listing:
+                    return None
+        except OSError:
+            return None
+    found: dict[str, bytes] = {}
+    for path, digest in trail.files.items():
+        try:
+            raw = files.read(path, MAX_BYTES + 1)
+        except OSError:
+            if digest is not None or os.path.lexists(path):
+                return None
+            continue
+        if _digest(path, raw) != digest:
+            return None
+        found[path] = raw
+    return found
+
+
+def _listing(folder: Path | str, entries: Iterable["os.DirEntry[str]"]) -> bytes:
+    """Return a digest of the names in a folder and what each is; nothing where a link or a device is among them."""
+    found = []
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            found.append(f"{entry.name}/")
+        elif entry.is_file(follow_symlinks=False):
+            found.append(entry.name)
+        else:
+            return b""
+    return _digest(folder, "\0".join(sorted(found)).encode(errors="surrogateescape"))
+
+
+def _digest(path: Path | str, raw: bytes) -> bytes:
+    digest = blake2b(os.path.realpath(path).encode(errors="surrogateescape") + b"\0", digest_size=_SIZE)
+    digest.update(raw)
+    return digest.digest()

@@ -1,0 +1,12 @@
+"""What a spec was read from."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+
+class Trail(Struct, frozen=True, kw_only=True):
+    """What a spec was read from: digests of files (None: there is none) and of what folders hold, by path."""
+
+    files: Mapping[str, bytes | None]
+    folders: Mapping[str, bytes]

@@ -1,0 +1,197 @@
+"""What a compile read and what came of it, so that the next one sees at once that nothing changed.
+
+A record holds for one spec and one tree, and only as long as each file and folder that was read is as it was, and each
+file of the tree. Whatever else a compile looks at (git, other trees) is looked at again.
+"""
+
+import stat
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from pathlib import Path
+
+from msgspec import Struct, structs
+
+from vmferry import files
+from vmferry.cache import Cache
+from vmferry.layout.compiled import walk
+from vmferry.layout.names import ASSIGNMENTS
+from vmferry.layout.notes import Notes, Stamp, stamp
+from vmferry.load.trail import follow
+from vmferry.model.finding import Finding
+from vmferry.model.trail import Trail
+from vmferry.output.tree import Changes, Planned, Written, root_at
+from vmferry.placed import Home, around, not_in_git, unfinished_merge
+from vmferry.yaml.read import readable
+
+KIND = "compile 1"
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What a compile would change on disk, and what is to be said."""
+
+    root: Path  # of the tree
+    changes: Changes
+    assignments: Path | None
+    assignments_changed: bool = False
+    warnings: tuple[Finding, ...]  # about the spec
+    texts: Mapping[str, str]  # of the spec's files, for showing places in them
+    titles: Mapping[str, str] = {}  # of rules whose modules were not needed
+    findings: tuple[Finding, ...] = ()  # about the place of the tree
+
+    @property
+    def pending(self) -> bool:
+        """Return whether anything on disk differs from what the spec gives."""
+        return self.changes.pending or self.assignments_changed
+
+
+class Record(Struct, frozen=True, array_like=True):
+    """A compile after which the tree is what the spec gives. All paths but the trail's are below the tree's root."""
+
+    trail: Trail
+    home: Home
+    findings: tuple[Finding, ...]  # of the spec, in order
+    titles: dict[str, str]  # of their rules
+    kept: tuple[str, ...]
+    seeds: tuple[str, ...]
+    tree: bytes = b""  # digest of its files
+
+
+class _Known(Struct, frozen=True):
+    """A record that still holds, the texts that its findings are about, and the tree as it is."""
+
+    record: Record
+    texts: Mapping[str, str]
+    root: Path
+    paths: tuple[str, ...]
+
+    @property
+    def changes(self) -> Changes:
+        """Return that nothing is to be done."""
+        return Changes(
+            created=(),
+            updated=(),
+            deleted=(),
+            unchanged=tuple(sorted({*self.paths} - {*self.record.kept})),
+            kept=self.record.kept,
+            orphaned=(),
+            seeds=self.record.seeds,
+            conflicts=(),
+            total=len(self.paths) - len(self.record.kept),
+            contents={},
+            directories=(),
+            seen={},
+        )
+
+
+class Run(Struct, frozen=True):
+    """What a compile was asked: to compile a spec with its assignments into a directory."""
+
+    spec: Path
+    out: Path
+    assignments: Path | None
+
+    @property
+    def key(self) -> bytes:
+        """Return what tells it from others, wherever it is called from."""
+        parts = (str(self.spec), str(self.out), str(self.assignments), str(Path.cwd()))
+        return "\0".join(parts).encode(errors="surrogateescape")
+
+
+def repeated(run: Run, cache: Cache) -> Outcome | None:
+    """Return the outcome of compiling what was compiled before, where nothing at all has changed since."""
+    known = _recall(run, cache)
+    if known is None or unfinished_merge(known.root) is not None:
+        return None
+    try:
+        if any(around(known.root, run.out, known.record.home, _unknown())):
+            return None
+    except LookupError:
+        return None
+    return Outcome(
+        root=known.root,
+        changes=known.changes,
+        assignments=run.assignments,
+        warnings=known.record.findings,
+        texts=known.texts,
+        titles=known.record.titles,
+    )
+
+
+def _unknown() -> Iterator[Planned]:
+    """Stand for files that were not compiled: few trees have neighbours that ask for them."""
+    raise LookupError
+    yield
+
+
+def _recall(run: Run, cache: Cache) -> _Known | None:
+    """Return what is on record of a compile if it still holds. Raises SpecError as `root_at` does."""
+    if not cache.enabled:
+        return None
+    record = cache.get(KIND, [run.key], Record).get(run.key)
+    read = follow(record.trail) if record is not None else None
+    if record is None or read is None:
+        return None
+    root = root_at(run.out, record.home.path)
+    statuses = dict(walk(str(root)))
+    if not all(stat.S_ISREG(status.st_mode) for status in statuses.values()):
+        return None
+    stamps = {path: stamp(status) for path, status in statuses.items()}
+    notes = Notes(cache, str(root.absolute()), stamps, lambda path: files.read(f"{root}/{path}"))
+    digest = _digest(stamps, notes)
+    notes.keep()
+    if digest != record.tree:
+        return None
+    about = {finding.where.file for finding in record.findings if finding.where is not None}
+    texts = {path: readable(raw) for path, raw in read.items() if path in about}
+    return _Known(record, texts, root, tuple(stamps))
+
+
+def remember(run: Run, root: Path, record: Record, changes: Changes, written: Written, cache: Cache) -> None:
+    """Take down a compile that has just written its tree."""
+    stamps: dict[str, Stamp] = {}
+    for path, entry in changes.seen.items():
+        if entry.is_directory or path in written.stamps or "/." in f"/{path.rpartition('/')[0]}":
+            continue
+        if not stat.S_ISREG(entry.mode):
+            return
+        stamps[path] = Stamp(entry.inode, entry.size, entry.mtime)
+    for path in changes.deleted:
+        stamps.pop(path, None)
+    stamps |= written.stamps
+    notes = Notes(cache, str(root.absolute()), stamps, lambda path: files.read(f"{root}/{path}"), at=written.sealed)
+    for path, content in changes.contents.items():
+        notes.learn(path, content)
+    digest = _digest(stamps, notes)
+    notes.keep()
+    cache.put(KIND, {run.key: structs.replace(record, tree=digest)})
+
+
+def _digest(stamps: Mapping[str, Stamp], notes: Notes) -> bytes:
+    digest = blake2b(digest_size=20)
+    for path in sorted(stamps):
+        digest.update(path.encode(errors="surrogateescape") + b"\0" + notes.digest(path))
+    return digest.digest()
+
+
+def untracked(outcome: Outcome) -> tuple[Path, ...]:
+    """Return what is on disk of the output and not in the next commit; nothing where no git repository is around it."""
+    changes, found = outcome.changes, []
+    if outcome.root.is_dir():
+        ours = {*changes.unchanged, *changes.updated, *changes.seeds} - {*changes.created}
+        found += [outcome.root / path for path in not_in_git(outcome.root, ours)]
+    if outcome.assignments is not None and outcome.assignments.exists():
+        path = written_at(outcome.assignments)
+        found += [outcome.assignments] if not_in_git(path.parent, (path.name,)) else []
+    return tuple(sorted(found))
+
+
+def written_at(assignments: Path) -> Path:
+    """Return the file itself where its place is a link; `load` has seen that it does not lead elsewhere."""
+    return assignments.resolve() if assignments.is_symlink() else assignments
+
+
+def assignments_path(spec: Path) -> Path | None:
+    """Return where the assignments of a spec lie: beside it; none for standard input."""
+    if str(spec) == "-":
+        return None
+    return (spec if spec.is_dir() else spec.parent) / ASSIGNMENTS

@@ -9,6 +9,7 @@ from vmferry.backends import forklift
 from vmferry.backends.places import lock
 from vmferry.layout.names import file_of
 from vmferry.model.blueprint import Blueprint, Group, Step
+from vmferry.model.keys import namespace_of
 from vmferry.model.manifest import INFRA_LOCK, KubeObject, Resource
 
 LONGEST_NAME = 63
@@ -130,7 +131,7 @@ def _smoke(blueprint: Blueprint, names: _Names, spaces: dict[str, str]) -> Itera
         if not plan.smoke:
             continue
         directory = f"infra/smoke/{plan.name}"
-        needed = {plan.name, *(pair.nad.partition("/")[0] for pair in plan.smoke)}
+        needed = {plan.name, *(namespace_of(pair.nad) for pair in plan.smoke)}
         yield EntryPoint(
             name=names.name(f"smoke-{plan.name}", directory),
             directory=directory,
@@ -171,7 +172,7 @@ def _namespaces(group: Group) -> set[str]:
     nads = [nic.nad for machine in group.machines for nic in machine.nics]
     nads += [pair.nad for pair in group.networks]
     nads.append(group.transfer_network)
-    return {group.namespace, *(nad.partition("/")[0] for nad in nads if nad is not None)}
+    return {group.namespace, *(namespace_of(nad) for nad in nads if nad is not None)}
 
 
 def _shards(

@@ -11,6 +11,7 @@ from vmferry.kube import kinds, versions
 from vmferry.kube.kinds import Kind
 from vmferry.model.blueprint import Blueprint, Group, HookPlan, Host, Machine, PlanOptions, SourcePlan
 from vmferry.model.forklift import AapJob
+from vmferry.model.keys import Reference, apart
 from vmferry.model.manifest import Item, KubeObject, Resource
 
 SHARED = "infra/forklift"
@@ -198,7 +199,7 @@ def _network_map(blueprint: Blueprint, group: Group) -> KubeObject:
         if pair.ignored:
             destination = {"type": "ignored"}
         elif pair.nad is not None:
-            namespace, _, name = pair.nad.partition("/")
+            namespace, name = apart(pair.nad)
             destination = {"type": "multus", "namespace": namespace, "name": name}
         rows.append({"source": _found(pair.source.id, pair.source.name), "destination": destination})
     return _map(blueprint, group, kinds.NETWORK_MAP, rows)
@@ -364,11 +365,8 @@ def _reference(namespace: str, name: str) -> dict[str, str]:
     return {"namespace": namespace, "name": name}
 
 
-def _nad_reference(nad: str | None) -> dict[str, str] | None:
-    if nad is None:
-        return None
-    namespace, _, name = nad.partition("/")
-    return _reference(namespace, name)
+def _nad_reference(nad: Reference | None) -> dict[str, str] | None:
+    return _reference(*apart(nad)) if nad is not None else None
 
 
 def _found(id_: str | None, name: str) -> dict[str, str]:

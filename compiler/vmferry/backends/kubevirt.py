@@ -12,6 +12,7 @@ from vmferry.estate.cloud_init import seed
 from vmferry.kube import kinds
 from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic, Placement
+from vmferry.model.keys import apart
 from vmferry.model.manifest import Item, KubeObject
 from vmferry.model.spec import Toleration
 
@@ -103,7 +104,7 @@ def _catalogue(machine: Machine) -> dict[str, Any]:
 
 def _clone(disk: MachineDisk) -> dict[str, Any]:
     """Return the dataVolumeTemplate that clones a golden image's disk."""
-    namespace, _, source = (disk.clones or "").partition("/")
+    namespace, source = apart(disk.clones) if disk.clones else ("", "")
     result: dict[str, Any] = {"metadata": {"name": disk.claim}}
     if disk.bind_immediately:
         result["metadata"]["annotations"] = dict(BIND_IMMEDIATELY)

@@ -15,6 +15,7 @@ from vmferry.kube.kinds import Kind, Right
 from vmferry.model.application import NamedPort
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, Credential, Group, Machine, NamespacePlan
+from vmferry.model.keys import apart
 from vmferry.model.manifest import Item, KubeObject, Resource
 
 QUOTA_BASIS = f"{LABEL_DOMAIN}/quota-basis"
@@ -253,8 +254,8 @@ def _places(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
             "data": {"about": _ABOUT},  # the Jobs' keys beside it are theirs: the engine applies by server-side apply
         }
         rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [places.name], "verbs": [*_TAKE]}
-        accounts = (account.partition("/") for account in places.accounts)
-        subjects = [{"kind": "ServiceAccount", "name": name, "namespace": space} for space, _, name in accounts]
+        accounts = map(apart, places.accounts)
+        subjects = [{"kind": "ServiceAccount", "name": name, "namespace": space} for space, name in accounts]
         yield from grant(blueprint, places.name, plan.name, [rule], subjects)
 
 

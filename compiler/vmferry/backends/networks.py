@@ -14,6 +14,7 @@ from vmferry.kube import kinds
 from vmferry.kube.dns import fitted, suffixed
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, BridgePlan, Nad, NamespacePlan, SmokePair
+from vmferry.model.keys import reference
 from vmferry.model.manifest import Item, KubeObject, Resource, namespace_lock
 from vmferry.model.spec import (
     BridgeNetwork,
@@ -120,7 +121,7 @@ def _ovn(target: OvnLocalnet | OvnLayer2, nad: Nad, namespace: str, migration: s
         **localnet,
         **_mtu(target.mtu),
         **subnets,
-        "netAttachDefName": f"{namespace}/{nad.name}",
+        "netAttachDefName": reference(namespace, nad.name),
     }
 
 
@@ -348,7 +349,7 @@ def _on_different_nodes(pair: SmokePair) -> dict[str, Any]:
 
 def _binding(blueprint: Blueprint, pair: SmokePair) -> dict[str, Any]:
     """Return how the test interface is bound: as the NAD says, or as a migrated VM on it is."""
-    targets = {f"{plan.name}/{nad.name}": nad.network.target for plan in blueprint.namespaces for nad in plan.nads}
+    targets = {reference(plan.name, nad.name): nad.network.target for plan in blueprint.namespaces for nad in plan.nads}
     target = targets.get(pair.nad)
     kind = "bridge"
     if isinstance(target, SriovNetwork):

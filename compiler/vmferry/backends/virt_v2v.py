@@ -18,6 +18,7 @@ from vmferry.kube import kinds
 from vmferry.kube.kinds import Kind
 from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
+from vmferry.model.keys import apart
 from vmferry.model.manifest import File, Item, KubeObject
 
 HOLDS_DATA = 42
@@ -319,7 +320,7 @@ def _environment(blueprint: Blueprint, machine: Machine, attempt: int) -> dict[s
     scheme, location = libvirt_location(blueprint, machine)
     disks = [f"{device(index)}={_path(index, disk)}" for index, disk in enumerate(machine.disks)]
     vddk = source.vddk_image is not None
-    namespace, _, places = (source.places_at or "").partition("/")
+    namespace, places = apart(source.places_at) if source.places_at else ("", "")
     settings = {
         "VM_NAME": machine.name,
         "TARGET_NAME": machine.target_name,

@@ -13,6 +13,7 @@ from vmferry.model.blueprint import Binding, SourceRef
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
 from vmferry.model.inventory import InventoryNetwork
+from vmferry.model.keys import Reference, reference
 from vmferry.model.rule import declare
 from vmferry.model.spec import (
     BridgeNetwork,
@@ -54,8 +55,8 @@ class MappedNetwork(Struct, frozen=True, kw_only=True):
         """Return the network's name in vSphere."""
         return vsphere_name(self.network.source) or ""
 
-    def nad(self, namespace: str, copy: int = 0) -> str | None:
-        """Return namespace/name of the NAD a VM of ``namespace`` uses; None where there is none.
+    def nad(self, namespace: str, copy: int = 0) -> Reference | None:
+        """Return the NAD a VM of ``namespace`` uses; None where there is none.
 
         ``copy`` counts the VM's earlier NICs on this network. An existing NAD without so many others of its pool is
         used again.
@@ -65,8 +66,8 @@ class MappedNetwork(Struct, frozen=True, kw_only=True):
             return None
         if isinstance(target, ExistingNad):
             pool = (target.name, *target.pool)
-            return f"{target.namespace or namespace}/{pool[copy] if copy < len(pool) else target.name}"
-        return f"{namespace}/{self.copy_name(copy)}"
+            return reference(target.namespace or namespace, pool[copy] if copy < len(pool) else target.name)
+        return reference(namespace, self.copy_name(copy))
 
     def copy_name(self, copy: int) -> str:
         """Return the name of a NAD that vmferry makes; ``copy`` 0 is the first, and has the row's own name."""

@@ -7,6 +7,7 @@ from vmferry.model.base import Labels, Model
 from vmferry.model.facts import Bus, DiskSource, Firmware, NicModel, OsFamily
 from vmferry.model.finding import Where
 from vmferry.model.forklift import AapJob, ConversionStorage, ConvertorPods, CsiImport, XcopyProduct
+from vmferry.model.keys import Reference
 from vmferry.model.spec import (
     AccessMode,
     Cluster,
@@ -73,7 +74,7 @@ class MachineDisk(Model, frozen=True, kw_only=True):
     shared: str | None = None  # name of the shared disk; only its owner creates the claim
     owner: bool = True
     lun: bool = False
-    clones: str | None = None  # namespace/name of the DataSource it is cloned from
+    clones: Reference | None = None  # the DataSource it is cloned from
     unreadable: bool = False  # vSphere cannot read it (physical raw device mapping)
     storage_class: str
     access_mode: AccessMode
@@ -102,7 +103,7 @@ class MachineNic(Model, frozen=True, kw_only=True):
     mac: str | None  # lower case with colons; None: unknown, Forklift keeps the source's
     model: NicModel = "virtio"
     binding: Binding
-    nad: str | None  # namespace/name; None: the pod network
+    nad: Reference | None  # None: the pod network
     connected: bool = True
     readdress: Readdressing | None = None
     set_name: str | None = None  # its name in the guest from its new addresses on; None: frozen before there was one
@@ -167,14 +168,18 @@ class Conversion(Model, frozen=True, kw_only=True):
     secret: str | None = None  # with the credentials, in the VM's namespace
     attempt: int | None = None  # None: none has begun
     places: int | None = None  # conversions of its source at once; None: as many as there are
-    places_at: str | None = None  # namespace/name of the ConfigMap with the places
+    places_at: Reference | None = None  # the ConfigMap with the places
     queue: str | None = None  # LocalQueue of Kueue
     sized: bool = False  # its scratch space has a size
     scratch: ConversionStorage | None = None  # None: on the node
 
 
 def conversion_now(
-    cluster: Cluster, vcenter: VCenter, secret: str | None, attempt: int | None = None, places_at: str | None = None
+    cluster: Cluster,
+    vcenter: VCenter,
+    secret: str | None,
+    attempt: int | None = None,
+    places_at: Reference | None = None,
 ) -> Conversion:
     """Return what an attempt that begins now begins with. With Kueue, its queue says how many run at once."""
     placed = places_at is not None and cluster.kueue_queue is None
@@ -246,7 +251,7 @@ class Machine(Model, frozen=True, kw_only=True):
     preference: InstancetypeRef | None = None
     termination_grace_period: int = 180  # seconds
     preserve_static_ips: bool = True
-    transfer_network: str | None = None  # namespace/name of a NAD
+    transfer_network: Reference | None = None  # a NAD
     hooks: tuple[HookUse, ...] = ()
     raw: bool = False  # its disks are copied as they are: nobody converts the guest
     forklift: PlanOptions | None = None  # of its Plan; None: all defaults
@@ -276,7 +281,7 @@ class NetworkPair(Model, frozen=True, kw_only=True):
     """One row of a NetworkMap."""
 
     source: SourceRef
-    nad: str | None  # namespace/name; None: the pod network
+    nad: Reference | None  # None: the pod network
     ignored: bool = False  # deliberately not connected; there is no NAD
 
 
@@ -316,7 +321,7 @@ class Group(Model, frozen=True, kw_only=True):
     namespace: str
     placement: Placement = Placement()
     preserve_static_ips: bool = True
-    transfer_network: str | None = None
+    transfer_network: Reference | None = None
     forklift: PlanOptions | None = None  # None: all defaults
     machines: tuple[Machine, ...]
     networks: tuple[NetworkPair, ...] = ()
@@ -357,7 +362,7 @@ class SourcePlan(Model, frozen=True, kw_only=True):
     vcenter: VCenter
     credential: Credential
     hosts: tuple[Host, ...] = ()
-    places_at: str | None = None  # namespace/name of what conversions that begin now take their places from
+    places_at: Reference | None = None  # what conversions that begin now take their places from
 
 
 class HookPlan(Model, frozen=True, kw_only=True):
@@ -395,7 +400,7 @@ class SmokePair(Model, frozen=True, kw_only=True):
     """Two VMs that prove a network."""
 
     name: str
-    nad: str  # namespace/name
+    nad: Reference
     test: SmokeTest
     gateway: str | None = None
 
@@ -404,7 +409,7 @@ class Places(Model, frozen=True, kw_only=True):
     """A ConfigMap from which conversion Jobs of one vCenter take places, so that not too many run at once."""
 
     name: str
-    accounts: tuple[str, ...]  # namespace/name of the ServiceAccounts that use it
+    accounts: tuple[Reference, ...]  # the ServiceAccounts that use it
 
 
 class NamespacePlan(Model, frozen=True, kw_only=True):
@@ -473,6 +478,6 @@ class Blueprint(Model, frozen=True, kw_only=True):
     phases: tuple[PhasePlan, ...] = ()
     groups: tuple[Group, ...] = ()
     left: tuple[Left, ...] = ()
-    external_nads: tuple[str, ...] = ()  # namespace/name of NADs that exist already
+    external_nads: tuple[Reference, ...] = ()  # NADs that exist already
     decisions: dict[str, tuple[Decision, ...]] = {}
     places: dict[str, Where] = {}  # of each VM's entry, by key

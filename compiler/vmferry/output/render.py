@@ -10,6 +10,7 @@ from vmferry import files
 from vmferry.layout.compiled import FILE_IN_THE_WAY
 from vmferry.layout.names import KUSTOMIZATION, LOCAL, OWNER, STAGE
 from vmferry.model.finding import SpecError
+from vmferry.model.keys import Reference
 from vmferry.model.manifest import INFRA_LOCK, File, Item, KubeObject, Patch, Resource, Root
 from vmferry.model.rule import declare
 from vmferry.output.tree import Planned
@@ -33,8 +34,10 @@ resources: []
 """
 
 
-def render(items: Iterable[Item], migration: str, cluster: str, externals: Iterable[str] = ()) -> Iterator[Planned]:
-    """Yield every file of the tree of a migration. ``externals`` are NADs (namespace/name) that exist already.
+def render(
+    items: Iterable[Item], migration: str, cluster: str, externals: Iterable[Reference] = ()
+) -> Iterator[Planned]:
+    """Yield every file of the tree of a migration. ``externals`` are NADs that exist already.
 
     Raises ValueError where an object would be there twice: the Blueprint should not have allowed it.
     """
@@ -167,7 +170,7 @@ def _patch(patch: Patch) -> dict[str, Any]:
     return {"target": target, "patch": dump(operation).decode()}
 
 
-def _externals(names: Iterable[str]) -> Planned:
+def _externals(names: Iterable[Reference]) -> Planned:
     """Return the list of what the tree refers to and does not hold, for `verify`."""
     lines = [f"NetworkAttachmentDefinition {name}\n" for name in sorted(names)]
     return Planned("locks/external.txt", "".join(lines).encode(), INFRA_LOCK)

@@ -15,6 +15,7 @@ from vmferry.estate.network_map import MappedNetwork, NetworkMap, network_map
 from vmferry.estate.stages import frozen, serves
 from vmferry.model.blueprint import Machine
 from vmferry.model.inventory import Inventory
+from vmferry.model.keys import name_of
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import GroupState, Stage, VirtualMachine
 from vmferry.resolve.changes import Found, Pair, Places, Verdict, as_frozen, compare
@@ -108,7 +109,7 @@ class _Comparison:
         self.decided = _decided(project, [entry.vm for entry in project.entries])
         self.before = {known.key: known for known in self._known() if known.key.partition("/")[0] in self.covered}
         self.attached = {
-            nic.nad.rpartition("/")[2]
+            name_of(nic.nad)
             for known in self.before.values()
             if known.machine is not None
             for nic in known.machine.nics

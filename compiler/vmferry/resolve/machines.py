@@ -25,6 +25,7 @@ from vmferry.model.blueprint import (
 )
 from vmferry.model.facts import Disk, DiskSource, NoOptions
 from vmferry.model.forklift import ForkliftDecisions
+from vmferry.model.keys import Reference, reference
 from vmferry.model.spec import Cluster, RunStrategy, VirtualMachine
 from vmferry.resolve import forklift
 from vmferry.resolve.declared import (
@@ -304,7 +305,7 @@ def _cloned_disks(target_name: str, template: Machine, disks: tuple[MachineDisk,
         for place, d in enumerate(template.disks)
     )
     return tuple(
-        replace(disk, clones=f"{template.namespace}/{image.claim}")
+        replace(disk, clones=reference(template.namespace, image.claim))
         for disk, image in zip(own, template.disks, strict=True)
     )
 
@@ -522,7 +523,7 @@ def _run_strategy(candidate: Candidate) -> Noting[RunStrategy]:
     return strategy
 
 
-def _transfer_network(candidate: Candidate, parts: Parts, networks: NetworkMap) -> Noting[str | None]:
+def _transfer_network(candidate: Candidate, parts: Parts, networks: NetworkMap) -> Noting[Reference | None]:
     name = candidate.decisions.transfer_network
     if name is None:
         return None

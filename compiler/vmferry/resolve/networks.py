@@ -14,6 +14,7 @@ from vmferry.kube.versions import NAD_POOL, certain
 from vmferry.model.blueprint import DroppedNic, MachineNic, SourceRef
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
+from vmferry.model.keys import namespace_of
 from vmferry.model.spec import Cluster, NetworkSource, Versions
 from vmferry.resolve.declared import (
     AMBIGUOUS_NETWORK,
@@ -295,7 +296,7 @@ def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namesp
                 vms=(vm.name,),
             )
     for nic in nics:
-        if route.path == "forklift" and nic.nad and nic.nad.partition("/")[0] not in (namespace, "default"):
+        if route.path == "forklift" and nic.nad and namespace_of(nic.nad) not in (namespace, "default"):
             yield INVALID_NETWORK.finding(
                 f"VM {vm.name}: NAD {nic.nad} is out of Forklift's reach",
                 "a Plan takes NADs of its target namespace or of `default` only",

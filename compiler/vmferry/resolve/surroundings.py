@@ -13,6 +13,7 @@ from vmferry.kube.quantity import parse_size
 from vmferry.kube.versions import NO_TRANSFER_ROUTE, certain
 from vmferry.model.blueprint import BridgePlan, Credential, Group, Machine, Nad, NamespacePlan, SmokePair
 from vmferry.model.finding import Where
+from vmferry.model.keys import Reference, apart, name_of, reference
 from vmferry.model.project import Project
 from vmferry.model.spec import BridgeNetwork, Cluster, ExistingNad, Namespace, Phase, Quota, VirtualMachine
 from vmferry.resolve.declared import BRIDGES_DISAGREE, NO_NETWORK_POLICIES
@@ -50,7 +51,7 @@ def plan_namespaces(
                     name=name,
                     network=row.network,
                     first=row.name if name != row.name else None,
-                    route=routes.get(f"{namespace.name}/{name}"),
+                    route=routes.get(reference(namespace.name, name)),
                 )
                 for name, row in sorted(nads[namespace.name].items())
             ),
@@ -72,14 +73,14 @@ def _nads(
     wanted = {(nic.nad, machine.name) for g in groups for machine in g.machines for nic in machine.nics if nic.nad}
     wanted |= {(g.transfer_network, g.name) for g in groups if g.transfer_network}
     existing = external_nads(networks, groups)
-    for reference, user in sorted(wanted):
-        namespace, _, name = reference.partition("/")
+    for nad, user in sorted(wanted):
+        namespace, name = apart(nad)
         row = networks.making(name)
         if row is not None:
             result[namespace][name] = row
-        elif reference not in existing:
+        elif nad not in existing:
             yield ASSIGNMENTS_MISFIT.finding(
-                f"VM {user} is frozen with network {reference}, which the spec does not define any more",
+                f"VM {user} is frozen with network {nad}, which the spec does not define any more",
                 "restore the entry in `networks` under that name",
                 where=where.at("networks"),
                 vms=(user,),
@@ -87,25 +88,26 @@ def _nads(
     return result
 
 
-def _transfer_routes(groups: tuple[Group, ...], networks: NetworkMap, cluster: Cluster) -> dict[str, str]:
+def _transfer_routes(groups: tuple[Group, ...], networks: NetworkMap, cluster: Cluster) -> dict[Reference, str]:
     """Return what the pods by which Forklift copies get as default route from a NAD: its gateway, or none.
 
     A NAD that does not say becomes the default network of these pods, and the cluster's own is out of their reach.
     """
-    routes: dict[str, str] = {}
-    for reference in {group.transfer_network for group in groups if group.path == "forklift"} - {None}:
-        row = networks.making((reference or "").rpartition("/")[2])
+    routes: dict[Reference, str] = {}
+    carriers = (group.transfer_network for group in groups if group.path == "forklift")
+    for nad in {nad for nad in carriers if nad is not None}:
+        row = networks.making(name_of(nad))
         if row is None:
             continue
         if row.network.gateway is not None:
-            routes[reference or ""] = row.network.gateway
+            routes[nad] = row.network.gateway
         elif certain(cluster.versions, NO_TRANSFER_ROUTE):
-            routes[reference or ""] = "none"
+            routes[nad] = "none"
     return routes
 
 
-def external_nads(networks: NetworkMap, groups: tuple[Group, ...]) -> frozenset[str]:
-    """Return the NADs that exist already, as namespace/name."""
+def external_nads(networks: NetworkMap, groups: tuple[Group, ...]) -> frozenset[Reference]:
+    """Return the NADs that exist already."""
     namespaces = {group.namespace for group in groups}
     return frozenset(
         nad

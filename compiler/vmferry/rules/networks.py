@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from vmferry.model.finding import Path
+from vmferry.model.keys import name_of, namespace_of
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import (
     BridgeNetwork,
@@ -162,12 +163,13 @@ def unreachable_nad(review: Review) -> Iterator[Problem]:
     if review.spec.target.cluster.distribution != "openshift":
         return
     for item in attached(review):
-        namespace, _, name = (item.made.nad or "").partition("/")
-        if item.machine.path == "forklift" or namespace in ("", item.machine.namespace, *GLOBAL_NAMESPACES):
+        nad = item.made.nad if item.machine.path != "forklift" else None
+        if nad is None or namespace_of(nad) in (item.machine.namespace, *GLOBAL_NAMESPACES):
             continue
         yield item.subject.problem(
-            f"NetworkAttachmentDefinition {namespace}/{name} is out of reach of namespace {item.machine.namespace}",
-            f"create {name} in {item.machine.namespace} or in default, and use it in networks[{item.row.index}].target",
+            f"NetworkAttachmentDefinition {nad} is out of reach of namespace {item.machine.namespace}",
+            f"create {name_of(nad)} in {item.machine.namespace} or in default, and use it in "
+            f"networks[{item.row.index}].target",
             "nics",
             item.made.index,
         )

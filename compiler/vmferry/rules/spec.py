@@ -8,6 +8,7 @@ from vmferry.estate.matching import Matcher
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Path, Where
 from vmferry.model.inventory import FACTS
+from vmferry.model.keys import name_of, namespace_of, reference
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import BridgeNetwork, Decisions, ExistingNad, ForMany, Match, NetworkSource, VirtualMachine
 from vmferry.rules.registry import rule
@@ -48,9 +49,9 @@ def _carriers(review: Review) -> set[NetworkSource | str]:
         nad.network.source
         for plan in review.blueprint.namespaces
         for nad in plan.nads
-        if f"{plan.name}/{nad.name}" in used
+        if reference(plan.name, nad.name) in used
     }
-    return made | {reference.partition("/")[2] for reference in used}
+    return made | {name_of(nad) for nad in used}
 
 
 _FIX = "remove it, or correct its name if VMs should be on it"
@@ -97,7 +98,7 @@ def empty_namespaces(review: Review) -> Iterator[Problem]:
     """The namespace is created with its policies and permissions, and nothing moves into it."""
     used = {machine.namespace for _, _, machine in review.moving}
     used |= {net.smoke_test.namespace for net in review.spec.networks if net.smoke_test is not None}
-    used |= {(group.transfer_network or "").partition("/")[0] for group in review.blueprint.groups}
+    used |= {namespace_of(group.transfer_network) for group in review.blueprint.groups if group.transfer_network}
     used.add(review.spec.target.forklift.namespace)
     for index, namespace in enumerate(review.spec.namespaces):
         if namespace.name not in used:

@@ -10,6 +10,7 @@ from vmferry.estate.network_map import INVALID_NETWORK
 from vmferry.estate.stages import begun
 from vmferry.estate.statements import UNKNOWN_FACT
 from vmferry.model.blueprint import Blueprint, Group, Machine, NetworkPair, StoragePair
+from vmferry.model.keys import apart
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import DatastoreRef, NetworkSource, OvnLayer2, OvnLocalnet
 from vmferry.rules.registry import also, rule
@@ -160,7 +161,7 @@ def _vddk(blueprint: Blueprint, machine: Machine) -> Iterator[Problem]:
 
 def _transfer_network(blueprint: Blueprint, group: Group) -> Iterator[Problem]:
     """Yield a finding where pods would get no address on the network they are to copy over."""
-    namespace, _, name = (group.transfer_network or "").partition("/")
+    namespace, name = apart(group.transfer_network) if group.transfer_network else ("", "")
     for plan in blueprint.namespaces:
         for nad in plan.nads:
             target = nad.network.target

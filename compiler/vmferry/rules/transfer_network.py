@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from vmferry.estate.stages import started
 from vmferry.kube.versions import TRANSFER_NAMESPACE, possible
 from vmferry.model.blueprint import Group
+from vmferry.model.keys import Reference, apart, name_of, namespace_of, reference
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import ExistingNad
 from vmferry.rules.networks import GLOBAL_NAMESPACES, unreachable_nad
@@ -45,7 +46,7 @@ def without_route(review: Review) -> Iterator[Problem]:
     The pods lose the cluster's network, including DNS, and any vCenter or ESXi host that is not on the transfer
     network.
     """
-    routes = {f"{plan.name}/{nad.name}": nad.route for plan in review.blueprint.namespaces for nad in plan.nads}
+    routes = {reference(plan.name, nad.name): nad.route for plan in review.blueprint.namespaces for nad in plan.nads}
     for nad, groups in _copied_over(review).items():
         if nad in routes and routes[nad] is None:
             yield Problem(
@@ -64,7 +65,7 @@ def out_of_reach(review: Review) -> Iterator[Problem]:
         return
     for nad, groups in _copied_over(review).items():
         for group in groups:
-            if nad.partition("/")[0] not in (group.namespace, "default"):
+            if namespace_of(nad) not in (group.namespace, "default"):
                 yield Problem(
                     f"group {group.name}: transfer network {nad} is not in its namespace {group.namespace}",
                     "create the definition there or in `default`, and use it in its target",
@@ -79,19 +80,19 @@ def isolated(review: Review) -> Iterator[Problem]:
     if review.spec.target.cluster.distribution != "openshift":
         return
     for group in review.blueprint.groups:
-        namespace, _, name = (group.transfer_network or "").partition("/")
-        if group.path == "virt-v2v" and name and namespace not in (group.namespace, *GLOBAL_NAMESPACES):
+        nad = group.transfer_network if group.path == "virt-v2v" else None
+        if nad is not None and namespace_of(nad) not in (group.namespace, *GLOBAL_NAMESPACES):
             yield Problem(
-                f"transfer network {namespace}/{name} is out of reach of namespace {group.namespace}",
-                f"create {name} in {group.namespace} or in default, and use it in its target",
+                f"transfer network {nad} is out of reach of namespace {group.namespace}",
+                f"create {name_of(nad)} in {group.namespace} or in default, and use it in its target",
                 review.blueprint.places.get(group.machines[0].key),
                 tuple(machine.name for machine in group.machines),
             )
 
 
-def _row(review: Review, nad: str) -> Row | None:
+def _row(review: Review, nad: Reference) -> Row | None:
     """Return the row that leads to a NAD that exists already."""
-    namespace, _, name = nad.partition("/")
+    namespace, name = apart(nad)
     for row in Rows(review).rows:
         target = row.network.target
         if isinstance(target, ExistingNad) and name == target.name and target.namespace in (None, namespace):
@@ -99,9 +100,9 @@ def _row(review: Review, nad: str) -> Row | None:
     return None
 
 
-def _copied_over(review: Review) -> dict[str, list[Group]]:
+def _copied_over(review: Review) -> dict[Reference, list[Group]]:
     """Return by transfer network the groups that Forklift will copy over it."""
-    found: defaultdict[str, list[Group]] = defaultdict(list)
+    found: defaultdict[Reference, list[Group]] = defaultdict(list)
     for group in review.blueprint.groups:
         if group.path == "forklift" and group.transfer_network and not started(group.stage):
             found[group.transfer_network].append(group)

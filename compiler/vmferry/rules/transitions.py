@@ -9,6 +9,7 @@ from vmferry.estate.stages import begun, frozen, started, way
 from vmferry.kube.quantity import format_size
 from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Group, Machine, NamespacePlan
+from vmferry.model.keys import Reference, reference
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import Stage
 from vmferry.rules.registry import rule
@@ -228,11 +229,12 @@ def _began_otherwise(was: Machine, now: Machine | None) -> bool:
 @rule("VMF859", "error", "network changed under VMs that run on it", needs="comparison")
 def networks(review: Review) -> Iterator[Problem]:
     """The NetworkAttachmentDefinition is applied at once, and each VM is on the new network at its next start."""
-    users: dict[str, set[str]] = {}
+    users: dict[Reference, set[str]] = {}
     for group, machine in _machines(review):
         if group.path != "rebuild" and _has_moved(group):
             for nic in machine.nics:
-                users.setdefault(nic.nad or "", set()).add(machine.name)
+                if nic.nad is not None:
+                    users.setdefault(nic.nad, set()).add(machine.name)
     was = _nads(review.before.blueprint.namespaces) if review.before else {}
     for name, target in _nads(review.blueprint.namespaces).items():
         if name in users and was.get(name, target) != target:
@@ -246,8 +248,8 @@ def networks(review: Review) -> Iterator[Problem]:
             )
 
 
-def _nads(namespaces: Iterable[NamespacePlan]) -> dict[str, object]:
-    return {f"{plan.name}/{nad.name}": nad.network.target for plan in namespaces for nad in plan.nads}
+def _nads(namespaces: Iterable[NamespacePlan]) -> dict[Reference, object]:
+    return {reference(plan.name, nad.name): nad.network.target for plan in namespaces for nad in plan.nads}
 
 
 @rule("VMF860", "error", "synced tree moved while VMs depend on it", needs="comparison")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from tests.backends.decided import decided
+
 from vmferry.model.blueprint import (
     Blueprint,
     Credential,
@@ -132,7 +134,7 @@ def blueprint(
     credentials: Mapping[str, str] = MappingProxyType({"vc1": "vc1-read"}),
 ) -> Blueprint:
     """Return a Blueprint of these groups in namespace web, with one vCenter called vc1."""
-    return Blueprint(
+    return decided(
         name="acme",
         cluster=Cluster(name="prod-a", versions=Versions(cdi=cdi)),
         gitops=GitOps(engine="flux", repo_url="https://git.acme.example/fleet.git"),

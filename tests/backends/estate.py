@@ -3,6 +3,7 @@
 from typing import Any
 
 from msgspec.structs import replace
+from tests.backends.decided import decided
 
 from vmferry.model.application import Application
 from vmferry.model.blueprint import (
@@ -153,12 +154,12 @@ def blueprint(*groups: Group, forklift: str = "2.12", forklift_provider: str | N
         "hooks": (HookPlan(name="drain", full_name="acme-drain", image="quay.io/kubev2v/hook-runner:v2.9.0"),),
         "namespaces": (NamespacePlan(name="web", forklift=True), NamespacePlan(name="db")),
         "phases": (
-            PhasePlan(name="stateless", kind="stateless"),
-            PhasePlan(name="stateful", kind="stateful", after=("stateless",)),
+            PhasePlan(name="stateless", kind="stateless", priority=20_000),
+            PhasePlan(name="stateful", kind="stateful", priority=30_000, after=("stateless",)),
         ),
         "groups": groups or GROUPS,
     }
-    return Blueprint(**given | fields)
+    return decided(**given | fields)
 
 
 SOURCE = SourcePlan(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.backends import estate, schemas
+from tests.backends.decided import changed
 from tests.backends.estate import gitops, group
 
 from vmferry.backends import argocd
@@ -83,7 +84,7 @@ def test_the_cutover_is_not_ignored() -> None:
 
 def test_argo_cd_does_not_stop_what_kueue_lets_go() -> None:
     plan = estate.blueprint(group("stateful-01", "job", steps=ALL), gitops=gitops(engine="argocd"))
-    queued = replace(plan, cluster=replace(plan.cluster, kueue_queue="conversions"))
+    queued = changed(plan, cluster=replace(plan.cluster, kueue_queue="conversions"))
     row = {"group": "batch", "kind": "Job", "jsonPointers": ["/spec/suspend"]}
     assert all(row in obj["spec"]["ignoreDifferences"] for obj in applications(emitted(queued)))
     assert not any(row in obj["spec"]["ignoreDifferences"] for obj in applications(emitted(plan)))

@@ -20,10 +20,11 @@ from tests.backends.blueprints import (
 )
 
 from vmferry.backends import cdi
-from vmferry.model.blueprint import Machine, conversion_now
+from vmferry.model.blueprint import Machine
 from vmferry.model.facts import DiskSource
 from vmferry.model.manifest import KubeObject
 from vmferry.model.spec import Cluster, Versions
+from vmferry.resolve.conversions import conversion_now
 
 CHECKSUM = "sha256:" + "0" * 64
 

@@ -15,6 +15,7 @@ PAIR = SmokePair(
     name="web-prod",
     nad="web/web-prod",
     test=SmokeTest(addresses=("10.0.0.2/24", "10.0.0.3/24"), namespace="smoke"),
+    binding="bridge",
 )
 
 
@@ -81,7 +82,7 @@ def test_a_group_called_like_a_namespaces_root_still_has_a_name_of_its_own() -> 
     blueprint = estate.blueprint(
         group("namespace-01", "warm"),
         namespaces=(NamespacePlan(name="web"), NamespacePlan(name="01-plan")),
-        phases=(PhasePlan(name="namespace", kind="stateless"),),
+        phases=(PhasePlan(name="namespace", kind="stateless", priority=20_000),),
     )
     names = {directory: point.name for directory, point in points(blueprint).items()}
     assert names["infra/namespaces/01-plan"] == "acme-namespace-01-plan"

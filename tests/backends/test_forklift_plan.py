@@ -46,7 +46,7 @@ BY_ARRAY = ArrayCopy(
 )
 
 
-def blueprint(options: PlanOptions | None, version: str = "main", **fields: Any) -> Blueprint:
+def blueprint(options: PlanOptions, version: str = "main", **fields: Any) -> Blueprint:
     """Return a migration whose one group has these options."""
     vm = machine(
         "web-01",
@@ -74,7 +74,7 @@ def plan(options: PlanOptions | None, version: str = "main", **fields: Any) -> d
 
 
 def row(copy: ArrayCopy) -> dict[str, Any]:
-    items = list(forklift.emit(blueprint(None, offload=copy)))
+    items = list(forklift.emit(blueprint(PlanOptions(), offload=copy)))
     [found] = schemas.named(items, "StorageMap", "acme-stateless-01")["spec"]["map"]
     result: dict[str, Any] = found
     return result
@@ -84,7 +84,7 @@ def row(copy: ArrayCopy) -> dict[str, Any]:
 
 
 def test_a_group_without_options_says_nothing_of_its_conversion() -> None:
-    said = plan(None)
+    said = plan(PlanOptions())
     assert (said["skipGuestConversion"], said["useCompatibilityMode"]) == (False, True)
     assert not {key for key in said if key.startswith(("convert", "conversion", "custom", "virtV2v", "tag", "install"))}
 
@@ -127,9 +127,9 @@ def test_a_guest_that_nobody_converts_is_copied_as_it_is(emulated: bool) -> None
 
 
 def test_a_vm_says_what_its_guest_may_do() -> None:
-    [entry] = plan(None, nested=False, luns=True, reservation=True)["vms"]
+    [entry] = plan(PlanOptions(), nested=False, luns=True, reservation=True)["vms"]
     assert (entry["enableNestedVirtualization"], entry["rdmAsLun"], entry["scsiReservation"]) == (False, True, True)
-    [entry] = plan(None)["vms"]
+    [entry] = plan(PlanOptions())["vms"]
     assert not {"enableNestedVirtualization", "rdmAsLun", "scsiReservation"} & set(entry)
 
 
@@ -194,7 +194,7 @@ def test_a_row_names_only_the_plug_in_it_has() -> None:
 
 def hook(aap: AapJob, timeout: int | None = None) -> dict[str, Any]:
     plan_ = HookPlan(name="tell", full_name="acme-tell", image=None, aap=aap, aap_timeout=timeout)
-    items = list(forklift.emit(blueprint(None, hooks=(plan_,))))
+    items = list(forklift.emit(blueprint(PlanOptions(), hooks=(plan_,))))
     found: dict[str, Any] = schemas.named(items, "Hook", "acme-tell")["spec"]
     return found
 

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from tests.backends import schemas
 from tests.backends.blueprints import disk
+from tests.backends.decided import decided
 
 from vmferry.backends import namespaces
 from vmferry.model.application import Application, NamedPort
 from vmferry.model.blueprint import (
     ArrayCopy,
-    Blueprint,
     Credential,
     Group,
     Machine,
@@ -100,7 +100,7 @@ def compile_(
     gitops: GitOps | None = None,
     cluster: Cluster | None = None,
 ) -> list[Item]:
-    blueprint = Blueprint(
+    blueprint = decided(
         name="acme",
         cluster=cluster or Cluster(name="prod-a"),
         gitops=gitops or GitOps(engine="flux", repo_url="https://git.acme.example/gitops"),

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.backends import schemas
+from tests.backends.decided import decided
 
 from vmferry.backends import networks
 from vmferry.kube.nad import check_config
-from vmferry.model.blueprint import Blueprint, BridgePlan, Nad, NamespacePlan, SmokePair
+from vmferry.model.blueprint import Binding, Blueprint, BridgePlan, Nad, NamespacePlan, SmokePair
 from vmferry.model.manifest import Item, Resource
 from vmferry.model.spec import (
     BridgeNetwork,
@@ -40,13 +41,15 @@ TARGETS: dict[str, NetworkTarget] = {
     "sriov": SriovNetwork(resource_name="openshift.io/fast", vlan=1000, trust=True),
 }
 
+BINDINGS: dict[str, Binding] = {"macvtap": "macvtap", "sriov": "sriov"}
+
 
 def nad(name: str) -> Nad:
     return Nad(name=name, network=Network(source=NetworkSource(segment=name), target=TARGETS[name]))
 
 
 def blueprint(*namespaces: NamespacePlan, bridges: tuple[BridgePlan, ...] = ()) -> Blueprint:
-    return Blueprint(
+    return decided(
         name="acme",
         cluster=Cluster(name="prod-a"),
         gitops=GitOps(engine="flux", repo_url="https://git.acme.example/gitops"),
@@ -176,7 +179,7 @@ def test_bridge_is_made_on_the_nodes_decided_on_with_the_vlans_in_use() -> None:
 
 
 def test_bridge_that_also_has_untagged_guests_keeps_its_native_network() -> None:
-    plan = BridgePlan(bridge=BRIDGE, node_selector=NODES, vlans=((120, 120),))
+    plan = BridgePlan(bridge=BRIDGE, node_selector=NODES, vlans=((120, 120),), untagged=True)
     [interface] = policy(plan, NamespacePlan(name="web", nads=(nad("native"),)))["spec"]["desiredState"]["interfaces"]
     vlan = interface["bridge"]["port"][0]["vlan"]
     assert (vlan["tag"], vlan["enable-native"]) == (1, True)
@@ -209,6 +212,7 @@ def smoke(name: str = "vlan", *, namespaces: tuple[NamespacePlan, ...] = ()) -> 
         nad=f"web/{name}",
         test=SmokeTest(addresses=("10.0.2.250/24", "10.0.2.251/24"), namespace="probe"),
         gateway="10.0.2.1",
+        binding=BINDINGS.get(name, "bridge"),
     )
     items = compile_(
         NamespacePlan(name="web", nads=(nad(name),)), NamespacePlan(name="probe", smoke=(pair,)), *namespaces
@@ -279,6 +283,7 @@ def test_long_network_names_make_valid_names_of_machines() -> None:
         name="smoke-" + "n" * 63,
         nad="web/n",
         test=SmokeTest(addresses=("10.0.2.250/24", "10.0.2.251/24"), namespace="probe"),
+        binding="bridge",
     )
     machines = schemas.objects(compile_(NamespacePlan(name="probe", smoke=(pair,))))
     names = {machine["metadata"]["name"] for machine in machines}

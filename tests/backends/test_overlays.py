@@ -16,6 +16,7 @@ from vmferry.model.application import Application
 from vmferry.model.blueprint import Group, PhasePlan, VmCutover
 from vmferry.model.manifest import File, Item, KubeObject, Patch, Resource, Root
 from vmferry.model.spec import PhaseKind
+from vmferry.resolve.target import PRIORITIES
 from vmferry.shipped import shipped
 
 KINDS: tuple[PhaseKind, ...] = ("migrate", "dev-test", "stateless", "stateful", "decommission")
@@ -132,19 +133,19 @@ def test_a_cutover_without_the_migration_is_not_patched() -> None:
 
 
 def test_only_the_kinds_of_the_phases_are_copied() -> None:
-    items = emitted(phases=(PhasePlan(name="stateless", kind="stateless"),))
+    items = emitted(phases=(PhasePlan(name="stateless", kind="stateless", priority=20_000),))
     [file] = [item for item in items if isinstance(item, File)]
     assert file.path == "components/stateless/kustomization.yaml"
     assert file.content == (shipped("overlays") / "stateless" / "kustomization.yaml").read_bytes()
 
 
 def test_every_kind_has_a_component_and_a_priority_class_that_preempts_nothing() -> None:
-    items = emitted(phases=tuple(PhasePlan(name=kind, kind=kind) for kind in KINDS))
+    items = emitted(phases=tuple(PhasePlan(name=kind, kind=kind, priority=PRIORITIES[kind]) for kind in KINDS))
     for kind in KINDS:
         assert f"components/{kind}/kustomization.yaml" in {item.path for item in items if isinstance(item, File)}
         found = schemas.named(items, "PriorityClass", f"vmferry-{kind}")
         schemas.assert_fits(found)
-        assert found["preemptionPolicy"] == "Never"
+        assert (found["value"], found["preemptionPolicy"]) == (PRIORITIES[kind], "Never")
     assert {item.directory for item in items if isinstance(item, Resource)} == {"infra/cluster"}
 
 

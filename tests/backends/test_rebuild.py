@@ -5,11 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 from tests.backends import schemas
+from tests.backends.decided import decided
 
 from vmferry.backends import rebuild
 from vmferry.kube.quantity import parse_size
 from vmferry.model.application import Application, EnvVar, KeyRef, NamedPort, Probe, Resources
-from vmferry.model.blueprint import Blueprint, Group, Machine, Placement, StateVolume
+from vmferry.model.blueprint import Group, Machine, Placement, StateVolume
 from vmferry.model.manifest import Item, Resource
 from vmferry.model.spec import Cluster, Forklift, GitOps, Toleration
 
@@ -70,7 +71,7 @@ def compile_(application: Application = APPLICATION, **machine: Any) -> list[Ite
         machines=(shop,),
         layers=("config", "workload"),
     )
-    blueprint = Blueprint(
+    blueprint = decided(
         name="acme",
         cluster=cluster,
         gitops=GitOps(engine="flux", repo_url="https://git.acme.example/gitops"),

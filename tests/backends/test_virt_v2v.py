@@ -29,13 +29,15 @@ from tests.backends.blueprints import (
     registry,
     vcenter,
 )
+from tests.backends.decided import changed
 
 from vmferry.backends import cdi, virt_v2v
 from vmferry.backends.metadata import VM_LABEL
-from vmferry.model.blueprint import Blueprint, KeptNic, Machine, Placement, conversion_now
+from vmferry.model.blueprint import Blueprint, KeptNic, Machine, Placement
 from vmferry.model.forklift import ConversionStorage
 from vmferry.model.manifest import File, KubeObject, Resource
 from vmferry.model.spec import Cluster, GitOps, Readdressing, Toleration, VCenter
+from vmferry.resolve.conversions import conversion_now
 
 HOSTILE = "db'; touch pwned; echo $(id) `id` \"\\ ${HOME} #\n-x"
 USER = "ACME\\svc migrate@vsphere.local"
@@ -104,7 +106,7 @@ def test_role_reaches_the_groups_claims_and_nothing_else() -> None:
 
 def test_on_openshift_the_jobs_account_may_use_the_constraint_that_admits_its_pod() -> None:
     plan = blueprint(group(machine()))
-    openshift = replace(plan, cluster=replace(plan.cluster, distribution="openshift"))
+    openshift = changed(plan, cluster=replace(plan.cluster, distribution="openshift"))
     objects = {obj["kind"]: obj for obj in schemas.objects(list(virt_v2v.emit(openshift)))}
     assert objects["Role"]["rules"][1:] == [
         {
@@ -142,7 +144,7 @@ def test_exit_codes_of_manifest_and_script_agree() -> None:
 
 
 def test_argo_cd_syncs_volumes_that_wait_for_a_conversion_together_with_it() -> None:
-    plan = replace(blueprint(group(machine())), gitops=GitOps(engine="argocd", repo_url="https://git.acme.example/x"))
+    plan = changed(blueprint(group(machine())), gitops=GitOps(engine="argocd", repo_url="https://git.acme.example/x"))
     waves: dict[str, set[str]] = {}
     for obj in schemas.objects([*cdi.emit(plan), *virt_v2v.emit(plan)]):
         wave = obj["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", "0")

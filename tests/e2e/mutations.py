@@ -36,7 +36,7 @@ class Mutation(NamedTuple):
 
 
 KUBEVIRT, CDI, FORKLIFT = "backends/kubevirt.py", "backends/cdi.py", "backends/forklift.py"
-FORKLIFT_PLAN = "backends/forklift_plan.py"
+FORKLIFT_PLAN, KEPT, CONVERSIONS = "backends/forklift_plan.py", "resolve/forklift.py", "resolve/conversions.py"
 NETWORKS, NAMESPACES, REBUILD = "backends/networks.py", "backends/namespaces.py", "backends/rebuild.py"
 VIRT_V2V, FLUX, ARGOCD = "backends/virt_v2v.py", "backends/flux.py", "backends/argocd.py"
 OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py", "backends/credentials.py"
@@ -333,38 +333,38 @@ MUTATIONS = (
     Mutation(
         "a Plan leaves its last VM out",
         FORKLIFT,
-        "[_machine(blueprint, machine) for machine in group.machines]",
-        "[_machine(blueprint, machine) for machine in group.machines[:-1]]",
+        "[_machine(blueprint, group, machine) for machine in group.machines]",
+        "[_machine(blueprint, group, machine) for machine in group.machines[:-1]]",
     ),
     Mutation(
         "a VM that served is deleted when its PostHook fails",
         FORKLIFT,
-        '"deleteVmOnFailMigration": None if served else True,',
+        '"deleteVmOnFailMigration": None if machine.key in group.kept_on_failure else True,',
         '"deleteVmOnFailMigration": True,',
     ),
     Mutation(
         "a Windows VM that Forklift started and waits for is deleted when the wait fails",
-        FORKLIFT,
-        "served = waits_for_reboot(blueprint, machine) or any(",
-        "served = any(",
+        KEPT,
+        "if waits_for_reboot(machine, here) or any(",
+        "if any(",
     ),
     Mutation(
         "a VM that shall stay off is taken for one that is waited for",
-        FORKLIFT,
-        'windows and waits and _POWER[machine.run_strategy] == "on"',
-        "windows and waits",
+        KEPT,
+        "windows and machine.run_strategy in _STARTS and possible(",
+        "windows and possible(",
     ),
     Mutation(
         "a Windows that nobody converts is taken for one that is waited for",
-        FORKLIFT,
+        KEPT,
         'machine.path == "forklift" and not machine.raw',
         'machine.path == "forklift"',
     ),
     Mutation(
         "default limits, which would cap the pods that run the VMs, beside a quota",
         NAMESPACES,
-        '"defaultRequest": requests}',
-        '"default": requests, "defaultRequest": requests}',
+        '"defaultRequest": plan.default_requests}',
+        '"default": plan.default_requests, "defaultRequest": plan.default_requests}',
     ),
     Mutation(
         "a further definition of an overlay is a network of its own",
@@ -374,9 +374,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a quota refuses the pods that tell a storage array to copy",
-        NAMESPACES,
-        "forklift.waits_for_reboot(blueprint, each) or _by_xcopy(each)",
-        "forklift.waits_for_reboot(blueprint, each)",
+        KEPT,
+        "waits_for_reboot(each, here) or _by_xcopy(each)",
+        "waits_for_reboot(each, here)",
     ),
     Mutation(
         "the applier may not apply what lies in one root with its Roles",
@@ -398,7 +398,7 @@ MUTATIONS = (
     ),
     Mutation(
         "CDI is told an instance UUID that it does not look for",
-        CDI,
+        CONVERSIONS,
         "uuid=(machine.instance_uuid if by_instance else None) or machine.uuid",
         "uuid=machine.instance_uuid or machine.uuid",
     ),
@@ -429,8 +429,8 @@ MUTATIONS = (
     Mutation(
         "a field of Plan that an older Forklift lacks",
         FORKLIFT,
-        "    versions.PLAN_TYPE,\n",
-        "",
+        'f"{path}.{key}" not in withheld',
+        '(key == "type" or f"{path}.{key}" not in withheld)',
     ),
     Mutation(
         "a guest that nobody shall convert is converted",
@@ -673,7 +673,7 @@ MUTATIONS = (
     Mutation(
         "a conversion may fill the node's disk",
         VIRT_V2V,
-        '"emptyDir": {"sizeLimit": format_size(_scratch_limit(machine))} if origin.sized else {}',
+        '"emptyDir": {"sizeLimit": format_size(_scratch_limit(machine))} if origin.conversion.sized else {}',
         '"emptyDir": {}',
     ),
     Mutation(
@@ -727,7 +727,7 @@ MUTATIONS = (
     Mutation(
         "Argo CD stops what Kueue lets go",
         ARGOCD,
-        "[_QUEUED] if queues(blueprint) else []",
+        "[_QUEUED] if blueprint.target.queued else []",
         "[]",
     ),
     Mutation(
@@ -738,9 +738,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a Job that has begun follows what the spec says by now",
-        VCENTER,
-        "if machine.conversion is not None:",
-        "if machine.conversion is None and machine.clone_of:",
+        CONVERSIONS,
+        "origin(machine, machine.conversion or now, now.secret)",
+        "origin(machine, now, now.secret)",
     ),
     Mutation(
         "a conversion reads from a host that is in no cluster",

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec import convert
 from tests.backends.blueprints import disk, group, machine
+from tests.resolve.projects import resolved, vm
 
 from vmferry.model.blueprint import Group, NamespacePlan
 from vmferry.model.finding import Finding, Where
@@ -144,3 +145,26 @@ def test_a_namespace_of_smoke_tests_alone_has_no_quota() -> None:
         "smokeTest": smoke,
     }
     assert planned(project(networks=[network]))[0].quota == {}
+
+
+@pytest.mark.parametrize(
+    ("target", "binding"),
+    [({"type": "bridge", "bridge": "br", "vlan": 7}, "bridge"), (SRIOV_NAD, "sriov")],
+)
+def test_smoke_test_vms_are_on_a_network_as_a_migrated_vm_would_be(target: Data, binding: str) -> None:
+    smoke = {"addresses": ["10.0.0.2/24", "10.0.0.3/24"], "namespace": "web"}
+    row = {"source": {"portGroup": "lan"}, "target": target, "smokeTest": smoke}
+    [pair] = planned(project(networks=[row]))[0].smoke
+    assert pair.binding == binding
+
+
+# --- bridges ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("target", "untagged"), [({"vlan": 7}, False), ({"untagged": True}, True)])
+def test_a_bridge_carries_untagged_frames_where_a_network_on_it_has_no_vlan(target: Data, untagged: bool) -> None:
+    row = {"source": {"portGroup": "vlan-7"}, "target": {"type": "bridge", "bridge": "br-vm"} | target}
+    cluster = {"name": "prod-a", "bridges": [{"name": "br-vm", "port": "bond0"}]}
+    gitops = {"engine": "flux", "repoURL": "https://git.example.com/platform/gitops"}
+    found = resolved(vm(), networks=[row], target={"cluster": cluster, "gitops": gitops})
+    assert [plan.untagged for plan in found.blueprint.bridges] == [untagged]

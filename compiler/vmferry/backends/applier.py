@@ -6,10 +6,9 @@ controllers hold everything, as they are usually installed; a ServiceAccount of 
 nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from vmferry.backends import argocd, flux
 from vmferry.backends.namespaces import applier, beside_roles, grant, rules_of
 from vmferry.backends.namespaces import emit as namespace_items
 from vmferry.kube import kinds
@@ -18,7 +17,6 @@ from vmferry.model.blueprint import Blueprint
 from vmferry.model.manifest import Item, Resource
 
 DIRECTORY = "infra/applier"
-_NAMESPACES: dict[str, Callable[[Blueprint], str]] = {"flux": flux.namespace, "argocd": argocd.namespace}
 _ENGINE_KINDS = {
     "flux": (kinds.KUSTOMIZATION, kinds.GIT_REPOSITORY),
     "argocd": (kinds.APPLICATION, kinds.APP_PROJECT),
@@ -29,10 +27,15 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
     """Yield the root, which no entry point syncs."""
     engine = blueprint.gitops.engine
     name, subjects = f"vmferry-applier-{blueprint.name}", [applier(blueprint)]
-    space = _NAMESPACES[engine](blueprint)
     for obj in (
         *grant(blueprint, name, None, [*_of_the_cluster(blueprint)], subjects),
-        *grant(blueprint, f"{name}-{engine}", space, [*_one_by_one(_ENGINE_KINDS[engine])], subjects),
+        *grant(
+            blueprint,
+            f"{name}-{engine}",
+            blueprint.target.engine_namespace,
+            [*_one_by_one(_ENGINE_KINDS[engine])],
+            subjects,
+        ),
     ):
         yield Resource(directory=DIRECTORY, object=obj)
 

@@ -56,19 +56,14 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
         for point in part.points:
             yield entry_points.placed(part, point, _root(blueprint, point))
     if any(group.path == "forklift" for group in blueprint.groups):
-        yield from health(namespace(blueprint))
-
-
-def namespace(blueprint: Blueprint) -> str:
-    """Return the namespace of Argo CD's objects."""
-    return blueprint.gitops.namespace or "argocd"
+        yield from health(blueprint.target.engine_namespace)
 
 
 def _project(blueprint: Blueprint) -> KubeObject:
     """Return the AppProject: this repository, the namespaces of the migration, the cluster kinds it has."""
     gitops = blueprint.gitops
     spaces = {space.name for space in blueprint.namespaces} | {group.namespace for group in blueprint.groups}
-    spaces |= {blueprint.forklift.namespace, namespace(blueprint)}
+    spaces |= {blueprint.forklift.namespace, blueprint.target.engine_namespace}
     handled = [kinds.NAMESPACE, kinds.PRIORITY_CLASS]
     if blueprint.bridges:
         handled.insert(1, kinds.NODE_NETWORK)
@@ -82,21 +77,16 @@ def _project(blueprint: Blueprint) -> KubeObject:
         account = f"{gitops.applier.namespace}:{gitops.applier.name}"
         spec["destinationServiceAccounts"] = [{"server": SERVER, "namespace": "*", "defaultServiceAccount": account}]
     return {
-        **head(kinds.APP_PROJECT, blueprint, blueprint.name, namespace(blueprint), wave=-1),
+        **head(kinds.APP_PROJECT, blueprint, blueprint.name, blueprint.target.engine_namespace, wave=-1),
         "spec": spec,
     }
 
 
-def queues(blueprint: Blueprint) -> bool:
-    """Return whether Kueue starts any conversion Job; one that it began with stays its own."""
-    machines = (machine for group in blueprint.groups for machine in group.machines)
-    begun = any(machine.conversion is not None and machine.conversion.queue is not None for machine in machines)
-    return begun or blueprint.cluster.kueue_queue is not None
-
-
 def _parent(blueprint: Blueprint, name: str, directory: str, rank: int) -> KubeObject:
     """Return an Application of Applications."""
-    return _application(blueprint, name, directory, rank=rank, target=namespace(blueprint), inputs=(directory,))
+    return _application(
+        blueprint, name, directory, rank=rank, target=blueprint.target.engine_namespace, inputs=(directory,)
+    )
 
 
 def _part(blueprint: Blueprint, part: Part, rank: int) -> KubeObject:
@@ -153,7 +143,13 @@ def _application(
         destination["namespace"] = target
     return {
         **head(
-            kinds.APPLICATION, blueprint, name, namespace(blueprint), group=group, annotations=annotations, wave=rank
+            kinds.APPLICATION,
+            blueprint,
+            name,
+            blueprint.target.engine_namespace,
+            group=group,
+            annotations=annotations,
+            wave=rank,
         ),
         "spec": {
             "project": blueprint.name,
@@ -176,6 +172,6 @@ def _application(
                     "backoff": {"duration": "10s", "factor": 2, "maxDuration": "5m"},
                 },
             },
-            "ignoreDifferences": [*_IGNORED, *([_QUEUED] if queues(blueprint) else [])],
+            "ignoreDifferences": [*_IGNORED, *([_QUEUED] if blueprint.target.queued else [])],
         },
     }

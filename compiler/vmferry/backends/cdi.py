@@ -5,11 +5,11 @@ from typing import Any
 
 from vmferry.backends.metadata import VM_LABEL, head
 from vmferry.backends.places import of_machine
-from vmferry.backends.vcenter import conversion, conversion_secret
+from vmferry.backends.vcenter import conversion_secret
 from vmferry.estate.methods import METHODS
-from vmferry.kube import kinds, versions
+from vmferry.kube import kinds
 from vmferry.kube.quantity import format_size
-from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
+from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, Origin
 from vmferry.model.facts import HttpImage, RegistryImage
 from vmferry.model.manifest import Item, KubeObject
 
@@ -67,22 +67,22 @@ def _data_volume(blueprint: Blueprint, group: Group, layer: str, machine: Machin
             group=group,
             layer=layer,
             labels={VM_LABEL: machine.target_name},
-            annotations=_ADOPT | APPLY_ONCE | _kept(blueprint, machine) | _binding(group, disk),
+            annotations=_ADOPT | APPLY_ONCE | _kept(group.origins[machine.key]) | _binding(group, disk),
         ),
         "spec": {
             "contentType": "kubevirt",
-            "source": _source(blueprint, machine, disk),
+            "source": _source(group.origins[machine.key], machine, disk),
             "storage": storage(disk),
         },
     }
 
 
-def _kept(blueprint: Blueprint, machine: Machine) -> dict[str, str]:
+def _kept(origin: Origin) -> dict[str, str]:
     """Return what keeps CDI from deleting the DataVolume once it is complete.
 
     The GitOps engine would make it again, and CDI refuse it, for the claim is there (CDI issues 2735 and 2754).
     """
-    return _KEEP if versions.possible_in(conversion(blueprint, machine).cdi, versions.GARBAGE_COLLECTION) else {}
+    return _KEEP if origin.collected else {}
 
 
 def _binding(group: Group, disk: MachineDisk) -> dict[str, str]:
@@ -109,24 +109,23 @@ def _data_source(blueprint: Blueprint, group: Group, machine: Machine, disk: Mac
     }
 
 
-def _source(blueprint: Blueprint, machine: Machine, disk: MachineDisk) -> dict[str, Any]:
+def _source(origin: Origin, machine: Machine, disk: MachineDisk) -> dict[str, Any]:
     source = disk.source
     if source.http is not None:
-        return {"http": _http(blueprint, machine, source.http)}
+        return {"http": _http(origin, source.http)}
     if source.registry is not None:
         return {"registry": _registry(source.registry)}
     if source.vddk is not None:
-        return {"vddk": _vddk(blueprint, machine, disk)}
+        return {"vddk": _vddk(origin, machine, disk)}
     return {"upload": {}} if source.upload is not None else {"blank": {}}
 
 
-def _http(blueprint: Blueprint, machine: Machine, image: HttpImage) -> dict[str, str]:
-    origin = conversion(blueprint, machine)
+def _http(origin: Origin, image: HttpImage) -> dict[str, str]:
     return _present(
         url=image.url,
         secretRef=image.secret_ref,
         certConfigMap=image.cert_config_map,
-        checksum=image.checksum if versions.certain_in(origin.cdi, versions.HTTP_CHECKSUM) else None,
+        checksum=image.checksum if origin.checksums else None,
     )
 
 
@@ -134,20 +133,15 @@ def _registry(image: RegistryImage) -> dict[str, str]:
     return _present(url=image.url, secretRef=image.secret_ref)
 
 
-def _vddk(blueprint: Blueprint, machine: Machine, disk: MachineDisk) -> dict[str, str]:
-    """Return the vddk source; CDI refuses it unless all but the image are set (validateVDDKSource).
-
-    A BIOS UUID may belong to several VMs, and vCenter answers with the first; an instance UUID belongs to one.
-    """
-    source = conversion(blueprint, machine)
-    by_instance = versions.certain_in(source.cdi, versions.VDDK_INSTANCE_UUID)
+def _vddk(origin: Origin, machine: Machine, disk: MachineDisk) -> dict[str, str]:
+    """Return the vddk source; CDI refuses it unless all but the image are set (validateVDDKSource)."""
     return _present(
         backingFile=disk.file,
-        url=source.url,
-        uuid=(machine.instance_uuid if by_instance else None) or machine.uuid,
-        thumbprint=source.thumbprint,
-        secretRef=conversion_secret(blueprint, machine),
-        initImageURL=source.vddk_image,
+        url=origin.conversion.url,
+        uuid=origin.uuid,
+        thumbprint=origin.conversion.thumbprint,
+        secretRef=conversion_secret(origin, machine),
+        initImageURL=origin.conversion.vddk_image,
     )
 
 

@@ -65,11 +65,6 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
         yield from _part(blueprint, part)
 
 
-def namespace(blueprint: Blueprint) -> str:
-    """Return the namespace of Flux's objects."""
-    return blueprint.gitops.namespace or "flux-system"
-
-
 def _part(blueprint: Blueprint, part: Part) -> Iterator[Item]:
     for point in part.points:
         yield entry_points.placed(part, point, _root(blueprint, point))
@@ -86,7 +81,7 @@ def _repository(blueprint: Blueprint) -> KubeObject:
     if gitops.git_secret is not None:
         spec["secretRef"] = {"name": gitops.git_secret}
     return {
-        **head(kinds.GIT_REPOSITORY, blueprint, blueprint.name, namespace(blueprint)),
+        **head(kinds.GIT_REPOSITORY, blueprint, blueprint.name, blueprint.target.engine_namespace),
         "spec": spec,
     }
 
@@ -151,7 +146,7 @@ def _kustomization(
     if gitops.applier is not None:
         spec["serviceAccountName"] = gitops.applier.name
     return {
-        **head(kinds.KUSTOMIZATION, blueprint, name, namespace(blueprint), group=group),
+        **head(kinds.KUSTOMIZATION, blueprint, name, blueprint.target.engine_namespace, group=group),
         "spec": spec,
     }
 

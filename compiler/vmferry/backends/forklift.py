@@ -7,9 +7,9 @@ from typing import Any
 from vmferry.backends import credentials, forklift_plan
 from vmferry.backends.metadata import APART_LABEL, GROUP_LABEL, MIGRATION_LABEL, PHASE_LABEL, head
 from vmferry.backends.places import of_group
-from vmferry.kube import kinds, versions
+from vmferry.kube import kinds
 from vmferry.kube.kinds import Kind
-from vmferry.model.blueprint import Blueprint, Group, HookPlan, Host, Machine, PlanOptions, SourcePlan
+from vmferry.model.blueprint import Blueprint, Group, HookPlan, Host, Machine, SourcePlan
 from vmferry.model.forklift import AapJob
 from vmferry.model.keys import Reference, apart
 from vmferry.model.manifest import Item, KubeObject, Resource
@@ -17,30 +17,6 @@ from vmferry.model.manifest import Item, KubeObject, Resource
 SHARED = "infra/forklift"
 """Root of what all sources share; no vCenter's root can be there."""
 
-
-_GATED = (
-    versions.COMPATIBILITY_MODE,
-    versions.PLAN_TYPE,
-    versions.DELETE_FAILED_VM,
-    versions.TARGET_PLACEMENT,
-    versions.TARGET_POWER_STATE,
-    versions.NBDE_CLEVIS,
-    versions.CONVERTOR_PODS,
-    versions.CONVERSION_STORAGE,
-    versions.CUSTOMIZATION_SCRIPTS,
-    versions.SERVICE_ACCOUNT,
-    versions.VIRT_V2V_IMAGE,
-    versions.XFS_COMPATIBILITY,
-    versions.TAG_MAPPING,
-    versions.NESTED_VIRTUALIZATION,
-    versions.RDM_AS_LUN,
-    versions.SCSI_RESERVATION,
-)
-_FEATURES = {path.rpartition(".")[2]: feature for feature in _GATED for path in feature.fields}
-"""Features by the field of a Plan, or of a VM in it, that needs them.
-
-Server-side apply refuses a whole object for one field that its CRD lacks.
-"""
 
 _POWER = {"Always": "on", "RerunOnFailure": "on", "Manual": "off", "Halted": "off"}
 """Power state of the new VM: Forklift knows only Always and Halted, and Manual starts nothing by itself."""
@@ -85,14 +61,6 @@ def migration_name(group: Group) -> str:
     return f"{group.full_name}-{group.attempt}"
 
 
-def host_provider(blueprint: Blueprint) -> str:
-    """Return the name of the Provider of the target.
-
-    Two hyphens, because Providers of vCenters are called MIGRATION-SOURCE and no source begins with one.
-    """
-    return blueprint.forklift.provider or f"{blueprint.name}--host"
-
-
 # --- infra -----------------------------------------------------------------------------------
 
 
@@ -102,12 +70,12 @@ def _shared(blueprint: Blueprint) -> Iterator[Item]:
     if blueprint.forklift.provider is None:
         provider = {
             # Deleting a Provider cancels the migrations that run with it.
-            **head(kinds.PROVIDER, blueprint, host_provider(blueprint), namespace),
+            **head(kinds.PROVIDER, blueprint, blueprint.target.host_provider, namespace),
             # An empty url makes it the cluster Forklift runs in; the CRD wants a secret all the same.
             "spec": {"type": "openshift", "url": "", "secret": {}},
         }
         yield Resource(directory=SHARED, object=provider)
-    starts_jobs = versions.certain(blueprint.cluster.versions, versions.AAP_HOOKS)
+    starts_jobs = "Hook.spec.aap" not in blueprint.target.withheld
     for hook in sorted(blueprint.hooks, key=lambda each: each.full_name):
         if hook.image is not None or starts_jobs:  # before that, every Hook has an image
             yield Resource(directory=SHARED, object=_hook(blueprint, hook))
@@ -214,7 +182,7 @@ def _storage_map(blueprint: Blueprint, group: Group) -> KubeObject:
                 "volumeMode": pair.volume_mode,
                 "accessMode": pair.access_mode,
             },
-            **forklift_plan.offload(pair.offload, blueprint.cluster.versions),
+            **forklift_plan.offload(pair.offload, blueprint.target.withheld),
         }
         for pair in group.storage
     ]
@@ -232,7 +200,7 @@ def plan(blueprint: Blueprint, group: Group) -> KubeObject:
     """Return the group's Plan, with every field explicit that Forklift or its CRD would set itself."""
     namespace = blueprint.forklift.namespace
     itself = _reference(namespace, group.full_name)
-    options = group.forklift or PlanOptions()
+    options = group.forklift
     spec: dict[str, Any] = {
         "description": f"{blueprint.name}: {group.name} of phase {group.phase}",
         "targetNamespace": group.namespace,
@@ -245,7 +213,7 @@ def plan(blueprint: Blueprint, group: Group) -> KubeObject:
         "preserveStaticIPs": group.preserve_static_ips,
         "migrateSharedDisks": True,  # VMs with shared disks never come this way
         # The CRD's default deletes the new VM with its disks whenever its migration fails, a failed
-        # PostHook included, and by then the VM may have served. _machine() says for which VMs it is safe.
+        # PostHook included, and by then the VM may have served. Its entry says so where it is safe.
         "deleteVmOnFailMigration": False,
         # It looks into the disks before any is copied, so that a hopeless migration fails early.
         "runPreflightInspection": True,
@@ -261,11 +229,11 @@ def plan(blueprint: Blueprint, group: Group) -> KubeObject:
         "targetAffinity": _affinity(group.placement.apart_from),
         "transferNetwork": _nad_reference(group.transfer_network),
         **forklift_plan.conversion(blueprint, options),
-        "vms": [_machine(blueprint, machine) for machine in group.machines],
+        "vms": [_machine(blueprint, group, machine) for machine in group.machines],
     }
     return {
         **head(kinds.PLAN, blueprint, group.full_name, namespace, group=group, layer="plan"),
-        "spec": _known(blueprint, spec),
+        "spec": _known(blueprint, "Plan.spec", spec),
     }
 
 
@@ -279,22 +247,16 @@ def migration(blueprint: Blueprint, group: Group) -> KubeObject:
     }
 
 
-def _machine(blueprint: Blueprint, machine: Machine) -> dict[str, Any]:
-    """Return the VM's entry in the Plan.
-
-    ``deleteVmOnFailMigration``: a retry finds volumes of its exact names in the way (Forklift looks for
-    its own by the Migration's UID), so what a failed run leaves has to go. A VM with a PostHook, or one
-    that is waited for, can fail after it was started; its volumes are kept and a retry needs a person's hand.
-    """
+def _machine(blueprint: Blueprint, group: Group, machine: Machine) -> dict[str, Any]:
+    """Return the VM's entry in the Plan."""
     namespace = blueprint.forklift.namespace
-    served = waits_for_reboot(blueprint, machine) or any(use.step == "PostHook" for use in machine.hooks)
     hooks = {hook.name: hook.full_name for hook in blueprint.hooks}
     entry: dict[str, Any] = {
         **_found(machine.id, machine.name),
         "targetName": machine.target_name,
         "targetPowerState": _POWER[machine.run_strategy],
         "pvcNameTemplate": claim_template(machine),
-        "deleteVmOnFailMigration": None if served else True,
+        "deleteVmOnFailMigration": None if machine.key in group.kept_on_failure else True,
         "rootDisk": machine.root_disk,
         "instanceType": machine.instancetype.name if machine.instancetype else None,
         # Forklift looks for the Secret beside the Plan (secretLUKS in pkg/controller/plan/kubevirt.go).
@@ -303,19 +265,7 @@ def _machine(blueprint: Blueprint, machine: Machine) -> dict[str, Any]:
         **forklift_plan.devices(machine),
         "hooks": [{"step": use.step, "hook": _reference(namespace, hooks[use.name])} for use in machine.hooks],
     }
-    return _known(blueprint, entry)
-
-
-def waits_for_reboot(blueprint: Blueprint, machine: Machine) -> bool:
-    """Return whether Forklift may start the VM and wait, by a pod beside it, until its Windows has rebooted.
-
-    With a target power state of off there is no such step, nor for a guest that nobody converts
-    (pkg/controller/plan/migrator/base/migrator.go, WindowsWaitForGuestReboot).
-    """
-    windows = machine.os == "windows" or (machine.guest_id or "").lower().startswith("win")
-    waits = versions.possible(blueprint.cluster.versions, versions.WAITS_FOR_WINDOWS)
-    converted = machine.path == "forklift" and not machine.raw
-    return converted and windows and waits and _POWER[machine.run_strategy] == "on"
+    return _known(blueprint, "Plan.spec.vms[]", entry)
 
 
 def claim_template(machine: Machine) -> str:
@@ -356,7 +306,7 @@ def _providers(blueprint: Blueprint, group: Group) -> dict[str, Any]:
     source = next(source for source in blueprint.sources if source.name == group.source)
     return {
         "source": _reference(namespace, source.provider),
-        "destination": _reference(namespace, host_provider(blueprint)),
+        "destination": _reference(namespace, blueprint.target.host_provider),
     }
 
 
@@ -374,12 +324,11 @@ def _found(id_: str | None, name: str) -> dict[str, str]:
     return {"id": id_, "name": name} if id_ is not None else {"name": name}
 
 
-def _known(blueprint: Blueprint, fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that say something and that this version of Forklift has."""
+def _known(blueprint: Blueprint, path: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields below a path that say something and that this version of Forklift has."""
+    withheld = blueprint.target.withheld
     return {
         key: value
         for key, value in fields.items()
-        if value is not None
-        and value not in ({}, [])
-        and (key not in _FEATURES or versions.certain(blueprint.cluster.versions, _FEATURES[key]))
+        if value is not None and value not in ({}, []) and f"{path}.{key}" not in withheld
     }

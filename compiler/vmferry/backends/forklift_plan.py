@@ -4,17 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends.metadata import head
-from vmferry.kube import kinds, versions
+from vmferry.kube import kinds
 from vmferry.model.blueprint import ArrayCopy, Blueprint, Machine, PlanOptions, ScriptPlan
 from vmferry.model.forklift import ConvertorPods, NodeTerm
 from vmferry.model.manifest import KubeObject
-from vmferry.model.spec import Versions
 
+_PLUGIN = "StorageMap.spec.map[].offloadPlugin"
 _POD = {"forklift.app": "virt-v2v"}
 """Label of every conversion pod (kubev2v/forklift pkg/controller/plan/kubevirt.go)."""
 
 
-def offload(copy: ArrayCopy | None, here: Versions) -> dict[str, Any]:
+def offload(copy: ArrayCopy | None, withheld: frozenset[str]) -> dict[str, Any]:
     """Return the plug-ins of a row of a StorageMap that the version has; their Secrets lie beside the Provider."""
     plugins: dict[str, Any] = {}
     if copy is not None and copy.xcopy is not None:
@@ -22,9 +22,9 @@ def offload(copy: ArrayCopy | None, here: Versions) -> dict[str, Any]:
             "secretRef": copy.xcopy.secret,
             "storageVendorProduct": copy.xcopy.product,
         }
-        if copy.xcopy.hosts and versions.certain(here, versions.MIGRATION_HOSTS):
+        if copy.xcopy.hosts and f"{_PLUGIN}.vsphereXcopyConfig.dedicatedMigrationHosts" not in withheld:
             plugins["vsphereXcopyConfig"]["dedicatedMigrationHosts"] = list(copy.xcopy.hosts)
-    if copy is not None and copy.csi is not None and versions.certain(here, versions.CSI_VOLUME_IMPORT):
+    if copy is not None and copy.csi is not None and f"{_PLUGIN}.csiVolumeImport" not in withheld:
         plugins["csiVolumeImport"] = {
             "secretRef": copy.csi.secret_ref,
             "storageVendorProduct": copy.csi.storage_vendor_product,

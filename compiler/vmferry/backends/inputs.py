@@ -6,7 +6,6 @@ from collections import defaultdict
 import msgspec
 from msgspec.structs import replace
 
-from vmferry.backends import argocd
 from vmferry.backends.entry_points import EntryPoint, parts
 from vmferry.backends.places import lock
 from vmferry.model.blueprint import Blueprint, Credential, Group, HookPlan, NamespacePlan, ScriptPlan, SourcePlan
@@ -28,9 +27,8 @@ def digests(blueprint: Blueprint) -> dict[str, str]:
     for part in parts(blueprint):
         for point in part.points:
             points[point.lock].append((part.directory, replace(point, group=None)))
-    begun = argocd.queues(blueprint)
     for group in blueprint.groups:
-        found[lock(group)] = _digest((excerpt(blueprint, group), points[lock(group)], begun))
+        found[lock(group)] = _digest((excerpt(blueprint, group), points[lock(group)]))
     return found
 
 

@@ -24,12 +24,6 @@ GOLDEN = "vmferry-golden-images"
 FORKLIFT_VM_LABEL = "app"  # Forklift puts the VM's name there (pkg/controller/plan/kubevirt.go), and no other
 CDI_LABEL = "cdi.kubevirt.io"  # on CDI's own pods and on those that import, upload and clone
 
-_CONTROLLERS = {
-    "flux": ("kustomize-controller", "flux-system"),
-    "argocd": ("argocd-application-controller", "argocd"),
-}
-"""ServiceAccount that applies by default, and its namespace, by engine."""
-
 _ABOUT = "Conversion Jobs note here which of them may read from the vCenter (vmferry docs/conversions.md)."
 _TAKE = ("get", "patch")
 _VERBS = (*kinds.PRUNE, "use", "escalate", "bind")  # in the order they are written
@@ -54,7 +48,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
         for obj in (
             _namespace(blueprint, plan),
             *_quota(blueprint, plan),
-            *_default_requests(blueprint, plan, groups),
+            *_default_requests(blueprint, plan),
             *_applier_rights(blueprint, plan, groups),
             *_golden_image_rights(blueprint, plan, groups),
             *_places(blueprint, plan),
@@ -88,33 +82,13 @@ def _quota(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
     }
 
 
-_DEFAULT_REQUESTS = {"cpu": "10m", "memory": "64Mi"}
-"""What a pod gets that asks for nothing: one reads a serial console, the other gives orders to a storage array."""
-
-
-def _default_requests(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
-    """Yield default requests for pods of Forklift without any: the quota refuses them, and the migration fails.
-
-    One waits until Windows has rebooted (EnsureWaitForRebootPod in pkg/controller/plan/kubevirt.go, v2.12.5), another
-    tells ESXi to copy a disk (makePopulatePodSpec in pkg/lib-volume-populator, v2.9.0 to main). No default limits: they
-    would hold for the pods that run the VMs, too.
-    """
-    if requests := _requests_by_default(blueprint, plan, groups):
+def _default_requests(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
+    """Yield default requests; no default limits, which would hold for the pods that run the VMs, too."""
+    if plan.default_requests:
         yield {
             **head(kinds.LIMIT_RANGE, blueprint, "vmferry", plan.name),
-            "spec": {"limits": [{"type": "Container", "defaultRequest": requests}]},
+            "spec": {"limits": [{"type": "Container", "defaultRequest": plan.default_requests}]},
         }
-
-
-def _requests_by_default(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> dict[str, str]:
-    counted = {name: text for name, text in _DEFAULT_REQUESTS.items() if f"requests.{name}" in plan.quota}
-    bare = any(forklift.waits_for_reboot(blueprint, each) or _by_xcopy(each) for each in _machines(groups))
-    return counted if bare else {}
-
-
-def _by_xcopy(machine: Machine) -> bool:
-    copies = (disk.offload for disk in machine.disks) if machine.path == "forklift" else ()
-    return any(copy is not None and copy.xcopy is not None for copy in copies)
 
 
 # --- rights ----------------------------------------------------------------------------------
@@ -138,7 +112,7 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
             rights.append(_CONVERSION_SCC)
     if plan.quota:
         rights.append(kinds.QUOTA)
-    if _requests_by_default(blueprint, plan, groups):
+    if plan.default_requests:
         rights.append(kinds.LIMIT_RANGE)
     if plan.isolate:
         rights.append(kinds.NETWORK_POLICY)
@@ -193,13 +167,8 @@ def rules_of(rights: Iterable[Kind | Right]) -> list[dict[str, Any]]:
 
 def applier(blueprint: Blueprint) -> dict[str, str]:
     """Return the subject of the rights: the ServiceAccount that applies the tree."""
-    gitops = blueprint.gitops
-    name, namespace = _CONTROLLERS[gitops.engine]
-    if gitops.applier is not None:
-        name, namespace = gitops.applier.name, gitops.applier.namespace
-    elif gitops.namespace is not None:
-        namespace = gitops.namespace
-    return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    account = blueprint.target.applier
+    return {"kind": "ServiceAccount", "name": account.name, "namespace": account.namespace}
 
 
 def grant(

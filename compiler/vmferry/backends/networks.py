@@ -170,7 +170,7 @@ def _node_policy(blueprint: Blueprint, plan: BridgePlan) -> KubeObject:
         **_mtu(bridge.mtu),
         "ipv4": {"enabled": False},
         "ipv6": {"enabled": False},
-        "bridge": {"options": {"stp": {"enabled": False}}, "port": [_port(blueprint, plan)]},
+        "bridge": {"options": {"stp": {"enabled": False}}, "port": [_port(plan)]},
     }
     return {
         **head(kinds.NODE_NETWORK, blueprint, _policy_name(blueprint, plan)),
@@ -181,22 +181,14 @@ def _node_policy(blueprint: Blueprint, plan: BridgePlan) -> KubeObject:
     }
 
 
-def _port(blueprint: Blueprint, plan: BridgePlan) -> dict[str, Any]:
+def _port(plan: BridgePlan) -> dict[str, Any]:
     if not plan.vlans:
         return {"name": plan.bridge.port}
     tags = [{"id": first} if first == last else {"id-range": {"min": first, "max": last}} for first, last in plan.vlans]
     vlan: dict[str, Any] = {"mode": "trunk", "trunk-tags": tags}
-    if _carries_untagged(blueprint, plan.bridge.name):
+    if plan.untagged:
         vlan |= {"tag": 1, "enable-native": True}  # 1 is what a bridge gives ports that say nothing
     return {"name": plan.bridge.port, "vlan": vlan}
-
-
-def _carries_untagged(blueprint: Blueprint, bridge: str) -> bool:
-    targets = (nad.network.target for plan in blueprint.namespaces for nad in plan.nads)
-    return any(
-        isinstance(target, BridgeNetwork) and target.bridge == bridge and target.vlan is None and not target.trunk
-        for target in targets
-    )
 
 
 def _policy_name(blueprint: Blueprint, plan: BridgePlan) -> str:
@@ -285,7 +277,7 @@ def _smoke_machine(
             ],
             "interfaces": [
                 {"name": "pod", "model": "virtio", "macAddress": pod_mac, "masquerade": {}},
-                {"name": "test", "macAddress": test_mac, **_binding(blueprint, pair)},
+                {"name": "test", "macAddress": test_mac, **_binding(pair)},
             ],
         },
     }
@@ -347,23 +339,11 @@ def _on_different_nodes(pair: SmokePair) -> dict[str, Any]:
     return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
-def _binding(blueprint: Blueprint, pair: SmokePair) -> dict[str, Any]:
-    """Return how the test interface is bound: as the NAD says, or as a migrated VM on it is."""
-    targets = {reference(plan.name, nad.name): nad.network.target for plan in blueprint.namespaces for nad in plan.nads}
-    target = targets.get(pair.nad)
-    kind = "bridge"
-    if isinstance(target, SriovNetwork):
-        kind = "sriov"
-    elif isinstance(target, MacvtapNetwork):
-        kind = "macvtap"
-    elif isinstance(target, ExistingNad):
-        kind = target.binding
-    elif target is None:
-        nics = (nic for group in blueprint.groups for machine in group.machines for nic in machine.nics)
-        kind = next((nic.binding for nic in nics if nic.nad == pair.nad), kind)
-    if kind == "macvtap":  # a plugin since KubeVirt 1.3, no longer a binding of its own
+def _binding(pair: SmokePair) -> dict[str, Any]:
+    """Return how the test interface is bound: as a migrated VM on the network is."""
+    if pair.binding == "macvtap":  # a plugin since KubeVirt 1.3, no longer a binding of its own
         return {"model": "virtio", "binding": {"name": "macvtap"}}
-    return {"sriov": {}} if kind == "sriov" else {"model": "virtio", "bridge": {}}
+    return {"sriov": {}} if pair.binding == "sriov" else {"model": "virtio", "bridge": {}}
 
 
 def _mac(seed: str) -> str:

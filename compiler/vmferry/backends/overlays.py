@@ -8,21 +8,12 @@ from vmferry.backends.forklift import migration_name
 from vmferry.backends.metadata import MIGRATION_LABEL, head
 from vmferry.backends.places import base, lock
 from vmferry.estate.methods import METHODS
-from vmferry.kube import kinds, versions
+from vmferry.kube import kinds
 from vmferry.kube.kinds import Kind
 from vmferry.model.blueprint import Blueprint, Group, Machine, Step
 from vmferry.model.manifest import File, Item, KubeObject, Patch, Resource, Root
 from vmferry.model.spec import PhaseKind
 from vmferry.shipped import shipped
-
-PRIORITIES: dict[PhaseKind, int] = {
-    "decommission": 100,
-    "dev-test": 1_000,
-    "migrate": 10_000,
-    "stateless": 20_000,
-    "stateful": 30_000,
-}
-"""Value of each kind's PriorityClass. The API server lets nobody change one, so these never change."""
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
@@ -33,8 +24,8 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
 
 def emit_phases(blueprint: Blueprint) -> Iterator[Item]:
     """Yield the components of the phases, and the PriorityClasses they name."""
-    for kind in sorted({phase.kind for phase in blueprint.phases}):
-        yield Resource(directory="infra/cluster", object=_priority_class(blueprint, kind))
+    for kind, priority in sorted({(phase.kind, phase.priority) for phase in blueprint.phases}):
+        yield Resource(directory="infra/cluster", object=_priority_class(blueprint, kind, priority))
         yield from _component(kind)
 
 
@@ -60,7 +51,7 @@ def _component(kind: PhaseKind) -> Iterator[File]:
         yield File(path=f"components/{kind}/{name}", content=path.read_bytes())
 
 
-def _priority_class(blueprint: Blueprint, kind: PhaseKind) -> KubeObject:
+def _priority_class(blueprint: Blueprint, kind: PhaseKind, priority: int) -> KubeObject:
     """Return the PriorityClass of a kind of phase.
 
     It orders the scheduler's queue and eviction under node pressure. It preempts nothing: to preempt the
@@ -68,7 +59,7 @@ def _priority_class(blueprint: Blueprint, kind: PhaseKind) -> KubeObject:
     """
     return {
         **_shared_head(blueprint, kinds.PRIORITY_CLASS, f"vmferry-{kind}"),
-        "value": PRIORITIES[kind],
+        "value": priority,
         "globalDefault": False,
         "preemptionPolicy": "Never",
         "description": f"Workloads that vmferry moves in phases of kind {kind}",
@@ -96,7 +87,7 @@ def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
             path="/spec/cutover",
             value=_utc(group.cutover),
         )
-        if group.vm_cutover and versions.certain(blueprint.cluster.versions, versions.VM_CUTOVER):
+        if group.vm_cutover and "Migration.spec.vmCutover" not in blueprint.target.withheld:
             yield Patch(
                 group=kinds.MIGRATION.group,
                 kind=kinds.MIGRATION.name,

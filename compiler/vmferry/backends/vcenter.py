@@ -1,44 +1,28 @@
-"""The vCenter that a conversion or CDI reads a VM from, and the credential it has for that."""
+"""How a VM is found in the vCenter that its disks are read from, and with which credential."""
 
 from urllib.parse import quote, urlsplit
 
-from vmferry.model.blueprint import Blueprint, Conversion, Machine, SourcePlan, conversion_now
+from vmferry.model.blueprint import Blueprint, Machine, Origin, SourcePlan
 
 
-def conversion(blueprint: Blueprint, machine: Machine) -> Conversion:
-    """Return what a machine is converted with: as it was when that began, or as of now.
-
-    Raises LookupError where its source is unknown.
-    """
-    if machine.conversion is not None:
-        return machine.conversion
-    source = source_plan(blueprint, machine.source)
-    return conversion_now(blueprint.cluster, source.vcenter, None, places_at=source.places_at)
-
-
-def conversion_secret(blueprint: Blueprint, machine: Machine) -> str:
+def conversion_secret(origin: Origin, machine: Machine) -> str:
     """Return the Secret, in the machine's namespace, whose credentials may read the machine's disks.
 
-    Raises LookupError where the namespace has none for the machine's vCenter.
+    Raises LookupError where there is none.
     """
-    if machine.conversion is not None and machine.conversion.secret is not None:
-        return machine.conversion.secret
-    for plan in blueprint.namespaces:
-        for credential in plan.credentials:
-            if (plan.name, credential.source, credential.purpose) == (machine.namespace, machine.source, "conversion"):
-                return credential.name
-    raise LookupError(f"namespace {machine.namespace} has no conversion credential for {machine.source}")
+    if origin.secret is None:
+        raise LookupError(f"namespace {machine.namespace} has no conversion credential for {machine.source}")
+    return origin.secret
 
 
-def libvirt_location(blueprint: Blueprint, machine: Machine) -> tuple[str, str]:
+def libvirt_location(origin: Origin, machine: Machine) -> tuple[str, str]:
     """Return the scheme of the libvirt URI of the machine's host, and what follows the user's ``@``.
 
     The path is ``[folder/]datacenter/[folder/][cluster/]host``, each part percent-encoded; a host that is
     reached directly has none (libvirt docs/drvesx.rst).
     """
-    origin = conversion(blueprint, machine)
-    server = urlsplit(origin.url).netloc
-    if origin.sdk_endpoint == "esxi":
+    server = urlsplit(origin.conversion.url).netloc
+    if origin.conversion.sdk_endpoint == "esxi":
         return "esx", server
     parts = [part.strip("/") for part in (machine.datacenter, machine.cluster, machine.host) if part]
     return "vpx", "/".join([server, *(quote(part) for part in parts)])

@@ -12,12 +12,12 @@ from vmferry.backends.guest_network import linux_interfaces, windows_addresses
 from vmferry.backends.kubevirt import toleration
 from vmferry.backends.metadata import VM_LABEL, head
 from vmferry.backends.places import lock, of_group, of_machine
-from vmferry.backends.vcenter import conversion, conversion_secret, libvirt_location
+from vmferry.backends.vcenter import conversion_secret, libvirt_location
 from vmferry.estate.methods import METHODS
 from vmferry.kube import kinds
 from vmferry.kube.kinds import Kind
 from vmferry.kube.quantity import format_size
-from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk
+from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, Origin
 from vmferry.model.keys import apart
 from vmferry.model.manifest import File, Item, KubeObject
 
@@ -61,7 +61,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
         if METHODS[group.method].converts:
             yield from _jobs(blueprint, group)
         elif METHODS[group.method].from_images:
-            yield from _bastion(blueprint, group)
+            yield from _bastion(group)
 
 
 def job_name(machine: Machine, attempt: int) -> str:
@@ -157,7 +157,7 @@ def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
     It is applied once, since its template cannot change; another attempt is another Job.
     """
     labels = {VM_LABEL: machine.target_name}
-    queue = conversion(blueprint, machine).queue
+    queue = group.origins[machine.key].conversion.queue
     identity = head(
         kinds.JOB,
         blueprint,
@@ -185,7 +185,7 @@ def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
             "podFailurePolicy": {"rules": _failure_rules()},
             "podReplacementPolicy": "Failed",
             "suspend": queue is not None,  # Kueue lets it go
-            "template": {"metadata": pod, "spec": _pod(blueprint, group, machine)},
+            "template": {"metadata": pod, "spec": _pod(group, machine)},
         },
     }
 
@@ -198,15 +198,16 @@ def _failure_rules() -> list[dict[str, Any]]:
     ]
 
 
-def _pod(blueprint: Blueprint, group: Group, machine: Machine) -> dict[str, Any]:
+def _pod(group: Group, machine: Machine) -> dict[str, Any]:
     """Return the pod: as unprivileged as Forklift's, and placed like the VM.
 
     A volume that binds to its first consumer binds where this pod runs, so the VM must be able to run there.
     """
-    vddk_image = conversion(blueprint, machine).vddk_image
+    origin = group.origins[machine.key]
+    vddk_image = origin.conversion.vddk_image
     result: dict[str, Any] = {
         "automountServiceAccountToken": True,
-        "containers": [_container(blueprint, machine, group.attempt)],
+        "containers": [_container(origin, machine, group.attempt)],
         "dnsPolicy": "ClusterFirst",
         "enableServiceLinks": False,
         "nodeSelector": dict(sorted({**machine.placement.node_selector, "kubevirt.io/schedulable": "true"}.items())),
@@ -221,7 +222,7 @@ def _pod(blueprint: Blueprint, group: Group, machine: Machine) -> dict[str, Any]
         },
         "serviceAccountName": group.conversion_account,
         "terminationGracePeriodSeconds": 30,
-        "volumes": _volumes(blueprint, group, machine),
+        "volumes": _volumes(origin, group, machine),
     }
     if vddk_image is not None:
         result["initContainers"] = [_vddk_container(vddk_image)]
@@ -230,20 +231,19 @@ def _pod(blueprint: Blueprint, group: Group, machine: Machine) -> dict[str, Any]
     return result
 
 
-def _container(blueprint: Blueprint, machine: Machine, attempt: int) -> dict[str, Any]:
+def _container(origin: Origin, machine: Machine, attempt: int) -> dict[str, Any]:
     disks = list(enumerate(machine.disks))
     kvm = {"devices.kubevirt.io/kvm": "1"}
-    result: dict[str, Any] = _container_basics("convert", conversion(blueprint, machine).image) | {
+    result: dict[str, Any] = _container_basics("convert", origin.conversion.image) | {
         "command": ["/bin/bash", f"{_SCRIPT}/convert.sh"],
         "env": [
-            {"name": name, "value": _literal(value)}
-            for name, value in _environment(blueprint, machine, attempt).items()
+            {"name": name, "value": _literal(value)} for name, value in _environment(origin, machine, attempt).items()
         ],
         "resources": {
-            "limits": {"cpu": "4", "memory": "8Gi"} | kvm | _on_node(blueprint, machine, _scratch_limit(machine) + _GI),
-            "requests": {"cpu": "1", "memory": "1Gi"} | kvm | _on_node(blueprint, machine, _scratch_request(machine)),
+            "limits": {"cpu": "4", "memory": "8Gi"} | kvm | _on_node(origin, _scratch_limit(machine) + _GI),
+            "requests": {"cpu": "1", "memory": "1Gi"} | kvm | _on_node(origin, _scratch_request(machine)),
         },
-        "volumeMounts": _mounts(blueprint, machine)
+        "volumeMounts": _mounts(origin, machine)
         + [
             {"mountPath": str(PurePosixPath(_path(index, disk)).parent), "name": f"disk-{index}"}
             for index, disk in disks
@@ -272,21 +272,21 @@ def _scratch_limit(machine: Machine) -> int:
     return max(10 * _GI, _scratch_request(machine), *(disk.size for disk in machine.disks))
 
 
-def _on_node(blueprint: Blueprint, machine: Machine, size: int) -> dict[str, str]:
+def _on_node(origin: Origin, size: int) -> dict[str, str]:
     """Return the resource that is the node's own disk; none where the scratch space is a volume, or has no size."""
-    origin = conversion(blueprint, machine)
-    return {"ephemeral-storage": format_size(size)} if origin.sized and origin.scratch is None else {}
+    conversion = origin.conversion
+    return {"ephemeral-storage": format_size(size)} if conversion.sized and conversion.scratch is None else {}
 
 
-def _scratch(blueprint: Blueprint, machine: Machine) -> dict[str, Any]:
+def _scratch(origin: Origin, machine: Machine) -> dict[str, Any]:
     """Return where virt-v2v's temporary files lie: on the node, or on a volume that goes with the pod."""
-    origin = conversion(blueprint, machine)
-    if origin.scratch is None:
-        return {"emptyDir": {"sizeLimit": format_size(_scratch_limit(machine))} if origin.sized else {}}
+    scratch = origin.conversion.scratch
+    if scratch is None:
+        return {"emptyDir": {"sizeLimit": format_size(_scratch_limit(machine))} if origin.conversion.sized else {}}
     claim = {
         "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": origin.scratch.size}},
-        "storageClassName": origin.scratch.storage_class,
+        "resources": {"requests": {"storage": scratch.size}},
+        "storageClassName": scratch.storage_class,
         "volumeMode": "Filesystem",
     }
     return {"ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
@@ -314,10 +314,10 @@ def _container_basics(name: str, image: str) -> dict[str, Any]:
     }
 
 
-def _environment(blueprint: Blueprint, machine: Machine, attempt: int) -> dict[str, str]:
+def _environment(origin: Origin, machine: Machine, attempt: int) -> dict[str, str]:
     """Return what the script is told; names from vCenter are data there, never part of a command."""
-    source = conversion(blueprint, machine)
-    scheme, location = libvirt_location(blueprint, machine)
+    source = origin.conversion
+    scheme, location = libvirt_location(origin, machine)
     disks = [f"{device(index)}={_path(index, disk)}" for index, disk in enumerate(machine.disks)]
     vddk = source.vddk_image is not None
     namespace, places = apart(source.places_at) if source.places_at else ("", "")
@@ -357,29 +357,29 @@ def _path(index: int, disk: MachineDisk) -> str:
     return f"/dev/block{index}" if disk.volume_mode == "Block" else f"/mnt/disks/disk{index}/disk.img"
 
 
-def _mounts(blueprint: Blueprint, machine: Machine) -> list[dict[str, Any]]:
+def _mounts(origin: Origin, machine: Machine) -> list[dict[str, Any]]:
     mounts: list[dict[str, Any]] = [
         {"mountPath": _SCRIPT, "name": "script", "readOnly": True},
         {"mountPath": _CREDENTIALS, "name": "credentials", "readOnly": True},
         {"mountPath": _PRIVATE, "name": "private"},
         {"mountPath": _SCRATCH, "name": "scratch"},
     ]
-    if conversion(blueprint, machine).vddk_image is not None:
+    if origin.conversion.vddk_image is not None:
         mounts.append({"mountPath": _VDDK, "name": "vddk"})
     if machine.luks_secret is not None:
         mounts.append({"mountPath": _LUKS, "name": "luks", "readOnly": True})
     return mounts
 
 
-def _volumes(blueprint: Blueprint, group: Group, machine: Machine) -> list[dict[str, Any]]:
-    credential = conversion_secret(blueprint, machine)
+def _volumes(origin: Origin, group: Group, machine: Machine) -> list[dict[str, Any]]:
+    credential = conversion_secret(origin, machine)
     volumes: list[dict[str, Any]] = [
         {"name": "script", "configMap": {"name": group.conversion_account, "defaultMode": 0o444}},
         {"name": "credentials", "secret": {"secretName": credential, "defaultMode": 0o440}},
         {"name": "private", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
-        {"name": "scratch"} | _scratch(blueprint, machine),
+        {"name": "scratch"} | _scratch(origin, machine),
     ]
-    if conversion(blueprint, machine).vddk_image is not None:
+    if origin.conversion.vddk_image is not None:
         volumes.append({"name": "vddk", "emptyDir": {}})
     if machine.luks_secret is not None:
         volumes.append({"name": "luks", "secret": {"secretName": machine.luks_secret, "defaultMode": 0o440}})
@@ -392,15 +392,15 @@ def _volumes(blueprint: Blueprint, group: Group, machine: Machine) -> list[dict[
 # --- the bastion's script --------------------------------------------------------------------
 
 
-def _bastion(blueprint: Blueprint, group: Group) -> Iterator[Item]:
+def _bastion(group: Group) -> Iterator[Item]:
     """Yield bastion.sh, unless no disk of the group comes of a conversion."""
     machines = [machine for machine in _converted(group) if any(map(_is_image, machine.disks))]
     if not machines:
         return
     lines = [script("bastion", machines)]
-    thumbprint = conversion(blueprint, machines[0]).thumbprint or ""
+    thumbprint = group.origins[machines[0].key].conversion.thumbprint or ""
     lines.append(f"VDDK_THUMBPRINT={quote(thumbprint)}\n")
-    lines += [_bastion_machine(blueprint, machine) for machine in machines]
+    lines += [_bastion_machine(group.origins[machine.key], machine) for machine in machines]
     lines.append("finish\n")
     path = f"bases/{group.phase}/{group.name}/bastion.sh"
     yield File(path=path, content="\n".join(lines).encode(), lock=lock(group))
@@ -411,11 +411,10 @@ def _is_image(disk: MachineDisk) -> bool:
     return source.http is not None or source.upload is not None or source.registry is not None
 
 
-def _bastion_machine(blueprint: Blueprint, machine: Machine) -> str:
+def _bastion_machine(origin: Origin, machine: Machine) -> str:
     """Return the commands for one VM; whatever vCenter or a person supplied is quoted."""
-    source = conversion(blueprint, machine)
-    scheme, location = libvirt_location(blueprint, machine)
-    insecure = "1" if source.insecure_skip_verify else ""
+    scheme, location = libvirt_location(origin, machine)
+    insecure = "1" if origin.conversion.insecure_skip_verify else ""
     options = [option for address in windows_addresses(machine) for option in ("--mac", address)]
     if machine.nbde_clevis:
         options += ["--key", "all:clevis"]

@@ -226,7 +226,7 @@ def _conversion(group: Group, cluster: Cluster) -> Load:
 
 def _conversion_scratch(group: Group, cluster: Cluster) -> Load:
     """Return the volume that a conversion's pod has beside its disks, if it has one: a Job's, or that of a Plan."""
-    of_plan = group.forklift.conversion_storage if group.forklift is not None else None
+    of_plan = group.forklift.conversion_storage
     scratch = cluster.conversion_scratch if METHODS[group.method].converts else of_plan
     return Load() if scratch is None else Load(0, 0, parse_size(scratch.size), 1)
 

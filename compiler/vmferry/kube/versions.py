@@ -523,3 +523,11 @@ VDDK_CERTIFICATE = Feature(
 def features() -> tuple[Feature, ...]:
     """Return every feature of this table, in the order it stands here."""
     return tuple(value for value in globals().values() if isinstance(value, Feature))
+
+
+def withheld(versions: Versions) -> frozenset[str]:
+    """Return the fields that some release which the spec's versions may stand for lacks: none of them is emitted.
+
+    Server-side apply refuses a whole object for one field that its CRD does not have.
+    """
+    return frozenset(field for each in features() if not certain(versions, each) for field in each.fields)

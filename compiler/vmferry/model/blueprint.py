@@ -24,6 +24,7 @@ from vmferry.model.spec import (
     PhaseKind,
     Readdressing,
     RunStrategy,
+    ServiceAccountRef,
     SmokeTest,
     Stage,
     Toleration,
@@ -174,31 +175,14 @@ class Conversion(Model, frozen=True, kw_only=True):
     scratch: ConversionStorage | None = None  # None: on the node
 
 
-def conversion_now(
-    cluster: Cluster,
-    vcenter: VCenter,
-    secret: str | None,
-    attempt: int | None = None,
-    places_at: Reference | None = None,
-) -> Conversion:
-    """Return what an attempt that begins now begins with. With Kueue, its queue says how many run at once."""
-    placed = places_at is not None and cluster.kueue_queue is None
-    return Conversion(
-        image=cluster.v2v_image,
-        cdi=cluster.versions.cdi,
-        url=vcenter.url,
-        sdk_endpoint=vcenter.sdk_endpoint,
-        thumbprint=vcenter.thumbprint,
-        insecure_skip_verify=vcenter.insecure_skip_verify,
-        vddk_image=vcenter.vddk_image,
-        secret=secret,
-        attempt=attempt,
-        places=vcenter.parallel_conversions if placed else None,
-        places_at=places_at if placed else None,
-        queue=cluster.kueue_queue,
-        sized=True,
-        scratch=cluster.conversion_scratch,
-    )
+class Origin(Model, frozen=True, kw_only=True):
+    """What fills the disks of a VM that goes by virt-v2v, and with what: as when its attempt began, or as of now."""
+
+    conversion: Conversion
+    secret: str | None = None  # with the credentials, in the VM's namespace; None: nothing reads vCenter there
+    uuid: str | None = None  # by which CDI finds the VM in vCenter
+    checksums: bool = False  # CDI compares images with theirs
+    collected: bool = False  # CDI may delete a DataVolume that is complete
 
 
 class Machine(Model, frozen=True, kw_only=True):
@@ -322,8 +306,10 @@ class Group(Model, frozen=True, kw_only=True):
     placement: Placement = Placement()
     preserve_static_ips: bool = True
     transfer_network: Reference | None = None
-    forklift: PlanOptions | None = None  # None: all defaults
+    forklift: PlanOptions = PlanOptions()
     machines: tuple[Machine, ...]
+    origins: dict[str, Origin] = {}  # of those that go by virt-v2v, by key
+    kept_on_failure: tuple[str, ...] = ()  # keys of those that may have served before their migration failed
     networks: tuple[NetworkPair, ...] = ()
     storage: tuple[StoragePair, ...] = ()
     layers: tuple[str, ...]  # every layer its base has, whatever the stage
@@ -403,6 +389,7 @@ class SmokePair(Model, frozen=True, kw_only=True):
     nad: Reference
     test: SmokeTest
     gateway: str | None = None
+    binding: Binding  # of their NICs on it
 
 
 class Places(Model, frozen=True, kw_only=True):
@@ -421,6 +408,7 @@ class NamespacePlan(Model, frozen=True, kw_only=True):
     smoke: tuple[SmokePair, ...] = ()
     quota: dict[str, str] = {}  # hard limits; empty: no ResourceQuota
     quota_basis: str = ""  # what the numbers are made of
+    default_requests: dict[str, str] = {}  # of pods that ask for nothing, which the quota would refuse
     isolate: bool = False
     credentials: tuple[Credential, ...] = ()  # of conversion Jobs
     places: tuple[Places, ...] = ()
@@ -433,6 +421,7 @@ class BridgePlan(Model, frozen=True, kw_only=True):
     bridge: NodeBridge
     node_selector: Labels  # the bridge's own, or where VMs run
     vlans: tuple[tuple[int, int], ...]  # ranges, first and last
+    untagged: bool = False  # some network of its has no VLAN
 
 
 class PhasePlan(Model, frozen=True, kw_only=True):
@@ -440,8 +429,19 @@ class PhasePlan(Model, frozen=True, kw_only=True):
 
     name: str
     kind: PhaseKind
+    priority: int  # value of the PriorityClass of its kind
     after: tuple[str, ...] = ()
     windows: tuple[Window, ...] = ()
+
+
+class TargetPlan(Model, frozen=True, kw_only=True):
+    """What follows from the target's releases and its engine, for all that is emitted."""
+
+    withheld: frozenset[str] = frozenset()  # fields that the stated releases may lack, as in Plan.spec.type
+    engine_namespace: str  # where the engine's own objects are
+    applier: ServiceAccountRef  # who applies the tree
+    host_provider: str  # name of Forklift's Provider of the target
+    queued: bool = False  # Kueue starts conversion Jobs
 
 
 class Left(Model, frozen=True, kw_only=True):
@@ -470,6 +470,7 @@ class Blueprint(Model, frozen=True, kw_only=True):
     cluster: Cluster
     gitops: GitOps
     forklift: Forklift
+    target: TargetPlan
     sources: tuple[SourcePlan, ...]
     hooks: tuple[HookPlan, ...] = ()
     scripts: tuple[ScriptPlan, ...] = ()

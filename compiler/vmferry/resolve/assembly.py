@@ -7,15 +7,17 @@ from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import frozen, running
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.kube.dns import fit
-from vmferry.model.blueprint import Group, Machine, NetworkPair, StoragePair
+from vmferry.model.blueprint import Group, Machine, NetworkPair, Origin, PlanOptions, StoragePair
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, Phase
 from vmferry.resolve.cards import Card
 from vmferry.resolve.cutovers import vm_cutovers
 from vmferry.resolve.declared import NO_SUCH_GROUP
+from vmferry.resolve.forklift import kept_on_failure
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.steps import layers, steps
+from vmferry.resolve.turns import is_converted
 from vmferry.resolve.windows import check_state
 
 
@@ -35,6 +37,7 @@ def assemble(
     project: Project,
     phases: tuple[Phase, ...],
     machines: tuple[Machine, ...],
+    origins: Mapping[str, Origin],
     unresolved: Mapping[str, int],
 ) -> Noting[tuple[Group, ...]]:
     """Return the groups in the order of phases and names, each with what its stage brings."""
@@ -59,7 +62,7 @@ def assemble(
             if frozen(spec.groups.get(name, GroupState()).stage):
                 yield from _check_phase(name, members, where)
             continue  # of the others, the phase was reported where it is named
-        result.append((yield from _group(project, name, members, phase)))
+        result.append((yield from _group(project, name, members, origins, phase)))
     return tuple(result)
 
 
@@ -73,7 +76,9 @@ def _check_phase(name: str, members: tuple[Machine, ...], where: Where) -> Notin
     )
 
 
-def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Phase) -> Noting[Group]:
+def _group(
+    project: Project, name: str, members: tuple[Machine, ...], origins: Mapping[str, Origin], phase: Phase
+) -> Noting[Group]:
     spec, first = project.spec, members[0]
     state = spec.groups.get(name, GroupState())
     where = project.where.at("groups", name)
@@ -98,8 +103,10 @@ def _group(project: Project, name: str, members: tuple[Machine, ...], phase: Pha
         placement=first.placement,
         preserve_static_ips=first.preserve_static_ips,
         transfer_network=first.transfer_network,
-        forklift=first.forklift,
+        forklift=first.forklift or PlanOptions(),
         machines=members,
+        origins={member.key: origins[member.key] for member in members if member.key in origins},
+        kept_on_failure=kept_on_failure(members, spec.target.cluster.versions) if first.path == "forklift" else (),
         networks=_network_pairs(members),
         storage=_storage_pairs(members),
         layers=present,
@@ -146,6 +153,10 @@ def explain_groups(groups: tuple[Group, ...]) -> Noting[None]:
         for machine in group.machines:
             yield decide(machine.key, "phase", group.phase, f"stage of its group: {group.stage}")
             yield decide(machine.key, "group", group.name, f"{len(group.machines)} VMs share {why}")
-            if METHODS[group.method].converts and machine.conversion is not None:
+            origin = group.origins.get(machine.key) if METHODS[group.method].converts else None
+            if origin is None or not (machine.conversion is not None or is_converted(machine)):
+                continue
+            since = "target.cluster.v2vImage; an attempt that has begun keeps what it began with"
+            if machine.conversion is not None:
                 since = f"since attempt {machine.conversion.attempt} began (assignments.yaml)"
-                yield decide(machine.key, "conversion", machine.conversion.image, since)
+            yield decide(machine.key, "conversion", origin.conversion.image, since)

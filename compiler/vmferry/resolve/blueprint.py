@@ -14,9 +14,10 @@ from vmferry.resolve import order
 from vmferry.resolve.assembly import assemble, explain_groups, unresolved
 from vmferry.resolve.cards import cards_of
 from vmferry.resolve.claims import check_claims
+from vmferry.resolve.conversions import Conversions, begin
 from vmferry.resolve.corrections import correct
 from vmferry.resolve.disposition import dispose
-from vmferry.resolve.freeze import Frozen, assignments_of, begin, check_recorded, thaw
+from vmferry.resolve.freeze import Frozen, assignments_of, check_recorded, thaw
 from vmferry.resolve.groups import cut
 from vmferry.resolve.hooks import plan_hooks, plan_scripts
 from vmferry.resolve.notes import Noting, collect, decisions, findings
@@ -28,6 +29,7 @@ from vmferry.resolve.sources import plan_sources
 from vmferry.resolve.staying import report_staying
 from vmferry.resolve.surroundings import external_nads, plan_bridges, plan_namespaces
 from vmferry.resolve.tables import prepare
+from vmferry.resolve.target import PRIORITIES, plan_target
 from vmferry.resolve.today import decide_again, explain_frozen
 from vmferry.resolve.turns import places as places_of
 from vmferry.resolve.turns import turns
@@ -89,9 +91,11 @@ def _passes(project: Project, cache: Cache) -> Noting[Resolution]:
     )
     machines = [replace(machine, group=groups_of[key]) for key, machine in decided.machines.items()]
     yield from check_claims((*was.of_sources(source.name for source in spec.sources), *machines), places)
-    begun = tuple(begin(project, (*machines, *was.machines.values())))
-    groups = yield from assemble(project, phases, begun, unresolved(fresh, decided.machines))
+    all_of = (*machines, *was.machines.values())
+    begun = tuple(begin(project, all_of, Conversions(project, turns(spec, all_of))))
     places_now = turns(spec, begun)
+    origins = Conversions(project, places_now).origins(begun)
+    groups = yield from assemble(project, phases, begun, origins, unresolved(fresh, decided.machines))
     taken = places_of(groups, places_now)
     yield from check_recorded(project, groups)
     yield from order.check_running(needs, groups, {key: was.key(card) or key for key, card in cards.items()}, where)
@@ -105,12 +109,16 @@ def _passes(project: Project, cache: Cache) -> Noting[Resolution]:
         cluster=spec.target.cluster,
         gitops=spec.target.gitops,
         forklift=spec.target.forklift,
+        target=plan_target(spec.metadata.name, spec.target, begun),
         sources=tuple(replace(source, places_at=places_now.get(source.name)) for source in sources),
         hooks=(yield from plan_hooks(project)),
         scripts=(yield from plan_scripts(project)),
         namespaces=tuple(replace(plan, places=taken[plan.name]) if plan.name in taken else plan for plan in namespaces),
-        bridges=(yield from plan_bridges(spec.target.cluster, tables.networks, where)),
-        phases=tuple(PhasePlan(name=p.name, kind=p.kind, after=p.after, windows=p.windows) for p in phases),
+        bridges=(yield from plan_bridges(spec.target.cluster, tables.networks, namespaces, where)),
+        phases=tuple(
+            PhasePlan(name=p.name, kind=p.kind, priority=PRIORITIES[p.kind], after=p.after, windows=p.windows)
+            for p in phases
+        ),
         groups=groups,
         left=left,
         external_nads=tuple(sorted(external_nads(tables.networks, groups))),
@@ -172,7 +180,7 @@ def _check_references(project: Project, groups: tuple[Group, ...]) -> Noting[Non
                 where=where.at("hooks"),
                 vms=names,
             )
-        wanted = group.forklift.scripts if group.forklift is not None else None
+        wanted = group.forklift.scripts
         if wanted is not None and wanted not in scripts:
             yield UNDEFINED_REFERENCE.finding(
                 f"group {group.name} uses scripts {wanted}, which are not defined",

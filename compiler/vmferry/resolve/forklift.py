@@ -6,13 +6,21 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from vmferry.estate.statements import NOT_APPLICABLE, UNDEFINED_REFERENCE
-from vmferry.model.blueprint import ArrayCopy, MachineDisk, MachineNic, Path, PlanOptions, XcopyCopy
+from vmferry.kube.versions import WAITS_FOR_WINDOWS, possible
+from vmferry.model.blueprint import ArrayCopy, Machine, MachineDisk, MachineNic, Path, PlanOptions, XcopyCopy
 from vmferry.model.facts import Disk, Nic
 from vmferry.model.finding import Where
 from vmferry.model.forklift import ForkliftDecisions, Offload, XcopyOffload
 from vmferry.model.project import Project
+from vmferry.model.spec import Versions
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate, is_raw
+
+_STARTS = ("Always", "RerunOnFailure")
+"""Run strategies of VMs that Forklift starts at the end of their migration."""
+
+_DEFAULT_REQUESTS = {"cpu": "10m", "memory": "64Mi"}
+"""What a pod gets that asks for nothing: one reads a serial console, the other gives orders to a storage array."""
 
 _MOREF = re.compile(r"host-[0-9]+", re.ASCII)
 
@@ -138,3 +146,44 @@ def explain(candidate: Candidate, disks: Iterable[MachineDisk]) -> Noting[None]:
         ways = [f"xcopy ({xcopy.product})"] if xcopy is not None else []
         ways += [f"csiVolumeImport ({csi.storage_vendor_product})"] if csi is not None else []
         yield decide(candidate.key, f"copy of {disk.name}", " or ".join(ways), "the storage array copies it")
+
+
+def kept_on_failure(machines: Iterable[Machine], here: Versions) -> tuple[str, ...]:
+    """Return the keys of those that a migration which failed must leave in place: they may have served by then.
+
+    Of the others, a retry finds volumes of its exact names in the way (Forklift looks for its own by the Migration's
+    UID), so what a failed run leaves has to go. A VM with a PostHook, or one that is waited for, can fail after it was
+    started; its volumes are kept and a retry needs a person's hand.
+    """
+    return tuple(
+        machine.key
+        for machine in machines
+        if waits_for_reboot(machine, here) or any(use.step == "PostHook" for use in machine.hooks)
+    )
+
+
+def waits_for_reboot(machine: Machine, here: Versions) -> bool:
+    """Return whether Forklift may start the VM and wait, by a pod beside it, until its Windows has rebooted.
+
+    With a target power state of off there is no such step, nor for a guest that nobody converts
+    (pkg/controller/plan/migrator/base/migrator.go, WindowsWaitForGuestReboot).
+    """
+    windows = machine.os == "windows" or (machine.guest_id or "").lower().startswith("win")
+    converted = machine.path == "forklift" and not machine.raw
+    return converted and windows and machine.run_strategy in _STARTS and possible(here, WAITS_FOR_WINDOWS)
+
+
+def default_requests(machines: Iterable[Machine], quota: Mapping[str, str], here: Versions) -> dict[str, str]:
+    """Return default requests for pods of Forklift without any: the quota refuses them, and the migration fails.
+
+    One waits until Windows has rebooted (EnsureWaitForRebootPod in pkg/controller/plan/kubevirt.go, v2.12.5), another
+    tells ESXi to copy a disk (makePopulatePodSpec in pkg/lib-volume-populator, v2.9.0 to main).
+    """
+    counted = {name: text for name, text in _DEFAULT_REQUESTS.items() if f"requests.{name}" in quota}
+    bare = counted and any(waits_for_reboot(each, here) or _by_xcopy(each) for each in machines)
+    return counted if bare else {}
+
+
+def _by_xcopy(machine: Machine) -> bool:
+    copies = (disk.offload for disk in machine.disks) if machine.path == "forklift" else ()
+    return any(copy is not None and copy.xcopy is not None for copy in copies)

@@ -1,6 +1,6 @@
 """Assignments: VMs past `planned` stay as they were written down, whatever is said of them later."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, structs
 
@@ -9,17 +9,15 @@ from vmferry.estate.smbios import as_formerly
 from vmferry.estate.stages import begun, frozen, way
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.model.assignments import Assignment, Assignments
-from vmferry.model.blueprint import Group, Machine, conversion_now
+from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, MigrationSpec, Stage
 from vmferry.resolve.cards import Card
 from vmferry.resolve.declared import FROZEN_DIFFERS
 from vmferry.resolve.machines import facts_digest
-from vmferry.resolve.notes import Noting, value_of
+from vmferry.resolve.notes import Noting
 from vmferry.resolve.selection import Candidate
-from vmferry.resolve.sources import conversion_credentials
-from vmferry.resolve.turns import turns
 
 _SHOWN = 5  # differences a finding lists
 _RESTORE = "restore the record in assignments.yaml from git: it says what is in the cluster"
@@ -143,34 +141,6 @@ def _check_doubles(
             message = f"VM {card.key} has the name or UUID of {was.key}, which is frozen in group {group}"
             fix = "if it is the same VM, give its entry the id it is frozen with; if not, another name and uuid"
         yield ASSIGNMENTS_MISFIT.finding(message, fix, where=card.where.at("name"), vms=(card.name,))
-
-
-def begin(project: Project, machines: Iterable[Machine]) -> Iterator[Machine]:
-    """Yield the machines, each with what its attempt began with, if it has begun: as it was written down, or as of now.
-
-    A newer image or another thumbprint is for the attempts that begin after it. Flux would leave a Job as it is
-    (`ssa: IfNotPresent`); Argo CD has no such thing, and one refused object fails the sync of all beside it.
-    """
-    spec = project.spec
-    vcenters = {source.name: source.vcenter for source in spec.sources}
-    secrets: dict[tuple[str, str], str | None] = {}
-    machines = tuple(machines)
-    places = turns(spec, machines)
-    for machine in machines:
-        state, vcenter = spec.groups.get(machine.group, GroupState()), vcenters.get(machine.source)
-        if machine.path != "virt-v2v" or not begun(state.stage):
-            yield structs.replace(machine, conversion=None)
-            continue
-        was = machine.conversion
-        if vcenter is None or (was is not None and was.attempt == state.attempt):
-            yield machine
-            continue
-        place = (machine.source, machine.namespace)
-        if place not in secrets:
-            found = value_of(conversion_credentials(project, *place, ()))  # its findings are told with the namespace
-            secrets[place] = found.name if found else None
-        now = conversion_now(spec.target.cluster, vcenter, secrets[place], state.attempt, places.get(machine.source))
-        yield structs.replace(machine, conversion=now)
 
 
 def check_recorded(project: Project, groups: tuple[Group, ...]) -> Noting[None]:

@@ -17,6 +17,7 @@ from vmferry.model.keys import Reference, apart, name_of, reference
 from vmferry.model.project import Project
 from vmferry.model.spec import BridgeNetwork, Cluster, ExistingNad, Namespace, Phase, Quota, VirtualMachine
 from vmferry.resolve.declared import BRIDGES_DISAGREE, NO_NETWORK_POLICIES
+from vmferry.resolve.forklift import default_requests
 from vmferry.resolve.network_rows import stranded
 from vmferry.resolve.notes import Noting
 from vmferry.resolve.sources import conversion_credentials
@@ -58,6 +59,9 @@ def plan_namespaces(
             smoke=smoke.get(namespace.name, ()),
             quota=hard,
             quota_basis=basis,
+            default_requests=default_requests(
+                (machine for group in here for machine in group.machines), hard, spec.target.cluster.versions
+            ),
             isolate=namespace.network_policy == "isolate",
             credentials=(yield from _credentials(project, namespace.name, here)),
             forklift=any(group.path == "forklift" for group in here),
@@ -140,7 +144,9 @@ def _smoke(
         elif nad is not None:
             if row.emitted():
                 nads[test.namespace][row.name] = row
-            pair = SmokePair(name=f"smoke-{row.name}", nad=nad, test=test, gateway=row.network.gateway)
+            pair = SmokePair(
+                name=f"smoke-{row.name}", nad=nad, test=test, gateway=row.network.gateway, binding=row.binding()
+            )
             result[test.namespace].append(pair)
     return {name: tuple(pairs) for name, pairs in result.items()}
 
@@ -244,8 +250,11 @@ def _credentials(project: Project, namespace: str, groups: list[Group]) -> Notin
     return tuple(credential for credential in found if credential is not None)
 
 
-def plan_bridges(cluster: Cluster, networks: NetworkMap, where: Where) -> Noting[tuple[BridgePlan, ...]]:
+def plan_bridges(
+    cluster: Cluster, networks: NetworkMap, namespaces: tuple[NamespacePlan, ...], where: Where
+) -> Noting[tuple[BridgePlan, ...]]:
     """Return the bridges on the nodes, each with the VLANs of the networks that use it."""
+    untagged = _untagged(namespaces)
     result: list[BridgePlan] = []
     anywhere = vm_nodes(cluster.distribution)
     taken: set[str] = set()
@@ -274,8 +283,19 @@ def plan_bridges(cluster: Cluster, networks: NetworkMap, where: Where) -> Noting
             ranges |= {(target.vlan, target.vlan)} if target.vlan else set()
             ranges |= {(int(low), int(high or low)) for low, _, high in (t.partition("-") for t in target.trunk)}
         selector = bridge.node_selector or anywhere
-        result.append(BridgePlan(bridge=bridge, node_selector=selector, vlans=_merged(ranges)))
+        vlans, native = _merged(ranges), bridge.name in untagged
+        result.append(BridgePlan(bridge=bridge, node_selector=selector, vlans=vlans, untagged=native))
     return tuple(result)
+
+
+def _untagged(namespaces: tuple[NamespacePlan, ...]) -> frozenset[str]:
+    """Return the bridges with a network that has no VLAN."""
+    targets = (nad.network.target for plan in namespaces for nad in plan.nads)
+    return frozenset(
+        target.bridge
+        for target in targets
+        if isinstance(target, BridgeNetwork) and target.vlan is None and not target.trunk
+    )
 
 
 def _merged(ranges: set[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

@@ -68,7 +68,7 @@ def _missing(wishes: Iterable[Wish], here: Versions) -> list[Wish]:
 
 
 def _wishes(group: Group) -> Iterator[Wish]:
-    options = group.forklift or PlanOptions()
+    options = group.forklift
     pods = options.convertor
     asked = {
         versions.COMPATIBILITY_MODE: ("conversion: skip", options.raw),

@@ -143,7 +143,7 @@ def applier_elsewhere(review: Review) -> Iterator[Problem]:
     The permissions that are compiled go to the one that is stated; Flux would act as a different one, or as none.
     """
     gitops = review.spec.target.gitops
-    beside = gitops.namespace or "flux-system"
+    beside = review.blueprint.target.engine_namespace
     if gitops.engine == "flux" and gitops.applier is not None and gitops.applier.namespace != beside:
         yield Problem(
             f"applier {gitops.applier.name} is in namespace {gitops.applier.namespace}, but Flux looks for it "

@@ -73,7 +73,7 @@ def _place(where: Where) -> tuple[str, int, Path]:
 
 
 def _head(group: Group, machines: tuple[Machine, ...]) -> Group:
-    return structs.replace(group, machines=machines, networks=(), storage=())
+    return structs.replace(group, machines=machines, networks=(), storage=(), origins={}, kept_on_failure=())
 
 
 def _alone(subject: Subject, heads: Mapping[str, Group]) -> Subject:

@@ -10,22 +10,27 @@ from pathlib import Path
 from tests.invocation import Result
 
 import vmferry
+from vmferry.shipped import shipped
 
 PACKAGE = Path(vmferry.__file__).parent
+_BESIDE = ("overlays", "schemas")  # what the wheel has within the package
 
 
 class Scratch:
-    """The package of vmferry below a directory of its own: files are added there, lines registered, and it runs."""
+    """A copy of vmferry's package and what it ships: files are added there, lines registered, and it runs."""
 
     def __init__(self, directory: Path) -> None:
-        self.package = directory / "vmferry"
-        self._directory = directory
-        shutil.copytree(PACKAGE, self.package, ignore=shutil.ignore_patterns("__pycache__"))
+        self.directory = directory
+        self.package = directory / "compiler/vmferry"
+        shutil.copytree(PACKAGE, self.package)  # with what Python compiled, for modules that stay the same
+        for name in _BESIDE:
+            shutil.copytree(shipped(name), directory / name)
 
     def add(self, path: str, text: str) -> None:
         """Add a file of the package."""
         target = self.package / path
         assert not target.exists(), f"{path} exists"
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
 
     def register(self, path: str, line: str, *, after: str) -> None:
@@ -58,7 +63,7 @@ class Scratch:
         """Run the copy, and not the package that is installed."""
         command = "import sys; sys.path.insert(0, sys.argv.pop(1)); from vmferry.cli import program; program()"
         done = subprocess.run(
-            [sys.executable, "-c", command, str(self._directory), *map(str, args)],
+            [sys.executable, "-c", command, str(self.package.parent), *map(str, args)],
             capture_output=True,
             env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
             timeout=60,

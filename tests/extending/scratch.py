@@ -22,7 +22,8 @@ class Scratch:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.package = directory / "compiler/vmferry"
-        shutil.copytree(PACKAGE, self.package)  # with what Python compiled, for modules that stay the same
+        # With what Python compiled, for the modules that stay the same; without the many files of the rules' examples.
+        shutil.copytree(PACKAGE, self.package, ignore=shutil.ignore_patterns("VMF*"))
         for name in _BESIDE:
             shutil.copytree(shipped(name), directory / name)
 

@@ -15,6 +15,7 @@ from vmferry.cli.table import as_csv, as_markdown, as_text
 from vmferry.estate.identity import Directory, Mark, key_of
 from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Span, Where
+from vmferry.model.keys import VmKey, own_of, source_of
 from vmferry.model.spec import Disposition, Method, VirtualMachine
 
 Option = Callable[[Callable[..., int]], Callable[..., int]]
@@ -71,7 +72,7 @@ def command(
     if (vm is None) is not everything:
         raise click.UsageError("Name a VM, or use --all.")
     checked = check(spec, assignments)
-    decisions: Mapping[str, tuple[Decision, ...]] = checked.resolution.blueprint.decisions
+    decisions: Mapping[VmKey, tuple[Decision, ...]] = checked.resolution.blueprint.decisions
     labels = _labels(checked)
     keys = list(decisions) if vm is None else _meant(vm, labels)
     if vm is not None and not keys:
@@ -129,16 +130,16 @@ def _wanted(decisions: tuple[Decision, ...], filters: Mapping[str, tuple[str, ..
     return all(not wanted or values.get(subject) in wanted for subject, wanted in filters.items())
 
 
-def _meant(vm: str, labels: Mapping[str, str]) -> list[str]:
+def _meant(vm: str, labels: Mapping[VmKey, str]) -> list[VmKey]:
     """Return the keys of the VMs that a person means."""
-    marks = (Mark(key, key.partition("/")[0], name) for key, name in labels.items())
+    marks = (Mark(key, source_of(key), name) for key, name in labels.items())
     return [mark.key for mark in Directory(marks).meant(vm)]
 
 
-def _labels(checked: Checked) -> dict[str, str]:
+def _labels(checked: Checked) -> dict[VmKey, str]:
     """Return the name of the VM behind each key (which has its id where that is known), frozen ones included."""
     blueprint = checked.resolution.blueprint
-    names = {key: key.partition("/")[2] for key in blueprint.decisions}
+    names = {key: own_of(key) for key in blueprint.decisions}
     names |= {_key(checked, entry.vm): entry.vm.name for entry in checked.project.entries}
     return names | {machine.key: machine.name for group in blueprint.groups for machine in group.machines}
 
@@ -150,7 +151,7 @@ def _place(decision: Decision, spans: Mapping[Where, Span]) -> str:
     return f"{decision.where.file}:{span.line}" if span else decision.where.file
 
 
-def _data(key: str, name: str, decisions: tuple[Decision, ...], spans: Mapping[Where, Span]) -> dict[str, Any]:
+def _data(key: VmKey, name: str, decisions: tuple[Decision, ...], spans: Mapping[Where, Span]) -> dict[str, Any]:
     result: dict[str, Any] = {"vm": name, "key": key}
     for decision in decisions:
         result[decision.subject] = {
@@ -162,9 +163,9 @@ def _data(key: str, name: str, decisions: tuple[Decision, ...], spans: Mapping[W
     return result
 
 
-def _outside(checked: Checked) -> dict[str, tuple[Decision, ...]]:
+def _outside(checked: Checked) -> dict[VmKey, tuple[Decision, ...]]:
     """Return by key what a VM depends on outside the migration: whoever plans its cutover has to know."""
-    result: dict[str, tuple[Decision, ...]] = {}
+    result: dict[VmKey, tuple[Decision, ...]] = {}
     for entry in checked.project.entries:
         services = [each.external for each in entry.vm.depends_on if not isinstance(each, str)]
         if services:
@@ -178,18 +179,18 @@ def _outside(checked: Checked) -> dict[str, tuple[Decision, ...]]:
     return result
 
 
-def _key(checked: Checked, vm: VirtualMachine) -> str:
+def _key(checked: Checked, vm: VirtualMachine) -> VmKey:
     return key_of(vm, vm.source or checked.project.spec.sources[0].name)
 
 
-def _hints(checked: Checked, chosen: Collection[str]) -> dict[str, dict[str, Any]]:
+def _hints(checked: Checked, chosen: Collection[VmKey]) -> dict[VmKey, dict[str, Any]]:
     """Return for each chosen VM by key the environment and kind its facts hint at, with the evidence: no decisions."""
     from vmferry.draft.guesses import leave
     from vmferry.draft.systems import environment, kind, learn
 
     vms = [entry.vm for entry in checked.project.entries]
     conventions = learn([vm for vm in vms if leave(vm) is None])
-    result: dict[str, dict[str, Any]] = {}
+    result: dict[VmKey, dict[str, Any]] = {}
     for vm in vms:
         key = _key(checked, vm)
         if key not in chosen:
@@ -210,7 +211,9 @@ def _columns(table: list[tuple[str, ...]]) -> str:
     return as_text([*overview.HEADINGS[:key], *overview.HEADINGS[key + 1 :]], rows)
 
 
-def _print(chosen: Mapping[str, tuple[Decision, ...]], labels: Mapping[str, str], spans: Mapping[Where, Span]) -> None:
+def _print(
+    chosen: Mapping[VmKey, tuple[Decision, ...]], labels: Mapping[VmKey, str], spans: Mapping[Where, Span]
+) -> None:
     from rich.box import SIMPLE_HEAD  # slow to import, and only tables need it
     from rich.console import Console
     from rich.table import Table

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Finding
+from vmferry.model.keys import VmKey
 
 SUBJECTS = ("disposition", "path", "method", "namespace", "phase", "group")
 HEADINGS = ("vm", "key", *SUBJECTS, "why", "concerns")
@@ -13,7 +14,7 @@ LETTERS = {"forklift": "A", "virt-v2v": "B", "rebuild": "C"}
 
 
 def rows(
-    chosen: Mapping[str, tuple[Decision, ...]], labels: Mapping[str, str], findings: Iterable[Finding]
+    chosen: Mapping[VmKey, tuple[Decision, ...]], labels: Mapping[VmKey, str], findings: Iterable[Finding]
 ) -> list[tuple[str, ...]]:
     """Return the table without its headings, a row a VM, sorted by name and key."""
     concerns: defaultdict[str, set[str]] = defaultdict(set)

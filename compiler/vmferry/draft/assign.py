@@ -10,6 +10,7 @@ from vmferry.draft.hints import PhaseName
 from vmferry.draft.maps import GOLDEN, NamespacePlan
 from vmferry.draft.systems import learn
 from vmferry.draft.unknown import Way, image_reason, without_datastore
+from vmferry.model.keys import disk_key
 
 PHASES: tuple[PhaseName, ...] = ("dev-test", "stateless", "stateful", "decommission")
 CAREFUL: PhaseName = "stateful"
@@ -169,14 +170,14 @@ def shared_sets(members: Sequence[Member]) -> list[list[Member]]:
     home: dict[str, int] = {}
     sets: dict[int, list[Member]] = {}
     for index, member in enumerate(sorted(members)):
-        disks = {f"{member.source}/{disk.shared}" for disk in member.vm.disks or () if disk.shared}
+        disks = {disk_key(member.source, disk.shared) for disk in member.vm.disks or () if disk.shared}
         joined = [member]
         for other in sorted({home[disk] for disk in disks if disk in home}):
             joined = sets.pop(other) + joined
         if disks:
             sets[index] = joined
             for tied in joined:
-                home |= {f"{tied.source}/{d.shared}": index for d in tied.vm.disks or () if d.shared}
+                home |= {disk_key(tied.source, d.shared): index for d in tied.vm.disks or () if d.shared}
     return [found for _, found in sorted(sets.items()) if len(found) > 1]
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Machine
+from vmferry.model.keys import VmKey, own_of, source_of, vm_key
 from vmferry.model.rule import declare
 from vmferry.model.spec import VirtualMachine
 
@@ -25,46 +26,46 @@ TARGET_NAME_TWICE = declare(
 
 
 class Mark(Struct, frozen=True):
-    """What a VM is known by. ``key`` is SOURCE/ID, or SOURCE/NAME while the id is unknown."""
+    """What a VM is known by."""
 
-    key: str
+    key: VmKey
     source: str
     name: str
     uuid: str | None = None  # config.uuid, in lower case
     instance_uuid: str | None = None  # config.instanceUuid, in lower case
 
 
-def key_of(vm: VirtualMachine, source: str) -> str:
+def key_of(vm: VirtualMachine, source: str) -> VmKey:
     """Return the key of a VM of a vCenter."""
-    return f"{source}/{vm.id or vm.name}"
+    return vm_key(source, vm.id or vm.name)
 
 
 def of_vm(vm: VirtualMachine, source: str) -> Mark:
     """Return what a VM of a vCenter is known by."""
-    return Mark(f"{source}/{vm.id or vm.name}", source, vm.name, _lower(vm.uuid), _lower(vm.instance_uuid))
+    return Mark(key_of(vm, source), source, vm.name, _lower(vm.uuid), _lower(vm.instance_uuid))
 
 
-def of_machine(machine: Machine, key: str | None = None) -> Mark:
+def of_machine(machine: Machine, key: VmKey | None = None) -> Mark:
     """Return what a VM is known by that was decided before; ``key`` where it was written down under another."""
     instance = _lower(machine.instance_uuid)
     return Mark(key or machine.key, machine.source, machine.name, _lower(machine.uuid), instance)
 
 
-def of_record(key: str, record: Assignment) -> Mark:
+def of_record(key: VmKey, record: Assignment) -> Mark:
     """Return what a VM of assignments.yaml is known by: of one that is not frozen, the key alone."""
     if record.machine is not None:
         return of_machine(record.machine, key)
-    return Mark(key, key.partition("/")[0], "")
+    return Mark(key, source_of(key), "")
 
 
-def match(known: Iterable[Mark], found: Iterable[Mark], *, elsewhere: bool = False) -> dict[str, str]:
+def match(known: Iterable[Mark], found: Iterable[Mark], *, elsewhere: bool = False) -> dict[VmKey, VmKey]:
     """Return the key in ``known`` of each VM of ``found`` that is there, by its key in ``found``.
 
     By key, unless that is certainly another VM's now; else by UUID, else by name, each only where one VM on either side
     has it. With ``elsewhere``, what is left is looked for in other vCenters too, by UUID alone.
     """
     left, right = {mark.key: mark for mark in known}, {mark.key: mark for mark in found}
-    result: dict[str, str] = {}
+    result: dict[VmKey, VmKey] = {}
     for key in sorted(left.keys() & right.keys()):
         if not differ(left[key], right[key]):
             result[key] = key
@@ -118,9 +119,9 @@ class Directory:
         self._ids: defaultdict[str, list[Mark]] = defaultdict(list)
         self._names: defaultdict[str, list[Mark]] = defaultdict(list)
         for mark in marks:
-            for text in (mark.key, mark.key.partition("/")[2]):
+            for text in (mark.key, own_of(mark.key)):
                 self._ids[text].append(mark)
-            for text in (mark.name, f"{mark.source}/{mark.name}"):
+            for text in (mark.name, vm_key(mark.source, mark.name)):
                 self._names[text].append(mark)
 
     def meant(self, text: str, source: str | None = None) -> list[Mark]:
@@ -151,9 +152,9 @@ def _uuid_anywhere(mark: Mark) -> tuple[str, ...] | None:
     return (mark.uuid,) if mark.uuid else None
 
 
-def _unique(marks: Iterable[Mark], sign: _Sign) -> dict[tuple[str, ...], str]:
+def _unique(marks: Iterable[Mark], sign: _Sign) -> dict[tuple[str, ...], VmKey]:
     """Return the key of the VM behind each sign that only one has."""
-    found: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    found: defaultdict[tuple[str, ...], list[VmKey]] = defaultdict(list)
     for mark in marks:
         if (value := sign(mark)) is not None:
             found[value].append(mark.key)

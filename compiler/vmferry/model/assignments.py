@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from vmferry.model.base import Model, Name
 from vmferry.model.blueprint import Machine
+from vmferry.model.keys import VmKey
 from vmferry.model.spec import ApiVersion, Metadata, Stage
 
 
@@ -30,4 +31,4 @@ class Assignments(Model, frozen=True, kw_only=True):
     api_version: Annotated[ApiVersion, Meta(description="Version of the format.")] = "vmferry.dev/v1alpha1"
     kind: Annotated[Literal["Assignments"], Meta(description="Kind of the file.")] = "Assignments"
     metadata: Annotated[Metadata, Meta(description="Name of the migration.")]
-    vms: Annotated[dict[str, Assignment], Meta(description="By source and id (or name).")] = {}
+    vms: Annotated[dict[VmKey, Assignment], Meta(description="By source and id (or name).")] = {}

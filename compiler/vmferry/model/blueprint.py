@@ -7,7 +7,7 @@ from vmferry.model.base import Labels, Model
 from vmferry.model.facts import Bus, DiskSource, Firmware, NicModel, OsFamily
 from vmferry.model.finding import Where
 from vmferry.model.forklift import AapJob, ConversionStorage, ConvertorPods, CsiImport, XcopyProduct
-from vmferry.model.keys import Reference
+from vmferry.model.keys import Reference, VmKey
 from vmferry.model.spec import (
     AccessMode,
     Cluster,
@@ -188,7 +188,7 @@ class Origin(Model, frozen=True, kw_only=True):
 class Machine(Model, frozen=True, kw_only=True):
     """A VM that moves, with every decision made."""
 
-    key: str  # SOURCE/ID, or SOURCE/NAME where the id is unknown
+    key: VmKey
     name: str  # in vCenter
     id: str | None = None
     source: str
@@ -447,7 +447,7 @@ class TargetPlan(Model, frozen=True, kw_only=True):
 class Left(Model, frozen=True, kw_only=True):
     """A VM that does not move, and why."""
 
-    key: str
+    key: VmKey
     name: str
     disposition: Disposition
     reason: str
@@ -480,5 +480,5 @@ class Blueprint(Model, frozen=True, kw_only=True):
     groups: tuple[Group, ...] = ()
     left: tuple[Left, ...] = ()
     external_nads: tuple[Reference, ...] = ()  # NADs that exist already
-    decisions: dict[str, tuple[Decision, ...]] = {}
-    places: dict[str, Where] = {}  # of each VM's entry, by key
+    decisions: dict[VmKey, tuple[Decision, ...]] = {}
+    places: dict[VmKey, Where] = {}  # of each VM's entry, by key

@@ -11,6 +11,9 @@ Reference = NewType("Reference", str)
 VmKey = NewType("VmKey", str)
 """SOURCE/ID of a VM, or SOURCE/NAME while its id is unknown."""
 
+DiskKey = NewType("DiskKey", str)
+"""SOURCE/NAME of a disk that several VMs of a vCenter share."""
+
 
 def reference(namespace: str, name: str) -> Reference:
     """Return the reference to an object."""
@@ -46,3 +49,8 @@ def source_of(key: VmKey) -> str:
 def own_of(key: VmKey) -> str:
     """Return the id of a VM in its vCenter, or its name."""
     return key.partition("/")[2]
+
+
+def disk_key(source: str, name: str) -> DiskKey:
+    """Return the key of a shared disk of a vCenter."""
+    return DiskKey(f"{source}/{name}")

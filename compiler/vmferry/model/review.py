@@ -10,6 +10,7 @@ from msgspec import Struct
 from vmferry.model.blueprint import Blueprint, Group, Machine
 from vmferry.model.finding import Severity, Where
 from vmferry.model.inventory import InventoryCluster, InventoryHost, InventoryNetwork
+from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
 from vmferry.model.spec import Decisions, Disposition, MigrationSpec, VirtualMachine
 
@@ -32,7 +33,7 @@ class Problem(NamedTuple):
 class Subject(Struct, frozen=True, kw_only=True):
     """A VM under review: its facts, and what was decided of it."""
 
-    key: str  # SOURCE/ID, or SOURCE/NAME
+    key: VmKey
     source: str
     vm: VirtualMachine  # facts, as the inventory and its entry have them
     decisions: Decisions  # defaults, `assign` rules and its entry together

@@ -9,6 +9,7 @@ from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.kube.dns import fit
 from vmferry.model.blueprint import Group, Machine, NetworkPair, Origin, PlanOptions, StoragePair
 from vmferry.model.finding import Where
+from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, Phase
 from vmferry.resolve.cards import Card
@@ -21,7 +22,7 @@ from vmferry.resolve.turns import is_converted
 from vmferry.resolve.windows import check_state
 
 
-def unresolved(cards: Iterable[Card], machines: Mapping[str, Machine]) -> Counter[str]:
+def unresolved(cards: Iterable[Card], machines: Mapping[VmKey, Machine]) -> Counter[str]:
     """Return how many VMs of each phase have errors of their own, so that they are in no group."""
     return Counter(card.phase for card in cards if card.phase is not None and card.key not in machines)
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from vmferry.estate.identity import Mark, of_vm
 from vmferry.model.finding import Where
+from vmferry.model.keys import VmKey
 from vmferry.resolve.selection import Candidate
 
 
@@ -34,8 +35,8 @@ class Card(Struct, frozen=True, kw_only=True):
     shared: tuple[SharedDisk, ...] = ()
 
     @property
-    def key(self) -> str:
-        """Return SOURCE/ID, or SOURCE/NAME."""
+    def key(self) -> VmKey:
+        """Return its key."""
         return self.mark.key
 
     @property
@@ -49,7 +50,7 @@ class Card(Struct, frozen=True, kw_only=True):
         return self.mark.name
 
 
-def cards_of(candidates: Iterable[Candidate]) -> dict[str, Card]:
+def cards_of(candidates: Iterable[Candidate]) -> dict[VmKey, Card]:
     """Return the cards of VMs by key."""
     return {candidate.key: _card(candidate) for candidate in candidates}
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from vmferry.estate.statements import DEFINED_TWICE
 from vmferry.model.blueprint import Machine
 from vmferry.model.finding import Where
+from vmferry.model.keys import VmKey
 from vmferry.resolve.notes import Noting
 
 
-def check_claims(machines: Iterable[Machine], places: Mapping[str, Where]) -> Noting[None]:
+def check_claims(machines: Iterable[Machine], places: Mapping[VmKey, Where]) -> Noting[None]:
     """Report claims that two machines would make: both would write to one volume. ``places`` are the VMs' entries."""
     owners: dict[tuple[str, str], Machine] = {}
     for machine in machines:

@@ -7,13 +7,14 @@ from msgspec import structs
 from vmferry.estate.smbios import corrected, is_former
 from vmferry.estate.stages import started
 from vmferry.model.blueprint import Machine
+from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
 from vmferry.resolve.declared import IDENTITY_CORRECTED, IDENTITY_KEPT
 from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.notes import Noting
 
 
-def correct(project: Project, was: Frozen, today: Mapping[str, Machine]) -> Noting[Frozen]:
+def correct(project: Project, was: Frozen, today: Mapping[VmKey, Machine]) -> Noting[Frozen]:
     """Return the frozen machines, those of an earlier vmferry corrected unless they run already.
 
     ``today`` is what is decided of each of them now, by the key it is frozen under. What runs keeps its identity:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from vmferry.model.blueprint import Machine
+from vmferry.model.keys import DiskKey, VmKey
 from vmferry.resolve.machines import Parts, build
 from vmferry.resolve.namespaces import place
 from vmferry.resolve.networks import Attached, attach
@@ -22,16 +23,16 @@ from vmferry.resolve.tables import Tables
 class Ways(Struct, frozen=True):
     """By which path and into which namespace VMs go, by key."""
 
-    routes: Mapping[str, Route]
-    namespaces: Mapping[str, str]
+    routes: Mapping[VmKey, Route]
+    namespaces: Mapping[VmKey, str]
 
 
 class Made(Struct, frozen=True):
     """What VMs look like in the target, by key."""
 
-    attached: Mapping[str, Attached]
-    allocated: Mapping[str, Allocated]
-    machines: Mapping[str, Machine]
+    attached: Mapping[VmKey, Attached]
+    allocated: Mapping[VmKey, Allocated]
+    machines: Mapping[VmKey, Machine]
 
 
 def ways(candidates: Iterable[Candidate], standard: Mapping[str, int], tables: Tables) -> Noting[Ways]:
@@ -44,8 +45,8 @@ def ways(candidates: Iterable[Candidate], standard: Mapping[str, int], tables: T
 def make(
     candidates: tuple[Candidate, ...],
     found: Ways,
-    names: Mapping[str, str],
-    owners: Mapping[str, str],
+    names: Mapping[VmKey, str],
+    owners: Mapping[DiskKey, VmKey],
     golden: Mapping[tuple[str, str], Machine | None],
     tables: Tables,
 ) -> Noting[Made]:

@@ -15,7 +15,7 @@ from vmferry.estate.network_map import MappedNetwork, NetworkMap, network_map
 from vmferry.estate.stages import frozen, serves
 from vmferry.model.blueprint import Machine
 from vmferry.model.inventory import Inventory
-from vmferry.model.keys import name_of
+from vmferry.model.keys import VmKey, name_of, source_of
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import GroupState, Stage, VirtualMachine
 from vmferry.resolve.changes import Found, Pair, Places, Verdict, as_frozen, compare
@@ -36,7 +36,7 @@ class Change(Struct, frozen=True, kw_only=True):
     """One thing that changed."""
 
     vm: str  # its name in vCenter; of the network, datastore or vCenter where ``kind`` says so
-    key: str
+    key: str  # of the VM; of others SOURCE/NAME
     what: str
     verdict: Verdict
     why: str
@@ -48,7 +48,7 @@ class Change(Struct, frozen=True, kw_only=True):
 class _Known(Struct, frozen=True, kw_only=True):
     """A VM that the spec, or the record of frozen VMs, has."""
 
-    key: str
+    key: VmKey
     vm: VirtualMachine  # as compiled
     entry: Entry | None  # None: frozen, and in the spec no more
     group: str = ""
@@ -107,7 +107,7 @@ class _Comparison:
             for vm in part.vms
         }
         self.decided = _decided(project, [entry.vm for entry in project.entries])
-        self.before = {known.key: known for known in self._known() if known.key.partition("/")[0] in self.covered}
+        self.before = {known.key: known for known in self._known() if source_of(known.key) in self.covered}
         self.attached = {
             name_of(nic.nad)
             for known in self.before.values()
@@ -178,7 +178,7 @@ class _Comparison:
             other = pairs.get(key)
             if other is None:
                 yield from self._vanished(known)
-            elif other.partition("/")[0] != key.partition("/")[0]:
+            elif source_of(other) != source_of(key):
                 yield known.change(self._other_vcenter(known, other))
             else:
                 yield from self._both(known, self.after[other], again.get(other))
@@ -218,7 +218,7 @@ class _Comparison:
                 vm = as_frozen(VirtualMachine(name=item.machine.name, source=item.machine.source), item.machine)
                 yield _Known(key=key, vm=vm, entry=None, group=item.group, stage=stage, machine=item.machine)
 
-    def _decided_anew(self, pairs: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    def _decided_anew(self, pairs: Mapping[VmKey, VmKey]) -> dict[VmKey, dict[str, str]]:
         """Return what would be decided of each VM as it is now, by its key now."""
         before = {other: self.before[key] for key, other in pairs.items()}
         vms = []
@@ -231,7 +231,7 @@ class _Comparison:
 
     def _elsewhere(self, known: _Known) -> bool:
         """Return whether nobody looked for a VM: it is in a cluster that the newer inventory does not cover."""
-        source = known.key.partition("/")[0]
+        source = source_of(known.key)
         return source in self.partial and known.vm.cluster not in self.partial[source]
 
     def _both(self, known: _Known, after: VirtualMachine, again: dict[str, str] | None) -> Iterator[Change]:
@@ -288,7 +288,7 @@ class _Comparison:
         cutover = stated_cutover(self.project.spec.groups.get(known.group, GroupState()), known.machine)
         if cutover is None:
             return "past"
-        taken = self.taken.get(known.key.partition("/")[0])
+        taken = self.taken.get(source_of(known.key))
         if taken is None or not is_time(taken) or not is_time(cutover):
             return "unknown"
         return "ahead" if datetime.fromisoformat(taken) < datetime.fromisoformat(cutover) else "past"
@@ -320,7 +320,7 @@ class _Comparison:
             found = Found("", what, "decision", "there is nothing to fall back to any more")
         yield known.change(found)
 
-    def _other_vcenter(self, known: _Known, other: str) -> Found:
+    def _other_vcenter(self, known: _Known, other: VmKey) -> Found:
         vm = self.after[other]
         what = f"moved to vCenter {vm.source}" + (f", as {vm.id}" if vm.id else "")
         if known.left:
@@ -331,7 +331,7 @@ class _Comparison:
             return Found("source", what, "harmless", "it has moved; its source is a fallback only")
         return Found("source", what, "blocks", "its manifests read it from the old vCenter")
 
-    def _new(self, key: str, vm: VirtualMachine, decisions: dict[str, str] | None) -> Change:
+    def _new(self, key: VmKey, vm: VirtualMachine, decisions: dict[str, str] | None) -> Change:
         verdict: Verdict = "decision"
         disposition, phase = (decisions or {}).get("disposition"), (decisions or {}).get("phase")
         if disposition in _LEFT:
@@ -368,8 +368,8 @@ def _stated(found: Found, known: _Known) -> Found:
     return found
 
 
-def _mark(key: str, vm: VirtualMachine) -> identity.Mark:
-    return replace(identity.of_vm(vm, key.partition("/")[0]), key=key)
+def _mark(key: VmKey, vm: VirtualMachine) -> identity.Mark:
+    return replace(identity.of_vm(vm, source_of(key)), key=key)
 
 
 def _ids(trunk: tuple[str, ...]) -> frozenset[int]:
@@ -446,7 +446,7 @@ _DECIDED = ("disposition", "phase", "path", "method")
 _WHY = "why path"
 
 
-def _decided(project: Project, vms: Iterable[VirtualMachine]) -> dict[str, dict[str, str]]:
+def _decided(project: Project, vms: Iterable[VirtualMachine]) -> dict[VmKey, dict[str, str]]:
     """Return by key what is decided of VMs: disposition, phase, path (as `auto` chooses it), method, namespace."""
     entries = tuple(Entry(vm=vm, where=project.where) for vm in vms)
     candidates = value_of(select(replace(project, entries=entries)))

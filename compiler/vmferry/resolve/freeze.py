@@ -11,6 +11,7 @@ from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.model.assignments import Assignment, Assignments
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
+from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, MigrationSpec, Stage
 from vmferry.resolve.cards import Card
@@ -26,15 +27,15 @@ _RESTORE = "restore the record in assignments.yaml from git: it says what is in 
 class Frozen(Struct, frozen=True):
     """The frozen machines by key, and the candidate that each of them is."""
 
-    machines: dict[str, Machine] = {}
-    by_candidate: dict[str, str] = {}  # key of a candidate -> key it is frozen under
+    machines: dict[VmKey, Machine] = {}
+    by_candidate: dict[VmKey, VmKey] = {}  # key of a candidate -> key it is frozen under
 
     def of_sources(self, names: Iterable[str]) -> tuple[Machine, ...]:
         """Return the frozen VMs of some vCenters: those of one that is gone are one error, and no rivals."""
         known = set(names)
         return tuple(machine for machine in self.machines.values() if machine.source in known)
 
-    def key(self, vm: Card | Candidate) -> str | None:
+    def key(self, vm: Card | Candidate) -> VmKey | None:
         """Return the key a VM is frozen under; None for one that is not."""
         return self.by_candidate.get(vm.key)
 
@@ -63,7 +64,7 @@ def _stage(groups: Mapping[str, GroupState], name: str) -> Stage:
     return groups.get(name, GroupState()).stage
 
 
-def _check_record(spec: MigrationSpec, vms: Mapping[str, Assignment], where: Where) -> Noting[None]:
+def _check_record(spec: MigrationSpec, vms: Mapping[VmKey, Assignment], where: Where) -> Noting[None]:
     """Report a record that was edited or lost, and groups that are set back though something moved."""
     set_back: dict[str, Stage] = {}
     for key, item in sorted(vms.items()):
@@ -90,7 +91,7 @@ def _check_record(spec: MigrationSpec, vms: Mapping[str, Assignment], where: Whe
 
 def _check_whole(
     spec: MigrationSpec,
-    vms: Mapping[str, Assignment],
+    vms: Mapping[VmKey, Assignment],
     cards: tuple[Card, ...],
     where: Where,
 ) -> Noting[None]:
@@ -114,7 +115,7 @@ def _check_whole(
         )
 
 
-def _match(machines: Mapping[str, Machine], cards: tuple[Card, ...]) -> Noting[dict[str, str]]:
+def _match(machines: Mapping[VmKey, Machine], cards: tuple[Card, ...]) -> Noting[dict[VmKey, VmKey]]:
     """Return which frozen machine each candidate is. What could be one and cannot be told is an error."""
     known = [identity.of_machine(machine, key) for key, machine in machines.items()]
     found = identity.match(known, (card.mark for card in cards))
@@ -125,7 +126,7 @@ def _match(machines: Mapping[str, Machine], cards: tuple[Card, ...]) -> Noting[d
 def _check_doubles(
     known: list[identity.Mark],
     others: Iterable[Card],
-    machines: Mapping[str, Machine],
+    machines: Mapping[VmKey, Machine],
 ) -> Noting[None]:
     """Report VMs that look like a frozen one and are not known to be it: they would move twice."""
     likes = identity.Likes(known)

@@ -10,6 +10,7 @@ from msgspec.json import encode
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Machine, MachineDisk, StateVolume
 from vmferry.model.finding import Where
+from vmferry.model.keys import VmKey
 from vmferry.model.spec import MigrationSpec, Phase
 from vmferry.resolve.declared import GROUP_TOO_LARGE, TIED_VMS_APART
 from vmferry.resolve.notes import Noting
@@ -157,14 +158,14 @@ def _array(disk: MachineDisk) -> tuple[str, ...]:
 
 
 def cut(
-    machines: Mapping[str, Machine],
-    ties: Iterable[frozenset[str]],
+    machines: Mapping[VmKey, Machine],
+    ties: Iterable[frozenset[VmKey]],
     spec: MigrationSpec,
     phases: tuple[Phase, ...],
     assignments: Assignments | None,
     closed: frozenset[str],
-    places: Mapping[str, Where],
-) -> Noting[dict[str, str]]:
+    places: Mapping[VmKey, Where],
+) -> Noting[dict[VmKey, str]]:
     """Return the group of each machine by key.
 
     ``ties`` are VMs that must move together. ``closed`` names frozen groups: nobody joins them. A
@@ -201,21 +202,21 @@ def _belongs(group: str, phase: str) -> bool:
 
 
 def _atoms(
-    machines: Mapping[str, Machine], ties: Iterable[frozenset[str]], places: Mapping[str, Where]
+    machines: Mapping[VmKey, Machine], ties: Iterable[frozenset[VmKey]], places: Mapping[VmKey, Where]
 ) -> Noting[list[tuple[Machine, ...]]]:
     """Return the sets of machines that cannot be taken apart, each sorted by key."""
     parent = {key: key for key in machines}
 
-    def root(key: str) -> str:
+    def root(key: VmKey) -> VmKey:
         while parent[key] != key:
             key = parent[key]
         return key
 
     for tie in ties:
-        first, *others = sorted(key for key in tie if key in machines) or [""]
-        for other in others:
-            parent[root(other)] = root(first)
-    sets: defaultdict[str, list[Machine]] = defaultdict(list)
+        here = sorted(key for key in tie if key in machines)
+        for other in here[1:]:
+            parent[root(other)] = root(here[0])
+    sets: defaultdict[VmKey, list[Machine]] = defaultdict(list)
     for key in sorted(machines):
         sets[root(key)].append(machines[key])
     for members in sets.values():
@@ -225,7 +226,7 @@ def _atoms(
     return [tuple(members) for members in sets.values()]
 
 
-def _check_rows(members: list[Machine], places: Mapping[str, Where]) -> Noting[None]:
+def _check_rows(members: list[Machine], places: Mapping[VmKey, Where]) -> Noting[None]:
     """Report disks of one datastore that need different classes within VMs that cannot be taken apart."""
     rows: dict[str, Hashable] = {}
     for datastore, row in _atom(tuple(members)).rows:
@@ -239,7 +240,7 @@ def _check_rows(members: list[Machine], places: Mapping[str, Where]) -> Noting[N
             )
 
 
-def _disagree(members: list[Machine], places: Mapping[str, Where]) -> Noting[None]:
+def _disagree(members: list[Machine], places: Mapping[VmKey, Where]) -> Noting[None]:
     names = tuple(member.name for member in members)
     fields = ("phase", "path", "method", "namespace", "source", "placement", "forklift")
     differing = [field for field in fields if len({str(getattr(member, field)) for member in members}) > 1]
@@ -251,7 +252,7 @@ def _disagree(members: list[Machine], places: Mapping[str, Where]) -> Noting[Non
     )
 
 
-def _too_large(atom: tuple[Machine, ...], places: Mapping[str, Where]) -> Noting[None]:
+def _too_large(atom: tuple[Machine, ...], places: Mapping[VmKey, Where]) -> Noting[None]:
     names = tuple(machine.name for machine in atom)
     if len(atom) == 1:
         message = f"VM {names[0]} needs {resources(atom[0])} objects, more than the {MAX_RESOURCES} of a group"

@@ -25,7 +25,7 @@ from vmferry.model.blueprint import (
 )
 from vmferry.model.facts import Disk, DiskSource, NoOptions
 from vmferry.model.forklift import ForkliftDecisions
-from vmferry.model.keys import Reference, reference
+from vmferry.model.keys import DiskKey, Reference, VmKey, disk_key, reference
 from vmferry.model.spec import Cluster, RunStrategy, VirtualMachine
 from vmferry.resolve import forklift
 from vmferry.resolve.declared import (
@@ -51,12 +51,12 @@ _GRACE = {"windows": 3600, "linux": 180, "other": 180}  # seconds; common-instan
 class Parts(Struct, frozen=True, kw_only=True):
     """What other passes decided, by key of the VM."""
 
-    routes: Mapping[str, Route]
-    names: Mapping[str, str]
-    namespaces: Mapping[str, str]
-    nics: Mapping[str, Attached]
-    volumes: Mapping[str, Allocated]
-    owners: Mapping[str, str]  # shared disk -> key of the VM whose base creates the claim
+    routes: Mapping[VmKey, Route]
+    names: Mapping[VmKey, str]
+    namespaces: Mapping[VmKey, str]
+    nics: Mapping[VmKey, Attached]
+    volumes: Mapping[VmKey, Allocated]
+    owners: Mapping[DiskKey, VmKey]  # the VM whose base creates the claim
 
 
 def build(
@@ -66,12 +66,12 @@ def build(
     networks: NetworkMap,
     storage: StorageMap,
     golden: Mapping[tuple[str, str], Machine | None],
-) -> Noting[dict[str, Machine]]:
+) -> Noting[dict[VmKey, Machine]]:
     """Return the machine of each VM whose facts suffice; what is unknown is a finding.
 
     ``golden`` are the templates that can be cloned, by vCenter and name; None is one with errors of its own.
     """
-    result: dict[str, Machine] = {}
+    result: dict[VmKey, Machine] = {}
     for candidate in candidates:
         if not (yield from _complete(candidate, parts)):
             continue
@@ -465,7 +465,7 @@ def _disks(candidate: Candidate, target_name: str, parts: Parts, cluster: Cluste
         disk, volume = given[position]
         if volume is None:  # pragma: no cover: such a VM is not complete
             continue
-        shared = f"{candidate.source}/{disk.shared}" if disk.shared else None
+        shared = disk_key(candidate.source, disk.shared) if disk.shared else None
         result.append(
             MachineDisk(
                 index=index,

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 
 from vmferry.estate.identity import TARGET_NAME_TWICE
 from vmferry.kube.dns import LONGEST, digest, sanitize
+from vmferry.model.keys import VmKey
 from vmferry.resolve.cards import Card
 from vmferry.resolve.declared import NAME_CHANGED
 from vmferry.resolve.notes import Noting, decide
@@ -15,10 +16,10 @@ MAX_CLAIM = 46
 
 def name_machines(
     cards: tuple[Card, ...],
-    namespaces: Mapping[str, str],
+    namespaces: Mapping[VmKey, str],
     taken: Collection[tuple[str, str]],
     wished: Collection[tuple[str, str]],
-) -> Noting[dict[str, str]]:
+) -> Noting[dict[VmKey, str]]:
     """Return the target name of each VM by key.
 
     ``taken`` holds (namespace, name) of frozen VMs, and ``wished`` the names they would have had: a rival that
@@ -26,7 +27,7 @@ def name_machines(
     changed: if it is taken, that is a finding. Derived names that collide get a digest of the VM's key.
     """
     wishes: defaultdict[tuple[str, str], list[Card]] = defaultdict(list)
-    names: dict[str, str] = {}
+    names: dict[VmKey, str] = {}
     used = set(taken)
     for card in cards:
         stated = card.target_name
@@ -63,7 +64,7 @@ def _only_lower(card: Card, name: str | None) -> bool:
     return card.target_name is None and name != own and name == own.lower()
 
 
-def _report_lower(cards: list[Card], names: Mapping[str, str]) -> Noting[None]:
+def _report_lower(cards: list[Card], names: Mapping[VmKey, str]) -> Noting[None]:
     if not cards:
         return
     first = cards[0]

@@ -6,17 +6,18 @@ from functools import cache, partial
 
 from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE, UNDEFINED_REFERENCE
 from vmferry.model.finding import Where
+from vmferry.model.keys import VmKey
 from vmferry.model.spec import Namespace, NamespaceSource
 from vmferry.resolve.declared import NAMESPACES_OVERLAP, NO_NAMESPACE
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate
 
 
-def place(candidates: Iterable[Candidate], namespaces: tuple[Namespace, ...], where: Where) -> Noting[dict[str, str]]:
+def place(candidates: Iterable[Candidate], namespaces: tuple[Namespace, ...], where: Where) -> Noting[dict[VmKey, str]]:
     """Return the namespace of each VM by key; a VM without one is a finding. ``where`` is the spec."""
     known = {namespace.name for namespace in namespaces}
     rank = cache(partial(_ranked, namespaces))  # many VMs share a folder
-    result: dict[str, str] = {}
+    result: dict[VmKey, str] = {}
     for candidate in candidates:
         stated = candidate.decisions.namespace
         if stated is not None:

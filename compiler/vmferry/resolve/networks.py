@@ -14,7 +14,7 @@ from vmferry.kube.versions import NAD_POOL, certain
 from vmferry.model.blueprint import DroppedNic, MachineNic, SourceRef
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
-from vmferry.model.keys import namespace_of
+from vmferry.model.keys import VmKey, namespace_of
 from vmferry.model.spec import Cluster, NetworkSource, Versions
 from vmferry.resolve.declared import (
     AMBIGUOUS_NETWORK,
@@ -59,13 +59,13 @@ class Attached(Struct, frozen=True):
 
 def attach(
     candidates: Iterable[Candidate],
-    routes: Mapping[str, Route],
-    namespaces: Mapping[str, str],
+    routes: Mapping[VmKey, Route],
+    namespaces: Mapping[VmKey, str],
     table: NetworkMap,
     cluster: Cluster,
-) -> Noting[dict[str, Attached]]:
+) -> Noting[dict[VmKey, Attached]]:
     """Return the NICs of each VM by key. No VM's depend on another's."""
-    result: dict[str, Attached] = {}
+    result: dict[VmKey, Attached] = {}
     for candidate in candidates:
         route, namespace = routes[candidate.key], namespaces.get(candidate.key, "")
         made = _Making(candidate, route, namespace, table, cluster.versions)
@@ -89,8 +89,8 @@ def attach(
 
 def check_attached(
     candidates: Iterable[Candidate],
-    routes: Mapping[str, Route],
-    attached: Mapping[str, Attached],
+    routes: Mapping[VmKey, Route],
+    attached: Mapping[VmKey, Attached],
     table: NetworkMap,
     cluster: Cluster,
     taken: Mapping[str, tuple[str, str]],

@@ -9,6 +9,7 @@ from vmferry.estate import identity
 from vmferry.estate.statements import DEFINED_TWICE, UNDEFINED_REFERENCE
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
+from vmferry.model.keys import VmKey
 from vmferry.model.spec import Phase
 from vmferry.resolve.cards import Card
 from vmferry.resolve.declared import DEPENDENCY_CYCLE, MOVES_TOO_EARLY, PHASE_CYCLE
@@ -75,27 +76,27 @@ def check_phases(candidates: tuple[Candidate, ...], phases: tuple[Phase, ...]) -
             )
 
 
-def dependencies(cards: tuple[Card, ...], everyone: Iterable[Card]) -> Noting[dict[str, frozenset[str]]]:
+def dependencies(cards: tuple[Card, ...], everyone: Iterable[Card]) -> Noting[dict[VmKey, frozenset[VmKey]]]:
     """Return what each moving VM depends on, by key; names that nobody has are findings."""
     known = identity.Directory(card.mark for card in everyone)
     moving = {card.key for card in cards}
-    templates: dict[tuple[str, str | None], str] = {
+    templates: dict[tuple[str, str | None], VmKey] = {
         (card.source, card.name): card.key for card in cards if card.template
     }
-    result: dict[str, frozenset[str]] = {}
+    result: dict[VmKey, frozenset[VmKey]] = {}
     for card in cards:
-        found: set[str] = set()
+        found: set[VmKey] = set()
         if template := templates.get((card.source, card.clone_of)):
             found.add(template)
         for index, wanted in card.depends_on:
             key = yield from _resolve(card, wanted, index, known)
-            if key in moving:
+            if key is not None and key in moving:
                 found.add(key)
         result[card.key] = frozenset(found - {card.key})
     return result
 
 
-def _resolve(card: Card, wanted: str, index: int, known: identity.Directory) -> Noting[str]:
+def _resolve(card: Card, wanted: str, index: int, known: identity.Directory) -> Noting[VmKey | None]:
     meant = known.meant(wanted, card.source)
     if len(meant) == 1:
         return meant[0].key
@@ -113,13 +114,13 @@ def _resolve(card: Card, wanted: str, index: int, known: identity.Directory) -> 
             "something else is {external: HOST:PORT}",
         )
     yield UNDEFINED_REFERENCE.finding(f"VM {card.name} {message}", fix, where=where, vms=(card.name,))
-    return ""
+    return None
 
 
 def check_order(
     cards: tuple[Card, ...],
-    needs: dict[str, frozenset[str]],
-    cycles: tuple[frozenset[str], ...],
+    needs: dict[VmKey, frozenset[VmKey]],
+    cycles: tuple[frozenset[VmKey], ...],
     phases: tuple[Phase, ...],
 ) -> Noting[None]:
     """Report cycles over phases, and VMs whose phase comes before that of what they depend on."""
@@ -161,27 +162,29 @@ def _ancestors(phases: tuple[Phase, ...]) -> dict[str, frozenset[str]]:
     return result
 
 
-def within_phases(cycles: tuple[frozenset[str], ...], machines: Mapping[str, Machine]) -> tuple[frozenset[str], ...]:
+def within_phases(
+    cycles: tuple[frozenset[VmKey], ...], machines: Mapping[VmKey, Machine]
+) -> tuple[frozenset[VmKey], ...]:
     """Return the circles that one phase holds; those over phases are errors of their own."""
     return tuple(c for c in cycles if len({machines[key].phase for key in c if key in machines}) <= 1)
 
 
-def circles(needs: dict[str, frozenset[str]]) -> tuple[frozenset[str], ...]:
+def circles(needs: dict[VmKey, frozenset[VmKey]]) -> tuple[frozenset[VmKey], ...]:
     """Return the sets of VMs that depend on each other in a circle."""
     if not any(needs.values()):
         return ()
     import networkx as nx  # slow to import, and most specs have no dependencies
 
-    graph: nx.DiGraph[str] = nx.DiGraph(
+    graph: nx.DiGraph[VmKey] = nx.DiGraph(
         [(key, other) for key, others in sorted(needs.items()) for other in sorted(others)]
     )
     return tuple(frozenset(found) for found in nx.strongly_connected_components(graph) if len(found) > 1)
 
 
 def check_running(
-    needs: dict[str, frozenset[str]],
+    needs: dict[VmKey, frozenset[VmKey]],
     groups: tuple[Group, ...],
-    keys: dict[str, str],
+    keys: dict[VmKey, VmKey],
     where: Where,
 ) -> Noting[None]:
     """Report groups that run while a group they depend on does not yet. ``keys``: candidate to machine."""

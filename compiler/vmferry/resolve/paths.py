@@ -9,6 +9,7 @@ from vmferry.estate.methods import METHODS, methods_of
 from vmferry.estate.routing import specialities
 from vmferry.model.blueprint import Path
 from vmferry.model.finding import Where
+from vmferry.model.keys import VmKey
 from vmferry.model.spec import Method, SimilarVms
 from vmferry.resolve.declared import METHOD_OF_ANOTHER_PATH
 from vmferry.resolve.notes import Noting, decide
@@ -32,9 +33,9 @@ def standard_vms(everyone: Iterable[Candidate], settings: SimilarVms) -> Mapping
 
 def route(
     candidates: Iterable[Candidate], standard: Mapping[str, int], settings: SimilarVms
-) -> Noting[dict[str, Route]]:
+) -> Noting[dict[VmKey, Route]]:
     """Return the route of each VM by key. ``standard`` is what `standard_vms` counted."""
-    routes: dict[str, Route] = {}
+    routes: dict[VmKey, Route] = {}
     for candidate in candidates:
         path, reason, where = _path(candidate, standard.get(candidate.source, 0), settings)
         if candidate.decisions.disposition == "rebuild" and path != "rebuild":

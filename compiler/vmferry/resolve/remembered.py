@@ -13,6 +13,7 @@ from vmferry.cache import Cache
 from vmferry.estate.blocks import blocks
 from vmferry.model.blueprint import Machine
 from vmferry.model.finding import Finding
+from vmferry.model.keys import DiskKey, VmKey, disk_key
 from vmferry.resolve.deciding import Made, Ways, make
 from vmferry.resolve.notes import Note, Noting, collect
 from vmferry.resolve.selection import Candidate
@@ -33,8 +34,8 @@ class Kept(Struct, frozen=True, array_like=True):
 def make_or_remember(
     candidates: tuple[Candidate, ...],
     found: Ways,
-    names: Mapping[str, str],
-    owners: Mapping[str, str],
+    names: Mapping[VmKey, str],
+    owners: Mapping[DiskKey, VmKey],
     golden: Mapping[tuple[str, str], Machine | None],
     tables: Tables,
     cache: Cache,
@@ -73,8 +74,8 @@ def _others(notes: Iterable[Note]) -> Iterator[Note]:
 def _keys(
     parts: Iterable[tuple[Candidate, ...]],
     found: Ways,
-    names: Mapping[str, str],
-    owners: Mapping[str, str],
+    names: Mapping[VmKey, str],
+    owners: Mapping[DiskKey, VmKey],
     golden: Mapping[tuple[str, str], Machine | None],
     tables: Tables,
 ) -> list[bytes]:
@@ -86,7 +87,7 @@ def _keys(
         digest = head.copy()
         for candidate in part:
             key, vm = candidate.key, candidate.vm
-            shared = [owners.get(f"{candidate.source}/{disk.shared}") for disk in vm.disks or () if disk.shared]
+            shared = [owners.get(disk_key(candidate.source, disk.shared)) for disk in vm.disks or () if disk.shared]
             template = golden.get((candidate.source, vm.clone_of), "none") if vm.clone_of is not None else None
             settled = (found.routes[key], found.namespaces.get(key), names.get(key), shared, template)
             digest.update(_encode((candidate, settled)))

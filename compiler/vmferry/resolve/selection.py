@@ -12,6 +12,7 @@ from vmferry.estate.matching import Matcher
 from vmferry.estate.statements import DEFINED_TWICE, UNDEFINED_REFERENCE
 from vmferry.model.finding import Where
 from vmferry.model.forklift import ForkliftDecisions
+from vmferry.model.keys import VmKey
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import Assign, Decisions, ForMany, MigrationSpec, VirtualMachine
 from vmferry.resolve.declared import MATCHES_NO_VM
@@ -26,7 +27,7 @@ _OF_EFI = ("secure_boot", "vtpm")  # BIOS has neither
 class Candidate(Struct, frozen=True, kw_only=True):
     """A VM with the decisions that apply to it and where each was made."""
 
-    key: str  # SOURCE/ID, or SOURCE/NAME
+    key: VmKey
     source: str
     vm: VirtualMachine
     decisions: Decisions

@@ -7,6 +7,7 @@ from msgspec import Struct
 from vmferry.cache import Cache
 from vmferry.kube.dns import sanitize
 from vmferry.model.blueprint import Machine
+from vmferry.model.keys import VmKey
 from vmferry.resolve.cards import Card
 from vmferry.resolve.deciding import ways
 from vmferry.resolve.freeze import Frozen
@@ -24,18 +25,18 @@ from vmferry.resolve.tables import Tables
 class Decided(Struct, frozen=True):
     """The machines by key, and the sets of VMs that share disks."""
 
-    machines: Mapping[str, Machine]
-    ties: tuple[frozenset[str], ...]
+    machines: Mapping[VmKey, Machine]
+    ties: tuple[frozenset[VmKey], ...]
 
 
 def decide_machines(
     candidates: tuple[Candidate, ...],
-    cards: Mapping[str, Card],
+    cards: Mapping[VmKey, Card],
     standard: Mapping[str, int],
     tables: Tables,
     was: Frozen,
     known: Iterable[Machine],
-    names: Mapping[str, str] | None = None,
+    names: Mapping[VmKey, str] | None = None,
     *,
     cache: Cache,
 ) -> Noting[Decided]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from vmferry.model.keys import DiskKey, VmKey, disk_key
 from vmferry.resolve.cards import Card, SharedDisk
 from vmferry.resolve.declared import SHARED_DISK_DIFFERS
 from vmferry.resolve.freeze import Frozen
@@ -10,18 +11,18 @@ from vmferry.resolve.notes import Noting
 
 
 def share(
-    cards: Iterable[Card], namespaces: Mapping[str, str]
-) -> Noting[tuple[dict[str, str], tuple[frozenset[str], ...]]]:
-    """Return the owner of each shared disk (by SOURCE/NAME), and the sets of VMs that share one.
+    cards: Iterable[Card], namespaces: Mapping[VmKey, str]
+) -> Noting[tuple[dict[DiskKey, VmKey], tuple[frozenset[VmKey], ...]]]:
+    """Return the owner of each shared disk, and the sets of VMs that share one.
 
     The owner is the first VM by key. VMs that describe the disk differently are findings: one claim
     cannot be both.
     """
-    users: defaultdict[str, list[tuple[Card, SharedDisk]]] = defaultdict(list)
+    users: defaultdict[DiskKey, list[tuple[Card, SharedDisk]]] = defaultdict(list)
     for card in cards:
         for disk in card.shared:
-            users[f"{card.source}/{disk.name}"].append((card, disk))
-    for name, found in sorted(users.items()):
+            users[disk_key(card.source, disk.name)].append((card, disk))
+    for _, found in sorted(users.items()):
         first, disk = found[0]
         for card, other in found[1:]:
             same = other.looks == disk.looks
@@ -30,7 +31,7 @@ def share(
                 continue
             what = "size, place or source" if not same else "namespace"
             yield SHARED_DISK_DIFFERS.finding(
-                f"shared disk {name.partition('/')[2]}: {card.name} and {first.name} differ in {what}",
+                f"shared disk {disk.name}: {card.name} and {first.name} differ in {what}",
                 "the VMs mount one claim: it has one size, one class and one namespace",
                 where=card.where.at("disks", other.index, "shared"),
                 vms=(first.name, card.name),
@@ -43,18 +44,21 @@ def share(
 def check_left(live: Iterable[Card], everyone: Iterable[Card], was: Frozen) -> Noting[None]:
     """Report disks that a moving VM shares with one that moved already, or that stays behind."""
     frozen = {
-        f"{machine.source}/{disk.shared}": machine.name
+        disk_key(machine.source, disk.shared): machine.name
         for machine in was.machines.values()
         for disk in machine.disks
         if disk.shared is not None
     }
     moving = {card.key for card in live} | set(was.by_candidate)
     staying = {
-        f"{card.source}/{disk.name}": card.name for card in everyone if card.key not in moving for disk in card.shared
+        disk_key(card.source, disk.name): card.name
+        for card in everyone
+        if card.key not in moving
+        for disk in card.shared
     }
     for card in live:
         for disk in card.shared:
-            name = f"{card.source}/{disk.name}"
+            name = disk_key(card.source, disk.name)
             other = frozen.get(name) or staying.get(name)
             if other is not None:
                 why = "is frozen in its group" if name in frozen else "stays behind"

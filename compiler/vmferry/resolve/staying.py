@@ -6,6 +6,7 @@ from vmferry.estate import identity
 from vmferry.estate.stages import begun, started
 from vmferry.model.blueprint import Left, Machine
 from vmferry.model.finding import Where
+from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
 from vmferry.model.spec import GroupState, Stage
 from vmferry.resolve.cards import Card
@@ -23,7 +24,7 @@ def report_staying(
     was: Frozen,
     cards: Iterable[Card],
     left: tuple[Left, ...],
-    today: Mapping[str, Candidate],
+    today: Mapping[VmKey, Candidate],
 ) -> Noting[None]:
     """Report frozen VMs that do not move any more, or elsewhere: an error once their group goes on to move them.
 
@@ -52,7 +53,7 @@ def report_staying(
             yield from _refuse(machine, what, recorded, stage, where)
 
 
-def _stages(project: Project, key: str, machine: Machine) -> tuple[Stage, Stage]:
+def _stages(project: Project, key: VmKey, machine: Machine) -> tuple[Stage, Stage]:
     """Return the stage a VM's group was at when it was last compiled, and the one it is set to."""
     records = project.assignments.vms if project.assignments else {}
     return records[key].stage, project.spec.groups.get(machine.group, GroupState()).stage

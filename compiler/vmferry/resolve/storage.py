@@ -12,6 +12,7 @@ from vmferry.kube.provisioners import Claim, claims, needs_modes
 from vmferry.model.blueprint import ArrayCopy, SourceRef
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Where
+from vmferry.model.keys import VmKey, disk_key
 from vmferry.model.spec import AccessMode, LiveMigration, Storage, StorageClass, VolumeMode
 from vmferry.resolve.declared import IMPOSSIBLE_CLASS, NO_CLASS_FITS, UNMAPPED_DATASTORE
 from vmferry.resolve.notes import Noting, collect, decide
@@ -200,10 +201,10 @@ class Allocated(Struct, frozen=True):
 
 
 def allocate(
-    candidates: Iterable[Candidate], routes: Mapping[str, Route], table: StorageMap
-) -> Noting[dict[str, Allocated]]:
+    candidates: Iterable[Candidate], routes: Mapping[VmKey, Route], table: StorageMap
+) -> Noting[dict[VmKey, Allocated]]:
     """Return the volumes of each VM by key. No VM's depend on another's."""
-    result: dict[str, Allocated] = {}
+    result: dict[VmKey, Allocated] = {}
     for candidate in candidates:
         route = routes[candidate.key]
         disks = () if route.path == "rebuild" else candidate.vm.disks or ()
@@ -225,7 +226,7 @@ def allocate(
     return result
 
 
-def check_allocated(candidates: Iterable[Candidate], allocated: Mapping[str, Allocated]) -> Noting[None]:
+def check_allocated(candidates: Iterable[Candidate], allocated: Mapping[VmKey, Allocated]) -> Noting[None]:
     """Report disks without a volume, those with one reason together."""
     unmapped: defaultdict[tuple[str, str], list[tuple[str, Where]]] = defaultdict(list)
     unfit: defaultdict[Unfit, list[tuple[str, str]]] = defaultdict(list)
@@ -333,4 +334,4 @@ def _report_unmapped(vcenter: str, datastore: str, found: Iterable[tuple[str, Wh
 
 def shared_claim(source: str, name: str) -> str:
     """Return the claim of a shared disk: the same for every VM that has it."""
-    return f"{name[:32].rstrip('-')}-{digest(f'{source}/{name}')}"
+    return f"{name[:32].rstrip('-')}-{digest(disk_key(source, name))}"

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from vmferry.cache import Cache
 from vmferry.model.blueprint import Decision, Machine
+from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
 from vmferry.resolve.cards import Card
 from vmferry.resolve.freeze import Frozen, differences, report_drift
@@ -19,14 +20,14 @@ from vmferry.resolve.tables import Tables
 class Today(Struct, frozen=True):
     """What would be decided today of VMs that are frozen, by the key each of them is frozen under."""
 
-    candidates: dict[str, Candidate] = {}
-    machines: dict[str, Machine] = {}
-    reasons: dict[str, tuple[Decision, ...]] = {}
+    candidates: dict[VmKey, Candidate] = {}
+    machines: dict[VmKey, Machine] = {}
+    reasons: dict[VmKey, tuple[Decision, ...]] = {}
 
 
 def decide_again(
     moving: tuple[Candidate, ...],
-    cards: Mapping[str, Card],
+    cards: Mapping[VmKey, Card],
     standard: Mapping[str, int],
     was: Frozen,
     tables: Tables,

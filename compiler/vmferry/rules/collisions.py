@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from vmferry.estate.addresses import MAC_TWICE
 from vmferry.estate.identity import TARGET_NAME_TWICE
 from vmferry.model.blueprint import Machine
+from vmferry.model.keys import VmKey
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import also
 
@@ -33,7 +34,7 @@ def addresses(review: Review) -> Iterator[Problem]:
     yield from _problems(review, owners, "give one of them another address")
 
 
-_Owners = defaultdict[tuple[str, str], dict[str, Machine]]
+_Owners = defaultdict[tuple[str, str], dict[VmKey, Machine]]
 
 
 def _problems(review: Review, owners: _Owners, fix: str) -> Iterator[Problem]:

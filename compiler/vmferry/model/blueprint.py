@@ -308,7 +308,7 @@ class Group(Model, frozen=True, kw_only=True):
     transfer_network: Reference | None = None
     forklift: PlanOptions = PlanOptions()
     machines: tuple[Machine, ...]
-    origins: dict[str, Origin] = {}  # of those that go by virt-v2v, by key
+    origins: dict[VmKey, Origin] = {}  # of those that go by virt-v2v
     kept_on_failure: tuple[str, ...] = ()  # keys of those that may have served before their migration failed
     networks: tuple[NetworkPair, ...] = ()
     storage: tuple[StoragePair, ...] = ()

@@ -8,7 +8,7 @@ from msgspec import structs
 from vmferry.estate.stages import begun
 from vmferry.kube.versions import GARBAGE_COLLECTION, HTTP_CHECKSUM, VDDK_INSTANCE_UUID, certain_in, possible_in
 from vmferry.model.blueprint import Conversion, Machine, Origin
-from vmferry.model.keys import Reference
+from vmferry.model.keys import Reference, VmKey
 from vmferry.model.project import Project
 from vmferry.model.spec import Cluster, GroupState, VCenter
 from vmferry.resolve.notes import value_of
@@ -62,7 +62,7 @@ class Conversions:
             self._known[place] = conversion_now(cluster, vcenter, found.name if found else None, attempt, turns)
         return self._known.get(place)
 
-    def origins(self, machines: Iterable[Machine]) -> dict[str, Origin]:
+    def origins(self, machines: Iterable[Machine]) -> dict[VmKey, Origin]:
         """Return for each machine that goes by virt-v2v what fills its disks."""
         found = {}
         for machine in machines:

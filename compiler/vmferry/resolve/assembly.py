@@ -38,7 +38,7 @@ def assemble(
     project: Project,
     phases: tuple[Phase, ...],
     machines: tuple[Machine, ...],
-    origins: Mapping[str, Origin],
+    origins: Mapping[VmKey, Origin],
     unresolved: Mapping[str, int],
 ) -> Noting[tuple[Group, ...]]:
     """Return the groups in the order of phases and names, each with what its stage brings."""
@@ -78,7 +78,7 @@ def _check_phase(name: str, members: tuple[Machine, ...], where: Where) -> Notin
 
 
 def _group(
-    project: Project, name: str, members: tuple[Machine, ...], origins: Mapping[str, Origin], phase: Phase
+    project: Project, name: str, members: tuple[Machine, ...], origins: Mapping[VmKey, Origin], phase: Phase
 ) -> Noting[Group]:
     spec, first = project.spec, members[0]
     state = spec.groups.get(name, GroupState())

@@ -12,6 +12,7 @@ from vmferry.cli import FINDINGS, overview
 from vmferry.cli.findings import as_json, counted, printable, show, spans_of, summary
 from vmferry.cli.options import assignments_option, remember, spec_argument
 from vmferry.cli.table import as_csv, as_markdown, as_text
+from vmferry.estate.dependencies import outside
 from vmferry.estate.identity import Directory, Mark, key_of
 from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Span, Where
@@ -167,7 +168,7 @@ def _outside(checked: Checked) -> dict[VmKey, tuple[Decision, ...]]:
     """Return by key what a VM depends on outside the migration: whoever plans its cutover has to know."""
     result: dict[VmKey, tuple[Decision, ...]] = {}
     for entry in checked.project.entries:
-        services = [each.external for each in entry.vm.depends_on if not isinstance(each, str)]
+        services = outside(entry.vm)
         if services:
             said = Decision(
                 subject="outside",

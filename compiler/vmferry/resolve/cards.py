@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from vmferry.estate.dependencies import named
 from vmferry.estate.identity import Mark, of_vm
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
@@ -65,7 +66,7 @@ def _card(candidate: Candidate) -> Card:
         target_name=vm.target_name,
         template=bool(vm.template),
         clone_of=vm.clone_of,
-        depends_on=tuple((index, name) for index, name in enumerate(vm.depends_on) if isinstance(name, str)),
+        depends_on=named(vm),
         shared=tuple(
             SharedDisk(index, disk.shared, (disk.size, disk.datastore, disk.storage_class, disk.tier, disk.source))
             for index, disk in enumerate(vm.disks or ())

@@ -12,6 +12,7 @@ from vmferry.estate import identity
 from vmferry.estate.cutover import stated_cutover
 from vmferry.estate.methods import METHODS
 from vmferry.estate.network_map import MappedNetwork, NetworkMap, network_map
+from vmferry.estate.phases import is_time
 from vmferry.estate.stages import frozen, serves
 from vmferry.model.blueprint import Machine
 from vmferry.model.inventory import Inventory
@@ -24,7 +25,6 @@ from vmferry.resolve.notes import collect, decisions, value_of
 from vmferry.resolve.paths import Route, route, standard_vms
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.storage import StorageMap
-from vmferry.resolve.windows import is_time
 
 _SEVERITY: dict[Verdict, int] = {"blocks": 0, "decision": 1, "harmless": 2}
 _LEFT = ("exclude", "retain", "retire")

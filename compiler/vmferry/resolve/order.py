@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from vmferry.estate import identity
+from vmferry.estate.phases import ancestors
 from vmferry.estate.statements import DEFINED_TWICE, UNDEFINED_REFERENCE
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
@@ -125,7 +126,7 @@ def check_order(
 ) -> Noting[None]:
     """Report cycles over phases, and VMs whose phase comes before that of what they depend on."""
     by_key = {card.key: card for card in cards}
-    before = _ancestors(phases)
+    before = ancestors(phases)
     in_cycle = {key: cycle for cycle in cycles for key in cycle}
     for cycle in cycles:
         members = [by_key[key] for key in sorted(cycle)]
@@ -152,14 +153,6 @@ def check_order(
                     where=card.where.at("dependsOn"),
                     vms=(card.name, by_key[key].name),
                 )
-
-
-def _ancestors(phases: tuple[Phase, ...]) -> dict[str, frozenset[str]]:
-    """Return the phases that come before each phase, directly or not."""
-    result: dict[str, frozenset[str]] = {}
-    for phase in phases:  # already in order
-        result[phase.name] = frozenset(phase.after).union(*(result.get(name, frozenset()) for name in phase.after))
-    return result
 
 
 def within_phases(

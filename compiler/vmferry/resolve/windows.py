@@ -1,16 +1,12 @@
 """Times of a cutover and windows of a phase: each is a time, and a cutover lies inside a window."""
 
-from datetime import UTC, datetime, timedelta
-
 from vmferry.estate.methods import METHODS
+from vmferry.estate.phases import bounds, is_time, moment
 from vmferry.estate.statements import NOT_APPLICABLE, SCHEMA_MISFIT
-from vmferry.kube.quantity import parse_duration
 from vmferry.model.finding import Where
 from vmferry.model.spec import GroupState, Method, Phase
 from vmferry.resolve.declared import CUTOVER_OUTSIDE_WINDOW
 from vmferry.resolve.notes import Noting
-
-_LONGEST = 10 * 365 * 86400  # seconds; a window of more is not meant
 
 
 def check_state(name: str, state: GroupState, method: Method, phase: Phase, where: Where) -> Noting[None]:
@@ -40,7 +36,7 @@ def check_cutover(
     elif (
         all(is_time(start) for start in starts)
         and starts
-        and not any(_inside(time, w.start, w.duration) for w in phase.windows)
+        and not any(opens <= moment(time) <= closes for opens, closes in map(bounds, phase.windows))
     ):
         windows = "; ".join(f"{window.start} for {window.duration}" for window in phase.windows)
         message = f"{who}: cutover {time} is outside the windows of phase {phase.name}"
@@ -48,11 +44,6 @@ def check_cutover(
     else:
         return True
     return False
-
-
-def _inside(moment: str, start: str, duration: str) -> bool:
-    late = datetime.fromisoformat(moment) - datetime.fromisoformat(start)
-    return timedelta(0) <= late <= timedelta(seconds=min(parse_duration(duration), _LONGEST))
 
 
 def check_times(phases: tuple[Phase, ...], where: Where) -> Noting[None]:
@@ -64,12 +55,3 @@ def check_times(phases: tuple[Phase, ...], where: Where) -> Noting[None]:
                     f"phase {phase.name}: {window.start} is no time",
                     where=where.at("phases", index, "windows", number, "start"),
                 )
-
-
-def is_time(text: str) -> bool:
-    """Return whether a timestamp exists in the calendar."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.tzinfo is not None and moment.astimezone(UTC).year > 1
-    except (ValueError, OverflowError):
-        return False

@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from vmferry.estate.cutover import cutover_of
+from vmferry.estate.dependencies import needs
+from vmferry.estate.identity import Directory, of_vm
 from vmferry.estate.methods import METHODS
+from vmferry.estate.phases import ancestors, bounds
 from vmferry.estate.stages import begun, frozen, rank, started
 from vmferry.kube.quantity import format_size, parse_duration
 from vmferry.model.blueprint import Group, Machine, PhasePlan
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.model.spec import DualRun, Window
+from vmferry.model.spec import DualRun
 from vmferry.rules.registry import rule
 
 _TWO_WEEKS = 14 * 86400  # seconds
@@ -152,7 +155,7 @@ def overlapping(review: Review) -> Iterator[Problem]:
 
     With both windows open at once, the second cuts over before the first is known to have worked.
     """
-    spans, earlier = _spans(review), _ancestors(review)
+    spans, earlier = _spans(review), ancestors(review.blueprint.phases)
     for phase in _waiting(review):
         if phase.kind == "decommission":
             continue  # VMF427
@@ -173,7 +176,7 @@ def too_early(review: Review) -> Iterator[Problem]:
 
     Often the month or year is wrong.
     """
-    spans, earlier = _spans(review), _ancestors(review)
+    spans, earlier = _spans(review), ancestors(review.blueprint.phases)
     for phase in _waiting(review):
         for span in spans[phase.name]:
             others = (min(spans[name]) for name in earlier[phase.name] if spans[name])
@@ -273,7 +276,7 @@ def ahead(review: Review) -> Iterator[Problem]:
     Flux and Argo CD apply each group independently, so that a VM stuck in one phase does not keep another from being
     rolled back. A group that copies waits for all earlier ones to copy; one that cuts over waits for their cutover.
     """
-    earlier = _ancestors(review)
+    earlier = ancestors(review.blueprint.phases)
     by_phase = _by_phase(review)
     for group in review.blueprint.groups:
         if not begun(group.stage) or group.phase_kind == "decommission":
@@ -430,7 +433,7 @@ def decommission_in_dual_run(review: Review) -> Iterator[Problem]:
 
 def _decommissions(review: Review) -> Iterator[tuple[PhasePlan, tuple[str, ...]]]:
     """Yield the decommission phases, each with those that come first: all others where it names none."""
-    earlier = _ancestors(review)
+    earlier = ancestors(review.blueprint.phases)
     others = tuple(phase.name for phase in review.blueprint.phases if phase.kind != "decommission")
     for phase in review.blueprint.phases:
         if phase.kind == "decommission":
@@ -455,7 +458,7 @@ def before_its_dependency(review: Review) -> Iterator[Problem]:
     VMF402 checks phases that come after each other against dependencies; this rule is about the times of the others:
     cutovers that groups state, or the windows of their phases.
     """
-    earlier = _ancestors(review)
+    earlier = ancestors(review.blueprint.phases)
     for subject, index, other in _dependencies(review):
         mine, its = subject.group, other.group
         if mine is None or its is None or (mine.name == its.name and not mine.vm_cutover):
@@ -473,22 +476,13 @@ def before_its_dependency(review: Review) -> Iterator[Problem]:
 
 
 def _dependencies(review: Review) -> Iterator[tuple[Subject, int, Subject]]:
-    """Yield each VM that moves with each VM it depends on, and the dependency's number; those outside are left out.
-
-    As in `vmferry.resolve.order`: a name that several have is of the same vCenter.
-    """
-    named: defaultdict[str, list[Subject]] = defaultdict(list)
-    for subject in review.subjects:
-        for name in {subject.name, subject.vm.id, subject.key} - {None}:
-            named[str(name)].append(subject)
+    """Yield each VM that moves with each VM it depends on, and the dependency's number; those outside are left out."""
+    subjects = {subject.key: subject for subject in review.subjects}
+    known = Directory(of_vm(subject.vm, subject.source) for subject in review.subjects)
     for subject, _, _ in review.moving:
-        for index, wanted in enumerate(subject.vm.depends_on):
-            if not isinstance(wanted, str):
-                continue
-            found = named[wanted]
-            same = [other for other in found if other.source == subject.source]
-            for other in (same or found)[:1]:
-                yield subject, index, other
+        for need in needs(subject.vm, subject.source, known):
+            if need.found is not None:
+                yield subject, need.number, subjects[need.found.key]
 
 
 def _times(review: Review, subject: Subject) -> tuple[float, float] | None:
@@ -529,7 +523,7 @@ def _spans(review: Review) -> dict[str, list[_Span]]:
     return {
         phase.name: [
             _Span(
-                *_bounds(window),
+                *bounds(window),
                 text=f"{window.start} for {window.duration}",
                 phase=phase.name,
                 place=(*places[phase.name], "windows", number),
@@ -541,27 +535,12 @@ def _spans(review: Review) -> dict[str, list[_Span]]:
 
 
 def _spans_of(phases: Iterable[PhasePlan], name: str) -> list[tuple[float, float]]:
-    return [_bounds(window) for phase in phases if phase.name == name for window in phase.windows]
-
-
-def _bounds(window: Window) -> tuple[float, float]:
-    start = datetime.fromisoformat(window.start).timestamp()
-    return start, start + parse_duration(window.duration)
+    return [bounds(window) for phase in phases if phase.name == name for window in phase.windows]
 
 
 def _places(review: Review) -> dict[str, tuple[str | int, ...]]:
     """Return where each phase stands in the spec."""
     return {phase.name: ("phases", index) for index, phase in enumerate(review.spec.phases)}
-
-
-def _ancestors(review: Review) -> dict[str, tuple[str, ...]]:
-    """Return the phases that come before each phase, directly or not, in their order."""
-    order = {phase.name: rank for rank, phase in enumerate(review.blueprint.phases)}
-    result: dict[str, tuple[str, ...]] = {}
-    for phase in review.blueprint.phases:
-        found = {*phase.after, *(name for other in phase.after for name in result[other])}
-        result[phase.name] = tuple(sorted(found, key=order.__getitem__))
-    return result
 
 
 def _by_phase(review: Review) -> Mapping[str, list[Group]]:

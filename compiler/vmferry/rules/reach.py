@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.dependencies import needs, outside
 from vmferry.estate.identity import Directory, of_vm
 from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review
-from vmferry.model.spec import ExternalDependency, OvnLayer2
+from vmferry.model.spec import OvnLayer2
 from vmferry.rules.registry import rule
 from vmferry.rules.segments import Address, Attached, attached, parsed_addresses
 
@@ -38,7 +39,7 @@ def _cut_off(items: list[Attached], holders: set[tuple[int, Address]]) -> Iterat
     gateways = [(item, ip) for item in items for ip in _gateways(item)]
     if any((item.row.index, ip) in holders for item, ip in gateways):
         return
-    external = [need.external for need in subject.vm.depends_on if isinstance(need, ExternalDependency)]
+    external = outside(subject.vm)
     if external:
         yield subject.problem(
             f"it depends on {', '.join(external)}, and all its networks are overlays without a way out",
@@ -99,11 +100,10 @@ def closed(review: Review) -> Iterator[Problem]:
     if not isolated:
         return
     machines = {subject.key: machine for subject, _, machine in review.moving}
-    known = Directory(of_vm(subject.vm, subject.source) for subject, _, _ in review.moving)
+    known = Directory(of_vm(subject.vm, subject.source) for subject in review.subjects)
     for subject, _, machine in review.moving:
-        for index, need in enumerate(subject.vm.depends_on):
-            meant = known.meant(need, subject.source) if isinstance(need, str) else []
-            needed = machines[meant[0].key] if len(meant) == 1 else None
+        for need in needs(subject.vm, subject.source, known):
+            needed = machines.get(need.found.key) if need.found is not None else None
             if needed is None or needed.namespace == machine.namespace or needed.namespace not in isolated:
                 continue
             if _hidden(needed):
@@ -113,7 +113,7 @@ def closed(review: Review) -> Iterator[Problem]:
                     f"{needed.namespace}",
                     f"add {ports} to VM {needed.name}, as in [{{name: http, port: 80}}]",
                     "dependsOn",
-                    index,
+                    need.number,
                 )
 
 

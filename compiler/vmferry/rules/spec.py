@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.dependencies import needs
 from vmferry.estate.identity import Directory, of_vm
 from vmferry.estate.matching import Matcher
 from vmferry.model.facts import Disk
@@ -261,14 +262,13 @@ def needs_retired(review: Review) -> Iterator[Problem]:
     disposition = {subject.key: subject.disposition for subject in review.subjects}
     known = Directory(of_vm(subject.vm, subject.source) for subject in review.subjects)
     for subject, _, _ in review.moving:
-        for index, need in enumerate(subject.vm.depends_on):
-            meant = known.meant(need, subject.source) if isinstance(need, str) else []
-            if {disposition[mark.key] for mark in meant} == {"retire"}:
+        for need in needs(subject.vm, subject.source, known):
+            if {disposition[mark.key] for mark in need.meant} == {"retire"}:
                 yield subject.problem(
-                    f"it depends on {need}, which is retired",
-                    f"move or retain {need}, or remove it from dependsOn along with what uses it",
+                    f"it depends on {need.text}, which is retired",
+                    f"move or retain {need.text}, or remove it from dependsOn along with what uses it",
                     "dependsOn",
-                    index,
+                    need.number,
                 )
 
 

@@ -1,0 +1,40 @@
+"""Phases: which come before which, and when their windows are open."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from vmferry.kube.quantity import parse_duration
+from vmferry.model.blueprint import PhasePlan
+from vmferry.model.spec import Phase, Window
+
+
+def ancestors(phases: Iterable[Phase | PhasePlan]) -> dict[str, tuple[str, ...]]:
+    """Return the phases that come before each phase, directly or not, in their order. ``phases`` are in order."""
+    ranks: dict[str, int] = {}
+    result: dict[str, tuple[str, ...]] = {}
+    for rank, phase in enumerate(phases):
+        ranks[phase.name] = rank
+        found = {name for name in phase.after if name in ranks}
+        found |= {name for other in phase.after for name in result.get(other, ())}
+        result[phase.name] = tuple(sorted(found, key=ranks.__getitem__))
+    return result
+
+
+def bounds(window: Window) -> tuple[float, float]:
+    """Return when a window opens and closes, as seconds since 1970: at the end of time a datetime would overflow."""
+    start = moment(window.start)
+    return start, start + parse_duration(window.duration)
+
+
+def moment(time: str) -> float:
+    """Return a time (RFC 3339) as seconds since 1970."""
+    return datetime.fromisoformat(time).timestamp()
+
+
+def is_time(text: str) -> bool:
+    """Return whether a timestamp exists in the calendar."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.tzinfo is not None and moment.astimezone(UTC).year > 1
+    except (ValueError, OverflowError):
+        return False

@@ -94,7 +94,7 @@ def _at(
     count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
     said = errors[0].message.replace(str(earlier.spec), str(spec))
     finding = EARLIER_DOES_NOT_COMPILE.finding(
-        f"the spec at {_called(revision)} has {count} (as {said}); it is not compared",
+        f"the spec at {_called(revision)} has {count}, such as {said}, and is not compared",
         "compare with a commit that compiles: the cluster was built from one; to repair a spec that never "
         "did, suppress this until it is merged",
         where=here.project.where,
@@ -118,11 +118,11 @@ def _unclear(found: Unclear, here: Review, revision: str) -> Finding:
     """Return the finding for a spec that may have been elsewhere: it is not taken for a new one."""
     name, paths = here.spec.metadata.name, ", ".join(found.paths)
     if found.named:
-        message = f"nothing is compared: at {_called(revision)} several specs are called {name} ({paths})"
+        message = f"nothing is compared: several specs at {_called(revision)} are named {name} ({paths})"
         remedy = "give each migration its own metadata.name"
     else:
         message = (
-            f"nothing is compared: no spec at {_called(revision)} is called {name}, and {paths} has been removed since"
+            f"nothing is compared: no spec at {_called(revision)} is named {name}, and {paths} has been removed since"
         )
         remedy = "keep metadata.name when a spec moves; remove a finished migration's spec in a separate commit"
     return NOTHING_TO_COMPARE.finding(message, remedy, where=here.at("metadata", "name"))

@@ -57,7 +57,7 @@ def read_named(path: Path, most: int = -1) -> bytes:
             waiting = select.poll()
             waiting.register(handle, select.POLLIN)
             if not waiting.poll(_PATIENCE):
-                raise OSError(errno.ETIMEDOUT, "nobody writes into this pipe", str(path))
+                raise OSError(errno.ETIMEDOUT, "nothing writes to this pipe", str(path))
         os.set_blocking(handle, True)
         return stream.read(most)
 

@@ -114,7 +114,7 @@ def test_a_spec_that_was_broken_is_not_compared_and_that_is_said(repository: Pat
     assert transitions(result) == ["VMF861"]
     [finding] = [f for f in result.data["findings"] if f["code"] == "VMF861"]
     assert finding["severity"] == "error"
-    assert finding["message"].startswith("the spec at HEAD has an error (as `target.gitops.engine` must be ")
+    assert finding["message"].startswith("the spec at HEAD has an error, such as `target.gitops.engine` must be ")
     assert result.code == 1
 
 
@@ -122,7 +122,7 @@ def test_several_errors_are_counted(repository: Path) -> None:
     write(repository / "spec.yaml", PLANNED.replace("engine: flux", "engine: fluks").replace("vlan: 7", "vlan: 0"))
     commit(repository)
     write(repository / "spec.yaml", PLANNED)
-    assert "the spec at HEAD has 2 errors (as " in against(repository).out
+    assert "the spec at HEAD has 2 errors, such as " in against(repository).out
 
 
 def test_what_is_said_of_a_broken_spec_names_no_temporary_file(repository: Path) -> None:

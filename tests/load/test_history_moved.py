@@ -69,7 +69,7 @@ def test_a_spec_with_another_name_where_one_has_gone_is_not_taken_for_a_new_one(
     write(repository / "other/spec.yaml", text)
     result = against(repository / "other")
     assert errors(result) == ["VMF812"]
-    assert "no spec at HEAD is called other, and spec.yaml has been removed since" in result.out
+    assert "no spec at HEAD is named other, and spec.yaml has been removed since" in result.out
 
 
 def test_a_new_spec_beside_others_is_a_new_one(repository: Path) -> None:
@@ -100,7 +100,7 @@ def test_of_two_specs_of_one_name_none_is_guessed(repository: Path) -> None:
     (repository / "twin/spec.yaml").unlink()
     result = moved(repository, "new/spec.yaml", "migrating")
     assert errors(result) == ["VMF812"]
-    assert "several specs are called demo (spec.yaml, twin/spec.yaml)" in result.out
+    assert "are named demo (spec.yaml, twin/spec.yaml)" in result.out
 
 
 def test_a_migration_that_is_called_otherwise_in_its_place_is_found(repository: Path) -> None:

@@ -12,18 +12,18 @@ import click
 from vmferry import __version__
 
 VERBS = {
-    "init": "Write a first spec, or with --from INVENTORY a draft of one.",
-    "import": "Write what RVTools or a vCenter says into inventory files.",
+    "init": "Write a starter spec, or with --from INVENTORY a draft.",
+    "import": "Import VMs from RVTools or vCenter into inventory files.",
     "check": "Find everything that is wrong with a spec.",
     "compile": "Compile a spec into Kustomize bases and overlays.",
-    "diff": "Say what changed in vCenter, and what it breaks.",
-    "explain": "Say why a VM goes where it goes.",
+    "diff": "Show what changed in vCenter, and what it breaks.",
+    "explain": "Show why a VM goes where it goes.",
     "verify": "Build compiled output with kustomize and check it.",
-    "report": "Count what stands in the way of a migration.",
+    "report": "Report what stands in the way of a migration.",
     "rules": "List the rules, or explain one.",
     "cache": "Show or clear the cache.",
     "schema": "Print the JSON Schemas of the spec files.",
-    "completion": "Print the completion script of a shell.",
+    "completion": "Print a shell completion script.",
 }
 
 _MODULES = {"import": "import_"}
@@ -93,15 +93,15 @@ def main() -> None:
 
     \b
     Examples:
-      vmferry init migration/                     a first spec, to be edited
-      vmferry init migration/ --from inventory/   a draft, from what `vmferry import` wrote
+      vmferry init migration/                     a starter spec to edit
+      vmferry init migration/ --from inventory/   a draft, from an imported inventory
       vmferry check migration/                    what is wrong with it
-      vmferry compile migration/ --out .          write gitops/, for Flux or Argo CD
+      vmferry compile migration/ --out .          write gitops/ for Flux or Argo CD
       vmferry explain migration/ web-01           why web-01 goes where it goes
       vmferry verify gitops/ --schemas crds/      build and check what was compiled
 
     \b
-    Exit codes: 0 fine, 1 findings, 2 wrong usage, 3 internal error.
+    Exit codes: 0 success, 1 findings, 2 usage error, 3 internal error.
     """  # noqa: D301 - click wants the character
 
 

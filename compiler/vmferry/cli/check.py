@@ -54,10 +54,10 @@ class Prefix(click.ParamType[str]):
 @click.option(
     "--against",
     metavar="REV",
-    help="Report what must not change while groups move, compared with the commit where this branch left REV. `parent` "
-    "is the parent of the commit that is being made, or of the last one.",
+    help="Also report changes that are unsafe while groups move, compared with the commit where this branch left REV. "
+    "`parent` means the parent of the commit being made, or of the last commit.",
 )
-@click.option("--exact", is_flag=True, help="Compare with REV itself, as for a push to the branch that is synced.")
+@click.option("--exact", is_flag=True, help="Compare with REV itself, for example on a push to the synced branch.")
 @click.option(
     "--fix", "correct", is_flag=True, help="Fix findings that have exactly one correct value; report the rest."
 )
@@ -81,7 +81,7 @@ def command(
 ) -> int:
     """Find everything that is wrong with a spec.
 
-    SPEC is a file, a directory, or - for standard input. Nothing is written, no cluster or vCenter is asked.
+    SPEC is a file, a directory, or - for standard input. Writes nothing and contacts no cluster or vCenter.
     `vmferry rules CODE` explains a rule. The spec itself sets severities (`rules`) and accepts findings (`suppress`).
 
     \b
@@ -141,9 +141,9 @@ def _talk(checked: Checked, findings: tuple[Finding, ...]) -> None:
     click.echo(f"{summary(findings)}; {counted(moving, 'VM')} in {counted(len(groups), 'group')}", err=True)
     if hidden := len(checked.findings) - len(findings):
         errors = _errors(checked.findings) - _errors(findings)
-        note = f"; {errors} {'is an error' if errors == 1 else 'are errors'}, which keeps rules from running"
+        note = f", {counted(errors, 'error')} among them; until they are fixed, some rules do not run"
         partial = errors and not checked.complete
-        click.echo(f"{counted(hidden, 'finding')} of rules that were not selected{note if partial else ''}", err=True)
+        click.echo(f"{counted(hidden, 'finding')} from rules that were not selected{note if partial else ''}", err=True)
 
 
 def _errors(findings: tuple[Finding, ...]) -> int:

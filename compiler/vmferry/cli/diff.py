@@ -23,15 +23,15 @@ _COLORS = {"harmless": "green", "decision": "yellow", "blocks": "red"}
     type=click.Path(exists=True, path_type=Path),
     help="The newer inventory: a file, or a directory that `vmferry import` wrote.",
 )
-@click.option("--only", type=click.Choice(list(_COLORS)), multiple=True, help="Show changes of this verdict only.")
+@click.option("--only", type=click.Choice(list(_COLORS)), multiple=True, help="Only show changes with this verdict.")
 @format_option
 @assignments_option
 def command(spec: Path, inventory: Path, only: tuple[str, ...], style: str, assignments: Path | None) -> int:
-    """Say what changed in vCenter since the inventory of SPEC was taken, and since VMs were frozen.
+    """Show what changed in vCenter since the inventory of SPEC was taken, and since VMs were frozen.
 
-    Each change is harmless (the next compile or Forklift takes it), needs a decision, or blocks: a manifest
-    that was compiled is wrong now. Exit code 1 if any blocks. A VM that changed after its group was prepared
-    is mended by moving the group back to planned and preparing it again. Compare whole vCenters.
+    Each change is harmless (the next compile or Forklift picks it up), needs a decision, or blocks: a compiled manifest
+    is now wrong. Exits with 1 if any change blocks. If a VM changed after its group was prepared, move the group back
+    to planned and prepare it again. The newer inventory must cover whole vCenters.
 
     \b
     Examples:
@@ -51,7 +51,8 @@ def command(spec: Path, inventory: Path, only: tuple[str, ...], style: str, assi
     counts = [f"{sum(c.verdict == verdict for c in changes)} {verdict}" for verdict in _COLORS]
     if any(change.verdict == "blocks" and change.stage == "prepared" for change in changes):
         click.echo(
-            "to accept what blocks a prepared group: move it back to planned, import, and prepare it again", err=True
+            "to accept changes that block a prepared group: move it back to planned, import, and prepare it again",
+            err=True,
         )
     noun = "change" if len(changes) == 1 else "changes"
     click.echo(f"{len(changes)} {noun}: {', '.join(counts)}", err=True)

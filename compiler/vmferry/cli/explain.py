@@ -33,7 +33,7 @@ def _only(subject: str, words: str = "", *, choices: Sequence[str] = (), metavar
 @click.command("explain")
 @spec_argument
 @click.argument("vm", required=False)
-@click.option("--all", "everything", is_flag=True, help="A table of every VM.")
+@click.option("--all", "everything", is_flag=True, help="Show a table of all VMs.")
 @_only("disposition", choices=get_args(Disposition))
 @_only("path", choices=(*overview.LETTERS, *overview.LETTERS.values()), metavar="forklift|A|virt-v2v|B|rebuild|C")
 @_only("method", choices=get_args(Method))
@@ -47,7 +47,7 @@ def _only(subject: str, words: str = "", *, choices: Sequence[str] = (), metavar
     default="text",
     show_default=True,
     callback=remember,
-    help="text of one VM and json have every decision; otherwise it is a table with one row per VM.",
+    help="text for one VM and json have every decision; the other formats are a table with one row per VM.",
 )
 @assignments_option
 def command(
@@ -58,9 +58,9 @@ def command(
     assignments: Path | None,
     **only: tuple[str, ...],
 ) -> int:
-    """Say why a VM goes where it goes: path, method, names, storage, networks, phase, group.
+    """Show why a VM goes where it goes: path, method, names, storage, networks, phase, group.
 
-    VM is a name, an id, or SOURCE/NAME. Filters go with --all; of one filter given twice, either will do.
+    VM is a name, an id, or SOURCE/NAME. Filters need --all; a filter given twice matches either value.
 
     \b
     Examples:
@@ -95,7 +95,8 @@ def command(
         click.echo(as_json([_data(key, labels[key], d, spans) | hints.get(key, {}) for key, d in chosen.items()]))
     elif everything:
         click.echo(_columns(table), nl=False)
-        click.echo(f"{counted(len(table), 'VM')}; `vmferry explain SPEC NAME` has every decision on one", err=True)
+        hint = "`vmferry explain SPEC NAME` shows every decision for one VM"
+        click.echo(f"{counted(len(table), 'VM')}; {hint}", err=True)
     else:
         _print(chosen, labels, spans)
     if checked.broken:
@@ -173,7 +174,7 @@ def _outside(checked: Checked) -> dict[VmKey, tuple[Decision, ...]]:
             said = Decision(
                 subject="outside",
                 value=", ".join(services),
-                reason="it depends on this, which does not move with it",
+                reason="it depends on this, which is not part of the migration",
                 where=entry.where.at("dependsOn"),
             )
             result[_key(checked, entry.vm)] = (said,)

@@ -1,4 +1,4 @@
-"""`vmferry check --fix`: what has one right answer is corrected in the file, and nothing else in it changes."""
+"""`vmferry check --fix`: corrects what has exactly one correct value, and changes nothing else in the file."""
 
 import errno
 import os

@@ -61,13 +61,14 @@ _OUT = click.Option(
 _NOTES = click.Option(
     ["--notes"],
     is_flag=True,
-    help="Import the notes of VMs; people put passwords into them. [default: known words only]",
+    help="Import the notes of VMs, which often contain passwords. [default: known words only]",
 )
 _ATTRIBUTE = click.Option(
     ["--attribute", "attributes"],
     multiple=True,
     metavar="GLOB",
-    help="Also import custom attributes of this name. Known harmless ones, such as Owner, always are. Repeatable.",
+    help="Also import custom attributes with this name. Known harmless ones, such as Owner, are always imported. "
+    "Repeatable.",
 )
 
 

@@ -31,15 +31,15 @@ _SHOWN = 20  # decisions on standard output; the files mark all of them
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Draft the spec from this inventory, as `vmferry import` wrote it.",
 )
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The same as DIRECTORY.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Same as DIRECTORY.")
 def command(directory: Path | None, inventory: Path | None, out: Path | None) -> int:
-    """Write a first spec into DIRECTORY: two VMs, commented, ready to be edited.
+    """Write a starter spec into DIRECTORY: two VMs, commented, ready to edit.
 
     With --from, a draft for the VMs of an inventory: every decision proposed, with its reason as a comment.
-    What only a person can decide is marked TODO in the files and listed. The inventory is copied to
-    DIRECTORY/inventory, unless it lies below DIRECTORY already.
+    What only you can decide is marked TODO in the files, and listed. The inventory is copied to DIRECTORY/inventory
+    unless it is already below DIRECTORY.
 
-    Schemas go to .vmferry/schemas; a comment on top of each file points editors there (VS Code needs the
+    Schemas go to .vmferry/schemas; a comment at the top of each file points editors there (VS Code needs the
     YAML extension). Files that exist are never overwritten.
 
     \b
@@ -49,7 +49,7 @@ def command(directory: Path | None, inventory: Path | None, out: Path | None) ->
       vmferry check migration/
     """  # noqa: D301 - click wants the character
     if directory is not None and out is not None:
-        raise click.UsageError("DIRECTORY and --out are the same: give one of them")
+        raise click.UsageError("DIRECTORY and --out mean the same: give only one")
     directory = directory or out or Path()
     wanted = {f"{_SCHEMAS}/{file_name(kind)}": _schema(kind) for kind in KINDS}
     if inventory is not None:
@@ -84,7 +84,7 @@ def _draft(directory: Path, inventory: Path, wanted: dict[str, bytes]) -> int:
     from vmferry.draft.propose import propose
 
     if inventory.resolve() == directory.resolve():
-        raise click.UsageError(f"the spec cannot lie among the files of its inventory; try --out {directory / 'spec'}")
+        raise click.UsageError(f"the spec cannot be inside its inventory directory; try --out {directory / 'spec'}")
     place, copies = _placed(directory, inventory)
     found = _inventories(inventory)
     if not any(part.vms for part in found):
@@ -105,7 +105,7 @@ def _draft(directory: Path, inventory: Path, wanted: dict[str, bytes]) -> int:
     if len(decisions) > _SHOWN:
         click.echo(f"  … and {len(decisions) - _SHOWN} more: grep -rn TODO {directory}")
     if copies:
-        click.echo(f"\nthe inventory was copied to {directory / place}: give later imports that as --out")
+        click.echo(f"\nthe inventory was copied to {directory / place}: use that as --out for later imports")
     click.echo(f"\nwrote {', '.join(str(directory / each) for each in texts)}; next: vmferry check {directory}")
     return 0
 

@@ -61,7 +61,7 @@ def assignments_option(function: F) -> F:
 
 def all_option(function: F) -> F:
     """Add --all, for findings."""
-    text = "Show every finding, even if many are alike."
+    text = "Show every finding, even if many are similar."
     return click.option("--all", "everything", is_flag=True, help=text, callback=remember)(function)
 
 
@@ -71,7 +71,7 @@ def cache_dir_option(function: F) -> F:
         "--cache-dir",
         type=click.Path(file_okay=False, path_type=Path),
         envvar="VMFERRY_CACHE_DIR",
-        help="Directory of the cache. [env: VMFERRY_CACHE_DIR; default: the user's cache directory]",
+        help="Cache directory. [env: VMFERRY_CACHE_DIR; default: the user's cache directory]",
     )(function)
 
 
@@ -83,7 +83,7 @@ def cache_options(function: F) -> F:
         with contextlib.closing(Cache(cache_dir, enabled=not no_cache)) as cache:
             return function(*arguments, cache=cache, **options)
 
-    text = "Neither read nor write the cache. [env: VMFERRY_NO_CACHE]"
+    text = "Do not read or write the cache. [env: VMFERRY_NO_CACHE]"
     option = click.option("--no-cache", is_flag=True, envvar="VMFERRY_NO_CACHE", help=text)
     return cast("F", cache_dir_option(option(wrapped)))
 
@@ -110,7 +110,10 @@ class Moment(click.ParamType[datetime]):
 
 def now_option(function: F) -> F:
     """Add --now, for rules on time."""
-    text = "Time for rules that depend on it. In CI, pass the commit's, so that the result for a commit never changes."
+    text = (
+        "Current time, for rules that depend on it. In CI, pass the commit's time, so that a commit always gets "
+        "the same result."
+    )
     return click.option("--now", type=Moment(), default=_now, help=f"{text} [default: SOURCE_DATE_EPOCH, or now]")(
         function
     )

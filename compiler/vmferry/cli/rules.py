@@ -22,13 +22,11 @@ _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write every page there, with an index, instead of printing; pages of removed rules are deleted.",
+    help="Write all pages and an index to this directory instead of printing; delete pages of removed rules.",
 )
-@click.option(
-    "--versions", "show_versions", is_flag=True, help="Show which versions are supported, and what depends on them."
-)
+@click.option("--versions", "show_versions", is_flag=True, help="Show supported versions, and what depends on them.")
 def command(code: str | None, style: str, out: Path | None, show_versions: bool) -> None:
-    """List the rules, or explain one: why it is there, what fires it, what does not.
+    """List the rules, or explain one: why it exists, what fires it, and what does not.
 
     \b
     Examples:

@@ -5,18 +5,18 @@ from vmferry.cli.table import Rows, as_markdown, as_text
 from vmferry.kube import versions
 from vmferry.kube.versions import MAIN, Support
 
-_RELEASES = ("component", "oldest", "newest, the default", "tested", "past its end upstream")
+_RELEASES = ("component", "oldest", "newest, the default", "tested", "no longer maintained upstream")
 _FEATURES = ("component", "what", "releases", "source")
 
 _PAGE = """\
 # Supported versions
 
 What `target.cluster.versions` may name. Written by `make docs`; `vmferry rules --versions` shows it. A version without
-a patch stands for every patch of it: a field is emitted only if all of them have it, and a defect is reported if one of
-them has it. What was really run is in [compatibility.md](../compatibility.md).
+a patch level stands for all its patch releases: a field is emitted only if all of them have it, and a defect is
+reported if any of them has it. What was actually tested is in [compatibility.md](../compatibility.md).
 
 {releases}
-Releases before the oldest are refused ([VMF509](VMF509.md)); newer ones and those past their end are reported
+Releases before the oldest are refused ([VMF509](VMF509.md)); newer ones and those no longer maintained are reported
 ([VMF510](VMF510.md), [VMF511](VMF511.md)).
 
 ## What depends on the version

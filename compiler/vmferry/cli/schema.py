@@ -1,4 +1,4 @@
-"""`vmferry schema`: the JSON Schemas that editors and other tools complete and check a spec with."""
+"""`vmferry schema`: the JSON Schemas with which editors and other tools complete and check a spec."""
 
 import json
 from pathlib import Path

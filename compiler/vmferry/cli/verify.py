@@ -20,16 +20,16 @@ from vmferry.verify.run import Report, verify
     "--schemas",
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory of JSON Schemas, GROUP/KIND_VERSION.json as kubeconform has them. Repeatable.",
+    help="Directory of JSON Schemas, GROUP/KIND_VERSION.json as for kubeconform. Repeatable.",
 )
 @findings_option
 @all_option
 @cache_options
 def command(directory: Path, schemas: tuple[Path, ...], style: str, everything: bool, cache: Cache) -> int:
-    """Build every root of a compiled tree with kustomize, and check what comes out.
+    """Build every root of a compiled tree with kustomize and check the result.
 
-    A base that no engine is pointed at, and that only lists files as vmferry wrote them, is read without kustomize.
-    Each object is checked against its JSON Schema, references must resolve, patches must have taken effect.
+    A base that no engine syncs and that only lists unchanged files is read without kustomize. Each object is checked
+    against its JSON Schema, references must resolve, and patches must have taken effect.
 
     \b
     Examples:
@@ -87,8 +87,8 @@ def _print(report: Report) -> None:
 
 def _built(report: Report) -> str:
     if not report.built:
-        return "none of which had to be built"
-    return f"{report.built} of them built, the slowest ({report.slowest}) in {report.seconds:.2f} s"
+        return "none needed a build"
+    return f"{report.built} built, the slowest ({report.slowest}) in {report.seconds:.2f} s"
 
 
 def _data(report: Report, texts: dict[str, str]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def test_a_pipe_that_the_caller_names_is_read_to_its_end(tmp_path: Path) -> None
 def test_a_pipe_that_nobody_writes_into_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_PATIENCE", 10)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="nobody writes"):
+    with pytest.raises(OSError, match="nothing writes"):
         files.read_named(tmp_path / "pipe")
 
 

@@ -1,6 +1,7 @@
 """Tests of what surrounds the package: pre-commit hooks, the GitHub action, workflows and make targets."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,19 @@ def test_the_nightly_cluster_runs_versions_of_the_lines_that_the_example_states(
     assert stated.keys() == {"kubernetes", "kubevirt", "cdi", "forklift"}
     for program, version in stated.items():
         assert f"v{version}." in pinned[program.upper()]
+
+
+PUBLISHED = re.compile(
+    r"github\.com/vmferry|(?:ghcr|quay|docker)\.io/[\w./-]*vmferry|pypi\.org/project/vmferry|vmferry/vmferry"
+)
+
+
+def test_the_repository_is_named_in_one_place_which_says_that_it_is_a_placeholder() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    [placeholder] = re.findall(r"# A placeholder until .*\n\[project\.urls\]\nSource = \"(\S+)\"\n", project)
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    others = [
+        ROOT / name for name in listed.split("\0") if name and name not in ("pyproject.toml", "tests/test_packaging.py")
+    ]
+    texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in others if path.is_file()}
+    assert [path for path, text in texts.items() if placeholder in text or PUBLISHED.search(text)] == []

@@ -38,7 +38,7 @@ _WHOLLY_OURS = ("bases/", "infra/", "clusters/")
 
 _HEADER = (
     "Written by `vmferry compile` and committed: which VM is in which move group, and what prepared VMs look like.\n"
-    "Once a group is prepared its VMs stay as they are here, whatever vCenter or the spec says of them later."
+    "Once a group is prepared, its VMs stay as they are here, whatever vCenter or the spec say later."
 )
 
 

@@ -175,7 +175,7 @@ RULE_IS_ESSENTIAL = declare(
 def _essential(rule: Rule, what: str, where: Where) -> Finding:
     return RULE_IS_ESSENTIAL.finding(
         f"{rule.code} ({rule.title}) {what}",
-        "correct what it finds: without that, what is compiled would be wrong",
+        "fix what it finds: otherwise the compiled output would be wrong",
         where=where,
     )
 
@@ -194,7 +194,7 @@ def _expired(accepted: Iterable[_Accepted], now: datetime | None) -> Iterator[Fi
         if _over(item, now):
             yield EXPIRED_SUPPRESSION.finding(
                 f"suppression of {item.suppression.rule} expired after {item.suppression.until}",
-                "fix what it accepts, or decide again and set a later date",
+                "fix what it accepts, or renew the decision with a later date",
                 where=item.where.at("until"),
             )
 

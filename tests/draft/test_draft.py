@@ -242,7 +242,7 @@ def test_what_forklift_reads_itself_is_not_asked_for() -> None:
 
 def test_a_mac_that_two_vms_have_is_a_decision() -> None:
     result = drafted(estate(vm(1, "a"), vm(2, "b", nics=(nic(1),))))
-    assert any("is the one of VM a too" in decision.text for decision in result.decisions)
+    assert any("VM a has the same MAC" in decision.text for decision in result.decisions)
 
 
 def test_disks_without_a_datastore_get_a_tier() -> None:
@@ -290,10 +290,10 @@ def test_dependencies_are_proposed_and_never_written() -> None:
     result = drafted(part)
     proposed = [line for line in result.files["spec.yaml"].splitlines() if line.startswith("# proposed: ")]
     assert proposed == [
-        "# proposed: app-01, db-01: they are in vApp shop: if they start in an order, say dependsOn",
+        "# proposed: app-01, db-01: they are in vApp shop: if they start in a certain order, set dependsOn",
         (
-            "# proposed: app-01, db-01: rule apart of cluster C1 (switched off) keeps them on different hosts: give "
-            "them a common apartFrom"
+            "# proposed: app-01, db-01: rule apart of cluster C1 (disabled) keeps them on different hosts: give "
+            "them the same apartFrom"
         ),
         "# proposed: app-01, db-01: rule keep of cluster C1 keeps them on one host: do they depend on each other?",
         (
@@ -309,7 +309,7 @@ def test_rebuilds_are_proposed_as_comments_only() -> None:
     result = drafted(estate(vm(1, "nginx-01"), vm(2, "nginx-02"), vm(3, "db-01")))
     proposed = [line for line in result.files["spec.yaml"].splitlines() if "proposed: rebuild" in line]
     assert proposed == [
-        "# proposed: rebuild nginx-01, nginx-02: 'nginx' in the name, Linux, one disk of 40Gi without data; 2 equal VMs"
+        "# proposed: rebuild nginx-01, nginx-02: 'nginx' in the name, Linux, one disk of 40Gi without data; 2 such VMs"
     ]
 
 
@@ -427,7 +427,7 @@ def test_an_answer_for_all_vms_can_be_written_at_once() -> None:
 def test_a_fact_that_many_vms_lack_is_asked_for_once() -> None:
     many = drafted(estate(*(vm(i, f"a{i}", uuid=None) for i in range(3))))
     assert [each.text for each in many.decisions if "UUID" in each.text] == [
-        "3 VMs: of each its SMBIOS UUID is unknown; complete and uncomment it in the entries below"
+        "3 VMs: its SMBIOS UUID is unknown; complete and uncomment it in the entries below"
     ]
     assert many.files["vms/exceptions.yaml"].count("# uuid: ") == 3
     two = drafted(estate(*(vm(i, f"a{i}", uuid=None) for i in range(2))))
@@ -471,7 +471,7 @@ def test_trunk_of_every_vlan_goes_without_vlan_0() -> None:
 def test_passed_through_devices_need_a_name_in_the_target() -> None:
     part = estate(vm(1, "render", passthrough=("vgpu grid_t4-4q", "pci 8086:37c8")))
     result = drafted(part)
-    assert "what vgpu grid_t4-4q, pci 8086:37c8 is called on the target's nodes" in str(result.decisions[-1])
+    assert "the resource name of vgpu grid_t4-4q, pci 8086:37c8 on the target's nodes" in str(result.decisions[-1])
     text = result.files["vms/exceptions.yaml"]
     assert '# gpus: [{deviceName: "TODO as in nvidia.com/GRID_T4-4Q"}]' in text
     assert '# hostDevices: [{deviceName: "TODO as in intel.com/qat"}]' in text

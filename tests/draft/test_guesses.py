@@ -107,7 +107,7 @@ def test_tier_goes_by_the_name_then_by_the_kind() -> None:
     assert tier("DS-SSD-01", "NFS") == ("gold", "'ssd' in the name")
     assert tier("ds7", "vsan") == ("gold", "it is vSAN")
     assert tier("backup_7", "VMFS")[0] == "bronze"
-    assert tier("ds7", None) == ("silver", "nothing says what it is")
+    assert tier("ds7", None) == ("silver", "its purpose is unknown")
 
 
 def test_words_of_a_name() -> None:

@@ -169,7 +169,7 @@ SITUATIONS = {
     "somebody forgot to compile": Situation(not_compiled, "run vmferry compile"),
     "generated files were edited": Situation(edited, "was edited by hand"),
     "a VM that moves was removed": Situation(
-        removed, "is in the spec no more, and its group first-01, set to migrating, would move it"
+        removed, "is no longer in the spec, and its group first-01, set to migrating, would move it"
     ),
     "the spec was renamed and a group taken back": Situation(moved_and_skipped, "goes back from migrating to planned"),
     "a shallow clone": Situation(long_branch, "fetch-depth: 0", None, depth=1),

@@ -45,7 +45,7 @@ def test_buses_come_first_either_way() -> None:
 def test_a_version_that_may_be_either_is_said_where_they_differ() -> None:
     fault = order_fault(LATE, EITHER)
     assert fault is not None
-    assert "say which patch of Forklift 2.11" in fault.fix
+    assert "the cluster's patch release of 2.11" in fault.fix
     assert order_fault(EVEN, EITHER) is None
     assert order_fault(LATE, NEW) is None
     assert order_fault(LATE, OLD) is None
@@ -114,7 +114,7 @@ def test_the_letter_follows_the_numbers_of_the_release() -> None:
             "/dev/sda1",
             "rootDisk /dev/sda1 is on disk 1, which Forklift boots, and `boot` marks disk 2",
         ),
-        ((disk(), disk(boot=True)), "/dev/vg/root", "tells Forklift no disk, so it boots the first"),
+        ((disk(), disk(boot=True)), "/dev/vg/root", "does not identify a disk to Forklift, so it boots the first"),
         (MIXED, "/dev/vg/root", "the VM boots from disk 1"),
         (MIXED, "/dev/sda2", "rootDisk /dev/sda2 is disk 2 for Forklift, which boots it, and disk 1 for virt-v2v"),
         (PAIR * 14, "/dev/sdab1", "Forklift reads the first letter"),

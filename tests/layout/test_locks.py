@@ -77,8 +77,8 @@ def test_a_merge_conflict_is_named_with_its_line() -> None:
 @pytest.mark.parametrize(
     ("raw", "line", "why"),
     [
-        (b"", 1, "does not begin"),
-        (b"# vmferry lock v3\n", 1, "does not begin"),
+        (b"", 1, "does not start"),
+        (b"# vmferry lock v3\n", 1, "does not start"),
         (b"\xff\n", 1, "UTF-8"),
         (TEXT[:-1], 7, "end is missing"),
         (TEXT[:-20], 7, "end is missing"),

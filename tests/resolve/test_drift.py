@@ -247,7 +247,7 @@ def test_a_vm_of_the_old_name_with_another_uuid_is_said_to_be_another() -> None:
     now = vm(id="vm-9", uuid="42301f6e-1c5d-4c6e-9d3a-000000000001")
     [change] = changes(vm(id="vm-1"), now, "prepared")
     assert change.verdict == "blocks"
-    assert "another VM of that name" in change.why
+    assert "another VM now has this name" in change.why
 
 
 def test_a_vm_that_moved_to_another_vcenter_is_found_there() -> None:
@@ -427,7 +427,7 @@ def test_a_vm_that_a_rule_now_decides_otherwise_needs_a_look() -> None:
 
 def test_a_fact_that_the_spec_states_itself_is_not_taken_by_the_next_compile() -> None:
     [change] = drift(project(vm()), newer(vm(disks=[DISK, DISK])))
-    assert (change.verdict, change.why) == ("decision", "the spec states it itself: correct it there")
+    assert (change.verdict, change.why) == ("decision", "the spec states this itself: correct it there")
 
 
 def test_a_fact_that_the_spec_states_otherwise_is_no_drift_while_vcenter_says_the_same() -> None:

@@ -64,7 +64,7 @@ def test_a_vm_is_found_by_name_by_id_and_by_key() -> None:
 def test_a_name_that_two_vms_have_is_an_error() -> None:
     pair = [vm("db", id="vm-1"), vm("db", id="vm-2", uuid=None, method="image", path="forklift", nics=[])]
     found = resolved(*pair, vm("web", dependsOn=["db"]), defaults={"phase": "first", "namespace": "web"})
-    assert any("2 VMs are called that" in each.message for each in found.findings)
+    assert any("2 VMs have that" in each.message for each in found.findings)
 
 
 def test_a_name_that_no_vm_has_is_an_error_with_a_guess() -> None:

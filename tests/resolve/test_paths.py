@@ -200,4 +200,4 @@ def test_a_frozen_vm_keeps_the_path_that_auto_chose_and_planned_ones_follow_the_
         "c-1": "forklift",
     }
     assert "VMF409" not in codes(after)
-    assert decision(after, "b-1", "path").reason == "auto chose it, and its group is prepared since"
+    assert decision(after, "b-1", "path").reason == "chosen by auto before its group was prepared"

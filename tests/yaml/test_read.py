@@ -359,7 +359,7 @@ def test_lone_surrogate_escape_is_refused() -> None:
         ("a: 'x\nb: 1\n", 1, 4, "quote"),
         ("a: 1\nb: [1, 2\nc: 3\n", 2, 4, "not closed"),
         ("a: {x: 1\nb: 2\n", 1, 4, "not closed"),
-        ("a: @b\n", 1, 4, "begin with `@`"),
+        ("a: @b\n", 1, 4, "start with `@`"),
         ("a:\n\tb: 1\n", 2, 1, "tab"),
         ("a:\n   b: 1\n  c: 2\n", 3, 3, "mapping"),
         ("- a\nb: 1\n", 2, 1, "list"),

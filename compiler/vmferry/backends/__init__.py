@@ -1,4 +1,4 @@
-"""Backends spell out what the Blueprint says, one module a target."""
+"""Backends turn the Blueprint into manifests, one module per target."""
 
 from collections.abc import Callable, Container, Iterator
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from vmferry.model.manifest import Item, Resource
 
 
 class Backend(NamedTuple):
-    """One target: what it emits of a Blueprint, and whether that is all of single groups, of each by itself."""
+    """One target: what it emits for a Blueprint, and whether each group's part depends on that group alone."""
 
     emit: Callable[[Blueprint], Iterator[Item]]
     of_groups: bool = False
@@ -46,11 +46,11 @@ BACKENDS: dict[str, Backend] = {
     "argocd": Backend(argocd.emit),
     "applier": Backend(applier.emit),
 }
-"""Every backend by name; a new one is a module and a line here."""
+"""Every backend by name; a new backend is a module and a line here."""
 
 
 def emit(blueprint: Blueprint, settled: Container[str] = ()) -> Iterator[Item]:
-    """Yield everything that a Blueprint asks for, but for what groups alone are made of whose locks are ``settled``.
+    """Yield all manifests of a Blueprint, except those of groups whose locks are ``settled``.
 
     Raises UnlistedKindError for an object that `kube.kinds` lacks.
     """

@@ -1,9 +1,9 @@
-"""What the ServiceAccount that applies the tree has to hold before the first sync: an administrator applies this root.
+"""Permissions that the applying ServiceAccount needs before the first sync: an administrator applies this root.
 
-Its rights within each namespace are in the tree itself (`backends.namespaces`). What gives it those, what lies in one
-root with them, and what is of no namespace, cannot be: nobody may grant what they do not hold. Flux's and Argo CD's own
-controllers hold everything, as they are usually installed; a ServiceAccount of its own (`target.gitops.applier`) holds
-nothing.
+Its permissions within each namespace are in the tree itself (`backends.namespaces`). Those that let it create these,
+those for the rest of that root, and those for cluster-scoped kinds cannot be in the tree: nobody can grant permissions
+they do not have. Flux's and Argo CD's own controllers usually have all permissions; a dedicated ServiceAccount
+(`target.gitops.applier`) has none.
 """
 
 from collections.abc import Iterable, Iterator
@@ -41,7 +41,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
 
 
 def _of_the_cluster(blueprint: Blueprint) -> Iterator[dict[str, Any]]:
-    """Yield the rights on what is of no namespace, and on the Roles that hold all others.
+    """Yield the permissions on cluster-scoped kinds, and on the Roles that hold all others.
 
     The API server asks for `escalate` and `bind` by the name of the Role (kubernetes pkg/registry/rbac/
     escalation_check.go), which server-side apply, as both engines do it, gives with its first request, too.

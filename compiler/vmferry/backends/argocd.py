@@ -14,10 +14,10 @@ from vmferry.model.manifest import INFRA_LOCK, Item, KubeObject, Resource
 
 SERVER = "https://kubernetes.default.svc"
 FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
-"""Has Argo CD delete what an Application applied before the Application goes (user-guide/app_deletion.md)."""
+"""Makes Argo CD delete what an Application applied before the Application itself (user-guide/app_deletion.md)."""
 
 _IGNORED = [
-    # What controllers write into objects that git declares. Not runStrategy: the cutover is a change of it.
+    # Fields that controllers write into objects in git. Not runStrategy: the cutover changes it.
     {
         "group": kinds.VIRTUAL_MACHINE.group,
         "kind": kinds.VIRTUAL_MACHINE.name,
@@ -36,14 +36,14 @@ _IGNORED = [
 ]
 
 _QUEUED = {"group": kinds.JOB.group, "kind": kinds.JOB.name, "jsonPointers": ["/spec/suspend"]}
-"""What Kueue writes to let a Job go; Argo CD would stop the Job again."""
+"""What Kueue writes to start a Job; Argo CD would stop the Job again."""
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
-    """Yield everything below clusters/ if the engine is Argo CD, else nothing.
+    """Yield everything below clusters/ if the engine is Argo CD, otherwise nothing.
 
-    Waves over Applications only order them where the health of argoproj.io/Application is configured
-    (removed in Argo CD 1.8, operator-manual/health.md); without it the retries get there too.
+    Waves over Applications only order them where the health of argoproj.io/Application is configured (removed in Argo
+    CD 1.8, operator-manual/health.md); without it, retries achieve the same.
     """
     if blueprint.gitops.engine != "argocd":
         return
@@ -60,7 +60,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
 
 
 def _project(blueprint: Blueprint) -> KubeObject:
-    """Return the AppProject: this repository, the namespaces of the migration, the cluster kinds it has."""
+    """Return the AppProject: this repository, the migration's namespaces, and its cluster-scoped kinds."""
     gitops = blueprint.gitops
     spaces = {space.name for space in blueprint.namespaces} | {group.namespace for group in blueprint.groups}
     spaces |= {blueprint.forklift.namespace, blueprint.target.engine_namespace}
@@ -92,8 +92,8 @@ def _parent(blueprint: Blueprint, name: str, directory: str, rank: int) -> KubeO
 def _part(blueprint: Blueprint, part: Part, rank: int) -> KubeObject:
     """Return the Application of a part.
 
-    When it goes, its Applications go with it, or they would be left to fail for want of their directories;
-    what those applied stays.
+    When it is deleted, its Applications are too, or they would fail because their directories are gone; what they
+    applied stays.
     """
     result = _parent(blueprint, part.name, part.directory, rank)
     result["metadata"]["finalizers"] = [FINALIZER]
@@ -129,8 +129,8 @@ def _application(
 ) -> KubeObject:
     """Return an Application.
 
-    It prunes, for what holds data says Prune=false itself. It gets no finalizer here: when the Application
-    goes, what it applied stays. ``inputs`` are the directories whose changes concern it.
+    It prunes, because objects that hold data have Prune=false themselves. It gets no finalizer here: what it applied
+    outlives it. ``inputs`` are the directories whose changes affect it.
     """
     gitops = blueprint.gitops
     annotations = {
@@ -166,7 +166,7 @@ def _application(
                     "RespectIgnoreDifferences=true",
                     "ServerSideApply=true",
                 ],
-                # A Plan is refused until its Providers are there, so a sync may need several goes.
+                # A Plan is refused until its Providers exist, so a sync may need several attempts.
                 "retry": {
                     "limit": 10,
                     "backoff": {"duration": "10s", "factor": 2, "maxDuration": "5m"},

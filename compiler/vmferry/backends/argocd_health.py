@@ -1,6 +1,6 @@
-"""What Argo CD has to know to tell that a migration failed: health checks of Forklift's kinds, as keys of argocd-cm.
+"""Health checks of Forklift's kinds, as keys of argocd-cm, so that Argo CD notices a failed migration.
 
-Argo CD has none for them (`resource_customizations/` of its repository): what fails would look as if it were fine. Its
+Argo CD ships none for them (`resource_customizations/` in its repository), so a failure would look healthy. Its
 configuration belongs to the cluster, so no Application syncs this file; whoever runs Argo CD applies it once.
 """
 
@@ -27,7 +27,7 @@ if obj.status ~= nil and obj.status.conditions ~= nil then
 end
 return hs
 """
-"""Of a Migration. One that runs is healthy: a sync that waited for the copy would hold up the next commit for hours.
+"""For a Migration. A running one is healthy: a sync that waits for the copy would delay the next commit for hours.
 
 The conditions: kubev2v/forklift pkg/controller/migration (reflectPlan, validation.go), from v2.7 to main.
 """
@@ -48,7 +48,7 @@ if obj.status ~= nil and obj.status.conditions ~= nil then
 end
 return hs
 """
-"""Of a Plan: one that is refused is Degraded. One whose run failed is Ready again, or no retry would be synced."""
+"""For a Plan: a refused one is Degraded. One whose run failed is Ready again, or no retry would be synced."""
 
 _HEAD = """\
 # Argo CD's health checks for Forklift. Nothing syncs this file: add it once for each cluster to where argocd-cm is

@@ -1,4 +1,4 @@
-"""Secrets by reference: what is emitted for one that exists, one in a store, and one in an encrypted file."""
+"""Secrets by reference: existing ones, those in an external store, and those in an encrypted file."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,9 +16,9 @@ KEYS = {
 }
 """Keys of the Secret, each with the property of the store's entry that fills it.
 
-Forklift wants user, password and the CA of a vCenter (pkg/controller/provider/validation.go): before 2.12 in cacert,
+Forklift needs user, password and the CA of a vCenter (pkg/controller/provider/validation.go): before 2.12 in cacert,
 from then on in ca.crt or cacert (pull request 5549). Both are written, so that an update needs no new Secret. CDI's
-vddk source and conversion Jobs want accessKeyId and secretKey; the Jobs verify the vCenter with cacert.
+vddk source and conversion Jobs need accessKeyId and secretKey; the Jobs verify the vCenter with cacert.
 """
 
 
@@ -29,10 +29,10 @@ def resources(
     *,
     insecure: bool = False,
 ) -> Iterator[Resource]:
-    """Yield what makes the Secret of ``credential``; nothing for one that exists already.
+    """Yield the manifests that create the Secret of ``credential``; nothing for an existing one.
 
-    ``insecure``: the server's certificate is not verified, so the Secret says so and holds no CA. An
-    encrypted file is carried byte for byte; its Resource's object stands for the Secret that comes of it.
+    With ``insecure``, the server's certificate is not verified: the Secret says so, and contains no CA. An encrypted
+    file is copied byte for byte; the object of its Resource stands for the decrypted Secret.
     """
     if credential.content is not None:
         identity = {"name": credential.name, "namespace": credential.namespace}
@@ -53,8 +53,8 @@ def _external_secret(
 ) -> KubeObject:
     """Return the ExternalSecret.
 
-    The Secret outlives it (Orphan, Retain): Forklift cancels running migrations of a Provider whose
-    credentials go, so neither pruning this object nor a failing store may take the Secret along.
+    The Secret outlives it (Orphan, Retain): Forklift cancels the running migrations of a Provider whose credentials
+    disappear, so neither pruning this object nor a failing store may delete the Secret.
     """
     keys = KEYS[credential.purpose]
     target: dict[str, Any] = {
@@ -65,7 +65,7 @@ def _external_secret(
     if insecure:
         keys = {key: value for key, value in keys.items() if value != "cacert"}
     if insecure and credential.purpose == "provider":
-        # Beside a CA, the Provider's webhook would refuse it.
+        # The Provider's webhook would refuse it together with a CA.
         target["template"] = {
             "engineVersion": "v2",
             "mergePolicy": "Merge",

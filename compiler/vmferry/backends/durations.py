@@ -1,4 +1,4 @@
-"""Durations as Go reads them, which knows no days: Flux, Argo CD and External Secrets do."""
+"""Durations in Go's format, which has no days, as used by Flux, Argo CD and External Secrets."""
 
 from vmferry.kube.quantity import parse_duration
 
@@ -6,7 +6,7 @@ from vmferry.kube.quantity import parse_duration
 def go_duration(text: str) -> str:
     """Return a duration of a spec such as ``1d`` in hours, minutes and seconds: ``24h``.
 
-    Raises ValueError for what is not a duration.
+    Raises ValueError for an invalid duration.
     """
     seconds = parse_duration(text)
     parts = (("h", seconds // 3600), ("m", seconds % 3600 // 60), ("s", seconds % 60))

@@ -1,4 +1,4 @@
-"""The roots that a GitOps engine syncs, what each waits for, and the parts its own objects are cut into."""
+"""The roots that a GitOps engine syncs, their dependencies, and the parts that split the engine's own objects."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -16,11 +16,11 @@ LONGEST_NAME = 63
 """Both engines write the name of their object into a label."""
 
 PART_SIZE = 250
-"""Objects a part; kustomize is quadratic in what a root holds."""
+"""Objects per part; kustomize's time is quadratic in the objects of a root."""
 
 
 class EntryPoint(Struct, frozen=True, kw_only=True):
-    """One root and what it waits for."""
+    """One root and its dependencies."""
 
     name: str  # of the Flux Kustomization or Argo CD Application
     directory: str
@@ -33,7 +33,7 @@ class EntryPoint(Struct, frozen=True, kw_only=True):
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """A directory of the engine's objects, at most PART_SIZE of them, that is a root itself."""
+    """A directory with at most PART_SIZE objects of the engine, which is a root itself."""
 
     name: str
     directory: str
@@ -47,18 +47,18 @@ def overlay(group: Group, step: Step) -> str:
 
 
 def placed(part: Part, point: EntryPoint, obj: KubeObject) -> Resource:
-    """Return the engine's object for a root, in its place: those of a group are in one file, which the group owns."""
+    """Return the engine's object for a root, in its place: those of a group are in one file, owned by the group."""
     file = file_of(point.group.name) if point.group is not None else None
     return Resource(directory=part.directory, object=obj, lock=point.lock, file=file, listed=part.lock)
 
 
 def entry(blueprint: Blueprint) -> str:
-    """Return the directory that a person has the engine sync first."""
+    """Return the directory that bootstraps the engine."""
     return f"clusters/{blueprint.cluster.name}"
 
 
 def parts(blueprint: Blueprint) -> list[Part]:
-    """Return the parts: first the infrastructure's, then each phase's, groups in the order of their names."""
+    """Return the parts: first the infrastructure's, then each phase's, with groups sorted by name."""
     names = _Names(blueprint.name)
     infra = _infra(blueprint, names)
     by_directory = {point.directory: point.name for point in infra}
@@ -73,14 +73,14 @@ def parts(blueprint: Blueprint) -> list[Part]:
 
 
 class _Names:
-    """Hands out names: readable, at most 63 characters, never the same twice."""
+    """Assigns readable names of at most 63 characters, each only once."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.taken = {prefix}
 
     def name(self, text: str, directory: str) -> str:
-        """Return ``PREFIX-text``, its end a hash of the directory where that is too long or taken."""
+        """Return ``PREFIX-text``, ending in a hash of the directory if it is too long or taken."""
         name = f"{self.prefix}-{text}"
         if len(name) > LONGEST_NAME or name in self.taken:
             digest = hashlib.sha256(directory.encode()).hexdigest()[:8]
@@ -112,7 +112,7 @@ def _infra(blueprint: Blueprint, names: _Names) -> list[EntryPoint]:
 
 
 def _forklift(blueprint: Blueprint, names: _Names, cluster: str, spaces: dict[str, str]) -> Iterator[EntryPoint]:
-    """Yield the roots in Forklift's namespace; the rights to apply them are in its root, or in the cluster's."""
+    """Yield the roots in Forklift's namespace; permissions to apply them are in its root, or in the cluster's."""
     space = blueprint.forklift.namespace
     after = (cluster, spaces[space]) if space in spaces else (cluster,)
     if forklift.has_shared(blueprint):
@@ -144,8 +144,8 @@ def _smoke(blueprint: Blueprint, names: _Names, spaces: dict[str, str]) -> Itera
 def _steps(group: Group, names: _Names, infra: dict[str, str]) -> Iterator[EntryPoint]:
     """Yield the roots of a group.
 
-    The first ones wait for the infrastructure, never for another group or phase: what is stuck in one
-    place must not keep another from being rolled back.
+    The first ones wait for the infrastructure, never for another group or phase: a stuck group must not keep another
+    from being rolled back.
     """
     needed = [f"infra/namespaces/{space}" for space in sorted(_namespaces(group))]
     if group.path == "forklift":
@@ -168,7 +168,7 @@ def _steps(group: Group, names: _Names, infra: dict[str, str]) -> Iterator[Entry
 
 
 def _namespaces(group: Group) -> set[str]:
-    """Return the namespaces a group needs: its own, and those of the networks it uses."""
+    """Return the namespaces that a group needs: its own, and those of its networks."""
     nads = [nic.nad for machine in group.machines for nic in machine.nics]
     nads += [pair.nad for pair in group.networks]
     nads.append(group.transfer_network)

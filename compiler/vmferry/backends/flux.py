@@ -14,13 +14,15 @@ from vmferry.model.manifest import Item, KubeObject, Resource
 
 _TIMEOUT = "5m"
 _SHORT_TIMEOUT = "1m"
-"""Of roots that wait for hours of copying: a wait holds one of the controller's four workers. It is given
-up and taken up again after the retry interval, until the copy is done."""
+"""Timeout of roots that wait for hours of copying: a wait occupies one of the controller's four workers.
+
+It times out and starts again after the retry interval, until the copy is done.
+"""
 
 _PLAN_HEALTH = {
     "apiVersion": kinds.PLAN.api_version,
     "kind": kinds.PLAN.name,
-    # A Plan that ran is not looked at again by Forklift, and an archived one is Ready no more.
+    # Forklift does not reconcile a Plan that ran, and an archived one is no longer Ready.
     "current": (
         "has(status.conditions) && status.conditions.exists(c,"
         " c.status == 'True' && c.type in ['Ready', 'Executing', 'Succeeded', 'Archived'])"
@@ -29,7 +31,7 @@ _PLAN_HEALTH = {
 _MIGRATION_HEALTH = {
     "apiVersion": kinds.MIGRATION.api_version,
     "kind": kinds.MIGRATION.name,
-    # One that runs is current: nothing waits for its end, and a warm one copies for days. Flux looks again at each
+    # A running one is current: nothing waits for its end, and a warm one copies for days. Flux checks again at each
     # interval. The conditions: kubev2v/forklift pkg/controller/migration (reflectPlan, validation.go), v2.7 to main.
     "current": (
         "has(status.conditions) && status.conditions.exists(c,"
@@ -51,7 +53,7 @@ _VOLUME_HEALTH = {
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
-    """Yield everything below clusters/ if the engine is Flux, else nothing.
+    """Yield everything below clusters/ if the engine is Flux, otherwise nothing.
 
     healthCheckExprs and deletionPolicy need kustomize-controller 1.5, which is Flux 2.5 (its CHANGELOG).
     """
@@ -87,7 +89,7 @@ def _repository(blueprint: Blueprint) -> KubeObject:
 
 
 def _url(url: str) -> str:
-    """Return the repository's address; Flux does not know git's short form, git@HOST:PATH."""
+    """Return the repository's address; Flux does not support git's short form, git@HOST:PATH."""
     short = re.fullmatch(r"(git@[^:/]+):(.+)", url)
     return f"ssh://{short[1]}/{short[2]}" if short else url
 
@@ -119,10 +121,10 @@ def _kustomization(
     holds_roots: bool = False,
     decrypts: bool = False,
 ) -> KubeObject:
-    """Return a Kustomization; when it goes, what it applied stays (Orphan).
+    """Return a Kustomization; what it applied outlives it (Orphan).
 
-    Only one that holds nothing but Kustomizations takes them along, else they would be left to fail for
-    want of their directories; what those applied stays.
+    Only one that contains nothing but Kustomizations deletes them too, because they would fail without their
+    directories; what those applied stays.
     """
     gitops = blueprint.gitops
     spec: dict[str, Any] = {
@@ -133,9 +135,9 @@ def _kustomization(
         "sourceRef": {"kind": "GitRepository", "name": blueprint.name},
         "prune": True,
         "deletionPolicy": "Delete" if holds_roots else "Orphan",
-        # force would delete and recreate what cannot be changed: volumes, Jobs.
+        # force would delete and recreate immutable objects: volumes, Jobs.
         "force": False,
-        # A VM that is halted is never healthy for Flux; what matters is named in healthChecks.
+        # A halted VM is never healthy for Flux; healthChecks lists what matters.
         "wait": False,
     }
     if after:
@@ -152,7 +154,7 @@ def _kustomization(
 
 
 def _health(blueprint: Blueprint, point: EntryPoint) -> tuple[list[dict[str, str]], list[dict[str, str]], str]:
-    """Return what must be healthy before the steps behind this one go on, how to tell, and the timeout."""
+    """Return what must be healthy before the following steps start, how to check it, and the timeout."""
     if point.group is None or point.step is None:
         return [], [], _TIMEOUT
     group, layers = point.group, point.step.layers
@@ -164,7 +166,7 @@ def _health(blueprint: Blueprint, point: EntryPoint) -> tuple[list[dict[str, str
         migration = _object(_MIGRATION_HEALTH, name, blueprint.forklift.namespace)
         return [migration], [_MIGRATION_HEALTH], _TIMEOUT
     if "conversion" in layers:
-        # Flux knows when a Job is complete.
+        # Flux itself knows when a Job is complete.
         jobs = [_object(_JOB, virt_v2v.job_name(each, group.attempt), group.namespace) for each in _filled(group)]
         return jobs, [], _SHORT_TIMEOUT
     if "volumes" in layers:
@@ -175,7 +177,7 @@ def _health(blueprint: Blueprint, point: EntryPoint) -> tuple[list[dict[str, str
 
 
 def _filled(group: Group) -> list[Machine]:
-    """Return the machines with volumes to fill; those of a clone are made with its VM."""
+    """Return the machines with volumes to fill; a clone's volumes are created with its VM."""
     return [machine for machine in group.machines if machine.clone_of is None and machine.disks]
 
 

@@ -15,21 +15,21 @@ from vmferry.model.keys import Reference, apart
 from vmferry.model.manifest import Item, KubeObject, Resource
 
 SHARED = "infra/forklift"
-"""Root of what all sources share; no vCenter's root can be there."""
+"""Root of what all sources share; no vCenter's root can have this name."""
 
 
 _POWER = {"Always": "on", "RerunOnFailure": "on", "Manual": "off", "Halted": "off"}
-"""Power state of the new VM: Forklift knows only Always and Halted, and Manual starts nothing by itself."""
+"""Power state of the new VM: Forklift only supports Always and Halted, and Manual starts nothing by itself."""
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
-    """Yield the Forklift objects of every group that goes by Forklift, and of the sources they come from."""
+    """Yield the Forklift objects of every group on path forklift, and of their sources."""
     yield from emit_sources(blueprint)
     yield from emit_plans(blueprint)
 
 
 def emit_sources(blueprint: Blueprint) -> Iterator[Item]:
-    """Yield the Forklift objects of the sources that some group comes from."""
+    """Yield the Forklift objects of the sources that groups come from."""
     if any(group.path == "forklift" for group in blueprint.groups):
         yield from _shared(blueprint)
         for source in used_sources(blueprint):
@@ -37,7 +37,7 @@ def emit_sources(blueprint: Blueprint) -> Iterator[Item]:
 
 
 def emit_plans(blueprint: Blueprint) -> Iterator[Item]:
-    """Yield the Forklift objects of every group that goes by Forklift."""
+    """Yield the Forklift objects of every group on path forklift."""
     for group in blueprint.groups:
         if group.path == "forklift":
             yield from _plan_layer(blueprint, group)
@@ -51,13 +51,13 @@ def used_sources(blueprint: Blueprint) -> list[SourcePlan]:
 
 
 def has_shared(blueprint: Blueprint) -> bool:
-    """Tell whether there is a root of what all sources share."""
+    """Return whether there is a root of what all sources share."""
     made = blueprint.forklift.provider is None or blueprint.hooks or any(forklift_plan.made(blueprint))
     return bool(used_sources(blueprint)) and bool(made)
 
 
 def migration_name(group: Group) -> str:
-    """Return the name of the group's Migration: a new one for every attempt, since a Migration runs once."""
+    """Return the name of the group's Migration: a new one for each attempt, because a Migration only runs once."""
     return f"{group.full_name}-{group.attempt}"
 
 
@@ -119,7 +119,7 @@ def _source(blueprint: Blueprint, source: SourcePlan) -> Iterator[Item]:
     settings: dict[str, str] = {str(key): value for key, value in vcenter.settings.items()}
     if vcenter.vddk_image is not None:
         settings["vddkInitImage"] = vcenter.vddk_image
-    # Always said, because Forklift's webhook writes it otherwise.
+    # Always set, because Forklift's webhook would write it.
     settings["sdkEndpoint"] = vcenter.sdk_endpoint
     provider = {
         **head(kinds.PROVIDER, blueprint, source.provider, blueprint.forklift.namespace),
@@ -197,7 +197,7 @@ def _map(blueprint: Blueprint, group: Group, kind: Kind, rows: list[dict[str, An
 
 
 def plan(blueprint: Blueprint, group: Group) -> KubeObject:
-    """Return the group's Plan, with every field explicit that Forklift or its CRD would set itself."""
+    """Return the group's Plan, with explicit values for all fields that Forklift or its CRD would default."""
     namespace = blueprint.forklift.namespace
     itself = _reference(namespace, group.full_name)
     options = group.forklift
@@ -215,12 +215,12 @@ def plan(blueprint: Blueprint, group: Group) -> KubeObject:
         # The CRD's default deletes the new VM with its disks whenever its migration fails, a failed
         # PostHook included, and by then the VM may have served. Its entry says so where it is safe.
         "deleteVmOnFailMigration": False,
-        # It looks into the disks before any is copied, so that a hopeless migration fails early.
+        # It inspects the disks before any is copied, so that a hopeless migration fails early.
         "runPreflightInspection": True,
         "skipGuestConversion": options.raw,
-        # Only read with skipGuestConversion; its default, devices that any guest can boot from.
+        # Only read with skipGuestConversion; its default is devices that any guest can boot from.
         "useCompatibilityMode": options.emulated,
-        # Exact names, so that what Forklift makes can be taken over by manifests later.
+        # Exact names, so that manifests can adopt what Forklift creates later.
         "pvcNameTemplateUseGenerateName": False,
         "volumeNameTemplate": "disk-{{.VolumeIndex}}",
         "networkNameTemplate": "nic-{{.NetworkIndex}}",
@@ -238,7 +238,7 @@ def plan(blueprint: Blueprint, group: Group) -> KubeObject:
 
 
 def migration(blueprint: Blueprint, group: Group) -> KubeObject:
-    """Return the group's Migration. Once it is applied, it runs; the cutover comes from an overlay."""
+    """Return the group's Migration. It runs once it is applied; an overlay adds the cutover."""
     namespace = blueprint.forklift.namespace
     return {
         # Deleting it cancels the run, and applying it again starts another.
@@ -259,7 +259,7 @@ def _machine(blueprint: Blueprint, group: Group, machine: Machine) -> dict[str, 
         "deleteVmOnFailMigration": None if machine.key in group.kept_on_failure else True,
         "rootDisk": machine.root_disk,
         "instanceType": machine.instancetype.name if machine.instancetype else None,
-        # Forklift looks for the Secret beside the Plan (secretLUKS in pkg/controller/plan/kubevirt.go).
+        # Forklift looks for the Secret in the Plan's namespace (secretLUKS in pkg/controller/plan/kubevirt.go).
         "luks": _reference(namespace, machine.luks_secret) if machine.luks_secret else None,
         "nbdeClevis": machine.nbde_clevis or None,
         **forklift_plan.devices(machine),
@@ -271,10 +271,9 @@ def _machine(blueprint: Blueprint, group: Group, machine: Machine) -> dict[str, 
 def claim_template(machine: Machine) -> str:
     """Return the pvcNameTemplate that gives the machine's volumes the names of its claims.
 
-    Forklift's DiskIndex counts from 0 over SATA, IDE, SCSI and NVMe disks in this order
-    (SortedDisksAsVmware, pkg/controller/plan/adapter/vsphere/builder.go), as the machine's disks do. The
-    plan-wide ``{{.TargetVmName}}`` is not used: the copy-offload path of v2.12.5 leaves it empty, and
-    the claim of a long name is cut.
+    Forklift's DiskIndex counts from 0 over SATA, IDE, SCSI and NVMe disks in this order (SortedDisksAsVmware,
+    pkg/controller/plan/adapter/vsphere/builder.go), as the machine's disks do. The plan-wide ``{{.TargetVmName}}`` is
+    not used: the copy-offload path of v2.12.5 leaves it empty, and long claim names are truncated.
     """
     first = machine.disks[0]
     return f"{first.claim.removesuffix(str(first.index))}{{{{.DiskIndex}}}}"
@@ -290,7 +289,7 @@ def _target_labels(blueprint: Blueprint, group: Group) -> dict[str, str]:
 
 
 def _affinity(apart_from: str | None) -> dict[str, Any] | None:
-    """Return the wish to run on another node than the rest of an anti-affinity set."""
+    """Return the preference for another node than the rest of an anti-affinity set."""
     if apart_from is None:
         return None
     term = {
@@ -311,7 +310,7 @@ def _providers(blueprint: Blueprint, group: Group) -> dict[str, Any]:
 
 
 def _reference(namespace: str, name: str) -> dict[str, str]:
-    """Return a reference; Forklift takes one without a namespace for one that is not set."""
+    """Return a reference; Forklift treats a reference without a namespace as not set."""
     return {"namespace": namespace, "name": name}
 
 
@@ -320,7 +319,7 @@ def _nad_reference(nad: Reference | None) -> dict[str, str] | None:
 
 
 def _found(id_: str | None, name: str) -> dict[str, str]:
-    """Return how Forklift finds an object in vSphere: by its id, and by name only where that is unknown."""
+    """Return how Forklift finds an object in vSphere: by id, or by name if the id is unknown."""
     return {"id": id_, "name": name} if id_ is not None else {"name": name}
 
 

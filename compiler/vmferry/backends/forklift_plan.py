@@ -1,4 +1,4 @@
-"""What a Plan and a StorageMap say of the copy and the conversion: copy offload, conversion pods, scripts, LUNs."""
+"""Fields of a Plan and a StorageMap for copy and conversion: copy offload, conversion pods, scripts, LUNs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -33,7 +33,7 @@ def offload(copy: ArrayCopy | None, withheld: frozenset[str]) -> dict[str, Any]:
 
 
 def conversion(blueprint: Blueprint, options: PlanOptions) -> dict[str, Any]:
-    """Return the fields of a Plan on the pods that convert its VMs; None and empty values stand for its defaults."""
+    """Return the fields of a Plan for its conversion pods; None and empty values stand for its defaults."""
     pods, storage = options.convertor or ConvertorPods(), options.conversion_storage
     return {
         "conversionTempStorageClass": storage.storage_class if storage else None,
@@ -51,7 +51,7 @@ def conversion(blueprint: Blueprint, options: PlanOptions) -> dict[str, Any]:
 
 
 def devices(machine: Machine) -> dict[str, Any]:
-    """Return the fields of a VM in its Plan on what the guest may do with its CPU and its LUNs."""
+    """Return the fields of a VM in its Plan for nested virtualization and LUNs."""
     return {
         "enableNestedVirtualization": machine.nested_virtualization,
         "rdmAsLun": machine.rdm_as_lun or None,
@@ -60,14 +60,14 @@ def devices(machine: Machine) -> dict[str, Any]:
 
 
 def made(blueprint: Blueprint) -> Iterator[ScriptPlan]:
-    """Yield the sets of scripts that vmferry makes a ConfigMap of, sorted."""
+    """Yield the sets of scripts that vmferry turns into a ConfigMap, sorted."""
     yield from sorted(
         (each for each in blueprint.scripts if each.scripts is not None), key=lambda each: each.config_map
     )
 
 
 def config_map(blueprint: Blueprint, scripts: ScriptPlan) -> KubeObject:
-    """Return a set of scripts; Forklift copies it into the VMs' namespace while they are converted."""
+    """Return a set of scripts; Forklift copies it into the VMs' namespace during the conversion."""
     return {
         **head(kinds.CONFIG_MAP, blueprint, scripts.config_map, scripts.namespace),
         "data": dict(sorted((scripts.scripts or {}).items())),
@@ -104,7 +104,10 @@ def _scripts(blueprint: Blueprint, name: str | None) -> dict[str, str] | None:
 
 
 def _tags(options: PlanOptions) -> dict[str, Any] | None:
-    """Return which tags become labels. An empty list would be all of them (builder.go SourceVMLabelsAndAnnotations)."""
+    """Return the tags that become labels.
+
+    An empty list would mean all of them (builder.go SourceVMLabelsAndAnnotations).
+    """
     if options.tags == "all":
         return None
     if options.tags == "none" or not options.tags:

@@ -1,4 +1,4 @@
-"""What virt-v2v and the scripts around it are told of a guest's NICs, so that it keeps its network."""
+"""Arguments about a guest's NICs for virt-v2v and the scripts around it, so that the guest keeps its network."""
 
 from collections.abc import Iterator
 
@@ -16,8 +16,8 @@ def windows_addresses(machine: Machine) -> list[str]:
 def _addresses(nic: MachineNic) -> Iterator[str]:
     """Yield MAC:ip:ADDRESS,GATEWAY,PREFIX,DNS... for each address of a NIC, with a gateway and servers of its family.
 
-    Each becomes one call of New-NetIPAddress (convert/convert_windows.ml), which fails, and sets no address, for a
-    gateway of another family, and for one that the NIC has already: only the first address of a family brings it.
+    Each becomes one call of New-NetIPAddress (convert/convert_windows.ml), which fails without setting an address if
+    the gateway is of another family, or already set on the NIC: only the first address of a family includes it.
     """
     given = nic.readdress or nic.kept
     if given is None:
@@ -33,7 +33,7 @@ def _addresses(nic: MachineNic) -> Iterator[str]:
 
 
 def linux_interfaces(machine: Machine) -> list[str]:
-    """Return the NICs that get their names back, in order, each as MAC[@NAME][=ADDRESS,...] (scripts/interfaces.sh)."""
+    """Return the NICs whose names are restored, in order, each as MAC[@NAME][=ADDRESS,...] (scripts/interfaces.sh)."""
     if machine.os != "linux":
         return []
     nics = sorted(machine.nics, key=lambda nic: nic.index)

@@ -1,4 +1,4 @@
-"""What the files of each lock are made from, as a digest: files whose inputs are the same are the same files."""
+"""A digest of the inputs of each lock's files: the same inputs give the same files."""
 
 import hashlib
 from collections import defaultdict
@@ -13,10 +13,10 @@ from vmferry.model.manifest import INFRA_LOCK, namespace_lock
 
 
 def digests(blueprint: Blueprint) -> dict[str, str]:
-    """Return for each lock the digest of what its files are made from.
+    """Return for each lock the digest of the inputs of its files.
 
-    A group's is complete. Those of namespaces and of the infrastructure are not: rights and quotas depend on groups,
-    too, and would change with each of them.
+    A group's digest is complete. Those of namespaces and of the infrastructure are not: permissions and quotas also
+    depend on groups, and would change with each of them.
     """
     target = (blueprint.name, blueprint.cluster, blueprint.gitops, blueprint.forklift)
     infra = (target, blueprint.sources, (*blueprint.hooks, *blueprint.scripts), blueprint.bridges)
@@ -33,7 +33,7 @@ def digests(blueprint: Blueprint) -> dict[str, str]:
 
 
 def excerpt(blueprint: Blueprint, group: Group) -> Blueprint:
-    """Return the part of a Blueprint that the base and the overlays of one group are made from, and nothing else."""
+    """Return exactly the part of a Blueprint from which the base and the overlays of one group are made."""
     sources = {group.source, *(machine.source for machine in group.machines)}
     hooks = {use.name for machine in group.machines for use in machine.hooks}
     return replace(

@@ -1,4 +1,4 @@
-"""KubeVirt: VirtualMachines that copy their sources, and Services in front of them."""
+"""KubeVirt: VirtualMachines that mirror their sources, and their Services."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ from vmferry.model.manifest import Item, KubeObject
 from vmferry.model.spec import Toleration
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SERIAL_LENGTH = 20  # what virtio-blk carries; also Forklift's MaxDiskSerialLength
+_SERIAL_LENGTH = 20  # limit of virtio-blk; also Forklift's MaxDiskSerialLength
 
 _HYPERV: dict[str, Any] = {
     "frequencies": {},
@@ -49,8 +49,8 @@ _SMALL_PCI_HOLE = ("winXP", "winNet")
 def emit(blueprint: Blueprint) -> Iterator[Item]:
     """Yield the VMs of virt-v2v groups, halted, and the Services of every VM's ports.
 
-    Golden images have no VM, and Forklift makes its VMs itself. A Service reaches a VM through the pod
-    network only, so a VM that is not on it gets none.
+    Golden images have no VM, and Forklift creates its VMs itself. A Service only reaches a VM through the pod network,
+    so a VM without it gets none.
     """
     for group in blueprint.groups:
         if group.path == "rebuild":
@@ -177,8 +177,8 @@ def toleration(entry: Toleration) -> dict[str, str]:
 def _domain(machine: Machine) -> dict[str, Any]:
     """Return the domain.
 
-    KubeVirt's webhook stores its own Go form of the spec: `resources: {}` and `features.acpi: {}` appear,
-    quantities are normalised and zero values of optional fields go. This is that form already.
+    KubeVirt's webhook stores its own Go form of the spec: it adds `resources: {}` and `features.acpi: {}`, normalises
+    quantities and removes zero values of optional fields. This function already returns that form.
     """
     result: dict[str, Any] = {"clock": _clock(machine)}
     if machine.instancetype is None:
@@ -242,7 +242,7 @@ def _devices(machine: Machine) -> dict[str, Any]:
     devices: dict[str, Any] = {
         "autoattachGraphicsDevice": True,
         "autoattachMemBalloon": True,
-        "autoattachPodInterface": False,  # or a VM without NICs would get one
+        "autoattachPodInterface": False,  # or KubeVirt would add one to a VM without NICs
         "autoattachSerialConsole": True,
         "disks": _disks(machine),
         "inputs": [{"bus": _tablet_bus(machine), "name": "tablet", "type": "tablet"}],
@@ -268,7 +268,7 @@ def _tablet_bus(machine: Machine) -> str:
 
 
 def _paravirtual(machine: Machine) -> bool:
-    """Return whether the guest surely has virtio drivers."""
+    """Return whether the guest certainly has virtio drivers."""
     return machine.os != "windows" and all(disk.bus == "virtio" for disk in machine.disks)
 
 
@@ -276,11 +276,11 @@ def _paravirtual(machine: Machine) -> bool:
 
 
 def _disks(machine: Machine) -> list[dict[str, Any]]:
-    """Return the disks in the machine's order, then the one with cloud-init's data."""
+    """Return the disks in the machine's order, then the cloud-init disk."""
     used: set[str] = set()
     disks = [_disk(disk, None if disk.lun else _serial(machine, disk, used)) for disk in machine.disks]
     if seed(machine) is not None:
-        # Kernels for clouds have no AHCI (Debian's linux-image-cloud-amd64), and would not see a CD-ROM on SATA.
+        # Cloud kernels have no AHCI driver (Debian's linux-image-cloud-amd64), and would not see a CD-ROM on SATA.
         medium = {"disk": {"bus": "virtio"}} if _paravirtual(machine) else {"cdrom": {"bus": "sata"}}
         disks.append(medium | {"name": "cloudinit"})
     return disks
@@ -307,10 +307,10 @@ def _disk(disk: MachineDisk, serial: str | None) -> dict[str, Any]:
 
 
 def _serial(machine: Machine, disk: MachineDisk, used: set[str]) -> str:
-    """Return the disk's serial number: the source's in what virtio can carry, else one made from its identity.
+    """Return the disk's serial number: the source's, cut to virtio's limit, or one derived from its identity.
 
-    As Forklift does (pkg/controller/plan/adapter/base/disk_serial.go). VMs that share a disk agree on it.
-    ``used`` are those of the VM's other disks; this one is added.
+    Same as in Forklift (pkg/controller/plan/adapter/base/disk_serial.go). VMs that share a disk agree on it. ``used``
+    are the serials of the VM's other disks; this one is added.
     """
     serial = re.sub(r"[^A-Za-z0-9-]", "", disk.serial or "")[:_SERIAL_LENGTH]
     if not serial or serial in used:
@@ -330,9 +330,10 @@ def _volumes(machine: Machine) -> list[dict[str, Any]]:
 
 
 def _volume(machine: Machine, disk: MachineDisk) -> dict[str, Any]:
-    """Return the disk's volume, by claim: a restored VM keeps it (KubeVirt docs/storage/snapshot_restore_api.md).
+    """Return the disk's volume, by claim, so that a restored VM keeps it.
 
-    Only a clone names its DataVolume: a dataVolumeTemplate that no volume refers to is refused.
+    See KubeVirt docs/storage/snapshot_restore_api.md. Only a clone refers to its DataVolume: KubeVirt refuses a
+    dataVolumeTemplate without a volume.
     """
     if machine.clone_of is not None:
         return {"dataVolume": {"name": disk.claim}, "name": disk.name}
@@ -347,7 +348,7 @@ def _nics(machine: Machine) -> list[MachineNic]:
 
 
 def _interface(nic: MachineNic) -> dict[str, Any]:
-    """Return the interface. It lists no ports: KubeVirt would forward those and drop all others."""
+    """Return the interface. It lists no ports: KubeVirt would only forward those."""
     result: dict[str, Any] = {"name": nic.name}
     if nic.binding == "macvtap":
         result["binding"] = {"name": "macvtap"}
@@ -369,9 +370,10 @@ def _network(nic: MachineNic) -> dict[str, Any]:
 
 
 def _service(blueprint: Blueprint, group: Group, machine: Machine, layer: str) -> KubeObject:
-    """Return the Service. KubeVirt's own label, vm.kubevirt.io/name, holds the host name: it selects none.
+    """Return the Service.
 
-    Forklift labels the pods of its VMs `app` with the target name (pkg/controller/plan/kubevirt.go).
+    KubeVirt's own label, vm.kubevirt.io/name, contains the host name, so it selects none. Forklift sets the label `app`
+    of its VMs' pods to the target name (pkg/controller/plan/kubevirt.go).
     """
     selector = {"app" if group.path == "forklift" else VM_LABEL: machine.target_name}
     ports = [

@@ -1,4 +1,4 @@
-"""Overlays: what each step of a group takes from its base, its phase's component, the patches of its stage."""
+"""Overlays: for each step of a group, its part of the base, its phase's component, and the patches of its stage."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ def emit_overlays(blueprint: Blueprint) -> Iterator[Item]:
 
 
 def _component(kind: PhaseKind) -> Iterator[File]:
-    """Yield the files of a phase's component as vmferry ships them."""
+    """Yield the shipped files of a phase's component."""
     folder = shipped("overlays") / kind
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
@@ -54,8 +54,8 @@ def _component(kind: PhaseKind) -> Iterator[File]:
 def _priority_class(blueprint: Blueprint, kind: PhaseKind, priority: int) -> KubeObject:
     """Return the PriorityClass of a kind of phase.
 
-    It orders the scheduler's queue and eviction under node pressure. It preempts nothing: to preempt the
-    pod of a VM is to shut the VM down.
+    It orders the scheduler's queue, and evictions under node pressure. It never preempts: preempting the pod of a VM
+    shuts the VM down.
     """
     return {
         **_shared_head(blueprint, kinds.PRIORITY_CLASS, f"vmferry-{kind}"),
@@ -67,14 +67,14 @@ def _priority_class(blueprint: Blueprint, kind: PhaseKind, priority: int) -> Kub
 
 
 def _shared_head(blueprint: Blueprint, kind: Kind, name: str) -> KubeObject:
-    """Return an object's head without the migration's label: two migrations of one cluster apply the same object."""
+    """Return an object's head without the migration's label: two migrations to one cluster apply the same object."""
     shared = head(kind, blueprint, name)
     del shared["metadata"]["labels"][MIGRATION_LABEL]
     return shared
 
 
 def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
-    """Yield what the group's stage changes in its base: nothing before cutover."""
+    """Yield the patches of the group's stage: none before cutover."""
     if not group.running:
         return
     if "migration" in step.layers and METHODS[group.method].cutover and group.cutover is not None:
@@ -132,8 +132,8 @@ def _scale(machine: Machine) -> Iterator[Patch]:
 
 
 def _utc(time: str) -> str:
-    """Return an RFC 3339 time as Forklift writes it back: in UTC, to the second.
+    """Return an RFC 3339 time in the form that Forklift writes back: UTC, to the second.
 
-    Its controller updates the Migration through Go's metav1.Time, so any other form would be drift.
+    Its controller updates the Migration through Go's metav1.Time, so any other form would show as drift.
     """
     return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

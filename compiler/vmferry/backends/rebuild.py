@@ -1,7 +1,7 @@
-"""Path C: an application rebuilt as containers: its Deployment or StatefulSet and what belongs to it.
+"""Path C, an application rebuilt as containers: its Deployment or StatefulSet, and what belongs to it.
 
-Every field that the API server would otherwise default is written out (kubernetes pkg/apis/*/v1/defaults.go),
-and pods keep to the restricted Pod Security Standard.
+Every field that the API server would otherwise default is written out (kubernetes pkg/apis/*/v1/defaults.go), and pods
+keep to the restricted Pod Security Standard.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ CONFIG_DIGEST = f"{LABEL_DOMAIN}/config-digest"  # on pods: a changed file rolls
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
-    """Yield the objects of every application that is rebuilt; workloads have 0 replicas until cutover."""
+    """Yield the objects of every rebuilt application; workloads have 0 replicas until cutover."""
     for group in blueprint.groups:
         if group.path != "rebuild":
             continue
@@ -35,7 +35,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
 
 
 class _Rebuilt:
-    """One application, with what its objects share."""
+    """One application, with the values that its objects share."""
 
     def __init__(self, blueprint: Blueprint, group: Group, machine: Machine, application: Application) -> None:
         self.blueprint = blueprint
@@ -45,7 +45,7 @@ class _Rebuilt:
         self.name = machine.target_name
         self.config_name = suffixed(self.name, "config")
         self.headless_name = suffixed(self.name, "headless")
-        # Each replica of a StatefulSet has its own volumes, unless all of them can write to the same one.
+        # Each replica of a StatefulSet has its own volumes, unless all can write to the same one.
         self.own_state = tuple(volume for volume in machine.state if self._is_own(volume))
         self.common_state = tuple(volume for volume in machine.state if not self._is_own(volume))
 
@@ -284,7 +284,7 @@ class _Rebuilt:
 
     @property
     def _scratch(self) -> bool:
-        """Whether the container gets a writable /tmp because nothing else of its root can be written."""
+        """Whether the container gets a writable /tmp because the rest of its root is read-only."""
         paths = [volume.mount_path for volume in self.machine.state]
         paths += [self.application.config_path] if self.application.config else []
         return self.application.read_only_root and "/tmp" not in map(normpath, paths)  # noqa: S108
@@ -325,7 +325,7 @@ class _Rebuilt:
             "podSelector": {"matchLabels": self._selector},
             "policyTypes": ["Ingress"],
         }
-        if allow_from:  # no rule at all is how a policy refuses everything
+        if allow_from:  # a policy without rules refuses everything
             peers = [
                 {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
                 for name in sorted(set(allow_from))
@@ -353,7 +353,7 @@ def _claim_spec(volume: StateVolume) -> dict[str, Any]:
 
 
 def _container_ports(ports: tuple[NamedPort, ...]) -> list[dict[str, Any]]:
-    """Return each port of the container once: server-side apply takes port and protocol for its key."""
+    """Return each port of the container once: server-side apply uses port and protocol as the key."""
     return [
         {"containerPort": number, "protocol": protocol}
         for number, protocol in sorted({(port.target_port or port.port, port.protocol) for port in ports})
@@ -387,7 +387,7 @@ def _probe(probe: Probe) -> dict[str, Any]:
 
 
 def _pull_policy(image: str) -> str:
-    """Return what the API server would choose: images that can change under their name are always pulled."""
+    """Return the API server's default: images with a mutable name are always pulled."""
     if "@" in image:
         return "IfNotPresent"
     _, _, tag = image.rpartition("/")[2].partition(":")
@@ -395,7 +395,7 @@ def _pull_policy(image: str) -> str:
 
 
 def _cpu(text: str) -> str:
-    """Return a CPU quantity as the API server prints it: ``1000m`` is ``1``, ``0.5`` is ``500m``."""
+    """Return a CPU quantity in the API server's form: ``1000m`` is ``1``, ``0.5`` is ``500m``."""
     milli = int(text[:-1]) if text.endswith("m") else int(Decimal(text) * 1000)
     return str(milli // 1000) if milli % 1000 == 0 else f"{milli}m"
 

@@ -29,7 +29,7 @@ def libvirt_location(origin: Origin, machine: Machine) -> tuple[str, str]:
 
 
 def source_plan(blueprint: Blueprint, name: str) -> SourcePlan:
-    """Return the source called ``name``, as it is now. Raises LookupError where there is none."""
+    """Return today's source with this name. Raises LookupError if there is none."""
     for plan in blueprint.sources:
         if plan.name == name:
             return plan

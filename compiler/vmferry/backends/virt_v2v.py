@@ -1,4 +1,4 @@
-"""virt-v2v: conversion Jobs in the cluster and what they may touch, or a script for a bastion."""
+"""virt-v2v: conversion Jobs in the cluster with their permissions, or a script for a bastion."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -27,15 +27,15 @@ TAKEN = 44
 """Exit codes of the conversion script that no retry changes."""
 
 _AS_WRITTEN = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
-"""Keeps Flux from taking parts of a script or a VM's name for its variables."""
+"""Keeps Flux from treating parts of a script or of a VM's name as variables."""
 
 CONVERSION_SCC = "nonroot-v2"
-"""What admits a conversion's pod on OpenShift.
+"""The SCC that admits a conversion's pod on OpenShift.
 
-restricted-v2, which every ServiceAccount may use, wants the ids of the namespace's own range. nonroot-v2 takes any
-but root's and any fsGroup, and is as strict otherwise (openshift/cluster-kube-apiserver-operator,
-bindata/bootkube/scc-manifests). A Job's pods are made by the Job controller, so it is their ServiceAccount that
-has to hold it; CDI's and KubeVirt's pods are made by controllers that have a constraint of their own.
+restricted-v2, which every ServiceAccount may use, requires ids in the namespace's range. nonroot-v2 accepts any id
+except root's and any fsGroup, and is just as strict in everything else (openshift/cluster-kube-apiserver-operator,
+bindata/bootkube/scc-manifests). The Job controller creates a Job's pods, so their ServiceAccount needs the permission;
+CDI's and KubeVirt's controllers have their own constraints.
 """
 
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
@@ -65,7 +65,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
 
 
 def job_name(machine: Machine, attempt: int) -> str:
-    """Return the name of a conversion Job: cut, and with a digest, where it could not be that long."""
+    """Return the name of a conversion Job, truncated and with a digest if it is too long."""
     suffix = f"-convert-{attempt}"
     name = machine.target_name
     if len(name) + len(suffix) > _NAME_LENGTH:
@@ -75,7 +75,7 @@ def job_name(machine: Machine, attempt: int) -> str:
 
 
 def device(index: int) -> str:
-    """Return what virt-v2v calls the disk at ``index``, from 0: sda, sdz, sdaa."""
+    """Return virt-v2v's name of the disk at ``index``, from 0: sda, sdz, sdaa."""
     letters = ""
     number = index + 1
     while number:
@@ -85,13 +85,13 @@ def device(index: int) -> str:
 
 
 def script(name: str, machines: Iterable[Machine]) -> str:
-    """Return the Bash script ``name``, with what it takes to name NICs only where one of ``machines`` has such."""
+    """Return the Bash script ``name``; the part that names NICs is only included if one of ``machines`` needs it."""
     needed = functions() if any(map(linux_interfaces, machines)) else _part("vcenter")
     return "\n".join(["#!/usr/bin/env bash", "set -euo pipefail\n", needed, _part(name)])
 
 
 def functions() -> str:
-    """Return the functions in Bash that the scripts have in common."""
+    """Return the Bash functions that the scripts share."""
     return "\n".join(map(_part, ("vcenter", "guest", "netplan", "interfaces")))
 
 
@@ -118,7 +118,7 @@ def _jobs(blueprint: Blueprint, group: Group) -> Iterator[Item]:
 
 
 def _access(blueprint: Blueprint, group: Group, machines: list[Machine]) -> Iterator[KubeObject]:
-    """Yield what the Jobs of a group run as: it may read and annotate their volume claims, nothing else."""
+    """Yield the ServiceAccount of a group's Jobs, which may only read and annotate their volume claims."""
     name = group.conversion_account
 
     def identity(kind: Kind, annotations: dict[str, str] | None = None) -> dict[str, Any]:
@@ -152,9 +152,9 @@ def _rule(kind: Kind, names: list[str], *verbs: str) -> dict[str, Any]:
 
 
 def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
-    """Return the Job, without a TTL: GitOps would make it again.
+    """Return the Job, without a TTL, because GitOps would create it again.
 
-    It is applied once, since its template cannot change; another attempt is another Job.
+    It is applied only once, because its template is immutable; another attempt is another Job.
     """
     labels = {VM_LABEL: machine.target_name}
     queue = group.origins[machine.key].conversion.queue
@@ -201,7 +201,7 @@ def _failure_rules() -> list[dict[str, Any]]:
 def _pod(group: Group, machine: Machine) -> dict[str, Any]:
     """Return the pod: as unprivileged as Forklift's, and placed like the VM.
 
-    A volume that binds to its first consumer binds where this pod runs, so the VM must be able to run there.
+    A volume that waits for its first consumer is bound on this pod's node, so the VM must be able to run there.
     """
     origin = group.origins[machine.key]
     vddk_image = origin.conversion.vddk_image
@@ -261,14 +261,14 @@ def _container(origin: Origin, machine: Machine, attempt: int) -> dict[str, Any]
 def _scratch_request(machine: Machine) -> int:
     """Return the bytes of scratch space a conversion usually takes.
 
-    virt-v2v keeps what it changes and reads of each disk there, tens to hundreds of MB, and wants 1 GB free
-    (docs/virt-v2v.pod, Disk space); rebuilding an initramfs or relabelling a large file system takes more.
+    virt-v2v stores what it reads and changes of each disk there, tens to hundreds of MB, and requires 1 GB free
+    (docs/virt-v2v.pod, Disk space); rebuilding an initramfs or relabelling a large file system needs more.
     """
     return 2 * _GI + len(machine.disks) * _GI
 
 
 def _scratch_limit(machine: Machine) -> int:
-    """Return the bytes it never takes: without a limit, one conversion could fill the disk under running VMs."""
+    """Return the upper limit in bytes: without it, one conversion could fill the disk under running VMs."""
     return max(10 * _GI, _scratch_request(machine), *(disk.size for disk in machine.disks))
 
 
@@ -348,12 +348,12 @@ def _environment(origin: Origin, machine: Machine, attempt: int) -> dict[str, st
 
 
 def _literal(text: str) -> str:
-    """Return an environment value that Kubernetes leaves alone: it would expand ``$(NAME)``."""
+    """Return an environment value in which Kubernetes does not expand ``$(NAME)``."""
     return text.replace("$", "$$")
 
 
 def _path(index: int, disk: MachineDisk) -> str:
-    """Return where the script finds a volume, as Forklift mounts them."""
+    """Return where the script finds a volume: the same place as in Forklift's pods."""
     return f"/dev/block{index}" if disk.volume_mode == "Block" else f"/mnt/disks/disk{index}/disk.img"
 
 
@@ -435,7 +435,7 @@ def _bastion_machine(origin: Origin, machine: Machine) -> str:
 
 
 def _publish(machine: Machine, index: int, disk: MachineDisk) -> list[str]:
-    """Return the command that takes a disk's image to where CDI reads it; none for a disk that is no image."""
+    """Return the command that publishes a disk's image for CDI; none for a disk without an image."""
     image = [machine.target_name, device(index)]
     if not disk.owner:
         return []

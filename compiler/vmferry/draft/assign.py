@@ -55,7 +55,7 @@ def propose_rules(
     conventions = learn([member.vm for member in moving])
     guesses = {member.key: guess(member.vm, conventions) for member in plain}
     phases: dict[str, tuple[str, str]] = {
-        key: (found.phase, found.why) if found else (CAREFUL, "nothing says more") for key, found in guesses.items()
+        key: (found.phase, found.why) if found else (CAREFUL, "nothing else known") for key, found in guesses.items()
     }
     wanted = {("namespace", key): (namespaces.of[key], "its namespace") for key in phases}
     _together(plain, phases, wanted)
@@ -82,7 +82,7 @@ def _excluded(left: Sequence[Member], moving: Sequence[Member]) -> Iterable[Rule
         if found and not any(selects(match, member) for member in moving):
             decisions = {
                 "disposition": "exclude",
-                "reason": "vSphere Cluster Services: vSphere makes and removes it itself",
+                "reason": "vSphere Cluster Services: vSphere creates and removes it itself",
             }
             yield Rule((f"{_vms(found)}",), match, decisions)
 
@@ -99,7 +99,7 @@ def _phase_rules(
 ) -> Iterable[Rule]:
     unknown = [member for member in members if guesses[member.key] is None]
     if unknown:
-        why = f"{_vms(unknown)} that nothing below says more of: the careful phase. Without this rule, check names them"
+        why = f"{_vms(unknown)} without a hint below go to the careful phase. Without this rule, check lists them"
         yield Rule((why,), {"name": "*"}, {"phase": CAREFUL})
     by_place: defaultdict[tuple[str, str, str], list[Member]] = defaultdict(list)
     by_name: defaultdict[tuple[str, str], list[Member]] = defaultdict(list)
@@ -195,7 +195,7 @@ def _whole_sources(members: Sequence[Member], namespaces: NamespacePlan) -> dict
 
 def _source_rules(members: Sequence[Member], namespaces: NamespacePlan) -> Iterable[Rule]:
     for source, name in sorted(_whole_sources(members, namespaces).items()):
-        why = f"no VM of {source} is in a resource pool or folder that says more"
+        why = f"no VM of {source} is in a resource pool or folder that hints at a namespace"
         yield Rule((why,), {"source": source}, {"namespace": name})
 
 
@@ -223,11 +223,11 @@ def _copy_claims(members: Sequence[Member], ways: Mapping[str, Way]) -> Iterable
         if not vm.template and (why := image_reason(vm)) is not None:
             claims["method", "image", why].append(member)
         if way == "forklift" and vm.snapshots and vm.change_tracking and vm.power_state == "poweredOn":
-            claims["method", "cold", "Forklift copies no VM with snapshots warm; remove them to have it warm"].append(
-                member
-            )
+            claims[
+                "method", "cold", "Forklift cannot copy VMs with snapshots warm; remove them for a warm migration"
+            ].append(member)
         if without_datastore(member, way):
-            claims["tier", _TIER, "the inventory does not know their datastores, so a tier stands in"].append(member)
+            claims["tier", _TIER, "their datastores are not in the inventory, so a tier is set instead"].append(member)
     for (field, value, why), found in sorted(claims.items()):
         yield _Claim(field, value, why, found)
 

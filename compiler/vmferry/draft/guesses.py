@@ -79,7 +79,7 @@ def is_vcls(vm: VirtualMachine) -> bool:
 def leave(vm: VirtualMachine) -> Leave | None:
     """Return why a VM is proposed to be left out; None where nothing says so."""
     if is_vcls(vm):
-        return Leave("exclude", "vSphere Cluster Services: vSphere makes and removes it itself")
+        return Leave("exclude", "vSphere Cluster Services: vSphere creates and removes it itself")
     if vm.srm_placeholder:
         return Leave("exclude", "placeholder of Site Recovery Manager: the VM itself is at the other site")
     managed = (vm.managed_by or "").lower()
@@ -91,7 +91,7 @@ def leave(vm: VirtualMachine) -> Leave | None:
     for what, pattern in PRODUCTS:
         where = next((place for place, text in texts if pattern.search(text)), None)
         if where is not None:
-            return Leave("retain", f"{what}, by its {where}: it serves vSphere and goes with it")
+            return Leave("retain", f"{what}, by its {where}: it serves vSphere and is retired with it")
     if (why := _serves(vm)) is not None:
         return Leave("retain", why)
     if vm.connection_state in _BROKEN:
@@ -109,15 +109,15 @@ def _serves(vm: VirtualMachine) -> str | None:
     """Return why a VM serves vSphere or its backup, by its file systems, its place or its notes."""
     mounts = {mount.path for mount in vm.guest_disks or ()} & APPLIANCE_MOUNTS
     if len(mounts) > 2:
-        return f"vCenter Server, by its file systems ({', '.join(sorted(mounts)[:3])}): it serves vSphere, goes with it"
+        return f"vCenter Server, by its file systems ({', '.join(sorted(mounts)[:3])}): it serves vSphere"
     place = " ".join((vm.folder or "", vm.resource_pool or "", vm.cluster or ""))
     if (glued := _GLUED.search(vm.name)) and any(_MANAGEMENT.search(part) for part in place.split()):
         return f"vCenter Server or Site Recovery Manager ({glued[0]!r} in the name), among management VMs"
     phrase = phrase_of(vm, "backup")
     if phrase is not None:
-        return f"backup of vSphere ({phrase!r} in the notes): it backs up what is still there"
+        return f"backup of vSphere ({phrase!r} in the notes): it backs up the VMs still in vSphere"
     found = named(vm.name, BACKUP)
-    return f"backup of vSphere ({found[1]!r} in the name): it backs up what is still there" if found else None
+    return f"backup of vSphere ({found[1]!r} in the name): it backs up the VMs still in vSphere" if found else None
 
 
 def _phrases(vm: VirtualMachine) -> tuple[str, ...]:
@@ -245,7 +245,7 @@ def _kept(vm: VirtualMachine) -> str | None:
 def _large(vm: VirtualMachine) -> str | None:
     disks = vm.disks or ()
     if len(disks) > 1:
-        return "a data disk beside the system's"
+        return "a data disk besides the system disk"
     if sum(parse_size(disk.size) for disk in disks) >= LARGE:
         return f"a disk of {LARGE >> 30} GiB or more"
     return None
@@ -281,4 +281,4 @@ def tier(name: str, kind: str | None) -> tuple[str, str]:
         if word is not None:
             return guessed, f"{word!r} in the name"
     guessed, what = TIER_KINDS.get((kind or "").lower(), ("silver", ""))
-    return guessed, f"it is {what}" if what else "nothing says what it is"
+    return guessed, f"it is {what}" if what else "its purpose is unknown"

@@ -75,7 +75,7 @@ def network_rows(parts: Sequence[Inventory], members: Sequence[Member], *, sever
         row = _network(key, facts[key], used[key], twice=twice, several=several, taken=taken)
         network = facts[key]
         if row.untagged and network is not None and network.kind == "distributed" and key[0] in overlaid:
-            doubt = "no VLAN on a distributed switch, and there is NSX: an overlay segment, or really untagged"
+            doubt = "no VLAN on a distributed switch, and NSX is in use: an overlay segment, or really untagged"
             row = row._replace(untagged=False, undecided=doubt)
         rows.append(row)
     return rows
@@ -146,8 +146,8 @@ def _network(
     if twice and not identity:
         data |= {"datacenter": datacenter} if datacenter else {}
         data |= {"switch": switch} if switch else {}
-    about = [f"one of several networks called {name!r}"] * twice
-    undecided = "its VLAN is not known"
+    about = [f"one of several networks named {name!r}"] * twice
+    undecided = "its VLAN is unknown"
     if network is not None:
         zone = _zone(network.transport_zone)
         fields = {"kind": network.kind, "transportZone": zone, "vlan": network.vlan, "trunk": _trunk(network.trunk)}
@@ -157,7 +157,7 @@ def _network(
         about += [f"switch {network.switch}"] * bool(network.switch)
         about += [f"MTU {network.mtu}"] * bool(network.mtu)
         if segment and zone != "vlan":
-            undecided = "an overlay segment: which VLAN takes its place"
+            undecided = "an overlay segment: choose the VLAN that replaces it"
     untagged = network is not None and network.untagged and not segment
     decided = "vlan" in data or "trunk" in data or untagged
     own = label(name)
@@ -293,7 +293,11 @@ def plan_namespaces(members: Sequence[Member], *, several: bool) -> NamespacePla
         lost = [member for member in rest if not any(member in found for _, found in placed)]
         for path, found in [*placed, *([("", lost)] if lost else [])]:
             wish = _wish(path, source)
-            what = f"in {_KINDS[other or '']} {path}" if path else "in no resource pool or folder that says more"
+            what = (
+                f"in {_KINDS[other or '']} {path}"
+                if path
+                else "in no resource pool or folder that hints at a namespace"
+            )
             joined = path and wish in named
             name = named[wish] if joined else _name(wish, taken)
             of |= {member.key: name for member in found}

@@ -186,9 +186,9 @@ def _count(number: int, noun: str, plural: str | None = None) -> str:
 def _spec(page: Page, estate: _Estate, name: str, inventory: str, schemas: str) -> None:
     if schemas:
         page.write(f"# yaml-language-server: $schema={schemas}/migrationspec.schema.json")
-    page.note("A draft by `vmferry init --from`: proposals with their reasons, for a person to correct.")
-    page.note("`TODO` marks what only a person can decide. `vmferry check .` names what is still open,")
-    page.note("`vmferry explain . NAME` says why a VM goes where it goes.")
+    page.note("Drafted by `vmferry init --from`: proposals with their reasons, for you to review.")
+    page.note("`TODO` marks what only you can decide. `vmferry check .` lists what is still open,")
+    page.note("`vmferry explain . NAME` shows why a VM goes where it goes.")
     for line in _summary(estate):
         page.note(line)
     page.write(f"apiVersion: {API_VERSION}")
@@ -196,7 +196,7 @@ def _spec(page: Page, estate: _Estate, name: str, inventory: str, schemas: str) 
     page.write(f"metadata: {page.value({'name': label(name, 30) or 'migration'})}")
     page.write("include:")
     page.write(f"  - {page.value(f'{literal(inventory)}/**/*.yaml')}", "facts, from `vmferry import`; never edited")
-    page.write("  - vms/*.yaml", "what is decided of single VMs")
+    page.write("  - vms/*.yaml", "decisions on single VMs")
     page.write()
     _sources(page, estate)
     _target(page)
@@ -204,19 +204,21 @@ def _spec(page: Page, estate: _Estate, name: str, inventory: str, schemas: str) 
     _storage(page, estate)
     _namespaces(page, estate)
     _phases(page, estate)
-    page.write("# Groups move on by pull request: planned, prepared, migrating, cutover. Not named here means planned.")
+    page.write(
+        "# Groups advance by pull request: planned, prepared, migrating, cutover. Groups not listed are at planned."
+    )
     page.write("groups: {}")
     page.write()
     page.write("defaults:")
     page.write(
-        "  path: auto", "by Forklift where a vCenter has 50 standard VMs, special ones by virt-v2v; `explain` says why"
+        "  path: auto", "Forklift if a vCenter has 50 standard VMs, virt-v2v for special ones; `explain` shows why"
     )
     page.write("  liveMigration: preferred")
     for field, names in estate.for_many.items():
         what, example = _FOR_MANY[field]
         page.todo(
-            f"{what} of {len(names)} VMs is unknown ({page.listed(names)}); uncomment what holds for most, and state "
-            "it in the entries of the others"
+            f"{what} of {len(names)} VMs is unknown ({page.listed(names)}); uncomment the value that most of them "
+            "have, and state it in the entries of the others"
         )
         page.note(f"{field}: {example}", "  ")
     page.write()
@@ -235,10 +237,10 @@ def _sources(page: Page, estate: _Estate) -> None:
             page.write(f"      url: {page.value(origin.url)}")
         else:
             page.todo(
-                f"the address of {origin.name}, https://HOST/sdk: the inventory does not have it",
+                f"the address of {origin.name}, https://HOST/sdk: it is not in the inventory",
                 line="      url: TODO",
             )
-        page.write("      # Secrets are made by you, never written here. This one has keys user, password, cacert,")
+        page.write("      # You create the Secrets; never write them here. This one has keys user, password, cacert,")
         page.write("      # in Forklift's namespace; the other accessKeyId and secretKey, in the VMs' namespaces.")
         page.write(f"      credentials: {page.value({'secretRef': {'name': f'{origin.name}-vcenter'}})}")
         page.write(f"      conversionCredentials: {page.value({'secretRef': {'name': f'{origin.name}-conversion'}})}")
@@ -251,11 +253,11 @@ def _sources(page: Page, estate: _Estate) -> None:
 def _target(page: Page) -> None:
     page.write("target:")
     page.write("  cluster:")
-    page.write("    name: target", "what the cluster is called: its entry point is clusters/NAME")
+    page.write("    name: target", "name of the cluster: its entry point is clusters/NAME")
     page.write("    # cni: cilium # decides on network policies and OVN networks")
     page.write("  gitops:")
     page.write("    engine: flux", "or argocd")
-    page.todo("the repository that is synced, as in https://git.example.com/platform/gitops", line="    repoURL: TODO")
+    page.todo("the repository to sync, such as https://git.example.com/platform/gitops", line="    repoURL: TODO")
     page.write()
 
 
@@ -264,7 +266,7 @@ def _networks(page: Page, rows: Sequence[NetworkRow]) -> None:
         page.write("networks: []", "no VM has a NIC on a known network")
         page.write()
         return
-    page.note("One row a network in use. br-vm is a proposal: the Linux bridge on the nodes that carries the VLANs.")
+    page.note("One row per network in use. br-vm is a proposal: the Linux bridge on the nodes that carries the VLANs.")
     page.write("networks:")
     for row in rows:
         about = [f"{_count(row.vms, 'VM')}, {_count(row.nics, 'NIC')}", *row.about]
@@ -300,10 +302,10 @@ def _storage(page: Page, estate: _Estate) -> None:
             f"  #  - {{name: {tier}-class, provisioner: rook-ceph.rbd.csi.ceph.com, tier: {tier}, snapshots: true}}"
         )
     if not estate.datastores:
-        page.write("  map: []", "the inventory has no datastore of any disk")
+        page.write("  map: []", "no disk in the inventory has a datastore")
         page.write()
         return
-    page.write("  # One row a datastore in use; the tier is a guess.")
+    page.write("  # One row per datastore in use; the tier is a guess.")
     page.write("  map:")
     for row in estate.datastores:
         size = f"{row.size / _GIB:.0f} GiB" if row.size < 10240 * _GIB else f"{row.size / _GIB / 1024:.0f} TiB"
@@ -321,14 +323,14 @@ def _namespaces(page: Page, estate: _Estate) -> None:
 
 
 _PHASES: Mapping[str, tuple[str, tuple[str, ...], dict[str, str] | None]] = {
-    "dev-test": ("what hurts least, and golden images", (), None),
+    "dev-test": ("the least critical VMs, and golden images", (), None),
     "stateless": ("web and application servers without data of their own", ("dev-test",), None),
     "stateful": (
-        "databases, file servers, and whatever is not known",
+        "databases, file servers, and everything unknown",
         ("stateless",),
         {"mode": "fallback", "atLeast": "14d"},
     ),
-    "decommission": ("what serves vSphere itself, to the end", ("stateful",), None),
+    "decommission": ("VMs that serve vSphere itself, last", ("stateful",), None),
 }
 
 
@@ -338,7 +340,7 @@ _STARTS: Mapping[str, str] = {
     "stateful": "2027-02-08",
     "decommission": "2027-03-08",
 }
-"""Days of the sample windows: apart, so that a phase shows what it does before the next begins."""
+"""Days of the sample windows: far enough apart to see how a phase went before the next one starts."""
 
 
 def _phases(page: Page, estate: _Estate) -> None:
@@ -362,7 +364,7 @@ def _assign(page: Page, proposal: Proposal) -> None:
     if not proposal.rules:
         page.write("assign: []")
         return
-    page.write("# Decisions for many VMs at once; later rules win, entries in vms/ win over all.")
+    page.write("# Decisions for many VMs at once; later rules win, and entries in vms/ override all of them.")
     page.write("assign:")
     for rule in proposal.rules:
         for line in rule.why:
@@ -392,7 +394,7 @@ def _rebuilds(page: Page, found: Sequence[Tie]) -> None:
         return
     page.write()
     page.write(_RULE)
-    page.note("Proposed for rebuild as containers. It takes an image, so it is yours to decide: in the VM's entry,")
+    page.note("Proposed for rebuild as containers. You have to provide an image, so decide in the VM's entry:")
     page.note("{name: …, disposition: rebuild, reason: …, application: {image: …}}")
     _proposed(page, "rebuild", found)
 
@@ -402,13 +404,13 @@ def _retirements(page: Page, found: Sequence[Tie]) -> None:
         return
     page.write()
     page.write(_RULE)
-    page.note("Proposed for retirement: off, and said to be left over. It is yours to decide, in the VM's entry:")
+    page.note("Proposed for retirement: powered off, and apparently left over. Decide in the VM's entry:")
     page.note("{name: …, disposition: retire, reason: …}")
     _proposed(page, "retire", found)
 
 
 def _proposed(page: Page, what: str, found: Sequence[Tie]) -> None:
-    """Write every VM of every proposal: nobody can decide of names that are cut off."""
+    """Write every VM of every proposal: nobody can decide about a list that is cut off."""
     for tie in found:
         for start in range(0, len(tie.members), _A_LINE):
             page.note(f"proposed: {what} {page.listed(tie.members[start : start + _A_LINE])}: {tie.why}")
@@ -419,7 +421,7 @@ def _ties(page: Page, found: Sequence[Tie]) -> None:
         return
     page.write()
     page.write(_RULE)
-    page.note("Dependencies that the inventory hints at. None counts until it stands in a VM's entry.")
+    page.note("Dependencies that the inventory hints at. They have no effect until they are in a VM's entry.")
     for tie in found:
         what = page.listed(tie.members)
         if tie.entry is not None:
@@ -449,7 +451,7 @@ def _entry(page: Page, member: Member, *, several: bool) -> None:
 
 def _left_out(page: Page, left: Sequence[tuple[Member, Leave]], schemas: str, *, several: bool) -> None:
     _set(page, "left-out", schemas)
-    page.note("VMs that are proposed to stay behind, each with the reason. Remove the entry of one that shall move.")
+    page.note("VMs proposed to stay behind, each with the reason. Remove the entry of a VM that should move.")
     page.write("vms:")
     for member, why in left:
         _entry(page, member, several=several)
@@ -459,13 +461,11 @@ def _left_out(page: Page, left: Sequence[tuple[Member, Leave]], schemas: str, *,
 
 def _exceptions(page: Page, estate: _Estate, schemas: str) -> None:
     _set(page, "exceptions", schemas)
-    page.note("What no rule of the spec can say of a VM, and facts that the inventory does not have. An import from")
-    page.note(
-        "vCenter knows more than one from RVTools. A VM that goes by Forklift (`path: forklift`) needs no MAC, UUID,"
-    )
-    page.note("firmware or vTPM stated: Forklift reads them from vCenter.")
+    page.note("Decisions that no rule of the spec can express, and facts that the inventory lacks. An import from")
+    page.note("vCenter has more of them than one from RVTools. A VM on `path: forklift` needs no MAC, UUID,")
+    page.note("firmware or vTPM here: Forklift reads them from vCenter.")
     for name in dict.fromkeys(estate.twice):
-        page.todo(f"several VMs are called {name} and have no id: import them with ids, or rename all but one")
+        page.todo(f"several VMs are named {name} and have no id: import them with ids, or rename all but one")
     said = estate.proposal.entries
     asked = {
         key: [missing for missing in found if not set(missing.example) & set(estate.for_many)]
@@ -474,7 +474,7 @@ def _exceptions(page: Page, estate: _Estate, schemas: str) -> None:
     alike = Counter(missing.what for found in asked.values() for missing in found)
     for what, number in sorted(alike.items()):
         if number >= _ALIKE:
-            page.todo(f"{number} VMs: of each {what}; complete and uncomment it in the entries below")
+            page.todo(f"{number} VMs: {what}; complete and uncomment it in the entries below")
     wanted = [member for member in estate.moving if member.key in said or asked.get(member.key)]
     if not wanted:
         page.write("vms: []")

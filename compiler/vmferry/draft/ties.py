@@ -47,22 +47,22 @@ def _vapps(members: Sequence[Member]) -> Iterable[Tie]:
             apps[member.source, member.vm.vapp].append(member)
     for (_, name), found in sorted(apps.items()):
         if len(found) > 1:
-            yield Tie(None, _names(found), f"they are in vApp {name}: if they start in an order, say dependsOn")
+            yield Tie(None, _names(found), f"they are in vApp {name}: if they start in a certain order, set dependsOn")
 
 
 def _cluster_rules(parts: Sequence[Inventory], members: Sequence[Member]) -> Iterable[Tie]:
     known = {(m.source, name): m.vm.name for m in sorted(members) for name in (m.vm.id, m.vm.name) if name is not None}
     kinds = {
         "affinity": "keeps them on one host: do they depend on each other?",
-        "dependency": "starts them in an order: say dependsOn",
-        "anti-affinity": "keeps them on different hosts: give them a common apartFrom",
+        "dependency": "starts them in a certain order: set dependsOn",
+        "anti-affinity": "keeps them on different hosts: give them the same apartFrom",
     }
     for part in parts:
         for cluster in sorted(part.clusters, key=lambda each: each.name):
             for rule in sorted(cluster.rules, key=lambda each: each.name):
                 found = tuple(known[part.source.name, vm] for vm in rule.vms if (part.source.name, vm) in known)
                 if rule.kind in kinds and len(found) > 1:
-                    off = "" if rule.enabled else " (switched off)"
+                    off = "" if rule.enabled else " (disabled)"
                     yield Tie(None, found, f"rule {rule.name} of cluster {cluster.name}{off} {kinds[rule.kind]}")
 
 
@@ -100,7 +100,7 @@ def rebuilds(members: Sequence[Member]) -> list[Tie]:
             pools[why, member.source, stem, *size].append(member)
     result = []
     for (why, *_), found in sorted(pools.items(), key=lambda item: item[1][0]):
-        equals = f"; {len(found)} equal VMs" if len(found) > 1 else ""
+        equals = f"; {len(found)} such VMs" if len(found) > 1 else ""
         result.append(Tie({"disposition": "rebuild"}, _names(found), f"{why}{equals}"))
     return result
 

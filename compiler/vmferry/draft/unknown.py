@@ -105,7 +105,7 @@ def _devices(vm: VirtualMachine, way: Way) -> Iterable[Unknown]:
         graphics = device.startswith(("vgpu", "pci 10de:"))  # 10de is NVIDIA
         field, example = ("gpus", "nvidia.com/GRID_T4-4Q") if graphics else ("hostDevices", "intel.com/qat")
         rows[field].append({"deviceName": f"TODO as in {example}"})
-    yield Unknown(f"what {', '.join(vm.passthrough)} is called on the target's nodes is unknown", dict(rows))
+    yield Unknown(f"the resource name of {', '.join(vm.passthrough)} on the target's nodes is unknown", dict(rows))
 
 
 def _disks(vm: VirtualMachine, way: Way) -> Iterable[Unknown]:
@@ -152,7 +152,7 @@ def shared_macs(members: Sequence[Member]) -> dict[str, Unknown]:
             other = first.setdefault(mac, member)
             if mac and other.key != member.key:
                 nics = [{**msgspec.to_builtins(each), "mac": "TODO"} for each in member.vm.nics or ()]
-                what = f"its MAC {mac} is the one of VM {other.vm.name} too; only one of them can run"
+                what = f"VM {other.vm.name} has the same MAC {mac}; only one of them can run"
                 result.setdefault(member.key, Unknown(what, {"nics": nics}))
     return result
 

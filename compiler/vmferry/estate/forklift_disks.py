@@ -55,7 +55,7 @@ def order_fault(disks: Sequence[Disk], here: Versions) -> Fault | None:
     if versions.possible(here, versions.DISKS_BY_CONTROLLER) and ranked(disks, VMWARE) != _by_key(disks):
         return Fault(
             f"Forklift numbers disks by device key before {since} and by controller since, and here the two differ",
-            f"say which patch of Forklift {here.forklift} the cluster has in target.cluster.versions.forklift",
+            f"set target.cluster.versions.forklift to the cluster's patch release of {here.forklift}",
             ("disks",),
         )
     for bus in VMWARE:
@@ -119,7 +119,7 @@ def _misread(disks: Sequence[Disk], stated: str, number: int, here: Versions) ->
     if forklift != libvirt:
         return Fault(
             f"rootDisk {stated} is {_name(disks, forklift)} for Forklift, which boots it, and {_name(disks, libvirt)} "
-            "for virt-v2v: they count the buses in another order",
+            "for virt-v2v: they order the buses differently",
             "mark the disk with `boot: true` and drop rootDisk, which only a guest of several systems needs; or use "
             "path virt-v2v",
             at,
@@ -148,13 +148,13 @@ def _unread(disks: Sequence[Disk], stated: str | None, here: Versions) -> Fault 
     number = numbered(disks, here).index(known)
     if stated is not None and number > 0:
         return Fault(
-            f"rootDisk {stated} tells Forklift no disk, so it boots the first, and the VM boots from "
+            f"rootDisk {stated} does not identify a disk to Forklift, so it boots the first, but the VM boots from "
             f"{_name(disks, known)}",
             "drop rootDisk, which only a guest of several systems needs; or use path virt-v2v",
             ("rootDisk",),
         )
     if number >= _LETTERS:
-        what = f"it boots from disk {number + 1}, and Forklift can be told the first {_LETTERS} only"
+        what = f"it boots from disk {number + 1}, and Forklift can only boot one of the first {_LETTERS}"
         return Fault(what, "use path virt-v2v, or attach the boot disk before the others", ("disks", known))
     return None
 

@@ -168,9 +168,9 @@ def open_tree(directory: Path, cache: Cache | None = None) -> Tree:
         prefix = found[0].relative_to(directory).as_posix()
         return Tree(found[0], "" if prefix == "." else prefix, cache)
     if found:
-        message = f"`{directory}` holds {len(found)} compiled trees: {', '.join(map(str, found))}"
+        message = f"`{directory}` contains {len(found)} compiled trees: {', '.join(map(str, found))}"
         raise SpecError(INVALID_LOCK.finding(message, "Verify one at a time."))
-    message = f"`{directory}` holds no compiled tree: no folder in it has {DIRECTORY}/*.lock"
+    message = f"`{directory}` contains no compiled tree: no folder in it has {DIRECTORY}/*.lock"
     raise SpecError(INVALID_LOCK.finding(message, "Give the directory that `compile --out` wrote to."))
 
 

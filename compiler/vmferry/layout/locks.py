@@ -25,7 +25,7 @@ _CONFLICT_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 _HELP = (
     "locks are generated: resolve the merge of the spec and of assignments.yaml, take either side of the lock "
-    "(`git checkout --ours` or `--theirs`) and run vmferry compile again; with --force it goes by what is left of the "
+    "(`git checkout --ours` or `--theirs`) and run vmferry compile again; with --force, it uses what is left of the "
     "lock"
 )
 
@@ -61,7 +61,7 @@ def lock_path(name: str) -> str:
     """Return where the lock ``name`` lies in the tree; raises SpecError (VMF611) for no name of a file."""
     path = f"{DIRECTORY}/{name}{_SUFFIX}"
     if lock_name(path) != name:
-        raise SpecError(UNSAFE_PATH.finding(f"lock {name!r} cannot be the name of a file"))
+        raise SpecError(UNSAFE_PATH.finding(f"lock {name!r}: not a valid file name"))
     return path
 
 
@@ -78,14 +78,14 @@ def path_problem(path: str) -> str | None:
     if not path:
         return "it is empty"
     if _FORBIDDEN.search(path):
-        return "it holds a backslash or a control character"
+        return "it contains a backslash or a control character"
     if path.startswith("/"):
         return "it is absolute"
     if lock_name(path):
-        return "it is the place of a lock"
+        return "it is the path of a lock"
     for segment in path.split("/"):
         if segment in ("", ".", ".."):
-            return f"it holds the segment `{segment}`"
+            return f"it contains the segment `{segment}`"
         if segment.lower() == ".git":
             return "it reaches into git's own directory"
         if len(segment.encode()) > 255:
@@ -148,9 +148,9 @@ def _lines(raw: bytes, file: str) -> list[str]:
         raise SpecError(_invalid(file, 1, "", "it is not UTF-8 text")) from None
     for number, line in enumerate(lines, start=1):
         if line.startswith(_CONFLICT_MARKERS):
-            raise SpecError(_invalid(file, number, line, "it holds a merge conflict"))
+            raise SpecError(_invalid(file, number, line, "it contains a merge conflict"))
     if lines[0] not in (_MAGIC, _FORMER):
-        raise SpecError(_invalid(file, 1, lines[0], f"it does not begin with `{_MAGIC}`"))
+        raise SpecError(_invalid(file, 1, lines[0], f"it does not start with `{_MAGIC}`"))
     if lines.pop():
         raise SpecError(_invalid(file, len(lines) + 1, "", "its end is missing"))
     return lines

@@ -63,9 +63,7 @@ class Repository:
         if not bases or self._cut_off(bases, [commit, *sides]):
             raise self._apart(revision, spec)
         if len(bases) > 1:
-            message = (
-                f"{revision!r} and HEAD were merged with one another crosswise: they have {len(bases)} merge bases"
-            )
+            message = f"{revision!r} and HEAD have {len(bases)} merge bases after a criss-cross merge"
             raise SpecError(_refused(message, f"merge {revision} into this branch", spec))
         return bases[0]
 
@@ -117,10 +115,10 @@ class Repository:
 
     def _apart(self, revision: str, spec: Path) -> SpecError:
         if self._ends():
-            message = f"this clone is shallow: it ends before the commit where {revision!r} and HEAD were one"
+            message = f"this clone is shallow: it ends before the merge base of {revision!r} and HEAD"
             return SpecError(_refused(message, _DEEPEN, spec))
         message = f"{revision!r} and HEAD have no commit in common"
-        return SpecError(_refused(message, "name the branch that this one is to be merged into", spec))
+        return SpecError(_refused(message, "name the branch that this one will be merged into", spec))
 
     @cached_property
     def top(self) -> Path:

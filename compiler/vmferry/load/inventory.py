@@ -79,7 +79,7 @@ class _Stated:
         self.findings.append(
             DEFINED_TWICE.finding(
                 f"VM {entry.vm.name} has a second entry; the other is in {first.where.file}",
-                "keep one of the two; VMs of one name in one vCenter need their `id`",
+                "keep one of the two; VMs with the same name in a vCenter need an `id`",
                 where=entry.where.at("name"),
                 vms=(entry.vm.name,),
             )
@@ -118,7 +118,7 @@ def _decided(vm: VirtualMachine, where: Where) -> Iterable[Finding]:
         if getattr(vm, name) != getattr(_BLANK, name):
             kind = "decision" if name in Decisions.__struct_fields__ else "statement"
             yield NOT_APPLICABLE.finding(
-                f"VM {vm.name}: {name} is a {kind}, and stands in an inventory",
+                f"VM {vm.name}: {name} is a {kind}, and does not belong in an inventory",
                 "put it into the spec: the next import overwrites the inventory",
                 where=where,
                 vms=(vm.name,),

@@ -177,7 +177,7 @@ class _Reading:
             self.findings.append(
                 UNREADABLE_FILE.finding(
                     message,
-                    "give the path of a spec file or of the directory that holds it",
+                    "pass a spec file, or the directory that contains it",
                     where=Where(file=str(path)),
                 )
             )
@@ -449,7 +449,7 @@ def _obstructed(obstacle: include.Obstacle, where: Where) -> Finding:
         return _leaves(str(obstacle.path), where)
     return UNREADABLE_FILE.finding(
         f"cannot read {obstacle.path}: {obstacle.problem}",
-        "correct or remove it: otherwise files below it would be silently missing",
+        "fix or remove it: otherwise files below it would be silently skipped",
         where=where,
     )
 

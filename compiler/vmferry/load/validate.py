@@ -109,8 +109,8 @@ def settle(data: Any, kind: type[Any], where: Where, text: str) -> list[Finding]
         misfit = misfits.get(path)
         if misfit is not None and misfit.code != SCHEMA_MISFIT.code:
             continue  # the key is wrong, whatever its value
-        help_text = "replace TODO by a value" + (f": {misfit.help}" if misfit is not None and misfit.help else "")
-        message = f"{_name(path)} is left to decide: {value.splitlines()[0][:80]}"
+        help_text = "replace TODO with a value" + (f": {misfit.help}" if misfit is not None and misfit.help else "")
+        message = f"{_name(path)} is still to be decided: {value.splitlines()[0][:80]}"
         result.append(SCHEMA_MISFIT.finding(message, help_text, where=where.at(*path)))
         if misfit is not None:
             _stand_in(data, path)
@@ -205,7 +205,7 @@ def _hygiene(data: Any, where: Where, text: str) -> Iterator[Finding]:
         for path, value in _strings(data):
             if "${" in value:
                 yield FLUX_SUBSTITUTION.finding(
-                    "`${` in a value: Flux would replace it (postBuild), by nothing if the variable is unset",
+                    "`${` in a value: Flux would replace it (postBuild), with nothing if the variable is unset",
                     "write $(NAME) for a container's variable, or keep the text in a ConfigMap or Secret",
                     where=where.at(*path),
                 )

@@ -49,8 +49,8 @@ class Probe(Model, frozen=True, kw_only=True):
     path: Annotated[str, Meta(pattern="^/", description="HTTP path; without it, a TCP connect is enough.")] | None = (
         None
     )
-    period: Annotated[Duration, Meta(description="How often.")] = "10s"
-    delay: Annotated[Duration, Meta(description="How long after the start.")] = "5s"
+    period: Annotated[Duration, Meta(description="Interval between checks.")] = "10s"
+    delay: Annotated[Duration, Meta(description="Delay after the start.")] = "5s"
 
 
 class State(Model, frozen=True, kw_only=True):

@@ -15,13 +15,12 @@ class Assignment(Model, frozen=True, kw_only=True):
 
     group: Annotated[Name, Meta(description="Its move group.")]
     stage: Annotated[Stage, Meta(description="Stage its group reached.")] = "planned"
-    facts: Annotated[str, Meta(description="Digest of the facts and decisions it was frozen with.")] | None = None
-    attempt: Annotated[int, Meta(ge=1, description="Attempt by which its group moves, from `migrating` on.")] | None = (
-        None
-    )
-    of: Annotated[int, Meta(ge=1, description="How many VMs were frozen in its group: a lost record shows.")] | None = (
-        None
-    )
+    facts: Annotated[str, Meta(description="Digest of the facts and decisions that were frozen.")] | None = None
+    attempt: Annotated[int, Meta(ge=1, description="Attempt of its group, from `migrating` on.")] | None = None
+    of: (
+        Annotated[int, Meta(ge=1, description="Number of VMs frozen in its group, so that a lost record is noticed.")]
+        | None
+    ) = None
     machine: Annotated[Machine, Meta(description="The frozen VM; absent while its group is planned.")] | None = None
 
 

@@ -34,10 +34,10 @@ _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _QUALIFIED = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 
 Name = Annotated[str, text(_LABEL, "A Kubernetes name (DNS-1123 label).", max_length=63)]
-ShortName = Annotated[str, text(_LABEL, "A name that others are made from: at most 30 characters.", max_length=30)]
+ShortName = Annotated[str, text(_LABEL, "A name that other names are made from: at most 30 characters.", max_length=30)]
 Subdomain = Annotated[str, text(_SUBDOMAIN, "A Kubernetes name (DNS-1123 subdomain).", max_length=253)]
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
-Reason = Annotated[str, Meta(min_length=3, max_length=2048, description="Why, for whoever reads it later.")]
+Reason = Annotated[str, Meta(min_length=3, max_length=2048, description="Why, for later readers.")]
 # apimachinery pkg/util/validation, IsConfigMapKey
 ConfigKey = Annotated[
     str,
@@ -97,7 +97,7 @@ LabelKey = Annotated[
     str,
     text(
         rf"((?=[^/]{{1,253}}/){_SUBDOMAIN}/)?{_QUALIFIED}",
-        "A label key: at most 63 characters, after a DNS name and a slash, if that is there.",
+        "A label key: at most 63 characters, optionally after a DNS name and a slash.",
         max_length=317,
     ),
 ]
@@ -117,4 +117,4 @@ InterfaceName = Annotated[
 ]
 Cidr = Annotated[str, text(r"[0-9A-Fa-f.:]+/[0-9]{1,3}", "An address with its prefix.", example="10.0.2.14/24")]
 Address = Annotated[str, text(r"[0-9A-Fa-f.:]+", "An IP address.")]
-GuestAddress = Annotated[str, text(r"[0-9A-Fa-f.:]+(/[0-9]{1,3})?", "An IP address, with its prefix if that is known.")]
+GuestAddress = Annotated[str, text(r"[0-9A-Fa-f.:]+(/[0-9]{1,3})?", "An IP address, with its prefix if known.")]

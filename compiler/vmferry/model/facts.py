@@ -37,7 +37,7 @@ class HttpImage(Model, frozen=True, kw_only=True):
             str,
             Meta(
                 pattern=r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$(?!\n)",
-                description="Digest of the image; emitted where the target's CDI checks it (1.65 and later).",
+                description="Digest of the image; emitted if the target's CDI checks it (1.65 and later).",
             ),
         ]
         | None
@@ -69,13 +69,11 @@ class DiskSource(Model, frozen=True, kw_only=True):
     vddk: (
         Annotated[
             NoOptions,
-            Meta(description="CDI copies the bytes from vSphere, unconverted: the guest has drivers already."),
+            Meta(description="CDI copies the bytes from vSphere, unconverted: the guest already has drivers."),
         ]
         | None
     ) = None
-    blank: Annotated[NoOptions, Meta(description="An empty volume: nothing of the source disk is wanted.")] | None = (
-        None
-    )
+    blank: Annotated[NoOptions, Meta(description="An empty volume: the source disk is not copied.")] | None = None
 
 
 class Disk(Model, frozen=True, kw_only=True):
@@ -95,7 +93,7 @@ class Disk(Model, frozen=True, kw_only=True):
     shared: (
         Annotated[
             Name,
-            Meta(description="Name of the disk that several VMs share; each of them says the same name."),
+            Meta(description="Name of a disk that several VMs share; set the same name in each of them."),
         ]
         | None
     ) = None
@@ -103,8 +101,8 @@ class Disk(Model, frozen=True, kw_only=True):
     boot: Annotated[bool, Meta(description="The guest boots from it. Default: the first disk does.")] | None = None
     iops: Annotated[int, Meta(ge=1, description="IOPS it needs.")] | None = None
     iops_limit: Annotated[int, Meta(ge=1, description="IOPS vSphere limits it to.")] | None = None
-    tier: Annotated[Text, Meta(description="Storage tier wanted, over the storage map's.")] | None = None
-    storage_class: Annotated[Name, Meta(description="StorageClass wanted, over any rule.")] | None = None
+    tier: Annotated[Text, Meta(description="Storage tier; overrides the storage map.")] | None = None
+    storage_class: Annotated[Name, Meta(description="StorageClass; overrides any rule.")] | None = None
     bus: Annotated[Bus, Meta(description="Bus in the target. Default: virtio.")] | None = None
     source: Annotated[DiskSource, Meta(description="Where the bytes come from, for method image.")] | None = None
 
@@ -116,12 +114,11 @@ class Nic(Model, frozen=True, kw_only=True):
     mac: Annotated[Mac, Meta(description="Its MAC address, kept in the target.")] | None = None
     connected: Annotated[bool, Meta(description="Connected when the VM starts.")] = True
     linked: (
-        Annotated[bool, Meta(description="Connected as it runs now, where that is not what its next start would make.")]
-        | None
+        Annotated[bool, Meta(description="Connected now, if that differs from its state after the next start.")] | None
     ) = None
     adapter: Annotated[Text, Meta(description="Adapter in vSphere, as in vmxnet3.")] | None = None
     network_id: Annotated[Text, Meta(description="Managed object id of the network, or NSX segment id.")] | None = None
-    switch: Annotated[Text, Meta(description="Its switch, which tells port groups of one name apart.")] | None = None
+    switch: Annotated[Text, Meta(description="Its switch, to tell apart port groups with the same name.")] | None = None
     model: Annotated[NicModel, Meta(description="Model in the target. Default: virtio.")] | None = None
     addresses: Annotated[tuple[GuestAddress, ...], Meta(description="Addresses the guest has.")] = ()
     origin: Annotated[Literal["static", "dhcp"], Meta(description="Where the addresses come from.")] | None = None
@@ -162,9 +159,10 @@ class GuestDisk(Model, frozen=True, kw_only=True):
     """A file system in the guest, as VMware Tools reports it."""
 
     path: Annotated[Text, Meta(description="Mount point or drive, as in / or C:\\.")]
-    key: Annotated[int, Meta(ge=0, description="Device key of the disk it is on; 0: Tools could not tell.")] | None = (
-        None
-    )
+    key: (
+        Annotated[int, Meta(ge=0, description="Device key of the disk it is on; 0 if VMware Tools could not tell.")]
+        | None
+    ) = None
     capacity: Annotated[int, Meta(ge=0, description="Capacity in bytes.")] | None = None
     free: Annotated[int, Meta(ge=0, description="Free space in bytes, rounded down.")] | None = None
 
@@ -180,8 +178,8 @@ class DiskBaseline(Model, frozen=True, kw_only=True):
     """What one disk did."""
 
     label: Annotated[Text, Meta(description="Instance of the counter, as in scsi0:0.")]
-    read_iops: Annotated[Rate, Meta(description="Reads a second.")] | None = None
-    write_iops: Annotated[Rate, Meta(description="Writes a second.")] | None = None
+    read_iops: Annotated[Rate, Meta(description="Reads per second.")] | None = None
+    write_iops: Annotated[Rate, Meta(description="Writes per second.")] | None = None
     read: Annotated[Rate, Meta(description="KiB/s read.")] | None = None
     write: Annotated[Rate, Meta(description="KiB/s written.")] | None = None
 
@@ -189,11 +187,11 @@ class DiskBaseline(Model, frozen=True, kw_only=True):
 class Baseline(Model, frozen=True, kw_only=True):
     """What the VM used, measured by vCenter's PerformanceManager before it moved."""
 
-    days: Annotated[int, Meta(ge=1, description="Days that were asked for.")]
-    samples: Annotated[int, Meta(ge=0, description="Samples there were.")]
-    coverage: Annotated[float, Meta(ge=0, le=1, description="Part of the time that has samples.")]
-    interval: Annotated[int, Meta(ge=1, description="Seconds a sample; a peak is the highest sample.")] | None = None
+    days: Annotated[int, Meta(ge=1, description="Days requested.")]
+    samples: Annotated[int, Meta(ge=0, description="Number of samples.")]
+    coverage: Annotated[float, Meta(ge=0, le=1, description="Fraction of the time that has samples.")]
+    interval: Annotated[int, Meta(ge=1, description="Seconds per sample; a peak is the highest sample.")] | None = None
     cpu: Annotated[Rate, Meta(description="CPU usage in percent.")] | None = None
     memory: Annotated[Rate, Meta(description="Active memory in percent.")] | None = None
     network: Annotated[Rate, Meta(description="Network usage in KiB/s.")] | None = None
-    disks: Annotated[tuple[DiskBaseline, ...], Meta(description="By disk, where vCenter has it.")] = ()
+    disks: Annotated[tuple[DiskBaseline, ...], Meta(description="Per disk, if vCenter has it.")] = ()

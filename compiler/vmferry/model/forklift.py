@@ -41,7 +41,7 @@ class XcopyOffload(Model, frozen=True, kw_only=True):
     storage_vendor_product: Annotated[XcopyProduct, Meta(description="The array, as Forklift names it.")]
     dedicated_migration_hosts: Annotated[
         tuple[Text, ...],
-        Meta(description="ESXi hosts that do the copying, by id (host-21) or name. Default: the VM's own host."),
+        Meta(description="ESXi hosts that copy, by id (host-21) or name. Default: the VM's own host."),
     ] = ()
 
 
@@ -66,7 +66,7 @@ class ConversionStorage(Model, frozen=True, kw_only=True):
     """Where conversion pods keep their scratch files, instead of on the node's own disk."""
 
     storage_class: Annotated[Subdomain, Meta(description="StorageClass of the temporary volume.")]
-    size: Annotated[Size, Meta(description="Its size; at least that of the largest disk.")]
+    size: Annotated[Size, Meta(description="Its size; at least the size of the largest disk.")]
 
 
 class NodeTerm(Model, frozen=True, kw_only=True):
@@ -82,9 +82,11 @@ class ConvertorPods(Model, frozen=True, kw_only=True):
 
     labels: Annotated[Labels, Meta(description="Labels of the pods.")] = {}
     node_selector: Annotated[Labels, Meta(description="Nodes they may run on.")] = {}
-    require_nodes: Annotated[tuple[NodeTerm, ...], Meta(description="Nodes they may run on; all terms hold.")] = ()
-    prefer_nodes: Annotated[tuple[NodeTerm, ...], Meta(description="Nodes they had better run on.")] = ()
-    spread: Annotated[bool, Meta(description="Conversions that run at once prefer different nodes.")] = False
+    require_nodes: Annotated[
+        tuple[NodeTerm, ...], Meta(description="Nodes they may run on; all terms must match.")
+    ] = ()
+    prefer_nodes: Annotated[tuple[NodeTerm, ...], Meta(description="Preferred nodes.")] = ()
+    spread: Annotated[bool, Meta(description="Concurrent conversions prefer different nodes.")] = False
 
 
 class ForkliftDecisions(Model, frozen=True, kw_only=True):
@@ -100,11 +102,12 @@ class ForkliftDecisions(Model, frozen=True, kw_only=True):
     service_account: (
         Annotated[Name, Meta(description="ServiceAccount of the migration's pods, in the VM's namespace.")] | None
     ) = None
-    virt_v2v_image: (
-        Annotated[Image, Meta(description="Image that converts it. Default: the Forklift operator's.")] | None
-    ) = field(default=None, name="virtV2vImage")
+    virt_v2v_image: Annotated[Image, Meta(description="Conversion image. Default: the Forklift operator's.")] | None = (
+        field(default=None, name="virtV2vImage")
+    )
     xfs_compatibility: (
-        Annotated[bool, Meta(description="Convert by the image for XFS v4 file systems; it cannot read Btrfs.")] | None
+        Annotated[bool, Meta(description="Convert with the image for XFS v4 file systems, which cannot read Btrfs.")]
+        | None
     ) = None
     scripts: Annotated[Name, Meta(description="One of `scripts`, to run while the guest is converted.")] | None = None
     tags: (
@@ -115,7 +118,7 @@ class ForkliftDecisions(Model, frozen=True, kw_only=True):
         | None
     ) = None
     legacy_drivers: (
-        Annotated[bool, Meta(description="Windows gets drivers without SHA-2 signatures. Default: by its guestId.")]
+        Annotated[bool, Meta(description="Give Windows drivers without SHA-2 signatures. Default: by its guestId.")]
         | None
     ) = None
     nested_virtualization: (
@@ -171,6 +174,4 @@ class AapJob(Model, frozen=True, kw_only=True):
     token_secret: (
         Annotated[Subdomain, Meta(description="Secret with key `token`, in Forklift's namespace; with url.")] | None
     ) = None
-    timeout: (
-        Annotated[Duration, Meta(description="How long the job may take. Default: the hook's deadline.")] | None
-    ) = None
+    timeout: Annotated[Duration, Meta(description="Time limit of the job. Default: the hook's deadline.")] | None = None

@@ -31,7 +31,7 @@ class Origin(Model, frozen=True, kw_only=True):
     instance_uuid: Annotated[Text, Meta(description="UUID of the vCenter.")] | None = None
     url: Annotated[Text, Meta(description="SDK address of the vCenter, without credentials.")] | None = None
     taken: Annotated[Text, Meta(description="When it was read (RFC 3339).")] | None = None
-    by: Annotated[Text, Meta(description="What made the file.")] | None = None
+    by: Annotated[Text, Meta(description="Program that wrote the file.")] | None = None
 
 
 class InventoryNetwork(Model, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class InventoryNetwork(Model, frozen=True, kw_only=True):
     id: Annotated[Text, Meta(description="Managed object id, as in dvportgroup-42.")] | None = None
     kind: Annotated[Literal["nsx-t", "nsx-v", "distributed", "standard"], Meta(description="What it is.")] | None = None
     switch: Annotated[Text, Meta(description="Its switch.")] | None = None
-    datacenter: Annotated[Text, Meta(description="Its datacenter, where only one has it.")] | None = None
+    datacenter: Annotated[Text, Meta(description="Its datacenter, if only one has it.")] | None = None
     vlan: Annotated[Vlan, Meta(description="VLAN.")] | None = None
     trunk: Annotated[Trunk, Meta(description="VLANs of a trunk.")] = ()
     untagged: Annotated[bool, Meta(description="It has VLAN 0: frames without a tag.")] = False
@@ -81,7 +81,7 @@ class InventoryRule(Model, frozen=True, kw_only=True):
         Literal["affinity", "anti-affinity", "host-affinity", "dependency", "other"], Meta(description="Kind.")
     ]
     vms: Annotated[tuple[Text, ...], Meta(description="Its VMs, by id or name.")] = ()
-    enabled: Annotated[bool, Meta(description="It is in force.")] = True
+    enabled: Annotated[bool, Meta(description="It is enabled.")] = True
 
 
 class InventoryCluster(Model, frozen=True, kw_only=True):
@@ -108,10 +108,10 @@ class ResourcePool(Model, frozen=True, kw_only=True):
 class Unjoined(Model, frozen=True, kw_only=True):
     """A row of an export that belongs to no VM: reported, never dropped in silence."""
 
-    tab: Annotated[Text, Meta(description="Tab it stands in.")]
+    tab: Annotated[Text, Meta(description="Tab it is in.")]
     row: Annotated[int, Meta(ge=1, description="Row in the tab; the header is row 1.")]
-    vm: Annotated[str, Meta(description="What it says of its VM.")]
-    reason: Annotated[Text, Meta(description="Why it joins to nothing.")]
+    vm: Annotated[str, Meta(description="What it says about its VM.")]
+    reason: Annotated[Text, Meta(description="Why it matches no VM.")]
 
 
 class Inventory(Model, frozen=True, kw_only=True):
@@ -127,4 +127,4 @@ class Inventory(Model, frozen=True, kw_only=True):
     clusters: Annotated[tuple[InventoryCluster, ...], Meta(description="Clusters.")] = ()
     hosts: Annotated[tuple[InventoryHost, ...], Meta(description="Hosts.")] = ()
     resource_pools: Annotated[tuple[ResourcePool, ...], Meta(description="Resource pools.")] = ()
-    unjoined: Annotated[tuple[Unjoined, ...], Meta(description="Rows that join to no VM.")] = ()
+    unjoined: Annotated[tuple[Unjoined, ...], Meta(description="Rows that match no VM.")] = ()

@@ -84,9 +84,9 @@ _FAMILIES = {
 RETIRED: Mapping[str, str] = {
     "VMF117": "no release ever reported it",
     "VMF305": "no release ever reported it; VMF013 requires the image of a disk that is imported",
-    "VMF407": "every stage that a spec can name compiles; any other value is VMF013",
+    "VMF407": "every stage in the schema compiles; any other value is VMF013",
 }
-"""Codes that are not used any more, and why: none of them ever means something else."""
+"""Retired codes, and why they were retired: none of them ever gets another meaning."""
 
 _declared: dict[str, Rule] = {}
 

@@ -16,8 +16,8 @@ from vmferry.output.render import owner
 from vmferry.output.tree import Planned, read_locks
 
 _HELP = (
-    "give each migration namespaces of its own, or move the VMs of both into one spec: files of kind VirtualMachineSet "
-    "let each team keep its own"
+    "give each migration its own namespaces, or move the VMs of both into one spec: with files of kind "
+    "VirtualMachineSet, each team keeps its own"
 )
 _MIGRATION = f"{LABEL_DOMAIN}/migration"
 

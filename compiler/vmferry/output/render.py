@@ -99,15 +99,15 @@ def check_owner(root: Path, migration: str, cluster: str) -> None:
         raise SpecError(
             FILE_IN_THE_WAY.finding(
                 f"{root} is the tree of {_named('migration', other)}, this is {migration}",
-                "give each migration a folder of its own: target.gitops.path, or --out",
+                "give each migration its own folder: target.gitops.path, or --out",
             )
         )
     if served and cluster not in served:
         raise SpecError(
             TREE_OF_ANOTHER_CLUSTER.finding(
                 f"{root} is the tree of {_named('cluster', served[0])}, this is for cluster {cluster}",
-                "give each cluster a folder of its own (target.gitops.path, or --out) and each spec a name of its "
-                "own; a cluster that was renamed before anything was synced: remove the tree and compile",
+                "give each cluster its own folder (target.gitops.path, or --out) and each spec its own name; if the "
+                "cluster was renamed before anything was synced, remove the tree and compile",
             )
         )
 

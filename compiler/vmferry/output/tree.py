@@ -124,9 +124,7 @@ def root_at(out: Path, path: str) -> Path:
         root /= part
         if root.is_symlink():
             message = f"`{root}` is a symbolic link and the output goes there"
-            raise SpecError(
-                _conflict(FILE_IN_THE_WAY, root, message, "remove the link, or give where it leads to as --out")
-            )
+            raise SpecError(_conflict(FILE_IN_THE_WAY, root, message, "remove the link, or pass its target as --out"))
     return root
 
 
@@ -303,7 +301,7 @@ class _Comparison:
             if path in self.owned:
                 self._refuse(EDITED_BY_HAND, path, "was edited by hand, and compiling would overwrite it", _EDITED)
             else:
-                self._refuse(FILE_IN_THE_WAY, path, "is not vmferry's and lies where a compiled file goes", _IN_THE_WAY)
+                self._refuse(FILE_IN_THE_WAY, path, "is not vmferry's, and a compiled file goes there", _IN_THE_WAY)
         return updated, unchanged
 
     def _stale(self) -> list[str]:
@@ -364,7 +362,7 @@ class _Comparison:
             self.conflicts.append((path, _conflict(rule, self.root / path, f"`{path}` {problem}", remedy)))
 
 
-_EDITED = "undo the edit, or move it to the group's local/ component; --force gives it up"
+_EDITED = "undo the edit, or move it to the group's local/ component; --force discards it"
 _IN_THE_WAY = "move or remove it; --force replaces it"
 _MOVE = "move or remove it"
 _RENAME = "the names of phases, namespaces, VMs and files of the spec make the paths: change one of them"
@@ -396,15 +394,13 @@ def _check_paths(paths: list[str], locks: list[str]) -> None:
     for path in sorted(_ancestors(paths)):
         other = spelled.setdefault(_folded(path), path)
         if other != path:
-            problems.append((path, f"only upper and lower case tell it from `{other}`"))
+            problems.append((path, f"it differs from `{other}` only in case"))
     for path in paths:
         key = _folded(path)
         if key in files:
-            problems.append(
-                (path, f"it is `{files[key]}` a second time" if files[key] != path else "it is given twice")
-            )
+            problems.append((path, f"it is the same as `{files[key]}`" if files[key] != path else "it occurs twice"))
         elif key in spelled:
-            problems.append((path, "it is a directory of other files"))
+            problems.append((path, "it is also a directory of other files"))
         files[key] = path
     if problems:
         raise SpecError(

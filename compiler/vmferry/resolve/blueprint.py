@@ -170,8 +170,8 @@ def _check_references(project: Project, groups: tuple[Group, ...]) -> Noting[Non
         gone = [f"source {group.source}"] * (group.source not in sources)
         gone += [f"namespace {group.namespace}"] * (group.namespace not in namespaces)
         if gone and group.frozen:
-            message = f"group {group.name} is frozen with {' and '.join(gone)}, which the spec does not define any more"
-            fix = "restore its name: what is frozen keeps it until the group is back at planned"
+            message = f"group {group.name} is frozen with {' and '.join(gone)}, which the spec no longer defines"
+            fix = "restore it under that name: a frozen group needs it until it is back at planned"
             yield ASSIGNMENTS_MISFIT.finding(message, fix, where=where.at("groups", group.name), vms=names)
         for name in sorted({use.name for machine in group.machines for use in machine.hooks} - hooks):
             yield UNDEFINED_REFERENCE.finding(

@@ -15,7 +15,7 @@ from vmferry.model.facts import Cpu, Disk, Nic
 from vmferry.model.spec import Method, Stage, VirtualMachine
 
 Verdict = Literal["harmless", "decision", "blocks"]
-"""harmless: the next compile takes it. decision: a person must decide. blocks: a compiled manifest is wrong now."""
+"""harmless: the next compile picks it up. decision: a person must decide. blocks: a compiled manifest is wrong now."""
 
 _MIB = 1 << 20  # RVTools rounds to it
 _SNAPSHOT = re.compile(r"-[0-9]{6}(?=\.vmdk$)")
@@ -203,17 +203,17 @@ def _identity(pair: Pair) -> Iterator[Found]:
     before, after, job = pair.before, pair.after, pair.method == "job"
     if before.name != after.name:
         by_name = job or (pair.prepared and before.id is None)
-        why = "virt-v2v looks for the old name" if job else "it is looked for by its old name"
+        why = "virt-v2v looks for the old name" if job else "it is looked up by its old name"
         why = why if by_name else "it is found by its id"
         yield Found("name", f"renamed to {after.name}", "blocks" if by_name else "harmless", why)
     if differ(before.id, after.id):
         if _uuids_differ(before, after):
-            why = "another VM of that name: what is decided was decided of the old one"
+            why = "another VM now has this name: the decisions were made for the old one"
         else:
             why = "it was registered again; Plans refer to the old id"
         yield Found("id", f"id: {before.id} → {after.id}", pair.wrong, why)
     elif _uuids_differ(before, after):
-        why = "the guest would get the old one, and licences are bound to it" if pair.copied else "it is copied along"
+        why = "the guest would get the old one, and licences are tied to it" if pair.copied else "it is copied too"
         yield Found("uuid", f"UUID: {before.uuid} → {after.uuid}", "blocks" if pair.copied else "harmless", why)
     if job:  # elsewhere nobody cares where DRS put it
         for field, name in (("datacenter", "datacenter"), ("cluster", "cluster"), ("host", "host")):
@@ -221,7 +221,7 @@ def _identity(pair: Pair) -> Iterator[Found]:
                 why = f"the conversion Job reads it from the old {name}"
                 yield Found(field, f"moved to {name} {getattr(after, field)}", "blocks", why)
     if after.template is not None and bool(before.template) != after.template:
-        what = "is a template now" if after.template else "is no template any more"
+        what = "is a template now" if after.template else "is no longer a template"
         yield Found("template", what, pair.wrong, "a template becomes a golden image, a VM a VM: decide which")
 
 
@@ -230,7 +230,7 @@ def _uuids_differ(before: VirtualMachine, after: VirtualMachine) -> bool:
 
 
 def _hardware(pair: Pair) -> Iterator[Found]:
-    taken = "Forklift takes it" if pair.prepared else "the next compile takes it"
+    taken = "Forklift picks it up" if pair.prepared else "the next compile picks it up"
     why = "the VirtualMachine in git has the old value" if pair.copied else taken
     verdict: Verdict = "blocks" if pair.copied else "harmless"
     before, after = pair.before, pair.after
@@ -244,13 +244,11 @@ def _hardware(pair: Pair) -> Iterator[Found]:
             yield Found(field, f"{name}: {_words(old)} → {_words(new)}", verdict, why)
     if differ(before.os, after.os):
         what = f"guest system: {before.os} → {after.os}"
-        yield Found(
-            "os", what, "decision", "it was installed anew, or one of the two is wrong: path and drivers differ"
-        )
+        yield Found("os", what, "decision", "it was reinstalled, or one of the two is wrong: path and drivers differ")
     if after.encrypted and not before.encrypted and before.encrypted is not None:
         yield Found("encrypted", "is encrypted now", pair.wrong, "its disks cannot be copied without the key")
     if before.passthrough is not None and (new := sorted(set(after.passthrough or ()) - set(before.passthrough))):
-        why = "no manifest has it" if pair.copied else "Forklift refuses a VM with a passed-through device"
+        why = "it is in no manifest" if pair.copied else "Forklift refuses a VM with a passed-through device"
         yield Found("passthrough", f"new device: {', '.join(new)}", pair.wrong, why)
 
 
@@ -283,7 +281,7 @@ def _disks(pair: Pair) -> Iterator[Found]:
             yield from _disk(pair, _called(now, index), was, now, index or 0)
     if any(w and n and differ(w.controller, n.controller) for w, n in _both(pair.before.disks, pairs)):
         several = len(pair.after.disks) > 1
-        why = "its disks are numbered by controller: volumes and disks may not match any more"
+        why = "its disks are numbered by controller: volumes and disks may no longer match"
         verdict: Verdict = "blocks" if pair.prepared and several else "harmless"
         yield Found("disks", "disks are on another kind of controller", verdict, why if several else "it has one disk")
 
@@ -305,17 +303,17 @@ def _new_disk(pair: Pair, disk: Disk) -> Found:
     what = f"new disk of {disk.size}{where}" + (f" ({name})" if name else "")
     if pair.prepared:
         return Found(
-            "disks", what, "blocks", "no manifest has it: it would be left behind, or fail the copy", loses=True
+            "disks", what, "blocks", "it is in no manifest: it would be left behind, or fail the copy", loses=True
         )
     if disk.datastore and not pair.places.mapped_datastore(disk.datastore):
         return Found("disks", what, "decision", "the storage map has no row for its datastore", loses=True)
-    return Found("disks", what, "harmless", "the next compile takes it", loses=True)
+    return Found("disks", what, "harmless", "the next compile picks it up", loses=True)
 
 
 def _disk(pair: Pair, name: str, was: Disk, now: Disk, index: int) -> Iterator[Found]:
     old, new = parse_size(was.size), parse_size(now.size)
     if abs(new - old) >= _MIB:
-        taken = "Forklift takes the new size" if pair.prepared else "the next compile takes it"
+        taken = "Forklift uses the new size" if pair.prepared else "the next compile picks it up"
         why = "the volume in git has the old size" if pair.copied else taken
         yield Found("disks", f"{name}: {was.size} → {now.size}", "blocks" if pair.copied else "harmless", why)
     if was.datastore and now.datastore:
@@ -328,14 +326,14 @@ def _disk(pair: Pair, name: str, was: Disk, now: Disk, index: int) -> Iterator[F
     if now.rdm is not None and was.rdm != now.rdm:
         yield Found("disks", f"{name} is a raw device now ({now.rdm})", pair.wrong, "it is not copied like a VMDK")
     if now.shared is not None and was.shared is None:
-        yield Found("disks", f"{name} is shared now", pair.wrong, "every VM that has it would get a copy of its own")
+        yield Found("disks", f"{name} is shared now", pair.wrong, "every VM that has it would get its own copy")
 
 
 def _moved_disk(pair: Pair, datastore: str, index: int) -> tuple[Verdict, str]:
     machine, places = pair.machine, pair.places
     if machine is None:
         if places.mapped_datastore(datastore):
-            return "harmless", "the storage map has it: the next compile takes it"
+            return "harmless", "the storage map has it: the next compile picks it up"
         return "decision", "the storage map has no row for it"
     frozen = machine.disks[index] if index < len(machine.disks) else None
     if machine.path == "forklift":
@@ -357,7 +355,7 @@ def _nics(pair: Pair) -> Iterator[Found]:
         if was is None and now is not None:
             yield _new_nic(pair, now)
         elif was is not None and now is None:
-            why = "the manifests have it still" if pair.prepared else "the next compile leaves it out"
+            why = "the manifests still have it" if pair.prepared else "the next compile leaves it out"
             yield Found(
                 "nics", f"NIC {index + 1} on {was.network} is gone", "blocks" if pair.copied else "harmless", why
             )
@@ -394,11 +392,11 @@ def _new_nic(pair: Pair, nic: Nic) -> Found:
     what = f"new NIC on {nic.network}"
     if pair.prepared:
         if pair.machine and pair.machine.path == "forklift" and _in_plan(pair.places, nic):
-            return Found("nics", what, "harmless", "the NetworkMap of its Plan has that network: Forklift takes it")
-        return Found("nics", what, "blocks", "no manifest has it")
+            return Found("nics", what, "harmless", "the NetworkMap of its Plan has that network: Forklift picks it up")
+        return Found("nics", what, "blocks", "it is in no manifest")
     if not _is_mapped(pair.places, nic):
         return Found("nics", what, "decision", "the network map has no row for its network")
-    return Found("nics", what, "harmless", "the next compile takes it")
+    return Found("nics", what, "harmless", "the next compile picks it up")
 
 
 def _is_mapped(places: Places, nic: Nic) -> bool:
@@ -418,12 +416,12 @@ def _nic(pair: Pair, index: int, was: Nic, now: Nic) -> Iterator[Found]:
         elif pair.prepared:
             yield Found("nics", what, "blocks", "the manifests attach it to the old network")
         elif _is_mapped(pair.places, now):
-            yield Found("nics", what, "harmless", "the network map has it: the next compile takes it")
+            yield Found("nics", what, "harmless", "the network map has it: the next compile picks it up")
         else:
             yield Found("nics", what, "decision", "the network map has no row for it")
     if differ(_mac(was), _mac(now)):
         forklift = pair.prepared and not pair.copied
-        why = "Forklift takes it" if forklift else "the guest's addresses are bound to it"
+        why = "Forklift picks it up" if forklift else "the guest's addresses are bound to it"
         what = f"{name}: MAC {was.mac} → {now.mac}"
         yield Found("nics", what, "blocks" if pair.copied else "harmless", why)
 
@@ -443,9 +441,9 @@ def _copying(pair: Pair) -> Iterator[Found]:
     if (after.snapshots or 0) > (before.snapshots or 0):
         verdict: Verdict = "blocks" if warm and not moving else "harmless"
         if warm:
-            why = "Forklift makes one for each precopy" if moving else "Forklift copies no VM with snapshots warm"
+            why = "Forklift makes one for each precopy" if moving else "Forklift cannot copy VMs with snapshots warm"
         else:
-            why = "copies read the current state" if pair.prepared else "one that is to move warm may have none by then"
+            why = "copies read the current state" if pair.prepared else "a VM that moves warm must have none by then"
         yield Found("snapshots", f"snapshots: {before.snapshots or 0} → {after.snapshots}", verdict, why)
     if after.change_tracking is False and (before.change_tracking or (warm and before.change_tracking is None)):
         verdict = "blocks" if warm else "harmless"
@@ -453,14 +451,14 @@ def _copying(pair: Pair) -> Iterator[Found]:
     if after.connection_state != before.connection_state and after.connection_state not in (None, "connected"):
         lost = after.connection_state in _UNREADABLE and pair.prepared
         what = f"is {after.connection_state} in vCenter"
-        yield Found("connection_state", what, "blocks" if lost else "decision", "nothing can be copied from it")
+        yield Found("connection_state", what, "blocks" if lost else "decision", "it cannot be copied")
 
 
 def _power(pair: Pair, *, moving: bool) -> Iterator[Found]:
     before, after = pair.before.power_state, pair.after.power_state
     if moving and pair.method is not None and not METHODS[pair.method].source_runs:
         if after == "poweredOn" and not pair.after.template:
-            why = "what it writes after the copy began is lost: see that it is off, or start the copy again"
+            why = "what it writes after the copy started is lost: make sure that it is off, or restart the copy"
             yield Found("power_state", "is on while it is copied", "decision", why)
         return
     if not differ(before, after):
@@ -469,5 +467,5 @@ def _power(pair: Pair, *, moving: bool) -> Iterator[Found]:
     if machine is not None and after == "poweredOn" and machine.run_strategy == "Halted":
         yield Found("power_state", what, "decision", "it was off when it was frozen, and stays off after cutover")
     else:
-        why = "what runs after cutover was decided when it was frozen" if machine else "the next compile takes it"
+        why = "what runs after cutover was decided when it was frozen" if machine else "the next compile picks it up"
         yield Found("power_state", what, "harmless", why)

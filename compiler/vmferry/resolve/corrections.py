@@ -45,7 +45,7 @@ def correct(project: Project, was: Frozen, today: Mapping[VmKey, Machine]) -> No
     if kept:
         yield IDENTITY_KEPT.finding(
             f"{_count(kept, 'running VM')} of an earlier vmferry: SMBIOS UUID, serial number and boot order stay",
-            "nothing to do, unless a licence was bound to the UUID that the guest had in vSphere: renew that licence",
+            "nothing to do, unless a licence was tied to the UUID that the guest had in vSphere: renew that licence",
             where=where,
             vms=tuple(sorted(kept)),
         )

@@ -25,7 +25,7 @@ def vm_cutovers(
         if machine.id is None:
             yield UNKNOWN_FACT.finding(
                 f"VM {machine.name}: its id is unknown",
-                "add `id`, as in vm-4711: Forklift finds a VM's own cutover by nothing else",
+                "add `id`, as in vm-4711: Forklift finds a VM's own cutover only by id",
                 where=place,
                 vms=(machine.name,),
             )
@@ -47,7 +47,7 @@ def _member(group: str, key: str, members: tuple[Machine, ...], where: Where) ->
         return meant[0]
     if meant:
         fix = f"write its id: {', '.join(sorted(machine.id or machine.key for machine in meant))}"
-        yield UNDEFINED_REFERENCE.finding(f"group {group}: {len(meant)} VMs are called {key}", fix, where=where)
+        yield UNDEFINED_REFERENCE.finding(f"group {group}: {len(meant)} VMs are named {key}", fix, where=where)
     else:
         names = ", ".join(sorted(machine.name for machine in members)[:20])
         yield UNDEFINED_REFERENCE.finding(f"group {group} has no VM {key}", f"its VMs: {names}", where=where)

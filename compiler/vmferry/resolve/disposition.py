@@ -34,7 +34,7 @@ def _disposition(candidate: Candidate) -> Noting[Disposition | None]:
         yield decide(candidate.key, "disposition", "migrate", f"it is in phase {decisions.phase}", where=where)
         return "migrate"
     yield NO_DISPOSITION.finding(
-        f"nothing decides what becomes of VM {candidate.vm.name}",
+        f"VM {candidate.vm.name} has no disposition and no phase",
         "give it a phase, or a disposition: migrate, rebuild, retire, retain or exclude",
         where=candidate.where.at("name"),
         vms=(candidate.vm.name,),
@@ -46,8 +46,8 @@ def _left(candidate: Candidate, disposition: Disposition) -> Noting[Left]:
     reason = candidate.decisions.reason
     if reason is None:
         yield NO_REASON.finding(
-            f"VM {candidate.vm.name} is to {disposition}, without a reason",
-            "add `reason:`: whoever asks in a year where the VM went reads it",
+            f"VM {candidate.vm.name}: disposition {disposition} needs a reason",
+            "add `reason:`, for whoever looks for this VM a year from now",
             where=candidate.origin("disposition"),
             vms=(candidate.vm.name,),
         )

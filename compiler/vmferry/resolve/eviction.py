@@ -49,14 +49,14 @@ def eviction(candidate: Candidate, machine: Machine, cluster: Cluster, storage: 
     if wanted == "required":
         yield NO_REQUIRED_LIVE_MIGRATION.finding(
             f"VM {vm.name} must live-migrate and cannot: {because}",
-            _REMEDY if pinned else "remove what hinders it, or set liveMigration: preferred",
+            _REMEDY if pinned else "remove what prevents it, or set liveMigration: preferred",
             where=where,
             vms=(vm.name,),
         )
     else:
         yield NO_PREFERRED_LIVE_MIGRATION.finding(
             f"VM {vm.name} cannot live-migrate: {because}",
-            "it is shut down when its node is drained; say liveMigration: none if that is meant",
+            "it is shut down when its node is drained; set liveMigration: none if that is acceptable",
             where=where,
             vms=(vm.name,),
         )

@@ -63,7 +63,7 @@ def _hosts(xcopy: XcopyOffload, known: Mapping[str, set[str]], where: Where) -> 
             what = "is not known" if not found else f"is one of {', '.join(sorted(found))}"
             yield UNDEFINED_REFERENCE.finding(
                 f"the id of ESXi host {host} {what}",
-                "write its id, as in host-21: Forklift looks for no name here",
+                "use its id, such as host-21: Forklift does not look up names here",
                 where=where.at(index),
             )
     return tuple(ids)
@@ -137,7 +137,7 @@ def explain(candidate: Candidate, disks: Iterable[MachineDisk]) -> Noting[None]:
     """Say what is not as usual: who copies a disk, and that nobody converts the guest."""
     if is_raw(candidate):
         kind = "SATA and e1000e, which any guest boots from" if emulated(candidate) else "virtio: it has the drivers"
-        reason = f"its disks are copied as they are; devices: {kind}"
+        reason = f"its disks are copied unchanged; devices: {kind}"
         yield decide(candidate.key, "conversion", "skip", reason, where=candidate.origin("conversion"))
     for disk in disks:
         if disk.offload is None:

@@ -47,7 +47,7 @@ def thaw(project: Project, cards: tuple[Card, ...]) -> Noting[Frozen]:
     if project.assignments is not None and project.assignments.metadata.name != spec.metadata.name:
         yield ASSIGNMENTS_MISFIT.finding(
             f"assignments.yaml belongs to migration {project.assignments.metadata.name}, this is {spec.metadata.name}",
-            "a migration keeps its name; remove the file only if nothing of it was ever prepared",
+            "a migration keeps its name; remove the file only if no group was ever prepared",
             where=where.at("metadata", "name"),
         )
     yield from _check_record(spec, vms, where)
@@ -84,7 +84,7 @@ def _check_record(spec: MigrationSpec, vms: Mapping[VmKey, Assignment], where: W
     for group, stage in sorted(set_back.items()):
         yield ASSIGNMENTS_MISFIT.finding(
             f"group {group} reached {stage} and is set back to {_stage(spec.groups, group)}",
-            "what was copied or runs in the target would be decided anew; keep the stage",
+            "VMs that were copied, or run in the target, would be decided again; keep the stage",
             where=where.at("groups", group),
         )
 
@@ -137,10 +137,10 @@ def _check_doubles(
         group = machines[was.key].group
         if was.key == card.key:
             message = f"VM {card.name} has the id of {was.name} ({was.key}), which is frozen in group {group}"
-            fix = "in a rebuilt vCenter ids are given again: restore the id of its entry, or name the vCenter otherwise"
+            fix = "a rebuilt vCenter reuses ids: restore the id in its entry, or give the vCenter another name"
         else:
             message = f"VM {card.key} has the name or UUID of {was.key}, which is frozen in group {group}"
-            fix = "if it is the same VM, give its entry the id it is frozen with; if not, another name and uuid"
+            fix = "if it is the same VM, set the id it is frozen with in its entry; if not, another name and uuid"
         yield ASSIGNMENTS_MISFIT.finding(message, fix, where=card.where.at("name"), vms=(card.name,))
 
 

@@ -233,7 +233,8 @@ def _check_rows(members: list[Machine], places: Mapping[VmKey, Where]) -> Noting
         if rows.setdefault(datastore, row) != row:
             names = tuple(member.name for member in members)
             yield TIED_VMS_APART.finding(
-                f"VM {names[0]}: disks on datastore {datastore} need different StorageClasses, a Plan has one",
+                f"VM {names[0]}: disks on datastore {datastore} need different StorageClasses, but a Plan has only one "
+                "per datastore",
                 "use path virt-v2v, or the same class for both",
                 where=places[members[0].key],
                 vms=names,
@@ -245,8 +246,8 @@ def _disagree(members: list[Machine], places: Mapping[VmKey, Where]) -> Noting[N
     fields = ("phase", "path", "method", "namespace", "source", "placement", "forklift")
     differing = [field for field in fields if len({str(getattr(member, field)) for member in members}) > 1]
     yield TIED_VMS_APART.finding(
-        f"VMs {', '.join(names)} must move together and differ in {', '.join(differing) or 'plan-level settings'}",
-        "they share a disk or depend on each other in a circle: decide the same for all of them",
+        f"VMs {', '.join(names)} must move together, but differ in {', '.join(differing) or 'plan-level settings'}",
+        "they share a disk or form a dependency cycle: make the same decisions for all of them",
         where=places[members[0].key],
         vms=names,
     )
@@ -258,10 +259,10 @@ def _too_large(atom: tuple[Machine, ...], places: Mapping[VmKey, Where]) -> Noti
         message = f"VM {names[0]} needs {resources(atom[0])} objects, more than the {MAX_RESOURCES} of a group"
         fix = "give it fewer disks"
         if atom[0].path == "rebuild":
-            fix = "each replica has a claim for each volume of `state`: lower `replicas`, or say shared: true"
+            fix = "each replica has a claim for each volume of `state`: lower `replicas`, or set shared: true"
     else:
         message = f"VMs {', '.join(names[:20])} must move together and need more than {MAX_RESOURCES} objects"
-        fix = "break the circle of dependencies"
+        fix = "break the dependency cycle"
     yield GROUP_TOO_LARGE.finding(
         message,
         f"kustomize and Argo CD cannot build such a root in time; {fix}",

@@ -90,7 +90,7 @@ def plan_scripts(project: Project) -> Noting[tuple[ScriptPlan, ...]]:
         if any(done.name == wanted.name for done in result):
             yield DEFINED_TWICE.finding(f"scripts {wanted.name} are defined twice", where=where.at("name"))
         elif bool(wanted.files) == (wanted.config_map is not None):
-            message = f"scripts {wanted.name} are exactly one of `files` and `configMap`"
+            message = f"scripts {wanted.name} need exactly one of `files` and `configMap`"
             yield NOT_APPLICABLE.finding(message, where=where)
         elif wanted.config_map is not None:
             reference = wanted.config_map
@@ -115,7 +115,7 @@ def _scripts(project: Project, wanted: ScriptSet, where: Where) -> Noting[dict[s
                 where=place,
             )
         elif key in result:
-            yield DEFINED_TWICE.finding(f"scripts {wanted.name}: two files are called {key}", where=place)
+            yield DEFINED_TWICE.finding(f"scripts {wanted.name}: two files are named {key}", where=place)
         elif (text := (yield from _text(project, "script", file, place))) is not None:
             result[key] = text
     size = sum(len(text.encode()) for text in result.values())

@@ -70,8 +70,8 @@ def _report_lower(cards: list[Card], names: Mapping[VmKey, str]) -> Noting[None]
     first = cards[0]
     many = f"{len(cards)} names change" if len(cards) > 1 else "1 name changes"
     yield NAME_CHANGED.finding(
-        f"{many} to lower case and in nothing else, as {first.name!r} becomes {names[first.key]}",
-        "nothing to do: Kubernetes has no capitals in names; state targetName to choose another",
+        f"{many} only to lower case, such as {first.name!r} to {names[first.key]}",
+        "nothing to do: Kubernetes names are lower case; set targetName to choose another name",
         where=first.where.at("name"),
         vms=tuple(card.name for card in cards),
         severity="info",
@@ -101,7 +101,7 @@ def _record(card: Card, name: str | None) -> Noting[None]:
             return
         yield NAME_CHANGED.finding(
             f"VM {own!r} becomes {name}",
-            "names are lower-case letters, digits and dashes, and unique; state targetName to choose",
+            "names are lower-case letters, digits and dashes, and unique; set targetName to choose another name",
             where=card.where.at("name"),
             vms=(own,),
         )

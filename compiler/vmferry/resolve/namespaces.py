@@ -51,7 +51,7 @@ def check_namespaces(namespaces: tuple[Namespace, ...], where: Where) -> Noting[
         source = namespace.source
         if source is not None and (source.resource_pool is None) == (source.folder is None):
             yield NOT_APPLICABLE.finding(
-                f"namespace {namespace.name}: give either resourcePool or folder",
+                f"namespace {namespace.name}: set either resourcePool or folder",
                 where=where.at("namespaces", index, "source"),
             )
 
@@ -91,7 +91,7 @@ def _by_source(
     if not ranked:
         yield NO_NAMESPACE.finding(
             f"VM {candidate.vm.name} has no namespace",
-            "state `namespace`, or map its resource pool or folder in `namespaces`",
+            "set `namespace`, or map its resource pool or folder in `namespaces`",
             where=candidate.where.at("name"),
             vms=(candidate.vm.name,),
         )
@@ -100,7 +100,7 @@ def _by_source(
     if len(best) > 1:
         yield NAMESPACES_OVERLAP.finding(
             f"VM {candidate.vm.name} fits namespaces {' and '.join(sorted(best))} equally",
-            "state its `namespace`",
+            "set its `namespace`",
             where=where.at("namespaces", ranked[0][1], "source"),
             vms=(candidate.vm.name,),
         )

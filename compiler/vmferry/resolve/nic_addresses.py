@@ -25,7 +25,7 @@ def mac_address(candidate: Candidate, nic: Nic, where: Where, route: Route) -> N
         if route.path == "virt-v2v":
             yield UNKNOWN_FACT.finding(
                 f"VM {vm.name}: the MAC of its NIC on {nic.network!r} is unknown",
-                "add `mac`, as vCenter shows it: the guest's configuration and licences are bound to it",
+                "add `mac`, as vCenter shows it: the guest's configuration and licences are tied to it",
                 where=where,
                 vms=(vm.name,),
             )
@@ -34,7 +34,7 @@ def mac_address(candidate: Candidate, nic: Nic, where: Where, route: Route) -> N
     if not _usable(mac):
         yield INVALID_MAC.finding(
             f"VM {vm.name}: {nic.mac} is not the address of a NIC",
-            "a multicast, zero or reserved address; copy it from vCenter again",
+            "it is a multicast, zero or reserved address; copy the address from vCenter again",
             where=where.at("mac"),
             vms=(vm.name,),
         )
@@ -94,14 +94,14 @@ def check_addresses(candidate: Candidate, route: Route) -> Noting[None]:
         if len({":" in gateway for gateway in new.gateways}) < len(new.gateways):
             yield NOT_APPLICABLE.finding(
                 f"VM {vm.name}: two default gateways of one address family on {network!r}",
-                "give at most one IPv4 and one IPv6 gateway",
+                "set at most one IPv4 and one IPv6 gateway",
                 where=candidate.where.at("readdress", network, "gateway"),
                 vms=(vm.name,),
             )
         if candidate.decisions.static_ip == "cloud-init" and nics[network] > 1:
             yield NOT_APPLICABLE.finding(
                 f"VM {vm.name}: {nics[network]} NICs on {network!r} would get the same new addresses",
-                "readdress goes by network: set the addresses in the guest, and staticIP to preserve or none",
+                "readdress works per network: set the addresses in the guest, and staticIP to preserve or none",
                 where=candidate.where.at("readdress", network),
                 vms=(vm.name,),
             )

@@ -42,7 +42,7 @@ def order_phases(phases: tuple[Phase, ...], where: Where) -> Noting[tuple[Phase,
         cycle = " → ".join(error.args[1])
         first = known[error.args[1][0]]
         yield PHASE_CYCLE.finding(
-            f"phases come after each other in a circle: {cycle}",
+            f"phases form a cycle: {cycle}",
             "remove one of these from `after`",
             where=where.at("phases", first, "after"),
         )
@@ -105,14 +105,14 @@ def _resolve(card: Card, wanted: str, index: int, known: identity.Directory) -> 
     close = difflib.get_close_matches(wanted, known.names(), n=1)
     if meant:
         message, fix = (
-            f"depends on {wanted!r}, and {len(meant)} VMs are called that",
+            f"depends on {wanted!r}, but {len(meant)} VMs have that name",
             "use the id, or SOURCE/NAME",
         )
     else:
         guess = f"; did you mean {close[0]}?" if close else ""
         message, fix = (
-            f"depends on {wanted!r}, which is no VM{guess}",
-            "something else is {external: HOST:PORT}",
+            f"depends on {wanted!r}, which is not a VM{guess}",
+            "for anything else, write {external: HOST:PORT}",
         )
     yield UNDEFINED_REFERENCE.finding(f"VM {card.name} {message}", fix, where=where, vms=(card.name,))
     return None
@@ -133,7 +133,7 @@ def check_order(
         if len({member.phase for member in members}) > 1:
             names = ", ".join(f"{member.name} ({member.phase})" for member in members)
             yield DEPENDENCY_CYCLE.finding(
-                f"VMs in different phases depend on each other in a circle: {names}",
+                f"VMs in different phases form a dependency cycle: {names}",
                 "put them in one phase, or remove a dependency",
                 where=members[0].where.at("dependsOn"),
                 vms=tuple(member.name for member in members),

@@ -139,7 +139,7 @@ def _unknown_source(entry: Entry, names: list[str]) -> Noting[None]:
     vm = entry.vm
     if vm.source is None:
         yield UNDEFINED_REFERENCE.finding(
-            f"VM {vm.name} does not say its `source`, and there are several",
+            f"VM {vm.name} has no `source`, and there are several",
             f"add source: {' or '.join(names)}",
             where=entry.where,
             vms=(vm.name,),

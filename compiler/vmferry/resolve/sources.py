@@ -48,7 +48,7 @@ def _plan(project: Project, source: Source, where: Where) -> Noting[SourcePlan |
         name = fit(f"{project.spec.metadata.name}-{source.name}-{sanitize(host.name) or digest(host.name)}")
         place = at.at("hosts", index, "credentials")
         if any(done.name == name for done in hosts):
-            yield DEFINED_TWICE.finding(f"two ESXi hosts would be called {name}", where=at.at("hosts", index, "name"))
+            yield DEFINED_TWICE.finding(f"two ESXi hosts would be named {name}", where=at.at("hosts", index, "name"))
             continue
         own = yield from credential_of(host.credentials, source.name, name, namespace, project.attachments, place)
         if own is not None:
@@ -76,7 +76,7 @@ def credential_of(
     """Return where the Secret is: ``name`` for one that vmferry emits, else the one that is referred to."""
     given = [credentials.secret_ref, credentials.external_secret, credentials.file]
     if sum(item is not None for item in given) != 1:
-        yield NO_CREDENTIALS.finding("credentials are exactly one of secretRef, externalSecret and file", where=where)
+        yield NO_CREDENTIALS.finding("credentials need exactly one of secretRef, externalSecret and file", where=where)
         return None
     made = Credential(source=source, name=name, namespace=namespace, purpose=purpose)
     if credentials.secret_ref is not None:
@@ -98,13 +98,13 @@ def _opaque(content: bytes, namespace: str, where: Where) -> Noting[str | None]:
         documents = []
     data = documents[0] if len(documents) == 1 else None
     if not isinstance(data, dict) or not isinstance(data.get("metadata"), dict):
-        yield NO_CREDENTIALS.finding("the file is not one SealedSecret or SOPS-encrypted Secret", where=where)
+        yield NO_CREDENTIALS.finding("the file is not a single SealedSecret or SOPS-encrypted Secret", where=where)
         return None
     sealed = data.get("kind") == _SEALED
     encrypted = data.get("kind") == "Secret" and isinstance(data.get("sops"), dict) and _all_encrypted(data)
     if not sealed and not encrypted:
         yield SECRET_MATERIAL.finding(
-            "the file holds a Secret in the clear",
+            "the file contains an unencrypted Secret",
             "encrypt it with `sops --encrypt` or kubeseal, and change what leaked into git",
             where=where,
         )
@@ -112,8 +112,8 @@ def _opaque(content: bytes, namespace: str, where: Where) -> Noting[str | None]:
     name, own = data["metadata"].get("name"), data["metadata"].get("namespace")
     if not isinstance(name, str) or own != namespace:
         yield NO_CREDENTIALS.finding(
-            f"the Secret in the file is for namespace {own!r}, it is needed in {namespace!r}",
-            "seal it for that namespace: a sealed Secret opens nowhere else",
+            f"the Secret in the file is for namespace {own!r}, but it is needed in {namespace!r}",
+            "seal it for that namespace: it cannot be decrypted anywhere else",
             where=where,
         )
         return None

@@ -77,9 +77,7 @@ class StorageMap:
         for index, row in enumerate(self.storage.map):
             where = self.where.at("map", index)
             if (row.tier is None) == (row.storage_class is None):
-                yield NOT_APPLICABLE.finding(
-                    f"datastore {row.source.datastore}: give tier or storageClass", where=where
-                )
+                yield NOT_APPLICABLE.finding(f"datastore {row.source.datastore}: set tier or storageClass", where=where)
             if row.tier is not None and row.tier not in tiers:
                 without[row.tier].append(where.at("tier"))
             if row.storage_class is not None and row.storage_class not in self.classes:
@@ -95,8 +93,8 @@ class StorageMap:
                 if self.rows.setdefault((row.source.source, name), index) != index:
                     yield DEFINED_TWICE.finding(
                         f"datastore {name!r} is mapped twice",
-                        "remove one row; if they are two of one name, write each one's id in place of the name as "
-                        "well, here and in the disks",
+                        "remove one row; if they are two datastores with the same name, use each one's id instead of "
+                        "the name as well, here and in the disks",
                         where=where.at("source"),
                     )
         self.empty_tiers = frozenset(without)
@@ -113,12 +111,12 @@ class StorageMap:
         if wrong := needs_modes(item):
             yield IMPOSSIBLE_CLASS.finding(
                 f"StorageClass {item.name}: {item.provisioner} has no {', '.join(wrong)}",
-                "CDI's table of the provisioner says so; state only what the driver can do",
+                "according to CDI's table of provisioners; state only what the driver supports",
                 where=where,
             )
         elif not self.claims[item.name]:
             yield IMPOSSIBLE_CLASS.finding(
-                f"StorageClass {item.name}: what {item.provisioner} can do is unknown",
+                f"StorageClass {item.name}: the capabilities of {item.provisioner} are unknown",
                 "state accessModes and volumeModes",
                 where=where.at("provisioner"),
             )

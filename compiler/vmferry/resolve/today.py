@@ -65,7 +65,7 @@ def _on_its_path(candidate: Candidate, machine: Machine) -> Candidate:
 def _reasons(decisions: tuple[Decision, ...], *, chosen: bool) -> tuple[Decision, ...]:
     """Return the reasons of a VM; of one that keeps the path which `auto` once chose, that it does."""
     return tuple(
-        replace(each, reason="auto chose it, and its group is prepared since")
+        replace(each, reason="chosen by auto before its group was prepared")
         if chosen and each.subject == "path"
         else each
         for each in decisions

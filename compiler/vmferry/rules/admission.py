@@ -99,7 +99,7 @@ def _problems(machine: Machine, versions: Versions) -> Iterator[_Problem]:
     size = len((told.network_data or "").encode()) if told is not None else 0
     if size > MAX_INLINE:
         what = f"cloud-init's network data has {size} bytes, KubeVirt accepts at most {MAX_INLINE}"
-        yield "readdress", what, "give fewer addresses and nameservers, or set the addresses in the guest"
+        yield "readdress", what, "use fewer addresses and nameservers, or set the addresses in the guest"
 
 
 _RESERVED = frozenset(
@@ -137,7 +137,7 @@ def _scheduling(machine: Machine) -> Iterator[_Problem]:
 def _service_name(field: str, name: str, ports: tuple[NamedPort, ...], versions: Versions) -> Iterator[_Problem]:
     """Yield a Service whose name an older Kubernetes takes for none."""
     if ports and not name[0].isalpha() and possible(versions, STRICT_SERVICE_NAMES):
-        here, fix = versions.kubernetes, "state another targetName, or update Kubernetes to 1.36"
+        here, fix = versions.kubernetes, "set another targetName, or update Kubernetes to 1.36"
         yield field, f"Service {name} would not start with a letter, as Kubernetes {here} requires", fix
 
 
@@ -153,7 +153,7 @@ def _application(machine: Machine, application: Application) -> Iterator[_Proble
     name = machine.target_name
     yield from _service("application", application.ports)
     if application.kind == "StatefulSet" and len(name) > _MAX_STATEFULSET:
-        yield "application", f"StatefulSet {name} is longer than {_MAX_STATEFULSET}", "state a shorter targetName"
+        yield "application", f"StatefulSet {name} is longer than {_MAX_STATEFULSET}", "set a shorter targetName"
     single = [volume.name for volume in machine.state if volume.access_mode != "ReadWriteMany"]
     if application.kind == "Deployment" and application.replicas > 1 and single:
         yield (

@@ -19,7 +19,7 @@ def names(review: Review) -> Iterator[Problem]:
         for machine in group.machines:
             for kind, name in _objects(machine):
                 owners[kind, f"{machine.namespace}/{name}"][machine.key] = machine
-    yield from _problems(review, owners, "state another targetName for one of them")
+    yield from _problems(review, owners, "set another targetName for one of them")
 
 
 @also(MAC_TWICE)

@@ -55,7 +55,7 @@ def shared_uuid(review: Review) -> Iterator[Problem]:
         if finder := uuid_finder(review, group, machine):
             who, fix = finder
             yield subject.problem(
-                f"its BIOS UUID {subject.vm.uuid} is also that of {_named(others)}, and {who} looks a VM up by it",
+                f"its BIOS UUID {subject.vm.uuid} is also that of {_named(others)}, and {who} looks up VMs by it",
                 f"give one a new UUID in vSphere (uuid.bios, while it is off) and import again; or {fix}",
                 "uuid",
             )
@@ -239,7 +239,7 @@ def two_datacenters(review: Review) -> Iterator[Problem]:
         key = found.what, found.vcenter, found.name
         where = f"is in datacenters {' and '.join(sorted(places[key]))}"
         if len(ids[key]) > 1:
-            where = f"is several: {', '.join(sorted(ids[key]))}"
+            where = f"has several ids: {', '.join(sorted(ids[key]))}"
         if len(places[key]) > 1 or len(ids[key]) > 1:
             yield Problem(
                 f"{found.what} {found.name!r} of {found.vcenter} {where}; the name alone is ambiguous for Forklift",
@@ -263,8 +263,8 @@ def one_id(review: Review) -> Iterator[Problem]:
     for (what, vcenter, ref), found in sorted(used.items(), key=lambda item: (*item[0][:2], item[0][2].name)):
         if len(found) > 1:
             yield Problem(
-                f"{what} {ref.name!r} of {vcenter}: its row is for {ref.id} alone, and VMs in datacenters "
-                f"{' and '.join(sorted(found))} find it by its name",
+                f"{what} {ref.name!r} of {vcenter}: its row is only for {ref.id}, but VMs in datacenters "
+                f"{' and '.join(sorted(found))} refer to it by name",
                 _APART[what],
                 _row(review, what, vcenter, ref.name),
                 tuple(sorted({name for names in found.values() for name in names})),
@@ -273,11 +273,11 @@ def one_id(review: Review) -> Iterator[Problem]:
 
 _APART = {
     "network": "give each its own row, found by id, as in source: {portGroup: dvportgroup-42, id: "
-    "dvportgroup-42}, with a `name`, and its NICs their networkId; vCenter shows the id in the address of its page",
+    "dvportgroup-42}, with a `name`, and set networkId on its NICs; the URL of its page in vCenter contains the id",
     "datastore": "give each its own row, found by id, as in source: {datastore: datastore-42, id: datastore-42}, "
-    "and name that id in its disks; vCenter shows the id in the address of its page",
+    "and use that id in its disks; the URL of its page in vCenter contains the id",
 }
-"""How networks or datastores of one name are told apart: each has a row whose name is its id."""
+"""How to tell networks or datastores with the same name apart: each has a row whose name is its id."""
 
 
 def _by_name(vm: VirtualMachine, machine: Machine) -> Iterator[tuple[str, SourceRef]]:
@@ -395,7 +395,7 @@ def _more_definitions(review: Review) -> str:
     if versions.certain(review.blueprint.cluster.versions, versions.NAD_POOL):
         return "add further definitions of that network to the `pool` of its target"
     since = versions.NAD_POOL.since
-    return f"update Forklift, state its patch release, {since} or later, in target.cluster.versions.forklift"
+    return f"update Forklift to {since} or later, and state its patch release in target.cluster.versions.forklift"
 
 
 @rule(

@@ -72,7 +72,7 @@ def no_such_zone(review: Review) -> Iterator[Problem]:
             continue
         close = meant(zone)
         what = f"{zone!r} is not in the tz database, so its clock will be UTC"
-        fix = f"say {close}" if close else "use the Linux name, such as Europe/Berlin"
+        fix = f"use {close}" if close else "use the Linux name, such as Europe/Berlin"
         if subject.vm.timezone is not None:
             yield subject.problem(what, fix, "timezone")
         else:

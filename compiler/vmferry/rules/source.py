@@ -77,7 +77,7 @@ def cpu_affinity(seen: Seen) -> Iterator[Detected]:
     if seen.vm.cpu_affinity:
         fix = (
             "if a licence or latency needs it, give it dedicated CPUs (path virt-v2v, `cpuPlacement: dedicated`) or "
-            "keep it to suitable nodes with `nodeSelector`; else suppress this"
+            "keep it to suitable nodes with `nodeSelector`; otherwise suppress this"
         )
         yield Detected("it is bound to CPUs, and its copy is not", fix, ("cpuAffinity",))
 
@@ -173,7 +173,7 @@ def host_affinity(seen: Seen) -> Iterator[Detected]:
     Such rules often exist because of a licence, for a device, or to keep sites apart.
     """
     if seen.vm.host_affinity:
-        fix = "if the reason holds in the target, give the VM a `nodeSelector`; else suppress this"
+        fix = "if the reason holds in the target, give the VM a `nodeSelector`; otherwise suppress this"
         yield Detected(
             "a cluster rule binds it to certain hosts, and its copy may run anywhere", fix, ("hostAffinity",)
         )

@@ -296,7 +296,7 @@ def ignored_application(review: Review) -> Iterator[Problem]:
     for subject, group, _ in review.moving:
         if subject.vm.application is not None and group.path != "rebuild":
             yield subject.problem(
-                f"its application is described, and it moves by path {group.path}",
+                f"it has an `application`, but moves by path {group.path}",
                 "set path: rebuild (or disposition: rebuild, with a reason), or remove application",
                 "application",
             )

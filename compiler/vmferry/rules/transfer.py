@@ -88,7 +88,7 @@ def _not_found(
         own = [index for index in leading if rows[index].source.source is not None]  # goes before one for any vCenter
         yield Problem(
             f"{what} {name!r} of {vcenter}: Forklift would look for {_looked_for(name)!r} instead",
-            "add `id` to its row: the managed object id, which vCenter shows in the address of its page",
+            "add `id` to its row: the managed object id, which the URL of its page in vCenter contains",
             review.at(*at, *(own or leading)[:1], "source") if leading else review.at(*at),
             tuple(sorted(vms)),
         )

@@ -75,7 +75,7 @@ def removed(review: Review) -> Iterator[Problem]:
         lost = machine.key not in found and likes.of(before[machine.key]) is None
         if lost and _has_moved(group):
             yield Problem(
-                f"VM {machine.name}: was removed while its group {group.name} is at {group.stage}",
+                f"VM {machine.name} was removed while its group {group.name} is at {group.stage}",
                 f"restore its entry ({machine.key})",
                 review.project.where,
                 (machine.name,),

@@ -30,7 +30,7 @@ def one_uuid(review: Review) -> Iterator[Problem]:
         yield Problem(
             f"{_names(alike)} have the same SMBIOS UUID, {uuid}",
             "give each a unique UUID in vSphere (uuid.bios, while it is off) and import again, or state `uuid` in "
-            "its entry; a new UUID may cost a guest its licence",
+            "its entry; a new UUID may invalidate a licence in the guest",
             concerned[0].where.at("uuid"),
             tuple(sorted({each.name for each in concerned})),
         )

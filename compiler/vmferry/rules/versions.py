@@ -136,7 +136,7 @@ def beyond_known(review: Review) -> Iterator[Problem]:
             yield Problem(
                 f"{support.component.title} {version} is newer than {support.newest}, the newest that this "
                 "vmferry supports",
-                "update vmferry, or try one group first and suppress this; if it is a typing error, correct it",
+                "update vmferry, or try one group first and suppress this; if it is a typo, correct it",
                 review.at("target", "cluster", "versions", support.component.value),
             )
 

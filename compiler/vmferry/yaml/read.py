@@ -36,8 +36,8 @@ MAX_DEPTH = 64
 MAX_ALIAS_NODES = 100_000
 MAX_FINDINGS = 50
 _TOO_DEEP = (
-    f"lists and mappings lie more than {MAX_DEPTH} deep in each other",
-    "Check for brackets or indentation gone wrong.",
+    f"lists and mappings are nested more than {MAX_DEPTH} levels deep",
+    "Check brackets and indentation.",
 )
 
 
@@ -168,7 +168,7 @@ def _check_size(raw: bytes, file: str) -> None:
             raise SpecError(
                 FILE_TOO_LARGE.finding(
                     f"line {line} is longer than {MAX_LINE_BYTES // 2**20} MiB",
-                    "Check that this is a YAML file. One that a program wrote needs line breaks.",
+                    "Check that this is a YAML file. A generated file needs line breaks.",
                     where=Where(file=file, span=Span(line, column, line, column + 1)),
                 )
             )
@@ -348,22 +348,22 @@ def _disagreement(value: str) -> tuple[str, str] | None:
     if _RADIX.fullmatch(value):
         return (
             "YAML readers disagree on hexadecimal, octal and binary numbers",
-            f"{_QUOTE}, else use decimals.",
+            f"{_QUOTE}, or use decimals.",
         )
     if _NOT_FINITE.fullmatch(value):
-        return "infinity and not-a-number are not accepted", f"{_QUOTE}, else use a finite number."
+        return "infinity and not-a-number are not accepted", f"{_QUOTE}, or use a finite number."
     if "_" in value:
         bare = value.replace("_", "")
         if _is_number(bare):
             return (
                 "some YAML readers drop the `_` and read a number",
-                f"{_QUOTE}, else write the digits alone.",
+                f"{_QUOTE}, or write only the digits.",
             )
         return None
     if _LEADING_ZERO.fullmatch(value):
         return (
             "some YAML readers take a number with a leading zero as octal, others as decimal or text",
-            f"{_QUOTE}, else leave out the leading zero.",
+            f"{_QUOTE}, or remove the leading zero.",
         )
     return _out_of_range(value)
 
@@ -514,7 +514,7 @@ class _Walk:
         self._add(
             YAML_TAG,
             f"{_shown(shown)} is a YAML tag, and vmferry accepts none",
-            "Remove the tag. Text that begins with `!` must be in quotes.",
+            "Remove the tag. Text that starts with `!` must be in quotes.",
             _Place(start.line, start.column + (token.start(1) - start.index if token else 0)),
             _Place(start.line, start.column + (token.end(1) - start.index)) if token else event.end_mark,
         )
@@ -532,7 +532,7 @@ class _Walk:
         if value in keys:
             self._add(
                 DUPLICATE_KEY,
-                f"the key {_shown(value)} is already used in line {keys[value]}",
+                f"the key {_shown(value)} is already used on line {keys[value]}",
                 "Keep one of the two; YAML readers that accept both use the last.",
                 event.start_mark,
                 event.end_mark,
@@ -576,7 +576,7 @@ class _Walk:
         mapping = type(event) is yaml.MappingStartEvent
         if self._is_key():
             what = f"a {'mapping' if mapping else 'list'} is used as a key"
-            remedy = "Keys are text. A value that begins with `{` or `[` must be in quotes."
+            remedy = "Keys are text. A value that starts with `{` or `[` must be in quotes."
             self._add(KEY_NOT_STRING, what, remedy, event.start_mark, event.end_mark)
         if len(self._stack) >= MAX_DEPTH:
             self._refuse_depth(event)
@@ -617,21 +617,21 @@ def _span(text: str, start: Any, end: Any = None) -> Span:
 
 # --- syntax errors ----------------------------------------------------------------------------------
 
-_UNCLOSED = "Close it, or put text that begins with a bracket in quotes."
+_UNCLOSED = "Close it, or put text that starts with a bracket in quotes."
 _QUOTE_TEXT = "Text that begins with one of @ ` % & * ! | > must be in quotes."
 
 # What libyaml says, what we say, how to fix it, and whether its context is the better place.
 _SYNTAX: tuple[tuple[str, str, str, bool], ...] = (
     (
         "mapping values are not allowed",
-        "a `:` follows where no key can be",
-        "Put text that holds `: ` in quotes; keys of one mapping start in the same column.",
+        "a `:` follows where a key is not possible",
+        "Put text that contains `: ` in quotes; keys of one mapping start in the same column.",
         False,
     ),
     (
         "block sequence entries are not allowed",
         "a list cannot start here",
-        "Start each `- ` on a line of its own; put text that begins with `- ` in quotes.",
+        "Start each `- ` on a line of its own; put text that starts with `- ` in quotes.",
         False,
     ),
     ("found unexpected end of stream", "the quote is never closed", "Close the quote.", True),
@@ -655,7 +655,7 @@ _SYNTAX: tuple[tuple[str, str, str, bool], ...] = (
     (
         "did not find expected node content",
         "a value is expected here",
-        "Remove the extra bracket or comma; put text that begins with one in quotes.",
+        "Remove the extra bracket or comma; put text that starts with one in quotes.",
         False,
     ),
     (
@@ -673,8 +673,8 @@ _SYNTAX: tuple[tuple[str, str, str, bool], ...] = (
     ("found a tab character", "a tab is used for indentation", "Indent with spaces.", False),
     (
         "did not find expected comment or line break",
-        "nothing may follow `|` or `>` in this line",
-        "Start the text in the next line, indented; or put text that begins with `|` in quotes.",
+        "nothing may follow `|` or `>` on this line",
+        "Start the text on the next line, indented; or put text that starts with `|` in quotes.",
         False,
     ),
     ("directive name", "a line that starts with `%` is a directive", _QUOTE_TEXT, True),
@@ -713,7 +713,7 @@ def _bad_start(text: str, mark: Any) -> tuple[str, str]:
     character = line_text(text, mark.line + 1)[mark.column : mark.column + 1]
     if character == "\t":
         return "a tab is used for indentation", "Indent with spaces."
-    return f"text cannot begin with `{character}`", _QUOTE_TEXT
+    return f"text cannot start with `{character}`", _QUOTE_TEXT
 
 
 def _clamped(text: str, mark: Any) -> Span:

@@ -243,7 +243,7 @@ def test_rows_that_join_to_nothing_are_kept_with_their_reason(tmp_path: Path) ->
         ("vTools", 3, "twin"): "2 VMs have this name",
         ("vTools", 4, "a"): "the VM of this name is in another cluster",
         ("vTools", 5, "nobody"): "vInfo has no VM of this name",
-        ("vTools", 6, "a"): "the VM of this name has another guest system, so it is another VM or another day",
+        ("vTools", 6, "a"): "the VM of this name has another guest system, so it is about another VM or another day",
     }
     assert [each.tools for each in found.vms] == [None, None, None]
 
@@ -364,14 +364,14 @@ def test_disks_that_vdisk_lacks_are_reported_and_not_taken_for_none(tmp_path: Pa
     assert [each.disks for each in found.vms] == [None, ()]
     assert [each.reason for each in found.unjoined] == [
         "vInfo has no VM with this VM ID",
-        "vInfo says 1 disks, vDisk lists 0: its disks are left unknown",
+        "vInfo says 1 disks, vDisk lists 0: its disks stay unknown",
     ]
 
 
 def test_a_nic_on_no_network_is_reported(tmp_path: Path) -> None:
     found = read(workbook(tmp_path / "x.xlsx", {"vInfo": [info("a", 1)], "vNetwork": [nic("a", 1, Network="")]}))
     assert found.vms[0].nics is None
-    assert [each.reason for each in found.unjoined] == ["the NIC is on no network"]
+    assert [each.reason for each in found.unjoined] == ["the NIC is not on a network"]
 
 
 def test_notes_and_unknown_attributes_stay_in_vcenter_and_it_is_said(tmp_path: Path) -> None:

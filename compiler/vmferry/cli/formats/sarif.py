@@ -9,6 +9,8 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +21,6 @@ from vmferry.model.finding import Finding
 from vmferry.model.rule import Rule
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_HOME = "https://github.com/vmferry/vmferry"
 _MOVING = re.compile(r"\[\d+\]|\bline \d+")  # numbers in a message that change when something is inserted above
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 
@@ -37,11 +38,18 @@ def render(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> str:
     driver = {
         "name": "vmferry",
         "version": __version__,
-        "informationUri": _HOME,
+        "informationUri": _home(),
         "rules": [_rule(ruleset.of(code)) for code in codes],
     }
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return as_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+@cache
+def _home() -> str:
+    """Return the URL of the repository, from [project.urls] of pyproject.toml."""
+    urls = metadata("vmferry").get_all("Project-URL") or ()
+    return dict(url.split(", ", 1) for url in urls)["Source"]
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -49,7 +57,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "id": rule.code,
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.why or rule.title},
-        "helpUri": f"{_HOME}/blob/main/docs/rules/{rule.code}.md",
+        "helpUri": f"{_home()}/blob/main/docs/rules/{rule.code}.md",
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
         "properties": {"tags": [rule.family]},
     }

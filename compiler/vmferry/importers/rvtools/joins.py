@@ -96,11 +96,11 @@ class Register:
         if row.uuids and vm.uuids and not row.uuids & vm.uuids:
             return "the VM of this name has another UUID"
         if row.guest and vm.guest and row.guest != vm.guest:
-            return "the VM of this name has another guest system, so it is another VM or another day"
+            return "the VM of this name has another guest system, so it is about another VM or another day"
         return here[0]
 
 
 def _missing(row: Keys) -> str:
     if row.id:
         return _NO_SUCH_ID
-    return _NO_SUCH_NAME if row.name else "it names no VM"
+    return _NO_SUCH_NAME if row.name else "it does not name a VM"

@@ -287,7 +287,7 @@ def _disks(record: Record, around: Around) -> tuple[Disk, ...] | None:
 
 
 def _miscounted(what: str, wanted: int, tab: str, found: int) -> str:
-    left = f": its {what} are left unknown" if found < wanted else ""
+    left = f": its {what} stay unknown" if found < wanted else ""
     return f"vInfo says {wanted} {what}, {tab} lists {found}{left}"
 
 
@@ -397,7 +397,7 @@ def _nic(record: Record, row: Row, around: Around) -> Nic | None:
     cells = row.cells
     network = fits(cells.get("network"))
     if network is None:
-        record.problem(row, "the NIC is on no network")
+        record.problem(row, "the NIC is not on a network")
         return None
     connected, linked = boolean(cells.get("starts_connected")), boolean(cells.get("connected"))
     if connected is None:

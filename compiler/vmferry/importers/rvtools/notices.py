@@ -20,7 +20,7 @@ _SHOWN = 10  # VMs that are named
 
 UNKNOWABLE = (
     "RVTools does not export GPUs, vGPUs, other PCI passthrough and vTPM: whether a VM has one is unknown; "
-    "`vmferry import vcenter` can tell, or set it in the spec"
+    "`vmferry import vcenter` knows, or set it in the spec"
 )
 
 

@@ -13,9 +13,9 @@ from vmferry.importers.protocol import Reading, Request, SourceName
 USER, PASSWORD = "VMFERRY_VCENTER_USER", "VMFERRY_VCENTER_PASSWORD"
 _MAX_DAYS = 365
 
-_HELP = """Read a vCenter, https://HOST/sdk, and change nothing there: the role Read-only at its root is enough.
+_HELP = """Read a vCenter, https://HOST/sdk, without changing anything: the role Read-only at its root is enough.
 
-The password comes from the environment, a file or a prompt, and is sent to nothing but the vCenter.
+The password comes from the environment, a file or a prompt, and is only sent to the vCenter.
 
 Notes stay in vCenter except for words vmferry knows, and custom attributes except for known harmless ones: people put
 passwords into both, and the inventory is committed. --notes and --attribute import more.
@@ -66,7 +66,10 @@ class VCenter(NamedTuple):
             help="Trust any certificate. Anyone between you and the vCenter gets the password.",
         ),
         click.Option(
-            ["--baseline"], callback=_days, metavar="DAYS", help="Also import what VMs used over this time, as in 7d."
+            ["--baseline"],
+            callback=_days,
+            metavar="DAYS",
+            help="Also import resource usage over this period, such as 7d.",
         ),
         click.Option(
             ["--timeout"],
@@ -74,7 +77,7 @@ class VCenter(NamedTuple):
             default=300,
             show_default=True,
             metavar="SECONDS",
-            help="Time limit of a whole answer; 45 seconds at most for the first ones.",
+            help="Time limit per response; at most 45 seconds for the first ones.",
         ),
     )
 

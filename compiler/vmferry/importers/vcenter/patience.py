@@ -33,7 +33,7 @@ class PatientSocket(ssl.SSLSocket):
             self._until = now + patience.seconds
         left = self._until - now
         if left <= 0:
-            raise TimeoutError("the answer was not complete in time")
+            raise TimeoutError("the response was not complete in time")
         before = self.gettimeout()
         self.settimeout(left if before is None else min(before, left))
         try:

@@ -239,7 +239,7 @@ def _unreachable(address: Address, error: Exception) -> str:
             f"or, once you have compared it with the vCenter's own, pass --thumbprint {_seen(address)}"
         )
     if isinstance(error, ssl.SSLError):
-        return f"{address.authority} does not speak TLS as it should: {error.reason or error}"
+        return f"{address.authority} has a TLS problem: {error.reason or error}"
     if isinstance(error, TimeoutError):
         return f"{address.authority} does not answer"
     if isinstance(error, (socket.gaierror, UnicodeError)):

@@ -13,11 +13,15 @@ class ForMany(Decisions, frozen=True, kw_only=True):
     """What is decided of many VMs, and facts that can be stated for many: they hold where nothing else says it."""
 
     firmware: (
-        Annotated[Firmware, Meta(description="Firmware of VMs of which neither inventory nor entry says it.")] | None
+        Annotated[
+            Firmware, Meta(description="Firmware of VMs for which neither the inventory nor their entry states it.")
+        ]
+        | None
     ) = None
     secure_boot: (
         Annotated[
-            bool, Meta(description="EFI secure boot of EFI VMs of which neither the inventory nor their entry says it.")
+            bool,
+            Meta(description="EFI secure boot of EFI VMs for which neither the inventory nor their entry states it."),
         ]
         | None
     ) = None
@@ -25,8 +29,8 @@ class ForMany(Decisions, frozen=True, kw_only=True):
         Annotated[
             bool,
             Meta(
-                description="Whether EFI VMs have a virtual TPM of which neither inventory nor entry says it. "
-                "RVTools does not know."
+                description="Whether EFI VMs have a virtual TPM, for VMs for which neither the inventory nor their "
+                "entry states it. RVTools does not know."
             ),
         ]
         | None

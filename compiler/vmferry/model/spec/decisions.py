@@ -53,7 +53,7 @@ class InstancetypeRef(Model, frozen=True, kw_only=True):
 class Decisions(Model, frozen=True, kw_only=True):
     """What is decided of a VM: by `defaults`, by an `assign` rule, or by its entry. Later ones win."""
 
-    disposition: Annotated[Disposition, Meta(description="What becomes of it.")] | None = None
+    disposition: Annotated[Disposition, Meta(description="What happens to it.")] | None = None
     reason: Annotated[Reason, Meta(description="Why; required to rebuild, retire, retain or exclude.")] | None = None
     phase: Annotated[Name, Meta(description="Its phase.")] | None = None
     namespace: Annotated[Name, Meta(description="Its namespace.")] | None = None
@@ -70,7 +70,7 @@ class Decisions(Model, frozen=True, kw_only=True):
             Literal["virt-v2v", "skip"],
             Meta(
                 description="virt-v2v: the guest gets drivers and a new boot configuration. skip: its disks are copied "
-                "as they are, for guests that virt-v2v does not know (BSD, Photon, appliances). Default: virt-v2v."
+                "unchanged, for guests that virt-v2v does not support (BSD, Photon, appliances). Default: virt-v2v."
             ),
         ]
         | None
@@ -79,7 +79,7 @@ class Decisions(Model, frozen=True, kw_only=True):
         Annotated[
             Literal["emulated", "virtio"],
             Meta(
-                description="Disks and NICs of a VM with conversion: skip, where they do not say it themselves. "
+                description="Devices of a VM with conversion: skip, for disks and NICs that do not set bus or model. "
                 "emulated: SATA and e1000e, which any guest boots from. virtio: the guest has its drivers. "
                 "Default: emulated."
             ),
@@ -91,13 +91,13 @@ class Decisions(Model, frozen=True, kw_only=True):
         Annotated[
             Literal["preserve", "cloud-init", "none"],
             Meta(
-                description="preserve: the guest keeps its own. cloud-init: it gets those of `readdress`, and on other "
-                "NICs keeps its own. none: neither."
+                description="preserve: the guest keeps its addresses. cloud-init: it gets those in `readdress`, and "
+                "keeps its own on other NICs. none: neither."
             ),
         ]
         | None
     ) = field(default=None, name="staticIP")
-    tier: Annotated[Text, Meta(description="Storage tier of its disks, over the storage map's.")] | None = None
+    tier: Annotated[Text, Meta(description="Storage tier of its disks; overrides the storage map.")] | None = None
     run_strategy: (
         Annotated[RunStrategy, Meta(description="Run strategy after cutover. Default: by its power state.")] | None
     ) = None
@@ -107,8 +107,8 @@ class Decisions(Model, frozen=True, kw_only=True):
     apart_from: (
         Annotated[Name, Meta(description="Name of an anti-affinity set: its members prefer different nodes.")] | None
     ) = None
-    priority_class: Annotated[Name, Meta(description="PriorityClass, over the phase's.")] | None = None
-    cpu_model: Annotated[Text, Meta(description="CPU model, over host-model.")] | None = None
+    priority_class: Annotated[Name, Meta(description="PriorityClass; overrides the phase's.")] | None = None
+    cpu_model: Annotated[Text, Meta(description="CPU model. Default: host-model.")] | None = None
     instancetype: Annotated[InstancetypeRef, Meta(description="Instance type, instead of CPU and memory.")] | None = (
         None
     )
@@ -116,12 +116,12 @@ class Decisions(Model, frozen=True, kw_only=True):
     cpu_placement: (
         Annotated[
             Literal["shared", "dedicated"],
-            Meta(description="dedicated: each vCPU gets a CPU of its node for itself (dedicatedCpuPlacement)."),
+            Meta(description="dedicated: each vCPU gets its own CPU of the node (dedicatedCpuPlacement)."),
         ]
         | None
     ) = None
     hugepages: (
-        Annotated[Literal["2Mi", "1Gi"], Meta(description="Size of the huge pages that its memory is made of.")] | None
+        Annotated[Literal["2Mi", "1Gi"], Meta(description="Size of the huge pages that back its memory.")] | None
     ) = None
     numa_topology: (
         Annotated[
@@ -137,8 +137,10 @@ class Decisions(Model, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    termination_grace_period: Annotated[Duration, Meta(description="Time the guest gets to shut down.")] | None = None
-    transfer_network: Annotated[Name, Meta(description="One of `networks` by its name, to copy over.")] | None = None
+    termination_grace_period: Annotated[Duration, Meta(description="Time that the guest gets to shut down.")] | None = (
+        None
+    )
+    transfer_network: Annotated[Name, Meta(description="One of `networks` by name, used for the copy.")] | None = None
     hooks: Annotated[tuple[HookUse, ...], Meta(description="Forklift hooks.")] | None = None
     forklift: Annotated[ForkliftDecisions, Meta(description="How Forklift moves it (path A).")] | None = None
     luks_secret: Annotated[Name, Meta(description="Secret with LUKS passphrases.")] | None = None
@@ -148,7 +150,7 @@ class Decisions(Model, frozen=True, kw_only=True):
             str,
             Meta(
                 pattern=r"^/dev/(?:[A-Za-z0-9_+][-A-Za-z0-9_.+]*/){0,2}[A-Za-z0-9_+][-A-Za-z0-9_.+]*$(?!\n)",
-                description="Root device, as in /dev/sdb2 or /dev/vg/root, where the guest has several systems.",
+                description="Root device, as in /dev/sdb2 or /dev/vg/root, if the guest has several systems.",
             ),
         ]
         | None

@@ -51,9 +51,9 @@ class MigrationSpec(Model, frozen=True, kw_only=True):
     settings: Annotated[Settings, Meta(description="Settings.")] = Settings()
     rules: Annotated[
         dict[RuleCode, Literal["error", "warning", "info", "off"]],
-        Meta(description="Severity of rules, over their own."),
+        Meta(description="Severity of rules; overrides their default."),
     ] = {}
-    suppress: Annotated[tuple[VmSuppression, ...], Meta(description="Findings that are accepted.")] = ()
+    suppress: Annotated[tuple[VmSuppression, ...], Meta(description="Accepted findings.")] = ()
 
 
 class VirtualMachineSet(Model, frozen=True, kw_only=True):

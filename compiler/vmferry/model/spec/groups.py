@@ -19,5 +19,5 @@ class GroupState(Model, frozen=True, kw_only=True):
     cutover: Annotated[Timestamp, Meta(description="When a warm migration cuts over.")] | None = None
     vm_cutover: Annotated[
         dict[Text, Timestamp],
-        Meta(description="When single VMs of it cut over instead, by name or id. Needs Forklift's main."),
+        Meta(description="Cutover times of single VMs, by name or id. Needs Forklift main."),
     ] = {}

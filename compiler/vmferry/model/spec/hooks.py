@@ -16,7 +16,7 @@ class HookUse(Model, frozen=True, kw_only=True):
 
 
 HOOK_RUNNER = "quay.io/konveyor/hook-runner:latest"
-"""Image of a hook that names none and starts no AAP job."""
+"""Image of hooks that set none and start no AAP job."""
 
 
 class Hook(Model, frozen=True, kw_only=True):
@@ -28,5 +28,5 @@ class Hook(Model, frozen=True, kw_only=True):
     ) = None
     playbook: Annotated[Text, Meta(description="Ansible playbook: a file beside the spec.")] | None = None
     service_account: Annotated[Name, Meta(description="ServiceAccount, in the Plan's namespace.")] | None = None
-    deadline: Annotated[Duration, Meta(description="How long it may take.")] | None = None
+    deadline: Annotated[Duration, Meta(description="Time limit.")] | None = None
     aap: Annotated[AapJob, Meta(description="AAP job to start, instead of image and playbook.")] | None = None

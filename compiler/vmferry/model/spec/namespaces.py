@@ -19,8 +19,8 @@ class Quota(Model, frozen=True, kw_only=True):
 class NamespaceSource(Model, frozen=True, kw_only=True):
     """The resource pool or folder whose VMs go to a namespace; exactly one."""
 
-    resource_pool: Annotated[Text, Meta(description="Resource pool path; those below it follow.")] | None = None
-    folder: Annotated[Text, Meta(description="Folder path; those below it follow.")] | None = None
+    resource_pool: Annotated[Text, Meta(description="Resource pool path; includes pools below it.")] | None = None
+    folder: Annotated[Text, Meta(description="Folder path; includes folders below it.")] | None = None
     source: Annotated[Name, Meta(description="Its vCenter. Default: any.")] | None = None
 
 
@@ -28,12 +28,14 @@ class Namespace(Model, frozen=True, kw_only=True):
     """A namespace of the target."""
 
     name: Annotated[Name, Meta(description="Its name.")]
-    source: Annotated[NamespaceSource, Meta(description="VMs that go there unless they say otherwise.")] | None = None
+    source: (
+        Annotated[NamespaceSource, Meta(description="VMs that go there unless their entry says otherwise.")] | None
+    ) = None
     quota: Annotated[Literal["auto", "none"] | Quota, Meta(description="ResourceQuota: computed, none, or stated.")] = (
         "auto"
     )
     network_policy: Annotated[
         Literal["none", "isolate"],
-        Meta(description="isolate: nothing from other namespaces but declared ports."),
+        Meta(description="isolate: other namespaces only reach declared ports."),
     ] = "none"
     labels: Annotated[Labels, Meta(description="Labels.")] = {}

@@ -28,11 +28,11 @@ class NetworkSource(Model, frozen=True, kw_only=True):
     id: Annotated[Text, Meta(description="Managed object id, as in dvportgroup-42.")] | None = None
     source: Annotated[Name, Meta(description="Its vCenter. Default: any.")] | None = None
     datacenter: (
-        Annotated[Text, Meta(description="Its datacenter, where several have a network of this name. Default: any.")]
+        Annotated[Text, Meta(description="Its datacenter, if several have a network with this name. Default: any.")]
         | None
     ) = None
     switch: (
-        Annotated[Text, Meta(description="Its switch, where several have a network of this name. Default: any.")] | None
+        Annotated[Text, Meta(description="Its switch, if several have a network with this name. Default: any.")] | None
     ) = None
     kind: Annotated[Literal["nsx-t", "nsx-v", "distributed", "standard"], Meta(description="What it is.")] | None = None
     transport_zone: Annotated[Literal["overlay", "vlan"], Meta(description="Transport zone of a segment.")] | None = (
@@ -54,9 +54,11 @@ class BridgeNetwork(Model, frozen=True, kw_only=True, tag_field="type", tag="bri
     trunk: Annotated[Trunk, Meta(description="VLANs the guest may tag, instead of vlan.")] = ()
     untagged: Annotated[bool, Meta(description="Deliberately no VLAN: the bridge's native network.")] = False
     mtu: Annotated[Mtu, Meta(description="MTU.")] | None = None
-    macspoofchk: Annotated[bool, Meta(description="Refuse frames with another source MAC.")] = True
+    macspoofchk: Annotated[bool, Meta(description="Drop frames with another source MAC.")] = True
     bridge_type: Annotated[Literal["bridge", "cnv-bridge"], Meta(description="CNI plugin.")] = "bridge"
-    marker: Annotated[bool, Meta(description="Schedule to nodes that have the bridge (bridge-marker runs).")] = False
+    marker: Annotated[bool, Meta(description="Schedule to nodes that have the bridge (requires bridge-marker).")] = (
+        False
+    )
 
 
 class MacvtapNetwork(Model, frozen=True, kw_only=True, tag_field="type", tag="macvtap"):
@@ -109,8 +111,8 @@ class ExistingNad(Model, frozen=True, kw_only=True, tag_field="type", tag="nad")
     pool: Annotated[
         tuple[Subdomain, ...],
         Meta(
-            description="Further definitions of the same network, in the same namespace: the second NIC of a VM takes "
-            "the first of them, and so on. Forklift 2.11.1 to 2.12 takes a definition once per VM."
+            description="Additional definitions of the same network, in the same namespace: the second NIC of a VM "
+            "uses the first of them, and so on. Forklift 2.11.1 to 2.12 uses a definition only once per VM."
         ),
     ] = ()
 
@@ -118,7 +120,7 @@ class ExistingNad(Model, frozen=True, kw_only=True, tag_field="type", tag="nad")
 class IgnoredNetwork(Model, frozen=True, kw_only=True, tag_field="type", tag="ignored"):
     """Deliberately not connected: the VMs arrive without their NICs on it, which are counted and reported."""
 
-    reason: Annotated[Reason, Meta(description="Why nobody needs it.")]
+    reason: Annotated[Reason, Meta(description="Why it is not needed.")]
 
 
 NetworkTarget: TypeAlias = (
@@ -129,7 +131,7 @@ NetworkTarget: TypeAlias = (
 class SmokeTest(Model, frozen=True, kw_only=True):
     """Two small VMs on the network that ping each other, before anything moves."""
 
-    addresses: Annotated[tuple[Cidr, Cidr], Meta(description="Two free addresses of the network, one a VM.")]
+    addresses: Annotated[tuple[Cidr, Cidr], Meta(description="Two free addresses of the network, one per VM.")]
     namespace: Annotated[Name, Meta(description="Namespace they run in.")]
 
 
@@ -148,11 +150,11 @@ class Network(Model, frozen=True, kw_only=True):
     layer: (
         Annotated[
             Literal[2, 3],
-            Meta(description="What the VMs need of it: 2 for broadcast, VRRP, own addresses; the pod network is 3."),
+            Meta(description="What the VMs need: 2 for broadcast, VRRP, their own addresses; the pod network is 3."),
         ]
         | None
     ) = None
     subnet: Annotated[Cidr, Meta(description="Its subnet.")] | None = None
     gateway: Annotated[Address, Meta(description="Its gateway.")] | None = None
-    dhcp: Annotated[bool, Meta(description="A DHCP server answers on it.")] | None = None
-    smoke_test: Annotated[SmokeTest, Meta(description="A pair of VMs that proves it.")] | None = None
+    dhcp: Annotated[bool, Meta(description="It has a DHCP server.")] | None = None
+    smoke_test: Annotated[SmokeTest, Meta(description="A pair of VMs that tests it.")] | None = None

@@ -29,8 +29,8 @@ class Phase(Model, frozen=True, kw_only=True):
     """A phase of the migration: VMs of like risk, with their windows."""
 
     name: Annotated[ShortName, Meta(description="Its name.")]
-    kind: Annotated[PhaseKind, Meta(description="Which component of overlays/ its VMs share.")] = "migrate"
+    kind: Annotated[PhaseKind, Meta(description="Which component its VMs share.")] = "migrate"
     after: Annotated[tuple[Name, ...], Meta(description="Phases that come first.")] = ()
     windows: Annotated[tuple[Window, ...], Meta(description="When cutovers may happen.")] = ()
-    dual_run: Annotated[DualRun, Meta(description="How the source is kept.")] | None = None
-    max_vms: Annotated[int, Meta(ge=1, le=500, description="VMs a move group, over the setting.")] | None = None
+    dual_run: Annotated[DualRun, Meta(description="How long the source is kept, and how.")] | None = None
+    max_vms: Annotated[int, Meta(ge=1, le=500, description="VMs per move group; overrides the setting.")] | None = None

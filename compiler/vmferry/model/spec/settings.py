@@ -10,19 +10,17 @@ from vmferry.model.base import Model
 class SimilarVms(Model, frozen=True, kw_only=True):
     """When VMs take the mass path."""
 
-    threshold: Annotated[
-        int, Meta(ge=1, description="A vCenter with this many standard VMs to move goes by Forklift.")
-    ] = 50
+    threshold: Annotated[int, Meta(ge=1, description="From this many standard VMs on, a vCenter uses Forklift.")] = 50
     order: Annotated[
         tuple[Literal["rebuild", "special", "similar"], ...],
-        Meta(description="Order of the questions for path auto."),
+        Meta(description="Order of the criteria for path auto."),
     ] = ("rebuild", "special", "similar")
 
 
 class Grouping(Model, frozen=True, kw_only=True):
     """How move groups are cut."""
 
-    max_vms: Annotated[int, Meta(ge=1, le=500, description="VMs a move group.")] = 40
+    max_vms: Annotated[int, Meta(ge=1, le=500, description="VMs per move group.")] = 40
 
 
 class Settings(Model, frozen=True, kw_only=True):

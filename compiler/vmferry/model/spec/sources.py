@@ -38,7 +38,7 @@ class Credentials(Model, frozen=True, kw_only=True):
     secret_ref: Annotated[SecretRef, Meta(description="An existing Secret.")] | None = None
     external_secret: Annotated[ExternalSecret, Meta(description="An ExternalSecret to emit.")] | None = None
     file: (
-        Annotated[Text, Meta(description="A SealedSecret or SOPS file beside the spec, carried byte for byte.")] | None
+        Annotated[Text, Meta(description="A SealedSecret or SOPS file beside the spec, copied byte for byte.")] | None
     ) = None
 
 
@@ -65,7 +65,7 @@ class VCenter(Model, frozen=True, kw_only=True):
     conversion_credentials: (
         Annotated[
             Credentials,
-            Meta(description="Read-only credentials of virt-v2v Jobs, in every namespace they run in."),
+            Meta(description="Read-only credentials of virt-v2v Jobs, in each namespace they run in."),
         ]
         | None
     ) = None
@@ -77,14 +77,15 @@ class VCenter(Model, frozen=True, kw_only=True):
         | None
     ) = None
     insecure_skip_verify: Annotated[bool, Meta(description="Do not verify its certificate.")] = False
-    vddk_image: Annotated[Image, Meta(description="Image that holds VMware's VDDK.")] | None = None
+    vddk_image: Annotated[Image, Meta(description="Image that contains VMware's VDDK.")] | None = None
     sdk_endpoint: Annotated[Literal["vcenter", "esxi"], Meta(description="What the URL leads to.")] = "vcenter"
     parallel_conversions: Annotated[
         int,
         Meta(
             ge=1,
             le=500,
-            description="Conversion Jobs that read from it at once, over all namespaces; the others wait their turn.",
+            description="Maximum number of conversion Jobs that read from it at once, across all namespaces; the "
+            "others wait.",
         ),
     ] = 10
     settings: Annotated[

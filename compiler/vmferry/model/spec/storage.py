@@ -16,27 +16,27 @@ class StorageClass(Model, frozen=True, kw_only=True):
 
     name: Annotated[Subdomain, Meta(description="Its name.")]
     provisioner: Annotated[Text, Meta(description="Its provisioner.")]
-    parameters: Annotated[dict[str, str], Meta(description="Its parameters, where they change what it can do.")] = {}
+    parameters: Annotated[dict[str, str], Meta(description="Parameters that change its capabilities.")] = {}
     access_modes: (
         Annotated[
             tuple[AccessMode, ...],
-            Meta(min_length=1, description="Access modes. Default: what the provisioner is known for."),
+            Meta(min_length=1, description="Access modes. Default: those known for the provisioner."),
         ]
         | None
     ) = None
     volume_modes: (
         Annotated[
             tuple[VolumeMode, ...],
-            Meta(min_length=1, description="Volume modes. Default: what the provisioner is known for."),
+            Meta(min_length=1, description="Volume modes. Default: those known for the provisioner."),
         ]
         | None
     ) = None
     tier: Annotated[Text, Meta(description="Tier it serves.")] | None = None
     snapshots: Annotated[bool, Meta(description="It can snapshot.")] | None = None
-    replication: Annotated[int, Meta(ge=1, le=10, description="Copies it keeps.")] | None = None
+    replication: Annotated[int, Meta(ge=1, le=10, description="Number of copies it keeps.")] | None = None
     capacity: Annotated[Size, Meta(description="Usable capacity.")] | None = None
-    iops: Annotated[int, Meta(ge=1, description="IOPS a volume can get.")] | None = None
-    zones: Annotated[tuple[LabelValue, ...], Meta(description="Zones its volumes are bound to.")] = ()
+    iops: Annotated[int, Meta(ge=1, description="IOPS available to a volume.")] | None = None
+    zones: Annotated[tuple[LabelValue, ...], Meta(description="Zones that its volumes are bound to.")] = ()
     wait_for_first_consumer: Annotated[bool, Meta(description="Its volumeBindingMode is WaitForFirstConsumer.")] = False
 
 
@@ -52,9 +52,9 @@ class DatastoreMap(Model, frozen=True, kw_only=True):
     """What becomes of the disks on a datastore: a tier, or one StorageClass."""
 
     source: Annotated[DatastoreRef, Meta(description="The datastore.")]
-    tier: Annotated[Text, Meta(description="Tier; the class is chosen by need.")] | None = None
-    storage_class: Annotated[Subdomain, Meta(description="The StorageClass, without choice.")] | None = None
-    offload: Annotated[Offload, Meta(description="How the storage array copies them itself (path A).")] | None = None
+    tier: Annotated[Text, Meta(description="Tier; the class is chosen by what the disk needs.")] | None = None
+    storage_class: Annotated[Subdomain, Meta(description="A fixed StorageClass.")] | None = None
+    offload: Annotated[Offload, Meta(description="How the storage array copies its disks (path A).")] | None = None
 
 
 class Storage(Model, frozen=True, kw_only=True):

@@ -10,10 +10,12 @@ from vmferry.model.base import Day, Model, Reason, RuleCode, Text
 class Suppression(Model, frozen=True, kw_only=True):
     """A finding that was looked at and accepted."""
 
-    rule: Annotated[RuleCode, Meta(description="The rule that says nothing of it.")]
+    rule: Annotated[RuleCode, Meta(description="The rule to suppress.")]
     reason: Annotated[Reason, Meta(description="Why it is accepted.")]
     until: (
-        Annotated[Day, Meta(description="Last day it is accepted; then it is an error that it still stands here.")]
+        Annotated[
+            Day, Meta(description="Last day that it is accepted; after that, the suppression itself is an error.")
+        ]
         | None
     ) = None
 
@@ -21,4 +23,4 @@ class Suppression(Model, frozen=True, kw_only=True):
 class VmSuppression(Suppression, frozen=True, kw_only=True):
     """Findings on many VMs, or on none, that were looked at and accepted."""
 
-    vms: Annotated[tuple[Text, ...], Meta(description="Names or globs of VMs. Default: whatever the rule finds.")] = ()
+    vms: Annotated[tuple[Text, ...], Meta(description="Names or globs of VMs. Default: all findings of the rule.")] = ()

@@ -45,11 +45,11 @@ class NodePool(Model, frozen=True, kw_only=True):
 
     name: Annotated[Name, Meta(description="Name of the pool.")]
     count: Annotated[int, Meta(ge=1, le=10000, description="Number of nodes.")]
-    cpu: Annotated[int, Meta(ge=1, le=4096, description="CPU threads a node.")]
-    memory: Annotated[Size, Meta(description="Memory a node.")]
+    cpu: Annotated[int, Meta(ge=1, le=4096, description="CPU threads per node.")]
+    memory: Annotated[Size, Meta(description="Memory per node.")]
     zone: Annotated[LabelValue, Meta(description="Availability zone.")] | None = None
     cpu_model: Annotated[Text, Meta(description="CPU model, as libvirt names it.")] | None = None
-    resources: Annotated[dict[LabelKey, int], Meta(description="Devices a node, by resource name.")] = {}
+    resources: Annotated[dict[LabelKey, int], Meta(description="Devices per node, by resource name.")] = {}
 
 
 class NodeBridge(Model, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ class NodeBridge(Model, frozen=True, kw_only=True):
     port: Annotated[InterfaceName, Meta(description="The bond or NIC it takes.")]
     mtu: Annotated[Mtu, Meta(description="Its MTU.")] | None = None
     node_selector: Annotated[
-        Labels, Meta(description="Nodes that get it. Default: those that run VMs, by a label the distribution has.")
+        Labels, Meta(description="Nodes that get it. Default: those that run VMs, by a label of the distribution.")
     ] = {}
 
 
@@ -71,8 +71,8 @@ class ExistingBridge(Model, frozen=True, kw_only=True):
         Annotated[
             bool,
             Meta(
-                description="VLAN filtering is on (`ip -d link show BRIDGE` shows vlan_filtering 1). Without it, "
-                "the VLANs of the CNI plugin do nothing. Absent: unknown."
+                description="VLAN filtering is on (`ip -d link show BRIDGE` shows vlan_filtering 1). Without it, VLANs "
+                "in the CNI plugin have no effect. Absent: unknown."
             ),
         ]
         | None
@@ -95,9 +95,9 @@ class Cluster(Model, frozen=True, kw_only=True):
     versions: Annotated[Versions, Meta(description="Versions.")] = Versions()
     cni: Annotated[Cni, Meta(description="CNI of the pod network.")] | None = None
     nodes: Annotated[tuple[NodePool, ...], Meta(description="Its nodes.")] = ()
-    bridges: Annotated[tuple[NodeBridge, ...], Meta(description="Bridges for vmferry to make with nmstate.")] = ()
+    bridges: Annotated[tuple[NodeBridge, ...], Meta(description="Bridges that vmferry creates with nmstate.")] = ()
     existing_bridges: Annotated[
-        tuple[ExistingBridge, ...], Meta(description="Bridges that the nodes have already, and what they can do.")
+        tuple[ExistingBridge, ...], Meta(description="Bridges that the nodes already have, and their features.")
     ] = ()
     physical_networks: (
         Annotated[
@@ -107,17 +107,17 @@ class Cluster(Model, frozen=True, kw_only=True):
         | None
     ) = None
     mtu: (
-        Annotated[Mtu, Meta(description="MTU of the network between the nodes, which overlays tunnel over.")] | None
+        Annotated[Mtu, Meta(description="MTU of the network between the nodes, which carries the overlays.")] | None
     ) = None
     feature_gates: (
         Annotated[
             tuple[Text, ...],
-            Meta(description="Feature gates that are on in KubeVirt, every one. Absent: unknown."),
+            Meta(description="All feature gates that are enabled in KubeVirt. Absent: unknown."),
         ]
         | None
     ) = None
     cpu_allocation_ratio: Annotated[
-        int, Meta(ge=1, le=100, description="vCPUs a CPU (KubeVirt's cpuAllocationRatio).")
+        int, Meta(ge=1, le=100, description="vCPUs per CPU (KubeVirt's cpuAllocationRatio).")
     ] = 10
     memory_overcommit: Annotated[
         int,
@@ -132,14 +132,14 @@ class Cluster(Model, frozen=True, kw_only=True):
         Meta(pattern=r"^(pc-)?q35[-a-z0-9.]*$(?!\n)", description="Machine type of the VMs; q35 follows the cluster."),
     ] = "q35"
     parallel_migrations: Annotated[
-        int, Meta(ge=1, le=100, description="Live migrations at once a quota leaves room for.")
+        int, Meta(ge=1, le=100, description="Concurrent live migrations that quotas leave room for.")
     ] = 2
     vm_state_storage_class: (
         Annotated[
             Subdomain,
             Meta(
-                description="StorageClass that EFI variables and vTPM state get: KubeVirt's vmStateStorageClass, or "
-                "the default class. Absent: unknown."
+                description="StorageClass of EFI variables and vTPM state: KubeVirt's vmStateStorageClass, or the "
+                "default class. Absent: unknown."
             ),
         ]
         | None
@@ -151,8 +151,8 @@ class Cluster(Model, frozen=True, kw_only=True):
         Annotated[
             Name,
             Meta(
-                description="LocalQueue of Kueue, in each namespace with conversion Jobs, that starts them. "
-                "Default: no Kueue; the Jobs keep to parallelConversions among themselves."
+                description="LocalQueue of Kueue that starts conversion Jobs, in each of their namespaces. Default: no "
+                "Kueue; the Jobs themselves respect parallelConversions."
             ),
         ]
         | None
@@ -161,8 +161,8 @@ class Cluster(Model, frozen=True, kw_only=True):
         Annotated[
             ConversionStorage,
             Meta(
-                description="Volume for the scratch files of each conversion Job (path virt-v2v), gone with its pod. "
-                "Default: the node's own disk."
+                description="Volume for the scratch files of each conversion Job (path virt-v2v), deleted with its "
+                "pod. Default: the node's own disk."
             ),
         ]
         | None
@@ -182,15 +182,15 @@ class ServiceAccountRef(Model, frozen=True, kw_only=True):
 class GitOps(Model, frozen=True, kw_only=True):
     """How the compiled tree reaches the cluster."""
 
-    engine: Annotated[Literal["flux", "argocd"], Meta(description="Engine; one a cluster.")]
+    engine: Annotated[Literal["flux", "argocd"], Meta(description="GitOps engine; one per cluster.")]
     repo_url: Annotated[
         str,
         Meta(
             pattern=r"^(https://|ssh://|git@)[^\s]+$(?!\n)",
-            description="Repository that holds the tree, without credentials.",
+            description="Repository that contains the tree, without credentials.",
         ),
     ] = field(name="repoURL")
-    branch: Annotated[Text, Meta(description="Branch that is synced.")] = "main"
+    branch: Annotated[Text, Meta(description="Synced branch.")] = "main"
     path: Annotated[
         str,
         Meta(
@@ -198,7 +198,7 @@ class GitOps(Model, frozen=True, kw_only=True):
             description="Folder of the tree in the repository.",
         ),
     ] = "gitops"
-    interval: Annotated[Duration, Meta(description="How often it is reconciled.")] = "10m"
+    interval: Annotated[Duration, Meta(description="Reconciliation interval.")] = "10m"
     namespace: Annotated[Name, Meta(description="Namespace of the engine. Default: flux-system or argocd.")] | None = (
         None
     )

@@ -68,7 +68,7 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
     cpu: Annotated[Cpu, Meta(description="Virtual CPUs.")] | None = None
     memory: Annotated[Size, Meta(description="Memory.")] | None = None
     disks: Annotated[tuple[Disk, ...], Meta(description="Disks in the order the guest sees them.")] | None = None
-    nics: Annotated[tuple[Nic, ...], Meta(description="Network adapters in order.")] | None = None
+    nics: Annotated[tuple[Nic, ...], Meta(description="Network adapters, in order.")] | None = None
     gpus: Annotated[tuple[Device, ...], Meta(description="GPUs.")] = ()
     host_devices: Annotated[tuple[Device, ...], Meta(description="Other passed-through devices.")] = ()
     change_tracking: Annotated[bool, Meta(description="Changed block tracking is on.")] | None = None
@@ -77,10 +77,10 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
     instance_uuid: Annotated[Uuid, Meta(description="vCenter's own UUID of it (config.instanceUuid).")] | None = None
     vapp: Annotated[Text, Meta(description="vApp it is in.")] | None = None
     hardware_version: Annotated[Text, Meta(description="Virtual hardware, as in vmx-19.")] | None = None
-    guest_name: Annotated[Text, Meta(description="Guest system as the configuration names it.")] | None = None
-    guest_tools_name: Annotated[Text, Meta(description="Guest system as VMware Tools reports it.")] | None = None
+    guest_name: Annotated[Text, Meta(description="Guest system, as configured.")] | None = None
+    guest_tools_name: Annotated[Text, Meta(description="Guest system, as reported by VMware Tools.")] | None = None
     guest_detail: (
-        Annotated[Text, Meta(description="Release of the guest system as VMware Tools reports it.")] | None
+        Annotated[Text, Meta(description="Release of the guest system, as reported by VMware Tools.")] | None
     ) = None
     tools: Annotated[Literal["running", "notRunning", "notInstalled"], Meta(description="VMware Tools.")] | None = None
     connection_state: (
@@ -125,15 +125,15 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
     memory_limit: Annotated[int, Meta(ge=0, description="Memory limit, in bytes. Absent: none, or unknown.")] | None = (
         None
     )
-    used_storage: Annotated[int, Meta(ge=0, description="Bytes its files take on datastores, rounded up.")] | None = (
-        None
-    )
+    used_storage: (
+        Annotated[int, Meta(ge=0, description="Bytes that its files use on datastores, rounded up.")] | None
+    ) = None
     managed_by: Annotated[Text, Meta(description="Extension that manages it.")] | None = None
     srm_placeholder: Annotated[bool, Meta(description="Placeholder of Site Recovery Manager.")] | None = None
     annotation: Annotated[str, Meta(max_length=16384, description="Notes in vCenter.")] | None = None
     noted: Annotated[
         tuple[Text, ...],
-        Meta(description="Words of the notes that vmferry knows, as in nginx; the notes themselves stay in vCenter."),
+        Meta(description="Known words in the notes, such as nginx; the notes themselves stay in vCenter."),
     ] = ()
     guest_disks: Annotated[tuple[GuestDisk, ...], Meta(description="File systems in the guest.")] | None = None
     baseline: Annotated[Baseline, Meta(description="What it used before it moved.")] | None = None
@@ -141,12 +141,15 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
         tuple[Text | ExternalDependency, ...],
         Meta(description="VMs (by name) and external services it needs."),
     ] = ()
-    application: Annotated[Application, Meta(description="The containers that take its place (rebuild).")] | None = None
+    application: Annotated[Application, Meta(description="The containers that replace it (rebuild).")] | None = None
     clone_of: (
-        Annotated[Text, Meta(description="Template it is cloned from in the target; its own disks stay behind.")] | None
+        Annotated[Text, Meta(description="Template it is cloned from in the target; its own disks are not copied.")]
+        | None
     ) = None
     readdress: Annotated[
         dict[str, Readdressing], Meta(description="New addresses for cloud-init, by network name.")
     ] = {}
-    target_name: Annotated[Name, Meta(description="Name in the target. Default: its own, made to fit.")] | None = None
-    suppress: Annotated[tuple[Suppression, ...], Meta(description="Findings on it that are accepted.")] = ()
+    target_name: (
+        Annotated[Name, Meta(description="Name in the target. Default: its own, adapted to Kubernetes.")] | None
+    ) = None
+    suppress: Annotated[tuple[Suppression, ...], Meta(description="Accepted findings of this VM.")] = ()

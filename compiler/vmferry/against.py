@@ -14,18 +14,18 @@ from vmferry.model.rule import declare
 from vmferry.resolve.blueprint import resolve
 
 PARENT = "parent"
-"""Stands for what the next commit is made on, or HEAD, where nothing changed since."""
+"""Stands for the parent of the next commit: HEAD, or HEAD's parent if nothing changed since."""
 
 _FROM = "PRE_COMMIT_FROM_REF"
-"""Where a run of pre-commit over several commits begins: `--from-ref`, or what a push starts from."""
+"""Start of a pre-commit run over several commits: `--from-ref`, or the start of a push."""
 
 _Earlier = tuple[tuple[Review, ...], tuple[Finding, ...]]
 
 
 def earlier(here: Review, spec: Path, assignments: Path | None, revision: str, *, exact: bool) -> _Earlier:
-    """Return the migration as it was where its branch left a revision, and what keeps it from being compared.
+    """Return the migration as it was where its branch left a revision, and findings that prevent a comparison.
 
-    It is more than one where the parent is a merge: each side of it. Raises SpecError where git cannot tell.
+    A parent that is a merge gives several, one per side. Raises SpecError if git cannot tell.
     """
     repository = repository_of(spec)
     if revision == PARENT:
@@ -54,7 +54,7 @@ def _since(commits: Iterable[str], here: Review, spec: Path, assignments: Path |
 
 
 def _same(here: Review, before: Review) -> bool:
-    """Return whether nothing was written since; what a checkout makes of line ends does not count."""
+    """Return whether nothing was written since; line endings changed by a checkout do not count."""
     now, then = (sorted(text.replace("\r\n", "\n") for text in each.project.texts.values()) for each in (here, before))
     return now == then
 
@@ -74,7 +74,7 @@ EARLIER_DOES_NOT_COMPILE = declare(
 def _at(
     commit: str, here: Review, spec: Path, assignments: Path | None, revision: str
 ) -> tuple[Review | None, tuple[Finding, ...]]:
-    """Return the migration at a commit; None where it was not there, or does not compile, which is a finding."""
+    """Return the migration at a commit; None if it did not exist there, or does not compile, which is a finding."""
     sought = Identity(here.spec.metadata.name, here.spec.target.cluster.name)
     with at_revision(spec, commit, here.spec.target.gitops.path, assignments, sought=sought) as earlier:
         if earlier is None:
@@ -90,7 +90,7 @@ def _at(
     if not errors:
         return review(was, resolution), ()
     if [error.code for error in errors] == [NOT_ONE_SPEC.code] and errors[0].where == Where(file=str(earlier.spec)):
-        return None, ()  # the directory was there, and no spec in it
+        return None, ()  # the directory was there, but without a spec
     count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
     said = errors[0].message.replace(str(earlier.spec), str(spec))
     finding = EARLIER_DOES_NOT_COMPILE.finding(
@@ -115,7 +115,7 @@ NOTHING_TO_COMPARE = declare(
 
 
 def _unclear(found: Unclear, here: Review, revision: str) -> Finding:
-    """Return the finding for a spec that may have been elsewhere: it is not taken for a new one."""
+    """Return the finding for a spec that may have been somewhere else: it must not pass for a new one."""
     name, paths = here.spec.metadata.name, ", ".join(found.paths)
     if found.named:
         message = f"nothing is compared: several specs at {_called(revision)} are named {name} ({paths})"
@@ -129,7 +129,7 @@ def _unclear(found: Unclear, here: Review, revision: str) -> Finding:
 
 
 def _new(here: Review, revision: str) -> Iterator[Finding]:
-    """Yield a finding for a spec that is new and begins with groups that are on their way."""
+    """Yield a finding for a new spec whose groups have already started to move."""
     moved = [group.name for group in here.blueprint.groups if begun(group.stage)]
     if moved:
         names = ", ".join(moved[:5]) + (", …" if len(moved) > 5 else "")

@@ -176,7 +176,7 @@ ANOTHER_FOLDER = declare(
     "VMF633",
     "warning",
     "entry points name a different folder from the tree's",
-    why="Flux and Argo CD read paths from the top of the repository. A tree that was compiled into a folder below it "
+    why="Flux and Argo CD read paths from the root of the repository. A tree that was compiled into a folder below it "
     "refers to folders that do not exist: all checks are green, and the cluster cannot sync.",
     source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (spec.path: relative to the root of the "
     "SourceRef); argo-cd docs/user-guide (spec.source.path)",
@@ -196,8 +196,8 @@ def _path(repository: Repository, root: Path, home: Home) -> Iterator[Finding]:
         return
     engine = "Flux" if home.engine == "flux" else "Argo CD"
     yield ANOTHER_FOLDER.finding(
-        f"{engine} reads `{home.path}` from the top of the repository, and the tree is at `{real}`",
-        f"set target.gitops.path: {real}, and compile with --out at the repository's top",
+        f"{engine} reads `{home.path}` from the root of the repository, and the tree is at `{real}`",
+        f"set target.gitops.path: {real}, and compile with --out at the root of the repository",
     )
 
 

@@ -1,4 +1,4 @@
-"""CDI: a DataVolume for each volume that a conversion or an image fills, a DataSource for a golden image's."""
+"""CDI: a DataVolume for each volume that a conversion or an image fills, and a DataSource for each golden image."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,12 +16,12 @@ from vmferry.model.manifest import Item, KubeObject
 BIND_IMMEDIATELY = {"cdi.kubevirt.io/storage.bind.immediate.requested": "true"}
 """Makes CDI fill a WaitForFirstConsumer volume before a VM runs (CDI doc/waitforfirstconsumer-storage-handling.md).
 
-Each volume is then bound on its own: on local storage, those of a VM with several disks can land on different
-nodes, and the VM is never scheduled. Nothing in a DataVolume names a node; of the methods, only a job is safe.
+Each volume is then bound separately: on local storage, the volumes of a VM with several disks can land on different
+nodes, and the VM is never scheduled. A DataVolume cannot name a node, so only method job is safe.
 """
 
 APPLY_ONCE = {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}
-"""Keeps Flux from applying again what cannot change: one refused object would block all beside it."""
+"""Keeps Flux from applying immutable objects again: one refused object would block the whole root."""
 
 _ADOPT = {"cdi.kubevirt.io/allowClaimAdoption": "true"}
 _KEEP = {"cdi.kubevirt.io/storage.deleteAfterCompletion": "false"}
@@ -30,7 +30,7 @@ _KEEP = {"cdi.kubevirt.io/storage.deleteAfterCompletion": "false"}
 def emit(blueprint: Blueprint) -> Iterator[Item]:
     """Yield the volumes of groups that move by CDI's, and what names golden images.
 
-    A shared disk has one DataVolume, its owner's; a clone has none, since its VM's dataVolumeTemplates are.
+    A shared disk has one DataVolume, its owner's; a clone has none, because its VM has dataVolumeTemplates.
     """
     for group in blueprint.groups:
         layer = METHODS[group.method].volumes
@@ -48,7 +48,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
 
 
 def storage(disk: MachineDisk) -> dict[str, Any]:
-    """Return `spec.storage` of a DataVolume, with nothing left for a StorageProfile to fill in."""
+    """Return `spec.storage` of a DataVolume, complete, so that no StorageProfile changes it."""
     return {
         "accessModes": [disk.access_mode],
         "resources": {"requests": {"storage": format_size(disk.size)}},
@@ -80,15 +80,16 @@ def _data_volume(blueprint: Blueprint, group: Group, layer: str, machine: Machin
 def _kept(origin: Origin) -> dict[str, str]:
     """Return what keeps CDI from deleting the DataVolume once it is complete.
 
-    The GitOps engine would make it again, and CDI refuse it, for the claim is there (CDI issues 2735 and 2754).
+    The GitOps engine would create it again, and CDI would refuse it because the claim exists (CDI issues 2735 and
+    2754).
     """
     return _KEEP if origin.collected else {}
 
 
 def _binding(group: Group, disk: MachineDisk) -> dict[str, str]:
-    """Return what binds the volume at once, if anything has to.
+    """Return the annotation that binds the volume immediately, if needed.
 
-    The pod of a conversion is the first consumer of all disks of its VM: they are bound together, where it runs.
+    A conversion's pod is the first consumer of all disks of its VM: they are bound together, on its node.
     """
     converted_here = METHODS[group.method].converts and disk.source.blank is not None
     return BIND_IMMEDIATELY if disk.bind_immediately and not converted_here else {}

@@ -1,4 +1,4 @@
-"""Metadata that every emitted object carries: labels, protection against pruning, sync waves."""
+"""Metadata of every emitted object: labels, protection against pruning, sync waves."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def head(
     annotations: dict[str, str] | None = None,
     wave: int | None = None,
 ) -> dict[str, Any]:
-    """Return the beginning of an object: `apiVersion`, `kind` and metadata, protected if its kind has to be."""
+    """Return the head of an object: `apiVersion`, `kind` and metadata, protected if its kind requires it."""
     return {
         "apiVersion": kind.api_version,
         "kind": kind.name,
@@ -63,8 +63,8 @@ def metadata(
 ) -> dict[str, Any]:
     """Return an object's metadata.
 
-    ``keep`` stamps what keeps Flux and Argo CD from ever deleting the object (`Kind.keeps`). Argo CD needs both
-    Prune=false and Delete=false (argo-cd #12388).
+    ``keep`` adds annotations that keep Flux and Argo CD from ever deleting the object (`Kind.keeps`). Argo CD needs
+    both Prune=false and Delete=false (argo-cd #12388).
     """
     result: dict[str, Any] = {"name": name}
     if namespace is not None:

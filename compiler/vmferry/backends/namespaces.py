@@ -1,4 +1,4 @@
-"""Namespaces and what all their VMs share: quota, the applier's rights, network policies, credentials."""
+"""Namespaces and what all their VMs share: quota, the applier's permissions, network policies, credentials."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -31,10 +31,10 @@ _VERBS = (*kinds.PRUNE, "use", "escalate", "bind")  # in the order they are writ
 
 _BASIC = (kinds.NAMESPACE, kinds.ROLE, kinds.ROLE_BINDING)
 _BESIDE = (kinds.QUOTA, kinds.LIMIT_RANGE, kinds.CONFIG_MAP, kinds.NETWORK_POLICY, kinds.NAD)
-"""Kinds in the root of a namespace, at one time or another, beside credentials."""
+"""Kinds that may be in the root of a namespace, besides credentials."""
 
 _CONVERSION_SCC = Right(kinds.SECURITY_CONSTRAINT, ("use",), (CONVERSION_SCC,))
-"""The Jobs' own right on OpenShift, which the applier needs to hold to grant it."""
+"""The Jobs' own permission on OpenShift, which the applier must have in order to grant it."""
 
 _OF_FORKLIFT = (
     *(kinds.HOST, kinds.HOOK, kinds.PROVIDER, kinds.NETWORK_MAP, kinds.STORAGE_MAP, kinds.PLAN, kinds.MIGRATION),
@@ -42,7 +42,7 @@ _OF_FORKLIFT = (
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
-    """Yield every namespace with its shared objects, and the rights it takes to apply Forklift's objects."""
+    """Yield every namespace with its shared objects, and the permissions to apply Forklift's objects."""
     for plan in blueprint.namespaces:
         groups = [group for group in blueprint.groups if group.namespace == plan.name]
         for obj in (
@@ -60,7 +60,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
             for item in credentials.resources(blueprint, credential, namespace_root(plan.name), insecure=insecure):
                 yield of_namespace(plan.name, item.object, raw=item.raw)
     if any(group.path == "forklift" for group in blueprint.groups):
-        # Not beside the objects they are for: Flux tries a root out as a whole before it applies any of it.
+        # Not in the root of the objects they are for: Flux dry-runs a root as a whole before it applies any of it.
         known = any(plan.name == blueprint.forklift.namespace for plan in blueprint.namespaces)
         for obj in _forklift_rights(blueprint):
             elsewhere = Resource(directory="infra/cluster", object=obj)
@@ -95,9 +95,10 @@ def _default_requests(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[Kub
 
 
 def beside_roles(blueprint: Blueprint) -> list[dict[str, Any]]:
-    """Return rules for what lies in one root with the applier's Roles, which do not hold when it is first applied.
+    """Return rules for the other objects in the root of the applier's Roles.
 
-    Flux tries a root out as a whole before it applies any of it (fluxcd/pkg/ssa, ApplyAllStaged).
+    The Roles are not in effect when it is first applied: Flux dry-runs a root as a whole before it applies any of it
+    (fluxcd/pkg/ssa, ApplyAllStaged).
     """
     credentials_of_all = [credential for plan in blueprint.namespaces for credential in plan.credentials]
     return rules_of([*_BESIDE, *_credential_kinds(credentials_of_all)])
@@ -119,9 +120,9 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
     if plan.nads:
         rights.append(kinds.NAD)
     if plan.smoke:
-        rights.append(Right(kinds.VIRTUAL_MACHINE, kinds.PRUNE))  # of a smoke test: it may go
+        rights.append(Right(kinds.VIRTUAL_MACHINE, kinds.PRUNE))  # of a smoke test: deleting it is safe
     if plan.forklift:
-        # Forklift's webhooks ask whether who creates a Plan or Migration may create the VMs.
+        # Forklift's webhooks check that whoever creates a Plan or Migration may create the VMs.
         rights.append(Right(kinds.VIRTUAL_MACHINE, ("create",)))
     yield from grant(blueprint, APPLIER, plan.name, rules_of(rights), [applier(blueprint)])
 
@@ -178,7 +179,7 @@ def grant(
     rules: list[dict[str, Any]],
     subjects: list[dict[str, str]],
 ) -> Iterator[KubeObject]:
-    """Yield a role and what binds it to its subjects; those of the cluster where there is no namespace."""
+    """Yield a role and its binding; cluster-wide ones without a namespace."""
     role, binding = kinds.ROLE, kinds.ROLE_BINDING
     if namespace is None:
         role, binding = kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING
@@ -194,10 +195,10 @@ def grant(
 
 
 def _golden_image_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
-    """Yield what lets other namespaces clone this one's golden images.
+    """Yield the permissions for other namespaces to clone this one's golden images.
 
-    CDI asks on behalf of the VM, whose ServiceAccount is its namespace's `default` (kubevirt
-    pkg/virt-controller/watch/vm/vm.go); within one namespace it does not ask.
+    CDI checks them for the VM's ServiceAccount, its namespace's `default` (kubevirt
+    pkg/virt-controller/watch/vm/vm.go); within one namespace it does not check.
     """
     golden = {machine.target_name for machine in _machines(groups) if machine.golden}
     clients = {
@@ -213,14 +214,14 @@ def _golden_image_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list
 
 
 def _places(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
-    """Yield what the conversion Jobs of a vCenter take places from: a ConfigMap that they write into.
+    """Yield the ConfigMap in which the conversion Jobs of a vCenter claim their places.
 
     No Lease: Argo CD leaves those out from 3.0 on (operator-manual/upgrading/2.14-3.0, resource.exclusions).
     """
     for places in plan.places:
         yield {
             **head(kinds.CONFIG_MAP, blueprint, places.name, plan.name),
-            "data": {"about": _ABOUT},  # the Jobs' keys beside it are theirs: the engine applies by server-side apply
+            "data": {"about": _ABOUT},  # the other keys belong to the Jobs: the engine uses server-side apply
         }
         rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [places.name], "verbs": [*_TAKE]}
         accounts = map(apart, places.accounts)
@@ -232,9 +233,9 @@ def _places(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[KubeObject]:
 
 
 def _network_policies(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
-    """Yield policies that close the namespace to others, but for declared ports and the migration itself.
+    """Yield policies that isolate the namespace, except for declared ports and the migration itself.
 
-    They are about pods' addresses: VMs' other networks are not theirs to filter. Egress stays as it is.
+    They apply to pod addresses: they do not filter the VMs' other networks. Egress is not restricted.
     """
 
     def policy(name: str, selector: dict[str, Any], rule: dict[str, Any]) -> KubeObject:
@@ -261,14 +262,14 @@ def _network_policies(blueprint: Blueprint, plan: NamespacePlan, groups: list[Gr
 
 
 class _Offer(NamedTuple):
-    """Ports that some pods offer to everyone, and the label that holds those pods' names."""
+    """Ports that pods offer to everyone, and the label with those pods' names."""
 
     label: str
     ports: tuple[tuple[Literal["TCP", "UDP"], int], ...]
 
     @property
     def name(self) -> str:
-        """Name of the policy; VMs with the same ports share one, so that a root stays small."""
+        """Name of the policy; VMs with the same ports share one, which keeps the root small."""
         ports = "-".join(f"{protocol.lower()}-{number}" for protocol, number in self.ports)
         prefix = "vmferry-forklift-ports" if self.label == FORKLIFT_VM_LABEL else "vmferry-ports"
         if len(f"{prefix}-{ports}") > 63:

@@ -1,4 +1,4 @@
-"""Networks: NetworkAttachmentDefinitions, bridges on the nodes, and pairs of VMs that prove a network."""
+"""Networks: NetworkAttachmentDefinitions, bridges on the nodes, and pairs of VMs that test a network."""
 
 import hashlib
 import json
@@ -53,10 +53,9 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
 def nad_config(nad: Nad, namespace: str, migration: str) -> dict[str, Any]:
     """Return the CNI configuration of a NAD in ``namespace``.
 
-    There is never an ipam: guests keep their own addresses. ``migration`` is part of the name that
-    OVN-Kubernetes takes for the identity of a network in the whole cluster: NADs with one name are one
-    network, so every namespace's copy and every further one carry the same name, and two migrations never meet.
-    Raises TypeError for a network that has no NAD of its own.
+    There is never an ipam: guests keep their own addresses. ``migration`` is part of the name by which OVN-Kubernetes
+    identifies a network in the whole cluster: NADs with the same name are one network, so the copies in all namespaces
+    have the same name, and two migrations never collide. Raises TypeError for a network that has no NAD of its own.
     """
     target = nad.network.target
     match target:
@@ -130,7 +129,7 @@ def _mtu(mtu: int | None) -> dict[str, int]:
 
 
 def _resource_name(target: NetworkTarget) -> str | None:
-    """Return the node resource a pod on this network needs, so that it is scheduled where there is one."""
+    """Return the node resource that a pod on this network needs, so that it is scheduled to a node that has it."""
     match target:
         case BridgeNetwork(marker=True):
             return f"bridge.network.kubevirt.io/{target.bridge}"
@@ -192,7 +191,7 @@ def _port(plan: BridgePlan) -> dict[str, Any]:
 
 
 def _policy_name(blueprint: Blueprint, plan: BridgePlan) -> str:
-    """Return the policy's name; several that make a bridge of one name, on other nodes, get a digest each."""
+    """Return the policy's name; policies for bridges with the same name, on different nodes, get a digest each."""
     name = _object_name(plan.bridge.name)
     if sum(_object_name(other.bridge.name) == name for other in blueprint.bridges) > 1:
         digest = hashlib.sha256(msgspec.json.encode(plan.bridge, order="deterministic")).hexdigest()[:6]
@@ -243,8 +242,8 @@ ethernets:
 def _pair(blueprint: Blueprint, plan: NamespacePlan, pair: SmokePair) -> Iterator[KubeObject]:
     """Yield two VMs on different nodes, each Ready only while it reaches the other over the network.
 
-    The readiness probe goes over the pod network, so it needs no guest agent; the result is on the serial
-    console as well. Their MACs are made up and locally administered: no VM of vSphere has one of those.
+    The readiness probe uses the pod network, so it needs no guest agent; the result is on the serial console too. Their
+    MACs are generated and locally administered: no vSphere VM has such a MAC.
     """
     addresses = pair.test.addresses
     for name, own, peer in (
@@ -331,7 +330,7 @@ def _smoke_machine(
 
 
 def _on_different_nodes(pair: SmokePair) -> dict[str, Any]:
-    """Return the affinity without which the frames might never leave a node, and prove nothing."""
+    """Return the anti-affinity; without it, the frames might never leave a node, and the test would prove nothing."""
     term = {
         "labelSelector": {"matchLabels": {SMOKE_LABEL: fitted(pair.name)}},
         "topologyKey": "kubernetes.io/hostname",

@@ -24,9 +24,9 @@ from vmferry.record import Outcome, Run, assignments_path, repeated, untracked
     "--out",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Directory that gets the tree, usually the top of the GitOps repository.",
+    help="Directory to write the tree to, usually the root of the GitOps repository.",
 )
-@click.option("--check", "compare", is_flag=True, help="Write nothing; fail if the tree is not what the spec gives.")
+@click.option("--check", "compare", is_flag=True, help="Write nothing; fail if the tree is not up to date.")
 @click.option("--diff", "difference", is_flag=True, help="Show what changes, as a unified diff; write nothing.")
 @click.option("--force", is_flag=True, help="Overwrite files that were edited by hand.")
 @assignments_option
@@ -46,8 +46,8 @@ def command(
 ) -> int:
     """Compile a spec into Kustomize bases and overlays.
 
-    The tree is replaced in one step: a run that fails or is killed leaves the old one. Files that vmferry
-    does not own are left alone; owned files that somebody edited are conflicts.
+    The tree is replaced in one step: a run that fails or is killed leaves the old tree in place. Files that vmferry
+    does not own are left alone; files that it owns and someone edited are conflicts.
 
     \b
     Examples:
@@ -132,7 +132,7 @@ def _report(outcome: Outcome, mode: _Mode) -> None:
         show(tuple(_stale(outcome)), {}, everything=mode.everything)
     for orphan in changes.orphaned:
         click.echo(
-            f"kept: {printable(str(outcome.root / orphan))} is yours, and nothing refers to it any more", err=True
+            f"kept: {printable(str(outcome.root / orphan))} is yours, but nothing refers to it any more", err=True
         )
     verb = "" if mode.writes else "would be "
     listed = ", ".join(f"{count} {verb}{name}" for name, count in counts.items())
@@ -161,7 +161,7 @@ NOT_IN_GIT = declare(
 def _missing(outcome: Outcome) -> Iterator[Finding]:
     """Yield a finding for each file that lies there and would not be in the commit."""
     for path in untracked(outcome):
-        fix = f"run `git add {shlex.quote(str(outcome.root))}`; if .gitignore names it, take it out there"
+        fix = f"run `git add {shlex.quote(str(outcome.root))}`; if .gitignore matches it, remove that pattern"
         if path == outcome.assignments:
             fix = f"run `git add {shlex.quote(str(path))}`"
         yield NOT_IN_GIT.finding(f"{path} is not in git", fix)

@@ -25,7 +25,7 @@ def fit(name: str, limit: int = LONGEST) -> str:
 
 
 def suffixed(name: str, suffix: str) -> str:
-    """Return ``name-suffix``; if that is over 63 characters, ``name`` is cut and followed by its digest."""
+    """Return ``name-suffix``; if that exceeds 63 characters, ``name`` is truncated and followed by its digest."""
     if len(name) + 1 + len(suffix) <= LONGEST:
         return f"{name}-{suffix}"
     return f"{_cut(name, LONGEST - 1 - len(suffix))}-{suffix}"

@@ -44,7 +44,7 @@ class Kind(NamedTuple):
 
 
 class Right(NamedTuple):
-    """What is allowed with a kind: what it takes to apply it (`Kind.verbs`), or other verbs."""
+    """Permissions on a kind: those needed to apply it (`Kind.verbs`), or other verbs."""
 
     kind: Kind
     verbs: Verbs | None = None

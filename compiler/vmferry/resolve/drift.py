@@ -311,22 +311,22 @@ class _Comparison:
             return  # another part of the inventory has it, or nobody looked
         what = "gone from vCenter"
         if known.left:
-            found = Found("", what, "harmless", "it was not to move")
+            found = Found("", what, "harmless", "it was not going to move")
         elif known.machine is None:
-            found = Found("", what, "decision", "say what became of it, or drop its entry")
+            found = Found("", what, "decision", "state its disposition, or remove its entry")
         elif not self._over(known) and known.machine.path != "rebuild":
-            found = Found("", what, "blocks", f"its group is {known.stage}, and there is nothing to copy any more")
+            found = Found("", what, "blocks", f"its group is at {known.stage}, and there is nothing left to copy")
         else:
-            found = Found("", what, "decision", "there is nothing to fall back to any more")
+            found = Found("", what, "decision", "there is nothing left to fall back to")
         yield known.change(found)
 
     def _other_vcenter(self, known: _Known, other: VmKey) -> Found:
         vm = self.after[other]
         what = f"moved to vCenter {vm.source}" + (f", as {vm.id}" if vm.id else "")
         if known.left:
-            return Found("source", what, "harmless", "it was not to move")
+            return Found("source", what, "harmless", "it was not going to move")
         if known.machine is None:
-            return Found("source", what, "decision", "correct the `source` of its entry and what rules say of it")
+            return Found("source", what, "decision", "correct the `source` in its entry, and the rules that match it")
         if self._over(known) or known.machine.path == "rebuild":
             return Found("source", what, "harmless", "it has moved; its source is a fallback only")
         return Found("source", what, "blocks", "its manifests read it from the old vCenter")
@@ -337,9 +337,9 @@ class _Comparison:
         if disposition in _LEFT:
             verdict, why = "harmless", f"a rule says {disposition}"
         elif phase is not None:
-            why = f"rules put it into phase {phase} unseen: see whether that is right"
+            why = f"rules put it into phase {phase}: check that this is right"
         else:
-            why = "nothing decides what becomes of it"
+            why = "it has no disposition and no phase"
         return Change(vm=vm.name, key=key, what="new VM", verdict=verdict, why=why)
 
 
@@ -348,7 +348,7 @@ def _of(kind: Literal["network", "datastore"], name: str, key: str, found: Found
 
 
 def _renamed(old: str) -> Found:
-    return Found("", f"was called {old}", "decision", "the maps find it by its id; correct the name in its row")
+    return Found("", f"was named {old}", "decision", "the maps find it by its id; correct the name in its row")
 
 
 def _stated(found: Found, known: _Known) -> Found:
@@ -361,10 +361,10 @@ def _stated(found: Found, known: _Known) -> Found:
     else:
         stated = entry.stated
     if found.field == "name" and "name" in stated:
-        why = f"its entry is about {entry.vm.name}: correct the name there, or add the id"
+        why = f"its entry is for {entry.vm.name}: correct the name there, or add the id"
         return Found(found.field, found.what, "decision", why)
     if found.field in _CORRECTED and found.field in stated:
-        return Found(found.field, found.what, "decision", "the spec states it itself: correct it there")
+        return Found(found.field, found.what, "decision", "the spec states this itself: correct it there")
     return found
 
 
@@ -478,7 +478,7 @@ def _redecided(was: dict[str, str], now: dict[str, str]) -> Iterator[Found]:
     for name in ("disposition",) if now.get("disposition") in _LEFT else (*_DECIDED, "namespace"):
         if was.get(name) != now.get(name):
             what = f"{name}: {was.get(name, 'none')} → {now.get(name, 'none')}"
-            why = "rules decide otherwise of it where it is now"
+            why = "at its new place, rules decide differently"
             if name == "path":
                 why = f"all its manifests change: {now.get(_WHY, why)}; `path` in its entry or a rule keeps it"
             yield Found(name, what, "decision", why)

@@ -98,7 +98,7 @@ def _complete(candidate: Candidate, parts: Parts) -> Noting[bool]:
     if candidate.decisions.phase is None:
         yield NO_PHASE.finding(
             f"VM {vm.name} has no phase",
-            "state `phase`, or let an `assign` rule or `defaults` do it",
+            "set `phase` in its entry, in an `assign` rule or in `defaults`",
             where=candidate.where.at("name"),
             vms=(vm.name,),
         )
@@ -113,7 +113,7 @@ _COPIED_FACTS = (
     ("cpu", "its CPU count", "add `cpu: {count: …}`"),
     ("memory", "its memory", "add `memory`, as in 8Gi"),
     ("firmware", "its firmware", "add `firmware`: bios or efi; the wrong one does not boot"),
-    ("uuid", "its UUID", "add `uuid` (config.uuid, RVTools: SMBIOS UUID); licences are bound to it"),
+    ("uuid", "its UUID", "add `uuid` (config.uuid, RVTools: SMBIOS UUID); licences are tied to it"),
 )
 _EFI_FACTS = (
     ("secure_boot", "whether secure boot is on", "add `secureBoot`; RVTools: EFI Secure boot"),
@@ -136,7 +136,7 @@ def _unknown(candidate: Candidate, route: Route) -> Iterable[tuple[str, str]]:
     if vm.nics is None:
         yield "the list of its NICs", "add `nics`, or `nics: []` if it has none"
     if route.path == "virt-v2v" and vm.passthrough and not (vm.gpus or vm.host_devices):
-        yield "what its passed-through devices are called in the target", "add `gpus` or `hostDevices`"
+        yield "the resource names of its passed-through devices in the target", "add `gpus` or `hostDevices`"
     for field, name, fix in _needed(vm, route):
         if getattr(vm, field) is None:
             yield name, fix
@@ -281,8 +281,8 @@ def _template(candidate: Candidate, golden: Mapping[tuple[str, str], Machine | N
     if template is None:
         message, fix = "which is no template that moves", "give the template an entry with template: true"
     elif vm.disks and len(vm.disks) != len(template.disks):
-        message = f"which has {len(template.disks)} disks, the VM {len(vm.disks)}"
-        fix = "list as many disks, or none: then they are the template's"
+        message = f"which has {len(template.disks)} disks; the VM has {len(vm.disks)}"
+        fix = "list as many disks, or none to use the template's"
         template = None
     else:
         return template
@@ -322,7 +322,7 @@ def _sockets(candidate: Candidate) -> Noting[int | None]:
     if cpu.count % per_socket:
         yield CPU_TOPOLOGY.finding(
             f"VM {candidate.vm.name}: {cpu.count} CPUs do not divide into sockets of {per_socket}",
-            "correct coresPerSocket; KubeVirt has whole sockets only",
+            "correct coresPerSocket; KubeVirt only has whole sockets",
             where=candidate.where.at("cpu"),
             vms=(candidate.vm.name,),
         )
@@ -350,7 +350,7 @@ def _path_problems(candidate: Candidate, parts: Parts) -> Iterable[Trouble]:
     if route.path == "forklift" and devices:
         yield (
             "Forklift refuses a VM with a passed-through device",
-            "use path virt-v2v: it keeps the whole Plan from Ready otherwise",
+            "use path virt-v2v: otherwise the whole Plan never becomes Ready",
             ("gpus",) if vm.gpus else ("hostDevices",) if vm.host_devices else ("name",),
         )
     if (vm.template or vm.clone_of) and not method.from_images:
@@ -362,7 +362,7 @@ def _path_problems(candidate: Candidate, parts: Parts) -> Iterable[Trouble]:
     if method.converts and is_raw(candidate):
         yield (
             f"method {route.method} converts every guest, and this one has conversion: skip",
-            "use method image (CDI then copies its disks by source vddk) or path forklift, or let it be converted",
+            "use method image (CDI then copies its disks by source vddk) or path forklift, or remove conversion: skip",
             ("conversion",),
         )
     yield from method.refuses(vm)
@@ -391,7 +391,7 @@ def _disk_problems(disk: Disk, index: int, route: Route, *, by_array: bool) -> I
     if disk.source is not None and not method.from_images:
         yield "`source` is for method image", "remove it, or set method image", (*at, "source")
     if disk.source is not None and len(_sources(disk.source)) != 1:
-        yield "a disk's source is exactly one of http, registry, upload, vddk, blank", "", (*at, "source")
+        yield "a disk's source needs exactly one of http, registry, upload, vddk, blank", "", (*at, "source")
 
 
 def _sources(source: DiskSource) -> list[str]:
@@ -413,9 +413,9 @@ def _check_addresses(candidate: Candidate) -> Noting[bool]:
             f"it is on {', '.join(sorted(networks))}",
         )
     elif wanted:
-        message, fix = "staticIP is cloud-init, and no new addresses are given", "add `readdress`"
+        message, fix = "staticIP is cloud-init, but there are no new addresses", "add `readdress`"
     else:
-        message, fix = "new addresses are given, and staticIP is not cloud-init", "set staticIP: cloud-init"
+        message, fix = "there are new addresses, but staticIP is not cloud-init", "set staticIP: cloud-init"
     where = candidate.where.at("readdress") if vm.readdress else candidate.origin("static_ip")
     yield NOT_APPLICABLE.finding(f"VM {vm.name}: {message}", fix, where=where, vms=(vm.name,))
     return False
@@ -426,8 +426,8 @@ def _check_firmware(candidate: Candidate) -> Noting[bool]:
     wrong = vm.firmware == "bios" and (vm.secure_boot or vm.vtpm)
     if wrong:
         yield IMPOSSIBLE_FIRMWARE.finding(
-            f"VM {vm.name}: {'secure boot' if vm.secure_boot else 'a vTPM'} needs EFI, its firmware is BIOS",
-            "correct `firmware`, or the other fact",
+            f"VM {vm.name}: {'secure boot' if vm.secure_boot else 'a vTPM'} needs EFI, but its firmware is BIOS",
+            "correct `firmware`, or the other value",
             where=candidate.where.at("firmware"),
             vms=(vm.name,),
         )
@@ -547,7 +547,7 @@ def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap) -> Noting[
     where = candidate.where.at("application")
     if application is None or application.image is None:
         yield INCOMPLETE_APPLICATION.finding(
-            f"VM {vm.name} is to be rebuilt, and no image says what runs in its place",
+            f"VM {vm.name} is to be rebuilt, but has no image",
             "add application.image, or choose another path",
             where=where if application is not None else candidate.where.at("name"),
             vms=(vm.name,),
@@ -557,7 +557,7 @@ def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap) -> Noting[
     if pinned is None or pinned[0] == ":latest":
         yield UNPINNED_IMAGE.finding(
             f"VM {vm.name}: image {application.image} is not pinned",
-            "give a tag other than latest, or a digest: a restart may bring another version",
+            "use a tag other than latest, or a digest: otherwise a restart may bring another version",
             where=where.at("image"),
             vms=(vm.name,),
         )
@@ -565,7 +565,7 @@ def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap) -> Noting[
         given = [variable.value, variable.secret_key_ref, variable.config_map_key_ref]
         if sum(value is not None for value in given) != 1:
             yield NOT_APPLICABLE.finding(
-                f"VM {vm.name}: variable {variable.name} is not exactly one of value and the references",
+                f"VM {vm.name}: variable {variable.name} needs exactly one of value and the references",
                 where=where.at("env", index),
                 vms=(vm.name,),
             )

@@ -34,7 +34,7 @@ def map_networks(networks: tuple[Network, ...], where: Where) -> Noting[NetworkM
     for index, network in enumerate(networks):
         if vsphere_name(network.source) is None:
             yield INVALID_NETWORK.finding(
-                "a network's source is a segment or a portGroup, exactly one",
+                "a network's source needs exactly one of segment and portGroup",
                 where=where.at("networks", index, "source"),
             )
     mapped = _Mapped()
@@ -44,13 +44,13 @@ def map_networks(networks: tuple[Network, ...], where: Where) -> Noting[NetworkM
         if not row.name:
             if row.emitted() or row.network.smoke_test is not None:
                 yield INVALID_NETWORK.finding(
-                    f"nothing of {row.original!r} can be in a name in Kubernetes",
+                    f"no character of {row.original!r} is allowed in a Kubernetes name",
                     "give the network a `name`",
                     where=row.where.at("source"),
                 )
         elif row.emitted() and names.setdefault(row.name, row.index) != row.index:
             yield DEFINED_TWICE.finding(
-                f"two networks would be called {row.name}",
+                f"two networks would be named {row.name}",
                 "give one of them a `name`",
                 where=row.where.at("name") if row.network.name else row.where.at("source"),
             )
@@ -90,7 +90,9 @@ class _Mapped:
 
 
 def _two_of_one_name(id_: str) -> str:
-    return f"; if it is another of that name, write its id in place of the name as well: {id_}, and give it a `name`"
+    return (
+        f"; if it is another network of that name, use its id instead of the name as well: {id_}, and give it a `name`"
+    )
 
 
 def _meet(one: _Claim, other: _Claim) -> bool:
@@ -141,7 +143,7 @@ def _problems(row: MappedNetwork, cluster: Cluster) -> Iterable[_Problem]:
         yield from _vlan_problems(name, target, network.source)
     if isinstance(target, OvnLayer2 | OvnLocalnet) and cluster.cni not in (None, "ovn-kubernetes"):
         yield _Problem(
-            INVALID_NETWORK, f"{name} needs OVN-Kubernetes, the cluster has {cluster.cni}", "use type bridge"
+            INVALID_NETWORK, f"{name} needs OVN-Kubernetes, but the cluster has {cluster.cni}", "use type bridge"
         )
     if isinstance(target, IgnoredNetwork) and network.smoke_test is not None:
         yield _Problem(INVALID_NETWORK, f"{name} is not connected, so there is nothing to test", "remove smokeTest")
@@ -149,7 +151,7 @@ def _problems(row: MappedNetwork, cluster: Cluster) -> Iterable[_Problem]:
         if network.smoke_test is not None:
             yield _Problem(INVALID_NETWORK, f"{name}: the pod network needs no smoke test", "remove smokeTest")
         if network.layer == 2:
-            fix = "map it to a bridge or another secondary network, or say layer: 3 if that is enough"
+            fix = "map it to a bridge or another secondary network, or set layer: 3 if that is enough"
             yield _Problem(INVALID_NETWORK, f"{name} needs layer 2, and the pod network is layer 3", fix, ("layer",))
     yield from _address_problems(name, network)
 
@@ -172,7 +174,7 @@ def _address_problems(name: str, network: Network) -> Iterable[_Problem]:
     subnets = target.subnets if isinstance(target, OvnLocalnet | OvnLayer2) else ()
     for at, text in ((("subnet",), network.subnet), *((("target", "subnets", i), s) for i, s in enumerate(subnets))):
         if text is not None and not parses(ipaddress.ip_network, text):
-            yield _Problem(INVALID_NETWORK, f"{name}: {text} is not a network", "as in 10.1.2.0/24", at)
+            yield _Problem(INVALID_NETWORK, f"{name}: {text} is not a subnet", "as in 10.1.2.0/24", at)
     if network.gateway is not None and not parses(ipaddress.ip_address, network.gateway):
         yield _Problem(
             INVALID_NETWORK, f"{name}: gateway {network.gateway} is not an address", "as in 10.1.2.1", ("gateway",)
@@ -213,7 +215,7 @@ def _undecided(name: str, source: NetworkSource, fields: str) -> _Problem:
     if source.transport_zone == "overlay" or (source.segment is not None and no_vlan):
         return _Problem(
             UNDECIDED_OVERLAY,
-            f"{name} is an overlay segment: the target does not say which VLAN takes its place",
-            f"say {fields}, or use type ovn-layer2 or pod: the segment's own VNI means nothing outside NSX",
+            f"{name} is an overlay segment, and the target has no VLAN to replace it",
+            f"set {fields}, or use type ovn-layer2 or pod: the segment's own VNI means nothing outside NSX",
         )
-    return _Problem(INVALID_NETWORK, f"{name}: the target does not say its VLAN", f"say {fields}")
+    return _Problem(INVALID_NETWORK, f"{name}: the target has no VLAN", f"set {fields}")

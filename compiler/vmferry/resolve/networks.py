@@ -186,8 +186,8 @@ class _Making:
         name = row.copy_name(before)
         if before and row.emitted() and self._table.making(name) is not row:
             yield DEFINED_TWICE.finding(
-                f"VM {self._candidate.vm.name} has {before + 1} NICs on one network, whose further definition would be "
-                f"called {name}, as another network is",
+                f"VM {self._candidate.vm.name} has {before + 1} NICs on one network, and the additional definition "
+                f"{name} would have the name of another network",
                 "give one of the two networks another `name`",
                 where=row.where.at("name") if row.network.name else row.where.at("source"),
                 vms=(self._candidate.vm.name,),
@@ -206,7 +206,8 @@ def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap) -> Not
         return by_id
     if row is not None and by_id is not None and row is not by_id:
         yield NETWORK_MAPPED_TWICE.finding(
-            f"VM {candidate.vm.name}: its NIC on {nic.network!r} is on another network by its id, {nic.network_id}",
+            f"VM {candidate.vm.name}: the id of its NIC on {nic.network!r}, {nic.network_id}, belongs to another "
+            "network",
             f"networks[{row.index}] has the name, networks[{by_id.index}] the id: correct one",
             where=where.at("networkId"),
             vms=(candidate.vm.name,),
@@ -214,7 +215,7 @@ def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap) -> Not
     elif row is not None and by_id is None and _another(row.network.source, nic):
         yield AMBIGUOUS_NETWORK.finding(
             f"VM {candidate.vm.name}: its NIC is on network {nic.network!r} with id {nic.network_id}, "
-            f"and the network map has another of that name, {row.network.source.id}",
+            f"but the network map has another network of that name, {row.network.source.id}",
             _apart(row, nic.network_id or ""),
             where=where.at("networkId"),
             vms=(candidate.vm.name,),
@@ -229,7 +230,7 @@ def _apart(row: MappedNetwork, *ids: str) -> str:
     """Return how networks that share a name are told apart: each has a row whose name is its id (see `_row`)."""
     kind = "portGroup" if row.network.source.port_group is not None else "segment"
     sources = ", ".join(f"source: {{{kind}: {each}, id: {each}}}" for each in ids)
-    return f"give {'it' if len(ids) == 1 else 'each'} a row of its own, found by id: {sources}"
+    return f"give {'it' if len(ids) == 1 else 'each'} its own row, found by id: {sources}"
 
 
 def _another(source: NetworkSource, nic: Nic) -> bool:
@@ -267,7 +268,7 @@ def _check_one_network(row: MappedNetwork, users: _Users) -> Noting[None]:
         ids, vms = sorted(found), tuple(sorted({vm for each in found.values() for vm in each}))
         name = vsphere_name(row.network.source)
         yield AMBIGUOUS_NETWORK.finding(
-            f"{len(ids)} networks of {vcenter} are called {name!r}: {', '.join(ids)}{stranded(vms)}",
+            f"{len(ids)} networks of {vcenter} are named {name!r}: {', '.join(ids)}{stranded(vms)}",
             _apart(row, *ids[:3]),
             where=row.where.at("source"),
             vms=vms,
@@ -282,7 +283,7 @@ def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namesp
     if len(on_pod) > 1:
         yield TWO_POD_NICS.finding(
             f"VM {vm.name}: {len(on_pod)} NICs on the pod network ({', '.join(nic.network.name for nic in on_pod)})",
-            "a VM has one pod network; map the others to a bridge or another secondary network",
+            "a VM can have only one; map the others to a bridge or another secondary network",
             where=candidate.where.at("nics", on_pod[1].index, "network"),
             vms=(vm.name,),
         )
@@ -299,7 +300,7 @@ def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namesp
         if route.path == "forklift" and nic.nad and namespace_of(nic.nad) not in (namespace, "default"):
             yield INVALID_NETWORK.finding(
                 f"VM {vm.name}: NAD {nic.nad} is out of Forklift's reach",
-                "a Plan takes NADs of its target namespace or of `default` only",
+                "a Plan can only use NADs in its target namespace or in `default`",
                 where=candidate.where.at("nics", nic.index, "network"),
                 vms=(vm.name,),
             )

@@ -40,8 +40,8 @@ def route(
         path, reason, where = _path(candidate, standard.get(candidate.source, 0), settings)
         if candidate.decisions.disposition == "rebuild" and path != "rebuild":
             yield METHOD_OF_ANOTHER_PATH.finding(
-                f"VM {candidate.vm.name} is to be rebuilt, and its path is {path}",
-                "drop one of the two: a rebuilt VM leaves its disks behind",
+                f"VM {candidate.vm.name} is to be rebuilt, but its path is {path}",
+                "remove one of the two: a rebuilt VM leaves its disks behind",
                 where=where,
                 vms=(candidate.vm.name,),
             )
@@ -99,7 +99,7 @@ def _method(candidate: Candidate, path: Path) -> tuple[Method | None, str, Where
         raw = [name for name in known if not METHODS[name].converts]
         if wanted not in known or wanted in raw or not _own(candidate, "method"):
             chosen = wanted if wanted in raw else raw[0]
-            return chosen, "its disks are copied as they are, and a Job would convert the guest", where
+            return chosen, "its disks are copied unchanged, and a Job would convert the guest", where
     if wanted is not None and wanted in known:
         return wanted, "the spec says so", where
     if wanted is not None and _asked_together(candidate):

@@ -46,7 +46,7 @@ def report_staying(
         mark = likes.of(identity.of_machine(machine, key))
         found = staying[mark.key] if mark is not None else None
         where = (found.disposed_at or found.where) if found else project.where.at("groups", machine.group)
-        what = _LEFT.get(others[found.key], "does not move") if found else "is in the spec no more"
+        what = _LEFT.get(others[found.key], "does not move") if found else "is no longer in the spec"
         if not begun(stage) or started(recorded):
             yield from _warn(machine, what, stage, where)
         else:
@@ -85,9 +85,9 @@ def _report_elsewhere(
 
 def _warn(machine: Machine, what: str, stage: Stage, where: Where) -> Noting[None]:
     if not begun(stage):
-        fix = f"its objects stay, and {machine.group} cannot go on to migrating like this: restore its entry, or {_OUT}"
+        fix = f"its objects stay, and {machine.group} cannot move on to migrating: restore its entry, or {_OUT}"
     else:
-        fix = "it stays in the output: what has moved is not dropped by leaving it out; restore its entry"
+        fix = "it stays in the output: removing its entry does not remove a VM that has moved; restore its entry"
     yield FROZEN_GONE.finding(
         f"VM {machine.name} {what}, and is frozen in group {machine.group}, which is at {stage}",
         fix,
@@ -98,9 +98,9 @@ def _warn(machine: Machine, what: str, stage: Stage, where: Where) -> Noting[Non
 
 def _refuse(machine: Machine, what: str, recorded: Stage, stage: Stage, where: Where) -> Noting[None]:
     if not begun(recorded):
-        fix = f"keep the group at {recorded} until the VM is out of it: {_OUT}; or restore its entry, and it moves"
+        fix = f"keep the group at {recorded} until the VM is out of it: {_OUT}; or restore its entry to move it"
     else:
-        fix = "it is being copied since the group is at migrating, so it is too late to leave it out: restore its entry"
+        fix = "its group reached migrating, so it is being copied and too late to leave out: restore its entry"
     yield STAYING_VM_MOVES.finding(
         f"VM {machine.name} {what}, and its group {machine.group}, set to {stage}, would move it",
         fix,

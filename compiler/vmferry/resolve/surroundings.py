@@ -84,7 +84,7 @@ def _nads(
             result[namespace][name] = row
         elif nad not in existing:
             yield ASSIGNMENTS_MISFIT.finding(
-                f"VM {user} is frozen with network {nad}, which the spec does not define any more",
+                f"VM {user} is frozen with network {nad}, which the spec no longer defines",
                 "restore the entry in `networks` under that name",
                 where=where.at("networks"),
                 vms=(user,),
@@ -160,8 +160,8 @@ def _check_policy(namespace: Namespace, groups: list[Group], cluster: Cluster, w
     if wants and cluster.cni not in POLICY_CNIS:
         has = f"{cluster.cni} ignores them" if cluster.cni else "which CNI the cluster has is unknown"
         yield NO_NETWORK_POLICIES.finding(
-            f"namespace {namespace.name} asks for network policies, and {has}",
-            f"state target.cluster.cni ({', '.join(sorted(POLICY_CNIS))} have them), or drop the policy",
+            f"namespace {namespace.name} needs network policies, but {has}",
+            f"set target.cluster.cni ({', '.join(sorted(POLICY_CNIS))} enforce them), or remove the policy",
             where=where.at("networkPolicy") if namespace.network_policy == "isolate" else where,
         )
 
@@ -277,7 +277,7 @@ def plan_bridges(
             if target.mtu and bridge.mtu and target.mtu > bridge.mtu:
                 yield INVALID_NETWORK.finding(
                     f"network {row.name}: MTU {target.mtu} is larger than {bridge.mtu} of bridge {bridge.name}",
-                    "frames would be lost without a word; raise the bridge's MTU or lower the network's",
+                    "larger frames would be dropped silently; raise the bridge's MTU or lower the network's",
                     where=row.where.at("target", "mtu"),
                 )
             ranges |= {(target.vlan, target.vlan)} if target.vlan else set()

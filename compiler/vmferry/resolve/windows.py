@@ -28,11 +28,11 @@ def check_cutover(
     who = f"group {name}" if vm is None else f"group {name}, VM {vm}"
     starts = [window.start for window in phase.windows]
     if not is_time(time):
-        fix = "there is no such day or hour; correct it"
-        yield CUTOVER_OUTSIDE_WINDOW.finding(f"{who}: cutover {time} is no time", fix, where=where)
+        fix = "correct it: there is no such day or hour"
+        yield CUTOVER_OUTSIDE_WINDOW.finding(f"{who}: cutover {time} is not a valid time", fix, where=where)
     elif not METHODS[method].cutover:
         field = "cutover" if vm is None else "vmCutover"
-        yield NOT_APPLICABLE.finding(f"{who}: `{field}` is for method warm, this one is {method}", where=where)
+        yield NOT_APPLICABLE.finding(f"{who}: `{field}` is for method warm, but this one is {method}", where=where)
     elif (
         all(is_time(start) for start in starts)
         and starts
@@ -47,11 +47,11 @@ def check_cutover(
 
 
 def check_times(phases: tuple[Phase, ...], where: Where) -> Noting[None]:
-    """Report windows whose start is no time (2027-02-30)."""
+    """Report windows whose start is not a valid time (2027-02-30)."""
     for index, phase in enumerate(phases):
         for number, window in enumerate(phase.windows):
             if not is_time(window.start):
                 yield SCHEMA_MISFIT.finding(
-                    f"phase {phase.name}: {window.start} is no time",
+                    f"phase {phase.name}: {window.start} is not a valid time",
                     where=where.at("phases", index, "windows", number, "start"),
                 )

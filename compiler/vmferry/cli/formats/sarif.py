@@ -49,7 +49,7 @@ def render(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> str:
 def _home() -> str:
     """Return the URL of the repository, from [project.urls] of pyproject.toml."""
     urls = metadata("vmferry").get_all("Project-URL") or ()
-    return dict(url.split(", ", 1) for url in urls)["Source"]
+    return str(dict(url.split(", ", 1) for url in urls)["Source"])
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

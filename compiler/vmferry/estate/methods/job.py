@@ -23,7 +23,7 @@ METHOD = MoveMethod(
     steps=(("convert", ("access", "conversion")), ("machines", ("machines",))),
     kinds=(
         *(kinds.SERVICE, kinds.CONFIG_MAP, kinds.SERVICE_ACCOUNT, kinds.JOB, kinds.DATA_VOLUME, kinds.VIRTUAL_MACHINE),
-        Right(kinds.CLAIM, ("get", "patch")),  # the Jobs' own right: none grants what it lacks
+        Right(kinds.CLAIM, ("get", "patch")),  # the Jobs' own permissions: only who has them can grant them
     ),
     usual=_usual,
     facts=(

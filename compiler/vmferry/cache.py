@@ -1,8 +1,8 @@
-"""Keeps what was worked out for the next run, addressed by content: bounded, shared by several runs, safe to delete.
+"""Keeps results for the next run, addressed by content: bounded, shared by concurrent runs, safe to delete.
 
-One SQLite database holds the entries: a run reads and writes thousands, and a file for each would cost as much as what
-they save. Nothing depends on an entry being there. What is damaged, truncated, somebody else's, of another version or
-out of reach counts as not there, silently; a run without a cache gives the same results, later.
+One SQLite database contains the entries: a run reads and writes thousands, and one file per entry would cost as much
+time as it saves. Nothing depends on an entry. An entry or database that is damaged, truncated, foreign, of another
+version or unreadable is silently treated as missing; a run without a cache gives the same results, only later.
 """
 
 import errno
@@ -42,9 +42,9 @@ _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of vmferry: https
 
 
 class Cache:
-    """The entries in a directory, the user's cache directory if none is given; one that is not enabled never has any.
+    """The entries in a directory, by default the user's cache directory; a disabled cache never has any.
 
-    What is put is written when the cache is closed, in one transaction. The database is opened when it is first asked.
+    Entries are written when the cache is closed, in one transaction. The database is opened on first use.
     """
 
     def __init__(self, directory: Path | None = None, *, enabled: bool = True, most: int = MAX_BYTES) -> None:
@@ -57,9 +57,9 @@ class Cache:
         self._used: set[bytes] = set()
 
     def get(self, kind: str, keys: Iterable[bytes], form: type[T]) -> dict[bytes, T]:
-        """Return those of the entries that are there, by their key.
+        """Return the entries that exist, by key.
 
-        ``kind`` names what the entries are, and changes when ``form`` or how they are worked out does.
+        ``kind`` names their content, and changes when ``form`` or their computation does.
         """
         wanted = {_address(kind, key): key for key in keys} if self.enabled else {}
         decoder = msgspec.msgpack.Decoder(form)
@@ -80,7 +80,7 @@ class Cache:
                 self._pending[_address(kind, key)] = _checksum(value) + value
 
     def close(self) -> None:
-        """Write what was put, and make room for it. A cache that cannot be written to stays as it is."""
+        """Write the new entries, and make room for them. A cache that is not writable stays as it is."""
         if self._pending or self._used:
             self._attempt(self._write)
         self._pending, self._used = {}, set()
@@ -121,7 +121,7 @@ class Cache:
             self._evict(database)
 
     def _evict(self, database: "sqlite3.Connection") -> None:
-        """Remove what was not used for longest until a quarter of the room is free again."""
+        """Remove the least recently used entries until a quarter of the room is free again."""
         total = database.execute("SELECT coalesce(sum(cast(size AS INTEGER)), 0) FROM entries").fetchone()[0]
         if total <= self._most:
             return
@@ -134,8 +134,8 @@ class Cache:
         database.executemany("DELETE FROM entries WHERE key = ?", gone)
 
     def _attempt(self, work: Callable[["sqlite3.Connection"], object]) -> None:
-        """Do what needs the database, as far as it can be done."""
-        import sqlite3  # 10 ms that a run without a cache does not need
+        """Do something with the database, as far as possible."""
+        import sqlite3  # takes 10 ms that a run without a cache does not need
 
         try:
             if not self._opened:
@@ -144,12 +144,12 @@ class Cache:
             if self._database is not None:
                 work(self._database)
         except sqlite3.OperationalError:
-            pass  # locked by others for too long, read-only, the disk is full, nothing was written yet
+            pass  # locked by others for too long, read-only, disk full, or nothing was written yet
         except sqlite3.Error:
             self._drop()
 
     def _drop(self) -> None:
-        """Remove a database that is damaged: the next run begins with a new one."""
+        """Remove a damaged database: the next run starts with a new one."""
         if self._database is not None:
             self._database.close()
         self._database = None
@@ -158,14 +158,14 @@ class Cache:
 
 
 def default_directory() -> Path:
-    """Return where the user's system wants caches: ~/.cache/vmferry on Linux."""
+    """Return the user's cache directory: ~/.cache/vmferry on Linux."""
     import platformdirs
 
     return platformdirs.user_cache_path("vmferry", appauthor=False)
 
 
 def clean(directory: Path) -> int:
-    """Remove the entries in a directory, and nothing of somebody else's; return how many bytes were freed."""
+    """Remove the entries in a directory, but no foreign files; return how many bytes were freed."""
     freed = 0
     for name in (f"{FILE}-wal", f"{FILE}-shm", FILE):
         path = directory / name
@@ -177,7 +177,7 @@ def clean(directory: Path) -> int:
 
 
 def _open(directory: Path) -> "sqlite3.Connection | None":
-    """Return the database of a directory; none where there can be none, or where it is not vmferry's."""
+    """Return the database of a directory; none if it cannot exist, or is not vmferry's."""
     import sqlite3
 
     path = directory / FILE
@@ -192,14 +192,14 @@ def _open(directory: Path) -> "sqlite3.Connection | None":
             database.close()
             return None
         database.execute(f"PRAGMA application_id = {_APPLICATION}")
-    # The last entries may be lost in a power failure: that costs less than waiting for the disk in each run.
+    # A power failure may lose the last entries: that costs less than waiting for the disk in every run.
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = OFF")
     return database
 
 
 def _prepare(directory: Path) -> None:
-    """Make the directory, for its owner alone, and keep backups and git from taking it in. Raises OSError."""
+    """Create the directory, readable only by its owner, and exclude it from backups and git. Raises OSError."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not os.access(directory, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))
@@ -218,7 +218,7 @@ def _checksum(value: bytes | memoryview) -> bytes:
 
 @cache
 def _version() -> bytes:
-    """Return a digest of vmferry itself: of two working copies of one version, each has entries of its own."""
+    """Return a digest of vmferry itself: two working copies of the same version have separate entries."""
     digest = hashlib.blake2b(f"{__version__} {sys.version}".encode(), digest_size=32)
     pending = [str(Path(__file__).parent)]
     while pending:

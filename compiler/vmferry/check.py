@@ -17,12 +17,12 @@ from vmferry.resolve.blueprint import Resolution, resolve
 
 
 class Checked(Struct, frozen=True, kw_only=True):
-    """A spec that was read and decided, with everything that is wrong about it, errors first."""
+    """A spec that was read and resolved, with everything that is wrong with it, errors first."""
 
     project: Project
     resolution: Resolution
     findings: tuple[Finding, ...]
-    complete: bool = True  # whether the rules could be asked: not while the spec has errors of its own
+    complete: bool = True  # whether the rules ran: not while the spec has errors of its own
 
     @property
     def broken(self) -> bool:
@@ -39,16 +39,18 @@ def check(
     exact: bool = False,
     cache: Cache | None = None,
 ) -> Checked:
-    """Read a spec and decide everything in it. Raises SpecError where it cannot be read.
+    """Read a spec and resolve it. Raises SpecError if it cannot be read.
 
-    ``now`` is for rules on time, and ``against`` for rules on transitions; without them those say nothing. They compare
-    with the commit where the branch left ``against``, or with that itself (``exact``). What comes from a ``cache`` has
-    no reasons: the Blueprint's decisions are not complete.
+    ``now`` is for rules on time, and ``against`` for rules on transitions; without them these rules find nothing. They
+    compare with the commit where the branch left ``against``, or with ``against`` itself (``exact``). What comes from a
+    ``cache`` has no reasons: the Blueprint's decisions are not complete.
     """
     project = load(spec, assignments, undecided=True)
     resolution = resolve(project, cache)
     found = (*project.findings, *resolution.findings)
-    complete = not any(finding.is_error for finding in found)  # else the Blueprint is not: rules would guess
+    complete = not any(
+        finding.is_error for finding in found
+    )  # otherwise the Blueprint is incomplete: rules would guess
     here = review(project, resolution, now=now)
     befores: tuple[Review, ...] = ()
     if against is not None:
@@ -63,9 +65,9 @@ def check(
 
 
 def _by_rules(here: Review, befores: tuple[Review, ...], cache: Cache | None) -> Iterator[Finding]:
-    """Yield what the rules find since any side of a merge; of progress, what they find since each.
+    """Yield what the rules find since any side of a merge; for rules on progress, what they find since every side.
 
-    What goes on too fast since one side may be what the other side did step by step.
+    A group that moved too fast since one side may have been moved step by step on the other.
     """
     sides = [structs.replace(here, before=before) for before in befores] or [here]
     runs = [rules.check(side, cache) for side in sides]
@@ -76,7 +78,7 @@ def _by_rules(here: Review, befores: tuple[Review, ...], cache: Cache | None) ->
 
 
 def review(project: Project, resolution: Resolution, *, now: datetime | None = None) -> Review:
-    """Return what the rules look at."""
+    """Return the input of the rules."""
     parts = project.inventories
     return Review(
         project=project,

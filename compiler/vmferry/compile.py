@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _WHOLLY_OURS = ("bases/", "infra/", "clusters/")
-"""Folders of a tree in which hardly a user has files."""
+"""Folders of a tree in which users rarely have files."""
 
 _HEADER = (
     "Written by `vmferry compile` and committed: which VM is in which move group, and what prepared VMs look like.\n"
@@ -56,7 +56,7 @@ def compile_tree(
 ) -> Compiled:
     """Return what compiling into ``out`` would change.
 
-    Raises SpecError for errors in the spec, LostError where a VM, a disk or a NIC would be in no manifest.
+    Raises SpecError for errors in the spec, and LostError if a VM, disk or NIC would be missing from the manifests.
     """
     if checked.broken:
         raise SpecError(*(finding for finding in checked.findings if finding.is_error))
@@ -70,7 +70,7 @@ def compile_tree(
     emitted = ledger.passing(backends.emit(blueprint, still))
     planned = tuple(render(emitted, blueprint.name, blueprint.cluster.name, blueprint.external_nads))
     changes = _plan(root, planned, inputs, still, force=force)
-    # again: another one's may have come while this one waited for its turn
+    # again: another process may have written while this one waited
     check_owner(root, blueprint.name, blueprint.cluster.name)
     ledger.check(blueprint, [group for group in blueprint.groups if lock(group) not in still])
     home = home_of(blueprint)
@@ -105,7 +105,7 @@ def _record(checked: Checked, home: Home, changes: tree.Changes) -> Record | Non
 
 
 def _standing(root: Path, still: Mapping[str, tree.Settled]) -> Iterator[tree.Planned]:
-    """Yield the files that were not made again, as they are on disk; few ask for them."""
+    """Yield the files that were not rebuilt, as they are on disk; rarely needed."""
     for name, each in still.items():
         for path in each.lock.files:
             with suppress(OSError):
@@ -120,7 +120,7 @@ def _plan(
     *,
     force: bool,
 ) -> tree.Changes:
-    """Return what compiling changes. Git may have put files together in a merge: nobody edited those by hand."""
+    """Return what compiling changes. Files that git combined in a merge do not count as edited by hand."""
     unfinished = merge = None if force else unfinished_merge(root)
     changes = tree.plan(root, planned, inputs, settled=still, force=force, merge=merge)
     if changes.conflicts and not force:
@@ -139,8 +139,8 @@ def _plan(
 def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None) -> None:
     """Write what `compile_tree` planned: the new tree beside the old one, the assignments, then the tree in one step.
 
-    A run that fails has changed neither. One that is killed between the last two has said in the assignments what the
-    tree will be: the next one makes the same tree of them.
+    A failed run changes neither. If a run is killed between the last two steps, the assignments already describe the
+    new tree, and the next run produces the same tree.
     """
 
     def record() -> None:
@@ -156,7 +156,9 @@ def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None
 
 def _differs(assignments: Path, content: bytes) -> bool:
     try:
-        return files.read(written_at(assignments)).replace(b"\r\n", b"\n") != content  # line ends are the checkout's
+        return (
+            files.read(written_at(assignments)).replace(b"\r\n", b"\n") != content
+        )  # line endings depend on the checkout
     except FileNotFoundError:
         return True
 

@@ -1,4 +1,4 @@
-"""Spreads work over every core: the same results in the same order, in processes of their own."""
+"""Spreads work over all cores, in separate processes: the same results in the same order."""
 
 import contextlib
 import gc
@@ -28,20 +28,20 @@ def spread(
 ) -> Iterator[R]:
     """Yield ``work(state, item)`` for each item, in the order of the items.
 
-    Fewer items than ``least`` are worked on here. Where a process can be forked safely it has ``state`` as it is, else
-    ``prepare``, which can be pickled as ``work`` and the items can, makes it there again. What ``work`` raises is
-    raised here.
+    Fewer items than ``least`` are processed here. If processes can be forked safely they inherit ``state``; otherwise
+    ``prepare`` creates it again in each process, and ``prepare``, ``work`` and the items must be picklable. Exceptions
+    of ``work`` are raised here.
     """
     workers = min(count(), len(items))
     if workers < 2 or len(items) < least:
         yield from (work(state, item) for item in items)
         return
-    from concurrent.futures import ProcessPoolExecutor  # 15 ms that small work does not need
+    from concurrent.futures import ProcessPoolExecutor  # takes 15 ms that small jobs do not need
 
     global _state
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
-            stream.flush()  # or each worker would print what waits there
+            stream.flush()  # or each worker would print the buffered output
     _state, forked = (state, True) if _may_fork() else (None, False)
     context = multiprocessing.get_context("fork" if forked else "spawn")
     gc.freeze()  # pages that nobody touches are never copied
@@ -59,12 +59,12 @@ def spread(
 
 
 def _may_fork() -> bool:
-    """Tell whether no other thread can hold a lock at this moment, which a forked process would wait for for ever."""
+    """Return whether no other thread can hold a lock now, for which a forked process would wait forever."""
     return sys.platform == "linux" and threading.active_count() == 1
 
 
 def _begin(prepare: Callable[[], Any] | None) -> None:
-    """Make a worker ready. Whoever presses Ctrl-C means the process that started it, and that one ends it."""
+    """Prepare a worker. Ctrl-C is meant for the parent process, which ends its workers."""
     global _state
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -1,7 +1,7 @@
-"""Opens and replaces files that somebody else may have put a link, a pipe or a device in the place of.
+"""Opens and replaces files that others may have replaced with a link, a pipe or a device.
 
-A checkout, an unpacked archive and a compiled tree are other people's: what is read there has to be a regular file,
-and what is written goes into a new file under a name that nobody can know, which then takes the place of the old one.
+A checkout, an unpacked archive and a compiled tree come from other people: only regular files are read there, and
+output goes into a new file with an unpredictable name, which then replaces the old one.
 """
 
 import errno
@@ -17,22 +17,22 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class NotRegularError(OSError):
-    """Raised for what is no regular file: it is never read, so nothing of it is ever shown."""
+    """Raised for anything but a regular file: it is never read, so its content is never shown."""
 
 
 def inside(path: Path, root: Path) -> bool:
-    """Return whether a path leads to somewhere in ``root``, whatever links there are on the way."""
+    """Return whether a path stays in ``root``, even through links."""
     try:
         return path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):  # links in a circle
+    except (OSError, RuntimeError):  # circular links
         return False
 
 
 def read(path: Path | str, most: int = -1) -> bytes:
-    """Return the content of a regular file, at most ``most`` bytes of it.
+    """Return the content of a regular file, at most ``most`` bytes.
 
     Raises NotRegularError for a link, a directory, a pipe, a socket or a device, without waiting for it, and OSError.
-    Where a link is allowed, resolve the path, look at where it leads, and give that.
+    If a link is allowed, resolve it, check its target, and pass that.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -47,9 +47,9 @@ def read(path: Path | str, most: int = -1) -> bytes:
 
 
 def read_named(path: Path, most: int = -1) -> bytes:
-    """Return the content of a file that the caller named: links lead where they lead, and a pipe is one from him.
+    """Return the content of a file that the user named: links and pipes are allowed.
 
-    A pipe that nobody writes into is an OSError after a few seconds.
+    A pipe without a writer raises OSError after a few seconds.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as stream:
@@ -63,10 +63,10 @@ def read_named(path: Path, most: int = -1) -> bytes:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Put ``content`` in the place of a file in one step; a link that lies there is replaced, not followed.
+    """Replace a file with ``content`` in one step; a link is replaced, not followed.
 
-    The file keeps its permissions, and gets the usual ones where it is new. On any failure, and on any signal that ends
-    the program as an exception, the old file stays and nothing lies beside it.
+    The file keeps its permissions; a new one gets the usual permissions. On any failure, and on any signal that ends
+    the program as an exception, the old file stays and no other file is left behind.
     """
     mode = _mode_of(path)
     temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}.vmferry")
@@ -85,7 +85,7 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def create(path: Path, content: bytes) -> None:
-    """Write a new file. Raises FileExistsError where anything lies there, be it a link to nothing."""
+    """Write a new file. Raises FileExistsError if anything exists there, even a dangling link."""
     handle = os.open(path, _NEW, 0o666)
     try:
         with os.fdopen(handle, "wb") as stream:

@@ -189,17 +189,17 @@ def test_placeholders_are_findings_that_hide_nothing_else(tmp_path: Path) -> Non
     path = spec / "vms/exceptions.yaml"
     path.write_text(re.sub(r"^    # (?!TODO)", "    ", path.read_text(), flags=re.MULTILINE))
     result = vmferry("check", spec, "--format", "json")
-    left = {f["message"]: f["help"] for f in result.data["findings"] if "left to decide" in f["message"]}
+    left = {f["message"]: f["help"] for f in result.data["findings"] if "still to be decided" in f["message"]}
     assert list(left) == [
-        "`target.gitops.repoURL` is left to decide: TODO",
-        "`vms[0].datacenter` is left to decide: TODO",
-        "`vms[0].os` is left to decide: TODO linux, windows or other",
+        "`target.gitops.repoURL` is still to be decided: TODO",
+        "`vms[0].datacenter` is still to be decided: TODO",
+        "`vms[0].os` is still to be decided: TODO linux, windows or other",
     ]
-    assert "Repository that holds the tree" in left["`target.gitops.repoURL` is left to decide: TODO"]
+    assert "Repository that holds the tree" in left["`target.gitops.repoURL` is still to be decided: TODO"]
     assert "VMF102" in {f["code"] for f in result.data["findings"]}
     assert vmferry("compile", spec, "--out", tmp_path / "out").code == 1
     assert not (tmp_path / "out").exists()
-    assert "left to decide" in vmferry("diff", spec, "--inventory", tmp_path / "inventory").text
+    assert "still to be decided" in vmferry("diff", spec, "--inventory", tmp_path / "inventory").text
 
 
 def test_tier_without_a_class_is_reported_once(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_what_is_called_todo_is_no_placeholder(tmp_path: Path) -> None:
     messages = [f["message"] for f in result.data["findings"] if f["severity"] == "error"]
     assert len(messages) == 2
     assert "no StorageClass has tier 'silver'" in messages
-    assert "`target.gitops.repoURL` is left to decide: TODO" in messages
+    assert "`target.gitops.repoURL` is still to be decided: TODO" in messages
 
 
 def test_unknown_field_stays_an_error_whatever_its_value(tmp_path: Path) -> None:
@@ -241,5 +241,5 @@ def test_placeholder_cannot_be_suppressed(tmp_path: Path) -> None:
     assert vmferry("init", "--from", save(tmp_path / "inventory", estate(vm(1, "web-01"))), "--out", spec).code == 0
     path = spec / "spec.yaml"
     path.write_text(path.read_text() + "suppress: [{rule: VMF013, reason: the repository is not there yet}]\n")
-    assert "`target.gitops.repoURL` is left to decide: TODO" in vmferry("check", spec).text
+    assert "`target.gitops.repoURL` is still to be decided: TODO" in vmferry("check", spec).text
     assert vmferry("compile", spec, "--out", tmp_path / "out").code == 1

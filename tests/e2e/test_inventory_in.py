@@ -140,7 +140,7 @@ def test_export_becomes_verified_output_once_the_listed_decisions_are_made(tmp_p
     found = travel(exports.workbook(tmp_path / "acme.xlsx", acme()), tmp_path)
     said = sorted(finding["message"] for finding in found)
     assert said == [  # of `bare` and `efi-box` nothing: Forklift reads in vCenter what RVTools does not know
-        "`target.gitops.repoURL` is left to decide: TODO",
+        "`target.gitops.repoURL` is still to be decided: TODO",
         "network 'Old Net': the target has no VLAN (1 VM: build-test)",
         "no StorageClass has tier 'bronze'",
         "no StorageClass has tier 'silver'",

@@ -41,7 +41,7 @@ def test_the_spec_says_the_same_before_anything_is_decided(key: str) -> None:
     [
         ({"c": EARLY}, "VMF102", "has no VM c"),
         ({"a": "2027-01-12T08:00:00Z"}, "VMF406", "VM a: cutover 2027-01-12T08:00:00Z is outside"),
-        ({"a": "2027-02-30T20:00:00Z"}, "VMF406", "is no time"),
+        ({"a": "2027-02-30T20:00:00Z"}, "VMF406", "is not a valid time"),
         ({"a": EARLY, "vm-1": EARLY}, "VMF101", "two cutover times"),
     ],
 )

@@ -376,7 +376,7 @@ def test_a_datastore_that_was_renamed_is_one_change_and_no_disk_moved() -> None:
     storage = {"classes": [{"name": "c", "provisioner": "rook-ceph.rbd.csi.ceph.com", "tier": "gold"}], "map": rows}
     now = newer(vm(disks=[{**DISK, "datastore": "new"}]), datastores=[{"name": "new", "id": "datastore-1"}])
     [change] = drift(imported(project(vm(), storage=storage)), now)
-    assert (change.kind, change.vm, change.what) == ("datastore", "new", "was called ds1")
+    assert (change.kind, change.vm, change.what) == ("datastore", "new", "was named ds1")
 
 
 # --- what the spec decides and states -------------------------------------------------------------

@@ -144,7 +144,7 @@ def test_a_host_that_copies_is_found_by_its_name() -> None:
     ],
 )
 def test_a_host_whose_id_is_not_known_or_not_one_is_an_error(hosts: tuple[InventoryHost, ...]) -> None:
-    assert "write its id" in finding(hosted(*hosts), "VMF102").help
+    assert "use its id" in finding(hosted(*hosts), "VMF102").help
 
 
 # --- raw copies ------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def test_names_that_only_change_to_lower_case_are_one_information() -> None:
     found = finding(resolved(vm("WEB-01"), vm("Web-02"), vm("web-03")), "VMF111")
     assert found.severity == "info"
     assert found.vms == ("WEB-01", "Web-02")
-    assert "2 names change to lower case" in found.message
+    assert "2 names change to lower case only" in found.message
 
 
 def test_a_name_that_changes_otherwise_too_is_said_for_itself() -> None:

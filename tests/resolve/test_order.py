@@ -20,7 +20,7 @@ def test_a_phase_comes_after_those_it_names() -> None:
 
 def test_phases_in_a_circle_are_an_error() -> None:
     found = resolved(phases=[{"name": "a", "after": ["b"]}, {"name": "b", "after": ["a"]}])
-    assert "circle" in finding(found, "VMF403").message
+    assert "cycle" in finding(found, "VMF403").message
 
 
 def test_a_phase_that_is_not_defined_is_an_error_with_a_guess() -> None:

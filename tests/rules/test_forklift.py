@@ -62,7 +62,7 @@ def raw(name: str = "a", **fields: object) -> Data:
 def test_a_bios_uuid_of_two_vms_is_dangerous_where_forklift_looks_for_it(release: str) -> None:
     vms = (planned(uuid=UUID), staying(uuid=UUID.upper()))
     finding = only("VMF744", *vms, target=target(forklift=release))
-    assert f"its BIOS UUID {UUID} is also that of VM b, and Forklift {release} looks a VM up by it" in finding.message
+    assert f"its BIOS UUID {UUID} is also that of VM b, and Forklift {release} looks up VMs by it" in finding.message
     assert finding.vms == ("a",)
 
 
@@ -104,7 +104,7 @@ def test_a_copy_without_conversion_is_made_by_cdi_as_a_warm_one_is() -> None:
 
 def test_a_disk_of_source_vddk_is_found_by_its_vms_uuid() -> None:
     vms = (raw(uuid=UUID, instanceUuid=INSTANCE), staying(uuid=UUID))
-    assert "CDI 1.63 looks a VM up by it" in only("VMF744", *vms, target=target(cdi="1.63")).message
+    assert "CDI 1.63 looks up VMs by it" in only("VMF744", *vms, target=target(cdi="1.63")).message
     assert silent("VMF745", *vms, target=target(cdi="1.63"))
     assert silent("VMF744", *vms, target=target(cdi="1.66"))
     assert "CDI gets its instance UUID instead" in only("VMF745", *vms, target=target(cdi="1.66")).message
@@ -222,7 +222,7 @@ def inventoried(*networks: Data) -> list[Finding]:
 
 def test_two_networks_of_one_name_in_the_inventory_are_ambiguous() -> None:
     two = [{"name": "vlan-7", "id": "dvportgroup-7"}, {"name": "vlan-7", "id": "network-7"}]
-    assert ["is several: dvportgroup-7, network-7" in each.message for each in inventoried(*two)] == [True]
+    assert ["has several ids: dvportgroup-7, network-7" in each.message for each in inventoried(*two)] == [True]
     assert inventoried(two[0], {"name": "vlan-8", "id": "network-8"}) == []
 
 

@@ -1,4 +1,4 @@
-"""The command line: one module a verb, thin; verbs are imported when they are called."""
+"""The command line: one thin module per verb, imported when the verb is called."""
 
 import contextlib
 import gc
@@ -27,11 +27,11 @@ VERBS = {
 }
 
 _MODULES = {"import": "import_"}
-"""Modules that cannot have their verb's name."""
+"""Modules that cannot have the name of their verb."""
 
 
 class Ended(BaseException):
-    """A signal asked the program to end: what it has begun is taken back on the way out."""
+    """A signal asked the program to end: unfinished changes are rolled back on the way out."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -39,11 +39,11 @@ class Ended(BaseException):
 
 
 FINDINGS, USAGE, INTERNAL, INTERRUPTED = 1, 2, 3, 130
-"""Exit codes; 0 is fine."""
+"""Exit codes; 0 is success."""
 
 
 class _Verbs(click.Group):
-    """Imports a verb's module only when it is called: `vmferry check` should answer in a blink."""
+    """Imports a verb's module only when it is called, so that `vmferry check` starts fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -60,7 +60,7 @@ class _Verbs(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a verb; show what a SpecError carries in the format that was asked for."""
+        """Run a verb; show the findings of a SpecError in the requested format."""
         from vmferry.model.finding import SpecError
 
         try:
@@ -107,12 +107,12 @@ def main() -> None:
 
 def run() -> NoReturn:
     """Run the command line and exit with its code."""
-    gc.disable()  # a short life with much data and hardly a cycle: collecting costs a third of the time
+    gc.disable()  # a short run with much data and few cycles: garbage collection would cost a third of the time
     sys.exit(_guarded())
 
 
 def program() -> NoReturn:
-    """Run as the program `vmferry`: end without taking apart what was read, which takes a tenth of the time."""
+    """Run as the program `vmferry`: exit without freeing memory, which would take a tenth of the time."""
     from vmferry.cli import surroundings
 
     surroundings.prepare()
@@ -121,7 +121,7 @@ def program() -> NoReturn:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # the reader went away, and knows
+        with contextlib.suppress(OSError):  # the reader closed the pipe
             stream.flush()
     os._exit(code)
 
@@ -139,7 +139,7 @@ def _guarded() -> int:
     except Ended as signal:
         return 128 + signal.number
     except BrokenPipeError:
-        # the reader went away (| head); Python would complain once more at exit
+        # the reader closed the pipe (| head); Python would complain again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINDINGS
     except OSError as error:
@@ -148,13 +148,13 @@ def _guarded() -> int:
         name = f"{error.filename}: " if error.filename else ""
         click.echo(f"vmferry: {printable(name)}{error.strerror or error}", err=True)
         return FINDINGS
-    except Exception as error:  # the last resort: no traceback meets a user
+    except Exception as error:  # the last resort: users never see a traceback
         return _crashed(error)
     return result if isinstance(result, int) else 0
 
 
 def _crashed(error: Exception) -> int:
-    """Say that vmferry itself failed; the traceback is for who asks for it."""
+    """Report that vmferry itself failed; show the traceback on request."""
     click.echo(f"vmferry: internal error: {type(error).__name__}: {error}", err=True)
     if os.environ.get("VMFERRY_DEBUG"):
         import traceback

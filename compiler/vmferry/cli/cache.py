@@ -1,4 +1,4 @@
-"""`vmferry cache`: where earlier runs keep what they worked out, and how to delete it."""
+"""`vmferry cache`: show or delete the results that earlier runs kept."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from vmferry.cli.options import cache_dir_option
 def command() -> None:
     """Show or clear the cache, which makes the next run faster.
 
-    It holds nothing that vmferry cannot work out again, and no more than a gigabyte.
+    It only contains results that vmferry can compute again, at most one gigabyte.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`vmferry check`: everything that is wrong with a spec, and nothing written."""
+"""`vmferry check`: find everything that is wrong with a spec, and write nothing."""
 
 import difflib
 from collections import Counter
@@ -27,12 +27,12 @@ from vmferry.model.finding import Finding
 
 
 class Prefix(click.ParamType[str]):
-    """What codes of rules start with."""
+    """A prefix of rule codes."""
 
     name = "code"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the prefix as it stands in codes. Fails as click does for one that no code starts with."""
+        """Return the prefix as written in codes. Fails with a usage error if no code starts with it."""
         prefix = str(value).upper()
         if not prefix or not ruleset.starting(prefix):
             close = difflib.get_close_matches(prefix, ruleset.every(), n=1)

@@ -1,4 +1,4 @@
-"""`vmferry compile`: write the tree, show what would change, or fail when it is not up to date."""
+"""`vmferry compile`: write the tree, show what would change, or fail if it is not up to date."""
 
 import shlex
 from collections.abc import Callable, Iterator
@@ -159,7 +159,7 @@ NOT_IN_GIT = declare(
 
 
 def _missing(outcome: Outcome) -> Iterator[Finding]:
-    """Yield a finding for each file that lies there and would not be in the commit."""
+    """Yield a finding for each file that exists but would not be in the commit."""
     for path in untracked(outcome):
         fix = f"run `git add {shlex.quote(str(outcome.root))}`; if .gitignore matches it, remove that pattern"
         if path == outcome.assignments:
@@ -168,7 +168,7 @@ def _missing(outcome: Outcome) -> Iterator[Finding]:
 
 
 def _stale(outcome: Outcome) -> list[Finding]:
-    """Return one finding a file that differs from what the spec gives."""
+    """Return one finding per file that is not up to date."""
     changes, fix = outcome.changes, "run vmferry compile and commit what it writes"
     found = [
         OUT_OF_DATE.finding(f"{outcome.root / path} would be {word}", fix)

@@ -1,4 +1,4 @@
-"""`vmferry completion`: the script that teaches a shell vmferry's verbs and options."""
+"""`vmferry completion`: print the completion script for a shell."""
 
 import click
 from click.shell_completion import get_completion_class

@@ -23,7 +23,7 @@ Option = Callable[[Callable[..., int]], Callable[..., int]]
 
 
 def _only(subject: str, words: str = "", *, choices: Sequence[str] = (), metavar: str | None = None) -> Option:
-    """Return a filter; it may be given several times."""
+    """Return a repeatable filter."""
     kind = click.Choice(choices, case_sensitive=False) if choices else None
     return click.option(
         f"--{subject}", multiple=True, type=kind, metavar=metavar, help=f"With --all: only this {words or subject}."
@@ -109,7 +109,7 @@ def command(
 
 
 def _filters(only: Mapping[str, tuple[str, ...]], checked: Checked) -> dict[str, tuple[str, ...]]:
-    """Return the filters by what they filter. Raises UsageError for a name that nothing has."""
+    """Return the filters by what they filter. Raises UsageError for an unknown name."""
     blueprint = checked.resolution.blueprint
     known: dict[str, set[str]] = {
         "namespace": {namespace.name for namespace in checked.project.spec.namespaces},
@@ -127,7 +127,7 @@ def _filters(only: Mapping[str, tuple[str, ...]], checked: Checked) -> dict[str,
 
 
 def _wanted(decisions: tuple[Decision, ...], filters: Mapping[str, tuple[str, ...]]) -> bool:
-    """Return whether a VM passes every filter that was given."""
+    """Return whether a VM passes every given filter."""
     values = {decision.subject: decision.value for decision in decisions}
     return all(not wanted or values.get(subject) in wanted for subject, wanted in filters.items())
 
@@ -207,7 +207,7 @@ def _hints(checked: Checked, chosen: Collection[VmKey]) -> dict[VmKey, dict[str,
 
 
 def _columns(table: list[tuple[str, ...]]) -> str:
-    """Return the table for a terminal: without the keys, which are for programs."""
+    """Return the table for a terminal, without the keys, which are for programs."""
     key = overview.HEADINGS.index("key")
     rows = [tuple(map(printable, (*row[:key], *row[key + 1 :]))) for row in table]
     return as_text([*overview.HEADINGS[:key], *overview.HEADINGS[key + 1 :]], rows)

@@ -24,7 +24,7 @@ _NAMED = 5  # VMs of a group of findings
 
 
 def place(findings: Iterable[Finding], texts: Mapping[str, str]) -> dict[int, Span]:
-    """Return the span of each finding, by its identity: every file is searched once."""
+    """Return the span of each finding by identity; each file is searched once."""
     wanted: defaultdict[str, dict[Wanted, list[int]]] = defaultdict(lambda: defaultdict(list))
     spans: dict[int, Span] = {}
     for finding in findings:
@@ -87,7 +87,7 @@ def show(
 
 
 def _grouped(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield findings that say the same of many VMs as one, at the place of the first."""
+    """Yield findings, with identical ones about many VMs merged into one at the first place."""
     alike: defaultdict[tuple[str, str, str, str | None], list[Finding]] = defaultdict(list)
     for number, finding in enumerate(findings):
         gist = _gist(finding)
@@ -103,13 +103,13 @@ def _grouped(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def _gist(finding: Finding) -> str:
-    """Return what a finding says of its one VM; nothing where it is not about one."""
+    """Return what a finding says about its VM; nothing if it is not about exactly one."""
     prefix = f"VM {finding.vms[0]}: " if len(finding.vms) == 1 else "\0"
     return finding.message.removeprefix(prefix) if finding.message.startswith(prefix) else ""
 
 
 def show_errors(error: SpecError, *, style: str = "text", everything: bool = False) -> None:
-    """Print the findings of a SpecError that no verb caught; beside the output, where that was to be a table."""
+    """Print the findings of a SpecError that no verb caught; to standard error if the output was to be a table."""
     findings = ordered(error.findings)
     texts = error.texts if isinstance(error, UnreadableError) else texts_of({f.where.file for f in findings if f.where})
     table = style in ("md", "csv")
@@ -118,7 +118,7 @@ def show_errors(error: SpecError, *, style: str = "text", everything: bool = Fal
 
 
 def texts_of(names: Iterable[str]) -> dict[str, str]:
-    """Return the texts of files in the compiled tree, such as its locks; of a link, nothing is shown."""
+    """Return the texts of files in the compiled tree, such as its locks; links are not followed."""
     texts = {}
     for name in names:
         with contextlib.suppress(OSError):
@@ -130,7 +130,7 @@ _UNPRINTABLE_IN_JSON = re.compile(r"[^\n -~]")
 
 
 def as_json(data: Any) -> str:
-    """Return JSON in which no character can act on a terminal: those are escaped, letters of any script are not."""
+    """Return JSON without terminal control characters: they are escaped, letters of any script are not."""
     text = json.dumps(data, indent=2, ensure_ascii=False)
     return _UNPRINTABLE_IN_JSON.sub(
         lambda match: match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1], text
@@ -161,7 +161,7 @@ def as_data(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> list[dic
 
 
 def summary(findings: tuple[Finding, ...]) -> str:
-    """Return the count of findings in words."""
+    """Return the number of findings in words."""
     counts = Counter(finding.severity for finding in findings)
     parts = [counted(counts[name], name) for name in ("error", "warning", "info") if counts[name]]
     return ", ".join(parts) or "no findings"
@@ -191,9 +191,9 @@ def _place(finding: Finding, span: Span | None) -> str:
 
 
 def _excerpt(whole: str, span: Span) -> list[str]:
-    """Return the offending line, or the part of a long one around the place, underlined.
+    """Return the offending line, or the part of a long line around the place, underlined.
 
-    Nothing of a line that may hold a secret, whatever the finding is about.
+    Never shows a line that may contain a secret, whatever the finding is about.
     """
     if not whole.strip() or may_be_secret(whole, span.column):
         return []
@@ -208,22 +208,22 @@ def _excerpt(whole: str, span: Span) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """Return text that cannot move a terminal's cursor or hide: names come from other people's vCenters."""
+    """Return text that can neither move the cursor nor hide: names come from other people's vCenters."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def printable_lines(text: str) -> str:
-    """Return text of several lines, each printable."""
+    """Return a text of several lines, each printable."""
     return "\n".join(map(printable, text.split("\n")))
 
 
 def _indented(text: str) -> str:
-    """Return text of several lines so that none of them looks like a finding of its own."""
+    """Return a text of several lines, indented so that none looks like a separate finding."""
     return printable_lines(text.rstrip("\n")).replace("\n", "\n      ")
 
 
 def interactive() -> bool:
-    """Return whether somebody watches standard error."""
+    """Return whether standard error is a terminal."""
     return sys.stderr.isatty()

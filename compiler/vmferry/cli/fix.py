@@ -14,17 +14,17 @@ from vmferry.model.finding import Finding, Span, SpecError, UnreadableError
 Found = tuple[Iterable[Finding], Mapping[str, str]]
 """Findings, and the texts they were found in."""
 
-_ROUNDS = 10  # a correction may bring the next to light
+_ROUNDS = 10  # one fix may reveal the next finding
 _LINE_END = re.compile("(\r\n|\r|\n)")
 _SCALAR = re.compile(r"""[^&*!|>?"'\[\]{}\s].*|"[^"\\]*"|'[^']*'""")
-"""A scalar that ends in its line, and has neither anchor nor tag; an alias stands for what is elsewhere."""
+"""A scalar that ends on its line, without anchor or tag; an alias stands for a value elsewhere."""
 
 
 def fix(findings: Callable[[], Found]) -> tuple[int, int]:
-    """Correct files until nothing is left that can be corrected; return how many findings in how many files.
+    """Fix files until nothing fixable is left; return the number of findings and of files.
 
-    ``findings`` reads everything anew and returns what it found, with the texts it found it in. Raises OSError
-    for a file that cannot be written; then none of that round is.
+    ``findings`` reads everything again and returns the findings with the texts they were found in. Raises OSError if a
+    file cannot be written; then no file of that round is.
     """
     corrected = 0
     files: set[Path] = set()
@@ -47,7 +47,7 @@ def fix(findings: Callable[[], Found]) -> tuple[int, int]:
 
 
 def findings_of(check: Callable[[], Found]) -> Found:
-    """Return what a check finds, whether it could read the spec or not."""
+    """Return what a check finds, even if it cannot read the spec."""
     try:
         return check()
     except UnreadableError as error:
@@ -70,7 +70,7 @@ def _edits(findings: Iterable[Finding], texts: Mapping[str, str]) -> dict[str, d
 
 
 def _name(finding: Finding) -> object:
-    """Return what must be there once: a key, by the mapping it is in and its right name."""
+    """Return what must be unique: a key, by its mapping and its correct name."""
     where = finding.where
     if where is None or not where.key:
         return id(finding)
@@ -78,9 +78,9 @@ def _name(finding: Finding) -> object:
 
 
 def _applied(path: Path, text: str, edits: Mapping[Span, str]) -> tuple[bytes, int] | None:
-    """Return a file with what is right at each place, and at how many; None where nothing is to be changed.
+    """Return a file with the correct value at each place, and the number of places; None if nothing changes.
 
-    ``text`` is what the places were found in. A place that holds no plain scalar is left alone.
+    ``text`` is the text in which the places were found. Places without a plain scalar are left alone.
     """
     raw = disk.read(path)
     if raw.decode("utf-8-sig", errors="replace") != text:
@@ -99,6 +99,6 @@ def _applied(path: Path, text: str, edits: Mapping[Span, str]) -> tuple[bytes, i
 
 
 def _check_writable(path: Path) -> None:
-    """Raise PermissionError for a file that this user may not write: replacing one does not ask for that."""
+    """Raise PermissionError for a file that this user may not write: replacing a file does not check that."""
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))

@@ -1,4 +1,4 @@
-"""`vmferry import`: what a source says, as inventory files. Commands come from the importers that are registered."""
+"""`vmferry import`: write the facts of a source as inventory files. Its commands are the registered importers."""
 
 import re
 from collections import Counter
@@ -26,7 +26,7 @@ _SHOWN = 5  # rows of one tab with the same problem
 
 
 class _Importers(Lazy):
-    """A command for each importer; its module is imported when it is called."""
+    """One command per importer; its module is imported when it is called."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of an importer."""
@@ -73,7 +73,7 @@ _ATTRIBUTE = click.Option(
 
 
 def _import(found: Importer, out: Path, *, notes: bool, attributes: tuple[str, ...], **given: Any) -> int:
-    """Run an importer, and say what it found. This is where an ImporterError becomes a message and an exit code."""
+    """Run an importer and report what it found. Turns an ImporterError into a message and an exit code."""
     request = Request(by=f"vmferry {__version__}", keep=Keep(notes, attributes), progress=_progress, ask=_ask)
     try:
         reading = found.read(request, **given)
@@ -100,7 +100,7 @@ def _save(inventories: Sequence[Inventory], out: Path) -> list[Path]:
 
 
 def _summary(inventory: Inventory) -> str:
-    """Return how many of each thing an inventory holds."""
+    """Return how many objects of each kind an inventory has."""
     parts = (
         counted(len(inventory.vms), "VM"),
         counted(sum(len(vm.disks or ()) for vm in inventory.vms), "disk"),

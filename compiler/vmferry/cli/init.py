@@ -1,4 +1,4 @@
-"""`vmferry init`: a first spec that compiles, or a draft from an inventory, and schemas for an editor."""
+"""`vmferry init`: write a starter spec that compiles, or a draft from an inventory, and schemas for editors."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def command(directory: Path | None, inventory: Path | None, out: Path | None) ->
 
 
 def _write(directory: Path, wanted: Mapping[str, bytes]) -> bool:
-    """Write files unless one of them exists; say which."""
+    """Write files unless one of them exists; report which."""
     present = [name for name in wanted if os.path.lexists(directory / name)]
     if present:
         click.echo(f"vmferry: {directory / present[0]} exists; init does not overwrite files", err=True)
@@ -80,7 +80,7 @@ def _schema(kind: str) -> bytes:
 
 
 def _draft(directory: Path, inventory: Path, wanted: dict[str, bytes]) -> int:
-    """Write the draft of a spec, and list what is left to decide."""
+    """Write the draft of a spec, and list the open decisions."""
     from vmferry.draft.propose import propose
 
     if inventory.resolve() == directory.resolve():
@@ -111,7 +111,7 @@ def _draft(directory: Path, inventory: Path, wanted: dict[str, bytes]) -> int:
 
 
 def _placed(directory: Path, inventory: Path) -> tuple[str, dict[str, bytes]]:
-    """Return where the inventory lies below the spec's directory, and the files to copy there."""
+    """Return the inventory's path below the spec's directory, and the files to copy there."""
     own = inventory.resolve()
     if own.is_relative_to(directory.resolve()):
         return own.relative_to(directory.resolve()).as_posix(), {}
@@ -124,7 +124,7 @@ def _files(inventory: Path) -> list[Path]:
 
 
 def _inventories(directory: Path) -> "list[Inventory]":
-    """Return the inventories of a directory. Raises SpecError for a file that is none."""
+    """Return the inventories in a directory. Raises SpecError for a file that is not an inventory."""
     from vmferry.load.validate import convert
     from vmferry.model.finding import Finding, SpecError, Where
     from vmferry.model.inventory import Inventory
@@ -151,10 +151,10 @@ def _inventories(directory: Path) -> "list[Inventory]":
 
 
 def quoted(text: str) -> str:
-    """Return a text as a YAML scalar that takes one line, whatever characters it has."""
+    """Return a text as a YAML scalar on one line, whatever characters it has."""
     from vmferry.yaml.write import dump
 
     if "\n" not in text:
         return dump([text]).decode()[2:-1]
-    # a control character keeps the emitter from a block literal; here it goes again
+    # a control character prevents a block literal; it is removed again here
     return dump([f"{text}\0"]).decode()[2:-1].removesuffix('\\x00"') + '"'

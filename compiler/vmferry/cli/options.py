@@ -28,7 +28,7 @@ def findings_option(function: F) -> F:
 
 
 def format_option(function: F) -> F:
-    """Add --format, for results that are more than findings."""
+    """Add --format, for results other than findings."""
     return _format(("text", "json"))(function)
 
 
@@ -45,7 +45,7 @@ def _format(choices: tuple[str, ...]) -> Callable[[F], F]:
 
 
 def remember(context: click.Context, option: click.Parameter, value: Any) -> Any:
-    """Keep a value where it is still known when the verb has failed."""
+    """Remember a value so that it is still known after the verb has failed."""
     context.meta[f"vmferry.{option.name}"] = value
     return value
 
@@ -76,7 +76,7 @@ def cache_dir_option(function: F) -> F:
 
 
 def cache_options(function: F) -> F:
-    """Add --cache-dir and --no-cache; the command gets a `Cache` as ``cache``, which is closed after it."""
+    """Add --cache-dir and --no-cache; the command gets a `Cache` as ``cache``, which is closed afterwards."""
 
     @functools.wraps(function)
     def wrapped(*arguments: Any, cache_dir: Path | None, no_cache: bool, **options: Any) -> Any:
@@ -94,7 +94,7 @@ class Moment(click.ParamType[datetime]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return the time. Fails as click does for a text that is none."""
+        """Return the time. Fails with a usage error for an invalid one."""
         if isinstance(value, datetime):
             return value
         try:

@@ -1,4 +1,4 @@
-"""One row a VM: what was decided of it, why, and which findings concern it; as text, CSV or Markdown."""
+"""One row per VM: the decisions, their reasons, and the findings about it; as text, CSV or Markdown."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ LETTERS = {"forklift": "A", "virt-v2v": "B", "rebuild": "C"}
 def rows(
     chosen: Mapping[VmKey, tuple[Decision, ...]], labels: Mapping[VmKey, str], findings: Iterable[Finding]
 ) -> list[tuple[str, ...]]:
-    """Return the table without its headings, a row a VM, sorted by name and key."""
+    """Return the table without headings, one row per VM, sorted by name and key."""
     concerns: defaultdict[str, set[str]] = defaultdict(set)
     for finding in findings:
         for name in finding.vms:

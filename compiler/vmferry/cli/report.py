@@ -1,4 +1,4 @@
-"""`vmferry report`: what a migration comes to, for people. Commands come from the reports that are registered."""
+"""`vmferry report`: reports on a migration, for people. Its commands are the registered reports."""
 
 from datetime import datetime
 from functools import partial
@@ -19,7 +19,7 @@ _PARTIAL = "most rules did not run because of errors: fix these first for the fu
 
 
 class _Reports(Lazy):
-    """A command for each report; its module is imported when it is called."""
+    """One command per report; its module is imported when it is called."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of a report."""

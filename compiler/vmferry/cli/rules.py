@@ -1,4 +1,4 @@
-"""`vmferry rules`: every rule, or the page of one."""
+"""`vmferry rules`: list the rules, or show the page of one."""
 
 import difflib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`vmferry rules --versions`: which releases of the target's components are supported, and what is gated by them."""
+"""`vmferry rules --versions`: show the supported releases of the target's components, and what depends on them."""
 
 from vmferry.cli.findings import as_json
 from vmferry.cli.table import Rows, as_markdown, as_text

@@ -1,4 +1,4 @@
-"""What a program finds when it starts: streams that are closed, terminals that know few characters, signals."""
+"""The program's environment: closed streams, terminals with few characters, signals."""
 
 import os
 import signal
@@ -12,18 +12,18 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def prepare() -> None:
-    """Make the streams usable whatever the caller left of them, and let signals end the program in an orderly way."""
+    """Make the standard streams usable, whatever their state, and let signals end the program cleanly."""
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a name that cannot be shown is no reason to fail
+            stream.reconfigure(errors="backslashreplace")  # a name that cannot be shown must not fail the program
     for number in _ENDING:
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP, and that stays
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP, and that must not change
             signal.signal(number, _end)
 
 
 def _open_streams() -> None:
-    """Open the streams that are closed, to nothing: else the next file that is opened would be standard output."""
+    """Open closed streams to nothing: otherwise the next file to be opened would become standard output."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -40,5 +40,5 @@ def _open_streams() -> None:
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
     for each in _ENDING:
-        signal.signal(each, signal.SIG_IGN)  # clearing up takes a moment; nothing interrupts it
+        signal.signal(each, signal.SIG_IGN)  # cleanup takes a moment and must not be interrupted
     raise Ended(number)

@@ -11,11 +11,11 @@ Rows = Sequence[tuple[str, ...]]
 
 _FORMULA = ("=", "+", "-", "@")
 _MARKUP = re.compile(r"[\\|`*_\[\]<>#&~$:@]|(?<=www)\.", re.IGNORECASE)
-"""What ends a cell or is more than text; `:`, `@` and the dot because GitHub makes links of what looks like one."""
+"""Characters that end a cell or have a meaning; `:`, `@` and the dot because GitHub turns URLs into links."""
 
 
 def as_text(headings: Sequence[str], rows: Rows) -> str:
-    """Return a table in columns, without those that no row has. Cells must be printable already."""
+    """Return a table in columns, without the empty ones. Cells must already be printable."""
     columns = list(zip(headings, *rows, strict=True)) if rows else []
     shown = [column for column in columns if any(column[1:])]
     widths = [max(map(len, column)) for column in shown]
@@ -24,7 +24,7 @@ def as_text(headings: Sequence[str], rows: Rows) -> str:
 
 
 def as_csv(headings: Sequence[str], rows: Rows) -> str:
-    """Return a table as CSV, one line a row. A cell that a spreadsheet would take for a formula gets an apostrophe."""
+    """Return a table as CSV, one line per row. A cell that a spreadsheet would read as a formula gets an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(headings)
@@ -35,12 +35,12 @@ def as_csv(headings: Sequence[str], rows: Rows) -> str:
 
 
 def as_markdown(headings: Sequence[str], rows: Rows) -> str:
-    """Return a table as Markdown; names cannot end a cell, or become a link or HTML."""
+    """Return a table as Markdown; names cannot end a cell, or become links or HTML."""
     lines = [" | ".join(headings), " | ".join("---" for _ in headings)]
     lines += [" | ".join(map(escaped, row)) for row in rows]
     return "".join(f"| {line} |\n" for line in lines)
 
 
 def escaped(text: str) -> str:
-    """Return text that is nothing but text in Markdown, on one line."""
+    """Return text escaped for Markdown, on one line."""
     return _MARKUP.sub(r"\\\g<0>", " ".join(printable(text).split()))

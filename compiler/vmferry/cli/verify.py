@@ -1,4 +1,4 @@
-"""`vmferry verify`: what a controller would meet in the compiled tree."""
+"""`vmferry verify`: check the compiled tree as a controller would read it."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -50,7 +50,7 @@ def command(directory: Path, schemas: tuple[Path, ...], style: str, everything: 
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """Offer a bar to whoever watches; builds take a while."""
+    """Show a progress bar on a terminal; builds take a while."""
     if not interactive():
         yield None
         return
@@ -69,7 +69,7 @@ def _texts(report: Report) -> dict[str, str]:
 
 
 def _print(report: Report) -> None:
-    """Print what was checked, so that nobody takes silence for coverage."""
+    """Print what was checked, and what was not."""
     for (version, kind), count in sorted(report.checked.items(), key=lambda item: (item[0][1], item[0][0])):
         click.echo(f"  {count:6} {kind} ({version}) checked against its schema")
     for kind, count in sorted(report.unchecked.items()):

@@ -1,4 +1,4 @@
-"""Proposed `assign` rules: what is decided of many VMs at once, each with the reason and checked to select them."""
+"""Proposed `assign` rules: decisions on many VMs at once, each with its reason and checked to select them."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,14 +14,14 @@ from vmferry.model.keys import disk_key
 
 PHASES: tuple[PhaseName, ...] = ("dev-test", "stateless", "stateful", "decommission")
 CAREFUL: PhaseName = "stateful"
-"""Where a VM goes that nothing hints at: to the phase that loses least if the guess is wrong."""
+"""Phase of VMs without hints: the one with the least damage if the guess is wrong."""
 
 _WRITTEN: tuple[PhaseName, ...] = ("stateless", "stateful", "decommission", "dev-test")  # later rules win
 _TIER = "silver"
 
 
 class Rule(NamedTuple):
-    """A rule with what it was read from."""
+    """A rule with its evidence."""
 
     why: tuple[str, ...]
     match: dict[str, Any]
@@ -29,7 +29,7 @@ class Rule(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """The rules in order, and per VM what no rule could say: field and value with the reason."""
+    """The rules in order, and per VM what no rule can express: field and value with the reason."""
 
     rules: tuple[Rule, ...]
     entries: dict[str, dict[str, tuple[str, str]]]  # key -> field -> (value, reason)
@@ -48,7 +48,7 @@ class _Claim(NamedTuple):
 def propose_rules(
     moving: Sequence[Member], left: Sequence[Member], namespaces: NamespacePlan, ways: Mapping[str, Way]
 ) -> Proposal:
-    """Return rules that decide phase, namespace and, where it is clear, method and tier of every VM that moves."""
+    """Return rules that decide the phase, the namespace and, if clear, the method and tier of every VM that moves."""
     names = Names((*moving, *left))
     spare = frozenset(member.key for member in left)
     plain = [member for member in moving if not member.vm.template]
@@ -125,7 +125,7 @@ def _phase_rules(
 def _place_rules(
     phase: str, by_place: Mapping[tuple[str, str, str], list[Member]], whys: Mapping[tuple[str, str, str], str]
 ) -> Iterable[Rule]:
-    """Yield one rule for all folders that say so, one for all pools, one for all tags."""
+    """Yield one rule for all such folders, one for all pools, one for all tags."""
     for dimension in ("cluster", "resourcePool", "folder", "customAttributes", "tags"):
         globs: list[str] = []
         lines: list[str] = []
@@ -149,7 +149,7 @@ def _together(
     phases: dict[str, tuple[str, str]],
     wanted: dict[tuple[str, str], tuple[str, str]],
 ) -> None:
-    """Give VMs that share a disk one phase and one namespace: they mount one claim, and move in one group."""
+    """Give VMs that share a disk the same phase and namespace: they mount the same claim, and move in one group."""
     for found in shared_sets(members):
         first = found[0]
         last = max((phases[member.key][0] for member in found), key=lambda name: PHASES.index(_phase(name)))
@@ -166,7 +166,7 @@ def _phase(name: str) -> PhaseName:
 
 
 def shared_sets(members: Sequence[Member]) -> list[list[Member]]:
-    """Return the VMs that are tied by disks they share, each set sorted, in order."""
+    """Return the sets of VMs that share disks, each sorted, in order."""
     home: dict[str, int] = {}
     sets: dict[int, list[Member]] = {}
     for index, member in enumerate(sorted(members)):
@@ -185,7 +185,7 @@ def shared_sets(members: Sequence[Member]) -> list[list[Member]]:
 
 
 def _whole_sources(members: Sequence[Member], namespaces: NamespacePlan) -> dict[str, str]:
-    """Return the vCenters whose VMs all go to one namespace that no pool or folder stands for."""
+    """Return the vCenters whose VMs all go to one namespace that no pool or folder determines."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for member in members:
         place = member.key in namespaces.by_place
@@ -249,7 +249,7 @@ def _missed(
     wanted: Mapping[tuple[str, str], tuple[str, str]],
     namespaces: NamespacePlan,
 ) -> dict[str, dict[str, tuple[str, str]]]:
-    """Return what the rules say otherwise, or not at all: the VM's own entry says it."""
+    """Return decisions that differ from the rules, or that no rule makes: they go into the VM's own entry."""
     result: defaultdict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     for field in ("phase", "namespace", "method", "tier"):
         deciding = [(matcher(rule.match), rule.set[field]) for rule in reversed(rules) if field in rule.set]

@@ -16,11 +16,11 @@ from vmferry.model.spec import Match, VirtualMachine
 MAX_GLOB = 1000
 _SPECIAL = re.compile(r"[*?[]")
 UNCARRIED = re.compile(r"\$\{|[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-"""What a value of a spec may not hold or should not: `${` (Flux), controls, characters kustomize cannot read."""
+"""What a value in a spec must not contain: `${` (Flux), control characters, characters that kustomize cannot read."""
 
 
 class Member(NamedTuple):
-    """A VM of the inventory and the vCenter it is in."""
+    """A VM of the inventory and its vCenter."""
 
     key: str  # SOURCE/ID, or SOURCE/NAME
     source: str
@@ -28,17 +28,17 @@ class Member(NamedTuple):
 
 
 def literal(text: str) -> str:
-    """Return the pattern that matches a text alone; `?` stands for what a spec cannot carry."""
+    """Return the pattern that only matches this text; `?` replaces characters that a spec cannot contain."""
     return UNCARRIED.sub(lambda found: "?" * len(found[0]), _SPECIAL.sub(r"[\g<0>]", text))
 
 
 def below(path: str) -> str:
-    """Return the pattern for whatever lies in a folder or resource pool, at any depth."""
+    """Return the pattern for everything in a folder or resource pool, at any depth."""
     return f"{literal(path.rstrip('/'))}/*"
 
 
 class Names:
-    """Every name there is, to tell what a pattern would select."""
+    """All names, to determine what a pattern would select."""
 
     def __init__(self, members: Iterable[Member]) -> None:
         self._holders: defaultdict[str, set[str]] = defaultdict(set)
@@ -47,9 +47,9 @@ class Names:
         self._sorted = sorted(self._holders)
 
     def cover(self, members: Collection[Member], others: Collection[str] = ()) -> tuple[list[str], list[Member]]:
-        """Return patterns that select these VMs and at most ``others`` beside, and the VMs no pattern can select.
+        """Return patterns that select these VMs and at most ``others`` more, and the VMs that no pattern can select.
 
-        Names that differ in the number at their end become one pattern where nothing else matches it.
+        Names that only differ in their trailing number become one pattern if nothing else matches it.
         """
         wanted = {member.key for member in members}
         allowed = wanted | set(others)
@@ -81,7 +81,7 @@ class Names:
         return (name for name in self._sorted if matches(name))
 
     def _numbered(self, stem: str) -> set[str]:
-        """Return the VMs whose name is the stem, a digit, and anything."""
+        """Return the VMs whose name is the stem, a digit, and anything after it."""
         found: set[str] = set()
         for index in range(bisect.bisect_left(self._sorted, stem), len(self._sorted)):
             name = self._sorted[index]
@@ -93,12 +93,12 @@ class Names:
 
 
 def selects(match: Mapping[str, Any], member: Member) -> bool:
-    """Return whether a rule's `match` of the draft selects a VM."""
+    """Return whether the `match` of a drafted rule selects a VM."""
     return matcher(match)(member.vm, member.source)
 
 
 def matcher(match: Mapping[str, Any]) -> Matcher:
-    """Return a rule's `match` of the draft, made ready to be asked for many VMs."""
+    """Return the `match` of a drafted rule, compiled for use on many VMs."""
     return _matcher(msgspec.json.encode(match, order="sorted"))
 
 

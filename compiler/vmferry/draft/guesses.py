@@ -1,4 +1,4 @@
-"""What names, folders, tags, guests and disks hint at: guesses, each with its reason."""
+"""Guesses from names, folders, tags, guests and disks, each with its reason."""
 
 import re
 from collections.abc import Iterable
@@ -30,16 +30,16 @@ from vmferry.kube.quantity import parse_size
 from vmferry.model.spec import Disposition, VirtualMachine
 
 LARGE = 500 << 30
-"""Bytes on disk that a VM without data of its own rarely has."""
+"""Bytes on disk that a VM without its own data rarely exceeds."""
 
 TIERS = ("gold", "silver", "bronze")
-"""What tiers are guessed, the best first."""
+"""Tiers that may be guessed, best first."""
 
 _IMAGE_ROOM = 100 << 30  # a system disk that holds no data to speak of
 
 
 class Guess(NamedTuple):
-    """A proposed phase, what it was read from, and the reason in words."""
+    """A proposed phase, its evidence, and the reason in words."""
 
     phase: PhaseName
     dimension: Dimension | None  # None: from the VM's own facts
@@ -48,14 +48,14 @@ class Guess(NamedTuple):
 
 
 class Leave(NamedTuple):
-    """A VM that is proposed to be left where it is."""
+    """A VM that is proposed to stay where it is."""
 
     disposition: Disposition
     reason: str
 
 
 def named(name: str, table: Table, codes: tuple[str, ...] = ()) -> tuple[str, str] | None:
-    """Return the kind of software and the word in the name that says so; ``codes``: further words of it."""
+    """Return the kind of software and the word in the name that indicates it; ``codes``: more words of it."""
     for word in (*words(name), *codes):
         if (what := table.what(word)) is not None:
             plain = word.rstrip("0123456789")
@@ -72,12 +72,12 @@ _BROKEN = ("orphaned", "inaccessible", "invalid")
 
 
 def is_vcls(vm: VirtualMachine) -> bool:
-    """Return whether a VM is one of vSphere Cluster Services, which vSphere makes and removes itself."""
+    """Return whether a VM belongs to vSphere Cluster Services, which vSphere creates and removes itself."""
     return _VCLS.match(vm.name) is not None
 
 
 def leave(vm: VirtualMachine) -> Leave | None:
-    """Return why a VM is proposed to be left out; None where nothing says so."""
+    """Return why a VM is proposed to be left out; None without a reason."""
     if is_vcls(vm):
         return Leave("exclude", "vSphere Cluster Services: vSphere creates and removes it itself")
     if vm.srm_placeholder:
@@ -125,17 +125,17 @@ def _phrases(vm: VirtualMachine) -> tuple[str, ...]:
 
 
 def said_in_notes(vm: VirtualMachine) -> list[tuple[str, str]]:
-    """Return what the phrases of a VM's notes are taken for, with the phrase, the plainest first."""
+    """Return the meanings of phrases in a VM's notes, each with its phrase, clearest first."""
     return meanings(_phrases(vm))
 
 
 def phrase_of(vm: VirtualMachine, what: str) -> str | None:
-    """Return the phrase in a VM's notes that is taken for this."""
+    """Return the phrase in a VM's notes that has this meaning."""
     return next((phrase for meaning, phrase in said_in_notes(vm) if meaning == what), None)
 
 
 def leftover(vm: VirtualMachine) -> str | None:
-    """Return what says that a VM is left over and may be retired; None for one that runs, or where nothing does."""
+    """Return the evidence that a VM is a leftover and may be retired; None for a running VM, or without evidence."""
     if vm.power_state != "poweredOff" or vm.template:
         return None
     for where, text in (("name", vm.name), *(("folder", part) for part in (vm.folder or "").split("/"))):
@@ -147,7 +147,7 @@ def leftover(vm: VirtualMachine) -> str | None:
 
 
 def _texts(vm: VirtualMachine) -> Iterable[tuple[str, str]]:
-    # an underscore is part of a word to a pattern, and no more than a dash to an admin
+    # regular expressions treat an underscore as part of a word, admins as a separator
     yield "name", vm.name.replace("_", "-")
     notes = " ".join((*vm.noted, (vm.annotation or "")[:500]))
     if "appliance" in notes.lower():
@@ -158,9 +158,9 @@ def _texts(vm: VirtualMachine) -> Iterable[tuple[str, str]]:
 
 
 def guess(vm: VirtualMachine, conventions: Conventions = NONE) -> Guess | None:
-    """Return the phase that a VM's facts hint at; None where nothing does.
+    """Return the phase that a VM's facts hint at; None without a hint.
 
-    Where it is said what environment a VM belongs to, that decides; then what runs in it; then its disks.
+    A stated environment decides first, then what runs in the VM, then its disks.
     """
     environment = _environment(vm, conventions)
     if environment is not None and environment.phase == "dev-test":
@@ -170,7 +170,7 @@ def guess(vm: VirtualMachine, conventions: Conventions = NONE) -> Guess | None:
 
 
 def _environment(vm: VirtualMachine, conventions: Conventions) -> Guess | None:
-    """Return the first thing that says what environment a VM belongs to; production is ``stateful`` here."""
+    """Return the first evidence of a VM's environment; production means ``stateful`` here."""
     found = said(vm, conventions)
     if found is None:
         return None
@@ -183,7 +183,7 @@ def _serving(vm: VirtualMachine) -> Guess | None:
 
 
 def _noted_stateful(vm: VirtualMachine) -> Guess | None:
-    """Return the careful phase for what the notes say keeps data, or is needed by others: they know it best."""
+    """Return the careful phase for VMs that keep data or are needed by others according to their notes."""
     for what, phrase in said_in_notes(vm):
         if what not in IDLE:
             careful = what not in STATELESS
@@ -210,7 +210,7 @@ def _by_guest(vm: VirtualMachine, phase: PhaseName) -> Guess | None:
 
 
 def _notes(vm: VirtualMachine) -> str:
-    """Return tags that may say what runs in a VM; free text says too much to be of use."""
+    """Return tags that may indicate what runs in a VM; free text is too noisy."""
     return " ".join(vm.tags)
 
 
@@ -222,9 +222,9 @@ def _stateless(vm: VirtualMachine, codes: tuple[str, ...]) -> Guess | None:
 
 
 def data_of(vm: VirtualMachine, *, disks: bool = True) -> str | None:
-    """Return what about a VM's disks says that it keeps data; None where nothing does.
+    """Return the evidence in a VM's disks that it keeps data; None without evidence.
 
-    ``disks`` False asks for what is known of them only, not for their number and size.
+    With ``disks`` False, their number and size are ignored.
     """
     return _kept(vm) or (_large(vm) if disks else None)
 

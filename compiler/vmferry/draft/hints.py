@@ -1,7 +1,7 @@
-"""Tables of hints: what words in names, mount points, guest systems and extensions are taken for.
+"""Tables of hints: what words in names, mount points, guest systems and extensions mean.
 
-The words are those admins use in names; none of them proves anything. That is why every guess made of them
-is written into the draft beside its reason, for a person to correct.
+These are words that admins use in names; none of them proves anything. So every guess based on them is written into the
+draft with its reason, for a person to review.
 """
 
 import re
@@ -16,14 +16,14 @@ def _words(text: str) -> frozenset[str]:
 
 
 class Software(NamedTuple):
-    """What a word in a name says of what runs in the VM."""
+    """What a word in a name means for the software in the VM."""
 
     what: str
     words: tuple[str, ...]  # `*` at an end stands for anything
 
 
 class Table:
-    """What words in names are taken for; of two that a word fits, the first counts."""
+    """What words in names mean; the first match wins."""
 
     def __init__(self, *software: Software) -> None:
         self._exact: dict[str, str] = {}
@@ -38,11 +38,11 @@ class Table:
 
     @property
     def codes(self) -> Collection[str]:
-        """Return the words that stand for themselves alone."""
+        """Return the words without wildcards."""
         return self._exact.keys()
 
     def what(self, word: str) -> str | None:
-        """Return what a word is taken for; None where the table does not know it."""
+        """Return the meaning of a word; None if the table does not have it."""
         if word not in self._known:
             wild = next((what for pattern, what in self._wild if pattern.fullmatch(word)), None)
             self._known[word] = self._exact.get(word, wild)
@@ -84,7 +84,7 @@ STATEFUL_SOFTWARE = Table(
     Software("monitoring", ("mon", "monitor*", "monit", "centreon", "supervision", "ueberwachung")),
 )
 WINDOWS_SOFTWARE = Table(Software("directory or certificates", ("ad", "dc", "ca")))
-"""Words that mean this in a name on Windows that says nothing else: `dc1-web-01` is in a datacenter."""
+"""Words that mean this only in the name of a Windows VM without another hint: `dc1-web-01` is in a datacenter."""
 
 STATELESS_SOFTWARE = Table(
     Software(
@@ -105,7 +105,7 @@ CONTAINER_READY = _words(
     "nginx httpd apache haproxy traefik envoy squid varnish tomcat jboss wildfly node nodejs springboot "
     "memcached api web www frontend"
 )
-"""Words for software that has a container image everybody uses; the rest of the evidence must agree."""
+"""Words for software with a standard container image; the rest of the evidence must agree."""
 
 BACKUP = Table(
     Software(
@@ -118,7 +118,7 @@ APPLIANCE_MOUNTS = frozenset(
         "seat db dblog autodeploy invsvc netdump imagebuilder updatemgr vtsdb vtsdblog lifecycle analytics"
     )
 )
-"""File systems that only the appliance of vCenter Server has."""
+"""File systems that only the vCenter Server appliance has."""
 
 SERVES_VSPHERE = Table(
     Software(
@@ -156,7 +156,7 @@ DATA_MOUNTS: Mapping[str, str] = {
     "/data": "data",
     "/mnt/data": "data",
 }
-"""Mount points and whose data lies there."""
+"""Mount points, and whose data is there."""
 
 GUESTS: tuple[tuple[PhaseName, str, re.Pattern[str]], ...] = (
     ("stateful", "a storage appliance", re.compile(r"freenas|truenas|ontap|openmediavault", re.IGNORECASE)),
@@ -196,7 +196,7 @@ EXTENSIONS: tuple[tuple[str, str], ...] = (
     ("com.vmware.vshield", "a part of NSX"),
     ("com.vmware.vchms", "vSphere Replication"),
 )
-"""Extensions that manage VMs of their own (config.managedBy)."""
+"""Extensions that manage their own VMs (config.managedBy)."""
 
 TIER_WORDS = (
     ("gold", _words("gold platinum nvme ssd flash allflash af premium fast tier0 tier1 t1 perf")),
@@ -210,4 +210,4 @@ TIER_KINDS: Mapping[str, tuple[str, str]] = {
     "nfs": ("bronze", "NFS"),
     "nfs41": ("bronze", "NFS"),
 }
-"""Kinds of datastores, the tier they hint at, and what people call them."""
+"""Kinds of datastores, the tier they hint at, and their usual names."""

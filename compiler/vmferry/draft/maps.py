@@ -18,12 +18,12 @@ _RESERVED = re.compile(r"(kube|openshift)-|default$|openshift$")
 
 
 def label(text: str, limit: int = 63) -> str:
-    """Return a name for Kubernetes made of a text; empty when nothing of it is left."""
+    """Return a Kubernetes name made from a text; empty if no character is usable."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:limit].rstrip("-")
 
 
 class _Use:
-    """How many VMs use something, with how many NICs or disks, of how many bytes."""
+    """How many VMs use something, with how many NICs or disks and bytes."""
 
     def __init__(self) -> None:
         self.vms: set[str] = set()
@@ -40,7 +40,7 @@ class _Use:
 
 
 class NetworkRow(NamedTuple):
-    """A row of the network map; ``undecided`` says what a person has to."""
+    """A row of the network map; ``undecided`` is what is left for a person to decide."""
 
     name: str | None  # stated where the one made of the source's name is taken or empty
     source: dict[str, Any]
@@ -53,7 +53,7 @@ class NetworkRow(NamedTuple):
 
 
 def network_rows(parts: Sequence[Inventory], members: Sequence[Member], *, several: bool) -> list[NetworkRow]:
-    """Return a row for every network that a VM is on. ``several``: there is more than one vCenter."""
+    """Return a row for every network with VMs. ``several``: there is more than one vCenter."""
     known = _Networks(parts)
     overlaid = {part.source.name for part in parts if any(map(_of_nsx, part.vms))}
     used: defaultdict[_Key, _Use] = defaultdict(_Use)
@@ -82,7 +82,7 @@ def network_rows(parts: Sequence[Inventory], members: Sequence[Member], *, sever
 
 
 def _of_nsx(vm: VirtualMachine) -> bool:
-    """Return whether a VM is a part of NSX: its segments look like port groups without a VLAN to RVTools."""
+    """Return whether a VM is part of NSX: to RVTools, NSX segments look like port groups without a VLAN."""
     found = leave(vm)
     return found is not None and "NSX" in found.reason
 
@@ -92,7 +92,7 @@ _Key = tuple[str, str, str | None, str | None, str | None]
 
 
 class _Networks:
-    """Networks by what a NIC may call them."""
+    """Networks by the names that NICs may use."""
 
     def __init__(self, parts: Sequence[Inventory]) -> None:
         self._by_id: dict[tuple[str, str], InventoryNetwork] = {}
@@ -107,12 +107,12 @@ class _Networks:
                         self._by_id.setdefault((part.source.name, identity), network)
 
     def places(self, source: str, name: str) -> int:
-        """Return how many networks of a name there are that have no id to be told by, in other places."""
+        """Return how many networks with this name have no id, in different places."""
         named = self._by_name.get((source, name), ())
         return len({(each.datacenter, each.switch) for each in named if each.id is None and each.segment_id is None})
 
     def find(self, source: str, nic: Nic, datacenter: str | None) -> InventoryNetwork | None:
-        """Return a NIC's network: by id, else the one of its name that is where the VM and its switch are."""
+        """Return a NIC's network: by id, otherwise by name, datacenter and switch."""
         found = self._by_id.get((source, nic.network_id)) if nic.network_id else None
         if found is not None:
             return found
@@ -176,7 +176,7 @@ def _network(
 
 
 def _trunk(ranges: Iterable[str]) -> list[str]:
-    """Return the ranges of a trunk without VLAN 0, which stands for untagged frames: vSphere's own is 0-4094."""
+    """Return the ranges of a trunk without VLAN 0, which means untagged frames: vSphere's default trunk is 0-4094."""
     result = []
     for text in ranges:
         first, _, last = text.partition("-")
@@ -191,7 +191,7 @@ def _zone(text: str | None) -> Literal["overlay", "vlan"] | None:
 
 
 def _free(wish: str, taken: Collection[str]) -> str:
-    """Return a name that is not taken: the wish, or the wish with the next free number."""
+    """Return a free name: the wish, or the wish with the next free number."""
     name, number = wish, 2
     while name in taken:
         name, number = f"{wish[:58]}-{number}", number + 1
@@ -213,7 +213,7 @@ class DatastoreRow(NamedTuple):
 
 
 def datastore_rows(parts: Sequence[Inventory], members: Sequence[Member], *, several: bool) -> list[DatastoreRow]:
-    """Return a row for every datastore that a disk lies on."""
+    """Return a row for every datastore with disks."""
     known: dict[tuple[str, str], InventoryDatastore] = {}
     names: Counter[tuple[str, str]] = Counter()
     for part in parts:
@@ -246,7 +246,7 @@ def datastore_rows(parts: Sequence[Inventory], members: Sequence[Member], *, sev
 
 
 class NamespaceRow(NamedTuple):
-    """A proposed namespace, and where its VMs are in vSphere; ``source`` is None where rules name them."""
+    """A proposed namespace, and where its VMs are in vSphere; ``source`` is None if rules list them."""
 
     name: str
     source: dict[str, Any] | None
@@ -264,9 +264,9 @@ class NamespacePlan(NamedTuple):
 
 
 def plan_namespaces(members: Sequence[Member], *, several: bool) -> NamespacePlan:
-    """Return namespaces from resource pools where most VMs are in one, else from folders, else one a vCenter.
+    """Return namespaces from resource pools if most VMs are in one, otherwise from folders, otherwise one per vCenter.
 
-    VMs that are not in what most are in go by the other of the two, with a rule that names them.
+    VMs outside of these get a namespace from the other of the two, with a rule that lists them.
     """
     rows: list[NamespaceRow] = []
     of: dict[str, str] = {}
@@ -311,7 +311,7 @@ def plan_namespaces(members: Sequence[Member], *, several: bool) -> NamespacePla
 
 
 def _by_path(members: Sequence[Member], field: str | None) -> list[tuple[str, list[Member]]]:
-    """Return the VMs that are in a pool or folder that says something, by its path as far as it tells them apart."""
+    """Return the VMs in a meaningful pool or folder, by the part of its path that distinguishes them."""
     inside = [(path, member) for member in members if field and (path := _path(member, field))]
     depth = _depth(path for path, _ in inside)
     groups: defaultdict[str, list[Member]] = defaultdict(list)
@@ -350,7 +350,7 @@ def _parts(path: str) -> list[str]:
 
 
 def _meaning(path: str) -> str:
-    """Return the part of a path that somebody chose."""
+    """Return the part of a path that people chose."""
     parts = _parts(path)
     return "/".join(parts[_root(parts) :])
 
@@ -362,7 +362,7 @@ def _cut(path: str, depth: int) -> str:
 
 
 def _depth(paths: Iterable[str]) -> int:
-    """Return how deep paths are told apart: as deep as gives a number of namespaces people can keep track of."""
+    """Return the depth at which paths are distinguished, so that the number of namespaces stays manageable."""
     found = {path for path in paths if path}
     deepest = max((len(_parts(_meaning(path))) for path in found), default=1)
     for depth in range(deepest, 1, -1):

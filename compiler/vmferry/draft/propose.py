@@ -1,7 +1,7 @@
-"""From an inventory to a draft spec: every decision proposed with its reason, the rest marked TODO.
+"""From an inventory to a draft spec: decisions proposed with their reasons, the rest marked TODO.
 
-Nothing is invented: what only a person can say (which repository, which StorageClass, which VLAN takes an
-overlay segment's place) stays open, is marked at its place, and is listed.
+Nothing is invented: what only a person knows (the repository, the StorageClass, the VLAN that replaces an overlay
+segment) stays open, is marked in place, and is listed.
 """
 
 from collections import Counter
@@ -36,7 +36,7 @@ _RULE = "# " + "-" * 76
 
 
 class Draft(NamedTuple):
-    """The files of a draft spec by name, what is left to decide, and what was found."""
+    """The files of a draft spec by name, the open decisions, and a summary."""
 
     files: dict[str, str]
     decisions: tuple[Decision, ...]
@@ -44,7 +44,7 @@ class Draft(NamedTuple):
 
 
 class _Estate(NamedTuple):
-    """The VMs, and everything that is proposed for them."""
+    """The VMs, and all proposals for them."""
 
     parts: Sequence[Inventory]
     sources: tuple[Origin, ...]
@@ -68,9 +68,9 @@ def propose(
 ) -> Draft:
     """Return the draft of a spec for an inventory.
 
-    ``name`` is what the migration is called, in any characters. ``quote`` makes a text a YAML scalar in one
-    line. ``inventory`` and ``schemas`` are the directories of the inventory and, for editors, of the JSON
-    Schemas, relative to the spec. Raises ValueError for an inventory without a VM.
+    ``name`` is the migration's name, in any characters. ``quote`` turns a text into a YAML scalar on one line.
+    ``inventory`` and ``schemas`` are the directories of the inventory and, for editors, of the JSON Schemas, relative
+    to the spec. Raises ValueError for an inventory without a VM.
     """
     estate = _estate(parts)
     pages = [Page(SPEC, quote), Page(EXCEPTIONS, quote)]
@@ -138,11 +138,11 @@ _FOR_MANY: Mapping[str, tuple[str, str]] = {
     "secureBoot": ("EFI secure boot", "false"),
     "vtpm": ("whether they have a vTPM: that", "false"),
 }
-"""Facts that `defaults` and rules may state, and the likelier answer."""
+"""Facts that `defaults` and rules may state, with the more likely value."""
 
 
 def _asked_once(moving: Sequence[Member], missing: Mapping[str, Sequence[Unknown]]) -> dict[str, list[str]]:
-    """Return the facts that several VMs lack and one line can state, with the VMs' names."""
+    """Return the facts that several VMs lack and that one line can state, with the VMs' names."""
     found = {
         field: [m.vm.name for m in moving if any(field in each.example for each in missing[m.key])]
         for field in _FOR_MANY
@@ -374,7 +374,7 @@ def _assign(page: Page, proposal: Proposal) -> None:
 
 
 def _match(page: Page, match: Mapping[str, Any]) -> None:
-    """Write a `match`; a long list of patterns goes a line each, so that a change of one is a line in a diff."""
+    """Write a `match`; a long list of patterns gets one line per pattern, so that a change is one line in a diff."""
     long = next((field for field, value in match.items() if isinstance(value, list) and len(value) > 4), None)
     if long is None:
         page.write(f"  - match: {page.value(match)}")

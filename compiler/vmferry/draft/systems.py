@@ -1,4 +1,4 @@
-"""What kind of system a VM is and which environment it serves, each with the evidence: for `explain`."""
+"""A VM's kind of system and its environment, each with the evidence, for `explain`."""
 
 import re
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _FUNCTIONS = re.compile(
     r"|application|anwendung|applikation|aplicaci[oó]n|aplicação|applicazione|applicatie",
     re.IGNORECASE,
 )
-"""Names of custom attributes that say what a VM is for."""
+"""Names of custom attributes that describe a VM's purpose."""
 _FOLDERS = re.compile(
     r"(?P<database>databases?|datenbank(?:en)?|bases? de (?:données|donnees|datos)|bancos? de dados"
     r"|bases?[ _-]donn[ée]es|bdd|sql|sql[ _-]?servers?|oracle|mysql|postgresql|db|dbs|bazy danych|basi (?:di )?dati)"
@@ -47,7 +47,7 @@ _FOLDERS = re.compile(
 
 
 class Kind(NamedTuple):
-    """What a VM is, and what says so; empty where nothing does."""
+    """What a VM is, and the evidence; empty without evidence."""
 
     value: str
     why: str
@@ -57,9 +57,9 @@ NOTHING = Kind("", "")
 
 
 def learn(vms: Sequence[VirtualMachine]) -> Conventions:
-    """Return what the names of these VMs say: learned from those of which something plainer says it.
+    """Return the naming conventions of these VMs, learned from VMs with clearer evidence.
 
-    ``vms``: those that `leave` does not propose to leave out; what serves vSphere is named by its maker.
+    ``vms``: those that `leave` does not propose to leave out; vSphere's own VMs are named by their vendor.
     """
     names = [vm.name for vm in vms]
     labels = {vm.name: each.dev for vm in vms if (each := said(vm)) is not None and each.dimension != "cluster"}
@@ -79,7 +79,7 @@ def environment(vm: VirtualMachine, conventions: Conventions = NONE) -> Kind:
 
 
 def kind(vm: VirtualMachine, conventions: Conventions = NONE) -> Kind:
-    """Return database, stateful, stateless, infrastructure or appliance, with the plainest evidence there is."""
+    """Return database, stateful, stateless, infrastructure or appliance, with the clearest evidence."""
     staying = leave(vm)
     if staying is not None and vm.disks != ():
         return Kind("infrastructure" if "backup" in staying.reason.lower() else "appliance", staying.reason)
@@ -92,7 +92,7 @@ def kind(vm: VirtualMachine, conventions: Conventions = NONE) -> Kind:
 
 
 def _plain(vm: VirtualMachine, *, folders: bool = True) -> Kind | None:
-    """Return what notes, file systems, attributes or folders say of a VM: its name is not asked."""
+    """Return the evidence in a VM's notes, file systems, attributes or folders, ignoring its name."""
     for what, phrase in said_in_notes(vm):
         if what not in IDLE:
             return Kind(_value(what), f"{phrase!r} in the notes")

@@ -1,4 +1,4 @@
-"""Dependencies and rebuilds to propose: what shared disks, vApps, cluster rules, notes and names say."""
+"""Dependencies and rebuilds to propose, from shared disks, vApps, cluster rules, notes and names."""
 
 import re
 from collections import Counter, defaultdict
@@ -12,7 +12,7 @@ from vmferry.model.inventory import Inventory
 
 
 class Tie(NamedTuple):
-    """A proposal about a VM, or about several; ``entry`` is what the VM's entry would say if it is so."""
+    """A proposal about one or more VMs; ``entry`` is what the VM's entry would contain if accepted."""
 
     entry: dict[str, Any] | None
     members: tuple[str, ...]
@@ -27,7 +27,7 @@ _EXTERNAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*:[0-9]{1,5}")
 
 
 def ties(parts: Sequence[Inventory], members: Sequence[Member]) -> list[Tie]:
-    """Return what the inventory says of VMs that belong together or need each other, sorted by kind and name."""
+    """Return the VMs that belong together or need each other according to the inventory, sorted by kind and name."""
     return [*_shared(members), *_vapps(members), *_cluster_rules(parts, members), *_notes(members)]
 
 
@@ -90,7 +90,7 @@ def _names(members: Iterable[Member]) -> tuple[str, ...]:
 
 
 def rebuilds(members: Sequence[Member]) -> list[Tie]:
-    """Return VMs that could be rebuilt as containers, equal ones together, with the evidence."""
+    """Return VMs that could be rebuilt as containers, similar ones together, with the evidence."""
     pools: defaultdict[tuple[Any, ...], list[Member]] = defaultdict(list)
     for member in sorted(members):
         why = container_hint(member.vm)
@@ -106,7 +106,7 @@ def rebuilds(members: Sequence[Member]) -> list[Tie]:
 
 
 def retirements(members: Sequence[Member]) -> list[Tie]:
-    """Return VMs that are left over and could be retired, those for one reason together."""
+    """Return leftover VMs that could be retired, grouped by reason."""
     found: defaultdict[str, list[Member]] = defaultdict(list)
     for member in sorted(members):
         if (why := leftover(member.vm)) is not None:

@@ -1,4 +1,4 @@
-"""What an inventory does not know of a VM and its way into the target needs: RVTools has no vTPM, for one."""
+"""Facts that a VM's path needs and the inventory lacks, such as the vTPM in RVTools."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ Way = Literal["forklift", "job", "image"]
 
 
 class Unknown(NamedTuple):
-    """A fact to be stated by hand: what is wrong with it, in words, and the lines to complete."""
+    """A fact to be stated by hand: the problem in words, and the lines to complete."""
 
     what: str  # as in "its UUID is unknown"
     example: dict[str, Any]  # of the VM's entry; the text TODO stands for what is unknown
@@ -34,7 +34,7 @@ def _way(vm: VirtualMachine, standard: int) -> Way:
 
 
 def image_reason(vm: VirtualMachine) -> str | None:
-    """Return why a VM's disks cannot be read over vSphere's interfaces, so that only method image is left."""
+    """Return why a VM's disks cannot be read through vSphere's APIs, so that only method image is left."""
     for disk in vm.disks or ():
         if disk.rdm == "physical":
             return "vSphere cannot read a physical raw device mapping"
@@ -63,7 +63,7 @@ _SIZE: tuple[tuple[str, str, Any], ...] = (
 
 
 def unknown(member: Member, way: Way) -> list[Unknown]:
-    """Return what has to be stated of a VM before it can be compiled."""
+    """Return the facts that must be stated before a VM can be compiled."""
     vm = member.vm
     found = [
         Unknown(f"{what} is unknown", {_yaml(field): example})
@@ -143,7 +143,7 @@ def _nic(nic: Nic) -> dict[str, Any]:
 
 
 def shared_macs(members: Sequence[Member]) -> dict[str, Unknown]:
-    """Return VMs with a MAC that another VM has as well, by key: clones, most of the time."""
+    """Return VMs with a MAC that another VM also has, by key: usually clones."""
     first: dict[str, Member] = {}
     result: dict[str, Unknown] = {}
     for member in members:
@@ -158,5 +158,5 @@ def shared_macs(members: Sequence[Member]) -> dict[str, Unknown]:
 
 
 def without_datastore(member: Member, way: Way) -> bool:
-    """Return whether a VM has a disk that no storage map can place, and that a stated tier would."""
+    """Return whether a VM has a disk that no storage map can place, but a stated tier can."""
     return way != "forklift" and any(disk.datastore is None for disk in member.vm.disks or ())

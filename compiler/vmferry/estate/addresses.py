@@ -1,4 +1,4 @@
-"""Which NICs of a guest are to keep their addresses, what a conversion needs for that, and what stands in its way."""
+"""Which NICs of a guest keep their addresses, what a conversion needs for that, and what prevents it."""
 
 import ipaddress
 import re
@@ -25,15 +25,15 @@ _NO_ADDRESS_CMDLETS = re.compile(r"win(?:31|95|98|Me|NT|2000|XP|Net|Vista|Longho
 
 
 def preserves(decisions: Decisions) -> bool:
-    """Return whether the guest is to keep the addresses it has on NICs that get no new ones.
+    """Return whether the guest keeps its addresses on NICs that get no new ones.
 
-    It is unless the spec decides otherwise: `readdress` is about the NICs of the networks that it names.
+    It does unless the spec says otherwise: `readdress` only affects NICs on the networks that it lists.
     """
     return decisions.static_ip != "none"
 
 
 def own(nic: Nic) -> tuple[str, ...]:
-    """Return a NIC's addresses as vSphere knows them, without those that mean nothing outside of the guest."""
+    """Return a NIC's addresses according to vSphere, without those that are only valid inside the guest."""
     return tuple(text for text in nic.addresses if _lasting(text))
 
 
@@ -46,7 +46,7 @@ def _lasting(text: str) -> bool:
 
 
 def _known(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return those texts that are addresses."""
+    """Return the texts that are valid addresses."""
     found = []
     for text in texts:
         try:
@@ -58,12 +58,12 @@ def _known(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def of_family(texts: Sequence[str], address: str) -> tuple[str, ...]:
-    """Return those addresses that are of the family of ``address``, IPv4 or IPv6."""
+    """Return the addresses of the same family as ``address``, IPv4 or IPv6."""
     return tuple(text for text in texts if (":" in text) == (":" in address))
 
 
 def is_converted(machine: Machine) -> bool:
-    """Return whether virt-v2v converts a machine's own system: no clone, and no disk that is copied as it is."""
+    """Return whether virt-v2v converts the machine's own system: it is not a clone, and no disk is copied unchanged."""
     if machine.path != "virt-v2v" or machine.raw or machine.golden or machine.os == "other":
         return False
     copied = machine.clone_of is not None or any(disk.source.vddk is not None for disk in machine.disks)
@@ -71,7 +71,7 @@ def is_converted(machine: Machine) -> bool:
 
 
 def sets_addresses(guest_id: str | None) -> bool:
-    """Return whether virt-v2v can give a Windows guest its addresses: by cmdlets that Windows has since 8 and 2012.
+    """Return whether virt-v2v can set a Windows guest's addresses, with cmdlets that exist since Windows 8 and 2012.
 
     virt-v2v convert/convert_windows.ml (configure_network_interfaces) calls Get-NetAdapter and New-NetIPAddress.
     """
@@ -79,10 +79,11 @@ def sets_addresses(guest_id: str | None) -> bool:
 
 
 def kept(fact: Nic, made: MachineNic, decisions: Decisions, os: OsFamily) -> KeptNic | None:
-    """Return what a conversion gives back to a NIC; None where there is nothing, or it is not known.
+    """Return what a conversion restores for a NIC; None if there is nothing, or it is unknown.
 
-    Linux keeps the name of the interface, DHCP or not: its configuration goes by it. With a static address it keeps it
-    only where that address is to stay and the network lets it: on the pod network KubeVirt assigns the address.
+    Linux keeps the name of the interface, with DHCP too, because its configuration depends on it. With a static
+    address, it keeps the name only if the address stays and the network allows it: on the pod network KubeVirt assigns
+    the address.
     """
     if made.mac is None or made.readdress is not None:
         return None

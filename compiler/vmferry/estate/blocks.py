@@ -1,7 +1,6 @@
-"""Cuts an estate into blocks of VMs, so that what is worked out of one block can be remembered.
+"""Splits an estate into blocks of VMs, so that results per block can be cached.
 
-A block ends where the checksum of a VM's key says so: a VM that is added or removed changes the block it is in, and no
-other.
+The checksum of a VM's key decides where a block ends: adding or removing a VM only changes its own block.
 """
 
 import zlib
@@ -20,7 +19,7 @@ K = TypeVar("K", bound=_Keyed)
 
 
 def blocks(vms: Iterable[K]) -> Iterator[tuple[K, ...]]:
-    """Yield the VMs, in the order they have, in blocks."""
+    """Yield the VMs in blocks, in their order."""
     block: list[K] = []
     for vm in vms:
         block.append(vm)

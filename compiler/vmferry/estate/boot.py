@@ -1,4 +1,6 @@
-"""Which disk a guest boots from: by `boot`, by `rootDisk`, else the first; and what each tool calls the first.
+"""Which disk a guest boots from: by `boot`, by `rootDisk`, otherwise the first.
+
+And which disk is the first for each tool.
 
 Sources: libvirt src/vmx/vmx.c and virt-v2v's -i libvirt input (SCSI, SATA, IDE, NVMe, each by controller and unit);
 Forklift pkg/controller/provider/web/vsphere/vm.go SortedDisksAsVmware and SortedDisksAsLibvirt.
@@ -13,7 +15,7 @@ from msgspec import Struct
 from vmferry.model.facts import Disk
 
 LIBVIRT: Mapping[str, int] = {"scsi": 0, "sata": 1, "ide": 2, "nvme": 3}
-"""How libvirt numbers a VM's disks by their controllers, and virt-v2v with it."""
+"""How libvirt, and so virt-v2v, numbers a VM's disks by their controllers."""
 VMWARE: Mapping[str, int] = {"sata": 0, "ide": 1, "scsi": 2, "nvme": 3}
 """How Forklift numbers them (DiskIndex)."""
 
@@ -24,7 +26,7 @@ _MAPPED = re.compile(r"/dev/mapper/(?P<group>(?:[^-/]|--)+)-(?P<volume>(?:[^-/]|
 
 
 class Boot(Struct, frozen=True, kw_only=True):
-    """Which disk boots, by its place in the list of a VM's disks, and what is wrong with what says so."""
+    """Which disk boots, by its index among a VM's disks, and what is wrong with the statements about it."""
 
     place: int | None  # None: there are no disks
     root: int | None = None  # the disk that rootDisk is on; None: it does not tell
@@ -33,7 +35,7 @@ class Boot(Struct, frozen=True, kw_only=True):
 
 
 def boot_disk(disks: Sequence[Disk], root_disk: str | None, order: Mapping[str, int] = LIBVIRT) -> Boot:
-    """Return which disk boots. ``order`` is how the tool that reads ``root_disk`` numbers the disks.
+    """Return which disk boots. ``order`` is the numbering of the tool that reads ``root_disk``.
 
     A disk marked `boot` wins, then the disk that ``root_disk`` is on, then the first on the bus of the first disk.
     """
@@ -51,26 +53,26 @@ def boot_disk(disks: Sequence[Disk], root_disk: str | None, order: Mapping[str, 
 
 
 def first_disk(disks: Sequence[Disk]) -> int:
-    """Return the place of the disk that boots when nothing says otherwise: the first on the first disk's bus."""
+    """Return the index of the default boot disk: the first one on the first disk's bus."""
     bus = _bus(disks[0])
     return next(place for place in ranked(disks, LIBVIRT) if _bus(disks[place]) == bus)
 
 
 def boot_orders(places: Sequence[int], boot: int | None, last: frozenset[int] = frozenset()) -> dict[int, int]:
-    """Return the boot order of each disk, from 1: the one that boots, then the others, ``last`` those at the end.
+    """Return the boot order of each disk, from 1: the boot disk, then the others, with ``last`` at the end.
 
-    Every disk has one: with strict booting, as KubeVirt's guests have, SeaBIOS initialises no disk without
-    (seabios src/hw/virtio-blk.c), so a boot loader could not read it; nor does OVMF connect one (edk2
-    QemuBootOrderLib). virt-v2v numbers them all, too (output/create_kubevirt_yaml.ml).
+    Every disk has one: with strict booting, which KubeVirt uses, SeaBIOS does not initialise disks without one (seabios
+    src/hw/virtio-blk.c), so a boot loader could not read them, and OVMF does not connect them (edk2 QemuBootOrderLib).
+    virt-v2v also numbers all disks (output/create_kubevirt_yaml.ml).
     """
     order = sorted(places, key=lambda place: (place != boot, place in last))
     return {place: number for number, place in enumerate(order, start=1)}
 
 
 def ranked(disks: Sequence[Disk], order: Mapping[str, int]) -> list[int]:
-    """Return the places of disks in the order they are numbered: by bus, controller and unit; else as they are listed.
+    """Return the indices of disks in the order of their numbering: by bus, controller and unit, otherwise as listed.
 
-    Forklift and libvirt both go by where a disk is attached, not by who was attached first.
+    Forklift and libvirt both sort by where a disk is attached, not by when.
     """
     buses = [_bus(disk) for disk in disks]
     slots = [_SLOT.fullmatch(disk.unit or "") for disk in disks]
@@ -90,7 +92,7 @@ def _bus(disk: Disk) -> str:
 
 
 def root_number(root_disk: str | None) -> int | None:
-    """Return the number, from 0, of the disk a root device is on: 1 for /dev/sdb2; None where its name does not say."""
+    """Return the number, from 0, of a root device's disk: 1 for /dev/sdb2; None if its name does not tell."""
     found = _LETTERED.fullmatch(root_disk or "")
     if found is None:
         return None
@@ -101,18 +103,18 @@ def root_number(root_disk: str | None) -> int | None:
 
 
 def foreign_root(root_disk: str | None) -> bool:
-    """Return whether a root device is called as in the guest, and not as virt-v2v ever calls one.
+    """Return whether a root device has the guest's name, which virt-v2v never uses.
 
     In libguestfs' appliance every disk is on virtio-scsi: NVMe namespaces are sda, sdb, … there, too, and no disk is
-    looked for by UUID or label.
+    looked up by UUID or label.
     """
     return _FOREIGN.match(root_disk or "") is not None
 
 
 def root_device(root_disk: str | None) -> str | None:
-    """Return a root device as virt-v2v's --root takes it: what libguestfs' inspection calls it.
+    """Return a root device for virt-v2v's --root, with its name in libguestfs' inspection.
 
-    It calls disks sda, sdb, … whatever the guest does, and a logical volume /dev/GROUP/VOLUME (libguestfs
+    It names disks sda, sdb, … whatever their name in the guest, and a logical volume /dev/GROUP/VOLUME (libguestfs
     docs/guestfs.pod, block device naming; virt-v2v convert/choose_root.ml compares the names).
     """
     mapped = _MAPPED.fullmatch(root_disk or "")

@@ -1,7 +1,8 @@
-"""What cloud-init in a guest is told: new addresses, and whether the guest is the machine it was or one of its own.
+"""Data for cloud-init in a guest.
 
-It takes a VM with such data for a new instance, so what it would do to one by default has to be said: host keys, host
-name, users, package sources (canonical/cloud-init cc_ssh, cc_set_hostname, cc_users_groups, cc_apt_configure).
+New addresses, and whether the guest stays the same machine or becomes a new one. cloud-init treats a VM with such data
+as a new instance, so its defaults for new instances must be overridden: host keys, host name, users, package sources
+(canonical/cloud-init cc_ssh, cc_set_hostname, cc_users_groups, cc_apt_configure).
 """
 
 import json
@@ -26,7 +27,7 @@ ssh_deletekeys: false
 ssh_pwauth: unchanged
 users: []
 """
-"""What an earlier vmferry told every guest; a VM that runs with it keeps it."""
+"""Data from an earlier vmferry; a VM that runs with it keeps it."""
 
 _MIGRATED = """\
 #cloud-config
@@ -46,7 +47,7 @@ ssh_deletekeys: true
 ssh_pwauth: unchanged
 users: []
 """
-"""The guest gets a name and host keys of its own (CVE-2018-10896); users and package sources are the image's."""
+"""The guest gets its own name and host keys (CVE-2018-10896); users and package sources come from the image."""
 
 
 class Seed(Struct, frozen=True, kw_only=True):
@@ -57,9 +58,9 @@ class Seed(Struct, frozen=True, kw_only=True):
 
 
 def seed(machine: Machine) -> Seed | None:
-    """Return what a VM's cloud-init is told; None where it is to do nothing.
+    """Return the data for a VM's cloud-init; None if it has nothing to do.
 
-    Windows has no cloud-init: virt-v2v sets its addresses, and sysprep makes another machine of a clone.
+    Windows has no cloud-init: virt-v2v sets its addresses, and sysprep gives a clone its own identity.
     """
     if machine.os == "windows" or machine.golden or machine.path != "virt-v2v":
         return None
@@ -72,7 +73,7 @@ def seed(machine: Machine) -> Seed | None:
 
 
 def _names(machine: Machine) -> str:
-    """Return the host name of a clone: its own where it is known, else what it is called in the target."""
+    """Return the host name of a clone: its own if known, otherwise its name in the target."""
     full = (machine.hostname or "").lower()
     labels = full.split(".")
     if not all(map(_LABEL.fullmatch, labels)):
@@ -82,14 +83,17 @@ def _names(machine: Machine) -> str:
 
 
 def interface_name(fact: Nic, index: int) -> str:
-    """Return what a NIC with new addresses is called in the guest: its name there, else one no kernel gives."""
+    """Return the interface name of a NIC with new addresses.
+
+    Its name in the guest, otherwise one that no kernel assigns.
+    """
     return fact.interface or f"net{index}"
 
 
 def network_data(nics: Sequence[MachineNic]) -> str | None:
-    """Return network data, version 2, for NICs with new addresses; None where there are none.
+    """Return network data, version 2, for NICs with new addresses; None if there are none.
 
-    Strings are quoted as in JSON, because PyYAML takes some MAC addresses for numbers.
+    Strings are quoted as in JSON, because PyYAML reads some MAC addresses as numbers.
     """
     lines = [line for nic in sorted(nics, key=lambda nic: nic.index) for line in _ethernet(nic)]
     return "\n".join(["version: 2", "ethernets:", *lines, ""]) if lines else None
@@ -100,7 +104,7 @@ def _ethernet(nic: MachineNic) -> list[str]:
     if new is None:
         return []
     lines = [f"  {nic.name}:", f"    match: {{macaddress: {json.dumps(nic.mac)}}}"]
-    if nic.set_name is not None:  # before 22.2, cloud-init of the RHEL family goes by the name alone (LP 1855945)
+    if nic.set_name is not None:  # before 22.2, cloud-init of the RHEL family only uses the name (LP 1855945)
         lines.append(f"    set-name: {json.dumps(nic.set_name)}")
     lines += ["    dhcp4: false", f"    addresses: {json.dumps(new.addresses)}"]
     if new.gateways:

@@ -1,4 +1,4 @@
-"""What Forklift makes of a VM's disks at one release: how it numbers them, and which one it boots.
+"""How a Forklift release numbers a VM's disks, and which one it boots.
 
 Source: kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go mapDisks, pkg/controller/plan/util/utils.go
 GetDeviceNumber, pkg/controller/provider/web/vsphere/vm.go; the same text is virt-v2v's --root (V2V_RootDisk).
@@ -17,7 +17,7 @@ _KEYS_FOLLOW = 15  # units of one controller up to this have keys in their order
 
 
 class Fault(NamedTuple):
-    """Why Forklift would not do with the disks what the spec says, how to fix it, and the field that says so."""
+    """Why Forklift would treat the disks differently from the spec, how to fix it, and the field it is about."""
 
     what: str
     fix: str
@@ -25,10 +25,10 @@ class Fault(NamedTuple):
 
 
 def numbered(disks: Sequence[Disk], here: Versions) -> list[int]:
-    """Return the places of disks in the order of Forklift's DiskIndex.
+    """Return the indices of disks in the order of Forklift's DiskIndex.
 
-    Before it went by controller and unit it went by device key within a bus; where keys are unknown, the order is that
-    of the units, which `order_fault` reports where it may be another.
+    Older releases sort by device key within a bus instead of controller and unit; if keys are unknown, the order is
+    that of the units, and `order_fault` reports if it may differ.
     """
     if versions.possible(here, versions.DISKS_BY_CONTROLLER):
         return ranked(disks, VMWARE)
@@ -48,7 +48,7 @@ def _by_key(disks: Sequence[Disk]) -> list[int]:
 
 
 def order_fault(disks: Sequence[Disk], here: Versions) -> Fault | None:
-    """Return why nobody knows by which number Forklift knows each disk; None where it is known."""
+    """Return why Forklift's numbers of the disks are uncertain; None if they are certain."""
     if versions.certain(here, versions.DISKS_BY_CONTROLLER):
         return None
     since = versions.DISKS_BY_CONTROLLER.since
@@ -73,12 +73,12 @@ def order_fault(disks: Sequence[Disk], here: Versions) -> Fault | None:
 
 
 def root_disk(disks: Sequence[Disk], stated: str | None, here: Versions) -> str | None:
-    """Return what a Plan's rootDisk has to say: what the spec says, else the boot disk where Forklift takes another.
+    """Return a Plan's rootDisk: the spec's, or the boot disk if Forklift would choose another.
 
     Forklift boots the disk of that letter, counted as VMware does. Without it, Forklift boots what virt-v2v found (from
     2.12, and not where disks are copied warm), else the first disk; what virt-v2v found is a number in libvirt's order,
-    so with several buses it is another disk. As virt-v2v's --root the text is only read where a guest has several
-    systems, and is then an error, since a whole disk is none of them.
+    so with several buses it is a different disk. virt-v2v's --root only reads the text if a guest has several systems,
+    and then fails, because a whole disk is not one of them.
     """
     if stated is not None or not disks:
         return root_device(stated)
@@ -93,7 +93,7 @@ def root_disk(disks: Sequence[Disk], stated: str | None, here: Versions) -> str 
 
 
 def boot_fault(disks: Sequence[Disk], stated: str | None, here: Versions) -> Fault | None:
-    """Return why Forklift would boot another disk than the spec says, or none; None where it boots the right one."""
+    """Return why Forklift would boot a different disk from the spec's, or no disk; None if it boots the right one."""
     if not disks:
         return None
     number = root_number(stated)
@@ -135,7 +135,7 @@ def _misread(disks: Sequence[Disk], stated: str, number: int, here: Versions) ->
 
 
 def _unread(disks: Sequence[Disk], stated: str | None, here: Versions) -> Fault | None:
-    """Return what is wrong where no rootDisk tells Forklift a disk, as a logical volume does not."""
+    """Return what is wrong if rootDisk does not identify a disk to Forklift, such as a logical volume."""
     if foreign_root(stated):
         return Fault(
             f"rootDisk {stated} is what the guest calls it; Forklift looks for /dev/sdX, and so does virt-v2v",

@@ -1,4 +1,4 @@
-"""Which guest systems virt-v2v converts, which it certainly does not, and which Red Hat supports.
+"""Which guest systems virt-v2v converts, which it certainly cannot, and which Red Hat supports.
 
 virt-v2v converts Windows and the Linux distributions that convert/convert.ml names, and stops at any other: "virt-v2v
 is unable to convert this guest type". Guest ids are those of vSphere's VirtualMachineGuestOsIdentifier.
@@ -22,7 +22,7 @@ _UNCONVERTED_IDS: tuple[tuple[str, str], ...] = (
     (r"sjds", "Sun Java Desktop System"),
     (r"dosguest|win31|win95|win98|winme", "a DOS-based system"),
 )
-"""How guest ids of systems that virt-v2v cannot convert begin, in lower case, and the systems' names."""
+"""Prefixes of the guest ids of systems that virt-v2v cannot convert, in lower case, with the systems' names."""
 
 _UNCONVERTED_NAMES: tuple[tuple[str, str], ...] = (
     (r"(free|open|net|dragonfly ?|midnight)bsd|\bbsd\b", "BSD"),
@@ -38,7 +38,7 @@ _UNCONVERTED_NAMES: tuple[tuple[str, str], ...] = (
     (r"netware|unixware|openserver|os/2|ecomstation|ms-?dos|freedos", "a system of the past"),
     (r"\bhaiku\b|minix|plan 9|\bqnx\b|vxworks|android", "another system"),
 )
-"""What names of such systems contain, as VMware Tools or vCenter report them."""
+"""Patterns in the names of such systems, as reported by VMware Tools or vCenter."""
 
 _CONVERTED_NAMES = re.compile(
     r"windows|red ?hat|\brhel|centos|circle linux|scientific linux|oracle linux|rocky|kylin|anolis|alt linux|suse\b"
@@ -64,9 +64,9 @@ _SUPPORTED_NAMES = (
 
 
 def unconverted(guest_id: str | None, tools_name: str | None, name: str | None) -> str | None:
-    """Return what a guest is that virt-v2v certainly cannot convert; None where it can, or nobody knows.
+    """Return the name of a guest system that virt-v2v certainly cannot convert; None if it can, or if unknown.
 
-    ``tools_name``, what VMware Tools say, comes before ``guest_id`` and ``name``, which somebody once chose.
+    ``tools_name``, reported by VMware Tools, wins over ``guest_id`` and ``name``, which were configured once.
     """
     if tools_name:
         if system := _of_name(tools_name):

@@ -1,7 +1,7 @@
-"""Which VM is which: the one answer of every stage that meets a VM a second time.
+"""Which VM is which, for every stage that meets a VM again.
 
-An id may become known, vanish or change (a VM that was registered again, a vCenter that was rebuilt), and a name may be
-given to another VM: it is still the same VM, and must not be taken for a new one.
+An id may appear, disappear or change (a VM registered again, a rebuilt vCenter), and a name may move to another VM: it
+is still the same VM, and must not be mistaken for a new one.
 """
 
 from collections import defaultdict
@@ -61,8 +61,8 @@ def of_record(key: VmKey, record: Assignment) -> Mark:
 def match(known: Iterable[Mark], found: Iterable[Mark], *, elsewhere: bool = False) -> dict[VmKey, VmKey]:
     """Return the key in ``known`` of each VM of ``found`` that is there, by its key in ``found``.
 
-    By key, unless that is certainly another VM's now; else by UUID, else by name, each only where one VM on either side
-    has it. With ``elsewhere``, what is left is looked for in other vCenters too, by UUID alone.
+    Matched by key, unless it certainly belongs to another VM now; otherwise by UUID, then by name, each only if unique
+    on both sides. With ``elsewhere``, the rest is searched in other vCenters too, only by UUID.
     """
     left, right = {mark.key: mark for mark in known}, {mark.key: mark for mark in found}
     result: dict[VmKey, VmKey] = {}
@@ -81,7 +81,7 @@ def match(known: Iterable[Mark], found: Iterable[Mark], *, elsewhere: bool = Fal
 def differ(one: Mark, other: Mark) -> bool:
     """Return whether two VMs are certainly not the same: both name and UUID differ.
 
-    A vCenter that was rebuilt counts its ids from the beginning.
+    A rebuilt vCenter assigns ids from the start again.
     """
     if one.name == other.name:
         return False
@@ -92,7 +92,7 @@ def differ(one: Mark, other: Mark) -> bool:
 
 
 class Likes:
-    """VMs by everything that another VM may have in common with one of them: key, name, UUID."""
+    """VMs by everything that another VM may share with one of them: key, name, UUID."""
 
     def __init__(self, marks: Iterable[Mark]) -> None:
         self._by: dict[tuple[str, ...], Mark] = {}
@@ -101,7 +101,7 @@ class Likes:
                 self._by.setdefault(sign, mark)
 
     def of(self, mark: Mark) -> Mark | None:
-        """Return the VM that a VM may be, because of its key, else its UUID, else its name."""
+        """Return the VM that a VM may be identical to, by key, UUID or name, in this order."""
         return next((found for sign in _signs(mark) if (found := self._by.get(sign)) is not None), None)
 
 
@@ -113,7 +113,7 @@ def _signs(mark: Mark) -> Iterator[tuple[str, ...]]:
 
 
 class Directory:
-    """VMs by what people call them: id, name, SOURCE/ID or SOURCE/NAME."""
+    """VMs by the forms that people use: id, name, SOURCE/ID or SOURCE/NAME."""
 
     def __init__(self, marks: Iterable[Mark]) -> None:
         self._ids: defaultdict[str, list[Mark]] = defaultdict(list)
@@ -125,15 +125,15 @@ class Directory:
                 self._names[text].append(mark)
 
     def meant(self, text: str, source: str | None = None) -> list[Mark]:
-        """Return the VMs that a text may mean: those with the id, else those with the name.
+        """Return the VMs that a text may refer to: those with the id, otherwise those with the name.
 
-        Where VMs of several vCenters are meant, one of ``source`` goes before them.
+        VMs of ``source`` win over those of other vCenters.
         """
         found = self._ids.get(text) or self._names.get(text) or []
         return [mark for mark in found if mark.source == source] or list(found)
 
     def names(self) -> list[str]:
-        """Return every text that means a VM, for suggestions."""
+        """Return every text that refers to a VM, for suggestions."""
         return [*self._ids, *self._names]
 
 

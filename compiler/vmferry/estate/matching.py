@@ -1,4 +1,4 @@
-"""Which VMs an `assign` rule is for: the one reader of `match`, for whoever decides, checks or proposes by it."""
+"""Which VMs an `assign` rule selects: the only reader of `match`."""
 
 import fnmatch
 import re
@@ -12,13 +12,13 @@ _Read = Callable[[VirtualMachine, str], Iterable[str | None]]
 
 
 class Matcher:
-    """A `match`, made ready to be asked for many VMs. A VM matches where every field does."""
+    """A `match`, compiled for use on many VMs. A VM matches if every field does."""
 
     def __init__(self, match: Match) -> None:
         self._tests = tuple(_tests(match))
 
     def __call__(self, vm: VirtualMachine, source: str) -> bool:
-        """Return whether a VM of a vCenter is meant."""
+        """Return whether a VM of a vCenter matches."""
         return all(test(vm, source) for test in self._tests)
 
 
@@ -26,7 +26,7 @@ _READERS: dict[str, _Read] = {
     "name": lambda vm, _: (vm.name,),
     "source": lambda _, source: (source,),
     "datacenter": lambda vm, _: (vm.datacenter,),
-    # as a path in the inventory: /Prod/Web/* is whatever lies in /Prod/Web, at any depth
+    # a path in the inventory: /Prod/Web/* is everything in /Prod/Web, at any depth
     "folder": lambda vm, _: (vm.folder, f"{vm.folder}/{vm.name}") if vm.folder else (),
     "cluster": lambda vm, _: (vm.cluster,),
     "host": lambda vm, _: (vm.host,),

@@ -1,4 +1,4 @@
-"""The network map: which row a network in vSphere is in, and what a VM on that network is attached to."""
+"""The network map: which row a network in vSphere belongs to, and what a VM on it is attached to."""
 
 import difflib
 import re
@@ -43,7 +43,7 @@ _COPY = re.compile(r".+-(?P<number>[2-9]|[1-9][0-9]+)")
 
 
 class MappedNetwork(Struct, frozen=True, kw_only=True):
-    """A row of the network map, made whole: VLAN and name filled in from the source."""
+    """A complete row of the network map, with VLAN and name filled in from the source."""
 
     index: int  # among the rows of the spec
     name: str
@@ -70,16 +70,16 @@ class MappedNetwork(Struct, frozen=True, kw_only=True):
         return reference(namespace, self.copy_name(copy))
 
     def copy_name(self, copy: int) -> str:
-        """Return the name of a NAD that vmferry makes; ``copy`` 0 is the first, and has the row's own name."""
+        """Return the name of a NAD that vmferry creates; ``copy`` 0 is the first, with the row's own name."""
         suffix = f"-{copy + 1}" if copy else ""
         return f"{self.name[: LONGEST - len(suffix)].rstrip('-')}{suffix}"
 
     def emitted(self) -> bool:
-        """Return whether vmferry makes the NAD."""
+        """Return whether vmferry creates the NAD."""
         return not isinstance(self.network.target, PodNetwork | ExistingNad | IgnoredNetwork)
 
     def ignored(self) -> str | None:
-        """Return why the network is deliberately not connected; None for one that is."""
+        """Return why the network is deliberately not connected; None if it is connected."""
         target = self.network.target
         return target.reason if isinstance(target, IgnoredNetwork) else None
 
@@ -112,7 +112,7 @@ class Sought(NamedTuple):
 
 
 class NetworkMap:
-    """Every row, by vCenter and the network's name or id; datacenter and switch tell those of one name apart."""
+    """All rows, by vCenter and the network's name or id; datacenter and switch distinguish equal names."""
 
     def __init__(self, rows: Iterable[MappedNetwork]) -> None:
         self.rows = tuple(rows)
@@ -128,7 +128,7 @@ class NetworkMap:
     ) -> MappedNetwork | None:
         """Return the row for a network of a vCenter, by name or id; a row that names the vCenter wins.
 
-        A row that names a datacenter or switch is for what is there, and goes before one that names none.
+        A row with a datacenter or switch only applies there, and wins over one without.
         """
         own = _nearest(self._by_name.get((vcenter, name), ()), datacenter, switch)
         shared = _nearest(self._by_name.get((None, name), ()), datacenter, switch)
@@ -160,7 +160,7 @@ class NetworkMap:
         return next((row for row in found if row is not None), None)
 
     def close(self, name: str) -> str:
-        """Return a question whether a network of nearly that name was meant; empty where there is none."""
+        """Return a question whether a network with a similar name was meant; empty if there is none."""
         close = difflib.get_close_matches(name, [known for _, known in self._by_name], n=1)
         return f"; did you mean {close[0]!r}?" if close else ""
 
@@ -169,7 +169,7 @@ class NetworkMap:
         return next((row for row in self.rows if row.name == name), None)
 
     def making(self, nad: str) -> MappedNetwork | None:
-        """Return the row that a NAD with this name, without its namespace, is made of; None for an existing one."""
+        """Return the row that creates a NAD with this name, without its namespace; None for an existing one."""
         made = [row for row in self.rows if row.emitted()]
         row = next((row for row in made if row.name == nad), None)
         if row is None and (match := _COPY.fullmatch(nad)):
@@ -191,7 +191,7 @@ def network_map(networks: Sequence[Network], where: Where) -> NetworkMap:
 
 
 def _nearest(rows: Iterable[MappedNetwork], datacenter: str | None, switch: str | None) -> MappedNetwork | None:
-    """Return the row that says most of where a network is, and nothing that is otherwise; the first of equals."""
+    """Return the row that describes a network's place most precisely without contradicting it; the first of equals."""
     fitting = [row for row in rows if _there(row.network.source, datacenter, switch)]
     return max(fitting, key=lambda row: _said(row.network.source), default=None)
 
@@ -205,14 +205,14 @@ def _said(source: NetworkSource) -> int:
 
 
 def vsphere_name(source: NetworkSource) -> str | None:
-    """Return the network's name in vSphere; None where there is not exactly one."""
+    """Return the network's name in vSphere; None unless there is exactly one."""
     if (source.segment is None) == (source.port_group is None):
         return None
     return source.segment or source.port_group
 
 
 def filled(network: Network) -> Network:
-    """Return the network with the VLAN or trunk of its source where the target leaves it out."""
+    """Return the network with the VLAN or trunk of its source if the target leaves it out."""
     source, target = network.source, network.target
     if isinstance(target, BridgeNetwork) and not (target.vlan or target.trunk or target.untagged):
         return replace(network, target=replace(target, vlan=source.vlan, trunk=() if source.vlan else source.trunk))

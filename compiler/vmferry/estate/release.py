@@ -1,4 +1,4 @@
-"""Which Linux distribution a guest runs, and which release of it: as VMware Tools report it, else by its guest id."""
+"""A guest's Linux distribution and release: as reported by VMware Tools, otherwise by its guest id."""
 
 import re
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from vmferry.model.spec import VirtualMachine
 
 
 class Release(NamedTuple):
-    """A distribution, by the name that libguestfs gives it, and its major release."""
+    """A distribution, by its name in libguestfs, and its major release."""
 
     distribution: str
     major: int
@@ -29,9 +29,9 @@ _ID = re.compile(r"(?P<name>debian|centos|rhel|oracleLinux|sles)(?P<major>[0-9]{
 
 
 def release(vm: VirtualMachine) -> Release | None:
-    """Return the distribution and release of a VM's guest; None where neither is certain.
+    """Return the distribution and release of a VM's guest; None if uncertain.
 
-    What VMware Tools report is of the running guest; a guest id is what somebody chose once, often long ago.
+    VMware Tools report the running guest; the guest id was configured once, often long ago.
     """
     for text in (vm.guest_detail, vm.guest_tools_name):
         for name, pattern in _NAMES:

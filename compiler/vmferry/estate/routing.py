@@ -1,7 +1,7 @@
-"""What path `auto` asks of a VM: is it special, and does it count among the standard VMs that Forklift is worth it for.
+"""Criteria of path `auto`: is a VM special, or does it count towards the standard VMs that justify Forklift.
 
-The guide advises Forklift from some 50 VMs on because of what installing and learning it costs. That is paid once for
-an estate, one vCenter: on which port group or datastore a VM is makes it no special case, and a Storage vMotion may
+The guide recommends Forklift from about 50 VMs, because of the effort to install and learn it. That effort occurs once
+per estate, that is per vCenter: a VM's port group or datastore does not make it special, and a Storage vMotion must
 never change the path of other VMs.
 """
 
@@ -18,17 +18,17 @@ _OLD_IDS = re.compile(
     r"win(?:nt|2000|xp|net|vista|longhorn)|windows7|rhel[345]|(?:centos|oraclelinux|sles)(?:64)?guest|sles10",
     re.IGNORECASE,
 )
-"""Guests that take no current virtio drivers, or whose kernels have no modern virtio.
+"""Guests that do not accept current virtio drivers, or whose kernels have no modern virtio.
 
 Windows up to 7 and Server 2008 R2 does not know SHA-2, which they are signed with: Forklift looks for an ISO of old
 ones (pkg/controller/plan/adapter/vsphere/builder.go IsLegacyWindows) that only Red Hat's image has. virt-v2v converts
-RHEL and CentOS from 4 and SLES from 10 on (docs/virt-v2v-support.pod), but what it chooses for a kernel without virtio
-(IDE and e1000, convert/convert_linux.ml) a Forklift Plan has no field for: these disks and NICs have to be stated.
+RHEL and CentOS from 4 and SLES from 10 on (docs/virt-v2v-support.pod), but a Forklift Plan has no field for its devices
+for a kernel without virtio (IDE and e1000, convert/convert_linux.ml): these disks and NICs have to be stated.
 """
 
 
 def specialities(vm: VirtualMachine, *, raw: bool = False) -> list[str]:
-    """Return what keeps a VM from the mass path: what Forklift refuses or would lose; ``raw``: nobody converts it."""
+    """Return what keeps a VM off the mass path: what Forklift refuses or would lose; ``raw``: it is not converted."""
     disks = vm.disks or ()
     facts = {
         "it is a template": bool(vm.template),
@@ -47,7 +47,7 @@ def specialities(vm: VirtualMachine, *, raw: bool = False) -> list[str]:
 
 
 def _old(vm: VirtualMachine) -> bool:
-    """Return whether the guest is old by what VMware Tools say, else by what somebody once chose."""
+    """Return whether the guest is old according to VMware Tools, otherwise to its configuration."""
     if name := vm.guest_tools_name or vm.guest_name:
         return _OLD.search(name) is not None
     return _OLD_IDS.match(vm.guest_id or "") is not None

@@ -30,7 +30,7 @@ _GRAPHICS = 32 * _MI
 _VFIO = _GI
 _TPM = 53 * _MI
 _DEDICATED = 100 * _MI  # of a pod that is Guaranteed
-_PAGE_TABLES = 512  # one byte of page table for so many of memory
+_PAGE_TABLES = 512  # bytes of memory per byte of page table
 _FILESYSTEM_OVERHEAD = Decimal("1.06")  # CDI's default 0.06
 _CONVERSION_CPU = 1000  # millicores a virt-v2v pod
 _CONVERSION_MEMORY = _GI
@@ -38,7 +38,7 @@ _SMOKE_MEMORY = _GI  # of a smoke-test VM, which has one vCPU (backends/networks
 
 
 class Load(Struct, frozen=True):
-    """What pods and claims ask for: millicores, bytes, bytes, claims, and devices."""
+    """Requests of pods and claims: millicores, bytes, bytes, claims, and devices."""
 
     cpu: int = 0
     memory: int = 0
@@ -47,12 +47,12 @@ class Load(Struct, frozen=True):
     devices: dict[str, int] = {}
 
     def times(self, factor: int) -> "Load":
-        """Return so many of this."""
+        """Return a multiple of this load."""
         devices = {name: count * factor for name, count in self.devices.items()}
         return Load(self.cpu * factor, self.memory * factor, self.storage * factor, self.claims * factor, devices)
 
     def most(self, other: "Load") -> "Load":
-        """Return the larger of each."""
+        """Return the maximum of each value."""
         devices = {
             name: max(self.devices.get(name, 0), other.devices.get(name, 0))
             for name in sorted({*self.devices, *other.devices})
@@ -81,7 +81,7 @@ def total(loads: Iterable[Load]) -> Load:
 
 
 def memory_overhead(machine: Machine) -> int:
-    """Return the bytes KubeVirt adds to a guest's memory."""
+    """Return KubeVirt's memory overhead of a guest in bytes."""
     passthrough = machine.gpus or machine.host_devices or any(nic.binding == "sriov" for nic in machine.nics)
     more = (_VFIO if passthrough else 0) + (_TPM if machine.vtpm else 0) + (_DEDICATED if machine.dedicated_cpus else 0)
     return _overhead(_vcpus(machine), machine.memory) + more
@@ -102,20 +102,20 @@ def _launcher(vcpus: int, memory: int, overhead: int, cluster: Cluster) -> Load:
 
 
 def _guaranteed(machine: Machine) -> Load:
-    """Return what the pod of a VM with dedicated CPUs requests: a CPU for each vCPU, and all of its memory."""
+    """Return the requests of a VM's pod with dedicated CPUs: one CPU per vCPU, and all of its memory."""
     cpu, memory = _CONSOLE_GUARANTEED
     return Load(_vcpus(machine) * 1000 + cpu, machine.memory + memory_overhead(machine) + memory)
 
 
 def disk_storage(disk: MachineDisk) -> int:
-    """Return the bytes a claim asks for: CDI adds its overhead on file systems."""
+    """Return the bytes that a claim requests: CDI adds its overhead on file systems."""
     if disk.volume_mode == "Block":
         return disk.size
     return math.ceil(disk.size * _FILESYSTEM_OVERHEAD)
 
 
 def machine_load(machine: Machine, cluster: Cluster) -> Load:
-    """Return what a machine asks for when it runs."""
+    """Return the requests of a running machine."""
     if machine.application is not None:
         return _application_load(machine)
     disks = [disk for disk in machine.disks if disk.owner]
@@ -133,7 +133,7 @@ def machine_load(machine: Machine, cluster: Cluster) -> Load:
 
 
 def smoke_load(cluster: Cluster, *, passthrough: bool) -> Load:
-    """Return what the two VMs of a smoke test ask for; their disks are in their images."""
+    """Return the requests of a smoke test's two VMs; their disks are in their images."""
     overhead = _overhead(1, _SMOKE_MEMORY) + (_VFIO if passthrough else 0)
     return _launcher(1, _SMOKE_MEMORY, overhead, cluster).times(2)
 
@@ -158,7 +158,7 @@ def millicores(text: str) -> int:
 def quota(
     groups: Sequence[Group], ranks: Mapping[str, int], cluster: Cluster, *, smoke: Load | None = None
 ) -> tuple[dict[str, str], str]:
-    """Return the hard limits of one namespace at its peak, and what they are made of."""
+    """Return the hard limits of one namespace at its peak, and how they are composed."""
     load, busiest = peak(groups, ranks, cluster, smoke=smoke)
     machines = [machine for group in groups for machine in group.machines]
     return _hard(load), _basis(machines, busiest, cluster, smoke)
@@ -167,11 +167,11 @@ def quota(
 def peak(
     groups: Iterable[Group], ranks: Mapping[str, int], cluster: Cluster, *, smoke: Load | None = None
 ) -> tuple[Load, str]:
-    """Return the most that one namespace asks for at any time, and the phase in which it does.
+    """Return the peak requests of one namespace, and the phase of the peak.
 
-    ``ranks`` gives each phase's place in the order. VMs that came stay; while a phase runs, all its
-    groups may be converting, since nothing keeps them apart; the largest VMs may be live-migrating; and
-    the ``smoke`` test's VMs run all the time.
+    ``ranks`` is each phase's place in the order. VMs that have moved stay; while a phase runs, all its groups may
+    convert at once, because nothing separates them; the largest VMs may be live-migrating; and the VMs of ``smoke``
+    tests always run.
     """
     phases: defaultdict[str, list[Group]] = defaultdict(list)
     for group in groups:
@@ -201,13 +201,13 @@ def _basis(machines: list[Machine], busiest: str, cluster: Cluster, smoke: Load 
     parts.append(f"{cluster.parallel_migrations} live migrations")
     typed = sum(machine.instancetype is not None for machine in machines)
     vms = "1 VM" if typed == 1 else f"{typed} VMs"
-    # what an instance type holds is known to the cluster alone
+    # only the cluster knows the content of an instance type
     note = f"; of {vms} with an instance type, CPU and memory are those in vSphere" if typed else ""
     return f"{len(machines)} VMs and applications, peak in phase {busiest}: {', '.join(parts)}{note}"
 
 
 def _conversion(group: Group, cluster: Cluster) -> Load:
-    """Return what it takes to fill the volumes of a group, all at once."""
+    """Return the requests while all volumes of a group are filled at once."""
     if group.path == "rebuild":
         return Load()
     machines = [machine for machine in group.machines if machine.clone_of is None]
@@ -232,7 +232,7 @@ def _conversion_scratch(group: Group, cluster: Cluster) -> Load:
 
 
 def _scratch(disk: MachineDisk) -> Load:
-    """Return the volume CDI unpacks an image on, always a file system; what comes by VDDK needs none."""
+    """Return CDI's scratch volume for unpacking an image, always a file system; VDDK needs none."""
     source = disk.source
     if source.http is None and source.registry is None and source.upload is None:
         return Load()
@@ -240,14 +240,14 @@ def _scratch(disk: MachineDisk) -> Load:
 
 
 def _migration(loads: list[Load], cluster: Cluster) -> Load:
-    """Return the room for live migrations of the largest: the target is a second pod of the same size."""
+    """Return the room for live migrations of the largest VMs: the target is a second pod of the same size."""
     cpu = heapq.nlargest(cluster.parallel_migrations, (load.cpu for load in loads))
     memory = heapq.nlargest(cluster.parallel_migrations, (load.memory for load in loads))
     return Load(sum(cpu), sum(memory))
 
 
 def _hard(load: Load) -> dict[str, str]:
-    """Return a quota's limits, rounded up to what people read; requests only, since limits have side effects."""
+    """Return a quota's limits, rounded up to readable values; only requests, because limits have side effects."""
     return {
         "requests.cpu": str(math.ceil(load.cpu / 1000)),
         "requests.memory": format_size(math.ceil(load.memory / _GI) * _GI),

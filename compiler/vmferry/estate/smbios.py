@@ -1,4 +1,4 @@
-"""What a VM's firmware tells its guest: UUID and serial number, now and as an earlier vmferry derived them."""
+"""The UUID and serial number that a VM's firmware shows its guest, now and as derived by an earlier vmferry."""
 
 import re
 
@@ -8,14 +8,14 @@ from vmferry.estate.boot import boot_orders
 from vmferry.model.blueprint import Machine, MachineDisk, MachineNic
 
 SWAPPED_SINCE = 13
-"""The hardware version from which on a guest reads the first three fields of config.uuid byte-swapped.
+"""The first hardware version with which a guest reads the first three fields of config.uuid byte-swapped.
 
 Its SMBIOS says version 2.7 there, and from 2.6 on those fields are little-endian; ESXi stores the bytes as before.
 Sources: candlepin/virt-who virtwho/virt/esx/esx.py and #262, #415; vmware/pyvmomi #688; DSP0134, 7.2.1.
 """
 
 CURRENT = 1
-"""How this vmferry derives what a guest sees (`Machine.revision`).
+"""How this vmferry derives the values that a guest sees (`Machine.revision`).
 
 0: the guest's UUID and its serial number were config.uuid, and only the disk that boots had a boot order.
 1: both as the guest read them in vSphere, and an order for each disk.
@@ -33,7 +33,7 @@ def hardware_number(version: str | None) -> int | None:
 def guest_uuid(uuid: str, hardware_version: str | None) -> str:
     """Return the UUID that the guest reads, in lower case. ``uuid`` is vCenter's config.uuid.
 
-    Where the hardware version is unknown, it is taken for one of ESXi 6.5 or later, whose default is 13 or later.
+    An unknown hardware version is treated like those of ESXi 6.5 or later, whose default is 13 or later.
     """
     number = hardware_number(hardware_version)
     if number is not None and number < SWAPPED_SINCE:
@@ -46,7 +46,7 @@ def guest_uuid(uuid: str, hardware_version: str | None) -> str:
 def guest_serial(uuid: str) -> str:
     """Return the system serial number that the guest reads: VMware- and the bytes of config.uuid, in two halves.
 
-    As Forklift writes it (pkg/controller/plan/adapter/vsphere/uuid_to_vmware_serial.go).
+    Same form as in Forklift (pkg/controller/plan/adapter/vsphere/uuid_to_vmware_serial.go).
     """
     numbers = [f"{number:02x}" for number in bytes.fromhex(uuid.replace("-", ""))]
     return f"VMware-{' '.join(numbers[:8])}-{' '.join(numbers[8:])}"
@@ -61,9 +61,10 @@ def is_former(machine: Machine) -> bool:
 
 
 def corrected(was: Machine, now: Machine) -> Machine:
-    """Return a machine of an earlier vmferry as this one derives it. ``now`` is what is decided of the VM today.
+    """Return an earlier vmferry's machine with today's derivation.
 
-    Only the derivation is taken: where the facts differ (another UUID, other disks), what was written down stays.
+    ``now`` is the VM as resolved today. Only the derivation is updated: if facts differ (another UUID, other disks),
+    the recorded values stay.
     """
     if not is_former(was) or was.serial != was.uuid or was.uuid != now.uuid:
         return was
@@ -78,7 +79,7 @@ def corrected(was: Machine, now: Machine) -> Machine:
 
 
 def _with_names(was: Machine, now: Machine) -> tuple[MachineNic, ...]:
-    """Return the NICs of ``was`` with the names that those of ``now`` get with the same new addresses."""
+    """Return the NICs of ``was`` with the names of those of ``now`` that have the same new addresses."""
     names = {(nic.index, nic.mac, nic.readdress): nic.set_name for nic in now.nics}
     return tuple(
         replace(nic, set_name=names.get((nic.index, nic.mac, nic.readdress), nic.set_name)) for nic in was.nics
@@ -99,13 +100,13 @@ def _unordered(machine: Machine) -> tuple[MachineDisk, ...]:
 
 
 def only_corrected(was: Machine, now: Machine) -> bool:
-    """Return whether two records of a machine differ in nothing but that the later one was corrected."""
+    """Return whether two records of a machine only differ in the later one's correction."""
     lasting = replace(was, conversion=now.conversion)
     return is_former(was) and not is_former(now) and corrected(lasting, now) == now
 
 
 def as_formerly(now: Machine, was: Machine) -> Machine:
-    """Return ``now`` with what an earlier vmferry derived of the same facts: for comparing it with ``was``."""
+    """Return ``now`` with an earlier vmferry's derivation from the same facts, for comparing it with ``was``."""
     if not is_former(was):
         return now
     disks = now.disks

@@ -1,4 +1,4 @@
-"""Which VMs have state of their own outside of their disks: EFI variables and what a vTPM holds."""
+"""Which VMs have state outside of their disks: EFI variables and vTPM content."""
 
 from vmferry.kube.provisioners import claims
 from vmferry.model.blueprint import Machine
@@ -8,7 +8,7 @@ from vmferry.model.spec import Cluster, Storage, StorageClass
 def keeps_state(machine: Machine) -> bool:
     """Return whether KubeVirt keeps a state volume for the VM (pkg/storage/backend-storage).
 
-    Path virt-v2v asks for persistent EFI variables; Forklift does not (vsphere/builder.go mapFirmware, mapTpm).
+    Path virt-v2v requests persistent EFI variables; Forklift does not (vsphere/builder.go mapFirmware, mapTpm).
     """
     if machine.golden or machine.path == "rebuild":
         return False
@@ -16,7 +16,7 @@ def keeps_state(machine: Machine) -> bool:
 
 
 def state_class(cluster: Cluster, storage: Storage) -> StorageClass | None:
-    """Return the class that state volumes are made of; None where none is stated, or it is not in the spec."""
+    """Return the class of state volumes; None if it is not stated, or not in the spec."""
     return next((each for each in storage.classes if each.name == cluster.vm_state_storage_class), None)
 
 

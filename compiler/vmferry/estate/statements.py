@@ -1,4 +1,4 @@
-"""What may be wrong with a statement, whoever finds it: the rules that several stages report with."""
+"""Rules about statements in a spec that several stages report."""
 
 from vmferry.model.rule import declare
 

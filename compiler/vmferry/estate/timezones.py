@@ -1,4 +1,4 @@
-"""Whether a time zone is one that the C library of a virt-launcher pod knows: a name of the tz database."""
+"""Whether the C library of a virt-launcher pod knows a time zone: it must be in the tz database."""
 
 import difflib
 import re
@@ -7,21 +7,21 @@ from importlib.resources import files
 
 _AREAS = "Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe|Indian|Mexico|Pacific"
 _ZONE = re.compile(rf"(?:{_AREAS}|US)(?:/[A-Za-z0-9_+-]+)+|[A-Z][A-Za-z0-9+-]*")
-_CLOSE = 0.9  # a slip of the pen; further away it may be a name that is only newer or older than tzdata's
+_CLOSE = 0.9  # a typo; a less similar name may just be newer or older than tzdata
 
 
 def is_zone(name: str) -> bool:
-    """Return whether ``name`` can be a time zone: `W. Europe Standard Time` is one of Windows only.
+    """Return whether ``name`` can be a time zone: `W. Europe Standard Time` only exists in Windows.
 
-    What looks like one is held against the tz database of the package tzdata, since machines differ in theirs. Only a
-    slip of the pen is none: old names are in some databases and not in others.
+    A plausible name is compared with the tz database of the package tzdata, because the machines' own databases differ.
+    Only typos are rejected: old names are in some databases and not in others.
     """
     return _ZONE.fullmatch(name) is not None and meant(name) is None
 
 
 @cache  # hundreds of VMs have the same few
 def meant(name: str) -> str | None:
-    """Return the time zone that ``name`` is a misspelling of; None where it is right, or nobody knows."""
+    """Return the time zone that ``name`` is a typo of; None if it is correct or unknown."""
     if "/" not in name or name in _known():
         return None
     return next(iter(difflib.get_close_matches(name, _known(), n=1, cutoff=_CLOSE)), None)

@@ -1,4 +1,4 @@
-"""The importers: each reads one kind of source into inventories. This is where they are registered."""
+"""The registry of importers: each reads one kind of source into inventories."""
 
 import importlib
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""Builds the parts of an inventory: a value that no inventory file may hold is an error here, not when it is loaded."""
+"""Builds the parts of an inventory.
+
+A value that an inventory file must not contain is an error here, not when it is loaded.
+"""
 
 from functools import cache
 from typing import Any, TypeVar
@@ -14,10 +17,10 @@ _LONGEST_SHOWN = 60  # characters of a value
 
 
 def build(kind: type[M], where: object, /, **facts: Any) -> M:
-    """Return a part of an inventory. Facts that are None are unknown, and left out.
+    """Return a part of an inventory. Facts that are None are unknown and left out.
 
-    ``where`` says in words, if it is made a text, where the facts come from: file, tab and row, or the VM. Raises
-    ImporterError, which says that and names the field. Parts of other parts are built first.
+    ``where`` converts to a text that says where the facts come from: file, tab and row, or the VM. Raises ImporterError
+    with that text and the field. Build nested parts first.
     """
     names = _names(kind)
     stated = {names[field]: value for field, value in facts.items() if value is not None}
@@ -28,9 +31,9 @@ def build(kind: type[M], where: object, /, **facts: Any) -> M:
 
 
 def check(part: Model, where: object) -> None:
-    """Raise ImporterError unless a part of an inventory, with all that is in it, can be loaded once it is written."""
+    """Raise ImporterError unless a part of an inventory, including its content, can be loaded after it is written."""
     try:
-        msgspec.json.decode(msgspec.json.encode(part), type=type(part))  # in a tenth of the time of any other way
+        msgspec.json.decode(msgspec.json.encode(part), type=type(part))  # ten times as fast as any other way
     except msgspec.ValidationError as error:
         raise ImporterError(f"{where}: {_told(msgspec.to_builtins(part), error)}") from None
 
@@ -41,7 +44,7 @@ def _names(kind: type[Model]) -> dict[str, str]:
 
 
 def _told(document: dict[str, Any], error: msgspec.ValidationError) -> str:
-    """Return what msgspec says of a value, behind the name of the field and the value itself."""
+    """Return msgspec's message about a value, with the name of the field and the value."""
     expected, _, path = str(error).partition(" - at `$")
     path = path.rstrip("`").removeprefix(".")
     if not path:
@@ -56,7 +59,7 @@ def _told(document: dict[str, Any], error: msgspec.ValidationError) -> str:
 
 
 def _inside(value: Any, step: str) -> Any:
-    """Return what a step of msgspec's path leads to; the whole where it leads to a key, or to nothing."""
+    """Return the target of a step in msgspec's path; the whole value if it leads to a key, or to nothing."""
     if isinstance(value, dict):
         return value.get(step, value)
     index = step.strip("[]")

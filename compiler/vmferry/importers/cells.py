@@ -1,4 +1,4 @@
-"""Turns the text of a cell into a value, whatever language the machine spoke; None for what is no such value."""
+"""Turns the text of a cell into a value, whatever the machine's language; None for other texts."""
 
 import ipaddress
 import math
@@ -12,7 +12,7 @@ _BLANKS = re.compile("[\\s'\u2019]")
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _GROUPS = re.compile(r"-?[1-9][0-9]{0,2}(?:[.,][0-9]{3})+")
 _LONGEST_NUMBER = 40
-_EXACT = 15  # digits that a float holds exactly
+_EXACT = 15  # digits that a float represents exactly
 
 
 @lru_cache(maxsize=1024)
@@ -25,7 +25,8 @@ def boolean(text: str | None) -> bool | None:
 def number(text: str | None) -> float | None:
     """Return a number with decimal point or comma, with or without groups of three digits.
 
-    A single separator before exactly three digits groups: RVTools counts MiB and processors in whole numbers.
+    A single separator before exactly three digits is a thousands separator: RVTools counts MiB and CPUs in whole
+    numbers.
     """
     if text and text.isdecimal() and text.isascii() and len(text) <= _EXACT:
         return float(text)
@@ -33,7 +34,7 @@ def number(text: str | None) -> float | None:
     if not digits or len(digits) > _LONGEST_NUMBER:
         return None
     comma, point = digits.rfind(","), digits.rfind(".")
-    if comma >= 0 and point >= 0:  # the last of the two is the decimal one
+    if comma >= 0 and point >= 0:  # the last one is the decimal separator
         digits = digits.replace("." if comma > point else ",", "").replace(",", ".")
     elif _GROUPS.fullmatch(digits):
         digits = digits.replace(",", "").replace(".", "")
@@ -45,9 +46,9 @@ def number(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-@lru_cache(maxsize=2**16)  # most numbers of an export stand in many of its rows
+@lru_cache(maxsize=2**16)  # most numbers of an export occur in many rows
 def count(text: str | None, factor: int = 1) -> int | None:
-    """Return a whole number, not negative and below 2**63; with ``factor``, that many times it."""
+    """Return a whole number, not negative and below 2**63; multiplied by ``factor``."""
     value = number(text)
     if value is None or value < 0 or value * factor >= 2**63:
         return None
@@ -57,7 +58,7 @@ def count(text: str | None, factor: int = 1) -> int | None:
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 
 
-@lru_cache(maxsize=2**16)  # that of a VM stands in each of its rows, that of a vCenter in all of them
+@lru_cache(maxsize=2**16)  # a VM's UUID occurs in each of its rows, a vCenter's in all rows
 def uuid(text: str | None) -> str | None:
     """Return a UUID in lower case with its dashes."""
     value = (text or "").strip().lower().strip("{}")
@@ -75,7 +76,7 @@ def mac(text: str) -> str | None:
 
 
 def addresses(*texts: str | None) -> tuple[str, ...]:
-    """Return the IP addresses in cells that list any number of them; each once, and none that is link-local."""
+    """Return the IP addresses in cells that list any number of them; each once, without link-local ones."""
     found: dict[str, None] = {}
     for word in re.split(r"[\s,;|]+", " ".join(text for text in texts if text)):
         if (address := _address(word)) is not None:
@@ -85,10 +86,10 @@ def addresses(*texts: str | None) -> tuple[str, ...]:
 
 @lru_cache(maxsize=2**14)
 def _address(word: str) -> str | None:
-    """Return an IP address that is not link-local, with its prefix if it has one."""
+    """Return an IP address, with its prefix if it has one; None for a link-local one."""
     text = word.partition("%")[0]
     try:
-        address = ipaddress.ip_address(text.partition("/")[0])  # in a fifth of the time that ip_interface takes
+        address = ipaddress.ip_address(text.partition("/")[0])  # five times as fast as ip_interface
         if address.is_link_local:
             return None
         return str(ipaddress.ip_interface(text)) if "/" in word else str(address)
@@ -97,13 +98,13 @@ def _address(word: str) -> str | None:
 
 
 def fits(text: str | None, longest: int = 1024) -> str | None:
-    """Return text without blanks around it, if there is any and a field of the model holds it."""
+    """Return stripped text, if not empty and valid for a field of the model."""
     value = (text or "").strip()
     return value if 0 < len(value) <= longest else None
 
 
 def moment(text: str | None) -> str | None:
-    """Return a date and time, as Excel counts days or as ISO 8601 writes it, as RFC 3339; None for another spelling."""
+    """Return a date and time, from Excel's day count or ISO 8601, as RFC 3339; None for other formats."""
     if text is None:
         return None
     try:

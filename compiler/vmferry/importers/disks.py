@@ -1,4 +1,4 @@
-"""Facts of disks that importers derive: the datastore, and the name that a shared disk has in each of its VMs."""
+"""Facts of disks that importers derive: the datastore, and the name of a shared disk in each of its VMs."""
 
 import hashlib
 import re
@@ -14,7 +14,10 @@ def datastore_of(file: str | None) -> str | None:
 
 
 def shared_name(file: str, source: str) -> str:
-    """Return the name (a DNS label) of a shared disk: one path in one vCenter gives one name, in every VM."""
+    """Return the name (a DNS label) of a shared disk.
+
+    The same path in the same vCenter gives the same name in every VM.
+    """
     stem = file.rpartition("/")[2].rpartition("] ")[2].removesuffix(".vmdk")
     words = re.sub("[^a-z0-9]+", "-", stem.lower())[:_LONGEST_STEM].strip("-")
     digest = hashlib.sha256(f"{source}\0{file}".encode()).hexdigest()[:8]

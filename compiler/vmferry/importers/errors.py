@@ -1,4 +1,4 @@
-"""The one error of all importers: the command line turns it into a message and an exit code in one place."""
+"""The common error of all importers, which the command line turns into a message and an exit code."""
 
 
 class ImporterError(Exception):

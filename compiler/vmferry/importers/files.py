@@ -1,4 +1,4 @@
-"""Inventory files: one with the surroundings of a vCenter and one a cluster, replaced only where facts changed."""
+"""Inventory files: one for the surroundings of a vCenter and one per cluster, only replaced if facts changed."""
 
 import hashlib
 import os
@@ -40,7 +40,7 @@ _OWN = re.compile(
 def split(inventory: Inventory) -> dict[str, Inventory]:
     """Return the files of a source by relative path: its surroundings, and its VMs by cluster.
 
-    Only the surroundings say when and by what they were read, so that the others change with the facts alone.
+    Only the surroundings record when and by what they were read, so that the other files only change with the facts.
     """
     source = inventory.source
     clusters: defaultdict[tuple[str, str], list[VirtualMachine]] = defaultdict(list)
@@ -62,7 +62,7 @@ def split(inventory: Inventory) -> dict[str, Inventory]:
 
 
 def _stems(clusters: Mapping[tuple[str, str], object]) -> dict[tuple[str, str], str]:
-    """Return a file name for each cluster: safe on every file system, with a digest where two would collide."""
+    """Return a file name for each cluster, safe on every file system, with a digest if two would collide."""
     plain = {key: re.sub("[^a-z0-9._]+", "-", key[1].lower()).strip("-._")[:_LONGEST_NAME] for key in clusters}
     often = Counter(plain.values())
     result = {}
@@ -78,7 +78,7 @@ def _stems(clusters: Mapping[tuple[str, str], object]) -> dict[tuple[str, str], 
 
 
 def _portions(stem: str, vms: list[VirtualMachine]) -> list[tuple[str, list[VirtualMachine]]]:
-    """Return a cluster as one file or, if that would be very large, as sixteen that a new VM does not shift."""
+    """Return a cluster as one file or, if very large, as sixteen, among which a new VM does not move others."""
     if len(vms) <= _MOST and sum(len(vm.annotation or "") for vm in vms) <= _MOST_NOTES:
         return [(stem, vms)]
     parts: defaultdict[str, list[VirtualMachine]] = defaultdict(list)
@@ -90,9 +90,9 @@ def _portions(stem: str, vms: list[VirtualMachine]) -> list[tuple[str, list[Virt
 def write(files: Mapping[str, Inventory], out: Path, dump: Dump) -> list[Path]:
     """Write inventory files below ``out``; return those that were written or removed, sorted.
 
-    A file is replaced in one step, and left alone if it differs only in the time it was taken. Files of the same
-    sources that an earlier import wrote and this one does not are removed; nothing else is. Raises ImporterError before
-    anything is written, and OSError.
+    A file is replaced in one step, and left alone if only its time differs. Files of the same sources from an earlier
+    import that are no longer written are removed, but nothing else. Raises ImporterError before anything is written,
+    and OSError.
     """
     sources = {inventory.source.name for inventory in files.values()}
     _refuse_foreign(files, out, sources)
@@ -117,7 +117,7 @@ def write(files: Mapping[str, Inventory], out: Path, dump: Dump) -> list[Path]:
 
 
 def _refuse_foreign(files: Mapping[str, Inventory], out: Path, sources: Collection[str]) -> None:
-    """Raise ImporterError where a file would replace what no import wrote, or tell of a vCenter what another tells."""
+    """Raise ImporterError if a file would replace one that no import wrote, or describe the same vCenter as another."""
     for name in sources:
         if (out / name).is_symlink() or ((out / name).exists() and not (out / name).is_dir()):
             raise ImporterError(f"{out / name} is not a directory: move it away")
@@ -142,13 +142,13 @@ def _refuse_foreign(files: Mapping[str, Inventory], out: Path, sources: Collecti
 
 
 def _document(inventory: Inventory) -> dict[str, Any]:
-    """Return what is written: the defaults that every file states, then the facts."""
+    """Return the content to write: the defaults of every file, then the facts."""
     facts: dict[str, Any] = msgspec.to_builtins(inventory)
     return {"apiVersion": inventory.api_version, "kind": inventory.kind, **facts}
 
 
 def _source_of(path: Path) -> tuple[str | None, str | None]:
-    """Return name and instance UUID of the source that an earlier import wrote a file of; None for what is not said."""
+    """Return the name and instance UUID of the source in an earlier import's file; None for missing values."""
     try:
         head = disk.read(path, _HEAD)
     except OSError:

@@ -1,4 +1,4 @@
-"""From what vSphere calls a guest system to its family."""
+"""From vSphere's name of a guest system to its family."""
 
 import re
 
@@ -29,7 +29,7 @@ _PRETTY = re.compile(r"prettyName='([^']+)'")
 
 
 def family(*names: str | None) -> OsFamily | None:
-    """Return the family by the first name that tells; None for `Other (64-bit)`, which says nothing."""
+    """Return the family by the first conclusive name; None for `Other (64-bit)`."""
     for name in names:
         for result, pattern in _FAMILIES:
             if name and pattern.search(name):

@@ -1,4 +1,4 @@
-"""What an importer is, what it is asked, and what it returns."""
+"""The protocol of importers: their arguments and results."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from vmferry.model.inventory import Inventory
 
 
 class Request(NamedTuple):
-    """What every importer is asked, whatever it reads."""
+    """The arguments of every importer."""
 
     by: str | None = None  # what makes the files, as in `vmferry 1.0`
     keep: Keep = NOTHING_MORE  # the free text to take over
@@ -20,7 +20,7 @@ class Request(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What an importer found: one inventory per vCenter, sorted by name, and notes on all of them."""
+    """The result of an importer: one inventory per vCenter, sorted by name, and notes on all of them."""
 
     inventories: tuple[Inventory, ...]
     notes: tuple[str, ...] = ()
@@ -36,13 +36,13 @@ class Importer(Protocol):
 
     @property
     def parameters(self) -> Sequence[click.Parameter]:
-        """Return its own arguments and options; all importers have --out, --notes and --attribute."""
+        """Return its own arguments and options, besides --out, --notes and --attribute."""
 
     def read(self, request: Request, /, **given: Any) -> Reading:
-        """Return what the source says; ``given`` holds the values of the parameters by name.
+        """Return the facts of the source; ``given`` contains the values of the parameters by name.
 
-        Facts only, built with `vmferry.importers.build`, which validates them: what is unknown is left out. Raises
-        ImporterError, and OSError. Modules that take long to import are imported here.
+        Only facts, built with `vmferry.importers.build`, which validates them; unknown facts are left out. Raises
+        ImporterError and OSError. Import slow modules here.
         """
 
 
@@ -52,7 +52,7 @@ class SourceName(click.ParamType[str]):
     name = "name"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the name. Fails as click does for one that no spec may have."""
+        """Return the name. Fails with a usage error for a name that no spec may have."""
         if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", str(value)):
             self.fail("up to 63 characters of a-z, 0-9 and -, with a letter or digit at both ends", param, ctx)
         return str(value)

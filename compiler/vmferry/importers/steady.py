@@ -1,9 +1,9 @@
-"""Takes the restlessness out of facts that change every hour, so that a diff of inventory files shows changes.
+"""Stabilises facts that change every hour, so that a diff of inventory files only shows real changes.
 
-Of the space that VMs use and have left, rules need the magnitude: virt-v2v wants 100 MiB free in a root file
-system and less in others (virt-v2v(1), "Free space in the guest"), the rest is for a person to judge. So used space
-is rounded up by at most a quarter, free space from 1 GiB on down to a power of two; below that it is kept
-to the MiB. What backup products note of every run in custom attributes is left out.
+Rules only need the magnitude of used and free space: virt-v2v needs 100 MiB free in a root file system and less in
+others (virt-v2v(1), "Free space in the guest"), the rest is for people to judge. So used space is rounded up by at most
+a quarter, and free space down to a power of two from 1 GiB on, below that to whole MiB. Notes about each backup run in
+custom attributes are left out.
 """
 
 import re
@@ -24,7 +24,7 @@ _RESTLESS = re.compile(
 
 
 def steady(inventory: Inventory) -> Inventory:
-    """Return an inventory with restless facts rounded or left out; applied twice it is the same."""
+    """Return an inventory with volatile facts rounded or left out; idempotent."""
     return replace(
         inventory,
         vms=tuple(_vm(vm) for vm in inventory.vms),
@@ -60,5 +60,5 @@ def _up(size: int) -> int:
 
 
 def _down(size: int) -> int:
-    """Return bytes rounded down: below 1 GiB to whole MiB, from there on to a power of two."""
+    """Return bytes rounded down: below 1 GiB to whole MiB, otherwise to a power of two."""
     return size // _MIB * _MIB if size < _GIB else 1 << (size.bit_length() - 1)

@@ -1,1 +1,1 @@
-"""Facts about the Kubernetes side that more than one stage needs: versions, and later kinds and limits."""
+"""Facts about the Kubernetes side that several stages need: kinds, versions, limits."""

@@ -1,8 +1,8 @@
-"""Every kind that vmferry emits or refers to: what the API calls it, what the applier does with it, what it holds.
+"""Every kind that vmferry emits or refers to: its API names, the applier's verbs, and whether it holds data.
 
-Whatever depends on the kind of an object comes from here: the applier's rights, the annotations that keep an engine
-from deleting it and the check that they are still there, what is counted before a tree is written, and what a
-reference means. A backend that emits a kind which is not in EMITTED fails at once.
+Everything that depends on an object's kind is derived from this table: the applier's permissions, the annotations that
+protect it from deletion and their check, what is counted before a tree is written, and the meaning of references. A
+backend that emits a kind outside of EMITTED fails immediately.
 """
 
 from typing import NamedTuple
@@ -18,9 +18,9 @@ Verbs = tuple[str, ...]
 class Kind(NamedTuple):
     """A kind of object.
 
-    ``verbs`` are what the applier needs to keep such objects as git has them; none where an administrator applies them.
-    ``keeps`` says that one holds data or a running migration, or that something which does would be lost with it:
-    neither engine may ever delete it. ``counted`` says that what moves is counted by it (`output.complete`).
+    ``verbs`` are what the applier needs to sync such objects; none if an administrator applies them. ``keeps``: it
+    holds data or a running migration, or something that does would be lost with it, so neither engine may ever delete
+    it. ``counted``: `output.complete` counts it.
     """
 
     group: str  # empty: the core group
@@ -39,7 +39,7 @@ class Kind(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str]:
-        """API group and name: what tells kinds apart."""
+        """API group and name, which identify a kind."""
         return self.group, self.name
 
 
@@ -85,7 +85,7 @@ VIRTUAL_MACHINE = Kind("kubevirt.io", "v1", "VirtualMachine", "virtualmachines",
 DATA_VOLUME = Kind(_CDI, "v1beta1", "DataVolume", "datavolumes", APPLY, keeps=True, counted=True)
 DATA_SOURCE = Kind(_CDI, "v1beta1", "DataSource", "datasources", counted=True)
 
-# --- Forklift: a Provider or a map that goes takes the migrations along that run with it ------
+# --- Forklift: deleting a Provider or a map cancels the migrations that use it ----------------
 
 PROVIDER = Kind(_FORKLIFT, "v1beta1", "Provider", "providers", APPLY, keeps=True)
 HOST = Kind(_FORKLIFT, "v1beta1", "Host", "hosts")
@@ -103,7 +103,7 @@ NAD = Kind(
     "NetworkAttachmentDefinition",
     "network-attachment-definitions",
     APPLY,
-    keeps=True,  # without it no VM on the network can be restarted or migrated
+    keeps=True,  # without it, VMs on the network cannot be restarted or migrated
 )
 NODE_NETWORK = Kind(
     "nmstate.io", "v1", "NodeNetworkConfigurationPolicy", "nodenetworkconfigurationpolicies", namespaced=False
@@ -125,7 +125,7 @@ EMITTED = (
     *(NAD, NODE_NETWORK, EXTERNAL_SECRET, SEALED_SECRET, KUSTOMIZATION, GIT_REPOSITORY, APPLICATION, APP_PROJECT),
 )
 
-# --- what others make, and what users write into local/ --------------------------------------
+# --- created by others, or written into local/ by users --------------------------------------
 
 POD = Kind("", "v1", "Pod", "pods", ())
 DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", ())
@@ -140,19 +140,19 @@ BUCKET = Kind(_FLUX_SOURCE, "v1", "Bucket", "buckets", ())
 REFERRED = (POD, DAEMON_SET, CRON_JOB, VOLUME_SNAPSHOT, SECURITY_CONSTRAINT, OCI_REPOSITORY, BUCKET)
 
 CONTROLLER_GROUPS = (_FORKLIFT, _FLUX, _FLUX_SOURCE, "notification.toolkit.fluxcd.io", _ARGOCD)
-"""Groups whose objects are in namespaces that belong to whoever installed the controller."""
+"""Groups whose objects are in namespaces of the controller's owner."""
 
 _BY_KEY = {kind.key: kind for kind in EMITTED}
 
 
 class UnlistedKindError(RuntimeError):
-    """A backend emits what nothing else of vmferry knows: a fault in vmferry, not in the spec."""
+    """A backend emits a kind that is not listed: a bug in vmferry, not in the spec."""
 
 
 def emitted(obj: KubeObject) -> Kind:
     """Return the kind of an object that a backend emits.
 
-    Raises UnlistedKindError where it is not listed here, or is in a namespace and its kind is not, or the reverse.
+    Raises UnlistedKindError if it is not listed here, or if it has a namespace and its kind has none, or vice versa.
     """
     key = api_group(obj), obj["kind"]
     kind, called = _BY_KEY.get(key), "/".join(filter(None, key))

@@ -3,7 +3,7 @@
 from vmferry.model.rule import declare
 
 MAX_RESOURCES = 300
-"""Objects of one root: kustomize is quadratic in their number."""
+"""Maximum objects per root: kustomize's time is quadratic in their number."""
 
 ROOT_TOO_LARGE = declare(
     "VMF609",

@@ -1,8 +1,8 @@
-"""Whether the JSON in a NetworkAttachmentDefinition is what its CNI plugin takes.
+"""Whether the JSON in a NetworkAttachmentDefinition is valid for its CNI plugin.
 
-The CRD calls it a string, so neither the API server nor a schema looks into it; a mistake shows only when a
-pod is stuck in ContainerCreating. Fields as in containernetworking/plugins (bridge), macvtap-cni, sriov-cni
-and ovn-kubernetes (go-controller/pkg/cni/types).
+In the CRD it is a string, so neither the API server nor a schema validates it; a mistake only shows when a pod is stuck
+in ContainerCreating. Fields as in containernetworking/plugins (bridge), macvtap-cni, sriov-cni and ovn-kubernetes
+(go-controller/pkg/cni/types).
 """
 
 import ipaddress
@@ -23,7 +23,7 @@ _OnOff = Literal["on", "off"]
 
 
 class _Config(Struct, frozen=True):
-    """What every configuration says, whether of one plugin or of a chain."""
+    """Fields of every configuration, of one plugin or of a chain."""
 
     cni_version: _CniVersion | None = field(default=None, name="cniVersion")
     name: _NetworkName | None = None
@@ -43,7 +43,7 @@ class _Plugin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ren
     runtime_config: dict[str, Any] = {}
 
     def problems(self, nad: str | None) -> Iterator[str]:  # noqa: ARG002  subclasses use it
-        """Yield what the types above cannot say."""
+        """Yield problems that the types above cannot express."""
         yield from ()
 
 
@@ -140,7 +140,7 @@ class _Ovn(_Plugin, frozen=True, kw_only=True, rename="camel"):
             yield "`role`: a localnet network is never primary"
         if self.persistent_ips and (not self.subnets or self.topology == "layer3"):
             yield "`allowPersistentIPs` needs subnets, and topology layer2 or localnet"
-        if self.topology == "layer3":  # subnets there end in the length of a node's part: 10.128.0.0/14/23
+        if self.topology == "layer3":  # these subnets end with the prefix length per node: 10.128.0.0/14/23
             return
         for key, value in (("subnets", self.subnets), ("excludeSubnets", self.exclude_subnets)):
             for subnet in value.split(",") if value else ():
@@ -158,10 +158,10 @@ _PLUGINS: dict[str, type[_Plugin]] = {
 
 
 def check_config(text: str, nad: str | None = None) -> list[str]:
-    """Return what is wrong with the ``config`` of a NetworkAttachmentDefinition; nothing if it is fine.
+    """Return what is wrong with the ``config`` of a NetworkAttachmentDefinition; nothing if it is valid.
 
-    ``nad`` is the object's own NAMESPACE/NAME, which OVN-Kubernetes wants repeated inside. A plugin that
-    vmferry does not know is held only against what the CNI specification says of all of them.
+    ``nad`` is the object's own NAMESPACE/NAME, which OVN-Kubernetes requires inside. An unknown plugin is only checked
+    against the general CNI specification.
     """
     try:
         config = msgspec.json.decode(text)
@@ -197,7 +197,7 @@ def _check_plugin(plugin: dict[str, Any], nad: str | None) -> list[str]:
 
 
 def _reason(error: msgspec.ValidationError) -> str:
-    """Return msgspec's message with the place as JSON says it: ``$.vlan`` becomes ``vlan``."""
+    """Return msgspec's message with the place in JSON notation: ``$.vlan`` becomes ``vlan``."""
     return str(error).replace("`$.", "`")
 
 

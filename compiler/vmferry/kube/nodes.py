@@ -1,4 +1,4 @@
-"""What the nodes of each distribution are like: the labels they have, and who configures their network."""
+"""Facts about the nodes of each distribution: their labels, and what configures their network."""
 
 from vmferry.model.base import Labels
 from vmferry.model.spec import Distribution
@@ -15,7 +15,7 @@ NO_NMSTATE: dict[Distribution, str] = {
     "gke": "the nodes of GKE have no NetworkManager, and its network delivers no frames with other MACs or tags",
     "aks": "the nodes of AKS have no NetworkManager, and its network delivers no frames with other MACs or tags",
 }
-"""Where kubernetes-nmstate, which works through NetworkManager, can make no bridge, and why."""
+"""Distributions where kubernetes-nmstate, which needs NetworkManager, cannot create bridges, and why."""
 
 
 def vm_nodes(distribution: Distribution) -> Labels:

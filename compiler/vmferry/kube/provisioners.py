@@ -1,8 +1,7 @@
-"""What CSI drivers can do: access and volume modes by provisioner, best first.
+"""Capabilities of CSI drivers: access and volume modes by provisioner, best first.
 
-Source: CDI pkg/storagecapabilities/storagecapabilities.go (v1.66); a claim outside these sets is
-refused by the driver, so the pairs matter and not the two lists alone (Ceph RBD has ReadWriteMany
-as Block only).
+Source: CDI pkg/storagecapabilities/storagecapabilities.go (v1.66); the driver refuses a claim outside these sets, so
+the pairs matter, not just the two lists (Ceph RBD has ReadWriteMany as Block only).
 """
 
 import re
@@ -67,11 +66,11 @@ _CLAIMS: dict[str, tuple[Claim, ...]] = {
     "kubesan.gitlab.io": (_RWX_B, _RWO_B, _RWO_F),
 }
 
-# What a provisioner can do as well where it was set up for that; a class says so with its `accessModes`.
+# Additional capabilities of a provisioner that was configured for them; a class states them in `accessModes`.
 # rancher/local-path-provisioner issue 463 (no Block), pull 183 (sharedFileSystemPath).
 _WHERE_STATED: dict[str, tuple[Claim, ...]] = {"rancher.io/local-path": (_RWX_F, _RWO_F)}
 
-# A parameter of the class that changes what it can do: (provisioner, parameter, value prefix) -> claims.
+# A parameter of the class that changes its capabilities: (provisioner, parameter, value prefix) -> claims.
 _BY_PARAMETER: tuple[tuple[str, str, str, tuple[Claim, ...]], ...] = (
     ("driver.longhorn.io", "migratable", "true", (_RWX_B, _RWO_B)),
     ("driver.longhorn.io", "nfsOptions", "", _FILE),
@@ -104,8 +103,8 @@ _ON_ONE_NODE = frozenset(
 )
 
 
-# Cloud disks that are made in one zone and can be attached there only, unless a parameter of the class says otherwise:
-# provisioner -> (parameters, how a value looks that replicates over zones).
+# Cloud disks that are created in one zone and can only be attached there, unless a parameter of the class says
+# otherwise: provisioner -> (parameters, pattern of values that replicate across zones).
 _IN_ONE_ZONE: dict[str, tuple[tuple[str, ...], str]] = {
     "ebs.csi.aws.com": ((), ""),
     "kubernetes.io/aws-ebs": ((), ""),
@@ -120,7 +119,7 @@ _IN_ONE_ZONE: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 def is_zonal(storage_class: StorageClass) -> bool:
-    """Return whether each volume of a class is known to be in one zone: the spec says zones, or it is a cloud disk."""
+    """Return whether each volume of a class is known to be in one zone: by stated zones, or as a cloud disk."""
     if storage_class.zones:
         return True
     if storage_class.provisioner not in _IN_ONE_ZONE:
@@ -131,7 +130,7 @@ def is_zonal(storage_class: StorageClass) -> bool:
 
 
 def is_ceph_on_nodes(storage_class: StorageClass) -> bool:
-    """Return whether an operator in the cluster (Rook, OpenShift Data Foundation) runs the Ceph behind a class."""
+    """Return whether the Ceph of a class runs in the cluster (Rook, OpenShift Data Foundation)."""
     return storage_class.provisioner.endswith((".rbd.csi.ceph.com", ".cephfs.csi.ceph.com"))
 
 
@@ -143,14 +142,14 @@ def is_local(storage_class: StorageClass) -> bool:
 
 
 def known_claims(provisioner: str, parameters: Mapping[str, str]) -> tuple[Claim, ...]:
-    """Return what a provisioner can do; empty for an unknown one."""
+    """Return a provisioner's capabilities; empty for an unknown one."""
     for name, parameter, prefix, claims in _BY_PARAMETER:
-        value = parameters.get(parameter, "")  # an empty one counts as absent, to CDI too
+        value = parameters.get(parameter, "")  # an empty one counts as absent, for CDI too
         if provisioner == name and value and value.startswith(prefix):
             return claims
     if provisioner in _CLAIMS:
         return _CLAIMS[provisioner]
-    # Ceph's drivers carry the operator's namespace in front: rook-ceph.rbd.csi.ceph.com
+    # Ceph's drivers have the operator's namespace as a prefix: rook-ceph.rbd.csi.ceph.com
     for suffix in ("rbd.csi.ceph.com", "cephfs.csi.ceph.com"):
         if provisioner.endswith("." + suffix):
             return _CLAIMS[suffix]
@@ -164,7 +163,7 @@ def _known_of(storage_class: StorageClass) -> tuple[Claim, ...]:
 
 
 def claims(storage_class: StorageClass) -> tuple[Claim, ...]:
-    """Return the claims a class can serve: what is known, cut to what the spec says; empty if unknown."""
+    """Return the claims that a class supports: the known ones, limited to those in the spec; empty if unknown."""
     access, modes = storage_class.access_modes, storage_class.volume_modes
     known = _known_of(storage_class)
     if not known and access and modes:
@@ -173,13 +172,13 @@ def claims(storage_class: StorageClass) -> tuple[Claim, ...]:
 
 
 def takes_files(storage_class: StorageClass) -> bool:
-    """Return whether a class has Filesystem volumes; of a provisioner that is not known, it is believed."""
+    """Return whether a class has Filesystem volumes; assumed for an unknown provisioner."""
     sets = claims(storage_class)
     return not sets or any(mode == "Filesystem" for _, mode in sets)
 
 
 def needs_modes(storage_class: StorageClass) -> tuple[AccessMode | VolumeMode, ...]:
-    """Return the modes the spec states and the provisioner is known not to have."""
+    """Return the modes in the spec that the provisioner is known not to support."""
     known = _known_of(storage_class)
     if not known:
         return ()

@@ -7,7 +7,7 @@ _UNITS = {"": 0, "Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5}
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
-@lru_cache(maxsize=4096)  # an estate has few sizes, and many disks
+@lru_cache(maxsize=4096)  # an estate has many disks, but few sizes
 def parse_size(text: str) -> int:
     """Return the bytes of a size such as ``40Gi``. Raises ValueError for anything else."""
     match = re.fullmatch(r"([0-9]+)(Ki|Mi|Gi|Ti|Pi)?", text)
@@ -17,7 +17,7 @@ def parse_size(text: str) -> int:
 
 
 def format_size(size: int) -> str:
-    """Return bytes as the shortest exact binary quantity, as the API server would print it: ``40Gi``."""
+    """Return bytes as the shortest exact binary quantity, in the API server's form: ``40Gi``."""
     for unit in ("Pi", "Ti", "Gi", "Mi", "Ki"):
         shift = 10 * _UNITS[unit]
         if size and size % (1 << shift) == 0:

@@ -1,7 +1,7 @@
-"""What each release of the target's components can do: the one table behind every gate, floor and version finding.
+"""Features of each release of the target's components: the table behind every gate, floor and version finding.
 
-A spec names a release (``2.12.5``) or a whole line of them (``2.12``, every patch of it), or Forklift's ``main``. A
-field may be emitted only if *every* patch it may stand for has it (`certain`); a defect is told if *some* patch has it
+A spec names a release (``2.12.5``), a release line (``2.12``, all its patches), or Forklift's ``main``. A field may
+only be emitted if *every* possible patch has it (`certain`); a defect is reported if *any* possible patch has it
 (`possible`).
 """
 
@@ -14,11 +14,11 @@ from vmferry.model.spec import Versions
 Release = tuple[int, int, int]
 MAIN = "main"
 _MAIN: Release = (9999, 0, 0)
-"""Comes after every release: what is on a branch is in the next one."""
+"""Sorts after every release: the next one contains what is on the branch."""
 
 
 class Component(StrEnum):
-    """A program of the target whose release a spec may name, by its field in ``target.cluster.versions``."""
+    """A program in the target whose release a spec may state, by its field in ``target.cluster.versions``."""
 
     KUBERNETES = "kubernetes"
     KUBEVIRT = "kubevirt"
@@ -29,7 +29,7 @@ class Component(StrEnum):
 
     @property
     def title(self) -> str:  # type: ignore[override]  # str.title() is of no use here
-        """Return the component's name as its project writes it."""
+        """Return the component's name in its project's spelling."""
         return _TITLES[self]
 
 
@@ -44,18 +44,18 @@ _TITLES = {
 
 
 class Span(NamedTuple):
-    """The releases that a version in a spec may stand for: from ``first`` to before ``end``."""
+    """The possible releases of a version in a spec: from ``first`` to before ``end``."""
 
     first: Release
     end: Release
 
 
 class Feature(NamedTuple):
-    """Something that releases of a component have from ``since`` to before ``until``; None: from the floor, or still.
+    """A feature of a component's releases from ``since`` to before ``until``; None: from the floor, or still.
 
-    ``backports`` are patches of lines before ``since`` that have it as well, as has every later patch of their line.
-    ``fields`` are the fields of custom resources that it is, as in ``Plan.spec.vms[].nbdeClevis``: a test holds them
-    against the definitions of each release. Where a release has the field before it works, say so in ``what``.
+    ``backports`` are patches of earlier lines that also have it, and so do all later patches of those lines. ``fields``
+    are its fields of custom resources, as in ``Plan.spec.vms[].nbdeClevis``: a test compares them with the definitions
+    of each release. If a release has the field before it works, mention that in ``what``.
     """
 
     component: Component
@@ -68,18 +68,18 @@ class Feature(NamedTuple):
 
     @property
     def releases(self) -> str:
-        """Return the releases that have it, for a message: ``2.10 and later``, ``2.11.1 to before main``."""
+        """Return the releases with this feature, for a message: ``2.10 and later``, ``2.11.1 to before main``."""
         if self.until is None:
             return f"{', '.join((*self.backports, self.since))} and later" if self.since else "every release"
         return f"{self.since} to before {self.until}" if self.since else f"before {self.until}"
 
 
 class Support(NamedTuple):
-    """Which releases of a component the compiler is made for.
+    """The supported releases of a component.
 
-    ``oldest`` is the floor: below it, what is emitted does not fit. ``newest`` is the newest release whose definitions
-    or servers the tests use, and the default of a spec. ``maintained`` is how many minor releases upstream looks after
-    at a time. ``tested`` are the releases that tests run or hold the output against.
+    ``oldest`` is the floor: manifests do not fit older ones. ``newest`` is the newest release whose definitions or
+    servers the tests use, and the default of a spec. ``maintained`` is the number of minor releases that upstream
+    maintains at a time. ``tested`` are the releases that tests run or compare the output with.
     """
 
     component: Component
@@ -91,7 +91,7 @@ class Support(NamedTuple):
 
 
 def span(text: str) -> Span:
-    """Return the releases a version stands for. ``text`` is as `model.spec` allows it: 2.12, 2.12.5 or main."""
+    """Return the releases a version stands for. ``text`` has a form that `model.spec` allows: 2.12, 2.12.5 or main."""
     if text == MAIN:
         return Span(_MAIN, (_MAIN[0] + 1, 0, 0))
     major, minor, *patch = (int(part) for part in text.split("."))
@@ -101,13 +101,13 @@ def span(text: str) -> Span:
 
 
 def stated(versions: Versions, component: Component) -> str:
-    """Return the version of a component that the spec names."""
+    """Return the version of a component in the spec."""
     text: str = getattr(versions, component.value)
     return text
 
 
 def certain(versions: Versions, feature: Feature) -> bool:
-    """Return whether every release that the spec's version may stand for has the feature."""
+    """Return whether every possible release of the spec's version has the feature."""
     return certain_in(stated(versions, feature.component), feature)
 
 
@@ -118,7 +118,7 @@ def certain_in(version: str, feature: Feature) -> bool:
 
 
 def possible(versions: Versions, feature: Feature) -> bool:
-    """Return whether some release that the spec's version may stand for has the feature."""
+    """Return whether any possible release of the spec's version has the feature."""
     return possible_in(stated(versions, feature.component), feature)
 
 
@@ -145,17 +145,17 @@ def too_old(version: str, support: Support) -> bool:
 
 
 def unknown(version: str, support: Support) -> bool:
-    """Return whether a version is newer than any that this vmferry knows; main is read as it was on the day."""
+    """Return whether a version is newer than all that this vmferry knows; main counts as known."""
     return version != MAIN and span(version).first[:2] > span(support.newest).first[:2]
 
 
 def ended(version: str, support: Support) -> bool:
-    """Return whether upstream looks after newer minor releases only."""
+    """Return whether upstream only maintains newer minor releases."""
     newest, here = span(support.newest).first, span(version).first
     return here[0] < newest[0] or (here[0] == newest[0] and here[1] <= newest[1] - support.maintained)
 
 
-# --- which releases the compiler is made for --------------------------------------------------
+# --- supported releases -----------------------------------------------------------------------
 
 SUPPORT = (
     Support(
@@ -365,7 +365,7 @@ XCOPY_MORE_ARRAYS = Feature(
     Component.FORKLIFT, "copy offload of flashsystem, infinibox, powermax and powerstore", "2.10", source=_CRDS
 )
 
-# --- Forklift: what a release does, beside its fields -----------------------------------------
+# --- Forklift: behaviour of releases, besides fields ------------------------------------------
 # Read at the tags v2.9.0 to v2.12.5 and main d42511bb; of 2.10 there are no tags before v2.10.4.
 
 NVME_DISKS = Feature(
@@ -521,7 +521,7 @@ VDDK_CERTIFICATE = Feature(
 
 
 def features() -> tuple[Feature, ...]:
-    """Return every feature of this table, in the order it stands here."""
+    """Return every feature of this table, in its order."""
     return tuple(value for value in globals().values() if isinstance(value, Feature))
 
 

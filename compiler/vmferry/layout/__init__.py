@@ -1,1 +1,1 @@
-"""What the compiled tree is like on disk: locks, owners, names of files, objects in them."""
+"""The compiled tree on disk: locks, owners, file names, and the objects in files."""

@@ -1,4 +1,4 @@
-"""Finds a compiled tree on disk, its kustomizations, and the file that an object comes from."""
+"""Finds a compiled tree on disk, its kustomizations, and the source file of an object."""
 
 import os
 import posixpath
@@ -43,11 +43,11 @@ OUT_OF_DATE = declare(
 )
 
 YAML_SUFFIXES = (".yaml", ".yml", ".json")
-_DEEPEST = 4  # folders between the directory that is given and the tree
+_DEEPEST = 4  # folders between the given directory and the tree
 
 
 class Kustomization(NamedTuple):
-    """A kustomization file: its directory and path in the tree, its content, and whether a component."""
+    """A kustomization file: its directory and path in the tree, its content, and whether it is a component."""
 
     directory: str
     file: str
@@ -63,7 +63,7 @@ class Kustomization(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where an object is written: file in the tree, number of the document, and its content."""
+    """The source of an object: file in the tree, document number, and content."""
 
     file: str
     document: int
@@ -71,9 +71,9 @@ class Source(NamedTuple):
 
 
 class Tree:
-    """A compiled tree: every file in it, and what the kustomizations among them say.
+    """A compiled tree: all its files, and the content of its kustomizations.
 
-    ``prefix`` is the tree's path below the directory that it was looked for in, empty if that is the tree.
+    ``prefix`` is the tree's path below the searched directory, empty if that is the tree.
     """
 
     def __init__(self, top: Path, prefix: str, cache: Cache | None = None) -> None:
@@ -87,11 +87,11 @@ class Tree:
         self.kustomizations = dict(self._kustomizations())
 
     def roots(self) -> list[str]:
-        """Return every directory that kustomize can build on its own, sorted: components cannot."""
+        """Return every directory that kustomize can build, sorted: components cannot be built alone."""
         return [path for path, each in self.kustomizations.items() if not each.component]
 
     def read(self, file: str) -> bytes:
-        """Return the content of a file of the tree. Raises OSError for what is none, or leads out of the tree."""
+        """Return the content of a file of the tree. Raises OSError if it is not a file, or leads out of the tree."""
         status = self.statuses.get(file)
         if status is not None and stat.S_ISREG(status.st_mode):
             return disk.read(f"{self.top}/{file}")
@@ -99,11 +99,11 @@ class Tree:
         return disk.read(path.resolve() if path.is_symlink() and self.holds(file) else path)
 
     def holds(self, file: str) -> bool:
-        """Return whether a file of the tree lies in it, wherever its links lead."""
+        """Return whether a file is inside the tree, with links resolved."""
         return disk.inside(self.top / file, self.top)
 
     def strange(self) -> Iterator[tuple[str, str]]:
-        """Yield what is no file of a tree, and what it is: reading it would wait for ever, or show somebody else's."""
+        """Yield entries that are not files, with their type: reading them could block, or expose other files."""
         for file, status in self.statuses.items():
             mode = status.st_mode
             if stat.S_ISREG(mode):
@@ -118,7 +118,7 @@ class Tree:
                 yield file, "a pipe, a socket or a device"
 
     def documents(self, file: str) -> list[Any]:
-        """Return the YAML documents of a file of the tree, none if it cannot be read as YAML."""
+        """Return the YAML documents of a file of the tree; none if it is not valid YAML."""
         try:
             return parse(self.read(file))
         except (OSError, ValueError):
@@ -126,7 +126,7 @@ class Tree:
 
     @cached_property
     def sources(self) -> dict[Key, Source]:
-        """Every object written in the tree. Reads all of it, so asked for only when something is wrong."""
+        """Every object in the tree. Reads all of it, so only used when something is wrong."""
         found: dict[Key, Source] = {}
         for file in self.files:
             if file.endswith(YAML_SUFFIXES) and posixpath.basename(file) not in KUSTOMIZATION_FILES:
@@ -136,7 +136,7 @@ class Tree:
         return found
 
     def locate(self, issue: Issue) -> Finding:
-        """Return the issue as a finding at the place in the tree that a person has to look at."""
+        """Return the issue as a finding at the relevant place in the tree."""
         where = None
         if issue.file is not None:
             where = Where(file=str(self.top / issue.file), path=issue.path)
@@ -158,10 +158,10 @@ class Tree:
 
 
 def open_tree(directory: Path, cache: Cache | None = None) -> Tree:
-    """Return the tree at ``directory`` or in a folder below it; its folder of locks tells.
+    """Return the tree at ``directory`` or in a folder below it, found by its folder of locks.
 
-    What ``cache`` knows of files that did not change is not read again. Raises SpecError (VMF603) if there is none, or
-    more than one.
+    Unchanged files that are in ``cache`` are not read again. Raises SpecError (VMF603) if there is none, or more than
+    one.
     """
     found = sorted(trees_below(directory, _DEEPEST))
     if len(found) == 1:
@@ -175,7 +175,7 @@ def open_tree(directory: Path, cache: Cache | None = None) -> Tree:
 
 
 def trees_below(directory: Path, depth: int) -> Iterator[Path]:
-    """Yield every compiled tree that a directory is, or that lies in folders below it up to a depth."""
+    """Yield every compiled tree in a directory, or in folders below it up to a depth."""
     locks = directory / DIRECTORY
     if locks.is_dir() and any(lock_name(f"{DIRECTORY}/{path.name}") for path in locks.iterdir()):
         yield directory
@@ -192,9 +192,9 @@ def _first(content: bytes) -> dict[str, Any]:
 
 
 def walk(top: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield the path of every file in the tree, and its status, a link's own.
+    """Yield the path of every file in the tree, and its status (of the link itself for a link).
 
-    Hidden folders such as .git are none of its business.
+    Hidden folders such as .git are skipped.
     """
     pending = [""]
     while pending:
@@ -212,7 +212,7 @@ def walk(top: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _existing(data: Any, path: finding.Path) -> finding.Path:
-    """Return the part of ``path`` that exists in ``data``: a patch may have added the rest."""
+    """Return the part of ``path`` that exists in ``data``; a patch may have added the rest."""
     for depth, step in enumerate(path):
         in_mapping = isinstance(data, dict) and step in data
         in_list = isinstance(data, list) and isinstance(step, int) and step < len(data)

@@ -1,8 +1,8 @@
-"""Reads and writes lock files: which files vmferry owns, their hashes, and the digest of what they came from.
+"""Reads and writes lock files: which files vmferry owns, their hashes, and the digest of their inputs.
 
-A lock is what `sha256sum` prints, so that `sha256sum -c locks/dev-test/dev-test-01.lock` checks it from the top of
-the tree, with comment lines on top for what else vmferry has to remember. There is one for each group, so that pull
-requests which move two groups write no lock in common.
+A lock has the format of `sha256sum`, so that `sha256sum -c locks/dev-test/dev-test-01.lock` in the root of the tree
+checks it, with comment lines at the top for vmferry's own data. There is one per group, so that pull requests which
+move two groups do not write the same lock.
 """
 
 import re
@@ -29,16 +29,17 @@ _HELP = (
     "lock"
 )
 
-# Line breaks and what hides in a terminal would break the one-line-a-file format; git and Windows read a
-# backslash as a separator.
+# Line breaks and control characters would break the format of one line per file; git and Windows read a backslash as a
+# separator.
 _ORDINARY = re.compile(r"(?!locks/)(?:[A-Za-z0-9_-][A-Za-z0-9_.-]{,200}(?:/(?!\Z)|\Z))+")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\]")
 
 
 class Lock(Struct, frozen=True):
-    """What one lock says. Paths are relative to the top of the tree; digests are SHA-256 in hexadecimal.
+    """The content of one lock.
 
-    ``seeds`` are files that vmferry created once and does not own, with the digest of what it created.
+    Paths are relative to the root of the tree; digests are SHA-256 in hexadecimal. ``seeds`` are files that vmferry
+    created once and does not own, with the digest of their first content.
     """
 
     name: str
@@ -58,7 +59,7 @@ UNSAFE_PATH = declare(
 
 
 def lock_path(name: str) -> str:
-    """Return where the lock ``name`` lies in the tree; raises SpecError (VMF611) for no name of a file."""
+    """Return the path of the lock ``name`` in the tree; raises SpecError (VMF611) for an invalid file name."""
     path = f"{DIRECTORY}/{name}{_SUFFIX}"
     if lock_name(path) != name:
         raise SpecError(UNSAFE_PATH.finding(f"lock {name!r}: not a valid file name"))
@@ -66,14 +67,14 @@ def lock_path(name: str) -> str:
 
 
 def lock_name(path: str) -> str | None:
-    """Return the name of the lock at ``path``, or None if no lock can lie there."""
+    """Return the name of the lock at ``path``, or None if it is not a lock's path."""
     match = _LOCK_PATH.fullmatch(path)
     return match["name"] if match else None
 
 
 def path_problem(path: str) -> str | None:
     """Return why ``path`` must not be written to or removed, or None for a path that stays in the tree."""
-    if _ORDINARY.fullmatch(path):  # ten times as fast as what follows, and a tree has 30,000 of them
+    if _ORDINARY.fullmatch(path):  # ten times as fast as the checks below, and a tree has 30,000 paths
         return None
     if not path:
         return "it is empty"
@@ -104,10 +105,10 @@ def render(lock: Lock) -> bytes:
 def parse(raw: bytes, file: str) -> Lock:
     """Return the lock in ``raw``, the content of ``file``.
 
-    Raises SpecError: VMF603 for text that vmferry did not write, merge conflicts among it, and VMF611 for a
-    path that leads out of the tree.
+    Raises SpecError: VMF603 for text that vmferry did not write, such as merge conflicts, and VMF611 for a path that
+    leads out of the tree.
     """
-    lines = _lines(raw.replace(b"\r\n", b"\n"), file)  # a checkout may change line ends; what is owned is the same
+    lines = _lines(raw.replace(b"\r\n", b"\n"), file)  # a checkout may change line endings; ownership is the same
     fields: dict[str, str] = {}
     seeds: dict[str, str] = {}
     files: dict[str, str] = {}
@@ -131,7 +132,7 @@ def parse(raw: bytes, file: str) -> Lock:
 
 
 def salvage(raw: bytes, name: str) -> Lock:
-    """Return what can be read of a damaged lock; of a merge conflict, the files of both sides."""
+    """Return the readable part of a damaged lock; for a merge conflict, the files of both sides."""
     files: dict[str, str] = {}
     seeds: dict[str, str] = {}
     for line in raw.decode(errors="replace").splitlines():

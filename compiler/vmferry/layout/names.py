@@ -1,23 +1,23 @@
-"""What files and folders of a compiled tree are called."""
+"""Names of files and folders in a compiled tree."""
 
 KUSTOMIZATION = "kustomization.yaml"
 KUSTOMIZATION_FILES = (KUSTOMIZATION, "kustomization.yml", "Kustomization")
-"""What kustomize takes for a kustomization; vmferry writes the first."""
+"""File names that kustomize accepts for a kustomization; vmferry writes the first."""
 
 NAMESPACE = "namespace.yaml"
 """File with a namespace and what its groups share."""
 
 LOCAL = "local"
-"""The component of an overlay that its user owns."""
+"""The component of an overlay that belongs to the user."""
 
 STAGE = "stage"
-"""The component before it, with what the group's stage changes."""
+"""The component before it, with the patches of the group's stage."""
 
 ASSIGNMENTS = "assignments.yaml"
 """File beside the spec that says which VM is in which move group."""
 
 OWNER = "locks/migration.txt"
-"""File that says which migration and cluster a tree is of: two never share one."""
+"""File with the migration and cluster of a tree: two never share a tree."""
 
 
 def file_of(name: str) -> str:

@@ -1,6 +1,6 @@
-"""What an earlier run noted of the files of a tree, so that the next one reads those that changed.
+"""Notes of an earlier run about the files of a tree, so that the next run only reads changed files.
 
-A file counts as the same as long as its inode, size and time of modification are, as for git.
+A file counts as unchanged while its inode, size and modification time are the same, as in git.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ def stamp(status: os.stat_result) -> Stamp:
 
 
 class Note(msgspec.Struct, array_like=True):
-    """A file as it was: the digest of its content (SHA-256), and of a kustomization what it says."""
+    """A known file: the digest of its content (SHA-256), and the content of a kustomization."""
 
     inode: int
     size: int
@@ -66,7 +66,7 @@ class Notes:
         self._take(path, content)
 
     def digest(self, path: str) -> bytes:
-        """Return the digest of a file's content; nothing of one that cannot be read."""
+        """Return the digest of a file's content; empty if it cannot be read."""
         note = self._notes.get(path)
         if note is None:
             try:
@@ -76,7 +76,7 @@ class Notes:
         return note.digest
 
     def kustomization(self, path: str, parse: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
-        """Return what a file says, as ``parse`` understands its content. Raises OSError, and what ``parse`` raises."""
+        """Return a file's content, parsed by ``parse``. Raises OSError, and the exceptions of ``parse``."""
         note = self._notes.get(path)
         if note is not None and note.data:
             with suppress(msgspec.MsgspecError):
@@ -84,12 +84,12 @@ class Notes:
                 return known
         content = self._read(path)
         data = parse(content)
-        with suppress(TypeError, OverflowError, ValueError):  # what YAML holds and no cache
+        with suppress(TypeError, OverflowError, ValueError):  # YAML values that the cache cannot store
             self._take(path, content).data = msgspec.msgpack.encode(data)
         return data
 
     def keep(self) -> None:
-        """Hand the notes to the cache, for the next run."""
+        """Put the notes into the cache, for the next run."""
         if self._changed:
             self._cache.put(
                 _KIND, {self._key: {path: note for path, note in self._notes.items() if self._settled(note)}}
@@ -111,6 +111,6 @@ class Notes:
         return self._stamps.get(path) == (note.inode, note.size, note.modified)
 
     def _settled(self, note: Note) -> bool:
-        """Tell whether the file could not have been written again without its time telling: clocks of disks tick."""
+        """Return whether any later write must have changed the file's time: file system clocks have a resolution."""
         tick = 2_000_000_000 if note.modified % 1_000_000_000 == 0 else 20_000_000
         return note.modified < self._begun - tick

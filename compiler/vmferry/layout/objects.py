@@ -1,4 +1,4 @@
-"""Built Kubernetes objects: reading them, naming them, and saying what is wrong with one."""
+"""Built Kubernetes objects: reading them, their keys, and issues with them."""
 
 import re
 from functools import cache
@@ -10,12 +10,12 @@ from vmferry.model.finding import Path
 from vmferry.model.manifest import KubeObject, api_group
 from vmferry.model.rule import Rule
 
-# kustomize, like most writers, leaves `_1` plain; yaml-rs would read a number there.
+# kustomize, like most writers, leaves `_1` unquoted; yaml-rs would read it as a number.
 _UNDERSCORED = re.compile(r"(?m)((?:: |- ))([._-]*_[0-9._]+)$")
 
 
 class Key(NamedTuple):
-    """What makes an object one: group, kind, namespace (empty if it has none) and name."""
+    """The identity of an object: group, kind, namespace (empty if it has none) and name."""
 
     group: str
     kind: str
@@ -28,7 +28,7 @@ class Key(NamedTuple):
 
 
 class Issue(NamedTuple):
-    """Something wrong with an object, or with ``file`` (relative to the tree's top); found a place for later.
+    """A problem with an object, or with ``file`` (relative to the tree's root); its place is determined later.
 
     ``path`` leads to the value in the object, or in the file.
     """
@@ -42,9 +42,9 @@ class Issue(NamedTuple):
 
 
 def parse(raw: bytes | str) -> list[Any]:
-    """Return the documents of YAML text whose documents are mappings; empty ones are left out.
+    """Return the documents of a YAML text, which must be mappings; empty ones are left out.
 
-    Raises ValueError if it is not YAML, or not UTF-8.
+    Raises ValueError for invalid YAML or UTF-8.
     """
     text = raw.decode() if isinstance(raw, bytes) else raw
     if "_" in text:
@@ -55,7 +55,7 @@ def parse(raw: bytes | str) -> list[Any]:
 
 
 def is_object(value: Any) -> bool:
-    """Tell whether a document is a Kubernetes object with a name."""
+    """Return whether a document is a Kubernetes object with a name."""
     return (
         isinstance(value, dict)
         and isinstance(value.get("apiVersion"), str)
@@ -73,9 +73,9 @@ def key_of(obj: KubeObject) -> Key:
 
 
 def select(value: Any, pattern: str) -> list[tuple[Path, Any]]:
-    """Return each value that ``pattern`` leads to, with its path: keys joined by dots, ``[]`` for every item.
+    """Return each value at ``pattern``, with its path: keys joined by dots, ``[]`` for every item.
 
-    What is not there, or is of another shape, gives nothing.
+    Missing values, and values of another shape, give nothing.
     """
     found: list[tuple[Path, Any]] = [((), value)]
     for step in _steps(pattern):
@@ -95,6 +95,6 @@ def _steps(pattern: str) -> tuple[str, ...]:
 
 
 def shown(path: Path) -> str:
-    """Return a path as people write it: ``spec.template.spec.volumes[0].name``."""
+    """Return a path in readable form: ``spec.template.spec.volumes[0].name``."""
     parts = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(parts).removeprefix(".")

@@ -70,7 +70,7 @@ def _report_lower(cards: list[Card], names: Mapping[VmKey, str]) -> Noting[None]
     first = cards[0]
     many = f"{len(cards)} names change" if len(cards) > 1 else "1 name changes"
     yield NAME_CHANGED.finding(
-        f"{many} only to lower case, such as {first.name!r} to {names[first.key]}",
+        f"{many} to lower case only, such as {first.name!r} to {names[first.key]}",
         "nothing to do: Kubernetes names are lower case; set targetName to choose another name",
         where=first.where.at("name"),
         vms=tuple(card.name for card in cards),

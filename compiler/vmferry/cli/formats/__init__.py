@@ -1,4 +1,4 @@
-"""How findings are given to other programs: one module a format, with `render`."""
+"""Formats of findings for other programs: one module per format, with `render`."""
 
 import importlib
 from collections.abc import Callable, Mapping

@@ -13,7 +13,7 @@ _LEVELS = {"error": "error", "warning": "warning", "info": "notice"}
 
 
 def render(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> str:
-    """Return one command a finding."""
+    """Return one command per finding."""
     return "\n".join(map(_command, as_data(findings, texts)))
 
 

@@ -1,6 +1,6 @@
-"""Findings as JUnit XML: a test case a finding, which fails if the finding is an error.
+"""Findings as JUnit XML: one test case per finding, which fails if the finding is an error.
 
-Whatever is printable, XML 1.0 can carry.
+XML 1.0 can represent all printable text.
 
 Source: the schema that Jenkins' JUnit plugin publishes (jenkins-junit.xsd).
 """
@@ -16,7 +16,7 @@ from vmferry.model.finding import Finding
 
 
 def render(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> str:
-    """Return one test suite a file; without findings, one test that passes."""
+    """Return one test suite per file; without findings, one test that passes."""
     by_file: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for finding in as_data(findings, texts):
         by_file[finding["file"] or "vmferry"].append(finding)

@@ -1,7 +1,7 @@
 """Findings as SARIF 2.1.0, for code scanning.
 
-Source: OASIS, Static Analysis Results Interchange Format Version 2.1.0. A result keeps its fingerprint while lines
-move: it is made of the rule, the file, the VMs and the message, and a number where several are equal.
+Source: OASIS, Static Analysis Results Interchange Format Version 2.1.0. A result keeps its fingerprint when lines move:
+it consists of the rule, the file, the VMs and the message, and a number if several are equal.
 """
 
 import hashlib
@@ -78,7 +78,7 @@ def _result(finding: dict[str, Any], index: int, fingerprint: str) -> dict[str, 
 
 
 def _plain(text: str) -> str:
-    """Return text in which nothing is a link (section 3.11.6): names come from other people's vCenters."""
+    """Return text without links (section 3.11.6): names come from other people's vCenters."""
     return re.sub(r"[\\\[\]]", r"\\\g<0>", text) if "](" in text else text
 
 
@@ -95,7 +95,7 @@ def _location(finding: dict[str, Any]) -> dict[str, Any]:
 
 
 def _uri(file: str) -> str:
-    """Return a file as code scanning finds it: relative to the working directory where it lies below."""
+    """Return the path that code scanning expects: relative to the working directory if below it."""
     path = Path(file)
     if path.is_absolute():
         if not path.is_relative_to(Path.cwd()):

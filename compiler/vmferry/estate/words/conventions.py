@@ -1,9 +1,10 @@
-"""How an estate names its VMs, learned from the estate: where names hold the environment, and what codes stand for.
+"""Naming conventions, learned from the estate: where names contain the environment, and what codes mean.
 
-No list knows that SQLT04 is a test system of one company and that `dbs` in DEMUCPDBS001 is its code for databases. The
-estate shows it: names differ in one letter where the folder, cluster or attribute differs, or the same name exists with
-P, T and D at one place; and a code stands in the names of VMs whose notes, file systems or folders say what they are.
-A convention counts where enough VMs agree and few disagree. What is learned is a guess like any other, with evidence.
+No list can know that SQLT04 is a test system in one company, and that `dbs` in DEMUCPDBS001 is its code for databases.
+The estate shows it: names differ in one letter where the folder, cluster or attribute differs, or the same name exists
+with P, T and D in one place; and a code occurs in the names of VMs whose notes, file systems or folders reveal what
+they are. A convention is accepted if enough VMs agree and few disagree. The result is a guess like any other, with
+evidence.
 """
 
 import re
@@ -27,7 +28,7 @@ _MOST = 20  # habits: parts of one place tell the same
 
 
 class Place(NamedTuple):
-    """A place in names: which run of letters, counted from an end, in names of which shape, and what part of it."""
+    """A place in names: the shape of the name, the run of letters counted from an end, and the part of that run."""
 
     shape: str  # "" for any
     run: int
@@ -42,7 +43,7 @@ class Place(NamedTuple):
 
 
 class Hint(NamedTuple):
-    """What a convention says of a name."""
+    """What a convention says about a name."""
 
     value: str
     code: str
@@ -50,7 +51,7 @@ class Hint(NamedTuple):
 
 
 class _Habit(NamedTuple):
-    """What the codes at a place mean, and how many VMs show it."""
+    """The meanings of the codes at a place, and how many VMs confirm them."""
 
     place: Place
     meaning: Mapping[str, bool]  # code -> anything but production
@@ -58,14 +59,14 @@ class _Habit(NamedTuple):
 
 
 class Conventions(NamedTuple):
-    """What the names of an estate say. The empty one knows nothing."""
+    """The conventions of an estate. Empty by default."""
 
     habits: tuple[_Habit, ...] = ()
     codes: Mapping[str, Hint] = {}
     places: tuple[Place, ...] = ()  # where the code of what a VM is for stands
 
     def environment(self, name: str) -> Hint | None:
-        """Return dev-test or prod by the code at the place where this estate puts it."""
+        """Return dev-test or prod by the code at this estate's place for it."""
         for habit in self.habits:
             code = _code_at(name, habit.place)
             if code is not None and code in habit.meaning:
@@ -75,12 +76,12 @@ class Conventions(NamedTuple):
         return None
 
     def words(self, name: str) -> tuple[str, ...]:
-        """Return codes inside the words of a name: at the learned place, or beside the environment's letter."""
+        """Return codes inside the words of a name: at the learned place, or next to the environment's letter."""
         at = (_code_at(name, place) for place in self.places)
         return tuple(dict.fromkeys([*(code for code in at if code is not None), *_beside(name, self.habits)]))
 
     def kind(self, name: str) -> Hint | None:
-        """Return what the plainest code of a name stands for in this estate."""
+        """Return the meaning of the clearest code of a name in this estate."""
         found = (self.codes.get(code) for code in _candidates(name, self))
         return next((hint for hint in found if hint is not None), None)
 
@@ -97,7 +98,7 @@ def _runs(name: str) -> tuple[str, tuple[str, ...]]:
 
 
 class _Span(NamedTuple):
-    """A place in names of one layout, and where the code stands: in which run of letters, from and to."""
+    """A place in names of one layout, and the code's position: the run of letters, from and to."""
 
     place: Place
     run: int
@@ -107,7 +108,7 @@ class _Span(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _layout(shape: str, lengths: tuple[int, ...]) -> tuple[_Span, ...]:
-    """Return every place that may hold a code in names of one shape, whose runs have these lengths."""
+    """Return every possible place of a code in names of one shape, whose runs have these lengths."""
     result: list[_Span] = []
     for index, length in enumerate(lengths):
         for kept, number in ((shape, index), ("", index), ("", index - len(lengths))):
@@ -125,7 +126,7 @@ def _parts(length: int) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _slices(length: int) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield the parts of names without separators: they are all of one length."""
+    """Yield the parts of names without separators, which all have the same length."""
     if _LONGEST < length <= 15:
         for start in range(length):
             for end in range(start + 1, min(start + _LONGEST, length) + 1):
@@ -133,9 +134,9 @@ def _slices(length: int) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _holders(names: Iterable[str], wanted: Callable[[_Span], bool]) -> defaultdict[Place, defaultdict[str, list[str]]]:
-    """Return the names at each place by the code they have there.
+    """Return the names at each place by their code there.
 
-    Names of one layout have the same places: what is asked of a place is asked once for all of them.
+    Names of one layout have the same places, so each place is only computed once.
     """
     alike: defaultdict[tuple[str, tuple[int, ...]], list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
     for name in names:
@@ -151,7 +152,7 @@ def _holders(names: Iterable[str], wanted: Callable[[_Span], bool]) -> defaultdi
 
 
 def _code_at(name: str, place: Place) -> str | None:
-    """Return what stands at a place of a name; None where the name has no such place."""
+    """Return the text at a place of a name; None if the name has no such place."""
     shape, runs = _runs(name)
     if place.shape not in ("", shape) or not -len(runs) <= place.run < len(runs):
         return None
@@ -161,7 +162,7 @@ def _code_at(name: str, place: Place) -> str | None:
 
 
 def _beside(name: str, habits: Iterable[_Habit]) -> Iterator[str]:
-    """Yield runs without the letter of the environment that they begin or end with: `sql` of SQLT04."""
+    """Yield runs without their leading or trailing environment letter: `sql` of SQLT04."""
     _, runs = _runs(name)
     for habit in habits:
         place = habit.place
@@ -175,7 +176,7 @@ def _beside(name: str, habits: Iterable[_Habit]) -> Iterator[str]:
 
 
 def environments(names: Sequence[str], known: Mapping[str, bool]) -> tuple[_Habit, ...]:
-    """Return where these names hold the environment. ``known``: names, and whether they are anything but production."""
+    """Return where these names contain the environment. ``known``: names, and whether they are not production."""
     habits = []
     for place, by_code in _holders(names, _one_code).items():
         if len(by_code) > 1:
@@ -238,7 +239,7 @@ def _coded(code: str) -> bool | None:
 
 
 def _without(name: str, place: Place) -> str:
-    """Return what is left of a name without the code at a place and without numbers."""
+    """Return the rest of a name without the code at a place and without numbers."""
     _, runs = _runs(name)
     rest = list(runs)
     run = rest[place.run]
@@ -258,7 +259,7 @@ def _without(name: str, place: Place) -> str:
 def kinds(
     names: Sequence[str], known: Mapping[str, str], words: Collection[str], habits: tuple[_Habit, ...]
 ) -> Conventions:
-    """Return what codes in these names stand for. ``known``: names and kinds; ``words``: codes that all admins use."""
+    """Return the meanings of codes in these names. ``known``: names and kinds; ``words``: commonly used codes."""
     learned = Conventions(habits, {}, _places(names, known, words))
     holders: defaultdict[str, set[str]] = defaultdict(set)
     for name in names:
@@ -274,14 +275,14 @@ def kinds(
 
 
 def _candidates(name: str, learned: Conventions) -> Iterator[str]:
-    """Yield the codes of a name, the plainest first."""
+    """Yield the codes of a name, clearest first."""
     yield from learned.words(name)
     _, runs = _runs(name)
     yield from (run for run in runs if len(run) > 1)
 
 
 def _places(names: Sequence[str], known: Mapping[str, str], words: Collection[str]) -> tuple[Place, ...]:
-    """Return where names without separators hold a code of what the VM is for: the places that explain most VMs."""
+    """Return where names without separators contain a code for the VM's purpose: the places that explain most VMs."""
     holders = _holders(names, lambda span: ":" in span.place.part and span.end - span.start > 1)
     found = [(score, place) for place, by_code in holders.items() if (score := _explained(by_code, known, words))]
     best: dict[str, Place] = {}
@@ -293,7 +294,7 @@ def _places(names: Sequence[str], known: Mapping[str, str], words: Collection[st
 def _explained(
     by_code: Mapping[str, list[str]], known: Mapping[str, str], words: Collection[str]
 ) -> tuple[int, int] | None:
-    """Return of how many VMs codes at a place say the kind, and how few codes do; None for chance."""
+    """Return how many VMs' kinds the codes at a place explain, and how few codes that takes; None if it is chance."""
     total = sum(map(len, by_code.values()))
     covered, meanings = 0, set()
     for code, names in by_code.items():

@@ -1,4 +1,4 @@
-"""Which environment a VM serves: what attributes, folders, pools, clusters and names say, the plainest first."""
+"""A VM's environment, from attributes, folders, pools, clusters and names, clearest first."""
 
 import re
 from collections.abc import Iterable
@@ -28,11 +28,11 @@ _GLUED = re.compile(
     r"(?P<lead>[a-z]*?)(?P<word>testdev|devtest|test|tst|dev|uat|qa|preprod|sandbox|staging|recette)", re.IGNORECASE
 )
 _ENGLISH = frozenset(("con", "la", "lat", "pro", "at", "de", "grea", "fas", "bigg", "high", "low", "bes", "old", "new"))
-"""What stands before `test` in words that are not about tests: contest, latest, protest, attest, detest, greatest."""
+"""Prefixes of `test` in words that are not about tests: contest, latest, protest, attest, detest, greatest."""
 
 
 class Said(NamedTuple):
-    """What says which environment, and whether that is anything but production."""
+    """Evidence of an environment, and whether it is not production."""
 
     dev: bool
     word: str
@@ -59,9 +59,9 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def said(vm: VirtualMachine, conventions: Conventions = NONE) -> Said | None:
-    """Return the first thing that says what environment a VM belongs to; None where nothing does.
+    """Return the first evidence of a VM's environment, if any.
 
-    Names are read for words first, then by where this estate keeps its environments in them.
+    Names are searched for words first, then at this estate's place for the environment.
     """
     for dimension, value, texts in _places(vm):
         if dimension == "cluster" and (hint := conventions.environment(vm.name)) is not None:
@@ -74,10 +74,10 @@ def said(vm: VirtualMachine, conventions: Conventions = NONE) -> Said | None:
 
 
 def _places(vm: VirtualMachine) -> Iterable[tuple[Dimension, str | None, tuple[str, ...]]]:
-    """Yield where an environment may be said: what a rule would match, and the texts.
+    """Yield possible places of an environment: what a rule would match, and the texts.
 
-    Of a path the deepest part counts, and the rule matches up to there: the value is None then. An attribute says it
-    by its name, or by a value that means nothing else: PROD in column Klasse.
+    In a path the deepest part counts, and the rule matches up to there: the value is None then. An attribute counts by
+    its name, or by an unambiguous value: PROD in column Klasse.
     """
     for tag in vm.tags:
         yield "tags", tag, (tag,)
@@ -88,16 +88,16 @@ def _places(vm: VirtualMachine) -> Iterable[tuple[Dimension, str | None, tuple[s
     yield "folder", None, _upward(vm.folder)
     yield "resourcePool", None, _upward(vm.resource_pool)
     yield "name", "", (vm.name,)
-    yield "cluster", vm.cluster or "", (vm.cluster or "",)  # hosts of production carry whatever else there is
+    yield "cluster", vm.cluster or "", (vm.cluster or "",)  # production hosts also run everything else
 
 
 def _asks(attribute: str) -> bool:
-    """Return whether an attribute's name asks for the environment."""
+    """Return whether an attribute's name means the environment."""
     return any(word in ENVIRONMENT_ATTRIBUTES for word in words(attribute))
 
 
 def is_environment(text: str) -> bool:
-    """Return whether a text says an environment and nothing else: `PROD`, `Vorproduktion`, `non-prod`."""
+    """Return whether a text is an environment and nothing else: `PROD`, `Vorproduktion`, `non-prod`."""
     own = re.split(r"[\W_]+", text.casefold().strip())
     pair = len(own) == 2 and own[0] in NOT and own[1] in ENVIRONMENTS
     return pair or (len(own) == 1 and own[0] in ENVIRONMENTS)
@@ -110,7 +110,7 @@ def _upward(path: str | None) -> tuple[str, ...]:
 
 
 def _verdict(texts: tuple[str, ...], dimension: Dimension) -> tuple[bool, str, str] | None:
-    """Return whether the first text with a verdict says development, with the word and the text."""
+    """Return whether the first text with a verdict means development, with the word and the text."""
     for text in texts:
         own = text.rpartition("/")[2]
         found = _read(own)
@@ -124,7 +124,7 @@ def _verdict(texts: tuple[str, ...], dimension: Dimension) -> tuple[bool, str, s
 
 
 def _read(text: str) -> tuple[bool, str] | None:
-    """Return whether a text says development, with the word; None where it says nothing, or both."""
+    """Return whether a text means development, with the word; None if it means neither, or both."""
     own = words(text)
     dev = next((word for word in own if _dev(word)), None)
     prod = next((word for word in own if _prod(word)), None)
@@ -147,7 +147,7 @@ def _prod(word: str) -> bool:
 
 
 def _code(text: str) -> tuple[bool, str] | None:
-    """Return what a code says where an environment is asked for: P, or T2."""
+    """Return the meaning of a code in a column for environments: P, or T2."""
     own = [word for word in words(text) if not any(map(str.isdigit, word))]
     if len(own) != 1 or (own[0] in DEV_CODES) == (own[0] in PROD_CODES):
         return None

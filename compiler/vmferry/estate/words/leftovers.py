@@ -1,4 +1,4 @@
-"""Words in names, folders and notes that say a VM is left over, in the languages estates are written in."""
+"""Words in names, folders and notes that mark a VM as left over, in several languages."""
 
 import re
 from functools import lru_cache
@@ -24,7 +24,7 @@ LEFT = re.compile(
     r"|(?<=[-_. ])alt[0-9]{0,8}$",
     re.IGNORECASE,
 )
-"""Finds such a word; `alt`, old in German, only where a name ends."""
+"""Finds such a word; `alt`, German for old, only at the end of a name."""
 
 _COPY = re.compile(
     r"^(?:copy|kopie|copie|copia|c[oó]pia|clone?|klon|restore|backup)[-_ ](?:of|von|de|di|van|z)?[-_ ]*", re.IGNORECASE
@@ -34,7 +34,7 @@ _STAMP = re.compile(r"(?<!\d)(?:19|20)\d{2}[-_.]?(?:0[1-9]|1[0-2])(?:[-_.]?[0-3]
 
 @lru_cache(maxsize=16384)
 def bare(name: str) -> str:
-    """Return a name as it was before somebody marked the VM: without such words, dates and brackets."""
+    """Return a name as it was before the VM was marked: without such words, dates and brackets."""
     name = _COPY.sub("", name)
     text = _STAMP.sub("", LEFT.sub("", re.sub(r"^zz+[-_ ]", "", name, flags=re.IGNORECASE)))
     return re.sub(r"\(\s*\)", "", text).strip(" -_.()") or name

@@ -1,4 +1,4 @@
-"""Phrases in notes that say what a VM is or that it is left over: only these of a note reach a file in git."""
+"""Phrases in notes that describe a VM or mark it as left over: only these parts of a note reach a file in git."""
 
 import re
 from collections.abc import Iterable
@@ -73,15 +73,15 @@ PROSE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("application server", ("application server", "anwendungsserver", "applikationsserver", "serveur d'application")),
     ("application server", ("servidor de aplicaciones", "servidor de aplicações", "applicatieserver")),
 )
-"""What a note may say: for what it is taken, and the phrases; what is said first counts where several are."""
+"""Meanings and their phrases; if a note has several, the first meaning counts."""
 
 IDLE = frozenset(("leftover", "vsphere"))
-"""What says nothing of what runs in a VM."""
+"""Meanings that do not describe what runs in a VM."""
 
 STATELESS = frozenset(
     ("web server", "application server", "proxy or load balancer", "session host", "worker", "cache", "gateway")
 )
-"""What keeps no data of its own."""
+"""Meanings of systems without their own data."""
 
 REBUILT = frozenset(
     (
@@ -90,7 +90,7 @@ REBUILT = frozenset(
         *("kubeadm worker", "k8s worker", "kubernetes worker"),
     )
 )
-"""Phrases for software that has a container image everybody uses, or that a cluster makes again."""
+"""Phrases for software with a standard container image, or that a cluster recreates."""
 
 MEANING = {phrase: what for what, phrases in PROSE for phrase in phrases}
 _RANKS = {phrase: rank for rank, phrase in enumerate(MEANING)}
@@ -101,6 +101,6 @@ NOTED = re.compile(
 
 
 def meanings(phrases: Iterable[str]) -> list[tuple[str, str]]:
-    """Return of the phrases that are known what each is taken for, with the phrase, the plainest first."""
+    """Return the meaning of each known phrase, with the phrase, clearest first."""
     known = sorted({phrase for phrase in phrases if phrase in _RANKS}, key=_RANKS.__getitem__)
     return [(MEANING[phrase], phrase) for phrase in known]

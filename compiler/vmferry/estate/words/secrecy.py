@@ -1,7 +1,7 @@
-"""What free text of an export may go into a file in git: of notes the known words only, of attributes those on a list.
+"""Which free text of an export may go into a file in git: known words of notes, and listed attributes.
 
-People write passwords into both, in any language and any shape. What a secret looks like cannot be listed; what is
-harmless can. So nothing goes over by default but names of attributes that are known, and words of vmferry's own tables.
+People write passwords into both, in any language and form. Nobody can list what secrets look like, but harmless texts
+can be listed. So by default only known attribute names and words of vmferry's own tables are imported.
 """
 
 import fnmatch
@@ -28,16 +28,16 @@ _TEXT = re.compile(
     re.IGNORECASE,
 )
 _LONGEST = 200
-"""Characters of an attribute's value; a longer one is free text."""
+"""Maximum length of an attribute's value; a longer one is free text."""
 _LONGEST_ASKED = 16_384
-"""Characters of a value that somebody asked for; a longer one makes lines that no YAML file of vmferry may have."""
+"""Maximum length of a requested value; a longer one would exceed the line length of vmferry's YAML files."""
 
 _SHOWN = 20  # attributes that are named
 _CLAUSE = re.compile(r"[;\n\r|]|[.!?](?:\s|$)")
 
 
 class Keep(NamedTuple):
-    """What somebody asked to take over beside what is harmless: the notes, and attributes by globs of their names."""
+    """What to import besides harmless texts: the notes, and attributes by globs of their names."""
 
     notes: bool = False
     attributes: tuple[str, ...] = ()
@@ -52,12 +52,12 @@ def secret_name(name: str) -> bool:
 
 
 def secret_text(text: str) -> bool:
-    """Return whether a text, such as a note in vCenter, seems to tell a secret."""
+    """Return whether a text, such as a note in vCenter, seems to contain a secret."""
     return _TEXT.search(text) is not None
 
 
 def harmless(attributes: Mapping[str, str], keep: Keep) -> dict[str, str]:
-    """Return the custom attributes that may go into git, sorted: those on the list, or asked for, without secrets."""
+    """Return the custom attributes that may go into git, sorted: listed or requested ones, without secrets."""
     return {
         name: text
         for name, text in sorted(attributes.items())
@@ -85,18 +85,18 @@ def _asked(name: str, globs: Collection[str]) -> bool:
 
 
 def noted(text: str) -> tuple[str, ...]:
-    """Return the words of a note that vmferry knows, sorted: what runs there, or that it is to go.
+    """Return the known words of a note, sorted: what runs there, or that it is a leftover.
 
-    A clause that seems to tell a secret says nothing, so that a password never passes for a product.
+    A clause that seems to contain a secret is ignored, so that a password never passes for a product.
     """
     clauses = (clause for clause in _CLAUSE.split(text) if not (secret_text(clause) or secret_name(clause)))
     return tuple(sorted({found[0].casefold() for clause in clauses for found in NOTED.finditer(clause)}))
 
 
 def stays(notes: int, withheld: Iterable[Collection[str]], keep: Keep) -> list[str]:
-    """Return what to say of what stays in vCenter: of how many VMs the notes, and which attributes.
+    """Return notices about texts that stay in vCenter: how many VMs' notes, and which attributes.
 
-    ``withheld``: the names of the attributes of each VM that do.
+    ``withheld``: the names of these attributes per VM.
     """
     told = []
     if notes and not keep.notes:

@@ -1,4 +1,4 @@
-"""Words for environments, and of names of attributes, in the languages estates are written in."""
+"""Words for environments and in attribute names, in several languages."""
 
 import re
 
@@ -14,7 +14,7 @@ DEV_WORDS = words(
     "acceptance acc entw qs quali ppr ppd pprd pre rct hml hom homo formation formación formacion formazione essai "
     "essais qualif calidad qualidade prove opleiding spielwiese bacasable schulung"
 )
-"""Words for any environment but production, in the languages estates are written in."""
+"""Words for any environment except production, in several languages."""
 
 DEV_STEMS = re.compile(
     r"test(?!ament|imon|at|o$|osteron)|entwickl|abnahme|vorprod|qualit[äa]tssich|integrationstest|schulung|erprobung"
@@ -22,7 +22,7 @@ DEV_STEMS = re.compile(
     r"|svilupp|collaud|addestr|ontwikkel|acceptat|rozw[óo]j|deweloper|szkolen|przedprod|akceptac"
     r"|utveckl|utvikl|udvikl|v[ýy]voj|kehity|fejleszt"
 )
-"""How words for any environment but production begin: Testumgebung, Entwicklungssysteme, desarrollo2."""
+"""Beginnings of words for any environment except production: Testumgebung, Entwicklungssysteme, desarrollo2."""
 
 PROD_WORDS = words("prod prd live productive production prodn prodsystem echtbetrieb wirkbetrieb exploitation tuotanto")
 PROD_STEMS = re.compile(r"production|produktion|produktiv|producci[oó]n|produção|producao|produzione|productie|produkc")
@@ -37,23 +37,23 @@ ENVIRONMENTS = (
         "treinamento sviluppo collaudo preproduzione ontwikkeling acceptatie rozwój testowe utveckling udvikling"
     )
 )
-"""Words that are an environment and nothing else, whatever the attribute is called: a value of these is no secret."""
+"""Words that can only be an environment, whatever the attribute's name: such a value is not a secret."""
 
 NOT = words("non not no nicht kein pre pré vor hors nie nao não nie niet ej ikke")
-"""Words that turn production before it into something else: non-prod, hors production, vor Produktion."""
+"""Words that negate a following production: non-prod, hors production, vor Produktion."""
 
 PROD_CODES = words("p pr prd prod pro l lv live px")
 DEV_CODES = words(
     "t te ts tst d de dv dev e en ent q qa qs u ua uat i in int s sg st stg a ab abn ac acc r rc rec rct h hm hom hml "
     "f fo for v vp vor pp ppd ppr pre k kons n np x sb sbx lab"
 )
-"""Codes for environments: they count only at a place where an estate keeps its environments, or in their column."""
+"""Codes for environments: they only count at the estate's place for the environment, or in such a column."""
 
 ENVIRONMENT_ATTRIBUTES = words(
     "env environment envir stage umgebung systemumgebung umg environnement entorno ambiente omgeving lifecycle sdlc "
     "środowisko srodowisko miljö miljø miljo prostředí prostredi ympäristö landscape landschaft systemstatus"
 )
-"""Words in the name of a custom attribute that says what environment a VM belongs to."""
+"""Words in the name of a custom attribute for the environment."""
 
 ATTRIBUTE_WORDS = ENVIRONMENT_ATTRIBUTES | words(
     "owner owners besitzer eigentümer propriétaire proprietaire propietario proprietario eigenaar verantwortlich "
@@ -65,4 +65,4 @@ ATTRIBUTE_WORDS = ENVIRONMENT_ATTRIBUTES | words(
     "function funktion fonction función business unit customer kunde client site standort location depends on "
     "dependencies dependson requires bu name of the by it status last run"
 )
-"""Words that names of harmless attributes are made of; a name with any other word stays in vCenter."""
+"""Words that names of harmless attributes consist of; an attribute with any other word stays in vCenter."""

@@ -1,7 +1,7 @@
-"""What RVTools calls its tabs and columns, from 3.x to 4.x, as a table.
+"""The names of RVTools' tabs and columns, from 3.x to 4.x, as a table.
 
-Headers of 4.x: the 27 tabs of a recent export (shared/facts/rvtools-headers.md). Older and prefixed names: the
-queries of kubev2v/migration-planner (ingest_rvtools.go.tmpl) and the sheet configuration of sbroenne/RvToolsMerge.
+Headers of 4.x: the 27 tabs of a recent export (shared/facts/rvtools-headers.md). Older and prefixed names: the queries
+of kubev2v/migration-planner (ingest_rvtools.go.tmpl) and the sheet configuration of sbroenne/RvToolsMerge.
 """
 
 import re
@@ -155,7 +155,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
         },
     }
 )
-"""What is read, by tab: field, and the headers it has had, without unit."""
+"""The fields to read, by tab, with all their headers, without units."""
 
 KEYS = {tab: next(iter(fields)) for tab, fields in FIELDS.items()} | {
     "vHost": "host",
@@ -167,16 +167,16 @@ KEYS = {tab: next(iter(fields)) for tab, fields in FIELDS.items()} | {
     "vSwitch": "switch",
     "dvSwitch": "switch",
 }
-"""The field without which a row says nothing, by tab."""
+"""The field without which a row is useless, by tab."""
 
 OF_A_VM = ("vCPU", "vMemory", "vDisk", "vPartition", "vNetwork", "vUSB", "vSnapshot", "vTools")
-"""Tabs whose rows belong to a VM."""
+"""Tabs with rows about VMs."""
 
 REPEATED = frozenset(("power", "template", "srm", "folder", "os_tools", "datacenter", "host"))
-"""Fields that these tabs repeat from vInfo, and that are read there only."""
+"""Fields that these tabs repeat from vInfo; they are only read there."""
 
 SIZES = frozenset(("capacity", "free", "memory", "memory_reservation", "memory_limit", "used"))
-"""Fields that count bytes; a header without unit means MiB, as does one in MB (RVTools before 4.0)."""
+"""Sizes; a header without a unit means MiB, and so does MB (RVTools before 4.0)."""
 
 NAMES = frozenset(
     (
@@ -195,7 +195,7 @@ NAMES = frozenset(
         "vapp",
     )
 ) | frozenset(f"network_{number}" for number in range(1, 9))
-"""Fields that a person named: kept as they are, even where they look like a placeholder."""
+"""Names given by people: kept unchanged, even if they look like a placeholder."""
 
 PLACEHOLDERS = frozenset(("vm", "n/a", "#n/a", "null", "<null>", "-", "--", "<unset>", "unset", "unknown", "<unknown>"))
 """Cells that mean nothing; RVTools puts `VM` where it has no value (seen by migration-planner)."""
@@ -222,7 +222,7 @@ _NOISE = re.compile(r"[^a-z0-9#%]")
 
 
 class Column(NamedTuple):
-    """What a column holds: a field and, for sizes, the bytes one stands for."""
+    """The meaning of a column: a field and, for sizes, its unit in bytes."""
 
     field: str
     factor: int = 1
@@ -231,7 +231,7 @@ class Column(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def plain(header: str) -> str:
-    """Return a header without case, blanks, punctuation and what else versions differ in."""
+    """Return a normalised header, without case, blanks, punctuation and other differences between versions."""
     return _NOISE.sub("", unicodedata.normalize("NFKC", header).casefold())
 
 
@@ -246,7 +246,7 @@ _KNOWN = frozenset(plain(header) for header in _IGNORED.split(";"))
 
 
 def column(tab: str, header: str) -> Column | None:
-    """Return what a header of a tab stands for; None for one that is not read."""
+    """Return the meaning of a tab's header; None if it is not read."""
     table = _BY_HEADER[tab]
     for name in _spellings(tab, header):
         if name in table:
@@ -260,14 +260,14 @@ def column(tab: str, header: str) -> Column | None:
 
 
 def is_attribute(header: str) -> bool:
-    """Return whether a header of vInfo that is not read is a custom attribute, and no column of RVTools."""
+    """Return whether an unread header of vInfo is a custom attribute rather than a column of RVTools."""
     return bool(header.strip()) and not any(
         name in _KNOWN or _UNIT.sub("", name) in _KNOWN for name in _spellings("vInfo", header)
     )
 
 
 def _spellings(tab: str, header: str) -> tuple[str, ...]:
-    """Return a header as it stands and without the tab's name in front, as in vInfoVMName."""
+    """Return a header as it is, and without the tab's name in front, as in vInfoVMName."""
     name, prefix = plain(header), tab.lower()
     if name.startswith(prefix) and len(name) > len(prefix):
         return name, name[len(prefix) :]
@@ -287,7 +287,7 @@ def tab_of(name: str) -> str | None:
 
 
 def around_tab(name: str) -> str:
-    """Return what a file's name says beside its tab: `berlin` of berlin_RVTools_tabvInfo, `` of RVTools_tabvInfo."""
+    """Return the rest of a file's name besides its tab: `berlin` of berlin_RVTools_tabvInfo, `` of RVTools_tabvInfo."""
     match = _TAB_NAME.search(name.lower())
     rest = f"{name[: match.start(1)]} {name[match.end(1) :]}" if match else name
     words = re.split(r"[\W_]+", rest.lower())

@@ -1,4 +1,4 @@
-"""Reads the .csv files that RVTools writes, a tab each: any delimiter, UTF-8, UTF-16 or Windows-1252."""
+"""Reads RVTools' .csv files, one per tab: any delimiter, UTF-8, UTF-16 or Windows-1252."""
 
 import codecs
 import csv
@@ -20,7 +20,7 @@ _HINT = re.compile(r'"?sep=(.)"?\s*')  # Excel's own line on top
 def rows(path: Path, known: Callable[[str], bool]) -> Iterator[tuple[int, Cells]]:
     """Yield number (from 1) and cells of every record that is not blank. Raises ImporterError.
 
-    ``known`` tells a header of this tab: the delimiter is the one that makes out the most of them.
+    ``known`` recognises headers of this tab: the delimiter that yields the most of them is used.
     """
     if path.stat().st_size > MAX_PART_BYTES:
         raise ImporterError(f"{path} is larger than {MAX_PART_BYTES // 2**20} MiB")
@@ -71,7 +71,7 @@ def _encoding(path: Path) -> str:
 
 
 def _delimiter(top: Sequence[str], known: Callable[[str], bool]) -> str:
-    """Return the delimiter that makes out the most headers in one of the first lines."""
+    """Return the delimiter that yields the most headers in one of the first lines."""
 
     def score(delimiter: str) -> int:
         return max(sum(map(known, next(csv.reader([line], delimiter=delimiter), []))) for line in top)

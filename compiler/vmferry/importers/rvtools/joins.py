@@ -9,11 +9,11 @@ from vmferry.importers.rvtools.tables import Row
 
 _NO_SUCH_ID, _NO_SUCH_NAME = "vInfo has no VM with this VM ID", "vInfo has no VM of this name"
 OF_NO_VM = frozenset((_NO_SUCH_ID, _NO_SUCH_NAME))
-"""Reasons that say for sure that a row is about none of the VMs; all others leave it in doubt."""
+"""Reasons that certainly exclude all VMs; other reasons leave it open."""
 
 
 class Keys(NamedTuple):
-    """What a row says of the VM it belongs to."""
+    """A row's identification of its VM."""
 
     center: Hashable | None
     id: str | None
@@ -23,14 +23,14 @@ class Keys(NamedTuple):
     guest: str | None
 
     def contradicts(self, other: "Keys") -> bool:
-        """Return whether the two speak of different vCenters or ids: then a name in common says nothing."""
+        """Return whether the two are about different vCenters or ids: then a common name means nothing."""
         if self.center and other.center and self.center != other.center:
             return True
         return bool(self.id and other.id and self.id != other.id)
 
 
 def keys_of(row: Row, center: Hashable | None) -> Keys:
-    """Return the keys of a row that is about a VM."""
+    """Return the keys of a row about a VM."""
     cells = row.cells
     one, other = uuid(cells.get("uuid")), uuid(cells.get("smbios"))
     return Keys(
@@ -60,10 +60,10 @@ class Register:
                 self._by_name[keys.name].append(index)
 
     def find(self, row: Keys) -> int | str:
-        """Return the index of the VM that a row belongs to, or the reason why it belongs to none.
+        """Return the index of a row's VM, or the reason why it has none.
 
-        A lower step of the ladder is taken only where no higher one contradicts; copies of a VM may share a
-        UUID, and several VMs a name.
+        A weaker key is only used if no stronger one contradicts; copies of a VM may share a UUID, and several VMs a
+        name.
         """
         ambiguous = ""
         for what, found in self._steps(row):
@@ -80,7 +80,7 @@ class Register:
         return ambiguous or _missing(row)
 
     def _steps(self, row: Keys) -> Iterator[tuple[str, Sequence[int]]]:
-        """Yield the VMs that have a key of a row, by what key it is, the surest first."""
+        """Yield the VMs with a key of a row, by kind of key, most reliable first."""
         yield "VM ID", self._by_id.get(row.id or "", ())
         yield "UUID", sorted({index for each in row.uuids for index in self._by_uuid.get(each, ())})
         yield "name", self._by_name.get(row.name or "", ())

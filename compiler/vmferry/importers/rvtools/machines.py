@@ -1,4 +1,4 @@
-"""From the rows about a VM to its facts; what RVTools does not say stays absent."""
+"""From the rows about a VM to its facts; what RVTools does not contain stays absent."""
 
 import re
 from collections import defaultdict
@@ -23,14 +23,14 @@ V = TypeVar("V")
 
 
 class Problem(NamedTuple):
-    """What of a VM could not be taken over: the row, and why."""
+    """A part of a VM that could not be imported: the row, and why."""
 
     row: Row
     reason: str
 
 
 class Record:
-    """A row of vInfo with the rows of other tabs that belong to it."""
+    """A row of vInfo with its rows in other tabs."""
 
     def __init__(self, row: Row) -> None:
         self.row = row
@@ -40,13 +40,13 @@ class Record:
         self.has_note = False
 
     def first(self, tab: str, field: str) -> str | None:
-        """Return a cell of another tab, of which a VM has one row."""
+        """Return a cell of another tab with one row per VM."""
         return next((row.cells[field] for row in self.rows[tab] if field in row.cells), None)
 
     def once(self, tab: str, *fields: str) -> list[Row]:
-        """Return the rows of a tab that differ in these fields; what stands there again is a problem.
+        """Return the rows of a tab that differ in these fields; duplicates are a problem.
 
-        Rows that say nothing in any of them are all taken.
+        Rows without any of them are all kept.
         """
         seen: dict[tuple[str | None, ...], int] = {}
         result = []
@@ -60,12 +60,12 @@ class Record:
         return result
 
     def problem(self, row: Row, reason: str) -> None:
-        """Remember what could not be taken over."""
+        """Record what could not be imported."""
         self.problems.append(Problem(row, reason))
 
 
 class Around(NamedTuple):
-    """What of its vCenter and export a VM's facts depend on."""
+    """The context in its vCenter and export that a VM's facts depend on."""
 
     source: str
     tabs: Collection[str]  # that were exported
@@ -76,7 +76,7 @@ class Around(NamedTuple):
 
 
 def machine(record: Record, around: Around) -> VirtualMachine | None:
-    """Return a VM; None for one without a name that a spec can hold. Problems are noted in the record."""
+    """Return a VM; None without a name that a spec can contain. Problems are noted in the record."""
     cells = record.row.cells
     name = cells.get("vm", "")
     if not 0 < len(name) <= LONGEST_NAME:
@@ -123,8 +123,8 @@ def _texts(record: Record) -> dict[str, Any]:
 def _uuids(cells: Mapping[str, str]) -> tuple[str | None, str | None]:
     """Return the SMBIOS and the instance UUID.
 
-    `VM UUID` is the instance UUID where there is a column `SMBIOS UUID`. Alone it tells which it is by its start:
-    vCenter makes instance UUIDs with 50 and SMBIOS UUIDs with 42, ESXi the latter with 564d.
+    `VM UUID` is the instance UUID if there is a column `SMBIOS UUID`. Otherwise its prefix decides: vCenter creates
+    instance UUIDs with 50 and SMBIOS UUIDs with 42, ESXi creates the latter with 564d.
     """
     smbios, other = uuid(cells.get("smbios")), uuid(cells.get("uuid"))
     if smbios is not None or other is None:
@@ -230,7 +230,7 @@ def _hardware(record: Record, around: Around) -> dict[str, Any]:
         "nics": _nics(record, around),
         "guest_disks": tuple(sorted(_guest_disks(record), key=lambda each: each.path)) or None,
         "snapshots": _snapshots(record, around),
-        "usb": True if record.rows["vUSB"] else None,  # no device says nothing of the controller
+        "usb": True if record.rows["vUSB"] else None,  # without a device the controller is unknown
     }
 
 
@@ -281,7 +281,7 @@ def _disks(record: Record, around: Around) -> tuple[Disk, ...] | None:
     if not rows:
         return () if wanted == 0 else None
     places = {row.number: place for row in rows if (place := _position(row.cells)) is not None}
-    if len(places) == len(rows):  # else the tab's own order
+    if len(places) == len(rows):  # otherwise the tab's own order
         rows = sorted(rows, key=lambda row: places[row.number])
     return _whole(_disk(record, row, around) for row in rows)
 
@@ -292,10 +292,10 @@ def _miscounted(what: str, wanted: int, tab: str, found: int) -> str:
 
 
 def _whole(parts: Iterable[V | None]) -> tuple[V, ...] | None:
-    """Return parts of a VM; None, unknown, if one of them is: a list with gaps would pass for all there is."""
+    """Return parts of a VM; None (unknown) if one of them is unknown, because a list with gaps would look complete."""
     result: list[V] = []
     gap = False
-    for part in parts:  # to the end: each part tells its own problem
+    for part in parts:  # build all of them: each part reports its own problem
         if part is None:
             gap = True
         else:
@@ -307,9 +307,9 @@ _ORDER: Mapping[str, int] = {"sata": 0, "ide": 1, "scsi": 2, "nvme": 3}
 
 
 def _position(cells: Mapping[str, str]) -> tuple[int, int, int] | None:
-    """Return what sorts disks as the guest meets them: by kind of controller, its number, and unit."""
+    """Return the sort key for the guest's order of disks: kind of controller, its number, and unit."""
     kind, unit = _controller(cells), count(cells.get("unit"))
-    label = cells.get("controller_label") or cells.get("controller", "")  # the latter has the label before 4.0
+    label = cells.get("controller_label") or cells.get("controller", "")  # before 4.0, the latter contains the label
     bus = re.search(r"([0-9]{1,4})\s*\Z", label)
     return (_ORDER[kind], int(bus[1]), unit) if kind and bus and unit is not None else None
 
@@ -350,7 +350,7 @@ def _disk(record: Record, row: Row, around: Around) -> Disk | None:
 
 
 def _shared_thing(record: Record, cells: Mapping[str, str]) -> str:
-    """Return what tells a shared disk from others: its LUN, its file, its UUID, at worst the VM itself."""
+    """Return the identity of a shared disk: its LUN, its file, its UUID, or in the worst case the VM itself."""
     own = f"{record.row.cells.get('id', '')}/{record.row.number}/{cells.get('key', '')}"
     return fits(cells.get("lun")) or file_of(cells) or fits(cells.get("serial")) or own
 
@@ -371,7 +371,7 @@ def _controller_of(controller: str, label: str) -> Controller | None:
 
 
 def _rdm(cells: Mapping[str, str]) -> str | None:
-    """Return the mode of a raw device mapping; of one that does not say, the one that allows less."""
+    """Return the mode of a raw device mapping; if unknown, the more restrictive one."""
     mode = _word(_RDM, cells.get("compatibility"))
     return mode or ("physical" if boolean(cells.get("raw")) else None)
 
@@ -415,7 +415,7 @@ def _nic(record: Record, row: Row, around: Around) -> Nic | None:
 
 
 def _of_network(network: str, row: Row, around: Around, **facts: Any) -> Nic:
-    """Return a NIC with the id of its network: that of its switch, for two switches may each have one of the name."""
+    """Return a NIC with the id of its network, found by switch: two switches may have a network of the same name."""
     key = (network, facts.get("switch"))
     return build(Nic, row, network=network, network_id=around.networks.get(key), **facts)
 
@@ -434,7 +434,7 @@ def _guest_disks(record: Record) -> Iterator[GuestDisk]:
 
 
 def _notes(record: Record, keep: Keep) -> dict[str, Any]:
-    """Return what may go into git of annotation and custom attributes, from vInfo or a tab that repeats them."""
+    """Return the parts of notes and custom attributes that may go into git, from vInfo or a tab that repeats them."""
     rows = [record.row, *(row for tab in ("vCPU", "vMemory", "vTools") for row in record.rows[tab])]
     found: dict[str, str] = {}
     for row in rows:

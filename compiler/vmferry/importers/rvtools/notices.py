@@ -1,4 +1,4 @@
-"""What an import of RVTools says once of an export as a whole: missing tabs, VMs outside vInfo, what nobody knows."""
+"""Notices about an RVTools export as a whole: missing tabs, VMs outside vInfo, facts that RVTools lacks."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ UNKNOWABLE = (
 
 
 def missing_tabs(exports: Iterable[Export]) -> Iterator[str]:
-    """Yield a line for each export that lacks a tab without which every VM lacks facts."""
+    """Yield a line for each export without a tab that every VM needs."""
     for export in exports:
         absent = [tab for tab in _WANTED if not export.has(tab)]
         if any(tab in _MUST for tab in absent):
@@ -34,7 +34,7 @@ def missing_tabs(exports: Iterable[Export]) -> Iterator[str]:
 
 
 def outside(found: Iterable[tuple[str, str, str]]) -> Iterator[str]:
-    """Yield how many VMs rows name that vInfo lacks, and which. ``found``: tab, name and what identifies the VM."""
+    """Yield how many VMs occur in rows but not in vInfo, and which. ``found``: tab, name and identity of the VM."""
     tabs: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for tab, name, identity in found:
         tabs[name, identity].add(tab)

@@ -1,4 +1,4 @@
-"""The XML parts of a workbook that nobody vouches for: parsed within limits, and without document types."""
+"""The XML parts of an untrusted workbook, parsed within limits and without document types."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ def parser(
     end: Callable[[str], None] | None = None,
     data: Callable[[str], None] | None = None,
 ) -> XMLParserType:
-    """Return a parser that refuses document types: whoever declares no entities can expand none."""
+    """Return a parser that refuses document types: without declared entities, none can be expanded."""
 
     def doctype(*_: object) -> None:
         raise ImporterError("a workbook with a document type (DOCTYPE) is refused: RVTools and Excel write none")
@@ -41,21 +41,21 @@ def parser(
 
 
 class Feed:
-    """Feeds a part to a parser piece by piece; no tag may be larger than a tag can be."""
+    """Feeds a part to a parser in pieces, and limits the size of a tag."""
 
     def __init__(self, to: XMLParserType) -> None:
         self._to = to
         self.fed = 0
 
     def feed(self, piece: bytes) -> None:
-        """Feed a piece. Raises ImporterError, and ExpatError for what is not XML."""
+        """Feed a piece. Raises ImporterError, and ExpatError for invalid XML."""
         self.fed += len(piece)
         self._to.Parse(piece, False)
         if self.fed - self._to.CurrentByteIndex > MAX_TOKEN:
             raise ImporterError("a tag in the workbook is larger than any tag can be")
 
     def close(self) -> None:
-        """Say that the part ends here. Raises ExpatError if it ends too early."""
+        """End the part. Raises ExpatError if it ends too early."""
         self._to.Parse(b"", True)
 
 

@@ -1,4 +1,4 @@
-"""Reads RVTools exports: one inventory for each vCenter that they are about."""
+"""Reads RVTools exports: one inventory for each vCenter in them."""
 
 import hashlib
 import re
@@ -25,13 +25,13 @@ from vmferry.model.inventory import Inventory, InventoryMetadata, Origin, Resour
 from vmferry.model.spec import VirtualMachine
 
 _LONGEST_SHOWN = 400
-_MOST_LISTED = 1000  # rows of one tab that join to nothing for one reason
+_MOST_LISTED = 1000  # rows of one tab that match no VM for the same reason
 _NO_CENTER = "it does not say which of several vCenters it is in"
 _NO_HEADER = "the tab has no header row that RVTools writes: it was skipped"
 
 
 class _Center(NamedTuple):
-    """A vCenter: its UUID or the name of its server, else the number of the export that does not say."""
+    """A vCenter: its UUID or the name of its server, otherwise the number of the export without one."""
 
     uuid: str | None
     server: str | None
@@ -39,7 +39,7 @@ class _Center(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """What one export says of one vCenter."""
+    """One export's data on one vCenter."""
 
     center: _Center
     export: Export
@@ -60,9 +60,9 @@ def read_exports(
 ) -> Reading:
     """Return the inventories in RVTools exports and notes on them.
 
-    ``name`` is that of the source, if there is only one vCenter; else it comes from the server's. ``by`` says who
-    imports, ``keep`` what free text to take over. Rows that join to no VM, and what of a VM could not be taken over,
-    are in `unjoined`. Raises ImporterError for files that are no exports, and OSError.
+    ``name`` is the source's name, if there is only one vCenter; otherwise names come from the servers'. ``by`` names
+    the importing program, ``keep`` the free text to import. Rows that match no VM, and parts of VMs that could not be
+    imported, are in `unjoined`. Raises ImporterError for files that are not exports, and OSError.
     """
     exports = open_exports(paths)
     parts = [part for number, export in enumerate(exports) for part in _parts(export, number, several=len(exports) > 1)]
@@ -90,9 +90,9 @@ def read_exports(
 
 
 def _current(name: str, parts: Sequence[_Part]) -> tuple[list[_Part], list[str]]:
-    """Return exports of one vCenter, the newest first, without what a newer one shows to be gone, and what to say.
+    """Return the exports of one vCenter, newest first, without VMs that are gone in a newer one, and notes.
 
-    A VM of an older export is gone where a newer one lists VMs of its cluster, and not this one.
+    A VM of an older export is gone if a newer one lists VMs of its cluster, but not this one.
     """
     result, notes = [parts[0]], []
     for part in parts[1:]:
@@ -132,15 +132,15 @@ def _center(row: Row) -> tuple[str | None, str | None]:
     return _center_of(row.cells.get("center"), row.cells.get("server"))
 
 
-@lru_cache(maxsize=1024)  # every row says it
+@lru_cache(maxsize=1024)  # every row has it
 def _center_of(center: str | None, server: str | None) -> tuple[str | None, str | None]:
     return uuid(center), (fits(server, 253) or "").lower() or None
 
 
 def _same(center: _Center, parts: Iterable[_Part]) -> _Center:
-    """Return the vCenter under one name: its UUID, if another export says which one the server has, makes it one.
+    """Return the vCenter under one identity: by UUID, if another export has the UUID of the server.
 
-    A server may be reached by several names: the first of them in the alphabet, names before addresses, is taken.
+    A server may have several names: the alphabetically first is used, names before addresses.
     """
     if center.uuid is None and center.server is not None:
         known = {part.center.uuid for part in parts if part.center.server == center.server} - {None}
@@ -152,10 +152,10 @@ def _same(center: _Center, parts: Iterable[_Part]) -> _Center:
 
 
 class _Centers:
-    """The vCenters of one export, by whatever a row says of its own."""
+    """The vCenters of one export, by any identification in a row."""
 
     def __init__(self, rows: Iterable[Row], meta: Iterable[Row], export: int) -> None:
-        """``meta``: the rows of vMetaData, which name the vCenter where no other row does."""
+        """``meta``: the rows of vMetaData, which name the vCenter if no other row does."""
         said = {_center(row) for row in rows} - {(None, None)}
         uuids: defaultdict[str, set[str]] = defaultdict(set)
         for each, server in said:
@@ -173,7 +173,7 @@ class _Centers:
         return _Center(each, self._servers.get(each or "", server))
 
     def of(self, row: Row) -> _Center | None:
-        """Return the vCenter of a row; None if it does not say and there are several."""
+        """Return the vCenter of a row; None if it names none and there are several."""
         said = _center(row)
         if said != (None, None):
             if said not in self._met:
@@ -183,9 +183,9 @@ class _Centers:
 
 
 def _names(merged: Mapping[_Center, str], name: str | None) -> dict[_Center, str]:
-    """Return the name of each source: the one given, else the first label of its server that tells them apart.
+    """Return the name of each source: the given one, otherwise the first distinguishing label of its server.
 
-    ``merged``: each vCenter with the name of an export that is about it, which names one that is not named.
+    ``merged``: each vCenter with the name of an export about it, used if it has no other name.
     """
     centers = sorted(merged, key=str)
     if name is not None:
@@ -228,7 +228,7 @@ def _digest(center: _Center) -> str:
 
 
 def _parts(export: Export, number: int, *, several: bool) -> list[_Part]:
-    """Return what an export says of each of its vCenters, every row with the VM it belongs to."""
+    """Return an export's data on each of its vCenters, every row with its VM."""
     rows = list(export.of("vInfo"))
     around = {tab: list(export.of(tab)) for tab in TABS}
     centers = _Centers([*rows, *(row for found in around.values() for row in found)], export.of("vMetaData"), number)
@@ -265,7 +265,7 @@ def _parts(export: Export, number: int, *, several: bool) -> list[_Part]:
 def _machines(
     rows: Iterable[Row], centers: _Centers, parts: dict[_Center, _Part], first: _Part, label: str
 ) -> tuple[list[Record], list[Keys]]:
-    """Return a record for each VM of vInfo, and its keys; a VM that stands there twice is taken once."""
+    """Return a record for each VM of vInfo, and its keys; a duplicate VM is only used once."""
     records: list[Record] = []
     keys: list[Keys] = []
     seen: dict[tuple[_Center | None, str], int] = {}
@@ -291,7 +291,7 @@ def _machines(
 
 
 def _unjoined(row: Row, label: str, reason: str) -> Unjoined:
-    label = label[:200].encode(errors="replace").decode()  # a file's name may be no text
+    label = label[:200].encode(errors="replace").decode()  # a file's name may not be valid text
     return build(
         Unjoined,
         row,
@@ -306,7 +306,7 @@ def _unjoined(row: Row, label: str, reason: str) -> Unjoined:
 
 
 def _inventory(name: str, center: _Center, parts: Sequence[_Part], by: str | None, keep: Keep) -> Inventory:
-    """Return what several exports, the newest first, say of one vCenter; the newest wins."""
+    """Return the combined data of several exports, newest first, on one vCenter; the newest wins."""
     result: Inventory | None = None
     for part in parts:
         label = f"{part.export.name}:" if len(parts) > 1 else ""
@@ -360,7 +360,7 @@ def _url(server: str | None) -> str | None:
 
 
 def _shared_files(records: Iterable[Record]) -> frozenset[str]:
-    """Return the VMDKs that several VMs have, whatever their sharing mode says."""
+    """Return the VMDKs of several VMs, whatever their sharing mode."""
     holders: defaultdict[str, set[int]] = defaultdict(set)
     for record in records:
         for row in record.rows["vDisk"]:
@@ -371,7 +371,7 @@ def _shared_files(records: Iterable[Record]) -> frozenset[str]:
 
 
 def _listed(unjoined: Iterable[Unjoined]) -> Iterator[Unjoined]:
-    """Yield the first thousand rows of a tab that tell the same, and how many more there are."""
+    """Yield the first thousand rows of a tab with the same reason, and how many more there are."""
     alike: defaultdict[tuple[str, str], list[Unjoined]] = defaultdict(list)
     for each in unjoined:
         alike[each.tab, re.sub("[0-9]+", "", each.reason)].append(each)
@@ -384,7 +384,7 @@ def _listed(unjoined: Iterable[Unjoined]) -> Iterator[Unjoined]:
 
 
 def _joined(newer: Inventory, older: Inventory) -> Inventory:
-    """Return two exports of one vCenter as one: of a VM that both have, the newer facts."""
+    """Return two exports of one vCenter merged: for a VM in both, the newer facts."""
     have = _Known(newer.vms)
     more = tuple(vm for vm in older.vms if not have.has(vm))
 
@@ -402,7 +402,7 @@ def _joined(newer: Inventory, older: Inventory) -> Inventory:
 
 
 def _key(each: Any) -> tuple[str, str, str]:
-    """Return what tells a pool, network, or other thing around VMs from others of its kind."""
+    """Return the identity of a pool, network or other object around VMs."""
     if isinstance(each, ResourcePool):
         return each.path, each.cluster or "", ""
     place = getattr(each, "switch", None) or "", getattr(each, "datacenter", None) or ""
@@ -410,7 +410,7 @@ def _key(each: Any) -> tuple[str, str, str]:
 
 
 class _Known:
-    """VMs of a newer export, to be found by ID, else by UUID, else by name and cluster."""
+    """VMs of a newer export, by ID, otherwise by UUID, otherwise by name and cluster."""
 
     def __init__(self, vms: Iterable[VirtualMachine]) -> None:
         self._ids: set[str] = set()
@@ -423,7 +423,7 @@ class _Known:
             self._names[place] = self._names.get(place, False) or not vm.id
 
     def has(self, vm: VirtualMachine) -> bool:
-        """Return whether this VM is among them; of two with IDs that differ, no other key counts."""
+        """Return whether this VM is among them; if two IDs differ, no other key counts."""
         bare = self._names.get((vm.name, vm.cluster))
         if not vm.id:
             return bare is not None

@@ -1,10 +1,9 @@
-"""Reads the rows of one sheet, in constant memory: every sheet that expat reads, and most of it without expat.
+"""Reads the rows of one sheet, in constant memory: everything that expat reads, but mostly without expat.
 
-Programs write rows in one way: attributes in order, a value or a text, no comments. A row that is written so is read
-by two regular expressions, in a third of the time that expat takes with its calls of Python for every tag. Any other
-row goes through expat, which also says what is wrong with it. Nothing is guessed: the expressions are used only where
-the next character is known to lie between two rows, and accept only what expat would read as the same cells.
-docs/decisions/xlsx-reader.md has the measurements.
+Programs write rows in a uniform way: attributes in order, a value or a text, no comments. Two regular expressions read
+such a row three times as fast as expat, which calls Python for every tag. Any other row goes through expat, which also
+reports errors. Nothing is guessed: the expressions are only used if the next character is known to be between two rows,
+and only accept what expat would read as the same cells. docs/decisions/xlsx-reader.md has the measurements.
 """
 
 import codecs
@@ -20,21 +19,21 @@ from vmferry.importers.rvtools.parts import MAX_CELL, MAX_TOKEN, TOO_LONG, Feed,
 MAX_ROW, MAX_COLUMN = 1_048_576, 16_384  # of a worksheet, by Excel's specification
 
 Cells = dict[int, str]
-"""The cells of a row that are not blank, by column from 0."""
+"""The non-blank cells of a row, by column from 0."""
 
 
 def rows(stream: IO[bytes], strings: list[str], what: str) -> Iterator[tuple[int, Cells]]:
-    """Yield number (from 1) and cells of every row that is not blank. Raises ImporterError and ExpatError."""
+    """Yield number (from 1) and cells of every non-blank row. Raises ImporterError and ExpatError."""
     reader = _Reader(strings, what)
     found = reader.found
     decoder = codecs.getincrementaldecoder("utf-8")()
-    waiting: str | None = ""  # text up to a row that is not yet complete; None once it turned out not to be UTF-8
+    waiting: str | None = ""  # text up to an incomplete row; None if it is not UTF-8
     for chunk in chunks(stream):
         if waiting is not None:
             before = decoder.getstate()[0]
             try:
                 waiting = reader.take(waiting + decoder.decode(chunk))
-            except UnicodeDecodeError:  # expat knows the other encodings, and refuses what is in none
+            except UnicodeDecodeError:  # expat knows the other encodings, and refuses invalid ones
                 reader.hand_over(waiting.encode() + before)
                 waiting = None
         if waiting is None:
@@ -49,16 +48,16 @@ def rows(stream: IO[bytes], strings: list[str], what: str) -> Iterator[tuple[int
 
 # --- rows as programs write them ----------------------------------------------------------------------
 
-_OTHER = r"<>&\r\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff"  # what XML reads in its own way, or not at all
+_OTHER = r"<>&\r\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff"  # what XML treats specially, or refuses
 _PLAIN = f"[^{_OTHER}]*+"
 _TEXT = f"{_PLAIN}(?:&(?:amp|lt|gt|quot|apos);{_PLAIN})*+"
 _ATTRIBUTE = f' (?!r=)[A-Za-z][A-Za-z0-9:]*+="[^"\\t\\n{_OTHER}]*+"'
 
 
 class _Grammar(NamedTuple):
-    """How everybody writes rows that hold only formats, of which some exports have a million, and other rows.
+    """The usual form of rows with only formats, of which some exports have a million, and of other rows.
 
-    ``cells`` finds of every cell all that is written, then column, type, and its text as a value or inline.
+    ``cells`` finds for each cell its whole text, then column, type, and its content as a value or inline.
     """
 
     blank: re.Pattern[str]
@@ -84,16 +83,16 @@ def _grammar(prefix: str) -> _Grammar:
 
 
 _RESUME = re.compile(r"(?:<(?:\w+:)?sheetData|</(?:\w+:)?row)>")
-"""Ends of what goes through expat: behind it the next row may begin."""
+"""Ends of what goes through expat: the next row may start after it."""
 
 
 _MOST_PLACES = 1024
 _AS_IT_STANDS = frozenset(("", "n", "inlineStr", "str"))
-"""Types of cells that show what is written in them."""
+"""Types of cells whose content is shown as written."""
 
 
 def _plain_text(raw: str) -> str:
-    """Return a text without the five entities that XML itself knows, and without escapes."""
+    """Return a text with XML's five predefined entities and escapes resolved."""
     if "&" in raw:
         for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&")):
             raw = raw.replace(entity, character)
@@ -101,7 +100,7 @@ def _plain_text(raw: str) -> str:
 
 
 class _Columns(dict[str, int]):
-    """The columns, from 0, by their letters; a sheet has few: those of one row."""
+    """The columns, from 0, by their letters; a sheet only has those of one row."""
 
     def __missing__(self, letters: str) -> int:
         column = self[letters] = _column(letters)
@@ -112,7 +111,7 @@ class _Columns(dict[str, int]):
 
 
 class _Reader:
-    """Takes a sheet as text, and the events of expat for what of it is written in another way; collects rows."""
+    """Collects rows from a sheet's text, and from expat's events for unusual parts of it."""
 
     def __init__(self, strings: list[str], what: str) -> None:
         self.found: list[tuple[int, Cells]] = []
@@ -121,7 +120,7 @@ class _Reader:
         self._expat = parser(self._start, self._end, self._data)
         self._expat.XmlDeclHandler = self._declared
         self._feed = Feed(self._expat)
-        self._grammar: _Grammar | None = None  # once the rows have begun, in UTF-8
+        self._grammar: _Grammar | None = None  # after the rows have started, in UTF-8
         self._utf8 = True
         self._tag = -1  # where expat met the tag behind which rows begin, or that of a row's end
         self._between = False  # whether the next character lies between two rows
@@ -136,7 +135,7 @@ class _Reader:
         self._inside = self._phonetic = False
 
     def take(self, text: str) -> str:
-        """Read as much of a text as holds whole rows; return the rest."""
+        """Read the complete rows of a text; return the rest."""
         position = 0
         while True:
             if self._grammar is not None and self._between:
@@ -146,7 +145,7 @@ class _Reader:
                 break
             self._tag = -1
             self._feed.feed(text[position : end.end()].encode())
-            self._between = self._tag == self._feed.fed - len(end[0])  # else it is in a comment
+            self._between = self._tag == self._feed.fed - len(end[0])  # otherwise it is in a comment
             position = end.end()
         if len(text) - position > MAX_TOKEN:
             self.hand_over(text[position:].encode())
@@ -154,7 +153,7 @@ class _Reader:
         return text[position:]
 
     def hand_over(self, piece: bytes) -> None:
-        """Have expat read a piece, whatever it is."""
+        """Let expat read a piece."""
         self._feed.feed(piece)
         self._between = False
 
@@ -163,7 +162,7 @@ class _Reader:
         self._feed.close()
 
     def _plain_rows(self, grammar: _Grammar, text: str, position: int) -> int:
-        """Read rows as long as they are written plainly; return where they end."""
+        """Read rows as long as they have the usual form; return where they end."""
         while True:
             if match := grammar.blank.match(text, position):
                 self._number = self._at(int(match[1]))  # the last one's
@@ -174,7 +173,7 @@ class _Reader:
                 break
             cells = grammar.cells.findall(text, match.end(), end)
             wholes, letters, kinds, values, inlines = zip(*cells, strict=True) if cells else ((), (), (), (), ())
-            if sum(map(len, wholes)) != end - match.end():  # there is something else between them
+            if sum(map(len, wholes)) != end - match.end():  # something else is between them
                 break
             self._number = self._at(int(match[1]))
             texts = tuple(map(add, values, inlines))
@@ -186,7 +185,7 @@ class _Reader:
         return position
 
     def _shown(self, letters: tuple[str, ...], kinds: tuple[str, ...], texts: tuple[str, ...]) -> Cells:
-        """Return what the cells of a row show."""
+        """Return the values of a row's cells."""
         if not _AS_IT_STANDS.issuperset(kinds):
             texts = tuple(
                 text if kind in _AS_IT_STANDS or not text else self._text(kind, text)
@@ -207,7 +206,7 @@ class _Reader:
         return number
 
     def _text(self, kind: str, text: str) -> str:
-        """Return what a cell shows, by its type (ST_CellType); an error such as `#N/A` is nothing."""
+        """Return a cell's value, by its type (ST_CellType); an error such as `#N/A` counts as empty."""
         if kind == "s":
             index = int(text) if len(text) < 12 else -1
             if not 0 <= index < len(self._strings):

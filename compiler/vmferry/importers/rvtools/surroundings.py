@@ -1,4 +1,4 @@
-"""From the tabs of hosts, clusters, datastores, port groups and pools to what surrounds the VMs of a vCenter."""
+"""From the tabs of hosts, clusters, datastores, port groups and pools to the surroundings of a vCenter's VMs."""
 
 import re
 from collections import Counter, defaultdict
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Surroundings(NamedTuple):
-    """What surrounds the VMs of one vCenter, each sorted."""
+    """The surroundings of one vCenter's VMs, each list sorted."""
 
     networks: tuple[InventoryNetwork, ...] = ()
     datastores: tuple[InventoryDatastore, ...] = ()
@@ -36,7 +36,7 @@ class Surroundings(NamedTuple):
 
 
 def surroundings(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -> Surroundings:
-    """Return the surroundings: from their own tabs, and where these are missing from what VMs say."""
+    """Return the surroundings: from their own tabs or, if these are missing, from the VMs."""
     return Surroundings(
         networks=tuple(_networks(rows, records)),
         datastores=tuple(_datastores(rows["vDatastore"])),
@@ -47,7 +47,7 @@ def surroundings(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -
 
 
 def ids_by_name(networks: Iterable[InventoryNetwork]) -> dict[tuple[str, str | None], str]:
-    """Return the ids of networks by name and switch, and without a switch where only one network has the name."""
+    """Return the ids of networks by name and switch, and without a switch if only one network has the name."""
     found: defaultdict[tuple[str, str | None], list[str | None]] = defaultdict(list)
     for network in networks:
         for switch in {network.switch, None}:
@@ -111,9 +111,10 @@ def _place(network: InventoryNetwork) -> tuple[str, ...]:
 
 
 def _standard(rows: Sequence[Row]) -> dict[tuple[str, str | None, str | None], list[Row]]:
-    """Return the rows of each standard port group by name, switch and, where several have it, datacenter.
+    """Return the rows of each standard port group by name, switch and, if ambiguous, datacenter.
 
-    Hosts of one datacenter call a port group and its switch alike to let VMs move; in another it is another network.
+    Hosts of one datacenter use the same names for a port group and its switch so that VMs can move; in another
+    datacenter it is another network.
     """
     hosts: defaultdict[tuple[str, str | None, str | None], list[Row]] = defaultdict(list)
     for row in rows:
@@ -128,7 +129,7 @@ def _standard(rows: Sequence[Row]) -> dict[tuple[str, str | None, str | None], l
 
 
 def _used(records: Sequence[Record]) -> Iterable[tuple[str, str | None]]:
-    """Yield the networks that VMs are on, with their switch where a row says it."""
+    """Yield the networks of VMs, with their switch if a row has it."""
     switched: dict[str, str | None] = {}
     for record in records:
         for row in record.rows["vNetwork"]:
@@ -143,7 +144,7 @@ def _used(records: Sequence[Record]) -> Iterable[tuple[str, str | None]]:
 
 
 def _mtus(rows: Mapping[str, Sequence[Row]]) -> dict[str, int]:
-    """Return the MTU of each switch; of a standard one only where all hosts agree."""
+    """Return the MTU of each switch; of a standard one only if all hosts agree."""
     seen: defaultdict[str, set[int]] = defaultdict(set)
     for row in (*rows["vSwitch"], *rows["dvSwitch"]):
         value = count(row.cells.get("mtu"))
@@ -255,7 +256,7 @@ def _clusters(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -> l
 
 
 def _rules(records: Sequence[Record]) -> dict[str, list[InventoryRule]]:
-    """Return the rules of each cluster, from what its VMs say of them in vInfo."""
+    """Return the rules of each cluster, from its VMs in vInfo."""
     members: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     kinds: dict[tuple[str, str], str] = {}
     for record in records:
@@ -295,7 +296,7 @@ def _pools(rows: Sequence[Row]) -> list[ResourcePool]:
             continue
         parts = [part for part in whole.split("/") if part]
         cluster = fits(parts[parts.index("Resources") - 1]) if "Resources" in parts[1:] else None
-        memory = count(row.cells.get("memory_limit"))  # -1 is no limit, and no count either
+        memory = count(row.cells.get("memory_limit"))  # -1 means no limit, and is not a valid count
         found.setdefault(
             (path, cluster or ""),
             build(

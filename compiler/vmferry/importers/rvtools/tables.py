@@ -1,4 +1,4 @@
-"""From files to rows: what an export consists of, and every row of a tab by field names."""
+"""From files to rows: the parts of an export, and every row of a tab by field names."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -35,9 +35,9 @@ Grid = Callable[[], Iterator[tuple[int, Cells]]]
 
 
 class Row(NamedTuple):
-    """A row of a tab: its number, its cells by field, its custom attributes, and its file; nothing of it is blank.
+    """A row of a tab: its number, its non-blank cells by field, its custom attributes, and its file.
 
-    Sizes are whole bytes. A row without cells stands for a tab that could not be read for want of a header.
+    Sizes are whole bytes. A row without cells stands for a tab that could not be read because it has no header.
     """
 
     tab: str
@@ -47,7 +47,7 @@ class Row(NamedTuple):
     file: str = ""
 
     def __str__(self) -> str:
-        """Return where the row is: file, tab, number and the VM."""
+        """Return the place of the row: file, tab, number and the VM."""
         vm = self.cells.get("vm") or self.cells.get("id")
         place = f"{self.tab} row {self.number}"
         return f"{self.file}: {place}" + (f" ({vm[:60]})" if vm else "")
@@ -61,7 +61,7 @@ class Table(NamedTuple):
     grid: Grid
 
     def rows(self) -> Iterator[Row]:
-        """Yield the rows. Raises ImporterError for what is no such tab."""
+        """Yield the rows. Raises ImporterError if it is not such a tab."""
         headers: _Headers | None = None
         kept = number = 0
         for seen, (number, cells) in enumerate(self.grid()):
@@ -79,18 +79,18 @@ class Table(NamedTuple):
         if headers is None and self.tab == "vInfo":
             raise ImporterError(f"{self.file}: tab {self.tab} has no header row with a column VM")
         if headers is None and number:
-            yield Row(self.tab, number, {}, {}, self.file.name)  # so that somebody hears of it
+            yield Row(self.tab, number, {}, {}, self.file.name)  # so that it is reported
 
 
 class Export(NamedTuple):
-    """What one run of RVTools wrote: its tabs, whence, and when (RFC 3339)."""
+    """The output of one RVTools run: its tabs, origin, and time (RFC 3339)."""
 
     name: str  # of the file or folder, without ending
     tables: tuple[Table, ...]
     taken: str | None
 
     def of(self, tab: str) -> Iterator[Row]:
-        """Yield the rows of a tab, whichever files they are in."""
+        """Yield the rows of a tab, from all of its files."""
         for table in self.tables:
             if table.tab == tab:
                 yield from table.rows()
@@ -103,8 +103,8 @@ class Export(NamedTuple):
 def open_exports(paths: Sequence[Path]) -> list[Export]:
     """Return the exports in files and folders. Raises ImporterError.
 
-    A workbook is an export, a folder of .csv files is one, and all .csv files named one by one are one. What
-    has no vInfo completes the export before it.
+    A workbook is an export, so is a folder of .csv files, and so are all .csv files passed individually. Files without
+    vInfo complete the previous export.
     """
     found: list[Export] = []
     single = [path for path in paths if path.suffix.lower() in _CSV and path.is_file()]
@@ -131,7 +131,7 @@ def _folder(path: Path) -> Iterator[Export]:
 
 
 def _exports(files: Sequence[Path]) -> list[Export]:
-    """Return .csv files as exports: one, unless files of one tab in several folders or with several names say more."""
+    """Return .csv files as exports: one, unless a tab has files in several folders or with several names."""
     groups: dict[tuple[Path, str], list[Path]] = {}
     for path in files:
         groups.setdefault((path.resolve().parent, around_tab(path.stem)), []).append(path)
@@ -166,7 +166,7 @@ def _workbook(path: Path) -> Export:
 
 
 def _dated(export: Export) -> Export:
-    """Return an export with the time that RVTools wrote into it: files are copied, and get another."""
+    """Return an export with the time that RVTools wrote into it, because copied files get another time."""
     created = next((row.cells["created"] for row in export.of("vMetaData") if "created" in row.cells), None)
     return export._replace(taken=moment(created) or export.taken)
 
@@ -197,16 +197,16 @@ def _completed(found: Sequence[Export]) -> list[Export]:
 
 
 class _Headers(NamedTuple):
-    """What the columns of a tab stand for."""
+    """The meaning of a tab's columns."""
 
     tab: str
     file: str
     names: Cells
-    columns: tuple[tuple[int, str, "_Values"], ...]  # of two for one field the better comes first
+    columns: tuple[tuple[int, str, "_Values"], ...]  # the better of two columns for one field comes first
     attributes: dict[int, str]
 
     def row(self, number: int, cells: Cells) -> Row | None:
-        """Return a row by field; None for one that says nothing or repeats the header."""
+        """Return a row by field; None if it is empty or repeats the header."""
         first = next(iter(cells))
         if self.names.get(first) == cells[first]:
             repeated = sum(self.names.get(index) == text for index, text in cells.items())
@@ -227,7 +227,7 @@ class _Headers(NamedTuple):
 
 
 class _Values(dict[str, str]):
-    """What the cells of some columns mean, by their text: most texts stand in many rows of a tab."""
+    """The values of some columns' cells, by their text: most texts occur in many rows of a tab."""
 
     def __init__(self, meaning: Callable[[str], str]) -> None:
         super().__init__()
@@ -239,7 +239,7 @@ class _Values(dict[str, str]):
 
 
 def _meanings(columns: Iterable[Column]) -> dict[Column, _Values]:
-    """Return what the cells of each column mean; columns of one kind share it."""
+    """Return the values of each column's cells; columns of the same kind share them."""
     name, word, vm = _Values(str.strip), _Values(_word), _Values(lambda text: "" if text.isspace() else text)
     sizes: dict[int, _Values] = {}
 
@@ -265,7 +265,7 @@ _WITH_ATTRIBUTES = frozenset(("vInfo", "vCPU", "vMemory", "vTools"))
 
 
 def _headers(tab: str, cells: Cells, file: str) -> _Headers | None:
-    """Return the columns of a header row; None if it is none."""
+    """Return the columns of a header row; None if it is not a header."""
     found = [(index, what) for index, text in cells.items() if (what := column(tab, text)) is not None]
     columns = dict(sorted(found, key=lambda item: item[1].rank))
     fields = {what.field for what in columns.values()}

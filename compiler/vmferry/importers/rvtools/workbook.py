@@ -1,7 +1,8 @@
-"""Opens an .xlsx file that nobody vouches for: its sheets, the texts they share, and when it was made.
+"""Opens an untrusted .xlsx file: its sheets, their shared texts, and its time.
 
-Own code on top of zipfile and expat, because both libraries failed on hostile files; docs/decisions/xlsx-reader.md
-has the measurements. Formats and formulas are not needed: a formula counts as its cached value.
+Own code on top of zipfile and expat, because both available libraries failed on hostile files;
+docs/decisions/xlsx-reader.md has the measurements. Formats and formulas are not needed: a formula counts as its cached
+value.
 """
 
 import posixpath
@@ -35,20 +36,20 @@ class Sheet(NamedTuple):
     strings: list[str]
 
     def rows(self) -> Iterator[tuple[int, Cells]]:
-        """Yield number (from 1) and cells of every row that is not blank. Raises ImporterError."""
+        """Yield number (from 1) and cells of every non-blank row. Raises ImporterError."""
         with _guarded(self.path), ZipFile(self.path) as archive, archive.open(self.part) as stream:
             yield from rows(stream, self.strings, f"sheet {self.name!r}")
 
 
 class Workbook(NamedTuple):
-    """The sheets of a workbook and when it was made (RFC 3339), if it says so."""
+    """The sheets of a workbook and its creation time (RFC 3339), if stated."""
 
     sheets: tuple[Sheet, ...]
     created: str | None
 
 
 def open_workbook(path: Path) -> Workbook:
-    """Return what is in an .xlsx file (ECMA-376). Raises ImporterError."""
+    """Return the content of an .xlsx file (ECMA-376). Raises ImporterError."""
     with path.open("rb") as stream:
         if stream.read(8) == _OLE:
             raise ImporterError(f"{path} is an old .xls file or has a password: save it as .xlsx without one")
@@ -70,7 +71,7 @@ def open_workbook(path: Path) -> Workbook:
         sheets = tuple(
             Sheet(name, path, ids[key], strings) for name, key in _sheet_names(archive, main) if ids.get(key) in names
         )
-        # a sheet may be there under many names; what zipfile unpacks is never more than an entry declares
+        # a sheet may have many names; zipfile never unpacks more than an entry declares
         if sum(archive.getinfo(sheet.part).file_size for sheet in sheets) > MAX_SHEETS_BYTES:
             raise ImporterError(f"the sheets of {path} are larger than {MAX_SHEETS_BYTES // 2**30} GiB when unpacked")
         return Workbook(sheets, _created(archive))
@@ -78,7 +79,7 @@ def open_workbook(path: Path) -> Workbook:
 
 @contextmanager
 def _guarded(path: Path) -> Iterator[None]:
-    """Say in words what is wrong with an archive or its XML."""
+    """Put an error in an archive or its XML into words."""
     try:
         yield
     except BadZipFile as error:
@@ -109,7 +110,7 @@ def _elements(archive: ZipFile, part: str, wanted: str) -> list[dict[str, str]]:
 
 
 def _relations_of(archive: ZipFile, part: str) -> Iterator[tuple[str, str, str]]:
-    """Yield id, kind and target of a part's relations; only those inside the archive."""
+    """Yield id, kind and target of a part's relations inside the archive."""
     folder, name = posixpath.split(part)
     relations = posixpath.join(folder, "_rels", f"{name}.rels")
     if relations not in archive.namelist():
@@ -135,7 +136,7 @@ def _sheet_names(archive: ZipFile, part: str) -> Iterator[tuple[str, str]]:
 
 
 def _created(archive: ZipFile) -> str | None:
-    """Return the time in docProps/core.xml, in UTC: it has a zone; that of the tab vMetaData has none."""
+    """Return the time in docProps/core.xml, in UTC: it has a time zone, unlike the time in the tab vMetaData."""
     if "docProps/core.xml" not in archive.namelist():
         return None
     texts: list[str] = []
@@ -160,7 +161,7 @@ def _created(archive: ZipFile) -> str | None:
 
 
 class _Strings:
-    """Takes the events of the shared strings; leaves out formats and phonetic hints."""
+    """Collects the shared strings, without formats and phonetic hints."""
 
     def __init__(self) -> None:
         self.found: list[str] = []

@@ -1,9 +1,9 @@
-"""Reads properties of many managed objects in pages: the one way vmferry reads a vCenter.
+"""Reads properties of many managed objects in pages: the only way vmferry reads a vCenter.
 
-A container view lists every object of some types, and RetrievePropertiesEx returns what is asked of a page of them
-(vSphere API, PropertyCollector): a page is a question of its own, so that vCenter need not collect all before it
-answers the first. Attributes of pyVmomi's managed objects are never read: each would be a
-round trip, and those that come from here have no connection to make it.
+A container view lists every object of some types, and RetrievePropertiesEx returns the requested properties of a page
+of them (vSphere API, PropertyCollector): each page is a separate request, so that vCenter need not collect all of them
+before the first response. Attributes of pyVmomi's managed objects are never read: each would be a round trip, and
+objects from here have no connection.
 """
 
 import re
@@ -25,7 +25,7 @@ _query: Any = vmodl.query.PropertyCollector  # its stubs do not type constructor
 
 
 class Record(NamedTuple):
-    """What vCenter returned of one object. ``missing`` are the paths it would not show."""
+    """vCenter's response about one object. ``missing`` are the paths it did not show."""
 
     id: str
     kind: str
@@ -33,24 +33,24 @@ class Record(NamedTuple):
     missing: frozenset[str]
 
     def __str__(self) -> str:
-        """Return what the object is, for messages: kind, name and id."""
+        """Return the object for messages: kind, name and id."""
         name = self.properties.get("name")
         return f"{self.kind} {name!r} ({self.id})" if name else f"{self.kind} {self.id}"
 
     def get(self, path: str) -> Any:
-        """Return the value of a property; None where it is unset, hidden or was not asked for."""
+        """Return the value of a property; None if it is unset, hidden or was not requested."""
         return self.properties.get(path)
 
 
 class Collector:
-    """Reads properties through one session. ``unknown``: paths this vCenter is too old for, which are left out."""
+    """Reads properties through one session. ``unknown``: paths that this vCenter is too old for; they are left out."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.unknown: set[str] = set()
 
     def everything(self, paths: Paths, page: int) -> Iterator[Record]:
-        """Yield every object of the types in the inventory, ``page`` objects a call."""
+        """Yield every object of these types in the inventory, ``page`` objects per call."""
         content = self._session.content
         view = content.viewManager.CreateContainerView(content.rootFolder, list(paths), True)
         try:
@@ -65,7 +65,7 @@ class Collector:
         return next(self._read([obj], {type(obj): paths}, 1), Record(key(obj), "", {}, frozenset()))
 
     def _read(self, objects: Sequence[Any], paths: Paths, page: int) -> Iterator[Record]:
-        """Yield objects; one that vanished since it was listed does not come."""
+        """Yield objects, without those that vanished since they were listed."""
         waiting = deque(objects[start : start + page] for start in range(0, len(objects), page))
         with closing(Exchange(self._session)) as exchange:
             while waiting or exchange.asked:
@@ -104,7 +104,7 @@ def key(obj: Any) -> str:
 
 
 def unescape(name: str) -> str:
-    """Return a name as people see it: the API escapes slashes, backslashes and percents (ManagedEntity.name)."""
+    """Return a name as shown to people: the API escapes slashes, backslashes and percent signs (ManagedEntity.name)."""
     return re.sub("%(2f|5c|25)", lambda found: chr(int(found[1], 16)), name, flags=re.IGNORECASE)
 
 

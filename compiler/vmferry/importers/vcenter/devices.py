@@ -40,7 +40,7 @@ _MODES = frozenset(
 
 
 class Hardware(NamedTuple):
-    """What config.hardware.device holds."""
+    """The devices in config.hardware.device."""
 
     disks: tuple[Disk, ...]
     nics: tuple[tuple[int, Nic], ...]  # device key, adapter
@@ -52,9 +52,9 @@ class Hardware(NamedTuple):
 
 
 def read_hardware(devices: Sequence[Any], surroundings: Surroundings, boot: Any = None) -> Hardware:
-    """Return the virtual hardware of one VM: disks in the order the guest meets them, adapters in vCenter's.
+    """Return the virtual hardware of one VM: disks in the guest's order, adapters in vCenter's.
 
-    ``boot`` are its VirtualMachineBootOptions: the first disk in their order is the one that boots.
+    ``boot`` are its VirtualMachineBootOptions: the first disk in their order is the boot disk.
     """
     controllers = {device.key: device for device in devices if isinstance(device, _device.VirtualController)}
     disks = [device for device in devices if isinstance(device, _device.VirtualDisk)]
@@ -76,7 +76,7 @@ def _any(devices: Iterable[Any], kinds: Any) -> bool:
 
 
 def _marked(disks: tuple[Disk, ...], boot: Any) -> tuple[Disk, ...]:
-    """Return the disks, the one marked that vSphere is told to boot; networks and CD-ROMs in the order do not count."""
+    """Return the disks, with vSphere's configured boot disk marked; networks and CD-ROMs in the order do not count."""
     order = getattr(boot, "bootOrder", None) or ()
     key = next((each.deviceKey for each in order if isinstance(each, vim.vm.BootOptions.BootableDiskDevice)), None)
     return tuple(replace(disk, boot=True) if key is not None and disk.key == key else disk for disk in disks)
@@ -138,7 +138,7 @@ def _raw(backing: Any) -> Literal["virtual", "physical"] | None:
 
 
 def _shared_file(disk: Any, controllers: Mapping[int, Any]) -> str | None:
-    """Return the file of a disk whose sharing mode or SCSI bus lets several VMs write it."""
+    """Return the file of a disk if its sharing mode or SCSI bus lets several VMs write it."""
     bus = getattr(controllers.get(disk.controllerKey), "sharedBus", None) or "noSharing"
     mode = getattr(disk.backing, "sharing", None) or "sharingNone"
     if bus == "noSharing" and mode == "sharingNone":
@@ -152,7 +152,7 @@ def _shared_file(disk: Any, controllers: Mapping[int, Any]) -> str | None:
 def _nic(card: Any, surroundings: Surroundings) -> Nic:
     network, identity = _network(card.backing, surroundings)
     starts = bool(getattr(card.connectable, "startConnected", True))
-    by_hand = not starts and bool(getattr(card.connectable, "connected", False))  # of one that runs only
+    by_hand = not starts and bool(getattr(card.connectable, "connected", False))  # only of a running VM
     return Nic(
         network=network,
         network_id=identity,
@@ -164,11 +164,11 @@ def _nic(card: Any, surroundings: Surroundings) -> Nic:
 
 
 def _network(backing: Any, surroundings: Surroundings) -> tuple[str, str | None]:
-    """Return name and id of the network an adapter is on."""
+    """Return the name and id of an adapter's network."""
     identity: str | None = None
     fallback = None
     if isinstance(backing, _device.VirtualEthernetCard.DistributedVirtualPortBackingInfo):
-        identity = fallback = backing.port.portgroupKey  # the key of a port group is its object identity
+        identity = fallback = backing.port.portgroupKey  # the key of a port group is its object id
     elif isinstance(backing, _device.VirtualEthernetCard.OpaqueNetworkBackingInfo):
         identity, fallback = surroundings.opaque.get(backing.opaqueNetworkId), backing.opaqueNetworkId
     elif isinstance(backing, _device.VirtualEthernetCard.NetworkBackingInfo):

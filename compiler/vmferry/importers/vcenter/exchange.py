@@ -1,7 +1,7 @@
-"""A conversation with the PropertyCollector in which the next question is asked before the last answer is read.
+"""Pipelined requests to the PropertyCollector: the next request is sent before the last response is read.
 
-So vCenter works on a page while vmferry works on the page before, without a thread. Certificates, sessions, the
-wording of requests and faults stay pyVmomi's.
+So vCenter works on a page while vmferry processes the previous one, without a thread. Certificates, sessions, requests
+and faults are still handled by pyVmomi.
 """
 
 import gzip
@@ -20,9 +20,9 @@ _faults: Any = SoapAdapter.SoapResponseDeserializer
 
 
 class Exchange:
-    """One connection of a session: ``ask``, then ``answer``, and in the end ``close``.
+    """One connection of a session: ``ask``, then ``answer``, and finally ``close``.
 
-    ``asked`` is the method whose answer is outstanding, or None.
+    ``asked`` is the method whose response is pending, or None.
     """
 
     def __init__(self, session: Session) -> None:
@@ -32,7 +32,7 @@ class Exchange:
         self.asked: Any = None
 
     def ask(self, method: str, *arguments: Any) -> None:
-        """Send a question to the PropertyCollector. Raises OSError and HTTPException."""
+        """Send a request to the PropertyCollector. Raises OSError and HTTPException."""
         info = _collector._GetMethodInfo(method)
         request = self._stub.SerializeRequest(self._session.content.propertyCollector, info, arguments)
         for modify in self._stub.requestModifierList:
@@ -47,9 +47,9 @@ class Exchange:
         self._connection.request("POST", self._stub.path, request, headers)
 
     def answer(self) -> ET.Element | None:
-        """Return the page that answers the last question; None for no page.
+        """Return the page in response to the last request, if any.
 
-        Raises the fault that vCenter answers with, OSError, and HTTPException for an answer that is none.
+        Raises vCenter's fault, OSError, and HTTPException for an invalid response.
         """
         response = self._connection.getresponse()
         text = response.read()
@@ -67,7 +67,7 @@ class Exchange:
         return root.find(f".//{VIM}returnval")
 
     def close(self) -> None:
-        """Give the connection back, or close it where an answer is outstanding."""
+        """Return the connection to the pool, or close it if a response is pending."""
         if self.asked:
             self._connection.close()
         else:

@@ -17,7 +17,7 @@ _TOOLS: Mapping[str, Literal["running", "notRunning", "notInstalled"]] = {
 
 
 _ASSIGNED = ("dhcp", "linklayer", "random")
-"""Origins (NetIpConfigInfo) of addresses that a guest got; beside one that was given by hand they are not kept."""
+"""Origins (NetIpConfigInfo) of dynamic addresses; they are not kept beside a manually configured one."""
 
 
 def tools(running: str | None, version: str | None) -> Literal["running", "notRunning", "notInstalled"] | None:
@@ -26,7 +26,7 @@ def tools(running: str | None, version: str | None) -> Literal["running", "notRu
 
 
 def guest_disks(disks: Iterable[Any] | None) -> tuple[GuestDisk, ...] | None:
-    """Return the file systems, sorted by path; None when the guest reports none."""
+    """Return the file systems, sorted by path; None if the guest reports none."""
     if not disks:
         return None
     found = (
@@ -40,7 +40,7 @@ def guest_disks(disks: Iterable[Any] | None) -> tuple[GuestDisk, ...] | None:
 def with_addresses(
     nics: Iterable[tuple[int, Nic]], reported: Sequence[Any] | None, stacks: Sequence[Any] | None
 ) -> tuple[Nic, ...]:
-    """Return the adapters with what guest.net and guest.ipStack say of them, joined by device key."""
+    """Return the adapters with their data in guest.net and guest.ipStack, joined by device key."""
     ways = _gateways(stacks)
     by_key = {net.deviceConfigId: (index, net) for index, net in enumerate(reported or ())}
     return tuple(_addressed(nic, *by_key[key], ways, stacks) if key in by_key else nic for key, nic in nics)
@@ -65,7 +65,7 @@ def _addressed(
 
 
 def _addresses(net: Any) -> Iterator[tuple[str, str | None]]:
-    """Yield addresses with their prefix, and NetIpConfigInfo's origin; none that is link-local."""
+    """Yield addresses with their prefix, and NetIpConfigInfo's origin, without link-local ones."""
     config = net.ipConfig
     for item in (config.ipAddress if config else None) or ():
         address = _address(item.ipAddress)
@@ -88,7 +88,7 @@ def _servers(config: Any) -> Iterator[str]:
 
 
 def _gateways(stacks: Sequence[Any] | None) -> Mapping[str, tuple[str, ...]]:
-    """Return the default gateways by index of guest.net, which routes name their device by: IPv4, then IPv6."""
+    """Return the default gateways (IPv4, then IPv6) by index into guest.net, which is how routes refer to devices."""
     ways: dict[str, dict[int, str]] = {}
     for stack in stacks or ():
         for route in (stack.ipRouteConfig.ipRoute if stack.ipRouteConfig else None) or ():

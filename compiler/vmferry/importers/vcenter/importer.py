@@ -99,7 +99,7 @@ class VCenter(NamedTuple):
         """Return the inventory of a vCenter."""
         if sum((ca is not None, thumbprint is not None, insecure)) > 1:
             raise click.UsageError("--ca, --thumbprint and --insecure exclude each other")
-        # pyVmomi takes a while to import: only who reads a vCenter waits for it
+        # pyVmomi is slow to import, so only import it when it is needed
         from vmferry.importers.vcenter.read import read_vcenter
         from vmferry.importers.vcenter.session import Login, Trust
 
@@ -122,7 +122,7 @@ def _user(user: str | None, request: Request) -> str:
 
 
 def _password(file: Path | None, request: Request) -> str:
-    """Return the password; of a file its first line."""
+    """Return the password; from a file, its first line."""
     if file is None:
         password = os.environ.get(PASSWORD) or request.ask("Password", True)
     else:
@@ -131,7 +131,9 @@ def _password(file: Path | None, request: Request) -> str:
     if not password:
         raise click.UsageError("--password-file is empty")
     if re.search("[\ud800-\udfff]", password):
-        raise click.UsageError("the password is not UTF-8")  # said here: an error of the codec would show a part of it
+        raise click.UsageError(
+            "the password is not UTF-8"
+        )  # reported here, because the codec's error would show a part of it
     return password
 
 

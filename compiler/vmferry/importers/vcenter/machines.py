@@ -1,4 +1,4 @@
-"""From what vCenter returns of a VM to the facts of the model."""
+"""From vCenter's data on a VM to the facts of the model."""
 
 import re
 from collections import Counter
@@ -88,10 +88,10 @@ _MAX_NAME, _MAX_NOTES = 400, 16384
 
 
 class Machine(NamedTuple):
-    """A VM and, beside each of its disks, the file or LUN if the VM says that others may write it.
+    """A VM and, for each of its disks, the file or LUN if it is configured for shared writes.
 
-    ``withheld`` names the custom attributes that stay in vCenter; ``secret`` says that notes which were asked for seem
-    to tell a secret, and stay there too.
+    ``withheld`` names the custom attributes that stay in vCenter; ``secret`` means that requested notes seem to contain
+    a secret, and also stay there.
     """
 
     vm: VirtualMachine
@@ -106,7 +106,7 @@ def read_machine(
 ) -> Machine:
     """Return the facts of one VM. ``attributes``: names of custom attributes by key.
 
-    What vCenter does not show of it (a VM that is inaccessible has no config) stays absent.
+    Properties that vCenter does not show (an inaccessible VM has no config) stay absent.
     """
     hardware = _hardware(record, surroundings)
     facts = {
@@ -139,7 +139,7 @@ def read_machine(
 
 
 def name_shared_disks(machines: Iterable[Machine], source: str) -> tuple[VirtualMachine, ...]:
-    """Return the VMs, their shared disks named: those on the same file, and those the VM itself calls shared."""
+    """Return the VMs with names for shared disks: those on the same file, and those configured as shared."""
     known = list(machines)
     files = Counter(file for machine in known for file in {disk.file for disk in machine.vm.disks or () if disk.file})
     return tuple(_named(machine, files, source) for machine in known)
@@ -233,7 +233,7 @@ def _capacity(record: Record) -> dict[str, Any]:
 
 
 def _amount(allocation: Any, what: str, shift: int = 0) -> int | None:
-    """Return an amount of ResourceAllocationInfo, MB as bytes; -1 there is no limit."""
+    """Return an amount in ResourceAllocationInfo, MB as bytes; -1 means no limit."""
     amount = getattr(allocation, what, None)
     return int(amount) << shift if amount is not None and amount >= 0 else None
 
@@ -243,7 +243,7 @@ def _special(record: Record) -> dict[str, Any]:
     tracking = record.get("config.changeTrackingEnabled")
     sensitivity = str(getattr(record.get("config.latencySensitivity"), "level", ""))
     visible = settings.get("disk.enableuuid")
-    whole = record.get("config.hardware.device") is not None  # an unset property then means no
+    whole = record.get("config.hardware.device") is not None  # then an unset property means false
     return {
         "cpu_affinity": _affinity(record.get("config.cpuAffinity")),
         "numa_node_affinity": _nodes(settings) or _affinity(record.get("config.memoryAffinity")),
@@ -258,7 +258,7 @@ def _special(record: Record) -> dict[str, Any]:
 
 
 def _encrypted(record: Record) -> bool | None:
-    """Return whether a VM or one of its disks has a key; None where vCenter would not show it."""
+    """Return whether a VM or one of its disks has a key; None if vCenter does not show it."""
     devices = record.get("config.hardware.device")
     if record.get("config.keyId") or any(getattr(device.backing, "keyId", None) for device in devices or ()):
         return True
@@ -266,7 +266,7 @@ def _encrypted(record: Record) -> bool | None:
 
 
 def _settings(options: Iterable[Any] | None) -> Mapping[str, str]:
-    """Return the advanced settings that vmferry looks at. The rest may hold secrets, and goes no further."""
+    """Return the advanced settings that vmferry uses. The rest may contain secrets, and is dropped."""
     return {
         name: str(option.value)[:1024]
         for option in options or ()
@@ -290,7 +290,7 @@ def _nodes(settings: Mapping[str, str]) -> tuple[int, ...] | None:
 
 
 def _count(trees: Sequence[Any] | None) -> int:
-    """Return the number of snapshots in some trees; a chain may be deeper than Python recurses."""
+    """Return the number of snapshots in some trees; a chain may exceed Python's recursion limit."""
     waiting, count = list(trees or ()), 0
     while waiting:
         waiting += waiting.pop().childSnapshotList or ()

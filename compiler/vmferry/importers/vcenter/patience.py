@@ -1,4 +1,4 @@
-"""How long a whole answer may take: a server that sends one byte a second never runs into the timeout of a socket."""
+"""Time limit per response: a server that sends one byte per second never hits a socket's timeout."""
 
 import ssl
 import time
@@ -9,24 +9,24 @@ ANSWER = 300.0  # seconds; a busy vCenter may think long about a page of VMs
 
 
 class Patience:
-    """Seconds that an answer may take from when it is waited for until its last byte."""
+    """Seconds that a response may take, until its last byte."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
 
 class PatientSocket(ssl.SSLSocket):
-    """A TLS connection that gives up an answer which is not complete in time; what is sent begins a new one."""
+    """A TLS connection that aborts an incomplete response after the time limit; sending starts a new response."""
 
     _until: float | None = None
 
     def send(self, data: Any, flags: int = 0) -> int:
-        """Send; the next answer has all its time."""
+        """Send; the next response has the full time limit."""
         self._until = None
         return super().send(data, flags)
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
-        """Receive. Raises TimeoutError once the time of the answer is over."""
+        """Receive. Raises TimeoutError after the time limit of the response."""
         patience: Patience = self.context.patience  # type: ignore[attr-defined]
         now = time.monotonic()
         if self._until is None:
@@ -43,7 +43,7 @@ class PatientSocket(ssl.SSLSocket):
 
 
 def patient(context: ssl.SSLContext, patience: Patience) -> ssl.SSLContext:
-    """Return the context, whose connections wait no longer than that."""
+    """Return the context, whose connections have this time limit."""
     context.sslsocket_class = PatientSocket
     context.patience = patience  # type: ignore[attr-defined]
     return context

@@ -1,8 +1,8 @@
-"""What VMs used, from vCenter's PerformanceManager: averages and peaks, and how much of the time they cover.
+"""Resource usage of VMs, from vCenter's PerformanceManager: averages and peaks, and their coverage.
 
 Counters (vSphere Performance Counters): cpu.usage and mem.usage in hundredths of a percent, net.usage and
-virtualDisk.read and .write in KB/s, virtualDisk.number…Averaged in operations a second. Counters by disk are kept
-only at statistics level 3, so that they are often missing.
+virtualDisk.read and .write in KB/s, virtualDisk.number…Averaged in operations per second. Per-disk counters are only
+kept at statistics level 3, so they are often missing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,9 +17,9 @@ from vmferry.importers.vcenter.session import Session
 from vmferry.model.facts import Baseline, DiskBaseline, Rate
 from vmferry.model.spec import VirtualMachine
 
-DEFAULT_LIMIT = 64  # config.vpxd.stats.maxQueryMetrics unless somebody changed it: metrics in one question
+DEFAULT_LIMIT = 64  # default of config.vpxd.stats.maxQueryMetrics: metrics per query
 _LIMIT_OPTION = "config.vpxd.stats.maxQueryMetrics"
-_UNLIMITED = 1024  # what is asked at once where vCenter sets no limit
+_UNLIMITED = 1024  # metrics per query if vCenter sets no limit
 _DAY = 86400
 _STANDARD_INTERVALS = ((300, _DAY), (1800, 7 * _DAY), (7200, 30 * _DAY), (_DAY, 365 * _DAY))
 
@@ -44,10 +44,10 @@ class _Question(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """What is asked of every VM."""
+    """The metrics to query for every VM."""
 
     days: int
-    interval: int  # seconds a sample
+    interval: int  # seconds per sample
     counters: Mapping[str, int]
     start: Any
     end: Any
@@ -60,9 +60,10 @@ def read_baselines(
     days: int,
     progress: Callable[[int], None],
 ) -> Mapping[str, Baseline]:
-    """Return the baseline of VMs by object id; templates have none. ``progress`` hears how many are done.
+    """Return the baseline of VMs by object id; templates have none.
 
-    Calls: the metrics of all VMs (three, and four a disk) divided by what vCenter takes at once.
+    ``progress`` is called with the number of VMs done. Calls: the metrics of all VMs (three, and four per disk) divided
+    by vCenter's limit per query.
     """
     plan = _plan(session, collector, days)
     manager = session.content.perfManager
@@ -93,13 +94,13 @@ def _plan(session: Session, collector: Collector, days: int) -> _Plan:
 
 
 def _interval(intervals: Iterable[tuple[int, int]], days: int) -> int:
-    """Return the shortest sampling period that vCenter keeps for so many days."""
+    """Return the shortest sampling period that vCenter keeps for that many days."""
     lasting = [period for period, length in intervals if length >= days * _DAY]
     return min(lasting) if lasting else max(period for period, _ in intervals)
 
 
 def _limit(session: Session) -> int:
-    """Return how many metrics one question may hold. Who may not read the option gets vCenter's default."""
+    """Return the maximum number of metrics per query. If the option is not readable, vCenter's default applies."""
     with suppress(vmodl.MethodFault, AttributeError, TypeError, ValueError, IndexError):
         value = int(session.content.setting.QueryOptions(_LIMIT_OPTION)[0].value)
         return value if value > 0 else _UNLIMITED
@@ -119,7 +120,7 @@ def _question(session: Session, plan: _Plan, vm: VirtualMachine) -> _Question:
         intervalId=plan.interval,
         startTime=plan.start,
         endTime=plan.end,
-        format="csv",  # a tenth of what `normal` takes to transfer and to parse
+        format="csv",  # ten times as fast as `normal` to transfer and parse
     )
     return _Question(vm.id or "", spec, len(metrics))
 
@@ -138,11 +139,11 @@ def _batches(questions: Iterable[_Question], limit: int) -> Iterator[list[_Quest
 
 
 def _answers(manager: Any, batch: Sequence[_Question]) -> Iterator[Any]:
-    """Yield the answers to a batch. One that vCenter refuses is asked in halves; a VM it refuses alone has none."""
+    """Yield the responses to a batch. A refused batch is split in halves; a VM that is refused alone has none."""
     try:
         answers = manager.QueryPerf([question.spec for question in batch])
     except vmodl.MethodFault:
-        # too many metrics, a VM that is gone, or one that keeps no statistics: which one, no fault says
+        # too many metrics, a deleted VM, or one without statistics: the fault does not say which
         half = len(batch) // 2
         if half:
             yield from _answers(manager, batch[:half])
@@ -175,7 +176,7 @@ def _baseline(plan: _Plan, answer: Any) -> Baseline:
 
 
 def _samples(csv: str | None) -> list[float]:
-    """Return the samples of a series; vCenter writes -1 where it has none."""
+    """Return the samples of a series; vCenter writes -1 for missing ones."""
     return [number for part in (csv or "").split(",") if part and (number := float(part)) >= 0]
 
 

@@ -24,7 +24,7 @@ _PAGE_AROUND = 1000  # folders, hosts, networks … a call
 
 
 class Answers(NamedTuple):
-    """An inventory, what could not be read, and how many SOAP calls it took."""
+    """An inventory, what could not be read, and the number of SOAP calls."""
 
     inventory: Inventory
     notes: tuple[str, ...]
@@ -46,7 +46,7 @@ def read_vcenter(
 ) -> Answers:
     """Return the inventory of a vCenter, read-only; ``name`` is its name as a source, ``baseline`` days to measure.
 
-    ``timeout`` is how many seconds one answer may take as a whole. Raises ImporterError when it cannot be reached,
+    ``timeout`` is the time limit per response in seconds. Raises ImporterError if the vCenter cannot be reached,
     trusted, logged in to or read.
     """
     address = parse_address(url)

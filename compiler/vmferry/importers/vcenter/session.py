@@ -1,4 +1,4 @@
-"""A session with a vCenter: its address, whom it trusts, login and logout, and what an error says of it."""
+"""A session with a vCenter: address, trust, login and logout, and messages for errors."""
 
 import hashlib
 import http.client
@@ -35,25 +35,25 @@ class Address(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Return the SDK address as the spec writes it."""
+        """Return the SDK address in the spec's form."""
         return f"https://{self.authority}/sdk"
 
     @property
     def authority(self) -> str:
-        """Return host and port as a URL has them; the port only where it is not 443."""
+        """Return host and port in a URL's form; the port only if it is not 443."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == 443 else f"{host}:{self.port}"
 
 
 class Trust(NamedTuple):
-    """Which certificate is accepted: one that a CA signed (the system's or ``ca``), one by its digest, or any."""
+    """Which certificates are accepted: signed by a CA (the system's or ``ca``), by digest, or any."""
 
     ca: Path | None = None
     thumbprint: str | None = None
     insecure: bool = False
 
     def context(self) -> ssl.SSLContext:
-        """Return the TLS context. Raises ImporterError for a CA file that is none."""
+        """Return the TLS context. Raises ImporterError for an invalid CA file."""
         try:
             context = ssl.create_default_context(cafile=self.ca)
         except ssl.SSLError as error:
@@ -74,7 +74,7 @@ class Trust(NamedTuple):
         return digest
 
     def verify(self, certificate: bytes, address: Address) -> None:
-        """Raise ImporterError unless the certificate (DER) has the thumbprint, where there is one."""
+        """Raise ImporterError unless the certificate (DER) matches the thumbprint, if there is one."""
         digest = self.digest
         if digest is None:
             return
@@ -87,18 +87,18 @@ class Trust(NamedTuple):
 
 
 class Login(Struct, frozen=True, kw_only=True):
-    """User and password; the password shows in no representation."""
+    """User and password; the password is never part of a representation."""
 
     user: str
     password: str
 
     def __repr__(self) -> str:
-        """Return the user alone."""
+        """Return only the user."""
         return f"Login(user={self.user!r})"
 
 
 class Session:
-    """An open session. ``calls`` counts every SOAP request that was sent, lazily read attributes included."""
+    """An open session. ``calls`` counts every SOAP request, including lazily read attributes."""
 
     def __init__(self, stub: Any, content: Any, calls: list[int]) -> None:
         self.stub = stub
@@ -111,13 +111,13 @@ class Session:
         return self._calls[0]
 
     def now(self) -> datetime:
-        """Return the time by the vCenter's clock."""
+        """Return the vCenter's time."""
         time: datetime = _service("ServiceInstance", self.stub).CurrentTime()
         return time
 
 
 def parse_address(url: str) -> Address:
-    """Return the address that a person wrote: HOST, HOST:PORT, https://HOST or https://HOST/sdk.
+    """Return the address for user input: HOST, HOST:PORT, https://HOST or https://HOST/sdk.
 
     Raises ImporterError for anything else; a URL with a password is refused without showing it.
     """
@@ -145,7 +145,7 @@ class Connection(http.client.HTTPSConnection):
         self._trust = trust
 
     def connect(self) -> None:
-        """Connect. Raises ImporterError, saying what stands in the way."""
+        """Connect. Raises ImporterError with the reason of a failure."""
         try:
             super().connect()
         except (OSError, UnicodeError) as error:
@@ -160,10 +160,10 @@ class Connection(http.client.HTTPSConnection):
 
 @contextmanager
 def open_session(address: Address, login: Login, trust: Trust, timeout: float = ANSWER) -> Iterator[Session]:
-    """Log in, and out again whatever happens. ``timeout`` is how many seconds an answer may take as a whole.
+    """Log in, and always log out.
 
-    Raises ImporterError for an address nobody answers at, a certificate nobody vouches for, refused credentials,
-    and any fault that vCenter returns while the session is open.
+    ``timeout`` is the time limit per response in seconds. Raises ImporterError for an address that does not answer, an
+    untrusted certificate, refused credentials, and any fault that vCenter returns while the session is open.
     """
     with closing(Connection(address, trust)) as probe:
         probe.connect()  # pyVmomi would wait minutes for an address that drops packets
@@ -186,7 +186,7 @@ def open_session(address: Address, login: Login, trust: Trust, timeout: float = 
 
 
 def _adapter(address: Address, trust: Trust, timeout: float, patience: Patience) -> Any:
-    """Return what speaks SOAP in the newest version that both sides know."""
+    """Return a SOAP stub for the newest version that both sides know."""
     try:
         stub = _stub_adapter(
             host=address.host,
@@ -197,9 +197,9 @@ def _adapter(address: Address, trust: Trust, timeout: float, patience: Patience)
         )
     except OSError:
         raise
-    except Exception as error:  # pyVmomi raises a bare Exception for a server that is none
+    except Exception as error:  # pyVmomi raises a bare Exception if it is not a vCenter
         raise ImporterError(f"{address.authority} does not respond like a vCenter") from error
-    # pyVmomi 9.1 compares a thumbprint only where the certificate failed verification before, which is off then
+    # pyVmomi 9.1 only compares a thumbprint after failed verification, which is off then
     stub.scheme = lambda **_: Connection(address, trust, timeout, patience)
     return stub
 
@@ -220,7 +220,7 @@ def _log_in(content: Any, login: Login) -> None:
 
 @contextmanager
 def _explained(address: Address) -> Iterator[None]:
-    """Turn what pyVmomi and the network raise into an ImporterError, which never holds a password."""
+    """Turn errors of pyVmomi and the network into an ImporterError, which never contains a password."""
     try:
         yield
     except vmodl.MethodFault as fault:
@@ -250,7 +250,7 @@ def _unreachable(address: Address, error: Exception) -> str:
 
 
 def _seen(address: Address) -> str:
-    """Return the SHA-256 thumbprint the server shows, or a placeholder."""
+    """Return the server's SHA-256 thumbprint, or a placeholder."""
     try:
         pem = ssl.get_server_certificate((address.host, address.port), timeout=CONNECT_TIMEOUT)
     except OSError:

@@ -1,4 +1,4 @@
-"""Where VMs live: folders, pools, clusters, hosts, datastores and networks, and the paths that lead to them."""
+"""The surroundings of VMs: folders, pools, clusters, hosts, datastores and networks, with their paths."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -85,11 +85,11 @@ class Surroundings:
         self.bound: frozenset[str] = self._bound_to_hosts()
 
     def kind(self, identity: str) -> str:
-        """Return the type of an object by its id; empty when it is not shown."""
+        """Return the type of an object by its id; empty if it is not visible."""
         return self._records[identity].kind if identity in self._records else ""
 
     def name(self, obj: Any) -> str | None:
-        """Return the name of a reference; None when it is not shown."""
+        """Return the name of a reference; None if it is not visible."""
         record = self._records.get(key(obj)) if obj is not None else None
         return _name(record) if record else None
 
@@ -103,14 +103,14 @@ class Surroundings:
         return None
 
     def datacenter(self, *starts: Any) -> str | None:
-        """Return the datacenter above the first of some objects that has one."""
+        """Return the datacenter of the first object that has one."""
         return next(
             (_name(r) for start in starts for r in self._upward(start) if r.kind == "Datacenter"),
             None,
         )
 
     def cluster(self, host: Any, pool: Any) -> str | None:
-        """Return the cluster of a host, or of a pool where the host is not shown. A lone host is in none."""
+        """Return the cluster of a host, or of a pool if the host is not visible. A standalone host has none."""
         owner = self._records.get(key(pool)) if pool is not None else None
         for start in (host, owner.get("owner") if owner else None):
             for record in self._upward(start):
@@ -128,7 +128,7 @@ class Surroundings:
         return "/".join(reversed(names[:-1])) or None  # the last is `Resources`
 
     def vapp(self, vapp: Any, pool: Any) -> str | None:
-        """Return the vApp a VM is in: vCenter sets parentVApp, or the pool of the VM is the vApp."""
+        """Return a VM's vApp: its parentVApp, or its pool if that is a vApp."""
         if vapp is None and pool is not None and self.kind(key(pool)) == "VirtualApp":
             vapp = pool
         return self.name(vapp)
@@ -189,7 +189,7 @@ class Surroundings:
         return (record for record in self._records.values() if record.kind in kinds)
 
     def _upward(self, start: Any) -> Iterator[Record]:
-        """Yield an object and what it is in, up to the root."""
+        """Yield an object and its ancestors, up to the root."""
         seen: set[str] = set()
         while start is not None and (identity := key(start)) in self._records and identity not in seen:
             seen.add(identity)
@@ -261,7 +261,7 @@ class Surroundings:
         )
 
     def _standard_network(self, record: Record) -> InventoryNetwork:
-        """Return a standard port group: hosts have it by name, and what they disagree on is left out."""
+        """Return a standard port group, which hosts define by name; values on which they disagree are left out."""
         hosts = [key(host) for host in record.get("host") or ()]
         hosts = hosts or self._hosts_by_datacenter[self.datacenter(record.get("parent"))]
         known = [group for host in hosts if (group := self._standard.get((host, record.get("name"))))]
@@ -329,7 +329,7 @@ def _mtu(value: int | None) -> int | None:
 
 
 def _vlans(spec: Any) -> tuple[int | None, tuple[str, ...]]:
-    """Return VLAN and trunk of a distributed port group. VLAN 0 is none; a private VLAN counts by its own id."""
+    """Return VLAN and trunk of a distributed port group. VLAN 0 means none; a private VLAN counts with its own id."""
     vmware = vim.dvs.VmwareDistributedVirtualSwitch
     if isinstance(spec, vmware.TrunkVlanSpec):
         ranges = sorted((part.start, part.end) for part in spec.vlanId)

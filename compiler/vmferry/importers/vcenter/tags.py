@@ -1,7 +1,7 @@
-"""vSphere tags, which only vCenter's REST API has: absent where it does not answer.
+"""vSphere tags, which only vCenter's REST API has: absent if it does not respond.
 
-Requests: a session, the list of tags, what is attached to them, then one for every tag and category in use.
-The API is at /api since vCenter 7.0 U2 and at /rest before (vSphere Automation API, cis.tagging).
+Requests: a session, the list of tags, their attached objects, then one per tag and category in use. The API is at /api
+since vCenter 7.0 U2 and at /rest before (vSphere Automation API, cis.tagging).
 """
 
 import base64
@@ -18,15 +18,15 @@ from vmferry.importers.errors import ImporterError
 from vmferry.importers.vcenter.session import Address, Connection, Login, Trust
 
 _SESSION = "vmware-api-session-id"
-_AT_ONCE = 500  # tags in one question
+_AT_ONCE = 500  # tags per request
 
 
 class TagsError(Exception):
-    """The REST API did not answer as expected."""
+    """The REST API did not respond as expected."""
 
 
 def read_tags(address: Address, login: Login, trust: Trust) -> Mapping[str, tuple[str, ...]]:
-    """Return `category/tag` of every VM that has one, by object id. Raises TagsError."""
+    """Return `category/tag` of every tagged VM, by object id. Raises TagsError."""
     try:
         with closing(Connection(address, trust)) as connection:
             api = _Api(connection, login)
@@ -53,7 +53,7 @@ def _attached(api: "_Api") -> Mapping[str, tuple[str, ...]]:
 
 
 def _uses(api: "_Api", tags: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield every tag that VMs have, with the VMs."""
+    """Yield every tag of VMs, with the VMs."""
     for start in range(0, len(tags), _AT_ONCE):
         answer = api.ask(
             "tag-association", "list-attached-objects-on-tags", {"tag_ids": tags[start : start + _AT_ONCE]}
@@ -65,7 +65,7 @@ def _uses(api: "_Api", tags: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 class _Api:
-    """The REST API in the dialect that the vCenter speaks."""
+    """The REST API in the vCenter's dialect."""
 
     def __init__(self, connection: http.client.HTTPConnection, login: Login) -> None:
         self._connection = connection
@@ -88,7 +88,7 @@ class _Api:
         return self._must("GET", f"{self._base}/{what}/{mark}{quote(identity, safe=':')}")
 
     def ask(self, what: str, action: str, question: Mapping[str, Any]) -> Any:
-        """Return the answer of an action. Every one vmferry uses only reads."""
+        """Return the response to an action. vmferry only uses actions that read."""
         mark = "?" if self._modern else "?~"
         return self._must("POST", f"{self._base}/{what}{mark}action={action}", json.dumps(question))
 

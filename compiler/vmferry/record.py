@@ -40,7 +40,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     @property
     def pending(self) -> bool:
-        """Return whether anything on disk differs from what the spec gives."""
+        """Return whether anything on disk is not up to date."""
         return self.changes.pending or self.assignments_changed
 
 
@@ -174,7 +174,7 @@ def _digest(stamps: Mapping[str, Stamp], notes: Notes) -> bytes:
 
 
 def untracked(outcome: Outcome) -> tuple[Path, ...]:
-    """Return what is on disk of the output and not in the next commit; nothing where no git repository is around it."""
+    """Return output files that would not be in the next commit; nothing outside of a git repository."""
     changes, found = outcome.changes, []
     if outcome.root.is_dir():
         ours = {*changes.unchanged, *changes.updated, *changes.seeds} - {*changes.created}
@@ -186,12 +186,12 @@ def untracked(outcome: Outcome) -> tuple[Path, ...]:
 
 
 def written_at(assignments: Path) -> Path:
-    """Return the file itself where its place is a link; `load` has seen that it does not lead elsewhere."""
+    """Return the file itself if its place is a link; `load` has checked where it leads."""
     return assignments.resolve() if assignments.is_symlink() else assignments
 
 
 def assignments_path(spec: Path) -> Path | None:
-    """Return where the assignments of a spec lie: beside it; none for standard input."""
+    """Return the path of a spec's assignments, beside it; none for standard input."""
     if str(spec) == "-":
         return None
     return (spec if spec.is_dir() else spec.parent) / ASSIGNMENTS

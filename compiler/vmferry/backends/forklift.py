@@ -69,9 +69,9 @@ def _shared(blueprint: Blueprint) -> Iterator[Item]:
     namespace = blueprint.forklift.namespace
     if blueprint.forklift.provider is None:
         provider = {
-            # Deleting a Provider cancels the migrations that run with it.
+            # Deleting a Provider cancels its running migrations.
             **head(kinds.PROVIDER, blueprint, blueprint.target.host_provider, namespace),
-            # An empty url makes it the cluster Forklift runs in; the CRD wants a secret all the same.
+            # An empty url means the cluster that Forklift runs in; the CRD still requires a secret.
             "spec": {"type": "openshift", "url": "", "secret": {}},
         }
         yield Resource(directory=SHARED, object=provider)

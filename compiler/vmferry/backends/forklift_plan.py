@@ -15,7 +15,7 @@ _POD = {"forklift.app": "virt-v2v"}
 
 
 def offload(copy: ArrayCopy | None, withheld: frozenset[str]) -> dict[str, Any]:
-    """Return the plug-ins of a row of a StorageMap that the version has; their Secrets lie beside the Provider."""
+    """Return a StorageMap row's plug-ins that the version supports; their Secrets are in the Provider's namespace."""
     plugins: dict[str, Any] = {}
     if copy is not None and copy.xcopy is not None:
         plugins["vsphereXcopyConfig"] = {

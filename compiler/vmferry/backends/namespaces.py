@@ -167,7 +167,7 @@ def rules_of(rights: Iterable[Kind | Right]) -> list[dict[str, Any]]:
 
 
 def applier(blueprint: Blueprint) -> dict[str, str]:
-    """Return the subject of the rights: the ServiceAccount that applies the tree."""
+    """Return the subject of the permissions: the ServiceAccount that applies the tree."""
     account = blueprint.target.applier
     return {"kind": "ServiceAccount", "name": account.name, "namespace": account.namespace}
 

@@ -186,7 +186,7 @@ def _port(plan: BridgePlan) -> dict[str, Any]:
     tags = [{"id": first} if first == last else {"id-range": {"min": first, "max": last}} for first, last in plan.vlans]
     vlan: dict[str, Any] = {"mode": "trunk", "trunk-tags": tags}
     if plan.untagged:
-        vlan |= {"tag": 1, "enable-native": True}  # 1 is what a bridge gives ports that say nothing
+        vlan |= {"tag": 1, "enable-native": True}  # 1 is a bridge's default for its ports
     return {"name": plan.bridge.port, "vlan": vlan}
 
 

@@ -184,7 +184,7 @@ def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
             "parallelism": 1,
             "podFailurePolicy": {"rules": _failure_rules()},
             "podReplacementPolicy": "Failed",
-            "suspend": queue is not None,  # Kueue lets it go
+            "suspend": queue is not None,  # Kueue starts it
             "template": {"metadata": pod, "spec": _pod(group, machine)},
         },
     }
@@ -273,13 +273,13 @@ def _scratch_limit(machine: Machine) -> int:
 
 
 def _on_node(origin: Origin, size: int) -> dict[str, str]:
-    """Return the resource that is the node's own disk; none where the scratch space is a volume, or has no size."""
+    """Return the request for the node's own disk; none if the scratch space is a volume, or has no size."""
     conversion = origin.conversion
     return {"ephemeral-storage": format_size(size)} if conversion.sized and conversion.scratch is None else {}
 
 
 def _scratch(origin: Origin, machine: Machine) -> dict[str, Any]:
-    """Return where virt-v2v's temporary files lie: on the node, or on a volume that goes with the pod."""
+    """Return the volume for virt-v2v's temporary files: on the node, or deleted with the pod."""
     scratch = origin.conversion.scratch
     if scratch is None:
         return {"emptyDir": {"sizeLimit": format_size(_scratch_limit(machine))} if origin.conversion.sized else {}}
@@ -315,7 +315,7 @@ def _container_basics(name: str, image: str) -> dict[str, Any]:
 
 
 def _environment(origin: Origin, machine: Machine, attempt: int) -> dict[str, str]:
-    """Return what the script is told; names from vCenter are data there, never part of a command."""
+    """Return the script's environment; names from vCenter are data there, never part of a command."""
     source = origin.conversion
     scheme, location = libvirt_location(origin, machine)
     disks = [f"{device(index)}={_path(index, disk)}" for index, disk in enumerate(machine.disks)]
@@ -393,7 +393,7 @@ def _volumes(origin: Origin, group: Group, machine: Machine) -> list[dict[str, A
 
 
 def _bastion(group: Group) -> Iterator[Item]:
-    """Yield bastion.sh, unless no disk of the group comes of a conversion."""
+    """Yield bastion.sh if any disk of the group needs a conversion."""
     machines = [machine for machine in _converted(group) if any(map(_is_image, machine.disks))]
     if not machines:
         return
@@ -412,7 +412,7 @@ def _is_image(disk: MachineDisk) -> bool:
 
 
 def _bastion_machine(origin: Origin, machine: Machine) -> str:
-    """Return the commands for one VM; whatever vCenter or a person supplied is quoted."""
+    """Return the commands for one VM; all values from vCenter or the spec are quoted."""
     scheme, location = libvirt_location(origin, machine)
     insecure = "1" if origin.conversion.insecure_skip_verify else ""
     options = [option for address in windows_addresses(machine) for option in ("--mac", address)]

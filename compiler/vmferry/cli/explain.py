@@ -133,13 +133,13 @@ def _wanted(decisions: tuple[Decision, ...], filters: Mapping[str, tuple[str, ..
 
 
 def _meant(vm: str, labels: Mapping[VmKey, str]) -> list[VmKey]:
-    """Return the keys of the VMs that a person means."""
+    """Return the keys of the VMs that a name refers to."""
     marks = (Mark(key, source_of(key), name) for key, name in labels.items())
     return [mark.key for mark in Directory(marks).meant(vm)]
 
 
 def _labels(checked: Checked) -> dict[VmKey, str]:
-    """Return the name of the VM behind each key (which has its id where that is known), frozen ones included."""
+    """Return each VM's name by its key (which contains the id if known), including frozen ones."""
     blueprint = checked.resolution.blueprint
     names = {key: own_of(key) for key in blueprint.decisions}
     names |= {_key(checked, entry.vm): entry.vm.name for entry in checked.project.entries}
@@ -166,7 +166,7 @@ def _data(key: VmKey, name: str, decisions: tuple[Decision, ...], spans: Mapping
 
 
 def _outside(checked: Checked) -> dict[VmKey, tuple[Decision, ...]]:
-    """Return by key what a VM depends on outside the migration: whoever plans its cutover has to know."""
+    """Return by key what a VM depends on outside the migration, which matters for planning its cutover."""
     result: dict[VmKey, tuple[Decision, ...]] = {}
     for entry in checked.project.entries:
         services = outside(entry.vm)
@@ -186,7 +186,7 @@ def _key(checked: Checked, vm: VirtualMachine) -> VmKey:
 
 
 def _hints(checked: Checked, chosen: Collection[VmKey]) -> dict[VmKey, dict[str, Any]]:
-    """Return for each chosen VM by key the environment and kind its facts hint at, with the evidence: no decisions."""
+    """Return by key the environment and kind that each selected VM's facts hint at, with the evidence: no decisions."""
     from vmferry.draft.guesses import leave
     from vmferry.draft.systems import environment, kind, learn
 

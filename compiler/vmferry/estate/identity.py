@@ -41,25 +41,25 @@ def key_of(vm: VirtualMachine, source: str) -> VmKey:
 
 
 def of_vm(vm: VirtualMachine, source: str) -> Mark:
-    """Return what a VM of a vCenter is known by."""
+    """Return the identity of a VM of a vCenter."""
     return Mark(key_of(vm, source), source, vm.name, _lower(vm.uuid), _lower(vm.instance_uuid))
 
 
 def of_machine(machine: Machine, key: VmKey | None = None) -> Mark:
-    """Return what a VM is known by that was decided before; ``key`` where it was written down under another."""
+    """Return the identity of a VM from an earlier run; ``key`` if it was recorded under another."""
     instance = _lower(machine.instance_uuid)
     return Mark(key or machine.key, machine.source, machine.name, _lower(machine.uuid), instance)
 
 
 def of_record(key: VmKey, record: Assignment) -> Mark:
-    """Return what a VM of assignments.yaml is known by: of one that is not frozen, the key alone."""
+    """Return the identity of a VM in assignments.yaml: only the key if it is not frozen."""
     if record.machine is not None:
         return of_machine(record.machine, key)
     return Mark(key, source_of(key), "")
 
 
 def match(known: Iterable[Mark], found: Iterable[Mark], *, elsewhere: bool = False) -> dict[VmKey, VmKey]:
-    """Return the key in ``known`` of each VM of ``found`` that is there, by its key in ``found``.
+    """Return for each VM of ``found`` that is in ``known`` its key there, by its key in ``found``.
 
     Matched by key, unless it certainly belongs to another VM now; otherwise by UUID, then by name, each only if unique
     on both sides. With ``elsewhere``, the rest is searched in other vCenters too, only by UUID.
@@ -153,7 +153,7 @@ def _uuid_anywhere(mark: Mark) -> tuple[str, ...] | None:
 
 
 def _unique(marks: Iterable[Mark], sign: _Sign) -> dict[tuple[str, ...], VmKey]:
-    """Return the key of the VM behind each sign that only one has."""
+    """Return the key of the VM for each mark that only one VM has."""
     found: defaultdict[tuple[str, ...], list[VmKey]] = defaultdict(list)
     for mark in marks:
         if (value := sign(mark)) is not None:

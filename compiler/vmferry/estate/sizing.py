@@ -225,7 +225,7 @@ def _conversion(group: Group, cluster: Cluster) -> Load:
 
 
 def _conversion_scratch(group: Group, cluster: Cluster) -> Load:
-    """Return the volume that a conversion's pod has beside its disks, if it has one: a Job's, or that of a Plan."""
+    """Return the scratch volume of a conversion's pod, if any: a Job's, or a Plan's."""
     of_plan = group.forklift.conversion_storage
     scratch = cluster.conversion_scratch if METHODS[group.method].converts else of_plan
     return Load() if scratch is None else Load(0, 0, parse_size(scratch.size), 1)

@@ -20,7 +20,7 @@ _STARTS = ("Always", "RerunOnFailure")
 """Run strategies of VMs that Forklift starts at the end of their migration."""
 
 _DEFAULT_REQUESTS = {"cpu": "10m", "memory": "64Mi"}
-"""What a pod gets that asks for nothing: one reads a serial console, the other gives orders to a storage array."""
+"""Requests of pods that state none: one reads a serial console, another controls a storage array."""
 
 _MOREF = re.compile(r"host-[0-9]+", re.ASCII)
 
@@ -151,9 +151,9 @@ def explain(candidate: Candidate, disks: Iterable[MachineDisk]) -> Noting[None]:
 def kept_on_failure(machines: Iterable[Machine], here: Versions) -> tuple[str, ...]:
     """Return the keys of those that a migration which failed must leave in place: they may have served by then.
 
-    Of the others, a retry finds volumes of its exact names in the way (Forklift looks for its own by the Migration's
-    UID), so what a failed run leaves has to go. A VM with a PostHook, or one that is waited for, can fail after it was
-    started; its volumes are kept and a retry needs a person's hand.
+    Of the others, volumes with the same exact names would block a retry (Forklift finds its own by the Migration's
+    UID), so the leftovers of a failed run must be deleted. A VM with a PostHook, or one that Forklift waits for, can
+    fail after it was started: its volumes are kept, and a retry needs manual work.
     """
     return tuple(
         machine.key
@@ -163,9 +163,9 @@ def kept_on_failure(machines: Iterable[Machine], here: Versions) -> tuple[str, .
 
 
 def waits_for_reboot(machine: Machine, here: Versions) -> bool:
-    """Return whether Forklift may start the VM and wait, by a pod beside it, until its Windows has rebooted.
+    """Return whether Forklift may start the VM and wait, in a separate pod, until its Windows has rebooted.
 
-    With a target power state of off there is no such step, nor for a guest that nobody converts
+    There is no such step with a target power state of off, nor for a guest that is not converted
     (pkg/controller/plan/migrator/base/migrator.go, WindowsWaitForGuestReboot).
     """
     windows = machine.os == "windows" or (machine.guest_id or "").lower().startswith("win")

@@ -32,7 +32,7 @@ def share(
             what = "size, place or source" if not same else "namespace"
             yield SHARED_DISK_DIFFERS.finding(
                 f"shared disk {disk.name}: {card.name} and {first.name} differ in {what}",
-                "the VMs mount one claim: it has one size, one class and one namespace",
+                "the VMs mount the same claim, which has one size, one class and one namespace",
                 where=card.where.at("disks", other.index, "shared"),
                 vms=(first.name, card.name),
             )

@@ -13,7 +13,7 @@ PRIORITIES: dict[PhaseKind, int] = {
     "stateless": 20_000,
     "stateful": 30_000,
 }
-"""Value of each kind's PriorityClass. The API server lets nobody change one, so these never change."""
+"""Value of each kind's PriorityClass. It is immutable in the API server, so these never change."""
 
 _CONTROLLERS = {
     "flux": ServiceAccountRef(name="kustomize-controller", namespace="flux-system"),
@@ -31,7 +31,7 @@ def plan_target(migration: str, target: Target, machines: Iterable[Machine]) -> 
         withheld=withheld(target.cluster.versions),
         engine_namespace=space,
         applier=gitops.applier or controller,
-        # Two hyphens, because Providers of vCenters are called MIGRATION-SOURCE and no source begins with one.
+        # Two hyphens, because Providers of vCenters are named MIGRATION-SOURCE, and no source starts with one.
         host_provider=target.forklift.provider or f"{migration}--host",
         # A Job that Kueue was to start when its attempt began stays Kueue's.
         queued=target.cluster.kueue_queue is not None

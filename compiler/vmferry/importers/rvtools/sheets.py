@@ -224,7 +224,7 @@ class _Reader:
         self._utf8 = encoding is None or encoding.lower() == "utf-8"
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        tag = local(name) if ":" in name else name  # spares a call for every tag
+        tag = local(name) if ":" in name else name  # saves a call for every tag
         if tag in ("v", "t"):
             self._inside = not self._phonetic
         elif tag == "c":
@@ -254,7 +254,7 @@ class _Reader:
             self._parts.append(text)
 
     def _end(self, name: str) -> None:
-        tag = local(name) if ":" in name else name  # spares a call for every tag
+        tag = local(name) if ":" in name else name  # saves a call for every tag
         if tag in ("v", "t"):
             self._inside = False
         elif tag == "rPh":

@@ -195,7 +195,7 @@ def test_placeholders_are_findings_that_hide_nothing_else(tmp_path: Path) -> Non
         "`vms[0].datacenter` is still to be decided: TODO",
         "`vms[0].os` is still to be decided: TODO linux, windows or other",
     ]
-    assert "Repository that holds the tree" in left["`target.gitops.repoURL` is still to be decided: TODO"]
+    assert "Repository that contains the tree" in left["`target.gitops.repoURL` is still to be decided: TODO"]
     assert "VMF102" in {f["code"] for f in result.data["findings"]}
     assert vmferry("compile", spec, "--out", tmp_path / "out").code == 1
     assert not (tmp_path / "out").exists()

@@ -255,7 +255,7 @@ def test_a_row_with_one_id_is_not_for_vms_of_several_datacenters_that_know_only_
     }
     far = {"datacenter": "DC2", "nics": [{"network": "vlan-7", "mac": "00:50:56:00:00:09"}]}
     found = [each for each in ruled(planned(), planned("b", **far), **rows) if each.code == "VMF746"]
-    assert [("its row is for" in each.message, each.vms) for each in found] == [(True, ("a", "b"))] * 2
+    assert [("its row is only for" in each.message, each.vms) for each in found] == [(True, ("a", "b"))] * 2
     assert silent("VMF746", planned(), staying(**far), **rows)
     by_id = {
         "nics": [{"network": "vlan-7", "networkId": "dvportgroup-7", "mac": "00:50:56:00:00:09"}],

@@ -607,8 +607,8 @@ MUTATIONS = (
     Mutation(
         "a Job's pods are not told apart from the VM's",
         VIRT_V2V,
-        "if name not in (*labels, QUEUE_LABEL)",
-        "if name != QUEUE_LABEL",
+        '"conversion"} | stamps(blueprint, group)}',
+        '"conversion"} | identity["metadata"]["labels"]}',
     ),
     Mutation(
         "a VM that is converted is converted once more",

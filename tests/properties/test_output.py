@@ -17,7 +17,7 @@ from tests.properties.estates import DATASTORES, NETWORKS, Estate, Output, build
 
 from vmferry.backends import argocd_health
 from vmferry.compile import write
-from vmferry.kube.limits import MAX_RESOURCES
+from vmferry.kube.limits import MAX_OF_ROOT
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.layout.objects import Key, is_object, key_of, parse
 from vmferry.load.project import load
@@ -285,7 +285,7 @@ def test_no_root_holds_more_than_it_can_build(estate: Estate, dice: Any) -> None
         directory, _, file = path.rpartition("/")
         if file == "kustomization.yaml" and not directory.startswith(("components/",)) and "/local" not in directory:
             found = list(tree.resources(directory))
-            assert sum(len(tree.manifests[each]) for each in found) <= MAX_RESOURCES
+            assert sum(len(tree.manifests[each]) for each in found) <= MAX_OF_ROOT
             if not directory.startswith("overlays/"):
                 listed.update(p for p in found if posixpath.dirname(p) == directory)
     assert set(listed) == set(tree.manifests) - {argocd_health.PATH}  # which an administrator applies

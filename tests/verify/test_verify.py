@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.invocation import vmferry
 
-from vmferry.kube.limits import MAX_RESOURCES
+from vmferry.kube.limits import MAX_OF_ROOT
 from vmferry.layout.locks import Lock, render
 from vmferry.model.finding import SpecError
 from vmferry.verify.run import Report, verify
@@ -253,12 +253,12 @@ def test_a_resource_from_the_network_is_not_fetched(check: Callable[[], Report],
 
 
 def test_a_root_of_more_than_300_resources_is_refused(check: Callable[[], Report], sketch: Sketch) -> None:
-    sketch.objects[NAMESPACE] += [config_map(f"c-{number}") for number in range(MAX_RESOURCES)]
-    assert f"holds {MAX_RESOURCES + 1} resources" in only(check(), "VMF609").message
+    sketch.objects[NAMESPACE] += [config_map(f"c-{number}") for number in range(MAX_OF_ROOT)]
+    assert f"holds {MAX_OF_ROOT + 1} resources" in only(check(), "VMF609").message
 
 
 def test_a_root_of_300_resources_is_fine(check: Callable[[], Report], sketch: Sketch) -> None:
-    sketch.objects[NAMESPACE] += [config_map(f"c-{number}") for number in range(MAX_RESOURCES - 1)]
+    sketch.objects[NAMESPACE] += [config_map(f"c-{number}") for number in range(MAX_OF_ROOT - 1)]
     assert codes(check()) == []
 
 

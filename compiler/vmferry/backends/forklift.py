@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends import credentials, forklift_plan
-from vmferry.backends.metadata import APART_LABEL, GROUP_LABEL, MIGRATION_LABEL, PHASE_LABEL, head
+from vmferry.backends.metadata import APART_LABEL, belonging, head
 from vmferry.backends.places import of_group
 from vmferry.kube import kinds
 from vmferry.kube.kinds import Kind
@@ -281,8 +281,7 @@ def claim_template(machine: Machine) -> str:
 
 def _target_labels(blueprint: Blueprint, group: Group) -> dict[str, str]:
     """Return the labels of the VMs' pods; Forklift adds `app`, the VM's name, and puts none on the VM."""
-    labels = {**group.placement.labels, MIGRATION_LABEL: blueprint.name}
-    labels |= {PHASE_LABEL: group.phase, GROUP_LABEL: group.name}
+    labels = group.placement.labels | belonging(blueprint, group)
     if group.placement.apart_from is not None:
         labels[APART_LABEL] = group.placement.apart_from
     return dict(sorted(labels.items()))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmferry.backends.cdi import BIND_IMMEDIATELY, storage
-from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, head, metadata
+from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, head, stamps
 from vmferry.backends.places import of_machine
 from vmferry.estate.cloud_init import seed
 from vmferry.kube import kinds
@@ -119,8 +119,7 @@ def _template_metadata(blueprint: Blueprint, group: Group, machine: Machine, lab
     apart = machine.placement.apart_from
     if apart is not None:
         labels = {**labels, APART_LABEL: apart}
-    stamped = metadata(blueprint, machine.target_name, group=group, labels=labels)
-    result: dict[str, Any] = {"labels": stamped["labels"]}
+    result: dict[str, Any] = {"labels": labels | stamps(blueprint, group)}
     if (machine.guest_id or "").startswith(_SMALL_PCI_HOLE):
         result["annotations"] = {"kubevirt.io/disablePCIHole64": "true"}
     return result

@@ -29,52 +29,20 @@ def head(
     layer: str | None = None,
     labels: dict[str, str] | None = None,
     annotations: dict[str, str] | None = None,
+    keep: bool | None = None,
     wave: int | None = None,
 ) -> dict[str, Any]:
-    """Return the head of an object: `apiVersion`, `kind` and metadata, protected if its kind requires it."""
-    return {
-        "apiVersion": kind.api_version,
-        "kind": kind.name,
-        "metadata": metadata(
-            blueprint,
-            name,
-            namespace,
-            group=group,
-            layer=layer,
-            labels=labels,
-            annotations=annotations,
-            keep=kind.keeps,
-            wave=wave,
-        ),
-    }
+    """Return the head of an object: `apiVersion`, `kind` and metadata, protected if its kind requires it.
 
-
-def metadata(
-    blueprint: Blueprint,
-    name: str,
-    namespace: str | None = None,
-    *,
-    group: Group | None = None,
-    layer: str | None = None,
-    labels: dict[str, str] | None = None,
-    annotations: dict[str, str] | None = None,
-    keep: bool = False,
-    wave: int | None = None,
-) -> dict[str, Any]:
-    """Return an object's metadata.
-
-    ``keep`` adds annotations that keep Flux and Argo CD from ever deleting the object (`Kind.keeps`). Argo CD needs
-    both Prune=false and Delete=false (argo-cd #12388).
+    ``keep`` overrides the kind: it adds annotations that keep Flux and Argo CD from ever deleting the object
+    (`Kind.keeps`). Argo CD needs both Prune=false and Delete=false (argo-cd #12388).
     """
-    result: dict[str, Any] = {"name": name}
+    metadata: dict[str, Any] = {"name": name}
     if namespace is not None:
-        result["namespace"] = namespace
-    stamped = {"app.kubernetes.io/managed-by": "vmferry", MIGRATION_LABEL: blueprint.name}
-    if group is not None:
-        stamped |= {PHASE_LABEL: group.phase, GROUP_LABEL: group.name}
-    result["labels"] = {**(labels or {}), **stamped}
+        metadata["namespace"] = namespace
+    metadata["labels"] = (labels or {}) | stamps(blueprint, group)
     notes = dict(annotations or {})
-    if keep:
+    if kind.keeps if keep is None else keep:
         notes |= FLUX_KEEP
         notes[ARGOCD_OPTIONS] = "Prune=false,Delete=false"
     if blueprint.gitops.engine == "argocd":
@@ -83,5 +51,16 @@ def metadata(
         if wave:
             notes[ARGOCD_WAVE] = str(wave)
     if notes:
-        result["annotations"] = dict(sorted(notes.items()))
-    return result
+        metadata["annotations"] = dict(sorted(notes.items()))
+    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
+
+
+def stamps(blueprint: Blueprint, group: Group | None = None) -> dict[str, str]:
+    """Return the labels of everything that vmferry emits, pods included."""
+    return {"app.kubernetes.io/managed-by": "vmferry"} | belonging(blueprint, group)
+
+
+def belonging(blueprint: Blueprint, group: Group | None = None) -> dict[str, str]:
+    """Return the labels that name the migration of an object, and its phase and group if it has one."""
+    of_group = {} if group is None else {PHASE_LABEL: group.phase, GROUP_LABEL: group.name}
+    return {MIGRATION_LABEL: blueprint.name} | of_group

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from vmferry.backends.metadata import head, metadata
+from vmferry.backends.metadata import head
 from vmferry.backends.places import of_namespace
 from vmferry.kube import kinds
 from vmferry.kube.dns import fitted, suffixed
@@ -258,7 +258,10 @@ def _smoke_machine(
 ) -> KubeObject:
     identity = f"{blueprint.name}/{plan.name}/{name}"
     pod_mac, test_mac = _mac(f"{identity}/pod"), _mac(f"{identity}/test")
-    meta = metadata(blueprint, name, plan.name, labels={SMOKE_LABEL: fitted(pair.name)})
+    # nothing of it is worth keeping
+    own_head = head(
+        kinds.VIRTUAL_MACHINE, blueprint, name, plan.name, labels={SMOKE_LABEL: fitted(pair.name)}, keep=False
+    )
     unique = str(uuid.uuid5(uuid.NAMESPACE_URL, f"https://{LABEL_DOMAIN}/smoke-test/{identity}"))
     domain = {
         "machine": {"type": blueprint.cluster.machine_type},
@@ -281,13 +284,11 @@ def _smoke_machine(
         },
     }
     return {
-        "apiVersion": kinds.VIRTUAL_MACHINE.api_version,
-        "kind": kinds.VIRTUAL_MACHINE.name,
-        "metadata": meta,
+        **own_head,
         "spec": {
             "runStrategy": "Always",
             "template": {
-                "metadata": {"labels": meta["labels"]},
+                "metadata": {"labels": own_head["metadata"]["labels"]},
                 "spec": {
                     "architecture": "amd64",
                     "hostname": name,

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from vmferry.backends.cdi import APPLY_ONCE
 from vmferry.backends.guest_network import linux_interfaces, windows_addresses
 from vmferry.backends.kubevirt import toleration
-from vmferry.backends.metadata import VM_LABEL, head
+from vmferry.backends.metadata import VM_LABEL, head, stamps
 from vmferry.backends.places import lock, of_group, of_machine
 from vmferry.backends.vcenter import conversion_secret, libvirt_location
 from vmferry.estate.methods import METHODS
@@ -156,7 +156,6 @@ def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
 
     It is applied only once, because its template is immutable; another attempt is another Job.
     """
-    labels = {VM_LABEL: machine.target_name}
     queue = group.origins[machine.key].conversion.queue
     identity = head(
         kinds.JOB,
@@ -165,14 +164,11 @@ def _job(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
         machine.namespace,
         group=group,
         layer="conversion",
-        labels=labels | ({QUEUE_LABEL: queue} if queue else {}),
+        labels={VM_LABEL: machine.target_name} | ({QUEUE_LABEL: queue} if queue else {}),
         annotations=APPLY_ONCE | _AS_WRITTEN,
     )
     # Without the VM's label, or the VM's Service would send its clients here.
-    pod_labels = {
-        name: value for name, value in identity["metadata"]["labels"].items() if name not in (*labels, QUEUE_LABEL)
-    }
-    pod: dict[str, Any] = {"labels": {"app.kubernetes.io/component": "conversion"} | pod_labels}
+    pod: dict[str, Any] = {"labels": {"app.kubernetes.io/component": "conversion"} | stamps(blueprint, group)}
     if machine.transfer_network is not None:
         pod["annotations"] = {"k8s.v1.cni.cncf.io/networks": machine.transfer_network}
     return {

@@ -2,8 +2,11 @@
 
 from vmferry.model.rule import declare
 
-MAX_RESOURCES = 300
+MAX_OF_ROOT = 300
 """Maximum objects per root: kustomize's time is quadratic in their number."""
+
+MAX_OF_GROUP = MAX_OF_ROOT - 20
+"""Maximum objects a group is filled with: they are counted before they are emitted, and users add some in `local/`."""
 
 ROOT_TOO_LARGE = declare(
     "VMF609",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec.json import encode
 
+from vmferry.kube.limits import MAX_OF_GROUP
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Machine, MachineDisk, StateVolume
 from vmferry.model.finding import Where
@@ -14,9 +15,6 @@ from vmferry.model.keys import VmKey
 from vmferry.model.spec import MigrationSpec, Phase
 from vmferry.resolve.declared import GROUP_TOO_LARGE, TIED_VMS_APART
 from vmferry.resolve.notes import Noting
-
-MAX_RESOURCES = 280
-"""Objects of one group: a root holds 300 at most, since kustomize is quadratic in their number."""
 
 _SHARED_OBJECTS = 6  # maps and Plan, or access of the Jobs
 
@@ -44,7 +42,7 @@ class _Bin:
         """Return whether the atom fits: same plan-level settings, room, no other StorageClass for a datastore."""
         if atom.key != self.key or len(self.machines) + len(atom.machines) > limit:
             return False
-        if self.resources + atom.resources > MAX_RESOURCES:
+        if self.resources + atom.resources > MAX_OF_GROUP:
             return False
         return all(self.classes.get(datastore, row) == row for datastore, row in atom.rows)
 
@@ -256,12 +254,12 @@ def _disagree(members: list[Machine], places: Mapping[VmKey, Where]) -> Noting[N
 def _too_large(atom: tuple[Machine, ...], places: Mapping[VmKey, Where]) -> Noting[None]:
     names = tuple(machine.name for machine in atom)
     if len(atom) == 1:
-        message = f"VM {names[0]} needs {resources(atom[0])} objects, more than the {MAX_RESOURCES} of a group"
+        message = f"VM {names[0]} needs {resources(atom[0])} objects, more than the {MAX_OF_GROUP} of a group"
         fix = "give it fewer disks"
         if atom[0].path == "rebuild":
             fix = "each replica has a claim for each volume of `state`: lower `replicas`, or set shared: true"
     else:
-        message = f"VMs {', '.join(names[:20])} must move together and need more than {MAX_RESOURCES} objects"
+        message = f"VMs {', '.join(names[:20])} must move together and need more than {MAX_OF_GROUP} objects"
         fix = "break the dependency cycle"
     yield GROUP_TOO_LARGE.finding(
         message,

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import started
-from vmferry.kube.limits import MAX_RESOURCES, ROOT_TOO_LARGE
+from vmferry.kube.limits import MAX_OF_ROOT, ROOT_TOO_LARGE
 from vmferry.kube.quantity import parse_duration
 from vmferry.model.blueprint import Blueprint, Credential, Group, Machine
 from vmferry.model.finding import Where
@@ -279,19 +279,19 @@ def large_root(review: Review) -> Iterator[Problem]:
     """
     places = {space.name: review.at("namespaces", index) for index, space in enumerate(review.spec.namespaces)}
     for plan in review.blueprint.namespaces:
-        if len(plan.nads) > MAX_RESOURCES:
+        if len(plan.nads) > MAX_OF_ROOT:
             yield Problem(
-                f"namespace {plan.name} has {len(plan.nads)} networks, and a root holds at most {MAX_RESOURCES} "
+                f"namespace {plan.name} has {len(plan.nads)} networks, and a root holds at most {MAX_OF_ROOT} "
                 "resources",
                 "spread its VMs over several namespaces, or map networks to existing NADs (type: nad)",
                 places.get(plan.name, review.at("networks")),
             )
     for source in review.blueprint.sources:
         objects = len(source.hosts) + len({host.credential.name for host in source.hosts if _made(host.credential)})
-        if objects > MAX_RESOURCES and any(group.source == source.name for group in _by_forklift(review.blueprint)):
+        if objects > MAX_OF_ROOT and any(group.source == source.name for group in _by_forklift(review.blueprint)):
             yield Problem(
                 f"vCenter {source.name} has {len(source.hosts)} hosts ({objects} objects), "
-                f"and a root holds at most {MAX_RESOURCES} resources",
+                f"and a root holds at most {MAX_OF_ROOT} resources",
                 "list only the hosts that disks are copied from, and let them share one secretRef",
                 _place(review, source.name, "hosts"),
             )

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from vmferry.estate.network_map import INVALID_NETWORK
 from vmferry.kube.kinds import NAD
-from vmferry.kube.limits import MAX_RESOURCES, ROOT_TOO_LARGE
+from vmferry.kube.limits import MAX_OF_ROOT, ROOT_TOO_LARGE
 from vmferry.kube.nad import check_config
 from vmferry.layout.compiled import Tree
 from vmferry.layout.objects import Issue, Key, is_object, key_of
@@ -63,8 +63,8 @@ def _of_root(tree: Tree, root: str, documents: int, objects: int) -> Iterator[Is
     if objects < documents:
         remedy = "give every document apiVersion, kind and metadata.name"
         yield issue(OBJECT_MISFIT, "the root contains a document that is not an object with a name", remedy)
-    if objects > MAX_RESOURCES:
-        problem = f"the root holds {objects} resources; at most {MAX_RESOURCES} build in good time"
+    if objects > MAX_OF_ROOT:
+        problem = f"the root holds {objects} resources; at most {MAX_OF_ROOT} build in good time"
         yield issue(ROOT_TOO_LARGE, problem, "take resources out of its local/ component into a root of their own")
 
 

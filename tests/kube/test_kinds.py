@@ -8,7 +8,7 @@ from tests.e2e.cluster import crds
 
 from vmferry import backends
 from vmferry.backends import namespaces
-from vmferry.backends.metadata import metadata
+from vmferry.backends.metadata import head
 from vmferry.backends.networks import SMOKE_LABEL
 from vmferry.compile import assignments_path, check
 from vmferry.kube import kinds
@@ -58,7 +58,7 @@ def test_a_backend_that_emits_an_unlisted_kind_fails_at_once(monkeypatch: pytest
 
 def test_what_holds_data_carries_what_keeps_both_engines_from_deleting_it() -> None:
     blueprint = acme()
-    protected = metadata(blueprint, "web", keep=True)["annotations"]
+    protected = head(kinds.NAMESPACE, blueprint, "web", keep=True)["metadata"]["annotations"]
     found = [item.object for item in backends.emit(blueprint) if isinstance(item, Resource)]
     held = [obj for obj in found if kinds.emitted(obj).keeps and SMOKE_LABEL not in obj["metadata"]["labels"]]
     assert held

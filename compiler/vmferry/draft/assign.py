@@ -9,8 +9,8 @@ from vmferry.draft.guesses import Guess, guess, is_vcls
 from vmferry.draft.hints import PhaseName
 from vmferry.draft.maps import GOLDEN, NamespacePlan
 from vmferry.draft.systems import learn
-from vmferry.draft.unknown import Way, image_reason, without_datastore
-from vmferry.model.keys import disk_key
+from vmferry.draft.unknown import Way, unreadable_disk, without_datastore
+from vmferry.model.keys import VmKey, disk_key
 
 PHASES: tuple[PhaseName, ...] = ("dev-test", "stateless", "stateful", "decommission")
 CAREFUL: PhaseName = "stateful"
@@ -46,7 +46,7 @@ class _Claim(NamedTuple):
 
 
 def propose_rules(
-    moving: Sequence[Member], left: Sequence[Member], namespaces: NamespacePlan, ways: Mapping[str, Way]
+    moving: Sequence[Member], left: Sequence[Member], namespaces: NamespacePlan, ways: Mapping[VmKey, Way]
 ) -> Proposal:
     """Return rules that decide the phase, the namespace and, if clear, the method and tier of every VM that moves."""
     names = Names((*moving, *left))
@@ -95,7 +95,7 @@ def _vms(members: Collection[Member]) -> str:
 
 
 def _phase_rules(
-    members: Sequence[Member], guesses: Mapping[str, Guess | None], names: Names, spare: Collection[str]
+    members: Sequence[Member], guesses: Mapping[VmKey, Guess | None], names: Names, spare: Collection[str]
 ) -> Iterable[Rule]:
     unknown = [member for member in members if guesses[member.key] is None]
     if unknown:
@@ -216,11 +216,11 @@ def _namespace_claims(
         yield _Claim("namespace", name, why, found)
 
 
-def _copy_claims(members: Sequence[Member], ways: Mapping[str, Way]) -> Iterable[_Claim]:
+def _copy_claims(members: Sequence[Member], ways: Mapping[VmKey, Way]) -> Iterable[_Claim]:
     claims: defaultdict[tuple[str, str, str], list[Member]] = defaultdict(list)
     for member in members:
         vm, way = member.vm, ways[member.key]
-        if not vm.template and (why := image_reason(vm)) is not None:
+        if not vm.template and (why := unreadable_disk(vm)) is not None:
             claims["method", "image", why].append(member)
         if way == "forklift" and vm.snapshots and vm.change_tracking and vm.power_state == "poweredOn":
             claims[

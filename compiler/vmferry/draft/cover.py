@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from vmferry.estate.matching import Matcher
+from vmferry.model.keys import VmKey
 from vmferry.model.spec import Match, VirtualMachine
 
 MAX_GLOB = 1000
@@ -22,7 +23,7 @@ UNCARRIED = re.compile(r"\$\{|[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]
 class Member(NamedTuple):
     """A VM of the inventory and its vCenter."""
 
-    key: str  # SOURCE/ID, or SOURCE/NAME
+    key: VmKey
     source: str
     vm: VirtualMachine
 

@@ -26,6 +26,7 @@ from vmferry.draft.unknown import Unknown, Way, shared_macs, unknown, ways
 from vmferry.estate.identity import key_of
 from vmferry.model.base import API_VERSION
 from vmferry.model.inventory import Inventory, Origin
+from vmferry.model.keys import VmKey
 
 SPEC, EXCEPTIONS, LEFT_OUT = "spec.yaml", "vms/exceptions.yaml", "vms/left-out.yaml"
 
@@ -55,10 +56,10 @@ class _Estate(NamedTuple):
     datastores: list[DatastoreRow]
     namespaces: NamespacePlan
     proposal: Proposal
-    unknown: dict[str, list[Unknown]]
+    unknown: dict[VmKey, list[Unknown]]
     ties: list[Tie]
     rebuilds: list[Tie]
-    ways: dict[str, Way]
+    ways: dict[VmKey, Way]
     retirements: list[Tie]
     for_many: dict[str, list[str]]  # facts that are asked for once, and the VMs that lack them
 
@@ -141,7 +142,7 @@ _FOR_MANY: Mapping[str, tuple[str, str]] = {
 """Facts that `defaults` and rules may state, with the more likely value."""
 
 
-def _asked_once(moving: Sequence[Member], missing: Mapping[str, Sequence[Unknown]]) -> dict[str, list[str]]:
+def _asked_once(moving: Sequence[Member], missing: Mapping[VmKey, Sequence[Unknown]]) -> dict[str, list[str]]:
     """Return the facts that several VMs lack and that one line can state, with the VMs' names."""
     found = {
         field: [m.vm.name for m in moving if any(field in each.example for each in missing[m.key])]

@@ -7,9 +7,14 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from vmferry.draft.cover import Member
-from vmferry.estate.routing import specialities
+from vmferry.estate.methods import usual_of
+from vmferry.estate.missing import CONTROLLERS, DEVICES, RUNS, missing
+from vmferry.estate.readable import unreadable
+from vmferry.estate.routing import auto, is_standard
+from vmferry.model.blueprint import Path
 from vmferry.model.facts import Disk, Nic
-from vmferry.model.spec import SimilarVms, VirtualMachine
+from vmferry.model.keys import VmKey
+from vmferry.model.spec import Method, SimilarVms, VirtualMachine
 
 Way = Literal["forklift", "job", "image"]
 
@@ -21,70 +26,73 @@ class Unknown(NamedTuple):
     example: dict[str, Any]  # of the VM's entry; the text TODO stands for what is unknown
 
 
-def ways(members: Sequence[Member]) -> dict[str, Way]:
-    """Return how each VM would move with `path: auto`, by key: resolve/paths.py asks the same questions."""
-    standard = Counter(member.source for member in members if not specialities(member.vm))
-    return {member.key: _way(member.vm, standard[member.source]) for member in members}
+def ways(members: Sequence[Member]) -> dict[VmKey, Way]:
+    """Return how each VM would move with `path: auto`, by key."""
+    settings = SimilarVms()
+    standard = Counter(member.source for member in members if is_standard(member.vm, settings))
+    return {member.key: _way(member, standard[member.source], settings) for member in members}
 
 
-def _way(vm: VirtualMachine, standard: int) -> Way:
-    if vm.template or any(disk.shared for disk in vm.disks or ()) or image_reason(vm):
-        return "image"
-    return "forklift" if standard >= SimilarVms().threshold and not specialities(vm) else "job"
+def _way(member: Member, standard: int, settings: SimilarVms) -> Way:
+    path = auto(member.vm, member.source, standard, settings).path
+    if path == "forklift":
+        return "forklift"
+    method, _ = usual_of(path, member.vm)
+    return "image" if method == "image" or unreadable_disk(member.vm) else "job"
 
 
-def image_reason(vm: VirtualMachine) -> str | None:
-    """Return why a VM's disks cannot be read through vSphere's APIs, so that only method image is left."""
-    for disk in vm.disks or ():
-        if disk.rdm == "physical":
-            return "vSphere cannot read a physical raw device mapping"
-        if (disk.mode or "").startswith("independent"):
-            return "VDDK cannot read an independent disk"
-    return None
+def unreadable_disk(vm: VirtualMachine) -> str | None:
+    """Return why one of a VM's disks cannot be read through vSphere's APIs, so that only method image is left."""
+    return next((why for disk in vm.disks or () if (why := unreadable(disk)) is not None), None)
 
 
-_COPIED: tuple[tuple[str, str, Any], ...] = (
-    ("os", "its operating system", "TODO linux, windows or other"),
-    ("firmware", "its firmware (with efi, secureBoot and vtpm have to be stated too)", "TODO bios or efi"),
-    ("uuid", "its SMBIOS UUID", "TODO config.uuid"),
-)
-_EFI: tuple[tuple[str, str, Any], ...] = (
-    ("secure_boot", "whether secure boot is on", "TODO true or false"),
-    ("vtpm", "whether it has a vTPM", "TODO true or false"),
-)
-_JOB: tuple[tuple[str, str, Any], ...] = (
-    ("datacenter", "its datacenter", "TODO"),
-    ("host", "its ESXi host", "TODO"),
-)
-_SIZE: tuple[tuple[str, str, Any], ...] = (
-    ("cpu", "its CPU count", {"count": "TODO"}),
-    ("memory", "its memory", "TODO as in 8Gi"),
-)
+_EXAMPLES: dict[str, Any] = {
+    "os": "TODO linux, windows or other",
+    "firmware": "TODO bios or efi",
+    "uuid": "TODO config.uuid",
+    "cpu": {"count": "TODO"},
+    "memory": "TODO as in 8Gi",
+    "secure_boot": "TODO true or false",
+    "vtpm": "TODO true or false",
+    "datacenter": "TODO",
+    "host": "TODO",
+    RUNS: "TODO poweredOn or poweredOff",
+    "disks": [{"size": "TODO as in 40Gi", "datastore": "TODO"}],
+    "nics": [{"network": "TODO", "mac": "TODO"}],
+}
+"""By field: what stands for a fact that nobody knows yet."""
+
+_FULLER = {"firmware": "its firmware (with efi, secureBoot and vtpm have to be stated too)", "uuid": "its SMBIOS UUID"}
+"""By field: what a fact is, where somebody is to look for it."""
+
+_SIZE = (("cpu", "its CPU count"), ("memory", "its memory"))
 
 
 def unknown(member: Member, way: Way) -> list[Unknown]:
     """Return the facts that must be stated before a VM can be compiled."""
     vm = member.vm
+    absent = {field: what for field, what, _ in missing(vm, *_ROUTES[way])}
+    if way == "forklift":  # which reads the rest itself; quotas count these
+        absent |= {field: what for field, what in _SIZE if getattr(vm, field) is None}
     found = [
-        Unknown(f"{what} is unknown", {_yaml(field): example})
-        for field, what, example in _needed(vm, way)
-        if _absent(vm, field)
+        Unknown(f"{_FULLER.get(field, absent[field])} is unknown", {_yaml(field): example})
+        for field, example in _EXAMPLES.items()
+        if field in absent
     ]
-    if vm.power_state is None and not vm.template:
-        found.append(Unknown("whether it runs is unknown", {"powerState": "TODO poweredOn or poweredOff"}))
-    return [*found, *_topology(vm), *_devices(vm, way), *_disks(vm, way), *_nics(vm, way)]
+    return [
+        *found,
+        *_topology(vm),
+        *(_devices(vm) if DEVICES in absent else ()),
+        *_disks(vm, way, controllers=CONTROLLERS in absent),
+        *_nics(vm, way),
+    ]
 
 
-def _needed(vm: VirtualMachine, way: Way) -> Iterable[tuple[str, str, Any]]:
-    if way == "forklift":
-        return _SIZE
-    if vm.template:
-        return _COPIED[:2]
-    return (*_COPIED, *_SIZE, *(_EFI if vm.firmware == "efi" else ()), *(_JOB if way == "job" else ()))
-
-
-def _absent(vm: VirtualMachine, field: str) -> bool:
-    return getattr(vm, field) is None
+_ROUTES: dict[Way, tuple[Path, Method]] = {
+    "forklift": ("forklift", "cold"),
+    "job": ("virt-v2v", "job"),
+    "image": ("virt-v2v", "image"),
+}
 
 
 def _yaml(field: str) -> str:
@@ -97,23 +105,19 @@ def _topology(vm: VirtualMachine) -> Iterable[Unknown]:
         yield Unknown(what, {"cpu": {"count": vm.cpu.count, "coresPerSocket": "TODO"}})
 
 
-def _devices(vm: VirtualMachine, way: Way) -> Iterable[Unknown]:
-    if way == "forklift" or not vm.passthrough or vm.gpus or vm.host_devices:
-        return
+def _devices(vm: VirtualMachine) -> Iterable[Unknown]:
     rows: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
-    for device in vm.passthrough:
+    for device in vm.passthrough or ():
         graphics = device.startswith(("vgpu", "pci 10de:"))  # 10de is NVIDIA
         field, example = ("gpus", "nvidia.com/GRID_T4-4Q") if graphics else ("hostDevices", "intel.com/qat")
         rows[field].append({"deviceName": f"TODO as in {example}"})
-    yield Unknown(f"the resource name of {', '.join(vm.passthrough)} on the target's nodes is unknown", dict(rows))
+    yield Unknown(
+        f"the resource name of {', '.join(vm.passthrough or ())} on the target's nodes is unknown", dict(rows)
+    )
 
 
-def _disks(vm: VirtualMachine, way: Way) -> Iterable[Unknown]:
-    disks = vm.disks
-    if disks is None:
-        yield Unknown("the list of its disks is unknown", {"disks": [{"size": "TODO as in 40Gi", "datastore": "TODO"}]})
-        return
-    controllers = {disk.controller is not None for disk in disks} == {True, False}
+def _disks(vm: VirtualMachine, way: Way, *, controllers: bool) -> Iterable[Unknown]:
+    disks = vm.disks or ()
     datastores = way == "forklift" and any(disk.datastore is None for disk in disks)
     if not (controllers or datastores):
         return
@@ -132,10 +136,9 @@ def _disk(disk: Disk, *, controllers: bool, datastores: bool) -> dict[str, Any]:
 
 
 def _nics(vm: VirtualMachine, way: Way) -> Iterable[Unknown]:
-    if vm.nics is None:
-        yield Unknown("the list of its NICs is unknown", {"nics": [{"network": "TODO", "mac": "TODO"}]})
-    elif way != "forklift" and any(nic.mac is None for nic in vm.nics):
-        yield Unknown("the MAC of some NICs is unknown", {"nics": [_nic(nic) for nic in vm.nics]})
+    nics = vm.nics or ()
+    if way != "forklift" and any(nic.mac is None for nic in nics):
+        yield Unknown("the MAC of some NICs is unknown", {"nics": [_nic(nic) for nic in nics]})
 
 
 def _nic(nic: Nic) -> dict[str, Any]:

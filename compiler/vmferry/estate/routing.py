@@ -6,8 +6,11 @@ never change the path of other VMs.
 """
 
 import re
+from typing import Literal, NamedTuple
 
-from vmferry.model.spec import VirtualMachine
+from vmferry.estate.readable import is_independent
+from vmferry.model.blueprint import Path
+from vmferry.model.spec import SimilarVms, VirtualMachine
 
 _OLD = re.compile(
     r"windows (?:nt|2000|xp|vista|7(?!\d)|(?:server )?(?:2003|2008))"
@@ -27,6 +30,36 @@ for a kernel without virtio (IDE and e1000, convert/convert_linux.ml): these dis
 """
 
 
+class Auto(NamedTuple):
+    """The path that `auto` gives a VM, which question decided it, and why."""
+
+    path: Path
+    question: Literal["rebuild", "special", "similar"] | None  # None: none did
+    reason: str
+
+
+def auto(vm: VirtualMachine, source: str, standard: int, settings: SimilarVms, *, raw: bool = False) -> Auto:
+    """Return the path of a VM; ``standard`` is how many VMs of its vCenter count (`is_standard`)."""
+    for question in settings.order:
+        if question == "rebuild" and vm.application is not None:
+            return Auto("rebuild", question, "an application is described for it")
+        if question == "special" and (special := specialities(vm, raw=raw)):
+            return Auto("virt-v2v", question, f"it is special: {', '.join(special)}")
+        if question == "similar" and standard >= settings.threshold:
+            reason = f"{source} has {standard} standard VMs (threshold {settings.threshold})"
+            return Auto("forklift", question, reason)
+    few = f"{standard} standard VM{'' if standard == 1 else 's'}"
+    return Auto("virt-v2v", None, f"{source} has only {few} (threshold {settings.threshold})")
+
+
+def is_standard(vm: VirtualMachine, settings: SimilarVms, *, raw: bool = False) -> bool:
+    """Return whether Forklift would be installed for this VM: no earlier question chose another path."""
+    asked = settings.order[: settings.order.index("similar")] if "similar" in settings.order else settings.order
+    if "rebuild" in asked and vm.application is not None:
+        return False
+    return "special" not in asked or not specialities(vm, raw=raw)
+
+
 def specialities(vm: VirtualMachine, *, raw: bool = False) -> list[str]:
     """Return what keeps a VM off the mass path: what Forklift refuses or would lose; ``raw``: it is not converted."""
     disks = vm.disks or ()
@@ -37,7 +70,7 @@ def specialities(vm: VirtualMachine, *, raw: bool = False) -> list[str]:
         "passed-through device": bool(vm.host_devices or vm.passthrough),
         "raw device mapping": any(disk.rdm for disk in disks),
         "shared disk": any(disk.shared for disk in disks),
-        "independent disk": any((disk.mode or "").startswith("independent") for disk in disks),
+        "independent disk": any(map(is_independent, disks)),
         "a NIC that is not connected": any(not nic.connected for nic in vm.nics or ()),
         "it runs without VMware Tools": vm.power_state == "poweredOn" and vm.tools in ("notRunning", "notInstalled"),
         "unusual guest system": vm.os == "other" and not raw,

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vmferry.estate.methods import METHODS
+from vmferry.estate.readable import is_independent
 from vmferry.estate.stages import begun
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Machine
@@ -321,7 +322,7 @@ def _disk(pair: Pair, name: str, was: Disk, now: Disk, index: int) -> Iterator[F
         if places.datastore(was.datastore) != places.datastore(now.datastore):
             verdict, why = _moved_disk(pair, now.datastore, index)
             yield Found("disks", f"{name} moved from {was.datastore} to {now.datastore}", verdict, why)
-    if now.mode != was.mode and (now.mode or "").startswith("independent"):
+    if now.mode != was.mode and is_independent(now):
         yield Found("disks", f"{name} is independent now", pair.wrong, "VDDK cannot read it")
     if now.rdm is not None and was.rdm != now.rdm:
         yield Found("disks", f"{name} is a raw device now ({now.rdm})", pair.wrong, "it is not copied like a VMDK")

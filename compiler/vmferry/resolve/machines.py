@@ -11,7 +11,9 @@ from vmferry.estate.boot import LIBVIRT, boot_disk, boot_orders, ranked, root_de
 from vmferry.estate.forklift_disks import numbered, root_disk
 from vmferry.estate.methods import METHODS, methods_of
 from vmferry.estate.methods.traits import Trouble
+from vmferry.estate.missing import RUNS, missing
 from vmferry.estate.network_map import NetworkMap
+from vmferry.estate.readable import is_independent, unreadable
 from vmferry.estate.statements import NOT_APPLICABLE, UNDEFINED_REFERENCE, UNKNOWN_FACT
 from vmferry.kube.dns import digest, fit
 from vmferry.kube.quantity import parse_duration, parse_size
@@ -26,7 +28,7 @@ from vmferry.model.blueprint import (
 from vmferry.model.facts import Disk, DiskSource, NoOptions
 from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.keys import DiskKey, Reference, VmKey, disk_key, reference
-from vmferry.model.spec import Cluster, RunStrategy, VirtualMachine
+from vmferry.model.spec import Cluster, RunStrategy
 from vmferry.resolve import forklift
 from vmferry.resolve.declared import (
     CPU_TOPOLOGY,
@@ -87,7 +89,11 @@ def build(
 def _complete(candidate: Candidate, parts: Parts) -> Noting[bool]:
     """Return whether every fact that the path needs is known."""
     vm, route = candidate.vm, parts.routes[candidate.key]
-    unknown = list(_unknown(candidate, route))
+    unknown = [
+        (fact, why)
+        for field, fact, why in missing(vm, route.path, route.method)
+        if field != RUNS or candidate.decisions.run_strategy is None
+    ]
     for fact, why in unknown:
         yield UNKNOWN_FACT.finding(
             f"VM {vm.name}: {fact} is unknown",
@@ -106,50 +112,6 @@ def _complete(candidate: Candidate, parts: Parts) -> Noting[bool]:
     placed = candidate.key in parts.names and candidate.key in parts.namespaces and None not in volumes
     nics = route.path == "rebuild" or parts.nics.get(candidate.key, Attached()).count == len(vm.nics or ())
     return not unknown and placed and nics and candidate.decisions.phase is not None
-
-
-_COPIED_FACTS = (
-    ("os", "its operating system", "add `os`: linux, windows or other"),
-    ("cpu", "its CPU count", "add `cpu: {count: …}`"),
-    ("memory", "its memory", "add `memory`, as in 8Gi"),
-    ("firmware", "its firmware", "add `firmware`: bios or efi; the wrong one does not boot"),
-    ("uuid", "its UUID", "add `uuid` (config.uuid, RVTools: SMBIOS UUID); licences are tied to it"),
-)
-_EFI_FACTS = (
-    ("secure_boot", "whether secure boot is on", "add `secureBoot`; RVTools: EFI Secure boot"),
-    ("vtpm", "whether it has a vTPM", "add `vtpm`; RVTools does not know it, vCenter's VM hardware does"),
-)
-_TEMPLATE_FACTS = ("os", "firmware")  # a golden image has no VM of its own
-
-
-def _unknown(candidate: Candidate, route: Route) -> Iterable[tuple[str, str]]:
-    vm = candidate.vm
-    if route.path == "rebuild":
-        return
-    if vm.power_state is None and candidate.decisions.run_strategy is None and not vm.template:
-        yield "whether it runs", "add `powerState`, or decide `runStrategy`"
-    if not vm.disks and vm.clone_of is None:
-        yield "the list of its disks", "add `disks`, every one: a disk that is not listed would be lost"
-    stated = {disk.controller is not None for disk in vm.disks or ()}
-    if len(stated) == 2:
-        yield "the controller of some disks", "add `controller` to all or to none: it decides their order"
-    if vm.nics is None:
-        yield "the list of its NICs", "add `nics`, or `nics: []` if it has none"
-    if route.path == "virt-v2v" and vm.passthrough and not (vm.gpus or vm.host_devices):
-        yield "the resource names of its passed-through devices in the target", "add `gpus` or `hostDevices`"
-    for field, name, fix in _needed(vm, route):
-        if getattr(vm, field) is None:
-            yield name, fix
-
-
-def _needed(vm: VirtualMachine, route: Route) -> tuple[tuple[str, str, str], ...]:
-    """Return the facts without which a faithful copy cannot be written: field, name, fix."""
-    if route.path == "forklift":
-        return ()
-    if vm.template:
-        return tuple(fact for fact in _COPIED_FACTS if fact[0] in _TEMPLATE_FACTS)
-    efi = _EFI_FACTS if vm.firmware == "efi" else ()
-    return (*_COPIED_FACTS, *efi, *METHODS[route.method].facts)
 
 
 def _common(candidate: Candidate, parts: Parts) -> Machine:
@@ -384,8 +346,7 @@ def _disk_problems(disk: Disk, index: int, route: Route, *, by_array: bool) -> I
         )
     if disk.rdm == "physical" and not method.from_images and not (by_array and route.method == "cold"):
         yield "a physical raw device mapping cannot be read by vSphere", "use method image", (*at, "rdm")
-    independent = (disk.mode or "").startswith("independent")
-    if independent and not method.independent_disks:
+    if is_independent(disk) and not method.independent_disks:
         other = next((name for name in methods_of(route.path) if METHODS[name].independent_disks), "image")
         yield "VDDK cannot read an independent disk", f"use method {other}", (*at, "mode")
     if disk.source is not None and not method.from_images:
@@ -501,8 +462,7 @@ def _source(disk: Disk, route: Route, *, raw: bool) -> DiskSource:
         return DiskSource()
     if not METHODS[route.method].from_images:  # a pod fills the volume
         return DiskSource(blank=NoOptions())
-    hidden = disk.rdm == "physical" or (disk.mode or "").startswith("independent")  # from VDDK
-    if disk.source is None and raw and not hidden:
+    if disk.source is None and raw and unreadable(disk) is None:
         return DiskSource(vddk=NoOptions())
     return disk.source or DiskSource(upload=NoOptions())
 

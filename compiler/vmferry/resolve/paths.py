@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from vmferry.estate.methods import METHODS, methods_of
-from vmferry.estate.routing import specialities
+from vmferry.estate.methods import METHODS, methods_of, usual_of
+from vmferry.estate.routing import auto, is_standard
 from vmferry.model.blueprint import Path
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
@@ -61,38 +61,27 @@ def route(
 
 
 def _counts(candidate: Candidate, settings: SimilarVms) -> bool:
-    """Return whether Forklift would be installed for this VM: nobody and no earlier question chose another path."""
+    """Return whether a VM counts among the standard ones: nobody chose another path for it, and `auto` would not."""
     if candidate.decisions.path not in (None, "auto", "forklift") or candidate.decisions.disposition == "rebuild":
         return False
-    asked = settings.order[: settings.order.index("similar")] if "similar" in settings.order else settings.order
-    if "rebuild" in asked and candidate.vm.application is not None:
-        return False
-    return "special" not in asked or not specialities(candidate.vm, raw=is_raw(candidate))
+    return is_standard(candidate.vm, settings, raw=is_raw(candidate))
 
 
 def _path(candidate: Candidate, standard: int, settings: SimilarVms) -> tuple[Path, str, Where]:
-    chosen, vm = candidate.decisions.path, candidate.vm
+    chosen = candidate.decisions.path
     if candidate.decisions.disposition == "rebuild" and not (chosen not in (None, "auto") and _own(candidate, "path")):
         return "rebuild", "its disposition is rebuild", candidate.origin("disposition")
     if chosen is not None and chosen != "auto":
         return chosen, "the spec says so", candidate.origin("path")
-    where = candidate.origin("path")
-    for question in settings.order:
-        if question == "rebuild" and vm.application is not None:
-            return "rebuild", "an application is described for it", candidate.where.at("application")
-        if question == "special" and (special := specialities(vm, raw=is_raw(candidate))):
-            return "virt-v2v", f"it is special: {', '.join(special)}", where
-        if question == "similar" and standard >= settings.threshold:
-            reason = f"{candidate.source} has {standard} standard VMs (threshold {settings.threshold})"
-            return "forklift", reason, where
-    few = f"{standard} standard VM{'' if standard == 1 else 's'}"
-    return "virt-v2v", f"{candidate.source} has only {few} (threshold {settings.threshold})", where
+    found = auto(candidate.vm, candidate.source, standard, settings, raw=is_raw(candidate))
+    where = candidate.where.at("application") if found.question == "rebuild" else candidate.origin("path")
+    return found.path, found.reason, where
 
 
 def _method(candidate: Candidate, path: Path) -> tuple[Method | None, str, Where]:
     """Return the method with its reason; None where the one that was asked for does not exist."""
     if path == "rebuild":
-        return *_usual(candidate, path), candidate.origin("path")
+        return *usual_of(path, candidate.vm), candidate.origin("path")
     wanted, where = candidate.decisions.method, candidate.origin("method")
     known = methods_of(path)
     if is_raw(candidate) and any(METHODS[name].converts for name in known):
@@ -104,7 +93,7 @@ def _method(candidate: Candidate, path: Path) -> tuple[Method | None, str, Where
         return wanted, "the spec says so", where
     if wanted is not None and _asked_together(candidate):
         return None, f"method {wanted} belongs to another path", where
-    usual, reason = _usual(candidate, path)
+    usual, reason = usual_of(path, candidate.vm)
     if wanted is not None:
         reason += f" ({wanted} is for another path)"
     return usual, reason, where
@@ -121,9 +110,3 @@ def _own(candidate: Candidate, field: str) -> bool:
     """Whether the VM's entry itself decides a field, not a rule for many."""
     place, entry = candidate.origin(field), candidate.where
     return place != entry and place.file == entry.file and place.path[: len(entry.path)] == entry.path
-
-
-def _usual(candidate: Candidate, path: Path) -> tuple[Method, str]:
-    """Return the first method of a path that says why it is the usual one for such a VM."""
-    reasons = ((name, METHODS[name].usual(candidate.vm)) for name in methods_of(path))
-    return next((name, reason) for name, reason in reasons if reason is not None)

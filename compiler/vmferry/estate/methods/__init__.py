@@ -6,12 +6,18 @@ from typing import get_args
 
 from vmferry.estate.methods.traits import MoveMethod
 from vmferry.model.blueprint import Path
-from vmferry.model.spec import Method
+from vmferry.model.spec import Method, VirtualMachine
 
 METHODS: Mapping[Method, MoveMethod] = {
     name: import_module(f"vmferry.estate.methods.{name}").METHOD for name in get_args(Method)
 }
 """Every method by its name, in the order of registration."""
+
+
+def usual_of(path: Path, vm: VirtualMachine) -> tuple[Method, str]:
+    """Return the first method of a path that says why it is the usual one for such a VM."""
+    reasons = ((name, METHODS[name].usual(vm)) for name in methods_of(path))
+    return next((name, reason) for name, reason in reasons if reason is not None)
 
 
 def methods_of(path: Path) -> tuple[Method, ...]:

@@ -1,0 +1,15 @@
+"""Whether a disk can be read through vSphere's APIs at all; what cannot is copied from an image of it."""
+
+from vmferry.model.facts import Disk
+
+
+def is_independent(disk: Disk) -> bool:
+    """Return whether a disk is left out of snapshots, which VDDK reads from."""
+    return (disk.mode or "").startswith("independent")
+
+
+def unreadable(disk: Disk) -> str | None:
+    """Return why nobody reads a disk through vSphere's APIs; None where that can be done."""
+    if disk.rdm == "physical":
+        return "vSphere cannot read a physical raw device mapping"
+    return "VDDK cannot read an independent disk" if is_independent(disk) else None

@@ -159,6 +159,10 @@ class NetworkMap:
         found = (self.find(vcenter, name, network.datacenter, network.switch) for name in names)
         return next((row for row in found if row is not None), None)
 
+    def rows_of(self, vcenter: str, name: str) -> tuple[MappedNetwork, ...]:
+        """Return the rows for a name or id, wherever in a vCenter it is; those that name the vCenter come first."""
+        return (*self._by_name.get((vcenter, name), ()), *self._by_name.get((None, name), ()))
+
     def close(self, name: str) -> str:
         """Return a question whether a network with a similar name was meant; empty if there is none."""
         close = difflib.get_close_matches(name, [known for _, known in self._by_name], n=1)

@@ -14,6 +14,7 @@ from vmferry.estate.methods import METHODS
 from vmferry.estate.network_map import MappedNetwork, NetworkMap, network_map
 from vmferry.estate.phases import is_time
 from vmferry.estate.stages import frozen, serves
+from vmferry.estate.storage_map import StorageRows
 from vmferry.model.blueprint import Machine
 from vmferry.model.inventory import Inventory
 from vmferry.model.keys import VmKey, name_of, source_of
@@ -24,7 +25,6 @@ from vmferry.resolve.namespaces import place
 from vmferry.resolve.notes import collect, decisions, value_of
 from vmferry.resolve.paths import Route, route, standard_vms
 from vmferry.resolve.selection import Candidate, select
-from vmferry.resolve.storage import StorageMap
 
 _SEVERITY: dict[Verdict, int] = {"blocks": 0, "decision": 1, "harmless": 2}
 _LEFT = ("exclude", "retain", "retire")
@@ -98,7 +98,7 @@ class _Comparison:
         self.partial = _partial(parts)
         self.taken = {part.source.name: part.source.taken for part in parts if part.source.taken}
         self.networks = network_map(spec.networks, project.where)
-        self.storage = StorageMap(spec.storage, project.where)
+        self.storage = StorageRows(spec.storage.map)
         self.names = _Names(self.networks, project, parts)
         self.after = {
             identity.key_of(vm, part.source.name): replace(vm, source=part.source.name)
@@ -148,10 +148,10 @@ class _Comparison:
                     if network.id is not None and row.network.source.id == network.id and name != row.original:
                         yield _of("network", name, key, _renamed(row.original))
             for datastore in part.datastores:
-                index = self.storage.row(part.source.name, datastore.id or datastore.name)
+                index = self.storage.find(part.source.name, datastore.id or datastore.name)
                 if index is None:
                     continue
-                ref = self.project.spec.storage.map[index].source
+                ref = self.storage.rows[index].source
                 if ref.id is not None and ref.id == datastore.id and ref.datastore != datastore.name:
                     key = f"{part.source.name}/{datastore.name}"
                     yield _of("datastore", datastore.name, key, _renamed(ref.datastore))
@@ -270,7 +270,7 @@ class _Comparison:
             network=lambda name: self.names.network(source, name),
             datastore=lambda name: self.names.datastore(source, name),
             mapped_network=lambda name: self.networks.find(source, name) is not None,
-            mapped_datastore=lambda name: self.storage.row(source, name) is not None,
+            mapped_datastore=lambda name: self.storage.find(source, name) is not None,
             plan_networks=networks,
             plan_classes=classes,
         )

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE, UNDEFINED_REFERENCE, UNKNOWN_FACT
+from vmferry.estate.storage_map import StorageRows
 from vmferry.kube.dns import digest
 from vmferry.kube.provisioners import Claim, claims, needs_modes
 from vmferry.model.blueprint import ArrayCopy, SourceRef
@@ -53,7 +54,7 @@ class Need(Struct, frozen=True, kw_only=True):
 
 
 class StorageMap:
-    """The classes of the target and where datastores go."""
+    """The classes of the target, and which of them a disk gets."""
 
     def __init__(self, storage: Storage, where: Where, copies: Mapping[int, ArrayCopy] | None = None) -> None:
         self.copies = copies or {}  # by row
@@ -61,7 +62,7 @@ class StorageMap:
         self.where = where.at("storage")
         self.classes = {item.name: item for item in storage.classes}
         self.claims = {item.name: claims(item) for item in storage.classes}
-        self.rows: dict[tuple[str | None, str], int] = {}
+        self.rows = StorageRows(storage.map)
         self.empty_tiers: frozenset[str] = frozenset()  # of rows; reported once, not again for every disk
         self.empty_rows: set[int] = set()  # their class does not exist; reported likewise
         self.storage = storage
@@ -87,16 +88,13 @@ class StorageMap:
                     f"known classes: {', '.join(self.classes) or 'none'}",
                     where=where.at("storageClass"),
                 )
-            for name in (row.source.datastore, row.source.id):
-                if name is None:
-                    continue
-                if self.rows.setdefault((row.source.source, name), index) != index:
-                    yield DEFINED_TWICE.finding(
-                        f"datastore {name!r} is mapped twice",
-                        "remove one row; if they are two datastores with the same name, use each one's id instead of "
-                        "the name as well, here and in the disks",
-                        where=where.at("source"),
-                    )
+        for index, name in self.rows.twice:
+            yield DEFINED_TWICE.finding(
+                f"datastore {name!r} is mapped twice",
+                "remove one row; if they are two datastores with the same name, use each one's id instead of "
+                "the name as well, here and in the disks",
+                where=self.where.at("map", index, "source"),
+            )
         self.empty_tiers = frozenset(without)
         for tier, places in without.items():
             yield UNDEFINED_REFERENCE.finding(
@@ -120,11 +118,6 @@ class StorageMap:
                 "state accessModes and volumeModes",
                 where=where.at("provisioner"),
             )
-
-    def row(self, vcenter: str, datastore: str) -> int | None:
-        """Return the row of a datastore; one that names the vCenter wins."""
-        found = self.rows.get((vcenter, datastore))
-        return found if found is not None else self.rows.get((None, datastore))
 
     def choose(self, need: Need) -> "_Chosen":
         """Return the volume for a need, the reason, and the refused classes, each with why."""
@@ -250,7 +243,7 @@ def wanted_migration(candidate: Candidate) -> LiveMigration:
 
 
 def _need(candidate: Candidate, disk: Disk, where: Where, table: StorageMap) -> tuple[Need | None, int | None]:
-    index = table.row(candidate.source, disk.datastore) if disk.datastore is not None else None
+    index = table.rows.find(candidate.source, disk.datastore)
     row = table.storage.map[index] if index is not None else None
     migration = wanted_migration(candidate)
 

@@ -2,17 +2,20 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from vmferry.estate.forklift_disks import boot_fault, order_fault
+from vmferry.estate.network_map import NetworkMap, network_map
 from vmferry.estate.stages import begun
+from vmferry.estate.storage_map import StorageRows
 from vmferry.kube import versions
 from vmferry.model.blueprint import Group, Machine, SourceRef
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.model.spec import DatastoreMap, DatastoreRef, Network, VirtualMachine
+from vmferry.model.spec import VirtualMachine
 from vmferry.rules.registry import also, rule
 
 _VALIDATION = "kubev2v/forklift pkg/controller/plan/validation.go"
@@ -294,16 +297,19 @@ def _by_name(vm: VirtualMachine, machine: Machine) -> Iterator[tuple[str, Source
             yield "datastore", disk.datastore
 
 
+@lru_cache(maxsize=1)  # asked of each network and datastore
+def _maps(review: Review) -> tuple[NetworkMap, StorageRows]:
+    return network_map(review.spec.networks, review.project.where), StorageRows(review.spec.storage.map)
+
+
 def _row(review: Review, what: str, vcenter: str, name: str) -> Where:
     """Return the place of the row of a network or datastore by its name."""
-    place = ("networks",) if what == "network" else ("storage", "map")
-    rows: Sequence[Network | DatastoreMap] = review.spec.networks if what == "network" else review.spec.storage.map
-    for index, row in enumerate(rows):
-        source = row.source
-        names = (source.datastore,) if isinstance(source, DatastoreRef) else (source.segment, source.port_group)
-        if name in names and source.source in (None, vcenter):
-            return review.at(*place, index, "source")
-    return review.at(*place)
+    networks, datastores = _maps(review)
+    if what == "network":
+        rows = networks.rows_of(vcenter, name)
+        return rows[0].where.at("source") if rows else review.at("networks")
+    index, place = datastores.find(vcenter, name), review.at("storage", "map")
+    return place.at(index, "source") if index is not None else place
 
 
 def _datacenters(review: Review) -> defaultdict[tuple[str, str, str], set[str]]:

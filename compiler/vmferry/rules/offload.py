@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from vmferry.estate.stages import begun
+from vmferry.estate.storage_map import StorageRows
 from vmferry.kube import versions
 from vmferry.model.blueprint import Group, Machine, MachineDisk
 from vmferry.model.facts import Disk
@@ -165,15 +166,15 @@ def unused(review: Review) -> Iterator[Problem]:
 
     Only Forklift does so (path A), for VMs that do not opt out. Someone may count on fast copies that never happen.
     """
+    rows = StorageRows(review.spec.storage.map)
     used = {
-        (machine.source, disk.datastore.name)
+        rows.of_ref(machine.source, disk.datastore)
         for _, _, machine in review.moving
         for disk in machine.disks
         if disk.offload is not None and disk.datastore is not None
     }
-    for index, row in enumerate(review.spec.storage.map):
-        names = {name for source, name in used if row.source.source in (None, source)}
-        if row.offload is not None and row.source.datastore not in names:
+    for index, row in enumerate(rows.rows):
+        if row.offload is not None and index not in used:
             yield Problem(
                 f"datastore {row.source.datastore}: `offload` is not used by any VM",
                 "only path forklift uses it: remove it, or check why its VMs take another path",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from vmferry.estate.dependencies import needs
 from vmferry.estate.identity import Directory, of_vm
 from vmferry.estate.matching import Matcher
+from vmferry.estate.storage_map import StorageRows
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Path, Where
 from vmferry.model.inventory import FACTS
@@ -64,17 +65,14 @@ def unused_datastores(review: Review) -> Iterator[Problem]:
 
     The name in the row may differ from the name of the disks' datastore.
     """
-    used: set[tuple[str, str]] = set()
+    rows = StorageRows(review.spec.storage.map)
+    used: set[int | None] = set()
     for subject, _, machine in review.moving:
-        names = {ref for disk in machine.disks if disk.datastore for ref in (disk.datastore.name, disk.datastore.id)}
+        used |= {rows.of_ref(subject.source, disk.datastore) for disk in machine.disks if disk.datastore is not None}
         facts: tuple[Disk, ...] = () if machine.path == "rebuild" else subject.vm.disks or ()
-        names |= {disk.datastore for disk in facts}
-        used |= {(subject.source, name) for name in names if name is not None}
-    everywhere = {name for _, name in used}
-    for index, row in enumerate(review.spec.storage.map):
-        names = {row.source.datastore, row.source.id} - {None}
-        source = row.source.source
-        if not (any((source, name) in used for name in names) if source is not None else names & everywhere):
+        used |= {rows.find(subject.source, disk.datastore) for disk in facts}
+    for index, row in enumerate(rows.rows):
+        if index not in used:
             place = review.at("storage", "map", index, "source")
             yield Problem(f"no disk that moves is on datastore {row.source.datastore!r}", _FIX, place)
 

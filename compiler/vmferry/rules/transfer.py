@@ -2,17 +2,17 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import unquote
 
-from vmferry.estate.network_map import INVALID_NETWORK
+from vmferry.estate.network_map import INVALID_NETWORK, network_map
 from vmferry.estate.stages import begun
 from vmferry.estate.statements import UNKNOWN_FACT
+from vmferry.estate.storage_map import StorageRows
 from vmferry.model.blueprint import Blueprint, Group, Machine, NetworkPair, StoragePair
 from vmferry.model.keys import apart
 from vmferry.model.review import Problem, Review
-from vmferry.model.spec import DatastoreRef, NetworkSource, OvnLayer2, OvnLocalnet
+from vmferry.model.spec import OvnLayer2, OvnLocalnet
 from vmferry.rules.registry import also, rule
 
 _PATH = re.compile("/|%[0-9A-Fa-f]{2}")
@@ -48,21 +48,15 @@ def found_by_name(review: Review) -> Iterator[Problem]:
                     review.blueprint.places.get(machine.key),
                     (machine.name,),
                 )
-    networks = [_Row(each.source.segment or each.source.port_group, each.source) for each in review.spec.networks]
-    yield from _not_found(review, "network", networks, ("networks",), lambda group: group.networks)
-    datastores = [_Row(each.source.datastore, each.source) for each in review.spec.storage.map]
-    yield from _not_found(review, "datastore", datastores, ("storage", "map"), lambda group: group.storage)
+    networks = network_map(review.spec.networks, review.project.where)
+    datastores = StorageRows(review.spec.storage.map)
 
+    def network(vcenter: str, name: str) -> int | None:
+        rows = networks.rows_of(vcenter, name)
+        return next((row.index for row in rows if row.network.source.id is None), None)
 
-class _Row(NamedTuple):
-    """A row of the network map or the storage map."""
-
-    name: str | None
-    source: NetworkSource | DatastoreRef
-
-    def leads(self, vcenter: str, name: str) -> bool:
-        """Return whether what a vCenter calls so is found in this row, by its name alone."""
-        return self.name == name and self.source.id is None and self.source.source in (None, vcenter)
+    yield from _not_found(review, "network", network, ("networks",), lambda group: group.networks)
+    yield from _not_found(review, "datastore", datastores.find, ("storage", "map"), lambda group: group.storage)
 
 
 def _not_begun(review: Review) -> Iterator[Group]:
@@ -73,7 +67,7 @@ def _not_begun(review: Review) -> Iterator[Group]:
 def _not_found(
     review: Review,
     what: str,
-    rows: Sequence[_Row],
+    find: Callable[[str, str], int | None],
     at: tuple[str, ...],
     pairs: Callable[[Group], Iterable[NetworkPair | StoragePair]],
 ) -> Iterator[Problem]:
@@ -84,12 +78,11 @@ def _not_found(
             if pair.source.id is None and _PATH.search(pair.source.name):
                 users[group.source, pair.source.name].update(machine.name for machine in group.machines)
     for (vcenter, name), vms in sorted(users.items()):
-        leading = [index for index, row in enumerate(rows) if row.leads(vcenter, name)]
-        own = [index for index in leading if rows[index].source.source is not None]  # goes before one for any vCenter
+        row = find(vcenter, name)
         yield Problem(
             f"{what} {name!r} of {vcenter}: Forklift would look for {_looked_for(name)!r} instead",
             "add `id` to its row: the managed object id, which the URL of its page in vCenter contains",
-            review.at(*at, *(own or leading)[:1], "source") if leading else review.at(*at),
+            review.at(*at, row, "source") if row is not None else review.at(*at),
             tuple(sorted(vms)),
         )
 

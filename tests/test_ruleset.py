@@ -148,5 +148,6 @@ def imported(*arguments: str) -> set[str]:
 def test_a_check_imports_no_stage_for_the_sake_of_its_rules() -> None:
     names = imported("check", "examples/acme", "--select", "VMF1")
     assert {"vmferry.policy", "vmferry.rules.storage"} <= names
-    stages = ("vmferry.output", "vmferry.verify", "vmferry.layout", "vmferry.backends", "vmferry.cli.compile")
-    assert [name for name in names if name.startswith(stages)] == []
+    stages = ("vmferry.output", "vmferry.verify", "vmferry.layout.", "vmferry.backends", "vmferry.cli.compile")
+    found = {name for name in names if name.startswith(stages)}
+    assert found <= {"vmferry.layout.names"}  # what files are called, and nothing that reads a tree

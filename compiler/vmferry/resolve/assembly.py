@@ -11,10 +11,10 @@ from vmferry.model.blueprint import Group, Machine, NetworkPair, Origin, PlanOpt
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
+from vmferry.model.rule import declare
 from vmferry.model.spec import GroupState, Phase
 from vmferry.resolve.cards import Card
 from vmferry.resolve.cutovers import vm_cutovers
-from vmferry.resolve.declared import NO_SUCH_GROUP
 from vmferry.resolve.forklift import kept_on_failure
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.steps import layers, steps
@@ -32,6 +32,15 @@ def _is_consequence(name: str, by_group: Mapping[str, list[Machine]], unresolved
     phase, _, number = name.rpartition("-")
     known = sum(other.rpartition("-")[0] == phase for other in by_group)
     return number.isdigit() and int(number) <= known + unresolved.get(phase, 0) and phase in unresolved
+
+
+NO_SUCH_GROUP = declare(
+    "VMF404",
+    "error",
+    "group does not exist",
+    why="A stage for a group without VMs would do nothing: the pull request is merged, everyone waits, and the "
+    "intended group stays where it is.",
+)
 
 
 def assemble(

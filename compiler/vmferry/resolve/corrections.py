@@ -9,9 +9,33 @@ from vmferry.estate.stages import started
 from vmferry.model.blueprint import Machine
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
-from vmferry.resolve.declared import IDENTITY_CORRECTED, IDENTITY_KEPT
+from vmferry.model.rule import declare
 from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.notes import Noting
+
+IDENTITY_CORRECTED = declare(
+    "VMF136",
+    "info",
+    "frozen VM gets the identity its guest had in vSphere",
+    why="An earlier vmferry wrote config.uuid into the VM's firmware unchanged. A guest with hardware version 13 or "
+    "later reads its first three fields byte-swapped, and a serial number that starts with VMware-. It also gave "
+    "a boot order to only one disk, so the firmware could not read the others. The VM has not started yet, so its "
+    "frozen record is corrected; nothing else about it changes.",
+    source="candlepin/virt-who #262; seabios src/hw/virtio-blk.c",
+    essential=False,
+)
+
+
+IDENTITY_KEPT = declare(
+    "VMF137",
+    "info",
+    "running VM keeps the identity an earlier vmferry gave it",
+    why="Its guest has used that UUID and serial number since its cutover, and whatever was bound to them since would "
+    "break if they changed again. The frozen record stays as it is, although this vmferry would write a different "
+    "one for a new VM.",
+    source="candlepin/virt-who #262",
+    essential=False,
+)
 
 
 def correct(project: Project, was: Frozen, today: Mapping[VmKey, Machine]) -> Noting[Frozen]:

@@ -1,8 +1,8 @@
 """What becomes of a VM: does it move, is it rebuilt, or is it left, and why."""
 
 from vmferry.model.blueprint import Left
+from vmferry.model.rule import declare
 from vmferry.model.spec import Disposition
-from vmferry.resolve.declared import NO_DISPOSITION, NO_REASON
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate
 
@@ -20,6 +20,15 @@ def dispose(candidates: tuple[Candidate, ...]) -> Noting[tuple[tuple[Candidate, 
         elif disposition is not None:
             left.append((yield from _left(candidate, disposition)))
     return tuple(moving), tuple(left)
+
+
+NO_DISPOSITION = declare(
+    "VMF103",
+    "error",
+    "VM without a disposition",
+    why="A VM that is in the inventory and that nobody decides on would stay in vSphere by accident, and be noticed "
+    "when the hosts are switched off. Keeping or retiring it is a decision too.",
+)
 
 
 def _disposition(candidate: Candidate) -> Noting[Disposition | None]:
@@ -40,6 +49,15 @@ def _disposition(candidate: Candidate) -> Noting[Disposition | None]:
         vms=(candidate.vm.name,),
     )
     return None
+
+
+NO_REASON = declare(
+    "VMF106",
+    "error",
+    "a reason is required",
+    why="A year from now someone will look for this VM, and only git remembers. Without a reason, it looks like one "
+    "that was forgotten.",
+)
 
 
 def _left(candidate: Candidate, disposition: Disposition) -> Noting[Left]:

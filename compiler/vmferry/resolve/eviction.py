@@ -3,8 +3,8 @@
 from vmferry.estate.state import keeps_state, shared_state, state_class
 from vmferry.kube.versions import STATE_VOLUME_PINS, possible
 from vmferry.model.blueprint import EvictionStrategy, Machine
+from vmferry.model.rule import declare
 from vmferry.model.spec import Cluster, Storage
-from vmferry.resolve.declared import NO_PREFERRED_LIVE_MIGRATION, NO_REQUIRED_LIVE_MIGRATION
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate
 
@@ -22,6 +22,27 @@ def _pinned_by_state(machine: Machine, cluster: Cluster, storage: Storage) -> tu
         return ()
     what = "vTPM state is" if machine.vtpm else "EFI variables are"
     return (f"its {what} kept on a volume that KubeVirt {cluster.versions.kubevirt} makes ReadWriteOnce",)
+
+
+NO_PREFERRED_LIVE_MIGRATION = declare(
+    "VMF304",
+    "warning",
+    "live migration is preferred and not possible",
+    why="vMotion was taken for granted. In the target, a VM with a disk that only one node can mount, a GPU or a "
+    "macvtap NIC is shut down when its node is drained or upgraded; whoever plans maintenance should know which "
+    "VMs those are.",
+    source="kubevirt/kubevirt pkg/virt-handler/vm.go (calculateLiveMigrationCondition)",
+)
+
+
+NO_REQUIRED_LIVE_MIGRATION = declare(
+    "VMF502",
+    "error",
+    "live migration is required and not possible",
+    why="KubeVirt accepts LiveMigrate on a VM that cannot live-migrate, and then refuses every drain of its node: one "
+    "such VM blocks an upgrade of the cluster.",
+    source="kubevirt/kubevirt pkg/virt-handler/vm.go (calculateLiveMigrationCondition), pod-eviction-admitter.go",
+)
 
 
 def eviction(candidate: Candidate, machine: Machine, cluster: Cluster, storage: Storage) -> Noting[EvictionStrategy]:

@@ -13,9 +13,9 @@ from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
+from vmferry.model.rule import declare
 from vmferry.model.spec import GroupState, MigrationSpec, Stage
 from vmferry.resolve.cards import Card
-from vmferry.resolve.declared import FROZEN_DIFFERS
 from vmferry.resolve.machines import facts_digest
 from vmferry.resolve.notes import Noting
 from vmferry.resolve.selection import Candidate
@@ -173,6 +173,16 @@ def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignment
         for machine in group.machines
     }
     return Assignments(metadata=spec.metadata, vms=dict(sorted(vms.items())))
+
+
+FROZEN_DIFFERS = declare(
+    "VMF409",
+    "warning",
+    "frozen VM differs from its assignment",
+    why="Once a group is prepared, its VMs stay as they were decided, so that a changed inventory cannot rename a "
+    "disk under a running copy. What changed since is therefore not in the output, although someone may think it "
+    "is.",
+)
 
 
 def report_drift(was: Machine, now: Machine | None, candidate: Candidate, stage: Stage) -> Noting[None]:

@@ -12,8 +12,8 @@ from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Machine, MachineDisk, StateVolume
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
+from vmferry.model.rule import declare
 from vmferry.model.spec import MigrationSpec, Phase
-from vmferry.resolve.declared import GROUP_TOO_LARGE, TIED_VMS_APART
 from vmferry.resolve.notes import Noting
 
 _SHARED_OBJECTS = 6  # maps and Plan, or access of the Jobs
@@ -224,6 +224,17 @@ def _atoms(
     return [tuple(members) for members in sets.values()]
 
 
+TIED_VMS_APART = declare(
+    "VMF408",
+    "error",
+    "tied VMs cannot share a group",
+    why="VMs that share a disk or depend on each other in a cycle go into one group, and a group has one namespace, "
+    "one path and one set of maps, as a Forklift Plan has. If their decisions differ, one of them would get the "
+    "other's.",
+    source="kubev2v/forklift operator/config/crd/bases (Plan, StorageMap)",
+)
+
+
 def _check_rows(members: list[Machine], places: Mapping[VmKey, Where]) -> Noting[None]:
     """Report disks of one datastore that need different classes within VMs that cannot be taken apart."""
     rows: dict[str, Hashable] = {}
@@ -249,6 +260,17 @@ def _disagree(members: list[Machine], places: Mapping[VmKey, Where]) -> Noting[N
         where=places[members[0].key],
         vms=names,
     )
+
+
+GROUP_TOO_LARGE = declare(
+    "VMF405",
+    "error",
+    "group cannot be kept under the resource limit",
+    why="What moves together is built and applied as one root, and kustomize takes four times as long for twice as "
+    "many objects; Argo CD stops waiting after 90 seconds. A VM with very many disks, or a large dependency "
+    "cycle, cannot be split any further.",
+    source="kubernetes-sigs/kustomize issue 5084; argoproj/argo-cd docs/operator-manual/high_availability.md",
+)
 
 
 def _too_large(atom: tuple[Machine, ...], places: Mapping[VmKey, Where]) -> Noting[None]:

@@ -10,8 +10,8 @@ from vmferry.model.blueprint import HookPlan, ScriptPlan
 from vmferry.model.finding import Where
 from vmferry.model.forklift import ScriptSet
 from vmferry.model.project import Project
+from vmferry.model.rule import declare
 from vmferry.model.spec import HOOK_RUNNER, Hook
-from vmferry.resolve.declared import SCRIPT_NOT_RUN
 from vmferry.resolve.notes import Noting
 from vmferry.yaml.faults import NOT_UTF8
 
@@ -101,6 +101,16 @@ def plan_scripts(project: Project) -> Noting[tuple[ScriptPlan, ...]]:
             scripts = yield from _scripts(project, wanted, where.at("files"))
             result.append(ScriptPlan(name=wanted.name, config_map=name, namespace=forklift, scripts=scripts))
     return tuple(result)
+
+
+SCRIPT_NOT_RUN = declare(
+    "VMF760",
+    "error",
+    "no conversion would run the script",
+    why="The pod that converts a guest runs the scripts whose names match a pattern and silently skips the others. A "
+    "ConfigMap holds at most 1 MiB: the API server refuses a larger one.",
+    source="kubev2v/forklift pkg/virt-v2v/customize/customize.go",
+)
 
 
 def _scripts(project: Project, wanted: ScriptSet, where: Where) -> Noting[dict[str, str]]:

@@ -28,24 +28,16 @@ from vmferry.model.blueprint import (
 from vmferry.model.facts import Disk, DiskSource, NoOptions
 from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.keys import DiskKey, Reference, VmKey, disk_key, reference
+from vmferry.model.rule import declare
 from vmferry.model.spec import Cluster, RunStrategy
 from vmferry.resolve import forklift
-from vmferry.resolve.declared import (
-    CPU_TOPOLOGY,
-    DISK_NOT_MIGRATABLE,
-    IMPOSSIBLE_FIRMWARE,
-    INCOMPLETE_APPLICATION,
-    NO_CLASS_FITS,
-    NO_PHASE,
-    UNPINNED_IMAGE,
-)
 from vmferry.resolve.eviction import eviction
 from vmferry.resolve.names import MAX_CLAIM
 from vmferry.resolve.networks import Attached
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate, is_raw
-from vmferry.resolve.storage import Allocated, Need, StorageMap, shared_claim
+from vmferry.resolve.storage import NO_CLASS_FITS, Allocated, Need, StorageMap, shared_claim
 
 _GRACE = {"windows": 3600, "linux": 180, "other": 180}  # seconds; common-instancetypes and KubeVirt's guide
 
@@ -84,6 +76,15 @@ def build(
         if machine is not None:
             result[candidate.key] = machine
     return result
+
+
+NO_PHASE = declare(
+    "VMF104",
+    "error",
+    "VM without a phase",
+    why="The phase says when a VM moves, in which windows and after what. Without one, the VM would be in no move "
+    "group and would be left behind.",
+)
 
 
 def _complete(candidate: Candidate, parts: Parts) -> Noting[bool]:
@@ -276,6 +277,16 @@ def _claim_prefix(target_name: str) -> str:
     return fit(target_name, MAX_CLAIM - len("-disk-999"))
 
 
+CPU_TOPOLOGY = declare(
+    "VMF501",
+    "error",
+    "CPU topology is not possible",
+    why="KubeVirt multiplies sockets, cores and threads, and Forklift divides without a remainder: the VM would get "
+    "fewer CPUs than it has, and licences counted by socket would no longer fit.",
+    source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go (mapCPU)",
+)
+
+
 def _sockets(candidate: Candidate) -> Noting[int | None]:
     cpu = candidate.vm.cpu
     if cpu is None:
@@ -290,6 +301,18 @@ def _sockets(candidate: Candidate) -> Noting[int | None]:
         )
         return None
     return cpu.count // per_socket
+
+
+DISK_NOT_MIGRATABLE = declare(
+    "VMF503",
+    "error",
+    "disk cannot be migrated by this path",
+    why="Not every path can read every disk: a warm copy needs changed block tracking and no snapshots, VDDK cannot "
+    "read independent disks or physical RDMs, and a shared disk would be copied once for each of its VMs. The "
+    "copy would fail halfway, or produce a disk without current data.",
+    source="kubev2v/forklift pkg/controller/plan/validation.go (VMMissingChangedBlockTracking, "
+    "VMHasSnapshots, SharedDisks), validation/policies/io/konveyor/forklift/vmware",
+)
 
 
 def _check_path(candidate: Candidate, parts: Parts) -> Noting[bool]:
@@ -380,6 +403,17 @@ def _check_addresses(candidate: Candidate) -> Noting[bool]:
     where = candidate.where.at("readdress") if vm.readdress else candidate.origin("static_ip")
     yield NOT_APPLICABLE.finding(f"VM {vm.name}: {message}", fix, where=where, vms=(vm.name,))
     return False
+
+
+IMPOSSIBLE_FIRMWARE = declare(
+    "VMF504",
+    "error",
+    "firmware is not possible",
+    why="In vSphere, secure boot and a vTPM need EFI, so one of the two facts is wrong. It matters which: a guest "
+    "installed on one firmware does not boot on the other.",
+    source="kubevirt/kubevirt pkg/virt-api/webhooks/validating-webhook/admitters/vmi-create-admitter.go "
+    "(validateBootloader)",
+)
 
 
 def _check_firmware(candidate: Candidate) -> Noting[bool]:
@@ -500,6 +534,25 @@ def _transfer_network(candidate: Candidate, parts: Parts, networks: NetworkMap) 
 
 
 _PINNED = re.compile(r"@sha256:[0-9a-f]{64}$|:[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+
+
+INCOMPLETE_APPLICATION = declare(
+    "VMF114",
+    "error",
+    "application is incomplete",
+    why="A rebuilt VM leaves its disks behind, and only a container image says what runs in its place. Without one "
+    "there is nothing to start.",
+)
+
+
+UNPINNED_IMAGE = declare(
+    "VMF115",
+    "warning",
+    "image is not pinned",
+    why="Nodes pull the image whenever a pod starts there, so `latest` may be another version after each restart. "
+    "Replicas of one application then differ, and nobody knows which version to go back to.",
+    source="https://kubernetes.io/docs/concepts/containers/images/",
+)
 
 
 def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap) -> Noting[Machine | None]:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from vmferry.estate.identity import TARGET_NAME_TWICE
 from vmferry.kube.dns import LONGEST, digest, sanitize
 from vmferry.model.keys import VmKey
+from vmferry.model.rule import declare
 from vmferry.resolve.cards import Card
-from vmferry.resolve.declared import NAME_CHANGED
 from vmferry.resolve.notes import Noting, decide
 
 MAX_CLAIM = 46
@@ -62,6 +62,16 @@ def _only_lower(card: Card, name: str | None) -> bool:
     """Return whether a name changes to lower case and in nothing else: there is no other way to write it."""
     own = card.name
     return card.target_name is None and name != own and name == own.lower()
+
+
+NAME_CHANGED = declare(
+    "VMF111",
+    "warning",
+    "name was changed for Kubernetes",
+    why="People, scripts, monitoring and backup know the VM by its name in vCenter, which Kubernetes does not allow "
+    "or another VM also has. Review the new name in time: once the VM has moved it cannot be changed.",
+    source="https://kubernetes.io/docs/concepts/overview/working-with-objects/names/",
+)
 
 
 def _report_lower(cards: list[Card], names: Mapping[VmKey, str]) -> Noting[None]:

@@ -7,8 +7,8 @@ from functools import cache, partial
 from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE, UNDEFINED_REFERENCE
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
+from vmferry.model.rule import declare
 from vmferry.model.spec import Namespace, NamespaceSource
-from vmferry.resolve.declared import NAMESPACES_OVERLAP, NO_NAMESPACE
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate
 
@@ -79,6 +79,24 @@ def _ranked(namespaces: tuple[Namespace, ...], vcenter: str, pool: str, folder: 
     """Return the namespaces a place belongs to: how many path elements match, and the index; the closest first."""
     depths = ((_depth(item.source, vcenter, pool, folder), index) for index, item in enumerate(namespaces))
     return sorted((found for found in depths if found[0]), reverse=True)
+
+
+NO_NAMESPACE = declare(
+    "VMF105",
+    "error",
+    "VM without a namespace",
+    why="In its namespace a VM shares a quota, network policies and a team's permissions. There is no safe default "
+    "for who may see and stop it.",
+)
+
+
+NAMESPACES_OVERLAP = declare(
+    "VMF112",
+    "error",
+    "namespaces overlap",
+    why="Both claim the folder or resource pool that the VM is in, so the order of lines in a file would decide which "
+    "team's quota and permissions apply to it.",
+)
 
 
 def _by_source(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from vmferry.estate.network_map import INVALID_NETWORK, MappedNetwork, NetworkMap, network_map, vsphere_name
 from vmferry.estate.statements import DEFINED_TWICE
 from vmferry.model.finding import Path, Where
-from vmferry.model.rule import Rule
+from vmferry.model.rule import Rule, declare
 from vmferry.model.spec import (
     BridgeNetwork,
     Cluster,
@@ -22,7 +22,6 @@ from vmferry.model.spec import (
     PodNetwork,
     SriovNetwork,
 )
-from vmferry.resolve.declared import NETWORK_MAPPED_TWICE, UNDECIDED_OVERLAY
 from vmferry.resolve.notes import Noting
 
 _MAX_NAMED = 20  # VMs a message names; the finding carries all of them
@@ -62,6 +61,15 @@ class _Claim(NamedTuple):
     row: int
     by_id: bool
     place: tuple[str | None, str | None]  # datacenter and switch
+
+
+NETWORK_MAPPED_TWICE = declare(
+    "VMF210",
+    "error",
+    "network is mapped twice",
+    why="With two rows for one network, their order would decide where the VMs land: half an estate on the wrong VLAN "
+    "is noticed late.",
+)
 
 
 class _Mapped:
@@ -208,6 +216,16 @@ def _bridge_problems(name: str, target: BridgeNetwork, source: NetworkSource) ->
         low, _, high = text.partition("-")
         if not 1 <= int(low) <= int(high or low) <= 4094:
             yield _Problem(INVALID_NETWORK, f"{name}: trunk {text} is not a range of VLANs", "VLANs go from 1 to 4094")
+
+
+UNDECIDED_OVERLAY = declare(
+    "VMF202",
+    "error",
+    "overlay segment without a VLAN or layer 2 decision",
+    why="NSX carries an overlay segment in Geneve, under a number (VNI) that no switch outside NSX knows. Outside "
+    "there is no port group to fall back on: someone has to provide a VLAN or another network instead, and until "
+    "the spec names it the VMs would be connected to nothing.",
+)
 
 
 def _undecided(name: str, source: NetworkSource, fields: str) -> _Problem:

@@ -15,15 +15,9 @@ from vmferry.model.blueprint import DroppedNic, MachineNic, SourceRef
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey, namespace_of
+from vmferry.model.rule import declare
 from vmferry.model.spec import Cluster, NetworkSource, Versions
-from vmferry.resolve.declared import (
-    AMBIGUOUS_NETWORK,
-    NETWORK_MAPPED_TWICE,
-    STATIC_ON_POD_NETWORK,
-    TWO_POD_NICS,
-    UNMAPPED_NETWORK,
-)
-from vmferry.resolve.network_rows import check_networks, identity, stranded
+from vmferry.resolve.network_rows import NETWORK_MAPPED_TWICE, check_networks, identity, stranded
 from vmferry.resolve.nic_addresses import Addressed, check_addresses, check_macs, mac_address
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.paths import Route
@@ -85,6 +79,16 @@ def attach(
         yield from _check_vm(candidate, made.nics, route, namespace)
         result[candidate.key] = Attached(tuple(made.nics), tuple(made.dropped), tuple(unmapped), tuple(uses))
     return result
+
+
+UNMAPPED_NETWORK = declare(
+    "VMF201",
+    "error",
+    "network is not mapped",
+    why="Every NIC must be attached to something in the cluster. A VM whose port group or segment is in no row would "
+    "arrive without that NIC, and Forklift refuses the whole Plan for it.",
+    source="kubev2v/forklift pkg/controller/plan/validation.go (VMNetworksNotMapped)",
+)
 
 
 def check_attached(
@@ -195,6 +199,17 @@ class _Making:
         return before
 
 
+AMBIGUOUS_NETWORK = declare(
+    "VMF212",
+    "error",
+    "one name stands for several networks",
+    why="A vCenter may have a network of the same name in each datacenter, and an NSX segment is a port group on each "
+    "switch it spans. By name alone a VM could land on the wrong one, and Forklift accepts neither: its "
+    "NetworkMap reports `Source network has ambiguous ref`, or the Plan `VM has unmapped networks`.",
+    source="kubev2v/forklift pkg/controller/map/network, pkg/controller/plan/validation.go",
+)
+
+
 def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap) -> Noting[MappedNetwork | None]:
     """Return the row of a NIC's network: by its name, or by its id where no row has the name.
 
@@ -273,6 +288,27 @@ def _check_one_network(row: MappedNetwork, users: _Users) -> Noting[None]:
             where=row.where.at("source"),
             vms=vms,
         )
+
+
+TWO_POD_NICS = declare(
+    "VMF203",
+    "error",
+    "two NICs of the same VM on the pod network",
+    why="KubeVirt allows a VM at most one interface on the pod network. Admission refuses the VM, and Forklift the "
+    "Plan; if a NetworkMap goes by names, Forklift may not even notice before it copies.",
+    source="kubevirt/kubevirt pkg/network/admitter/netsource.go; kubev2v/forklift "
+    "pkg/controller/plan/validation.go (VMMultiplePodNetworkMappings), adapter/base/network.go",
+)
+
+
+STATIC_ON_POD_NETWORK = declare(
+    "VMF208",
+    "warning",
+    "static address on the pod network",
+    why="On the pod network a VM is behind NAT and gets its address from KubeVirt. A guest with a static address "
+    "keeps sending from it and reaches nothing; Forklift only warns.",
+    source="kubev2v/forklift pkg/controller/plan/validation.go (NetMapPreservingIPsOnPodNetwork)",
+)
 
 
 def _check_vm(candidate: Candidate, nics: list[MachineNic], route: Route, namespace: str) -> Noting[None]:

@@ -10,12 +10,21 @@ from vmferry.estate.addresses import MAC_TWICE
 from vmferry.estate.statements import NOT_APPLICABLE, UNKNOWN_FACT
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Path, Where
+from vmferry.model.rule import declare
 from vmferry.model.spec import VirtualMachine
-from vmferry.resolve.declared import INVALID_MAC
 from vmferry.resolve.network_rows import parses
 from vmferry.resolve.notes import Noting
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
+
+INVALID_MAC = declare(
+    "VMF205",
+    "error",
+    "MAC address is not valid",
+    why="A NIC cannot have a multicast, zero or reserved address. KubeVirt does not check, so the VM would start and "
+    "never receive an answer.",
+    source="kubevirt/kubevirt pkg/network/admitter (addresses are not checked for multicast)",
+)
 
 
 def mac_address(candidate: Candidate, nic: Nic, where: Where, route: Route) -> Noting[str | None]:

@@ -11,11 +11,20 @@ from vmferry.estate.statements import DEFINED_TWICE, UNDEFINED_REFERENCE
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
+from vmferry.model.rule import declare
 from vmferry.model.spec import Phase
 from vmferry.resolve.cards import Card
-from vmferry.resolve.declared import DEPENDENCY_CYCLE, MOVES_TOO_EARLY, PHASE_CYCLE
 from vmferry.resolve.notes import Noting
 from vmferry.resolve.selection import Candidate
+
+PHASE_CYCLE = declare(
+    "VMF403",
+    "error",
+    "phases form a cycle",
+    why="Each phase would wait for the other, so none could start. Flux would only report that a dependency is not "
+    "ready.",
+    source="fluxcd/kustomize-controller docs/spec/v1/kustomizations.md (dependsOn)",
+)
 
 
 def order_phases(phases: tuple[Phase, ...], where: Where) -> Noting[tuple[Phase, ...]]:
@@ -116,6 +125,24 @@ def _resolve(card: Card, wanted: str, index: int, known: identity.Directory) -> 
         )
     yield UNDEFINED_REFERENCE.finding(f"VM {card.name} {message}", fix, where=where, vms=(card.name,))
     return None
+
+
+DEPENDENCY_CYCLE = declare(
+    "VMF401",
+    "error",
+    "dependency cycle across phases",
+    why="Each of these VMs would have to move before the other, and their phases are weeks apart: whichever goes "
+    "first runs without what it depends on.",
+)
+
+
+MOVES_TOO_EARLY = declare(
+    "VMF402",
+    "error",
+    "VM would move before what it depends on",
+    why="The VM would run in the cluster while its database, for example, is still in vSphere, on another network and "
+    "behind another firewall. It may work, but cutover is the wrong time to find out.",
+)
 
 
 def check_order(

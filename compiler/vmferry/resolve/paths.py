@@ -10,8 +10,8 @@ from vmferry.estate.routing import auto, is_standard
 from vmferry.model.blueprint import Path
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
+from vmferry.model.rule import declare
 from vmferry.model.spec import Method, SimilarVms
-from vmferry.resolve.declared import METHOD_OF_ANOTHER_PATH
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate, is_raw
 
@@ -29,6 +29,16 @@ def standard_vms(everyone: Iterable[Candidate], settings: SimilarVms) -> Mapping
     Frozen VMs count, too, or half an estate would change its path when the other half is prepared.
     """
     return Counter(candidate.source for candidate in everyone if _counts(candidate, settings))
+
+
+METHOD_OF_ANOTHER_PATH = declare(
+    "VMF107",
+    "error",
+    "method does not fit the path",
+    why="Forklift copies warm or cold, virt-v2v in a Job or to an image, and a rebuilt VM is not copied at all. Any "
+    "other method would have to be ignored: someone would count on a short, warm cutover, and the VM would be "
+    "down for hours.",
+)
 
 
 def route(

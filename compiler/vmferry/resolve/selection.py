@@ -14,8 +14,8 @@ from vmferry.model.finding import Where
 from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Entry, Project
+from vmferry.model.rule import declare
 from vmferry.model.spec import Assign, Decisions, ForMany, MigrationSpec, VirtualMachine
-from vmferry.resolve.declared import MATCHES_NO_VM
 from vmferry.resolve.notes import Noting, decide
 
 _FIELDS = tuple(Decisions.__struct_fields__)
@@ -110,6 +110,15 @@ def select(project: Project) -> Noting[tuple[Candidate, ...]]:
     chooser = Chooser(project.spec, project.where)
     chosen = yield from chooser.choose(project.entries)
     return (yield from unite(chooser, [chosen]))
+
+
+MATCHES_NO_VM = declare(
+    "VMF109",
+    "warning",
+    "match selects no VM",
+    why="The VMs it was meant for were renamed or moved to another folder, or the glob is misspelt. Its decisions do "
+    "not take effect: defaults apply, which may mean another phase or path.",
+)
 
 
 def unite(chooser: Chooser, parts: Iterable[Chosen]) -> Noting[tuple[Candidate, ...]]:

@@ -4,10 +4,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from vmferry.model.keys import DiskKey, VmKey, disk_key
+from vmferry.model.rule import declare
 from vmferry.resolve.cards import Card, SharedDisk
-from vmferry.resolve.declared import SHARED_DISK_DIFFERS
 from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.notes import Noting
+
+SHARED_DISK_DIFFERS = declare(
+    "VMF306",
+    "error",
+    "shared disk is described differently by its VMs",
+    why="The VMs of a cluster mount one claim, which has one size, one class and one namespace. If their entries "
+    "disagree, or one of them stays behind, each side would get its own disk and the cluster would split.",
+)
 
 
 def share(

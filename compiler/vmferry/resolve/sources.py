@@ -10,8 +10,8 @@ from vmferry.kube.dns import digest, fit, sanitize
 from vmferry.model.blueprint import Credential, Host, SourcePlan
 from vmferry.model.finding import Where
 from vmferry.model.project import Project
+from vmferry.model.rule import declare
 from vmferry.model.spec import Credentials, Source
-from vmferry.resolve.declared import NO_CREDENTIALS
 from vmferry.resolve.notes import Noting
 
 _SEALED = "SealedSecret"
@@ -62,6 +62,17 @@ def _plan(project: Project, source: Source, where: Where) -> Noting[SourcePlan |
         credential=credential,
         hosts=tuple(hosts),
     )
+
+
+NO_CREDENTIALS = declare(
+    "VMF113",
+    "error",
+    "credentials are missing",
+    why="Forklift and each conversion Job log in to vCenter with a Secret; without it the copy fails at its first "
+    "step, in the maintenance window. The spec must say where the Secret comes from, and a sealed one opens only "
+    "in the namespace it was sealed for.",
+    source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go (Secret); https://github.com/bitnami-labs/sealed-secrets#scopes",
+)
 
 
 def credential_of(

@@ -8,9 +8,9 @@ from vmferry.model.blueprint import Left, Machine
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
+from vmferry.model.rule import declare
 from vmferry.model.spec import GroupState, Stage
 from vmferry.resolve.cards import Card
-from vmferry.resolve.declared import FROZEN_GONE, STAYING_VM_MOVES
 from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.notes import Noting
 from vmferry.resolve.selection import Candidate
@@ -71,6 +71,16 @@ def _elsewhere(machine: Machine, now: Candidate) -> tuple[str, str, str] | None:
     return None
 
 
+STAYING_VM_MOVES = declare(
+    "VMF439",
+    "error",
+    "VM that is to stay would move with its group",
+    why="After the group was prepared, someone decided that the VM stays, or moves in another phase or by another "
+    "path, or deleted its entry. While the group waits, that is a warning (VMF409, VMF410). Once the group is at "
+    "`migrating`, its Plan or its Job would shut the VM down and copy it all the same.",
+)
+
+
 def _report_elsewhere(
     machine: Machine, stage: Stage, field: str, before: str, after: str, now: Candidate
 ) -> Noting[None]:
@@ -81,6 +91,15 @@ def _report_elsewhere(
         where=now.origin(field),
         vms=(machine.name,),
     )
+
+
+FROZEN_GONE = declare(
+    "VMF410",
+    "warning",
+    "frozen VM is no longer in the spec",
+    why="A prepared VM has objects in the cluster, perhaps a disk with data. Removing its entry must not remove "
+    "those, so the VM stays, and someone should know.",
+)
 
 
 def _warn(machine: Machine, what: str, stage: Stage, where: Where) -> Noting[None]:

@@ -14,8 +14,8 @@ from vmferry.model.blueprint import ArrayCopy, SourceRef
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey, disk_key
+from vmferry.model.rule import declare
 from vmferry.model.spec import AccessMode, LiveMigration, Storage, StorageClass, VolumeMode
-from vmferry.resolve.declared import IMPOSSIBLE_CLASS, NO_CLASS_FITS, UNMAPPED_DATASTORE
 from vmferry.resolve.notes import Noting, collect, decide
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate
@@ -51,6 +51,18 @@ class Need(Struct, frozen=True, kw_only=True):
     iops: int | None = None
     source: str = ""  # who asked, in words
     where: Where
+
+
+IMPOSSIBLE_CLASS = declare(
+    "VMF303",
+    "error",
+    "impossible or unknown StorageClass",
+    why="An access mode that the driver does not support is accepted when the class is written down; the claim then "
+    "waits forever. For a provisioner that CDI does not know, nothing follows from its name: CDI has no profile "
+    "for it and creates no claim without access modes.",
+    source="kubevirt/containerized-data-importer pkg/storagecapabilities/storagecapabilities.go, "
+    "pkg/controller/datavolume/util.go",
+)
 
 
 class StorageMap:
@@ -291,6 +303,18 @@ def _volume(
     return replace(volume, datastore=SourceRef(name=source.datastore, id=source.id), offload=table.copies.get(row))
 
 
+NO_CLASS_FITS = declare(
+    "VMF301",
+    "error",
+    "no StorageClass fits",
+    why="A StorageClass has to offer what the disk asks for: its tier, its IOPS, and ReadWriteMany if the VM must "
+    "live-migrate or shares the disk. Otherwise the claim stays Pending or, worse, the VM runs and its node "
+    "cannot be drained.",
+    source="kubevirt/containerized-data-importer pkg/storagecapabilities/storagecapabilities.go; "
+    "kubevirt/kubevirt pkg/virt-handler/vm.go (calculateLiveMigrationCondition)",
+)
+
+
 def _report_unfit(why: Unfit, disks: Sequence[tuple[str, str]]) -> Noting[None]:
     """Report the disks that no class fits, all that ask for the same at one place together."""
     vms = tuple(sorted({vm for vm, _ in disks}))
@@ -303,6 +327,16 @@ def _report_unfit(why: Unfit, disks: Sequence[tuple[str, str]]) -> Noting[None]:
         where=why.where,
         vms=vms,
     )
+
+
+UNMAPPED_DATASTORE = declare(
+    "VMF302",
+    "error",
+    "datastore is not mapped",
+    why="Where the disks of a datastore go is a decision about speed and safety, so vmferry does not guess. Forklift "
+    "refuses a Plan with a datastore that its StorageMap lacks.",
+    source="kubev2v/forklift pkg/controller/plan/validation.go (VMStorageNotMapped)",
+)
 
 
 def _report_unmapped(vcenter: str, datastore: str, found: Iterable[tuple[str, Where]]) -> Noting[None]:

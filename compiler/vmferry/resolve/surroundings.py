@@ -15,8 +15,8 @@ from vmferry.model.blueprint import BridgePlan, Credential, Group, Machine, Nad,
 from vmferry.model.finding import Where
 from vmferry.model.keys import Reference, apart, name_of, reference
 from vmferry.model.project import Project
+from vmferry.model.rule import declare
 from vmferry.model.spec import BridgeNetwork, Cluster, ExistingNad, Namespace, Phase, Quota, VirtualMachine
-from vmferry.resolve.declared import BRIDGES_DISAGREE, NO_NETWORK_POLICIES
 from vmferry.resolve.forklift import default_requests
 from vmferry.resolve.network_rows import stranded
 from vmferry.resolve.notes import Noting
@@ -151,6 +151,16 @@ def _smoke(
     return {name: tuple(pairs) for name, pairs in result.items()}
 
 
+NO_NETWORK_POLICIES = declare(
+    "VMF207",
+    "error",
+    "CNI does not enforce network policies",
+    why="Kubernetes accepts a NetworkPolicy on any cluster, but only the CNI enforces it. With a CNI that ignores "
+    "policies, the namespace looks as isolated as it was behind the NSX firewall, and is open.",
+    source="kubernetes/website concepts/services-networking/network-policies.md (Prerequisites)",
+)
+
+
 def _check_policy(namespace: Namespace, groups: list[Group], cluster: Cluster, where: Where) -> Noting[None]:
     wants = namespace.network_policy == "isolate" or any(
         machine.application is not None and machine.application.allow_from is not None
@@ -248,6 +258,16 @@ def _credentials(project: Project, namespace: str, groups: list[Group]) -> Notin
     for source, vms in sorted(users.items()):
         found.append((yield from conversion_credentials(project, source, namespace, tuple(sorted(vms)))))
     return tuple(credential for credential in found if credential is not None)
+
+
+BRIDGES_DISAGREE = declare(
+    "VMF211",
+    "error",
+    "node policies disagree about a bridge",
+    why="nmstate creates each policy's bridge on the nodes it selects. Two policies with the same bridge take its "
+    "port from each other, and with it the network of every VM on the node.",
+    source="kubernetes-nmstate docs/examples; test/e2e/handler/states.go",
+)
 
 
 def plan_bridges(

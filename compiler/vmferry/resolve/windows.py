@@ -4,9 +4,18 @@ from vmferry.estate.methods import METHODS
 from vmferry.estate.phases import bounds, is_time, moment
 from vmferry.estate.statements import NOT_APPLICABLE, SCHEMA_MISFIT
 from vmferry.model.finding import Where
+from vmferry.model.rule import declare
 from vmferry.model.spec import GroupState, Method, Phase
-from vmferry.resolve.declared import CUTOVER_OUTSIDE_WINDOW
 from vmferry.resolve.notes import Noting
+
+CUTOVER_OUTSIDE_WINDOW = declare(
+    "VMF406",
+    "error",
+    "cutover is missing, not valid or outside the phase's windows",
+    why="A warm migration switches over at the time that is written in git. Outside the maintenance window it would "
+    "stop the VM while people work with it, and without a time Forklift keeps copying deltas.",
+    source="kubev2v/forklift operator/config/crd/bases (Migration, spec.cutover)",
+)
 
 
 def check_state(name: str, state: GroupState, method: Method, phase: Phase, where: Where) -> Noting[None]:

@@ -1,4 +1,4 @@
-"""What lies around a compiled tree: the git repository it is in, and other trees there."""
+"""The surroundings of a compiled tree: its git repository, and other trees there."""
 
 import hashlib
 import os
@@ -44,12 +44,12 @@ def home_of(blueprint: "Blueprint") -> Home:
 
 
 def around(root: Path, out: Path, home: Home, planned: Iterable[Planned]) -> Iterator[Finding]:
-    """Yield what is wrong about the place of a tree: engines look elsewhere for it, or another tree has its objects."""
+    """Yield problems with the place of a tree: engines look for it elsewhere, or another tree has the same objects."""
     repository = _repository(root)
     if repository is not None:
         yield from _path(repository, root, home)
     trees: list[Path] = []
-    if repository is not None:  # a copy of this migration's tree, elsewhere in the repository, need not be synced
+    if repository is not None:  # a copy of this migration's tree elsewhere in the repository may not be synced
         trees += [tree for tree in repository.holding(OWNER) if owner(tree)[0] != home.migration]
     with suppress(OSError):
         trees += trees_below(out, 2)
@@ -57,14 +57,14 @@ def around(root: Path, out: Path, home: Home, planned: Iterable[Planned]) -> Ite
 
 
 def unfinished_merge(root: Path) -> Merge | None:
-    """Return what vmferry owns on both sides of a merge that is not committed yet; None where there is none."""
+    """Return what vmferry owns on both sides of an uncommitted merge; None if there is none."""
     repository = _repository(root) if root.is_dir() else None
     sides = repository.unfinished() if repository is not None else []
     return _merge(repository, sides, None, ()) if repository is not None and sides else None
 
 
 def last_merge(root: Path, paths: Collection[str]) -> Merge | None:
-    """Return the last merge below a tree, and which of ``paths`` are as git put them together of what vmferry wrote."""
+    """Return the last merge below a tree, and which of ``paths`` git combined from files of vmferry."""
     repository = _repository(root) if root.is_dir() else None
     if repository is None:
         return None
@@ -75,9 +75,9 @@ def last_merge(root: Path, paths: Collection[str]) -> Merge | None:
 
 
 def left_by_merge(root: Path, paths: Collection[str]) -> Merge | None:
-    """Return which of ``paths`` the last merge left of vmferry's files, though no lock lists them any more.
+    """Return which of ``paths`` the last merge left over from vmferry's files, although no lock lists them any more.
 
-    One side had another layout, or no longer what they are of. What a side has and does not own stays.
+    One side had another layout, or no longer had what they belong to. Files that a side has but does not own stay.
     """
     repository = _repository(root) if paths and root.is_dir() else None
     sides, commit = repository.last_merge() if repository is not None else ([], None)
@@ -87,26 +87,26 @@ def left_by_merge(root: Path, paths: Collection[str]) -> Merge | None:
         owned = [_owned(repository, side) for side in sides]
         versions = [_versions(repository, side, paths) for side in sides]
         result, listed = _versions(repository, commit, paths), _owned(repository, commit)
-    except SpecError:  # a clone that lacks some of it
+    except SpecError:  # an incomplete clone
         return None
     left = [path for path in result if path not in listed and any(path in version for version in versions)]
     left = [path for path in left if _ours(path, versions, owned) and _is(repository, path, result[path])]
     return Merge({path: frozenset((result[path][1],)) for path in left}, frozenset()) if left else None
 
 
-_Side = dict[str, tuple[str, str]]  # by path: git's name of a file, and the digest of its content
+_Side = dict[str, tuple[str, str]]  # by path: a file's object name, and the digest of its content
 
 
 def _merge(repository: Repository, sides: list[str], commit: str | None, paths: Collection[str]) -> Merge | None:
-    """Return a merge. A file that is the same on all sides git did not touch, and of one it knows what came of it."""
+    """Return a merge. Git did not touch a file that is the same on all sides, and knows the result for others."""
     try:
         owned = [_owned(repository, side) for side in sides]
         versions = [_versions(repository, side, paths) for side in sides]
         result = _versions(repository, commit, paths) if commit is not None else None
-    except SpecError:  # a clone that lacks some of it
+    except SpecError:  # an incomplete clone
         return None
     every = {path: frozenset().union(*(side.get(path, ()) for side in owned)) for path in {*chain(*owned)}}
-    if result is not None:  # what was written since is none of the merge's business
+    if result is not None:  # changes since then are not part of the merge
         every = {path: every.get(path, frozenset()) for path in paths if _is(repository, path, result.get(path))}
     merged = {path for path in paths if path in every and _differs(path, versions) and _ours(path, versions, owned)}
     return Merge(every, frozenset(merged))
@@ -149,7 +149,7 @@ def _files(repository: Repository, commit: str, wanted: Callable[[str], bool]) -
 
 
 def _is(repository: Repository, path: str, version: tuple[str, str] | None) -> bool:
-    """Return whether a file still has the content that it had in a commit."""
+    """Return whether a file still has its content from a commit."""
     try:
         content = files.read(repository.directory / path)
     except OSError:
@@ -158,13 +158,13 @@ def _is(repository: Repository, path: str, version: tuple[str, str] | None) -> b
 
 
 def not_in_git(directory: Path, paths: Collection[str]) -> list[str]:
-    """Return the paths below a directory that are not in the next commit; none where there is no repository."""
+    """Return the paths below a directory that are not in the next commit; none outside of a repository."""
     tracked = Repository(directory).tracked() if paths else None
     return [] if tracked is None else [path for path in paths if path not in tracked]
 
 
 def _repository(root: Path) -> Repository | None:
-    """Return the repository that a tree lies in, or will, or None."""
+    """Return the repository that contains a tree, or will contain it, or None."""
     there = next(path for path in (root, *root.absolute().parents) if path.is_dir())
     repository = Repository(there)
     with suppress(SpecError):  # no git
@@ -186,9 +186,9 @@ ANOTHER_FOLDER = declare(
 
 
 def _path(repository: Repository, root: Path, home: Home) -> Iterator[Finding]:
-    """Yield a finding (VMF633) where the entry points name another folder than the tree has in its repository.
+    """Yield a finding (VMF633) if the entry points name a different folder from the tree's place in its repository.
 
-    Nothing is known of a repository that is fetched from elsewhere than the spec says: the tree may be copied.
+    For a repository with a different origin from the spec's, nothing is known: the tree may be copied.
     """
     real = root.resolve().relative_to(repository.top.resolve()).as_posix()
     remotes = repository.remotes()
@@ -202,7 +202,7 @@ def _path(repository: Repository, root: Path, home: Home) -> Iterator[Finding]:
 
 
 def _address(url: str) -> str:
-    """Return what addresses of one repository have in common, however it is reached: host and path."""
+    """Return the part that all URLs of a repository have in common: host and path."""
     short = re.sub(r"^[a-z+]+://", "", url.strip().lower())
     host, _, path = re.sub(r"^[^@/]*@", "", short).replace(":", "/", 1).partition("/")
     path = re.sub(r"^[0-9]+/", "", path)

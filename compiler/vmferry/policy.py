@@ -1,4 +1,4 @@
-"""How a spec uses the rules: severities of its own, and findings that were accepted."""
+"""How a spec adjusts the rules: severities and suppressions."""
 
 import fnmatch
 import re
@@ -16,27 +16,27 @@ from vmferry.model.spec import Suppression
 
 
 class _Accepted(Struct):
-    """A suppression, and whether anything met it."""
+    """A suppression, and whether anything matched it."""
 
     suppression: Suppression
     where: Where
     concerns: Callable[[Finding], bool]
-    vm: str | None = None  # the VM whose entry has it
+    vm: str | None = None  # the VM whose entry contains it
     used: bool = False
 
 
 _Index = Mapping[tuple[str, str | None], list[_Accepted]]
-"""Suppressions by rule and VM; those of the whole spec under no VM."""
+"""Suppressions by rule and VM; those of the whole spec have no VM."""
 
 
 def apply(
     findings: Iterable[Finding], project: Project, now: datetime | None, *, compared: bool = False
 ) -> tuple[Finding, ...]:
-    """Return the findings that remain, with their severity, and what is wrong with the policy itself.
+    """Return the remaining findings with their severity, and problems with the policy itself.
 
-    A suppression of an essential rule suppresses nothing; neither does one that has expired at ``now``. Whether one
-    is of use shows only when its rule could find something: ``now`` is known, and for rules on transitions the spec
-    was ``compared`` with another commit.
+    A suppression of an essential rule has no effect, nor does one that has expired at ``now``. Whether one is used is
+    only known if its rule could find something: ``now`` is known, and for rules on transitions the spec was
+    ``compared`` with another commit.
     """
     accepted = tuple(_accepted(project))
     index: defaultdict[tuple[str, str | None], list[_Accepted]] = defaultdict(list)
@@ -44,13 +44,13 @@ def apply(
         index[item.suppression.rule, item.vm].append(item)
     own = [*_unknown(project, accepted), *_too_lax(project, accepted), *_expired(accepted, now)]
     kept = [finding for finding in _severities(findings, project) if not _suppressed(finding, index, now)]
-    if now is not None and not any(finding.is_error for finding in kept):  # errors may have kept the rules from running
+    if now is not None and not any(finding.is_error for finding in kept):  # rules may not have run because of errors
         own += [_unused(item) for item in accepted if _idle(item, now, compared=compared)]
     return (*kept, *_severities(own, project))
 
 
 def accepted(findings: Iterable[Finding], project: Project) -> tuple[Finding, ...]:
-    """Return the findings about a compiled tree that remain, with their severity."""
+    """Return the remaining findings about a compiled tree, with their severity."""
     index: defaultdict[tuple[str, str | None], list[_Accepted]] = defaultdict(list)
     for item in _accepted(project):
         index[item.suppression.rule, item.vm].append(item)
@@ -69,7 +69,7 @@ def _accepted(project: Project) -> Iterator[_Accepted]:
 
 
 def _only(name: str, entry: Where | None) -> Callable[[Finding], bool]:
-    """Return whether a finding concerns one VM alone; where others have its name, by the place in its ``entry``."""
+    """Return whether a finding is only about one VM; if others have its name, by the place in its ``entry``."""
     return lambda finding: finding.vms == (name,) and (entry is None or _within(finding.where, entry))
 
 
@@ -82,7 +82,7 @@ def _within(place: Where | None, entry: Where) -> bool:
 
 
 def _of_vms(globs: tuple[str, ...]) -> Callable[[Finding], bool]:
-    """Return whether a finding concerns only VMs that a glob, or their own name, is for; no globs are for all."""
+    """Return whether a finding is only about VMs that match a glob or name; without globs, all match."""
     if not globs:
         return lambda _: True
     pattern = re.compile("|".join(fnmatch.translate(glob) for glob in globs))
@@ -90,9 +90,9 @@ def _of_vms(globs: tuple[str, ...]) -> Callable[[Finding], bool]:
 
 
 def _severities(findings: Iterable[Finding], project: Project) -> Iterator[Finding]:
-    """Yield findings with the severity the spec gives their rule; those of rules that are off are gone.
+    """Yield findings with their severity from the spec, without those of rules that are off.
 
-    One whose severity is settled keeps it: what cannot be changed any more does not stop the compiler.
+    A settled severity stays: what can no longer be changed does not stop the compiler.
     """
     own = {code: level for code, level in project.spec.rules.items() if not _lax(code, level)}
     for finding in findings:
@@ -121,11 +121,11 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        return date.min  # a day that does not exist is over
+        return date.min  # a day that does not exist counts as past
 
 
 def _lax(code: str, level: str) -> bool:
-    """Return whether a severity would let something wrong be written."""
+    """Return whether a severity would allow wrong output."""
     rule = ruleset.find(code)
     return rule is not None and rule.essential and rule.severity == "error" and level != "error"
 
@@ -200,7 +200,7 @@ def _expired(accepted: Iterable[_Accepted], now: datetime | None) -> Iterator[Fi
 
 
 def _idle(item: _Accepted, now: datetime, *, compared: bool) -> bool:
-    """Return whether a suppression is of no use."""
+    """Return whether a suppression matches nothing."""
     rule = ruleset.find(item.suppression.rule)
     if rule is None or rule.essential or rule.needs == "tree" or (rule.needs == "comparison" and not compared):
         return False

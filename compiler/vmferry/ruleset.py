@@ -1,4 +1,4 @@
-"""Every rule there is. Stages know their own rules only; here all modules that declare some are known."""
+"""All rules. Stages only know their own rules; this module knows all modules that declare some."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -57,14 +57,14 @@ DECLARING = (
 
 
 def every() -> Mapping[str, Rule]:
-    """Return every rule by its code, sorted. It imports all stages: who knows the code asks `find`."""
+    """Return every rule by code, sorted. Imports all stages: use `find` for a known code."""
     for module in DECLARING:
         import_module(module)
     return dict(sorted(declared().items()))
 
 
 def of(code: str) -> Rule:
-    """Return the rule that a finding is of. Raises KeyError for a code that no finding has."""
+    """Return the rule of a finding's code. Raises KeyError for a code that findings cannot have."""
     return declared().get(code) or every()[code]
 
 
@@ -74,5 +74,5 @@ def starting(prefix: str) -> bool:
 
 
 def find(code: str) -> Rule | None:
-    """Return the rule of a code, or None. Stages that are not at work are imported only if it is none of the others."""
+    """Return the rule of a code, or None. Other stages are only imported if no loaded module has it."""
     return declared().get(code) or every().get(code)

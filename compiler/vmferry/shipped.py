@@ -1,4 +1,4 @@
-"""Where the files that vmferry ships lie: JSON Schemas and phase components."""
+"""The place of vmferry's shipped files: JSON Schemas and phase components."""
 
 from functools import cache
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 
 @cache
 def shipped(kind: str) -> Path:
-    """Return the folder of ``schemas`` or ``overlays``: in the wheel, or at the top of an editable install.
+    """Return the folder of ``schemas`` or ``overlays``: in the wheel, or at the root of an editable install.
 
-    Raises FileNotFoundError where the installation is incomplete.
+    Raises FileNotFoundError if the installation is incomplete.
     """
     package = Path(__file__).resolve().parent
     for folder in (package / "_data" / kind, package.parent.parent / kind):

@@ -7,7 +7,7 @@ LONGEST = 63  # of a label
 
 
 def sanitize(name: str, limit: int = LONGEST) -> str:
-    """Return a DNS-1123 label close to ``name``; empty when nothing of it is left."""
+    """Return a DNS-1123 label close to ``name``; empty if no character is usable."""
     label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return label[:limit].rstrip("-")
 
@@ -18,7 +18,7 @@ def digest(text: str, length: int = 6) -> str:
 
 
 def fit(name: str, limit: int = LONGEST) -> str:
-    """Return ``name`` within ``limit`` characters; what is cut off is kept apart by a digest."""
+    """Return ``name`` within ``limit`` characters; a digest distinguishes truncated names."""
     if len(name) <= limit:
         return name
     return f"{name[: limit - 7].rstrip('-')}-{digest(name)}"

@@ -1,1 +1,1 @@
-"""From files to the typed spec, every finding with its place."""
+"""From files to the typed spec, with the place of every finding."""

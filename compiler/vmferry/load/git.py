@@ -1,4 +1,4 @@
-"""Reads files out of git's objects, as they were committed: nothing that a checkout configures runs or is honoured.
+"""Reads files from git's objects as they were committed: no configuration of a checkout is run or honoured.
 
 No filter, no textconv, no attribute (export-ignore), no replaced object, no fetch of what a partial clone lacks.
 """
@@ -16,7 +16,7 @@ from vmferry.model.finding import Finding, SpecError, Where
 from vmferry.yaml.faults import UNREADABLE_FILE
 
 _ELSEWHERE = frozenset(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"))
-"""What git tells its hooks, relative to where it runs them."""
+"""Variables that git sets for its hooks, relative to where it runs them."""
 _ONLY_READ = {"LC_ALL": "C", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "GIT_OPTIONAL_LOCKS": "0"}
 _NAME = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _AT_ONCE = 1000  # files that are in memory
@@ -25,7 +25,7 @@ _DEEPEN = "fetch the whole history: `git fetch --unshallow`; in CI: actions/chec
 
 
 class Blob(NamedTuple):
-    """A file or a link in a commit: its path from the top of the repository, and git's name of it."""
+    """A file or a link in a commit: its path from the root of the repository, and its object name."""
 
     path: bytes
     name: str
@@ -39,21 +39,20 @@ class Repository:
         self.directory = directory
 
     def commit(self, revision: str, spec: Path) -> str:
-        """Return the name of a commit. Raises SpecError where there is none, or the text names several."""
+        """Return the name of a commit. Raises SpecError if there is none, or several."""
         found = self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         name = found.stdout.decode(errors="replace").strip()
-        if found.returncode == 0 and _NAME.fullmatch(name):  # `^HEAD` gives a name to leave out
+        if found.returncode == 0 and _NAME.fullmatch(name):  # `^HEAD` yields an excluded name
             return name
-        said = found.stderr.decode(errors="replace").strip().partition("\n")[0]  # nothing of what is not there
+        said = found.stderr.decode(errors="replace").strip().partition("\n")[0]  # nothing for missing ones
         message = f"there is no commit {revision!r} in a git repository around {self.directory}"
         remedy = "name a commit, a branch or a tag; in CI fetch it first (actions/checkout: fetch-depth: 0)"
         raise SpecError(_refused(message + (f": {said}" if said else ""), remedy, spec))
 
     def base(self, revision: str, spec: Path, *, exact: bool = False) -> str:
-        """Return the commit where the working tree and ``revision`` were last one; ``exact``: the revision itself.
+        """Return the merge base of the working tree and ``revision``; with ``exact``, the revision itself.
 
-        In the middle of a merge the working tree belongs to both sides. Raises SpecError where no commit can be told,
-        or not for certain.
+        During a merge the working tree belongs to both sides. Raises SpecError if there is no certain merge base.
         """
         commit = self.commit(revision, spec)
         if exact:
@@ -68,13 +67,13 @@ class Repository:
         return bases[0]
 
     def sides(self, spec: Path) -> list[str]:
-        """Return what the next commit is made on: HEAD, and what is being merged into it; nothing before the first."""
+        """Return the parents of the next commit: HEAD, and what is being merged; nothing before the first commit."""
         if self._is_empty():
             return []
         return [self.commit("HEAD", spec), *self._lines("rev-parse", "--verify", "--quiet", "MERGE_HEAD")]
 
     def unfinished(self) -> list[str]:
-        """Return the sides of a merge, a rebase or a cherry-pick that goes on; none where there is none."""
+        """Return the sides of a merge, rebase or cherry-pick in progress, if any."""
         folders = (self._text("rev-parse", "--git-path", f"rebase-{kind}") for kind in ("merge", "apply"))
         rebasing = any((self.directory / folder).is_dir() for folder in folders)
         for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", *(["REBASE_HEAD"] if rebasing else [])):
@@ -83,31 +82,31 @@ class Repository:
         return []
 
     def last_merge(self) -> tuple[list[str], str | None]:
-        """Return the sides of the last merge that changed anything below the directory, and its commit."""
+        """Return the sides and the commit of the last merge that changed anything below the directory."""
         found = self._lines("rev-list", "--merges", "--parents", "--max-count=1", "HEAD", "--", ".")
         return (found[1:], found[0]) if found else ([], None)
 
     def parents(self, commit: str, spec: Path) -> list[str]:
-        """Return what a commit was made on. Raises SpecError where a shallow clone does not have it."""
+        """Return the parents of a commit. Raises SpecError if a shallow clone lacks them."""
         if commit in self._ends():
             raise SpecError(_refused("this clone is shallow: it ends with the commit that is checked", _DEEPEN, spec))
         return self._lines("rev-list", "--parents", "--max-count=1", commit)[1:]
 
     def _is_empty(self) -> bool:
-        """Return whether nothing was ever committed here."""
+        """Return whether the repository has no commits."""
         unborn = self._run("symbolic-ref", "--quiet", "HEAD").returncode == 0
         anything = self._run("rev-list", "--all", "--max-count=1")
         return unborn and anything.returncode == 0 and not anything.stdout
 
     def _cut_off(self, bases: list[str], tips: list[str]) -> bool:
-        """Return whether a shallow clone ends before the bases, so that later ones may lie beyond its end."""
+        """Return whether a shallow clone ends before the bases, so that better ones may be beyond its end."""
         if set(bases) & set(tips):
             return False
         ends = self._ends()
         return bool(ends) and not ends.isdisjoint(self._lines("rev-list", *tips, "--not", *bases))
 
     def _ends(self) -> frozenset[str]:
-        """Return the commits that a shallow clone ends with; none of a whole one."""
+        """Return the boundary commits of a shallow clone; none for a full one."""
         if self._lines("rev-parse", "--is-shallow-repository") != ["true"]:
             return frozenset()
         path = self._text("rev-parse", "--git-path", "shallow")
@@ -122,15 +121,15 @@ class Repository:
 
     @cached_property
     def top(self) -> Path:
-        """Return the top of the working tree."""
+        """Return the root of the working tree."""
         return Path(self._text("rev-parse", "--show-toplevel"))
 
     def prefix(self) -> str:
-        """Return the directory's path below the top, with a slash at its end; empty for the top itself."""
+        """Return the directory's path below the root, with a trailing slash; empty for the root itself."""
         return self._text("rev-parse", "--show-prefix")
 
     def files(self, commit: str) -> list[Blob]:
-        """Return everything in a commit, by its path from the top. Raises SpecError (unreadable)."""
+        """Return everything in a commit, by path from the root. Raises SpecError (unreadable)."""
         listed = self._run("ls-tree", "-r", "-z", "--full-tree", commit)
         if listed.returncode != 0:
             raise self._unreadable(commit, listed.stderr)
@@ -143,19 +142,19 @@ class Repository:
         return result
 
     def holding(self, name: str) -> list[Path]:
-        """Return the folders, anywhere in the repository, in which git has a file of that path."""
+        """Return all folders of the repository in which git has a file with that path."""
         listed = self._run("-c", "core.fsmonitor=false", "ls-files", "-z", "--full-name", "--", f":(top,glob)**/{name}")
         return [self.top / os.fsdecode(path).removesuffix(name) for path in listed.stdout.split(b"\0")[:-1]]
 
     def remotes(self) -> list[str]:
-        """Return the addresses that the repository is fetched from."""
+        """Return the URLs that the repository is fetched from."""
         listed = self._run("config", "--get-regexp", "-z", r"^remote\..*\.url$").stdout
         return [os.fsdecode(entry.partition(b"\n")[2]) for entry in listed.split(b"\0")[:-1]]
 
     def tracked(self) -> frozenset[str] | None:
-        """Return what the next commit has below the directory, by its path from there; None in no repository.
+        """Return the content of the next commit below the directory, by relative path; None outside of a repository.
 
-        In a hook of git that is the index it commits, which `git commit --all` makes for itself.
+        In a git hook that is the index to be committed, which `git commit --all` creates separately.
         """
         index = os.environ.get("GIT_INDEX_FILE")
         here = index is not None and Repository(Path.cwd()).top == self.top
@@ -169,7 +168,7 @@ class Repository:
         return frozenset(os.fsdecode(name) for name in listed.stdout.split(b"\0")[:-1])
 
     def contents(self, commit: str, blobs: Sequence[Blob]) -> Iterator[tuple[Blob, bytes]]:
-        """Yield each with its content. Raises SpecError where git does not have one: nothing is left out."""
+        """Yield each file with its content. Raises SpecError if git lacks one: nothing is left out."""
         for start in range(0, len(blobs), _AT_ONCE):
             yield from self._contents(commit, blobs[start : start + _AT_ONCE])
 
@@ -189,18 +188,18 @@ class Repository:
             at += 1
 
     def _text(self, *arguments: str) -> str:
-        """Return what git answers in one line, or nothing."""
+        """Return git's output as one line, or nothing."""
         return os.fsdecode(self._run(*arguments).stdout.removesuffix(b"\n"))
 
     def _lines(self, *arguments: str) -> list[str]:
-        """Return what git answers, by line; nothing where it fails."""
+        """Return the lines of git's output; nothing if it fails."""
         done = self._run(*arguments)
         return os.fsdecode(done.stdout).split() if done.returncode == 0 else []
 
     def _run(
         self, *arguments: str, stdin: bytes = b"", also: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run git in the directory, whatever directory a hook of git runs in."""
+        """Run git in the directory, independently of a git hook's directory."""
         command = ["git", "--no-replace-objects", "-C", str(self.directory), *arguments]
         env = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE} | _ONLY_READ | (also or {})
         try:

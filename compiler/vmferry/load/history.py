@@ -1,4 +1,4 @@
-"""The spec as it was at another commit, read from git; a spec that has moved since is found by its name."""
+"""The spec at another commit, read from git; a spec that moved since is found by name."""
 
 import os
 import tempfile
@@ -17,28 +17,28 @@ _KIND = "MigrationSpec"
 
 
 class Earlier(NamedTuple):
-    """A spec as it was, and its assignments where they are not beside it."""
+    """A spec at a commit, and its assignments if they are not beside it."""
 
     spec: Path
     assignments: Path | None
 
 
 class Identity(NamedTuple):
-    """What tells one migration from another, wherever its spec lies; both are unknown of one that cannot be read."""
+    """The identity of a migration, wherever its spec is; both fields are unknown if it cannot be read."""
 
     name: str | None  # metadata.name
     cluster: str | None  # target.cluster.name
 
 
 class Unclear(NamedTuple):
-    """Specs of a commit that the one that is looked for may have been: of its name, or gone since."""
+    """Candidates in a commit for the wanted spec: those with its name, and those gone since."""
 
     paths: tuple[str, ...]
     named: bool
 
 
 def repository_of(spec: Path) -> Repository:
-    """Return the git repository around a spec."""
+    """Return the git repository of a spec."""
     return Repository(spec if spec.is_dir() else spec.parent)
 
 
@@ -46,11 +46,11 @@ def repository_of(spec: Path) -> Repository:
 def at_revision(
     spec: Path, commit: str, without: str, assignments: Path | None = None, *, sought: Identity | None = None
 ) -> Iterator[Earlier | Unclear | None]:
-    """Yield the spec as it was at a commit, in a directory that is gone afterwards; None where there was none.
+    """Yield the spec at a commit, in a temporary directory; None if there was none.
 
-    ``sought`` is the migration to be found wherever its spec was; without it, it was where it is. ``without`` is the
-    folder of the compiled tree beside the spec, which is left out. ``assignments`` is where they are if not beside the
-    spec. Raises SpecError where the repository has no such commit, or git cannot read all of it.
+    ``sought`` is the migration to find wherever its spec was; without it, the spec was at its current place.
+    ``without`` is the folder of the compiled tree beside the spec, which is left out. ``assignments`` is their path if
+    they are not beside the spec. Raises SpecError if the repository has no such commit, or git cannot read all of it.
     """
     repository = repository_of(spec)
     commit = repository.commit(commit, spec)
@@ -77,7 +77,7 @@ def at_revision(
 
 
 class _History:
-    """What a commit has, and which of it are specs. Paths are from the repository's top; folders end with a slash."""
+    """The content of a commit, and its specs. Paths are relative to the repository's root; folders end with a slash."""
 
     def __init__(self, repository: Repository, commit: str) -> None:
         self.repository = repository
@@ -85,10 +85,11 @@ class _History:
         self.blobs = repository.files(commit)
 
     def find(self, place: str, sought: Identity, *, directory: bool) -> str | Unclear | None:
-        """Return where a migration's spec was: the file, or its folder where what lies at ``place`` is one.
+        """Return where a migration's spec was: the file, or its folder if ``place`` is one.
 
-        It is the spec in its place if that has the name, else the one with the name that lies there no longer, else
-        one of the same name and cluster that was copied. None where the commit had none and no spec has gone since.
+        That is the spec in the same place if it has the name, otherwise one with the name that is no longer in its
+        place, otherwise a copied one with the same name and cluster. None if the commit had none and no spec has gone
+        since.
         """
         here = self.specs(place, directory=directory)
         if any(identity.name == sought.name for identity in here.values()):
@@ -101,11 +102,11 @@ class _History:
             beside = [path for path in everywhere if _parent(path) == _parent(named[0])]
             return _parent(named[0]) if directory and len(beside) == 1 else named[0]
         if not named and here:
-            return place  # it was called otherwise
+            return place  # it had another name
         return Unclear(tuple(sorted(named or gone)), bool(named)) if named or gone else None
 
     def specs(self, place: str, *, directory: bool | None) -> dict[str, Identity]:
-        """Return the specs that are the file ``place``, lie right in the directory of it, or (None) anywhere below."""
+        """Return the specs that are the file ``place``, are directly in its directory, or (None) anywhere below."""
         trees = self._trees()
         blobs = []
         for blob in self.blobs:
@@ -124,13 +125,13 @@ class _History:
         }
 
     def _trees(self) -> set[str]:
-        """Return the folders of compiled trees: they hold no spec, and many files."""
+        """Return the folders of compiled trees: they contain many files, but no spec."""
         locks = (os.fsdecode(blob.path) for blob in self.blobs if blob.path.endswith(b".lock"))
         folders = {_parent(path) for path in locks}
         return {folder[: -len("locks/")] for folder in folders if f"/{folder}".endswith("/locks/")} - {""}
 
     def _remains(self, path: str, identity: Identity) -> bool:
-        """Return whether the spec of a path still lies there."""
+        """Return whether the spec of a path still exists there."""
         try:
             content = files.read(self.repository.top / path)
         except OSError:
@@ -138,9 +139,9 @@ class _History:
         return any(identity.name in (None, now.name) for now in _identities(content))
 
     def extract(self, folder: str, without: str, directory: Path) -> bool:
-        """Write the files of a folder; of its links those that lead to one of them. Return whether there is any.
+        """Write the files of a folder, and its links to any of them.
 
-        Links come last, so that nothing is written through one.
+        Return whether there are any. Links come last, so that nothing is written through them.
         """
         left_out = PurePosixPath(os.path.normpath(without))
         paths = {blob: os.fsdecode(blob.path) for blob in self.blobs}
@@ -170,7 +171,7 @@ class _History:
 
 
 def _parent(path: str) -> str:
-    """Return the folder that a path is or lies in, with its slash; empty for the top."""
+    """Return the folder of a path, or the path itself if it is one, with its slash; empty for the root."""
     return path[: path.rfind("/") + 1]
 
 
@@ -183,7 +184,7 @@ def _above(path: str) -> Iterator[str]:
 
 
 def _identities(content: bytes) -> Iterator[Identity]:
-    """Yield whose specs a file holds."""
+    """Yield the identities of a file's specs."""
     if _KIND.encode() not in content:
         return
     try:
@@ -204,12 +205,12 @@ def _text(data: dict[str, Any], *path: str) -> str | None:
 
 
 def _write_assignments(path: Path, commit: str, target: Path) -> None:
-    """Write the assignments of a commit, if it has them."""
+    """Write the assignments of a commit, if any."""
     elsewhere = Repository(path.parent)
     try:
         name = os.fsencode(f"{elsewhere.prefix()}{path.name}")
         blobs = [blob for blob in elsewhere.files(commit) if blob.path == name and not blob.link]
-    except SpecError:  # in no repository, or in another one
+    except SpecError:  # outside of a repository, or in another one
         return
     for _, content in elsewhere.contents(commit, blobs):
         target.write_bytes(content)

@@ -1,7 +1,7 @@
-"""Finds the files that a glob names below a directory, and says what keeps it from looking anywhere.
+"""Finds the files that a glob matches below a directory, and reports what it could not look at.
 
-A file that is passed over is a VM that is in no plan, so nothing is passed over in silence: not a folder that may not
-be read, nor a link to nothing or out of the directory. Links that stay inside are followed, once each.
+A skipped file means a VM without a plan, so nothing is skipped silently: neither unreadable folders, nor dangling links
+or links out of the directory. Links that stay inside are followed, once each.
 """
 
 import fnmatch
@@ -14,11 +14,11 @@ from typing import NamedTuple
 from vmferry import files
 
 _LONGEST = 1024
-_EDITORS_LOCK = ".#"  # Emacs marks a file that is being edited by a link to nothing
+_EDITORS_LOCK = ".#"  # Emacs marks a file that is being edited with a dangling link
 
 
 class Obstacle(NamedTuple):
-    """A path that could not be looked at, why, and whether it is a link that leads out of the directory."""
+    """A path that could not be read, why, and whether it is a link that leads out of the directory."""
 
     path: Path
     problem: str
@@ -36,7 +36,7 @@ class Found(NamedTuple):
 def find(root: Path, pattern: str) -> Found:
     """Return what ``pattern`` matches below ``root``: names with wildcards between slashes, `**` for any depth.
 
-    Raises ValueError for a pattern that cannot be one.
+    Raises ValueError for an invalid pattern.
     """
     if len(pattern) > _LONGEST:
         raise ValueError(f"a pattern of {len(pattern)} characters")
@@ -44,7 +44,7 @@ def find(root: Path, pattern: str) -> Found:
 
 
 def _parts(pattern: str) -> list[str]:
-    """Return the parts of a pattern; several `**` in a row mean the same as one."""
+    """Return the parts of a pattern; consecutive `**` are merged."""
     if "\0" in pattern:
         raise ValueError("a zero byte in a pattern")
     parts: list[str] = []
@@ -57,7 +57,7 @@ def _parts(pattern: str) -> list[str]:
 
 
 class _Search:
-    """Goes through folders and parts of the pattern together: each pair is visited once, however links lead."""
+    """Walks folders and parts of the pattern together: each pair is visited once, even with circular links."""
 
     def __init__(self, root: Path, parts: list[str]) -> None:
         self._root = root
@@ -79,7 +79,7 @@ class _Search:
         return Found(sorted(self._paths), sorted(self._obstacles), self._entries)
 
     def _step(self, folder: Path, index: int) -> Iterator[tuple[Path, int]]:
-        """Match the entries of a folder with one part; yield the folders to go on with."""
+        """Match the entries of a folder with one part; yield the folders to continue with."""
         anywhere = self._parts[index] == "**"
         last = index == len(self._parts) - 1
         if anywhere:

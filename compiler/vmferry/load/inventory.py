@@ -1,4 +1,4 @@
-"""Facts from the inventory, decisions from the spec: one entry a VM, whoever states what."""
+"""Facts from the inventory and decisions from the spec, merged into one entry per VM."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,7 +21,7 @@ def merge(
 ) -> tuple[list[Entry], list[Finding]]:
     """Return every VM of the spec and of the inventory once, and what does not fit together.
 
-    What an entry states wins over the inventory, and is remembered as an override.
+    Values in an entry win over the inventory, and are recorded as overrides.
     """
     findings: list[Finding] = []
     imported: list[Entry] = []
@@ -36,11 +36,11 @@ def merge(
 
 
 class _Stated:
-    """The entries of the spec, each with the VM of the inventory that it is about."""
+    """The entries of the spec, each with its VM in the inventory."""
 
     def __init__(self, entries: Sequence[Entry], imported: Sequence[Entry], sources: Sequence[str]) -> None:
         self.findings: list[Finding] = []
-        self.rest: list[Entry] = []  # VMs that the inventory knows nothing of
+        self.rest: list[Entry] = []  # VMs that are not in the inventory
         self._default = sources[0] if len(sources) == 1 else ""
         self._first: dict[str, Entry] = {}
         for entry in entries:
@@ -49,12 +49,12 @@ class _Stated:
                 self._double(entry, first)
         self._of: dict[str, Entry] = {}
         known = identity.Directory(map(self._mark, imported))
-        # an id says more than a name: where both kinds of entry mean one VM, the one with the id is about it
+        # an id is stronger than a name: if two entries refer to one VM, the one with the id wins
         for entry in sorted(self._first.values(), key=lambda each: each.vm.id is None):
             self._find(entry, known)
 
     def join(self, found: Entry) -> Entry:
-        """Return a VM of the inventory with what the spec states of it."""
+        """Return a VM of the inventory with the values from the spec."""
         entry = self._of.get(self._mark(found).key)
         return found if entry is None else _joined(found, entry)
 
@@ -62,7 +62,7 @@ class _Stated:
         return identity.of_vm(entry.vm, entry.vm.source or self._default)
 
     def _find(self, entry: Entry, known: identity.Directory) -> None:
-        """Find the VM of the inventory that an entry is about: by its id, else by a name that only one has."""
+        """Find the VM of the inventory for an entry: by id, otherwise by a unique name."""
         own = self._mark(entry)
         meant = [mark for mark in known.meant(entry.vm.id or entry.vm.name, own.source) if mark.source == own.source]
         if entry.vm.id is not None:
@@ -75,7 +75,7 @@ class _Stated:
             self._double(entry, first)
 
     def _double(self, entry: Entry, first: Entry) -> None:
-        """Report an entry for a VM that another entry is about."""
+        """Report an entry for a VM that already has one."""
         self.findings.append(
             DEFINED_TWICE.finding(
                 f"VM {entry.vm.name} has a second entry; the other is in {first.where.file}",

@@ -39,10 +39,10 @@ _TYPES: dict[str, type[MigrationSpec | VirtualMachineSet | Inventory]] = {
 def load(spec: Path, assignments: Path | None = None, *, undecided: bool = False) -> Project:
     """Return the project at ``spec``: a file, a directory, or ``-`` for standard input.
 
-    A directory stands for the YAML files right in it; ``include`` names others below it.
-    ``assignments`` defaults to assignments.yaml beside the spec. ``undecided``: `TODO` in the place of a
-    value is not raised but among the project's findings, and something that fits stands in for it.
-    Raises SpecError with every finding when anything cannot be read or does not fit its schema.
+    A directory stands for the YAML files directly in it; ``include`` adds others below it. ``assignments`` defaults to
+    assignments.yaml beside the spec. With ``undecided``, `TODO` instead of a value is not raised but added to the
+    project's findings, and a valid value replaces it. Raises SpecError with all findings if anything cannot be read or
+    does not fit its schema.
     """
     reading = _Reading(root=spec if spec.is_dir() else spec.parent)
     if str(spec) == "-":
@@ -76,7 +76,7 @@ UNKNOWN_KIND = declare(
 def read_inventories(path: Path) -> tuple[Inventory, ...]:
     """Return the inventory at ``path``: one file, or every YAML file below a directory.
 
-    Raises SpecError with every finding when anything cannot be read, or is not an inventory.
+    Raises SpecError with all findings if anything cannot be read, or is not an inventory.
     """
     reading = _Reading(root=path if path.is_dir() else path.parent)
     if path.is_dir():
@@ -124,10 +124,10 @@ class _Reading:
         self.specs: list[tuple[MigrationSpec, Where]] = []
         self.sets: list[tuple[VirtualMachineSet, Where]] = []
         self.inventories: list[tuple[Inventory, Where]] = []
-        self.failed_spec = False  # a MigrationSpec was there, but did not fit
+        self.failed_spec = False  # there was a MigrationSpec, but it did not fit its schema
 
     def file(self, path: Path, *, strict: bool, named: bool = False) -> None:
-        """Read one file once, however many globs name it. ``named``: by the caller, who may name a pipe."""
+        """Read one file once, however many globs match it. ``named``: by the caller, who may pass a pipe."""
         real = Path(os.path.realpath(path))
         if real in self.seen:
             return
@@ -152,7 +152,7 @@ class _Reading:
             self.file(file, strict=True)
 
     def neighbour(self, path: Path) -> None:
-        """Read one of the files of the spec's directory; other tools' files may lie there too."""
+        """Read one file of the spec's directory, which may also contain other tools' files."""
         where = Where(file=str(path))
         if path.name.startswith(".#"):
             return
@@ -165,7 +165,7 @@ class _Reading:
             self.file(path, strict=False)
 
     def _bytes(self, path: Path, *, named: bool = False) -> bytes | None:
-        """Return what is read of a file; of one that nobody named, only if it is a regular one."""
+        """Return the content of a file; only of a regular file, unless it was named explicitly."""
         try:
             raw = (
                 files.read_named(path, MAX_BYTES + 1)
@@ -186,7 +186,7 @@ class _Reading:
         return raw
 
     def document(self, name: str, raw: bytes, *, strict: bool) -> None:
-        """Read the documents of one file. ``strict``: other tools' files have no place here."""
+        """Read the documents of one file. ``strict``: other tools' files are not allowed here."""
         self.texts[name] = readable(raw)
         try:
             documents = read(raw, name)
@@ -268,7 +268,7 @@ class _Reading:
     def project(self, assignments: Path | None, *, beside: bool) -> Project:
         """Return the project, or raise SpecError with all findings.
 
-        ``beside``: the assignments are where they always are, and nobody has named them.
+        ``beside``: the assignments are in their default place, not named explicitly.
         """
         written = self._assignments(assignments, beside=beside)
         if not self.specs and not self.failed_spec and not self.findings:
@@ -291,7 +291,7 @@ class _Reading:
         entries = self._entries(spec, where)
         if self.findings:
             raise UnreadableError([*self.undecided, *self.findings], self.texts)
-        # by content, not by file: where an entry stands must not matter
+        # by content, not by file: the place of an entry must not matter
         entries.sort(key=lambda entry: (entry.vm.source or "", entry.vm.name, entry.vm.id or ""))
         return Project(
             spec=spec,
@@ -353,7 +353,7 @@ class _Reading:
         return None
 
     def _attachments(self) -> dict[str, bytes]:
-        """Read the opaque files that the spec names: secrets to carry, playbooks."""
+        """Read the opaque files that the spec names: secrets to copy, playbooks."""
         result: dict[str, bytes] = {}
         for spec, where in self.specs[:1]:
             for name, place in _named_files(spec, where):
@@ -372,7 +372,7 @@ class _Reading:
             self._inside(path, name, where)
             content = files.read(Path(os.path.realpath(path)), MAX_BYTES + 1)
             self.tracker.file(path, content)
-            if len(content) <= MAX_BYTES:  # the output is the same in every clone, whatever git makes of line ends
+            if len(content) <= MAX_BYTES:  # the output is the same in every clone, whatever git does to line endings
                 return content.replace(b"\r\n", b"\n") if path.suffix in (".yaml", ".yml") else content
             message = f"{name} is larger than {MAX_BYTES // 2**20} MiB"
         except OSError as error:
@@ -383,14 +383,14 @@ class _Reading:
 
 
 def _typed_assignments(data: Any) -> Assignments:
-    """Return typed assignments. Raises ValueError (msgspec.ValidationError) when they do not fit."""
+    """Return typed assignments. Raises ValueError (msgspec.ValidationError) if they do not fit."""
     import msgspec
 
     return msgspec.convert(data, Assignments, strict=True)
 
 
 def _discreet(finding: Finding, text: str) -> Finding:
-    """Return a finding on YAML without what it quotes, where its line may hold a secret."""
+    """Return a finding on YAML, without its quotes if its line may contain a secret."""
     span = finding.where.span if finding.where else None
     if span is None or not may_be_secret(line_text(text, span.line), span.column):
         return finding
@@ -398,7 +398,7 @@ def _discreet(finding: Finding, text: str) -> Finding:
 
 
 def _named_files(spec: MigrationSpec, where: Where) -> Iterator[tuple[str, Where]]:
-    """Yield every file a spec names, with the place that names it."""
+    """Yield every file that a spec names, with the place of the reference."""
     for index, source in enumerate(spec.sources):
         place = where.at("sources", index, "vcenter")
         holders: list[tuple[Credentials | None, Where]] = [
@@ -420,7 +420,7 @@ def _named_files(spec: MigrationSpec, where: Where) -> Iterator[tuple[str, Where
 
 
 def _meant(version: str, kind: str) -> bool:
-    """Whether a document looks like one of ours with a slip, which must not be skipped in silence."""
+    """Whether a document looks like one of vmferry's with a typo, which must not be skipped silently."""
     return "ferry" in version.lower() or kind.lower() in {name.lower() for name in (*_TYPES, "Assignments")}
 
 
@@ -444,7 +444,7 @@ def _short(text: str) -> str:
 
 
 def _obstructed(obstacle: include.Obstacle, where: Where) -> Finding:
-    """Return the finding for what a glob could not look at."""
+    """Return the finding for a path that a glob could not read."""
     if obstacle.leaves:
         return _leaves(str(obstacle.path), where)
     return UNREADABLE_FILE.finding(

@@ -1,4 +1,4 @@
-"""The JSON Schemas of every file a person or vmferry writes, made from the types."""
+"""The JSON Schemas of all files written by people or vmferry, generated from the types."""
 
 from inspect import cleandoc
 from typing import Any, Literal, get_args, get_origin
@@ -15,7 +15,7 @@ KINDS: dict[str, type[MigrationSpec | VirtualMachineSet | Inventory | Assignment
     "Inventory": Inventory,
     "Assignments": Assignments,
 }
-"""Every kind of file, by the name it carries."""
+"""Every kind of file, by its `kind`."""
 
 SCHEMA_BASE = "https://vmferry.dev/schemas/v1alpha1"
 
@@ -41,7 +41,7 @@ def json_schema(kind: str) -> dict[str, Any]:
 
 
 def _complete(model: Any, definitions: dict[str, Any], done: set[type]) -> None:
-    """Add what msgspec leaves out: the description of an optional mapping, and keys that are literals."""
+    """Add what msgspec leaves out: the description of an optional mapping, and literal keys."""
     if isinstance(model, type) and issubclass(model, msgspec.Struct) and model not in done:
         done.add(model)
         properties = definitions[model.__name__]["properties"]
@@ -67,7 +67,7 @@ def _told(kind: Any) -> tuple[str | None, list[str]]:
 
 
 def _without_null(node: Any) -> Any:
-    """Drop ``null`` alternatives: in a file, an absent key says it; a key without a value is refused."""
+    """Drop ``null`` alternatives: in a file, an absent key means that; a key without a value is refused."""
     if isinstance(node, list):
         return [_without_null(item) for item in node]
     if not isinstance(node, dict):
@@ -88,7 +88,7 @@ def _without_null(node: Any) -> Any:
 
 
 def bundle() -> dict[str, Any]:
-    """Return one JSON Schema that any of the files fits."""
+    """Return one JSON Schema that accepts any of the files."""
     schemas = {kind: json_schema(kind) for kind in KINDS}
     definitions: dict[str, Any] = {}
     for schema in schemas.values():

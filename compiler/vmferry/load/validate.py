@@ -1,4 +1,4 @@
-"""One document against its type: fast when it fits, in words for people when it does not."""
+"""Validates one document against its type: fast if it fits, with readable messages if not."""
 
 import difflib
 import json
@@ -25,12 +25,12 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _SECRET_ENV = re.compile(r"passw|passphrase|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
-# Bounded, and without a run of letters in front: they go over lines of a megabyte.
+# Bounded, and without a leading run of letters: they are applied to lines of a megabyte.
 _SECRET_TEXT = re.compile(
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY|://[^\s/:@'\"]{0,256}:(?![0-9]+/)[^\s@'\"]{1,256}@"
-    # a token as the user of a web address; Azure DevOps has the organisation there, which is its first folder, too
+    # a token as the user in a URL; Azure DevOps has the organisation there, which is also the first folder
     r"|\bhttps?://(?!git@|([^\s/:@'\"?#]{1,256})@dev\.azure\.com/\1/)[^\s/@'\"?#]{1,256}@"
-    # USER:PASSWORD@HOST/... without a scheme, as for images; a digest has no slash behind it
+    # USER:PASSWORD@HOST/... without a scheme, as for images; a digest is not followed by a slash
     r"|(?<![^\s'\"\[{,(])[^\s/:@'\"\[\]{},]{1,256}:[^\s/@'\"]{1,256}@[^\s/@'\"]{1,256}/"
 )
 _SECRET_WORD = re.compile(
@@ -47,7 +47,7 @@ _USE_REFERENCE = "refer to a Secret instead (credentials.secretRef, externalSecr
 
 
 class _Hints(NamedTuple):
-    """What may be somewhere in a file, so that its documents are looked through for it."""
+    """What a file may contain, so that its documents are searched for it."""
 
     secret: bool
     hidden: bool
@@ -67,9 +67,11 @@ def _hints(text: str) -> _Hints:
 
 
 def convert(data: Any, kind: type[T], where: Where, text: str) -> tuple[T | None, list[Finding]]:
-    """Return the typed document, or what is wrong with it. ``text`` is the file's, for cheap tests."""
+    """Return the typed document, or its errors. ``text`` is the file's text, for cheap tests."""
     findings = _empty(data, where)
-    if kind is not Inventory:  # names and notes in vCenter are what they are: facts, until a manifest states one
+    if (
+        kind is not Inventory
+    ):  # names and notes in vCenter are facts and accepted as they are, until a manifest contains one
         findings = [*_secrets(data, where, text), *findings, *_hygiene(data, where, text)]
     hidden = {finding.where.path for finding in findings if finding.where is not None}
     try:
@@ -82,19 +84,19 @@ def convert(data: Any, kind: type[T], where: Where, text: str) -> tuple[T | None
 
 _PLACEHOLDER = re.compile(r"TODO(?: .*)?", re.DOTALL)
 _NAMES = frozenset(("name", "id", "source", "match", "reason", "annotation", "customAttributes", "tags", "namespace"))
-"""Keys below which TODO is what something is called in vSphere, or words."""
+"""Keys below which TODO may be a name in vSphere, or text."""
 _STAND_INS: dict[Path, str] = {
     ("vcenter", "url"): "https://vcenter.invalid/sdk",
     ("gitops", "repoURL"): "https://git.invalid/gitops",
 }
-"""Values for what cannot be absent, so that the rest of a draft can be checked; nothing is compiled from them."""
+"""Values for required fields, so that the rest of a draft can be checked; nothing is compiled from them."""
 
 
 def settle(data: Any, kind: type[Any], where: Where, text: str) -> list[Finding]:
-    """Report what is left to decide, `TODO` or `TODO …`, and make it fit, so that the rest can be checked.
+    """Report open decisions, `TODO` or `TODO …`, and replace them with valid values, so that the rest can be checked.
 
-    Changes ``data``: what does not fit its type is taken away or gets a stand-in, and so do facts of a VM.
-    The findings are errors.
+    Changes ``data``: values that do not fit their type are removed or replaced, and so are facts of a VM. The findings
+    are errors.
     """
     if kind is Inventory or not _hints(text).todo:
         return []
@@ -118,13 +120,13 @@ def settle(data: Any, kind: type[Any], where: Where, text: str) -> list[Finding]
 
 
 def _stand_in(data: Any, path: Path) -> None:
-    """Put something that fits in place of a value, where there is such a thing."""
+    """Replace a value with a valid one, if possible."""
     node = data
     for step in path[:-1]:
         node = node[step]
     if path[-2:] in _STAND_INS:
         node[path[-1]] = _STAND_INS[path[-2:]]
-    elif path[0] == "vms" and len(path) > 2:  # a fact: unknown, or as the inventory says
+    elif path[0] == "vms" and len(path) > 2:  # a fact: unknown, or the inventory's
         data["vms"][path[1]].pop(path[2], None)
 
 
@@ -132,9 +134,9 @@ _AROUND = 1000  # characters; a line may have a million
 
 
 def may_be_secret(line: str, column: int = 1) -> bool:
-    """Return whether a line of a file may hold a secret around a column, going by how it looks.
+    """Return whether a line of a file may contain a secret around a column, by its appearance.
 
-    Nobody is shown such a line.
+    Such a line is never shown.
     """
     line = line[max(0, column - _AROUND) : column + _AROUND]
     if _SECRET_TEXT.search(line):
@@ -169,7 +171,7 @@ KEY_WITHOUT_VALUE = declare(
 
 def _empty(data: Any, where: Where) -> list[Finding]:
     """Return the keys without a value."""
-    if b"null" not in msgspec.json.encode(data):  # a tenth of the time that looking at every value takes
+    if b"null" not in msgspec.json.encode(data):  # ten times as fast as checking every value
         return []
     return [
         KEY_WITHOUT_VALUE.finding(
@@ -224,7 +226,7 @@ def _nulls(data: Any) -> Iterator[Path]:
 
 
 def _secrets(data: Any, where: Where, text: str) -> Iterator[Finding]:
-    """Yield secret material: by what it looks like, and variables whose name says so."""
+    """Yield secret material: by its appearance, and variables by their name."""
     if _hints(text).secret:
         for path, value in _strings(data):
             if _SECRET_TEXT.search(value):
@@ -235,7 +237,7 @@ def _secrets(data: Any, where: Where, text: str) -> Iterator[Finding]:
 
 
 def _named_values(data: Any) -> Iterator[tuple[Path, str, str]]:
-    """Yield literal environment variables and custom attributes: the places where free names meet values."""
+    """Yield literal environment variables and custom attributes: the places with free names and values."""
     vms = data.get("vms") if isinstance(data, dict) else None
     for index, vm in enumerate(vms if isinstance(vms, list) else ()):
         if not isinstance(vm, dict):
@@ -261,7 +263,7 @@ def _secret(where: Where, what: str) -> Finding:
 
 
 def _explain(data: Any, kind: type[Any], where: Where, error: msgspec.ValidationError) -> list[Finding]:
-    """Say what does not fit in words for people: by the JSON Schema, which finds everything at once."""
+    """Report misfits in readable messages, by the JSON Schema, which finds all of them at once."""
     found = _misfits(data, kind, where)
     if found or next(_nulls(data), None) is not None:  # keys without a value are reported by _hygiene
         return found
@@ -269,7 +271,7 @@ def _explain(data: Any, kind: type[Any], where: Where, error: msgspec.Validation
 
 
 def _misfits(data: Any, kind: type[Any], where: Where) -> list[Finding]:
-    """Return everything that the JSON Schema of a kind refuses."""
+    """Return all violations of a kind's JSON Schema."""
     import jsonschema  # slow to import, and only needed here
 
     schema = json.loads((shipped("schemas") / file_name(kind.__name__)).read_text(encoding="utf-8"))
@@ -282,7 +284,7 @@ _STEP = re.compile(r"\.([A-Za-z0-9_]+)|\[([0-9]+)\]")
 
 
 def _as_msgspec_says(error: msgspec.ValidationError, where: Where) -> Finding:
-    """Report what the JSON Schema accepts and the types do not: 2.0 for a count."""
+    """Report what the JSON Schema accepts but the types do not: 2.0 for a count."""
     said = _SAYS.fullmatch(str(error))
     what, path = (said["what"], said["path"]) if said else (str(error), "")
     steps: list[str | int] = [name or int(index) for name, index in _STEP.findall(path.partition("[...]")[0])]
@@ -302,7 +304,7 @@ def _translate(problem: Any, above: Path, where: Where) -> Iterator[Finding]:
                 yield _unknown(key, value, known, name, where.at(*path, key, key=True))
     elif rule == "required":
         missing = [key for key in wanted if key not in value]
-        if problem.message.startswith(f"{missing[0]!r}"):  # one problem a key; report all at the first
+        if problem.message.startswith(f"{missing[0]!r}"):  # one problem per key; report all at the first
             yield SCHEMA_MISFIT.finding(
                 f"{name} lacks {_list(missing)}",
                 _describe(problem.schema["properties"][missing[0]]),
@@ -331,7 +333,7 @@ _DOTTED_MAC = re.compile(r"([0-9A-Fa-f]{4})\.([0-9A-Fa-f]{4})\.([0-9A-Fa-f]{4})"
 
 
 def _right(rule: str, wanted: Any, value: Any, schema: dict[str, Any]) -> str | None:
-    """Return what would be right in place of a value, where there is one right answer; `{}` is what stands there."""
+    """Return the correct replacement of a value, if there is exactly one; `{}` in it is the current value."""
     if rule == "type" and wanted == "string" and isinstance(value, int | float) and not isinstance(value, bool):
         return '"{}"' if _fits_quoted(value, schema) else None
     if rule == "type" and wanted == "integer" and isinstance(value, str) and re.fullmatch("0|[1-9][0-9]*", value):
@@ -346,13 +348,13 @@ def _right(rule: str, wanted: Any, value: Any, schema: dict[str, Any]) -> str | 
 
 
 def _fits_quoted(value: float, schema: dict[str, Any]) -> bool:
-    """Return whether a number is what was meant, and only lacks quotes: `memory: 8` is hardly eight bytes."""
+    """Return whether a number is plausible and only lacks quotes: `memory: 8` hardly means eight bytes."""
     pattern = schema.get("pattern", "")
     return not _forms().get(pattern, "").startswith("Bytes") and re.search(pattern, str(value)) is not None
 
 
 def _may_hold_secret(path: Path, value: Any) -> bool:
-    """Return whether somebody may have put a password where something else belongs."""
+    """Return whether a value in the wrong place may be a password."""
     if isinstance(value, str) and any(step in _CREDENTIALS for step in path):
         return True
     if isinstance(value, str) and "@" in value and _ADDRESS.search(str(path[-1]) if path else ""):
@@ -361,7 +363,7 @@ def _may_hold_secret(path: Path, value: Any) -> bool:
 
 
 def _alternatives(problem: Any, path: Path, where: Where) -> Iterator[Finding]:
-    """Translate the alternative that was meant: by its ``type``, else by the kind of value."""
+    """Report the misfits of the intended alternative: by its ``type``, otherwise by the kind of value."""
     value, root = problem.instance, problem
     options: list[dict[str, Any]] = problem.validator_value
     branches: dict[int, list[Any]] = {}
@@ -435,7 +437,7 @@ def _unknown(key: str, present: dict[str, Any], known: dict[str, Any], parent: s
 
 
 def _name(path: Path) -> str:
-    """Return the field in words: the last keys of a path."""
+    """Return a readable field name: the last keys of a path."""
     if not path:
         return "the file"
     return "`" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") + "`"
@@ -485,7 +487,7 @@ def _help(rule: str, wanted: Any, value: Any, schema: dict[str, Any]) -> str:
 
 @cache
 def _forms() -> dict[str, str]:
-    """Return what each form of text is, by its pattern; a field's own description hides it in the schema."""
+    """Return the description of each form of text, by pattern; a field's own description hides it in the schema."""
     metas = [item for kind in vars(base).values() for item in getattr(kind, "__metadata__", ())]
     return {meta.pattern: meta.description for meta in metas if meta.pattern and meta.description}
 
@@ -496,14 +498,14 @@ def _mean(value: Any, words: list[str]) -> str:
 
 
 def _describe(schema: dict[str, Any], form: str = "") -> str:
-    """Return what a field is, what form its text has, and an example, each once."""
+    """Return the description of a field, its form, and an example, each once."""
     described = str(schema.get("description", ""))
     example = [f"Example: {each}" for each in schema.get("examples", ())[:1]]
     return " ".join(dict.fromkeys(part for part in (described, form, *example) if part))
 
 
 def _shown(value: Any) -> str:
-    """Return a value, cut short, on one line."""
+    """Return a value on one line, truncated."""
     shown = json.dumps(value, ensure_ascii=True, default=str)
     return shown if len(shown) <= 60 else shown[:57] + "..."
 

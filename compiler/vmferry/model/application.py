@@ -1,4 +1,4 @@
-"""What a person says of an application that is rebuilt as containers (path C)."""
+"""The description of an application that is rebuilt as containers (path C)."""
 
 from typing import Annotated, Literal
 
@@ -7,7 +7,7 @@ from msgspec import Meta
 from vmferry.model.base import ConfigKey, Duration, Image, Model, Name, Port, Size, Text
 
 CONFIG_VOLUME, SCRATCH_VOLUME = "vmferry-config", "vmferry-tmp"
-"""Volumes that vmferry adds to an application; its state may be called anything else."""
+"""Volumes that vmferry adds to an application; its state must use other names."""
 
 EnvName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$(?!\n)", max_length=253)]
 CpuQuantity = Annotated[
@@ -32,7 +32,7 @@ class EnvVar(Model, frozen=True, kw_only=True):
 
 
 class NamedPort(Model, frozen=True, kw_only=True):
-    """A port that is served."""
+    """A served port."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$(?!\n)", max_length=15, description="Its name.")]
     port: Annotated[Port, Meta(description="The port the service listens on.")]
@@ -43,7 +43,7 @@ class NamedPort(Model, frozen=True, kw_only=True):
 
 
 class Probe(Model, frozen=True, kw_only=True):
-    """How to tell whether the application works: an HTTP path or an open port."""
+    """How to check whether the application works: an HTTP path or an open port."""
 
     port: Annotated[Port, Meta(description="The container's port.")]
     path: Annotated[str, Meta(pattern="^/", description="HTTP path; without it, a TCP connect is enough.")] | None = (
@@ -54,7 +54,7 @@ class Probe(Model, frozen=True, kw_only=True):
 
 
 class State(Model, frozen=True, kw_only=True):
-    """Data the application keeps, on a volume of its own."""
+    """Data that the application keeps, on a separate volume."""
 
     name: Annotated[Name, Meta(description="Name of the volume.")]
     mount_path: Annotated[str, Meta(pattern="^/", description="Where it is mounted.")]
@@ -65,14 +65,14 @@ class State(Model, frozen=True, kw_only=True):
 
 
 class Resources(Model, frozen=True, kw_only=True):
-    """What a container asks for."""
+    """Resource requests of a container."""
 
     cpu: Annotated[CpuQuantity, Meta(description="CPU request.")] = "100m"
     memory: Annotated[Size, Meta(description="Memory request and limit.")] = "256Mi"
 
 
 class Application(Model, frozen=True, kw_only=True):
-    """The containers that take the VM's place."""
+    """The containers that replace the VM."""
 
     image: Annotated[Image, Meta(description="Image, pinned by tag or digest.")] | None = None
     kind: Annotated[Literal["Deployment", "StatefulSet"], Meta(description="Workload.")] = "Deployment"

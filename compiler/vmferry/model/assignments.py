@@ -1,4 +1,4 @@
-"""Assignments: which VM is in which group, and what a frozen VM looks like for good."""
+"""Assignments: which VM is in which group, and the final state of frozen VMs."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ from vmferry.model.spec import ApiVersion, Metadata, Stage
 
 
 class Assignment(Model, frozen=True, kw_only=True):
-    """Where a VM went."""
+    """The assignment of a VM."""
 
     group: Annotated[Name, Meta(description="Its move group.")]
     stage: Annotated[Stage, Meta(description="Stage its group reached.")] = "planned"

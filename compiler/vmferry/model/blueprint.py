@@ -1,4 +1,4 @@
-"""The Blueprint: every decision made, nothing left to choose. Backends only spell it out."""
+"""The Blueprint: all decisions are made, and backends only turn them into manifests."""
 
 from typing import Literal
 
@@ -39,14 +39,14 @@ EvictionStrategy = Literal["LiveMigrate", "LiveMigrateIfPossible", "None"]
 
 
 class SourceRef(Model, frozen=True, kw_only=True):
-    """A network or datastore as Forklift finds it in vSphere: by id where known, else by name."""
+    """A network or datastore as Forklift finds it in vSphere: by id if known, otherwise by name."""
 
     name: str
     id: str | None = None
 
 
 class XcopyCopy(Model, frozen=True, kw_only=True):
-    """ESXi tells the storage array to copy a datastore's disks, on hosts by their ids."""
+    """The storage array copies a datastore's disks on ESXi's request, on hosts by id."""
 
     secret: str
     product: XcopyProduct
@@ -86,7 +86,7 @@ class MachineDisk(Model, frozen=True, kw_only=True):
 
 
 class KeptNic(Model, frozen=True, kw_only=True):
-    """What the conversion gives a NIC back in the guest: a Linux guest its name there, Windows its addresses."""
+    """What the conversion restores for a NIC in the guest: its name in Linux, its addresses in Windows."""
 
     interface: str | None = None  # its name in the guest; None: found in the guest, by MAC or address
     addresses: tuple[str, ...] = ()  # static; with prefixes, where Windows is to have them
@@ -141,7 +141,7 @@ class Placement(Model, frozen=True, kw_only=True):
 
 
 class PlanOptions(Model, frozen=True, kw_only=True):
-    """What a Forklift Plan says, once for all its VMs, of how they are copied and converted."""
+    """Settings of a Forklift Plan for copying and converting all its VMs."""
 
     offload: bool = False  # the storage array copies the disks of all of them
     raw: bool = False  # nobody converts the guests
@@ -157,7 +157,7 @@ class PlanOptions(Model, frozen=True, kw_only=True):
 
 
 class Conversion(Model, frozen=True, kw_only=True):
-    """What an attempt to convert a VM began with. Its Job and DataVolumes cannot change once they are there."""
+    """The settings at the start of a conversion attempt. Its Job and DataVolumes cannot change once they exist."""
 
     image: str  # of the conversion Job
     cdi: str  # version of CDI
@@ -186,7 +186,7 @@ class Origin(Model, frozen=True, kw_only=True):
 
 
 class Machine(Model, frozen=True, kw_only=True):
-    """A VM that moves, with every decision made."""
+    """A VM that moves, with all decisions made."""
 
     key: VmKey
     name: str  # in vCenter
@@ -237,7 +237,7 @@ class Machine(Model, frozen=True, kw_only=True):
     preserve_static_ips: bool = True
     transfer_network: Reference | None = None  # a NAD
     hooks: tuple[HookUse, ...] = ()
-    raw: bool = False  # its disks are copied as they are: nobody converts the guest
+    raw: bool = False  # its disks are copied unchanged: the guest is not converted
     forklift: PlanOptions | None = None  # of its Plan; None: all defaults
     nested_virtualization: bool | None = None  # Forklift; None: as in vSphere
     rdm_as_lun: bool = False
@@ -254,7 +254,7 @@ class Machine(Model, frozen=True, kw_only=True):
 
 
 class Step(Model, frozen=True, kw_only=True):
-    """One root of a group: the layers of its base that are selected at the group's stage."""
+    """One root of a group: the layers of its base that the group's stage selects."""
 
     name: str
     layers: tuple[str, ...]
@@ -280,14 +280,14 @@ class StoragePair(Model, frozen=True, kw_only=True):
 
 
 class VmCutover(Model, frozen=True, kw_only=True):
-    """When one VM of a warm group cuts over, over the group's time. Forklift takes it by id only."""
+    """The cutover time of one VM in a warm group, instead of the group's. Forklift only accepts it by id."""
 
     id: str
     time: str  # RFC 3339
 
 
 class Group(Model, frozen=True, kw_only=True):
-    """A move group: VMs that share everything plan-level and move together."""
+    """A move group: VMs with the same plan-level settings, which move together."""
 
     name: str
     full_name: str  # SPEC-GROUP, for objects in shared namespaces
@@ -322,7 +322,7 @@ class Group(Model, frozen=True, kw_only=True):
 
 
 class Credential(Model, frozen=True, kw_only=True):
-    """A Secret, by reference: exists already, or comes from an ExternalSecret or an opaque file."""
+    """A Secret, by reference: it exists already, or comes from an ExternalSecret or an opaque file."""
 
     name: str
     namespace: str
@@ -383,7 +383,7 @@ class Nad(Model, frozen=True, kw_only=True):
 
 
 class SmokePair(Model, frozen=True, kw_only=True):
-    """Two VMs that prove a network."""
+    """Two VMs that test a network."""
 
     name: str
     nad: Reference
@@ -393,14 +393,14 @@ class SmokePair(Model, frozen=True, kw_only=True):
 
 
 class Places(Model, frozen=True, kw_only=True):
-    """A ConfigMap from which conversion Jobs of one vCenter take places, so that not too many run at once."""
+    """A ConfigMap in which conversion Jobs of one vCenter claim places, which limits how many run at once."""
 
     name: str
     accounts: tuple[Reference, ...]  # the ServiceAccounts that use it
 
 
 class NamespacePlan(Model, frozen=True, kw_only=True):
-    """A namespace of the target and what all its VMs share."""
+    """A namespace of the target, with what all its VMs share."""
 
     name: str
     labels: Labels = {}

@@ -1,7 +1,4 @@
-"""What is so in vSphere: the parts a VM is made of.
-
-A field that is absent is unknown; no default stands in for it.
-"""
+"""Facts in vSphere: the parts of a VM. An absent field is unknown; there are no defaults."""
 
 from typing import Annotated, Literal
 
@@ -29,7 +26,7 @@ class Cpu(Model, frozen=True, kw_only=True):
 
 
 class HttpImage(Model, frozen=True, kw_only=True):
-    """A disk image on a web server, that CDI imports."""
+    """A disk image on a web server that CDI imports."""
 
     url: Annotated[Text, Meta(description="Address of the raw or qcow2 image, without credentials.")]
     checksum: (
@@ -47,7 +44,7 @@ class HttpImage(Model, frozen=True, kw_only=True):
 
 
 class RegistryImage(Model, frozen=True, kw_only=True):
-    """A disk image in a container registry, that CDI imports."""
+    """A disk image in a container registry that CDI imports."""
 
     url: Annotated[
         str,
@@ -77,7 +74,7 @@ class DiskSource(Model, frozen=True, kw_only=True):
 
 
 class Disk(Model, frozen=True, kw_only=True):
-    """A virtual disk: facts of the source and, where they differ from the rule, wishes for the target."""
+    """A virtual disk: facts of the source and, if they differ from the rules, decisions for the target."""
 
     size: Annotated[Size, Meta(description="Capacity.")]
     datastore: Annotated[Text, Meta(description="Datastore it lies on, by name or id.")] | None = None
@@ -168,14 +165,14 @@ class GuestDisk(Model, frozen=True, kw_only=True):
 
 
 class Rate(Model, frozen=True, kw_only=True):
-    """Average and peak of one counter over the baseline's time."""
+    """Average and peak of one counter over the baseline's period."""
 
     average: Annotated[float, Meta(ge=0, description="Average.")]
     peak: Annotated[float, Meta(ge=0, description="Highest sample.")]
 
 
 class DiskBaseline(Model, frozen=True, kw_only=True):
-    """What one disk did."""
+    """The I/O of one disk."""
 
     label: Annotated[Text, Meta(description="Instance of the counter, as in scsi0:0.")]
     read_iops: Annotated[Rate, Meta(description="Reads per second.")] | None = None
@@ -185,7 +182,7 @@ class DiskBaseline(Model, frozen=True, kw_only=True):
 
 
 class Baseline(Model, frozen=True, kw_only=True):
-    """What the VM used, measured by vCenter's PerformanceManager before it moved."""
+    """The VM's resource usage before it moved, measured by vCenter's PerformanceManager."""
 
     days: Annotated[int, Meta(ge=1, description="Days requested.")]
     samples: Annotated[int, Meta(ge=0, description="Number of samples.")]

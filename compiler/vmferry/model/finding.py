@@ -1,4 +1,4 @@
-"""What is wrong with a spec, and where: the one type that every check reports with."""
+"""What is wrong with a spec, and where: the type that all checks report."""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, NewType
@@ -8,14 +8,15 @@ from msgspec import Struct
 Severity = Literal["error", "warning", "info"]
 
 Code = NewType("Code", str)
-"""The code of a rule. Only a declaration makes one (`vmferry.model.rule`), so that no finding has a code of its own."""
+"""The code of a rule. Only a declaration creates one (`vmferry.model.rule`), so that every finding belongs to a rule.
+"""
 
 Path = tuple[str | int, ...]
 """Keys and indices from the top of one YAML document down to a value."""
 
 
 class Span(NamedTuple):
-    """A stretch of text. Lines and columns count from 1; ``end_column`` is exclusive."""
+    """A range of text. Lines and columns count from 1; ``end_column`` is exclusive."""
 
     line: int
     column: int
@@ -26,9 +27,9 @@ class Span(NamedTuple):
 class Where(Struct, frozen=True, kw_only=True):
     """A place in a file that a person edits.
 
-    ``path`` leads to a value in document number ``document`` of the file; its line and column
-    are looked up only when a finding is shown. ``span`` is set where the text could not be
-    parsed, so that no path exists. ``key`` points at the mapping key instead of its value.
+    ``path`` leads to a value in document number ``document`` of the file; its line and column are only looked up when a
+    finding is shown. ``span`` is set if the text could not be parsed, so that there is no path. ``key`` points at the
+    mapping key instead of its value.
     """
 
     file: str
@@ -43,13 +44,12 @@ class Where(Struct, frozen=True, kw_only=True):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that is wrong: the rule's code, what, where, and how to fix it. A `Rule` makes it.
+    """One problem: the rule's code, what, where, and how to fix it.
 
-    ``vms`` names every VM it concerns, so that a report can count them. ``secret`` says that the
-    offending line holds secret material, which must then be shown to nobody. ``settled`` says that the spec
-    cannot change the severity: it is not the rule's own. Nothing suppresses a finding of an ``essential`` rule.
-    ``fix`` is the text that would be right in place of what stands at ``where``, if there is one right answer;
-    `{}` in it is what stands there.
+    A `Rule` creates it. ``vms`` are all VMs that it is about, so that a report can count them. ``secret``: the
+    offending line contains secret material, which must never be shown. ``settled``: the spec cannot change the
+    severity, because it is not the rule's own. Findings of an ``essential`` rule cannot be suppressed. ``fix`` is the
+    correct replacement of the text at ``where``, if there is exactly one; `{}` in it is the current text.
     """
 
     code: Code
@@ -70,7 +70,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class SpecError(Exception):
-    """Raised where work cannot go on; carries the findings that say why."""
+    """Raised if the work cannot continue; contains the findings that explain why."""
 
     def __init__(self, *findings: Finding) -> None:
         super().__init__("; ".join(f"{f.code} {f.message}" for f in findings))
@@ -78,7 +78,7 @@ class SpecError(Exception):
 
 
 class UnreadableError(SpecError):
-    """Raised for a spec that cannot be read; carries the texts, so that findings can show their lines."""
+    """Raised for a spec that cannot be read; contains the texts, so that findings can show their lines."""
 
     def __init__(self, findings: Iterable[Finding], texts: Mapping[str, str]) -> None:
         super().__init__(*findings)

@@ -1,4 +1,4 @@
-"""What only Forklift can do on the way (path A): copies by a storage array, conversion pods, scripts, AAP jobs."""
+"""Options that only Forklift has (path A): copies by a storage array, conversion pods, scripts, AAP jobs."""
 
 from typing import Annotated, Literal
 
@@ -35,7 +35,7 @@ CsiProduct = Literal["ontap", "primera3par"]
 
 
 class XcopyOffload(Model, frozen=True, kw_only=True):
-    """ESXi tells the array to copy a VMDK into the volume (vsphereXcopyConfig)."""
+    """ESXi makes the array copy a VMDK into the volume (vsphereXcopyConfig)."""
 
     secret_ref: Annotated[Subdomain, Meta(description="Secret with the array's credentials, in Forklift's namespace.")]
     storage_vendor_product: Annotated[XcopyProduct, Meta(description="The array, as Forklift names it.")]
@@ -53,7 +53,7 @@ class CsiImport(Model, frozen=True, kw_only=True):
 
 
 class Offload(Model, frozen=True, kw_only=True):
-    """How the storage array copies the disks of a datastore itself, instead of VDDK over the network (path A)."""
+    """How the storage array itself copies the disks of a datastore, instead of VDDK over the network (path A)."""
 
     xcopy: Annotated[XcopyOffload, Meta(description="Copy offload by XCOPY.")] | None = None
     csi_volume_import: Annotated[CsiImport, Meta(description="Import by the CSI driver.")] | None = None
@@ -63,14 +63,14 @@ class Offload(Model, frozen=True, kw_only=True):
 
 
 class ConversionStorage(Model, frozen=True, kw_only=True):
-    """Where conversion pods keep their scratch files, instead of on the node's own disk."""
+    """Volume for scratch files of conversion pods, instead of the node's own disk."""
 
     storage_class: Annotated[Subdomain, Meta(description="StorageClass of the temporary volume.")]
     size: Annotated[Size, Meta(description="Its size; at least the size of the largest disk.")]
 
 
 class NodeTerm(Model, frozen=True, kw_only=True):
-    """What a node's label must be."""
+    """A condition on a node's label."""
 
     key: Annotated[LabelKey, Meta(description="Label of the node.")]
     operator: Annotated[Literal["In", "NotIn", "Exists", "DoesNotExist"], Meta(description="Operator.")] = "Exists"
@@ -90,7 +90,7 @@ class ConvertorPods(Model, frozen=True, kw_only=True):
 
 
 class ForkliftDecisions(Model, frozen=True, kw_only=True):
-    """How Forklift moves a VM (path A). Field by field, a later `assign` rule wins, and the VM's entry over all."""
+    """How Forklift moves a VM (path A). Later `assign` rules win per field, and the VM's entry wins over all."""
 
     offload: (
         Annotated[bool, Meta(description="Use the `offload` of its datastores. Default: true; false: by VDDK.")] | None
@@ -144,7 +144,7 @@ class ConfigMapRef(Model, frozen=True, kw_only=True):
 
 
 class ScriptSet(Model, frozen=True, kw_only=True):
-    """Scripts that run in guests while they are converted: files or an existing ConfigMap, one of the two."""
+    """Scripts that run in guests during the conversion: either files or an existing ConfigMap."""
 
     name: Annotated[Name, Meta(description="Its name.")]
     files: Annotated[
@@ -158,7 +158,7 @@ class ScriptSet(Model, frozen=True, kw_only=True):
 
 
 class AapJob(Model, frozen=True, kw_only=True):
-    """A job template of the Ansible Automation Platform, that a hook starts there."""
+    """A job template of the Ansible Automation Platform that a hook starts."""
 
     job_template_id: Annotated[int, Meta(ge=1, le=2**31 - 1, description="Id of the job template.")]
     url: (

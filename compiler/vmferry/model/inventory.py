@@ -1,4 +1,4 @@
-"""The inventory: what vCenter or RVTools says, generated and committed, never edited."""
+"""The inventory: facts from vCenter or RVTools, generated and committed, never edited."""
 
 from typing import Annotated, Literal
 
@@ -106,7 +106,7 @@ class ResourcePool(Model, frozen=True, kw_only=True):
 
 
 class Unjoined(Model, frozen=True, kw_only=True):
-    """A row of an export that belongs to no VM: reported, never dropped in silence."""
+    """A row of an export without a VM: reported, never dropped silently."""
 
     tab: Annotated[Text, Meta(description="Tab it is in.")]
     row: Annotated[int, Meta(ge=1, description="Row in the tab; the header is row 1.")]
@@ -115,7 +115,7 @@ class Unjoined(Model, frozen=True, kw_only=True):
 
 
 class Inventory(Model, frozen=True, kw_only=True):
-    """One part of what is in vSphere. A source has one part with its surroundings and one a cluster."""
+    """One part of an inventory. A source has one part with its surroundings and one per cluster."""
 
     api_version: Annotated[ApiVersion, Meta(description="Version of the format.")] = "vmferry.dev/v1alpha1"
     kind: Annotated[Literal["Inventory"], Meta(description="Kind of the file.")] = "Inventory"

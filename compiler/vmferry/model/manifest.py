@@ -9,16 +9,16 @@ KubeObject: TypeAlias = dict[str, Any]
 """A Kubernetes object, keys in the order the Kubernetes documentation uses."""
 
 INFRA_LOCK = "_infra"
-"""Lock of what neither a group nor a namespace owns; no phase can be called so."""
+"""Lock of everything that neither a group nor a namespace owns; no phase can have this name."""
 
 
 def namespace_lock(namespace: str) -> str:
-    """Return the lock of a namespace's roots. Pull requests of two teams write two of them."""
+    """Return the lock of a namespace's roots. Pull requests of two teams write two different locks."""
     return f"{INFRA_LOCK}/{namespace}"
 
 
 def group_lock(phase: str, group: str) -> str:
-    """Return the lock of a group: it owns whatever is made of this group alone."""
+    """Return the lock of a group, which owns everything that depends on this group alone."""
     return f"{phase}/{group}"
 
 
@@ -35,9 +35,9 @@ class Patch(Struct, frozen=True, kw_only=True):
 
 
 class Resource(Struct, frozen=True, kw_only=True):
-    """An object, in the root or base at ``directory``; it is listed in that kustomization.
+    """An object in the root or base at ``directory``, listed in its kustomization.
 
-    Objects of one ``file`` are its documents, in the order in which they come; they have one lock.
+    Objects of the same ``file`` are its documents, in order of emission; they have the same lock.
     """
 
     directory: str
@@ -49,7 +49,7 @@ class Resource(Struct, frozen=True, kw_only=True):
 
 
 class Root(Struct, frozen=True, kw_only=True):
-    """A kustomization that is made of others: an overlay."""
+    """A kustomization composed of others: an overlay."""
 
     directory: str
     resources: tuple[str, ...]  # directories in the tree

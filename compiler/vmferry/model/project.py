@@ -1,4 +1,4 @@
-"""What was read: the spec, its VMs from every file, and what was written before."""
+"""The input: the spec, its VMs from all files, and earlier assignments."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from vmferry.model.trail import Trail
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """A VM as somebody wrote it, and where."""
+    """A VM as written, with its place."""
 
     vm: VirtualMachine
     where: Where
@@ -22,7 +22,7 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 class Project(Struct, frozen=True, kw_only=True):
-    """A spec with everything that belongs to it, whatever files it came from."""
+    """A spec with everything that belongs to it, from all files."""
 
     spec: MigrationSpec
     where: Where  # of the MigrationSpec

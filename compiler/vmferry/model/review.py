@@ -1,4 +1,4 @@
-"""What rules look at: the Blueprint, and beside it what people wrote and what vSphere says."""
+"""The input of rules: the Blueprint, the spec as written, and the facts from vSphere."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,9 +16,9 @@ from vmferry.model.spec import Decisions, Disposition, MigrationSpec, VirtualMac
 
 
 class Problem(NamedTuple):
-    """What a rule found: what is wrong, how to fix it, where, and on which VMs.
+    """A rule's result: what is wrong, how to fix it, where, and on which VMs.
 
-    ``right`` is the text that would be right in place of what stands at ``where``, if there is one right answer.
+    ``right`` is the correct replacement of the text at ``where``, if there is exactly one.
     """
 
     message: str
@@ -31,7 +31,7 @@ class Problem(NamedTuple):
 
 
 class Subject(Struct, frozen=True, kw_only=True):
-    """A VM under review: its facts, and what was decided of it."""
+    """A VM under review: its facts, and the decisions about it."""
 
     key: VmKey
     source: str
@@ -53,12 +53,12 @@ class Subject(Struct, frozen=True, kw_only=True):
         return Problem(f"VM {self.name}: {message}", help_, self.where.at(*path), (self.name,), right)
 
     def decided(self, field: str, message: str, help_: str) -> Problem:
-        """Return a problem of a decision on this VM, where the decision was made."""
+        """Return a problem with a decision on this VM, at the place of the decision."""
         return Problem(f"VM {self.name}: {message}", help_, self.origins.get(field, self.where), (self.name,))
 
 
 class Review(Struct, frozen=True, kw_only=True, eq=False, dict=True):
-    """A migration under review; equal to itself only, so that what is worked out of it can be remembered."""
+    """A migration under review; only equal to itself, so that derived values can be cached."""
 
     project: Project
     blueprint: Blueprint
@@ -80,7 +80,7 @@ class Review(Struct, frozen=True, kw_only=True, eq=False, dict=True):
 
     @cached_property
     def moving(self) -> tuple[tuple[Subject, Group, Machine], ...]:
-        """Return the VMs that move, with their group and what they become."""
+        """Return the VMs that move, with their group and machine."""
         return tuple(
             (subject, subject.group, subject.machine)
             for subject in self.subjects

@@ -1,7 +1,7 @@
-"""A rule: what its code means, and how findings are made of it.
+"""A rule: the meaning of its code, and how findings are created.
 
-A rule is declared once, as a constant beside the condition that it is about, and findings are made of that constant. So
-a mistyped code is an unknown name, which the type checker refuses, and no list of codes has to follow.
+A rule is declared once, as a constant beside its condition, and creates its findings. So a mistyped code is an
+undefined name, which the type checker rejects, and there is no list of codes to maintain.
 """
 
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ from msgspec import Struct
 from vmferry.model.finding import Code, Finding, Severity, Where
 
 Needs = Literal["spec", "comparison", "tree"]
-"""What has to be at hand before a rule can find anything: a spec, another commit of it, or the compiled tree."""
+"""What a rule needs in order to find anything: a spec, another commit of it, or the compiled tree."""
 
 
 class Rule(Struct, frozen=True):
     """One rule.
 
-    ``why`` and ``source`` (where the fact comes from) make its page. ``essential`` rules keep the compiler from
-    writing something wrong: their severity cannot be lowered, and nothing suppresses them. ``progress`` says that it
-    finds what goes on too fast: at a merge that is so only if it is so since each of its sides.
+    Its page consists of ``why`` and ``source`` (where the fact comes from). ``essential`` rules keep the compiler from
+    writing something wrong: they cannot be lowered or suppressed. ``progress``: it finds groups that moved too fast; at
+    a merge, that must be so since each side.
     """
 
     code: Code
@@ -49,7 +49,7 @@ class Rule(Struct, frozen=True):
         severity: Severity | None = None,
         fix: str | None = None,
     ) -> Finding:
-        """Return something that this rule finds; ``severity`` where it is not the rule's own, whatever the spec says.
+        """Return a finding of this rule; ``severity`` overrides the rule's own, and the spec cannot change it.
 
         The other arguments are the fields of a `Finding`.
         """
@@ -113,5 +113,5 @@ def declare(
 
 
 def declared() -> Mapping[str, Rule]:
-    """Return the rules by code: those of the modules that are imported. `vmferry.ruleset` has them all."""
+    """Return the rules of all imported modules by code. `vmferry.ruleset` has all rules."""
     return _declared

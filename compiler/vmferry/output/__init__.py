@@ -1,1 +1,1 @@
-"""What reaches the disk: YAML, trees, locks, and the checks of compiled output."""
+"""Writing to disk: YAML, trees, locks, and the checks of compiled output."""

@@ -1,7 +1,7 @@
-"""Whether the manifests hold all that was decided to move: every VM, every disk, every NIC.
+"""Whether the manifests contain everything that moves: every VM, disk and NIC. There are many small backends.
 
-Backends are many and small; each could forget something, and what it emitted would be valid all the same. This counts
-again, with none of their code, before anything is written.
+Each could forget something, and its output would still be valid. This module counts again, independently of their code,
+before anything is written.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,18 +19,18 @@ _COUNTED = frozenset(kind.name for kind in kinds.EMITTED if kind.counted)
 
 
 class LostError(RuntimeError):
-    """Something that was to move is in no manifest: a fault in vmferry, not in the spec."""
+    """Something that moves is in no manifest: a bug in vmferry, not in the spec."""
 
 
 class Ledger:
-    """What passed by on its way into the tree."""
+    """Counts of what goes into the tree."""
 
     def __init__(self) -> None:
         self._objects: dict[_Key, KubeObject] = {}
         self._mounted: set[tuple[str, str]] = set()  # namespace and claim, by Jobs
 
     def passing(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield the items, and take down what counts."""
+        """Yield the items, and record what counts."""
         for item in items:
             if isinstance(item, Resource):
                 self._note(item.object)
@@ -46,7 +46,7 @@ class Ledger:
             self._objects[kind, meta.get("namespace", ""), meta["name"]] = obj
 
     def check(self, blueprint: Blueprint, groups: Iterable[Group]) -> None:
-        """Raise LostError where something of these groups is missing."""
+        """Raise LostError if something of these groups is missing."""
         lost = [line for group in groups for line in self._missing(blueprint, group)]
         if lost:
             more = f", and {len(lost) - 3} more" if len(lost) > 3 else ""
@@ -133,7 +133,7 @@ class Ledger:
 
 
 def _of_instance(what: str, machine: Machine, spec: dict[str, Any]) -> Iterator[str]:
-    """Yield what a VM's own manifest lacks; a disk counts if it has both a volume and a device."""
+    """Yield what a VM's own manifest lacks; a disk must have both a volume and a device."""
     devices = spec["domain"]["devices"]
     shown = {disk["name"] for disk in devices.get("disks", ())}
     claims = {claim for name, claim in _volumes(spec) if name in shown}
@@ -164,7 +164,7 @@ def _claims(spec: dict[str, Any]) -> Iterator[str]:
 
 
 def _destinations(spec: dict[str, Any]) -> set[tuple[str, str]]:
-    """Return the networks of a NetworkMap, each with the NAD it leads to, or `pod` or `ignored`."""
+    """Return the networks of a NetworkMap, each with its NAD, or `pod` or `ignored`."""
     found = set()
     for row in spec.get("map", ()):
         source, to = row["source"], row["destination"]

@@ -13,9 +13,9 @@ _NOWHERE = "/dev/null"
 
 
 def unified(root: Path, changes: Changes) -> Iterator[str]:
-    """Yield the lines, each with its line break, of a diff from the tree at ``root`` to what was compiled.
+    """Yield the lines of a diff from the tree at ``root`` to the compiled one, with line breaks.
 
-    Files come sorted by path. Of locks and of files that are not text only the fact that they differ is told.
+    Files are sorted by path. For locks and binary files, only the fact that they differ is reported.
     """
     for path in sorted({*changes.created, *changes.updated, *changes.deleted}):
         before = None if path in changes.created else _current(root / path)
@@ -40,14 +40,14 @@ def _file(path: str, before: bytes | None, after: bytes | None) -> Iterator[str]
 
 
 def _lines(raw: bytes | None) -> list[str]:
-    """Return the lines with their breaks; only a newline ends a line here, as it does for diff and patch."""
+    """Return the lines with their breaks; only a newline ends a line here, as in diff and patch."""
     lines = (raw or b"").decode().split("\n")
     last = lines.pop()
     return [f"{line}\n" for line in lines] + ([last] if last else [])
 
 
 def _current(path: Path) -> bytes:
-    """Return what is at ``path``; of a link its target, as git does."""
+    """Return the content at ``path``; for a link its target, as in git."""
     if path.is_symlink():
         return os.fsencode(path.readlink())
     try:

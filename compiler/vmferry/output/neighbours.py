@@ -1,4 +1,4 @@
-"""Other trees around one that serve the same cluster: an object that two of them hold is written by each in turn."""
+"""Neighbouring trees for the same cluster: both would overwrite an object that they have in common."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,12 +23,12 @@ _MIGRATION = f"{LABEL_DOMAIN}/migration"
 
 
 def shared(root: Path, trees: Iterable[Path], cluster: str, planned: Iterable[Planned]) -> Iterator[Finding]:
-    """Yield a finding (VMF632) for each of ``trees`` that has objects that are to be compiled, for the same cluster.
+    """Yield a finding (VMF632) for each of ``trees`` for the same cluster that has some of the compiled objects.
 
-    Of objects that are the same in both it is information: neither migration can be removed alone. What has no
-    migration's label is meant for all of them.
+    For identical objects it is information: neither migration can be removed alone. Objects without a migration's label
+    belong to all of them.
     """
-    ours: dict[bytes, list[Planned]] | None = None  # of most trees there is no other
+    ours: dict[bytes, list[Planned]] | None = None  # most trees have no neighbour
     for neighbour in sorted({tree.resolve() for tree in trees} - {root.resolve()}):
         migration, clusters = owner(neighbour)
         if migration is None or cluster not in clusters:
@@ -42,7 +42,7 @@ def shared(root: Path, trees: Iterable[Path], cluster: str, planned: Iterable[Pl
 
 
 def _in_both(ours: Mapping[bytes, list[Planned]], neighbour: Path) -> Iterator[tuple[Key, bool]]:
-    """Yield the objects that are in both trees, and whether they are the same."""
+    """Yield the objects in both trees, and whether they are identical."""
     try:
         listed = {path for lock in read_locks(neighbour, damaged=True).values() for path in lock.files}
     except OSError:
@@ -54,7 +54,7 @@ def _in_both(ours: Mapping[bytes, list[Planned]], neighbour: Path) -> Iterator[t
             mine = {file.path: file for name in _names(content) for file in ours.get(name, ())}
             theirs = dict(_objects(content)) if mine else {}
         except (OSError, ValueError):
-            continue  # verify of that tree says what is wrong with it
+            continue  # verifying that tree reports what is wrong with it
         for file in mine.values():
             if file.path not in parsed:
                 parsed[file.path] = dict(_objects(file.content))
@@ -90,11 +90,11 @@ def _finding(keys: list[Key], neighbour: Path, migration: str, *, same: bool) ->
 
 
 _NAME = re.compile(rb"(?m)^(?:  |    )name: *(\S+)$")
-"""The name of an object, as vmferry writes it and as sops does. What else is called so at that place does no harm."""
+"""The name of an object, as written by vmferry and by sops. False matches do no harm."""
 
 
 def _by_name(planned: Iterable[Planned]) -> dict[bytes, list[Planned]]:
-    """Return the files that hold objects by the names in them: parsing all of two trees would take minutes."""
+    """Return the files with objects by the names in them: parsing two whole trees would take minutes."""
     found: dict[bytes, list[Planned]] = {}
     for file in planned:
         if not file.seed and _holds_objects(file.path):

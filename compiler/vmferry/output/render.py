@@ -1,4 +1,4 @@
-"""From what the backends yield to the files of the tree: kustomizations list what is in them."""
+"""From the backends' items to the files of the tree, with the kustomizations that list them."""
 
 import posixpath
 import re
@@ -56,14 +56,14 @@ def render(
 
 
 class _Bases:
-    """Directories of objects: what is in each of their files, and the lock of the file and of the directory's list."""
+    """Directories of objects: the content of their files, and the locks of the files and of the directory's list."""
 
     def __init__(self) -> None:
         self._files: dict[str, dict[str, dict[str, bytes]]] = {}  # by directory, file, and kind and name
         self._locks: dict[str, str] = {}
 
     def add(self, item: Resource) -> None:
-        """Take an object in. Raises ValueError for one that is there already, and for a file of two locks."""
+        """Add an object. Raises ValueError for a duplicate, and for a file with two locks."""
         own = _file_name(item.object)
         name = item.file or own
         documents = self._files.setdefault(item.directory, {}).setdefault(name, {})
@@ -93,7 +93,7 @@ TREE_OF_ANOTHER_CLUSTER = declare(
 
 
 def check_owner(root: Path, migration: str, cluster: str) -> None:
-    """Raise SpecError when the tree at ``root`` is another migration's (VMF602) or another cluster's (VMF631)."""
+    """Raise SpecError if the tree at ``root`` belongs to another migration (VMF602) or cluster (VMF631)."""
     other, served = owner(root)
     if other is not None and other != migration:
         raise SpecError(
@@ -113,11 +113,11 @@ def check_owner(root: Path, migration: str, cluster: str) -> None:
 
 
 def owner(root: Path) -> tuple[str | None, list[str]]:
-    """Return the migration that a tree is of, and the clusters it has entry points for; None and none of no tree."""
+    """Return a tree's migration, and the clusters it has entry points for; None and nothing without a tree."""
     try:
         text = files.read(root / OWNER, 1000).decode(errors="replace")
     except OSError:
-        return None, []  # nothing, or something that is no file: the writer finds it in its way
+        return None, []  # nothing, or something that is not a file: the writer reports it
     migration, *served = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
     return migration, served or _entry_points(root)
 
@@ -127,7 +127,7 @@ def _named(kind: str, name: str) -> str:
 
 
 def _entry_points(root: Path) -> list[str]:
-    """Return the clusters that a tree has entry points for: an earlier vmferry did not write them down."""
+    """Return the clusters that a tree has entry points for; an earlier vmferry did not record them."""
     return sorted(path.parent.name for path in root.glob(f"clusters/*/{INFRA_LOCK}"))
 
 
@@ -147,8 +147,8 @@ def _overlay(root: Root) -> Iterator[Planned]:
         return posixpath.relpath(path, root.directory)
 
     body: dict[str, Any] = {"resources": [relative(path) for path in root.resources]}
-    # The patches are in a component, too: those of a kustomization come after all of its components, and would undo
-    # what the user's says.
+    # The patches are in a component too: a kustomization's own patches come after all its components, and would undo
+    # the user's.
     components = [*map(relative, root.components), *([STAGE] if root.patches else []), *([LOCAL] if root.local else [])]
     if components:
         body["components"] = components
@@ -166,11 +166,11 @@ def _patch(patch: Patch) -> dict[str, Any]:
     target = {"kind": patch.kind, "name": re.escape(patch.name), "namespace": re.escape(patch.namespace)}
     if patch.group:
         target = {"group": re.escape(patch.group)} | target
-    # block style: kustomize takes text that starts with a bracket for JSON
+    # block style: kustomize reads text that starts with a bracket as JSON
     return {"target": target, "patch": dump(operation).decode()}
 
 
 def _externals(names: Iterable[Reference]) -> Planned:
-    """Return the list of what the tree refers to and does not hold, for `verify`."""
+    """Return the list of external objects that the tree refers to, for `verify`."""
     lines = [f"NetworkAttachmentDefinition {name}\n" for name in sorted(names)]
     return Planned("locks/external.txt", "".join(lines).encode(), INFRA_LOCK)

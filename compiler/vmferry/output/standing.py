@@ -1,7 +1,7 @@
-"""Which locks of the tree on disk compiling would write again as they are: their groups need not be emitted.
+"""Which locks of the tree on disk are up to date, so that their groups need not be emitted.
 
-What a group's files are made of is in its lock, as a digest. The cache knows which lock came of such a digest; where
-the tree has that lock, and each of its files as it says, nothing of the group has to be made again.
+A lock contains the digest of the inputs of its group's files. The cache knows which lock results from such a digest; if
+the tree has that lock, and its files match it, the group need not be compiled again.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _KIND = "lock of inputs 1"
 
 
 def settled(root: Path, inputs: Mapping[str, str], cache: Cache) -> dict[str, Settled]:
-    """Return the locks whose files need not be made again. ``inputs`` are the digests of all that they came from."""
+    """Return the locks whose files need not be compiled again. ``inputs`` are the digests of all their inputs."""
     if not cache.enabled or not root.is_dir():
         return {}
     keys = {name: digest.encode() for name, digest in inputs.items()}
@@ -46,7 +46,7 @@ def settled(root: Path, inputs: Mapping[str, str], cache: Cache) -> dict[str, Se
 
 
 def remember(root: Path, inputs: Mapping[str, str], cache: Cache) -> None:
-    """Take down which locks came of which inputs, of a tree just written."""
+    """Record which locks resulted from which inputs, for a tree just written."""
     locks: dict[bytes, object] = {}
     for name, digest in inputs.items():
         raw = _raw(root, name)

@@ -1,9 +1,8 @@
-"""Exchanges a directory for a new one in one step, and clears up after processes that were killed doing so.
+"""Replaces a directory with a new one in one step, and cleans up after killed processes.
 
-The new tree grows in a staging directory beside the old one. Until the exchange the old tree is complete at
-its place, from then on the new one is; what is left in the staging directory is rubbish either way. Only
-where the system cannot exchange two directories is the old tree moved aside first, and the next run moves it
-back.
+The new tree is built in a staging directory beside the old one. Until the exchange the old tree is complete in its
+place, and from then on the new one; the rest of the staging directory is garbage either way. Only if the system cannot
+exchange two directories, the old tree is moved aside first, and the next run moves it back if necessary.
 """
 
 import ctypes
@@ -30,13 +29,13 @@ _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 @contextmanager
 def exclusive(root: Path) -> Iterator[None]:
-    """Keep other processes of vmferry away from ``root``, and put back a tree that a killed one moved aside.
+    """Lock ``root`` against other vmferry processes, and restore a tree that a killed process moved aside.
 
-    The lock is on the directory above ``root``, so that no lock file stays behind.
+    The lock is on the parent directory of ``root``, so that no lock file stays behind.
     """
     try:
         parent = os.open(root.parent, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:  # then there is nothing to protect either
+    except FileNotFoundError:  # then there is nothing to protect
         yield
         return
     try:
@@ -54,7 +53,7 @@ def staging(root: Path) -> Iterator[Path]:
     """Yield an empty directory in which to build the tree for `replace`; clear up afterwards."""
     container = root.parent / f".{root.name}.vmferry-{os.getpid()}-{secrets.token_hex(4)}"
     marker = None
-    try:  # a signal may end this between any two lines
+    try:  # a signal may interrupt this between any two lines
         container.mkdir(mode=0o700)
         marker = os.open(container / _MARKER, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with suppress(OSError):
@@ -64,14 +63,14 @@ def staging(root: Path) -> Iterator[Path]:
         yield tree
     finally:
         restore(root, container)
-        with suppress(OSError):  # NFS keeps files that are open; the next run tries again
+        with suppress(OSError):  # NFS keeps open files; the next run tries again
             discard(container)
         if marker is not None:
             os.close(marker)
 
 
 def replace(root: Path, tree: Path) -> Path | None:
-    """Put ``tree``, built in `staging`, in the place of ``root``; return where the old tree is now."""
+    """Replace ``root`` with ``tree``, built in `staging`; return where the old tree is now."""
     if not root.exists():
         tree.rename(root)
         return None
@@ -81,7 +80,7 @@ def replace(root: Path, tree: Path) -> Path | None:
 
 
 def replace_by_renaming(root: Path, tree: Path) -> Path:
-    """Do the same with two renames, for systems without `exchange`: between them, there is no ``root``."""
+    """Do the same with two renames, for systems without `exchange`: between them ``root`` does not exist."""
     old = tree.parent / _OLD
     root.rename(old)
     tree.rename(root)
@@ -89,7 +88,7 @@ def replace_by_renaming(root: Path, tree: Path) -> Path:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Swap two directories atomically; return False where the system or the file system cannot."""
+    """Swap two directories atomically; return False if the system or the file system cannot."""
     libc = ctypes.CDLL(None, use_errno=True)
     names = (os.fsencode(one), os.fsencode(other))
     if sys.platform == "darwin" and hasattr(libc, "renamex_np"):
@@ -106,7 +105,7 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def flush(directory: Path) -> None:
-    """Have the file system of ``directory`` write out its data, so that it outlives a power failure."""
+    """Make the file system of ``directory`` flush its data, so that it survives a power failure."""
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "syncfs"):
         os.sync()
@@ -121,8 +120,8 @@ def flush(directory: Path) -> None:
 def leftovers(root: Path) -> list[Path]:
     """Return the staging directories of ``root`` whose processes are gone.
 
-    A process holds a lock on the marker in its staging directory as long as it lives. Its id would say less:
-    ids are used again, and containers all count from 1.
+    A process holds a lock on the marker in its staging directory while it runs. Its id would not suffice: ids are
+    reused, and every container counts from 1.
     """
     name = re.compile(rf"\.{re.escape(root.name)}\.vmferry-[0-9]+-[0-9a-f]{{8}}")
     with os.scandir(root.parent) as entries:
@@ -137,7 +136,7 @@ def restore(root: Path, container: Path) -> None:
 
 
 def discard(container: Path) -> None:
-    """Remove a staging directory, its marker last, so that the next run can finish what was killed."""
+    """Remove a staging directory, its marker last, so that the next run can finish an interrupted removal."""
     for tree in (container / _NEW, container / _OLD):
         if not tree.is_dir():
             continue

@@ -1,7 +1,7 @@
-"""Brings a tree of generated files up to date in one step, keeping everything in it that is not vmferry's.
+"""Updates a tree of generated files in one step, keeping everything in it that is not vmferry's.
 
-`plan` holds the compiled files against the tree on disk and its locks; `apply` builds the whole new tree
-beside the old one, from hard links wherever a file stays, and exchanges the two.
+`plan` compares the compiled files with the tree on disk and its locks; `apply` builds the complete new tree beside the
+old one, with hard links for unchanged files, and exchanges the two.
 """
 
 import hashlib
@@ -36,9 +36,9 @@ from vmferry.output import swap
 
 
 class Planned(Struct, frozen=True):
-    """A file to be in the tree: its path below the root, its bytes, and the name of the lock that owns it.
+    """A wanted file: its path below the root, its bytes, and the name of the lock that owns it.
 
-    A ``seed`` is written if nothing is there, and belongs to the user from then on.
+    A ``seed`` is only written if nothing exists there, and belongs to the user from then on.
     """
 
     path: str
@@ -48,14 +48,14 @@ class Planned(Struct, frozen=True):
 
 
 class Settled(NamedTuple):
-    """A lock on disk that compiling would write again as it is, and all of whose files are there as it says."""
+    """A lock on disk that is up to date, and whose files all match it."""
 
     raw: bytes
     lock: Lock
 
 
 class Merge(NamedTuple):
-    """What git merged: files that vmferry owned on its sides, with their digests, and those that git put together."""
+    """A merge by git: files that vmferry owned on its sides, with their digests, and files that git combined."""
 
     owned: Mapping[str, frozenset[str]]
     merged: frozenset[str]
@@ -69,7 +69,7 @@ class Written(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What was found at a path. Inode, size and time (in ns) are those of regular files, 0 for all else."""
+    """What is at a path. Inode, size and time (in ns) are set for regular files, and 0 for everything else."""
 
     mode: int
     uid: int
@@ -80,18 +80,18 @@ class Entry(NamedTuple):
 
     @property
     def is_directory(self) -> bool:
-        """Tell a directory from a file; a symbolic link is a file, whatever it points at."""
+        """Return whether it is a directory; a symbolic link counts as a file, whatever its target."""
         return stat.S_ISDIR(self.mode)
 
 
 class Changes(Struct, frozen=True):
-    """What `apply` will do. Paths are relative to the root and sorted; lock files are among them.
+    """What `apply` will do.
 
-    ``kept`` is every file of the user's in the tree; ``orphaned`` are those of them that vmferry once seeded,
-    that were edited, and that nothing refers to any longer; ``seeds`` are those that the tree needs. ``total``
-    counts the files that are vmferry's afterwards. As long as there are ``conflicts``, `apply` refuses.
-    ``contents`` has the bytes of what is created or updated, ``directories`` are those of the new tree, and
-    ``seen`` is the tree as it was found ("." being the root).
+    Paths are relative to the root and sorted, including lock files. ``kept`` are all files of the user in the tree;
+    ``orphaned`` are those among them that vmferry once seeded, that were edited, and that nothing refers to any longer;
+    ``seeds`` are those that the tree needs. ``total`` is the number of files that vmferry owns afterwards. `apply`
+    refuses while there are ``conflicts``. ``contents`` has the bytes of created and updated files, ``directories`` are
+    those of the new tree, and ``seen`` is the tree as it was found ("." is the root).
     """
 
     created: tuple[str, ...]
@@ -109,15 +109,15 @@ class Changes(Struct, frozen=True):
 
     @property
     def pending(self) -> bool:
-        """Tell whether the tree on disk differs from what was compiled."""
+        """Return whether the tree on disk differs from the compiled one."""
         return bool(self.contents or self.deleted)
 
 
 def root_at(out: Path, path: str) -> Path:
-    """Return where the tree lies below ``out``; that itself may be a link, which is the caller's choice.
+    """Return the tree's path below ``out``; ``out`` itself may be a link, chosen by the caller.
 
-    Raises SpecError (VMF602) for a link on the way below it: a checkout says where its links lead, and the tree
-    would be exchanged for a folder somewhere else.
+    Raises SpecError (VMF602) for a link below it: a checkout controls where its links lead, and the tree would replace
+    a folder somewhere else.
     """
     root = out
     for part in Path(path).parts:
@@ -137,13 +137,13 @@ def plan(
     force: bool = False,
     merge: Merge | None = None,
 ) -> Changes:
-    """Return what it takes for the tree at ``root`` to hold ``files`` beside the user's own.
+    """Return the changes after which the tree at ``root`` contains ``files`` beside the user's own.
 
-    ``inputs`` has the digest of the inputs for each lock that ``files`` names. A file edited by hand (VMF601)
-    and one in the way of a compiled file (VMF602) are conflicts; with ``force`` both are given up. What git put
-    together in a ``merge`` is neither. With one of the two, damaged locks are read as far as possible. Nothing is
-    written, but a tree that a killed compile moved aside is put back. Raises SpecError: VMF603 or VMF611 for a
-    lock, VMF611 for a path in ``files``.
+    ``inputs`` has the digest of the inputs for each lock in ``files``. A file edited by hand (VMF601) and one in the
+    way of a compiled file (VMF602) are conflicts; ``force`` discards both. Files that git combined in a ``merge`` are
+    neither. With one of the two, damaged locks are read as far as possible. Nothing is written, but a tree that a
+    killed compile moved aside is restored. Raises SpecError: VMF603 or VMF611 for a lock, VMF611 for a path in
+    ``files``.
     """
     settled = settled or {}
     planned = sorted((file for file in files if file.lock not in settled), key=lambda file: file.path)
@@ -189,7 +189,7 @@ def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: Non
 
 
 def read_locks(root: Path, *, damaged: bool = False) -> dict[str, Lock]:
-    """Return the locks of the tree by name; with ``damaged``, what is left of those that cannot be parsed.
+    """Return the locks of the tree by name; with ``damaged``, the readable parts of invalid ones.
 
     Raises SpecError (VMF603, VMF611) for a lock that cannot be parsed.
     """
@@ -216,7 +216,7 @@ def read_locks(root: Path, *, damaged: bool = False) -> dict[str, Lock]:
 
 
 class _Comparison:
-    """The compiled files held against the tree on disk and its locks."""
+    """Comparison of the compiled files with the tree on disk and its locks."""
 
     def __init__(
         self,
@@ -232,13 +232,13 @@ class _Comparison:
         self.seeds = {file.path: file.content for file in planned if file.seed}
         self.wanted: dict[str, bytes | None] = {file.path: file.content for file in planned if not file.seed}
         self.wanted |= locks
-        for name, each in settled.items():  # what is there already, as it is to be
+        for name, each in settled.items():  # wanted files that already exist unchanged
             self.wanted |= dict.fromkeys((*each.lock.files, lock_path(name)))
             self.seeds |= dict.fromkeys(each.lock.seeds, b"")
         self.seen = _scan(root)
         self.files = {path for path, entry in self.seen.items() if not entry.is_directory}
         self.conflicts: list[tuple[str, Finding]] = []
-        # Two locks may list one path: it moved from phase to phase on one of two branches that were merged.
+        # Two locks may list the same path: it moved between phases on one of two merged branches.
         self.owned: dict[str, set[str]] = {}
         self.seeded: dict[str, set[str]] = {}
         self.locks: set[str] = set()
@@ -252,14 +252,14 @@ class _Comparison:
                     known.setdefault(path, set()).add(digest)
 
     def changes(self) -> Changes:
-        """Compare, and collect the conflicts on the way."""
+        """Compare, and collect the conflicts."""
         updated, unchanged = self._held()
         deleted = self._stale()
         orphaned, pristine = self._unwanted_seeds()
         deleted = sorted([*deleted, *pristine])
         staying = self.files.difference(updated, deleted)
         links = {path for path in staying if stat.S_ISLNK(self.seen[path].mode)}
-        # A seed below a link that the user made is the user's business.
+        # A seed below a link that the user created is up to the user.
         seeds = {path for path in self.seeds.keys() - self.files if links.isdisjoint(_ancestors([path]))}
         created = (self.wanted.keys() - self.files) | seeds
         if any(path not in self.files and content is None for path, content in self.wanted.items()):
@@ -285,7 +285,7 @@ class _Comparison:
         )
 
     def _held(self) -> tuple[list[str], list[str]]:
-        """Return the wanted files that are there, with other content and with the same."""
+        """Return the wanted files that exist with other content, and those with the same content."""
         updated, unchanged = [], []
         for path in sorted(self.wanted.keys() & self.files):
             if self.wanted[path] is None:
@@ -314,7 +314,7 @@ class _Comparison:
         return found
 
     def _unwanted_seeds(self) -> tuple[list[str], list[str]]:
-        """Return the seeds nothing refers to any longer: the edited ones, and those as vmferry made them."""
+        """Return the seeds that nothing refers to any longer: the edited ones, and the unchanged ones."""
         edited: list[str] = []
         pristine: list[str] = []
         unwanted = self.seeded.keys() - self.seeds.keys() - self.wanted.keys() - self.owned.keys()
@@ -323,7 +323,7 @@ class _Comparison:
         return edited, pristine
 
     def _find_clashes(self, created: set[str], staying: set[str], directories: set[str]) -> None:
-        """Object to files where a directory is needed and the other way round; no force removes either."""
+        """Yield conflicts for files in place of directories and vice versa; not even force removes them."""
         for path in sorted(created):
             if path in directories:
                 self._refuse(FILE_IN_THE_WAY, path, "is a directory and a compiled file goes there", _MOVE, final=True)
@@ -334,7 +334,7 @@ class _Comparison:
             )
 
     def _is_ours(self, path: str, raw: bytes | None) -> bool:
-        """Tell whether ``path`` holds what vmferry wrote there."""
+        """Return whether ``path`` has the content that vmferry wrote."""
         if raw is None:
             return False
         digest = hashlib.sha256(raw).hexdigest()
@@ -342,18 +342,18 @@ class _Comparison:
         return ours or path in self.merged or self._by_line_ends(path, raw)
 
     def _by_line_ends(self, path: str, raw: bytes) -> bool:
-        """Tell whether only the line ends differ from what vmferry wrote: a checkout may change those."""
+        """Return whether only the line endings differ from what vmferry wrote: a checkout may change them."""
         digest = hashlib.sha256(raw.replace(b"\r\n", b"\n")).hexdigest() if b"\r\n" in raw else ""
         return digest in self.owned.get(path, ()) or digest in self.seeded.get(path, ())
 
     def _read(self, path: str) -> bytes | None:
-        """Return the bytes of a regular file, and None for a link or a device, which vmferry never wrote."""
+        """Return the bytes of a regular file; None for a link or a device, which vmferry never writes."""
         entry = self.seen[path]
         if not stat.S_ISREG(entry.mode):
             return None
         handle = os.open(f"{self.root}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
-            return os.read(handle, entry.size + 1)  # 30,000 file objects would take as long again
+            return os.read(handle, entry.size + 1)  # 30,000 file objects would double the time
         finally:
             os.close(handle)
 
@@ -386,7 +386,7 @@ def _new_locks(planned: list[Planned], inputs: Mapping[str, str]) -> dict[str, b
 
 
 def _check_paths(paths: list[str], locks: list[str]) -> None:
-    """Raise SpecError (VMF611) unless the paths are safe and can lie side by side on any file system."""
+    """Raise SpecError (VMF611) unless the paths are safe and can coexist on any file system."""
     problems = [(path, problem) for path in paths if (problem := path_problem(path))]
     paths = paths + locks
     spelled: dict[str, str] = {}
@@ -409,7 +409,7 @@ def _check_paths(paths: list[str], locks: list[str]) -> None:
 
 
 def _folded(path: str) -> str:
-    """Return what two paths share that are one on a file system without case or with its own normal form."""
+    """Return the same key for two paths that are identical on a case-insensitive or normalising file system."""
     return path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
 
 
@@ -429,7 +429,7 @@ def _directories(seen: Mapping[str, Entry]) -> set[str]:
 
 
 def _scan(root: Path) -> dict[str, Entry]:
-    """Return everything in the tree by path, following no links; nothing if there is no tree."""
+    """Return everything in the tree by path, without following links; nothing if there is no tree."""
     try:
         top = root.lstat()
     except FileNotFoundError:
@@ -485,13 +485,13 @@ def _build(root: Path, tree: Path, changes: Changes) -> dict[str, Stamp]:
 
 
 def _carry(source: str, target: str, entry: Entry) -> None:
-    """Have ``target`` be the file ``source``: the same file if the file system allows it, else a copy."""
+    """Create ``target`` as a hard link to ``source`` if the file system allows it, otherwise as a copy."""
     if stat.S_ISLNK(entry.mode):
         Path(target).symlink_to(Path(source).readlink())
         return
     try:
         os.link(source, target, follow_symlinks=False)
-    except OSError:  # another file system, too many links, a file of somebody else's
+    except OSError:  # another file system, too many links, another user's file
         if not stat.S_ISREG(entry.mode):
             raise
         shutil.copy2(source, target, follow_symlinks=False)
@@ -506,9 +506,9 @@ def _dress(directory: Path, entry: Entry) -> None:
 
 
 def _rescue(old: Path, root: Path, changes: Changes) -> None:
-    """Bring over what the user saved in the old tree after it was scanned and before it was replaced.
+    """Copy what the user saved in the old tree between the scan and the exchange.
 
-    Writing into a file reached both trees, which share it; what is missed are new files and replaced ones.
+    Writing into a file reached both trees, which share it; only new and replaced files have to be copied.
     """
     pending = [""]
     while pending:

@@ -1,4 +1,4 @@
-"""Reports for people who plan: what the rules and the Blueprint say, counted. This is where they are registered."""
+"""The registry of reports for planning, with counts from the rules and the Blueprint."""
 
 import importlib
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from vmferry.reports.content import Builder
 REPORTS: Mapping[str, tuple[str, str]] = {
     "concerns": ("vmferry.reports.concerns", "What stands in the way, by rule and by VM, worst first."),
 }
-"""The module of each report, with its HELP and `build`, and a summary: both are known without importing it."""
+"""The module of each report, with its HELP and `build`, and a summary: both are available without importing it."""
 
 
 def builder(name: str) -> Builder:

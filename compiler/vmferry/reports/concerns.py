@@ -1,4 +1,4 @@
-"""What stands in the way of a migration: by rule, with the VMs it strands, and by VM."""
+"""What stands in the way of a migration: by rule, with the affected VMs, and by VM."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +24,7 @@ _RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
 
 
 class RuleConcern(Struct, frozen=True, kw_only=True):
-    """What one rule finds."""
+    """The findings of one rule."""
 
     code: str
     severity: Severity
@@ -34,7 +34,7 @@ class RuleConcern(Struct, frozen=True, kw_only=True):
 
 
 class VmConcern(Struct, frozen=True, kw_only=True):
-    """What is found of one VM."""
+    """The findings on one VM."""
 
     name: str
     key: str
@@ -48,7 +48,7 @@ class VmConcern(Struct, frozen=True, kw_only=True):
 
 
 class Concerns(Struct, frozen=True, kw_only=True):
-    """Everything that is found, counted; the worst first, then what concerns most VMs."""
+    """All findings, counted; worst first, then those that affect most VMs."""
 
     rules: tuple[RuleConcern, ...]
     vms: tuple[VmConcern, ...]
@@ -60,7 +60,7 @@ class Concerns(Struct, frozen=True, kw_only=True):
 
     @property
     def clean(self) -> int:
-        """Return how many VMs nothing is found of."""
+        """Return how many VMs have no findings."""
         return sum(not (vm.errors or vm.warnings or vm.infos) for vm in self.vms)
 
 
@@ -101,7 +101,7 @@ Titles = Callable[[str], str]
 
 
 def concerns(findings: Iterable[Finding], subjects: Iterable[Subject], titles: Titles) -> Concerns:
-    """Return what is found, by rule and by VM; ``titles`` says what a code means."""
+    """Return the findings by rule and by VM; ``titles`` maps codes to titles."""
     by_rule: defaultdict[str, list[Finding]] = defaultdict(list)
     by_vm: defaultdict[str, defaultdict[Severity, set[str]]] = defaultdict(lambda: defaultdict(set))
     subjects = tuple(subjects)
@@ -124,7 +124,7 @@ def concerns(findings: Iterable[Finding], subjects: Iterable[Subject], titles: T
 
 
 def _meant(finding: Finding, name: str, entries: Mapping[tuple[str, int, Path], Subject]) -> list[str]:
-    """Return which of several VMs of one name a finding is on: the one in whose entry it is; none if in no entry."""
+    """Return which of several VMs with the same name a finding is about: the one whose entry contains it, if any."""
     where = finding.where
     if where is None:
         return []

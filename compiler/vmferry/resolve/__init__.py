@@ -1,1 +1,1 @@
-"""Passes that make every decision, one module a question."""
+"""Passes that make all decisions, one module per question."""

@@ -1,4 +1,4 @@
-"""From machines and the names of their groups to move groups: what each one shares, and what its stage brings."""
+"""From machines and the names of their groups to move groups: what each one shares, and what its stage adds."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -23,12 +23,12 @@ from vmferry.resolve.windows import check_state
 
 
 def unresolved(cards: Iterable[Card], machines: Mapping[VmKey, Machine]) -> Counter[str]:
-    """Return how many VMs of each phase have errors of their own, so that they are in no group."""
+    """Return how many VMs of each phase are in no group because of their own errors."""
     return Counter(card.phase for card in cards if card.phase is not None and card.key not in machines)
 
 
 def _is_consequence(name: str, by_group: Mapping[str, list[Machine]], unresolved: Mapping[str, int]) -> bool:
-    """Return whether a group may be without VMs only because they have errors: it would be the next of its phase."""
+    """Return whether a group may only be empty because its VMs have errors: it would be the next of its phase."""
     phase, _, number = name.rpartition("-")
     known = sum(other.rpartition("-")[0] == phase for other in by_group)
     return number.isdigit() and int(number) <= known + unresolved.get(phase, 0) and phase in unresolved
@@ -50,7 +50,7 @@ def assemble(
     origins: Mapping[VmKey, Origin],
     unresolved: Mapping[str, int],
 ) -> Noting[tuple[Group, ...]]:
-    """Return the groups in the order of phases and names, each with what its stage brings."""
+    """Return the groups in the order of phases and names, each with what its stage adds."""
     spec, where = project.spec, project.where.at("groups")
     by_group: defaultdict[str, list[Machine]] = defaultdict(list)
     for machine in machines:
@@ -71,7 +71,7 @@ def assemble(
         if phase is None:
             if frozen(spec.groups.get(name, GroupState()).stage):
                 yield from _check_phase(name, members, where)
-            continue  # of the others, the phase was reported where it is named
+            continue  # for the others, the phase was reported where it is named
         result.append((yield from _group(project, name, members, origins, phase)))
     return tuple(result)
 
@@ -125,7 +125,7 @@ def _group(
 
 
 def _network_pairs(machines: tuple[Machine, ...]) -> tuple[NetworkPair, ...]:
-    """Return the rows of a group's NetworkMap. Several for one network are in the order in which NICs take them."""
+    """Return the rows of a group's NetworkMap. Several rows for one network are in the order in which NICs use them."""
     pairs: dict[tuple[str, str], dict[tuple[int, str], NetworkPair]] = defaultdict(dict)
     for machine in machines:
         on: Counter[tuple[str, str]] = Counter()
@@ -157,7 +157,7 @@ def _storage_pairs(machines: tuple[Machine, ...]) -> tuple[StoragePair, ...]:
 
 
 def explain_groups(groups: tuple[Group, ...]) -> Noting[None]:
-    """Note of each VM which phase and group it is in, and with what it shares that."""
+    """Note each VM's phase and group, and what it shares with the group."""
     for group in groups:
         why = f"phase {group.phase}, path {group.path}, method {group.method}, namespace {group.namespace}"
         for machine in group.machines:

@@ -1,4 +1,4 @@
-"""All passes in order: from the project to the Blueprint, with every decision made and explained."""
+"""All passes in order: from the project to the Blueprint, with all decisions made and explained."""
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -37,7 +37,7 @@ from vmferry.resolve.windows import check_times
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
-    """The Blueprint, what to write down of it, and what is wrong."""
+    """The Blueprint, the assignments to write, and the findings."""
 
     blueprint: Blueprint
     assignments: Assignments
@@ -48,7 +48,7 @@ class Resolution(Struct, frozen=True, kw_only=True):
 def resolve(project: Project, cache: Cache | None = None) -> Resolution:
     """Return the Blueprint of a project. With errors among the findings it is incomplete: do not emit it.
 
-    What a ``cache`` remembers comes without the reasons of its decisions.
+    Results from a ``cache`` come without the reasons of their decisions.
     """
     resolved, notes = collect(_passes(project, cache or Cache(enabled=False)))
     return replace(
@@ -135,7 +135,7 @@ def _passes(project: Project, cache: Cache) -> Noting[Resolution]:
 def _subjects(
     candidates: tuple[Candidate, ...], left: tuple[Left, ...], groups: tuple[Group, ...], was: Frozen
 ) -> tuple[Subject, ...]:
-    """Return every VM with its facts and what became of it."""
+    """Return every VM with its facts and its result."""
     moving = {machine.key: (group, machine) for group in groups for machine in group.machines}
     stays = {item.key: item.disposition for item in left}
     result = []
@@ -159,7 +159,7 @@ def _subjects(
 
 
 def _check_references(project: Project, groups: tuple[Group, ...]) -> Noting[None]:
-    """Report what groups refer to and the spec does not define: hooks, and what frozen VMs need still."""
+    """Report undefined references of groups: hooks, and what frozen VMs still need."""
     spec, where = project.spec, project.where
     hooks = {hook.name for hook in spec.hooks}
     scripts = {each.name for each in spec.scripts}

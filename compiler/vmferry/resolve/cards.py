@@ -1,6 +1,6 @@
-"""The little of a VM that other VMs depend on: what is settled of all VMs together is settled from these cards.
+"""The part of a VM that other VMs depend on: decisions about all VMs together are made from these cards.
 
-An edit that leaves a VM's card as it was changes nothing for any other VM.
+An edit that does not change a VM's card does not affect any other VM.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from vmferry.resolve.selection import Candidate
 
 
 class SharedDisk(Struct, frozen=True):
-    """A disk that several VMs have. ``index`` is its place among the VM's disks."""
+    """A disk that several VMs share. ``index`` is its place among the VM's disks."""
 
     index: int
     name: str

@@ -1,4 +1,4 @@
-"""What differs between two states of one VM, and what that does to what is compiled of it."""
+"""Differences between two states of one VM, and their effect on its compiled manifests."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -24,17 +24,17 @@ _UNREADABLE = ("inaccessible", "invalid", "orphaned")
 
 
 class Found(Struct, frozen=True):
-    """One difference. ``field`` is the fact of a VM that it is about."""
+    """One difference. ``field`` is the VM's fact that it is about."""
 
     field: str
     what: str
     verdict: Verdict
     why: str
-    loses: bool = False  # data would be left behind: it is said even where the spec knows of it and says otherwise
+    loses: bool = False  # data would be left behind: reported even if the spec states a different value
 
 
 class Places(Struct, frozen=True, kw_only=True):
-    """Where networks and datastores go. Classes and networks of the VM's Plan are by name and by id."""
+    """Targets of networks and datastores. Classes and networks of the VM's Plan are by name and by id."""
 
     network: Callable[[str], str] = str  # by name or id: the same text for the same network
     datastore: Callable[[str], str] = str
@@ -45,7 +45,7 @@ class Places(Struct, frozen=True, kw_only=True):
 
 
 class Pair(Struct, frozen=True, kw_only=True):
-    """A VM before and after, with where it stands."""
+    """A VM before and after, with its stage."""
 
     before: VirtualMachine
     after: VirtualMachine
@@ -55,7 +55,7 @@ class Pair(Struct, frozen=True, kw_only=True):
 
     @property
     def prepared(self) -> bool:
-        """Whether its manifests are fixed already."""
+        """Whether its manifests are already fixed."""
         return self.machine is not None
 
     @property
@@ -70,12 +70,12 @@ class Pair(Struct, frozen=True, kw_only=True):
 
     @property
     def wrong(self) -> Verdict:
-        """What a change is that the next compile cannot take by itself."""
+        """The verdict on a change that the next compile cannot pick up by itself."""
         return "blocks" if self.prepared else "decision"
 
 
 def as_frozen(vm: VirtualMachine, machine: Machine) -> VirtualMachine:
-    """Return a VM as the manifests have it: whatever was said of it after its group was prepared is undone."""
+    """Return a VM as in its manifests: changes since its group was prepared are undone."""
     if machine.path == "rebuild":
         return replace(vm, name=machine.name, id=machine.id)
     cpu = Cpu(
@@ -92,7 +92,7 @@ def as_frozen(vm: VirtualMachine, machine: Machine) -> VirtualMachine:
         cluster=machine.cluster,
         host=machine.host,
         template=machine.golden,
-        # a fact that is unknown has a default in the machine
+        # an unknown fact has a default in the machine
         cpu=cpu if vm.cpu else None,
         memory=format_size(machine.memory) if machine.memory else None,
         firmware=machine.firmware if vm.firmware else None,
@@ -117,7 +117,7 @@ def _frozen_nics(machine: Machine) -> tuple[Nic, ...]:
 
 
 def _frozen_disks(vm: VirtualMachine, machine: Machine) -> tuple[Disk, ...]:
-    """Return a machine's disks with what only the facts know of them, as their keys."""
+    """Return a machine's disks with values that only the facts have, such as their keys."""
     own = tuple(
         Disk(
             size=format_size(disk.size),
@@ -137,10 +137,10 @@ def _frozen_disks(vm: VirtualMachine, machine: Machine) -> tuple[Disk, ...]:
 
 
 def pair_disks(before: Sequence[Disk], after: Sequence[Disk]) -> list[tuple[int | None, Disk | None]]:
-    """Return which disk (by its index before) is which: by serial, file, device key, else by looks and place.
+    """Match disks (by their index before): by serial, file, device key, otherwise by appearance and place.
 
-    A key is given again to the next disk on that unit, and changes with the controller: identity comes first.
-    Looks and places count only for disks of which one side knows no key.
+    A key is reused for the next disk on that unit, and changes with the controller, so identity comes first. Appearance
+    and place only count for disks without a key on one side.
     """
     left, right = dict(enumerate(before)), dict(enumerate(after))
     pairs: list[tuple[int | None, Disk | None]] = []
@@ -164,7 +164,7 @@ def _serial(disk: Disk) -> str | None:
 
 
 def _file(disk: Disk) -> str | None:
-    """Return the VMDK without the number that a snapshot gives it."""
+    """Return the VMDK without the number that a snapshot appends."""
     return _SNAPSHOT.sub("", disk.file) if disk.file else None
 
 
@@ -185,12 +185,12 @@ def _contradict(one: Disk, other: Disk, *, weak: bool) -> bool:
 
 
 def differ(before: object, after: object) -> bool:
-    """Return whether two facts differ; what is unknown on either side is no difference."""
+    """Return whether two facts differ; if either side is unknown, they do not."""
     return before is not None and after is not None and before != after
 
 
 def compare(pair: Pair) -> Iterator[Found]:
-    """Yield what differs, for a VM whose target does not run yet."""
+    """Yield the differences of a VM whose target does not run yet."""
     yield from _identity(pair)
     if pair.machine is not None and pair.machine.path == "rebuild":  # nothing of the VM is copied
         return
@@ -216,7 +216,7 @@ def _identity(pair: Pair) -> Iterator[Found]:
     elif _uuids_differ(before, after):
         why = "the guest would get the old one, and licences are tied to it" if pair.copied else "it is copied too"
         yield Found("uuid", f"UUID: {before.uuid} → {after.uuid}", "blocks" if pair.copied else "harmless", why)
-    if job:  # elsewhere nobody cares where DRS put it
+    if job:  # otherwise DRS's choice of host does not matter
         for field, name in (("datacenter", "datacenter"), ("cluster", "cluster"), ("host", "host")):
             if differ(getattr(before, field), getattr(after, field)):
                 why = f"the conversion Job reads it from the old {name}"
@@ -294,7 +294,7 @@ def _both(before: Sequence[Disk], pairs: list[tuple[int | None, Disk | None]]) -
 
 
 def _called(disk: Disk, index: int | None) -> str:
-    """Return what an admin knows a disk by."""
+    """Return a disk's name for admins."""
     return disk.label or disk.unit or (f"disk {disk.key}" if disk.key is not None else f"disk {(index or 0) + 1}")
 
 
@@ -367,7 +367,7 @@ def _nics(pair: Pair) -> Iterator[Found]:
 def _pair_nics(
     before: Sequence[Nic], after: Sequence[Nic], same: Callable[[str], str]
 ) -> list[tuple[int, Nic | None, Nic | None]]:
-    """Return which NIC is which: by MAC, else by network, else by place."""
+    """Match NICs: by MAC, otherwise by network, otherwise by place."""
     left, right = dict(enumerate(before)), dict(enumerate(after))
     pairs: list[tuple[int, Nic | None, Nic | None]] = []
     marks: tuple[Callable[[int, Nic], object], ...] = (
@@ -435,7 +435,7 @@ def _same_network(places: Places, was: Nic, now: Nic) -> bool:
 
 
 def _copying(pair: Pair) -> Iterator[Found]:
-    """Yield what stands in the way of reading it, and its power state."""
+    """Yield changes that prevent reading it, and changes of its power state."""
     before, after, warm = pair.before, pair.after, pair.method == "warm"
     moving = begun(pair.stage)
     yield from _power(pair, moving=moving)

@@ -1,4 +1,4 @@
-"""Names of volume claims: one name in a namespace is one volume."""
+"""Names of volume claims: the same name in a namespace is the same volume."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,7 +10,10 @@ from vmferry.resolve.notes import Noting
 
 
 def check_claims(machines: Iterable[Machine], places: Mapping[VmKey, Where]) -> Noting[None]:
-    """Report claims that two machines would make: both would write to one volume. ``places`` are the VMs' entries."""
+    """Report claims that two machines would create: both would write to the same volume.
+
+    ``places`` are the VMs' entries.
+    """
     owners: dict[tuple[str, str], Machine] = {}
     for machine in machines:
         for claim in _claims(machine):
@@ -30,7 +33,7 @@ def _claims(machine: Machine) -> Iterator[str]:
     replicas = application.replicas if application is not None and application.kind == "StatefulSet" else 0
     for volume in machine.state:
         if replicas and volume.access_mode != "ReadWriteMany":
-            # as its controller calls them (kubernetes pkg/controller/statefulset getPersistentVolumeClaimName)
+            # names that its controller uses (kubernetes pkg/controller/statefulset getPersistentVolumeClaimName)
             yield from (f"{volume.name}-{machine.target_name}-{each}" for each in range(replicas))
         else:
             yield volume.claim

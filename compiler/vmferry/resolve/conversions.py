@@ -22,7 +22,7 @@ def conversion_now(
     attempt: int | None = None,
     places_at: Reference | None = None,
 ) -> Conversion:
-    """Return what an attempt that begins now begins with. With Kueue, its queue says how many run at once."""
+    """Return the settings of an attempt that starts now. With Kueue, its queue limits how many run at once."""
     placed = places_at is not None and cluster.kueue_queue is None
     return Conversion(
         image=cluster.v2v_image,
@@ -56,7 +56,7 @@ class Conversions:
         place = (machine.source, machine.namespace, attempt)
         vcenter = self._vcenters.get(machine.source)
         if place not in self._known and vcenter is not None:
-            # its findings are told with the namespace
+            # its findings are reported with the namespace
             found = value_of(conversion_credentials(self._project, machine.source, machine.namespace, ()))
             cluster, turns = self._project.spec.target.cluster, self._places.get(machine.source)
             self._known[place] = conversion_now(cluster, vcenter, found.name if found else None, attempt, turns)
@@ -95,10 +95,10 @@ def _abilities(cdi: str) -> tuple[bool, bool, bool]:
 
 
 def begin(project: Project, machines: Iterable[Machine], conversions: Conversions) -> Iterator[Machine]:
-    """Yield the machines, each with what its attempt began with, if it has begun: as it was written down, or as of now.
+    """Yield the machines, each with its attempt's settings if it has started: recorded ones, or today's.
 
-    A newer image or another thumbprint is for the attempts that begin after it. Flux would leave a Job as it is
-    (`ssa: IfNotPresent`); Argo CD has no such thing, and one refused object fails the sync of all beside it.
+    A newer image or another thumbprint only applies to later attempts. Flux would leave a Job alone (`ssa:
+    IfNotPresent`); Argo CD has no equivalent, and one refused object fails the sync of the whole root.
     """
     for machine in machines:
         state = project.spec.groups.get(machine.group, GroupState())

@@ -1,4 +1,4 @@
-"""Records of an earlier vmferry, put right where the VM has not started: identity and boot order of its guest."""
+"""Corrects an earlier vmferry's records of VMs that have not started: identity and boot order of the guest."""
 
 from collections.abc import Mapping
 
@@ -39,10 +39,10 @@ IDENTITY_KEPT = declare(
 
 
 def correct(project: Project, was: Frozen, today: Mapping[VmKey, Machine]) -> Noting[Frozen]:
-    """Return the frozen machines, those of an earlier vmferry corrected unless they run already.
+    """Return the frozen machines, with those of an earlier vmferry corrected unless they already run.
 
-    ``today`` is what is decided of each of them now, by the key it is frozen under. What runs keeps its identity:
-    what was bound to its UUID or serial number since then would break.
+    ``today`` is the current decision about each, by frozen key. A running VM keeps its identity: anything tied to its
+    UUID or serial number since then would break.
     """
     records = project.assignments.vms if project.assignments else {}
     machines, fixed, kept = dict(was.machines), list[str](), list[str]()

@@ -1,4 +1,4 @@
-"""When single VMs of a warm group cut over, instead of when the group does."""
+"""Cutover times of single VMs in a warm group, instead of the group's."""
 
 from vmferry.estate import identity
 from vmferry.estate.statements import DEFINED_TWICE, UNDEFINED_REFERENCE, UNKNOWN_FACT
@@ -12,7 +12,7 @@ from vmferry.resolve.windows import check_cutover
 def vm_cutovers(
     name: str, state: GroupState, members: tuple[Machine, ...], phase: Phase, where: Where
 ) -> Noting[tuple[VmCutover, ...]]:
-    """Return the times that a group states for single VMs, sorted by id; what Forklift could not follow is a finding.
+    """Return a group's times for single VMs, sorted by id; times that Forklift cannot apply are findings.
 
     ``where`` is the group in the spec.
     """
@@ -39,7 +39,7 @@ def vm_cutovers(
 
 
 def _member(group: str, key: str, members: tuple[Machine, ...], where: Where) -> Noting[Machine | None]:
-    """Return the VM that is meant, by id or by a name that only one has."""
+    """Return the VM with this id or unique name."""
     by_key = {machine.key: machine for machine in members}
     known = identity.Directory(identity.of_machine(machine) for machine in members)
     meant = [by_key[mark.key] for mark in known.meant(key)]

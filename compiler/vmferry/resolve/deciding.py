@@ -1,7 +1,7 @@
-"""What becomes of VMs in the target: of each by itself, once what concerns all of them is settled.
+"""Decisions on the targets of VMs, each VM by itself, after everything about all of them is settled.
 
-`ways` and `make` are functions of single VMs and of what was settled: what they return of a VM never depends on which
-others they are given. What needs all of them at once stands between: names, owners of shared disks, MACs.
+`ways` and `make` are functions of single VMs and of what was settled: their result for a VM never depends on which
+other VMs they get. What needs all VMs at once is in between: names, owners of shared disks, MACs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,14 +21,14 @@ from vmferry.resolve.tables import Tables
 
 
 class Ways(Struct, frozen=True):
-    """By which path and into which namespace VMs go, by key."""
+    """Paths and namespaces of VMs, by key."""
 
     routes: Mapping[VmKey, Route]
     namespaces: Mapping[VmKey, str]
 
 
 class Made(Struct, frozen=True):
-    """What VMs look like in the target, by key."""
+    """Machines of VMs in the target, by key."""
 
     attached: Mapping[VmKey, Attached]
     allocated: Mapping[VmKey, Allocated]
@@ -36,7 +36,7 @@ class Made(Struct, frozen=True):
 
 
 def ways(candidates: Iterable[Candidate], standard: Mapping[str, int], tables: Tables) -> Noting[Ways]:
-    """Return where VMs go, of each by itself. ``standard`` counts the standard VMs of each vCenter."""
+    """Return paths and namespaces, each VM by itself. ``standard`` counts the standard VMs of each vCenter."""
     routes = yield from route(candidates, standard, tables.spec.settings.auto)
     namespaces = yield from place(candidates, tables.spec.namespaces, tables.where)
     return Ways(routes, namespaces)
@@ -50,10 +50,10 @@ def make(
     golden: Mapping[tuple[str, str], Machine | None],
     tables: Tables,
 ) -> Noting[Made]:
-    """Return what VMs look like, of each by itself.
+    """Return machines, each VM by itself.
 
-    ``names`` are their names in the target, ``owners`` of each shared disk the VM that makes its claim, ``golden`` the
-    templates by vCenter and name: None for one with errors of its own.
+    ``names`` are their names in the target, ``owners`` are the VMs that create the claims of shared disks, and
+    ``golden`` are the templates by vCenter and name: None for one with errors of its own.
     """
     cluster = tables.spec.target.cluster
     nics = yield from attach(candidates, found.routes, found.namespaces, tables.networks, cluster)

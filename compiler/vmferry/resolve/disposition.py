@@ -1,4 +1,4 @@
-"""What becomes of a VM: does it move, is it rebuilt, or is it left, and why."""
+"""What happens to a VM: it moves, is rebuilt, or stays, and why."""
 
 from vmferry.model.blueprint import Left
 from vmferry.model.rule import declare
@@ -10,7 +10,7 @@ _NEEDS_REASON = ("retire", "retain", "exclude")
 
 
 def dispose(candidates: tuple[Candidate, ...]) -> Noting[tuple[tuple[Candidate, ...], tuple[Left, ...]]]:
-    """Return the VMs that move (or are rebuilt), and those that are left with the reason."""
+    """Return the VMs that move (or are rebuilt), and those that stay with the reason."""
     moving: list[Candidate] = []
     left: list[Left] = []
     for candidate in candidates:

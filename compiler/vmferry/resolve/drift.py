@@ -1,4 +1,4 @@
-"""What changed in vCenter since the spec's inventory was taken or VMs were frozen, and what that does to manifests."""
+"""Changes in vCenter since the spec's inventory was taken or VMs were frozen, and their effect on manifests."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,13 +29,13 @@ from vmferry.resolve.selection import Candidate, select
 _SEVERITY: dict[Verdict, int] = {"blocks": 0, "decision": 1, "harmless": 2}
 _LEFT = ("exclude", "retain", "retire")
 _CORRECTED = frozenset(("cpu", "memory", "firmware", "secure_boot", "vtpm", "disks", "nics", "template", "uuid", "os"))
-"""Facts that manifests are made of: where the spec states them, the next compile does not see vCenter's."""
+"""Facts in manifests: if the spec states them, the next compile ignores vCenter's."""
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """One thing that changed."""
+    """One change."""
 
-    vm: str  # its name in vCenter; of the network, datastore or vCenter where ``kind`` says so
+    vm: str  # its name in vCenter, or that of a network, datastore or vCenter, depending on ``kind``
     key: str  # of the VM; of others SOURCE/NAME
     what: str
     verdict: Verdict
@@ -46,7 +46,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 class _Known(Struct, frozen=True, kw_only=True):
-    """A VM that the spec, or the record of frozen VMs, has."""
+    """A VM in the spec, or in the record of frozen VMs."""
 
     key: VmKey
     vm: VirtualMachine  # as compiled
@@ -70,10 +70,10 @@ class _Known(Struct, frozen=True, kw_only=True):
 
 
 def drift(project: Project, newer: Iterable[Inventory]) -> tuple[Change, ...]:
-    """Return what is different in ``newer``, worst first, then by VM. Only the vCenters in it are compared.
+    """Return the changes in ``newer``, worst first, then by VM. Only its vCenters are compared.
 
-    A VM that is frozen is compared as it was frozen, any other as the spec's inventory has it. A fact that the
-    spec states otherwise than its inventory is no change as long as vCenter says what it said then.
+    A frozen VM is compared with its record, any other with the spec's inventory. A fact that the spec overrides has not
+    changed as long as vCenter's value is the same as then.
     """
     comparison = _Comparison(project, tuple(newer))
     changes = [*comparison.vcenters(), *comparison.maps(), *comparison.vms()]
@@ -81,13 +81,13 @@ def drift(project: Project, newer: Iterable[Inventory]) -> tuple[Change, ...]:
 
 
 def uncovered(project: Project, newer: Iterable[Inventory]) -> tuple[str, ...]:
-    """Return the vCenters of the spec of which the newer inventory has nothing: they are not compared."""
+    """Return the vCenters of the spec that the newer inventory lacks: they are not compared."""
     covered = {part.source.name for part in newer}
     return tuple(source.name for source in project.spec.sources if source.name not in covered)
 
 
 class _Comparison:
-    """Everything that is asked for again and again, looked up once."""
+    """Cached lookups."""
 
     def __init__(self, project: Project, parts: tuple[Inventory, ...]) -> None:
         spec = project.spec
@@ -134,7 +134,7 @@ class _Comparison:
     # --- networks and datastores ----------------------------------------------------------------
 
     def maps(self) -> Iterator[Change]:
-        """Yield what changed of networks and datastores that the spec maps."""
+        """Yield changes of networks and datastores that the spec maps."""
         for part in self.parts:
             if part.source.name not in self.sources:
                 continue
@@ -169,7 +169,7 @@ class _Comparison:
     # --- VMs ------------------------------------------------------------------------------------
 
     def vms(self) -> Iterator[Change]:
-        """Yield what changed of VMs."""
+        """Yield changes of VMs."""
         before = [_mark(key, known.vm) for key, known in self.before.items()]
         found = identity.match(before, [_mark(key, vm) for key, vm in self.after.items()], elsewhere=True)
         pairs = {known: other for other, known in found.items()}
@@ -219,18 +219,18 @@ class _Comparison:
                 yield _Known(key=key, vm=vm, entry=None, group=item.group, stage=stage, machine=item.machine)
 
     def _decided_anew(self, pairs: Mapping[VmKey, VmKey]) -> dict[VmKey, dict[str, str]]:
-        """Return what would be decided of each VM as it is now, by its key now."""
+        """Return the decisions on each VM in its current state, by its current key."""
         before = {other: self.before[key] for key, other in pairs.items()}
         vms = []
         for key, vm in self.after.items():
             known = before.get(key)
             vms.append(_restated(vm, known.entry) if known is not None and known.entry is not None else vm)
-        # of an estate of which a part is compared, the rest counts as it was
+        # if only a part of an estate is compared, the rest counts as unchanged
         vms += [known.vm for key, known in self.before.items() if key not in pairs and self._elsewhere(known)]
         return _decided(self.project, vms)
 
     def _elsewhere(self, known: _Known) -> bool:
-        """Return whether nobody looked for a VM: it is in a cluster that the newer inventory does not cover."""
+        """Return whether a VM was not covered: the newer inventory does not include its cluster."""
         source = source_of(known.key)
         return source in self.partial and known.vm.cluster not in self.partial[source]
 
@@ -257,7 +257,7 @@ class _Comparison:
         yield from map(known.change, moved)
 
     def _overridden(self, pair: Pair, known: _Known) -> frozenset[str]:
-        """Return the differences there were when the spec stated something else than its inventory."""
+        """Return the differences that already existed because the spec overrides its inventory."""
         entry = known.entry
         if entry is None or entry.imported is None or not entry.overrides:
             return frozenset()
@@ -276,13 +276,13 @@ class _Comparison:
         )
 
     def _over(self, known: _Known) -> bool:
-        """Return whether the target runs, so that the source is a fallback only."""
+        """Return whether the target runs, so that the source is only a fallback."""
         if known.machine is None or serves(known.stage):
             return False
         return self._appointment(known) != "ahead"
 
     def _appointment(self, known: _Known) -> Literal["ahead", "unknown", "past"]:
-        """Return whether a warm group had its cutover when the newer inventory was taken."""
+        """Return whether a warm group had cut over when the newer inventory was taken."""
         if known.stage != "cutover" or known.machine is None or not METHODS[known.machine.method].cutover:
             return "past"
         cutover = stated_cutover(self.project.spec.groups.get(known.group, GroupState()), known.machine)
@@ -308,7 +308,7 @@ class _Comparison:
 
     def _vanished(self, known: _Known) -> Iterator[Change]:
         if self._elsewhere(known):
-            return  # another part of the inventory has it, or nobody looked
+            return  # another part of the inventory has it, or it was not covered
         what = "gone from vCenter"
         if known.left:
             found = Found("", what, "harmless", "it was not going to move")
@@ -352,7 +352,7 @@ def _renamed(old: str) -> Found:
 
 
 def _stated(found: Found, known: _Known) -> Found:
-    """Return a difference as it counts where the spec states the fact itself: nothing of it comes by compiling."""
+    """Return the verdict on a difference if the spec states the fact itself: compiling does not pick it up."""
     entry = known.entry
     if found.verdict != "harmless" or known.machine is not None or entry is None:
         return found
@@ -378,7 +378,7 @@ def _ids(trunk: tuple[str, ...]) -> frozenset[int]:
 
 
 def _partial(parts: Iterable[Inventory]) -> dict[str, set[str]]:
-    """Return the clusters of vCenters of which only some were given: a whole import says so by its name."""
+    """Return the clusters of partially imported vCenters: the name of a full import shows that it is complete."""
     names: defaultdict[str, list[Inventory]] = defaultdict(list)
     for part in parts:
         names[part.source.name].append(part)
@@ -390,7 +390,7 @@ def _partial(parts: Iterable[Inventory]) -> dict[str, set[str]]:
 
 
 class _Names:
-    """Networks and datastores by what stays the same when they are renamed: their id, where it is known."""
+    """Networks and datastores by their id, if known, which survives a renaming."""
 
     def __init__(self, networks: NetworkMap, project: Project, parts: Iterable[Inventory]) -> None:
         self._networks: dict[tuple[str | None, str], str] = {}
@@ -420,7 +420,7 @@ class _Names:
 
 
 def _plans(machines: Iterable[Machine]) -> dict[str, tuple[frozenset[str], dict[str, str]]]:
-    """Return by group what the maps of its Plan hold: networks, and the class of each datastore."""
+    """Return the content of each group's Plan maps: networks, and the class of each datastore."""
     networks: defaultdict[str, set[str]] = defaultdict(set)
     classes: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for machine in machines:
@@ -435,7 +435,7 @@ def _plans(machines: Iterable[Machine]) -> dict[str, tuple[frozenset[str], dict[
 
 
 def _restated(vm: VirtualMachine, entry: Entry) -> VirtualMachine:
-    """Return a VM as it is now, with what the spec states of it."""
+    """Return a VM in its current state, with the values from the spec."""
     if entry.imported is None:
         own = {name: value for name in VirtualMachine.__struct_fields__ if (value := getattr(entry.vm, name))}
         return replace(vm, **{name: value for name, value in own.items() if name not in ("id", "source")})
@@ -447,7 +447,7 @@ _WHY = "why path"
 
 
 def _decided(project: Project, vms: Iterable[VirtualMachine]) -> dict[VmKey, dict[str, str]]:
-    """Return by key what is decided of VMs: disposition, phase, path (as `auto` chooses it), method, namespace."""
+    """Return by key the decisions on VMs: disposition, phase, path (chosen by `auto`), method, namespace."""
     entries = tuple(Entry(vm=vm, where=project.where) for vm in vms)
     candidates = value_of(select(replace(project, entries=entries)))
     moving = tuple(each for each in candidates if each.decisions.disposition not in _LEFT)
@@ -474,7 +474,7 @@ def _summary(candidate: Candidate, namespace: str | None, chosen: Route | None, 
 
 
 def _redecided(was: dict[str, str], now: dict[str, str]) -> Iterator[Found]:
-    # one that is left has neither phase nor namespace to speak of
+    # a VM that stays has neither phase nor namespace
     for name in ("disposition",) if now.get("disposition") in _LEFT else (*_DECIDED, "namespace"):
         if was.get(name) != now.get(name):
             what = f"{name}: {was.get(name, 'none')} → {now.get(name, 'none')}"

@@ -1,4 +1,4 @@
-"""What a drain of its node does to a VM: live-migrate it, or shut it down."""
+"""Effect of a node drain on a VM: live migration, or shutdown."""
 
 from vmferry.estate.state import keeps_state, shared_state, state_class
 from vmferry.kube.versions import STATE_VOLUME_PINS, possible
@@ -15,7 +15,7 @@ _REMEDY = (
 
 
 def _pinned_by_state(machine: Machine, cluster: Cluster, storage: Storage) -> tuple[str, ...]:
-    """Return why the state of a machine keeps it on its node; nothing from KubeVirt 1.4 on."""
+    """Return why the state of a machine ties it to its node; nothing from KubeVirt 1.4 on."""
     if not keeps_state(machine) or not possible(cluster.versions, STATE_VOLUME_PINS):
         return ()
     if shared_state(state_class(cluster, storage)):
@@ -48,7 +48,7 @@ NO_REQUIRED_LIVE_MIGRATION = declare(
 def eviction(candidate: Candidate, machine: Machine, cluster: Cluster, storage: Storage) -> Noting[EvictionStrategy]:
     """Return the eviction strategy by KubeVirt's rule (virt-handler vm.go calculateLiveMigrationCondition).
 
-    LiveMigrate on a VM that cannot would block every node drain, and admission does not notice.
+    LiveMigrate on a VM that cannot migrate would block every node drain, and admission does not notice.
     """
     wanted, vm = candidate.decisions.live_migration or "preferred", candidate.vm
     where = candidate.origin("live_migration")

@@ -1,4 +1,4 @@
-"""How Forklift copies and converts a VM (path A): from its decisions to what its Plan and StorageMap say."""
+"""How Forklift copies and converts a VM (path A): from its decisions to the settings of its Plan and StorageMap."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ _MOREF = re.compile(r"host-[0-9]+", re.ASCII)
 
 
 def array_copies(project: Project) -> Noting[dict[int, ArrayCopy]]:
-    """Return how the storage array copies the disks of a datastore, by row of the storage map."""
+    """Return the storage array's copy settings for a datastore, by row of the storage map."""
     hosts = _host_ids(project)
     result: dict[int, ArrayCopy] = {}
     for index, row in enumerate(project.spec.storage.map):
@@ -51,7 +51,7 @@ def _array_copy(offload: Offload, hosts: Mapping[str, set[str]], where: Where) -
 
 
 def _hosts(xcopy: XcopyOffload, known: Mapping[str, set[str]], where: Where) -> Noting[tuple[str, ...]]:
-    """Return the ids of the hosts that copy; Forklift looks for nothing else."""
+    """Return the ids of the hosts that copy; Forklift only accepts ids."""
     ids: list[str] = []
     for index, host in enumerate(xcopy.dedicated_migration_hosts):
         found = known.get(host, set())
@@ -81,17 +81,17 @@ def _host_ids(project: Project) -> dict[str, set[str]]:
 
 
 def emulated(candidate: Candidate) -> bool:
-    """Return whether the devices of such a VM are those that any guest boots from."""
+    """Return whether such a VM gets devices that any guest can boot from."""
     return candidate.decisions.devices != "virtio"
 
 
 def with_devices(
     candidate: Candidate, disks: tuple[MachineDisk, ...], nics: tuple[MachineNic, ...], order: Iterable[int]
 ) -> tuple[tuple[MachineDisk, ...], tuple[MachineNic, ...]]:
-    """Return disks and NICs as an unconverted guest takes them, but where the spec says otherwise.
+    """Return disks and NICs for an unconverted guest, unless the spec overrides them.
 
-    ``order`` are the places of the disks in the VM's own list. SATA and e1000e are what Forklift's
-    compatibility mode gives (pkg/controller/plan/adapter/vsphere/builder.go).
+    ``order`` are the places of the disks in the VM's own list. SATA and e1000e are the devices of Forklift's
+    compatibility mode (pkg/controller/plan/adapter/vsphere/builder.go).
     """
     vm = candidate.vm
     if not is_raw(candidate) or not emulated(candidate):
@@ -108,7 +108,7 @@ def with_devices(
 
 
 def plan_options(candidate: Candidate, disks: tuple[MachineDisk, ...]) -> PlanOptions | None:
-    """Return what the VM's Plan has to say of its copy and conversion; None where Forklift's defaults do."""
+    """Return the settings of the VM's Plan for copy and conversion; None if Forklift's defaults suffice."""
     decided = candidate.decisions.forklift or ForkliftDecisions()
     raw = is_raw(candidate)
     options = PlanOptions(
@@ -128,13 +128,13 @@ def plan_options(candidate: Candidate, disks: tuple[MachineDisk, ...]) -> PlanOp
 
 
 def by_array(candidate: Candidate, path: Path, copy: ArrayCopy | None) -> ArrayCopy | None:
-    """Return how the array copies a disk, given how it can; None where the disk is read over the network."""
+    """Return how the array copies a disk, given its options; None if the disk is read over the network."""
     decided = candidate.decisions.forklift or ForkliftDecisions()
     return copy if path == "forklift" and decided.offload is not False else None
 
 
 def explain(candidate: Candidate, disks: Iterable[MachineDisk]) -> Noting[None]:
-    """Say what is not as usual: who copies a disk, and that nobody converts the guest."""
+    """Note deviations from the usual: what copies a disk, and that the guest is not converted."""
     if is_raw(candidate):
         kind = "SATA and e1000e, which any guest boots from" if emulated(candidate) else "virtio: it has the drivers"
         reason = f"its disks are copied unchanged; devices: {kind}"

@@ -1,4 +1,4 @@
-"""Assignments: VMs past `planned` stay as they were written down, whatever is said of them later."""
+"""Assignments: VMs past `planned` keep their record, whatever changes later."""
 
 from collections.abc import Iterable, Mapping
 
@@ -25,23 +25,23 @@ _RESTORE = "restore the record in assignments.yaml from git: it says what is in 
 
 
 class Frozen(Struct, frozen=True):
-    """The frozen machines by key, and the candidate that each of them is."""
+    """The frozen machines by key, and the candidate for each of them."""
 
     machines: dict[VmKey, Machine] = {}
     by_candidate: dict[VmKey, VmKey] = {}  # key of a candidate -> key it is frozen under
 
     def of_sources(self, names: Iterable[str]) -> tuple[Machine, ...]:
-        """Return the frozen VMs of some vCenters: those of one that is gone are one error, and no rivals."""
+        """Return the frozen VMs of some vCenters: those of a missing one are one error, and do not compete."""
         known = set(names)
         return tuple(machine for machine in self.machines.values() if machine.source in known)
 
     def key(self, vm: Card | Candidate) -> VmKey | None:
-        """Return the key a VM is frozen under; None for one that is not."""
+        """Return the key under which a VM is frozen, if it is."""
         return self.by_candidate.get(vm.key)
 
 
 def thaw(project: Project, cards: tuple[Card, ...]) -> Noting[Frozen]:
-    """Return the machines whose group is past `planned`, each matched to the candidate it is."""
+    """Return the machines whose group is past `planned`, each matched to its candidate."""
     spec, where = project.spec, project.where
     vms = project.assignments.vms if project.assignments else {}
     if project.assignments is not None and project.assignments.metadata.name != spec.metadata.name:
@@ -53,7 +53,7 @@ def thaw(project: Project, cards: tuple[Card, ...]) -> Noting[Frozen]:
     yield from _check_record(spec, vms, where)
     yield from _check_whole(spec, vms, cards, where)
     machines = {
-        key: structs.replace(item.machine, key=key, group=item.group)  # in an edited record they may be others
+        key: structs.replace(item.machine, key=key, group=item.group)  # they may differ in an edited record
         for key, item in sorted(vms.items())
         if item.machine is not None and frozen(_stage(spec.groups, item.group))
     }
@@ -65,7 +65,7 @@ def _stage(groups: Mapping[str, GroupState], name: str) -> Stage:
 
 
 def _check_record(spec: MigrationSpec, vms: Mapping[VmKey, Assignment], where: Where) -> Noting[None]:
-    """Report a record that was edited or lost, and groups that are set back though something moved."""
+    """Report a record that was edited or lost, and groups that are set back although something moved."""
     set_back: dict[str, Stage] = {}
     for key, item in sorted(vms.items()):
         if begun(item.stage) and way(item.stage, _stage(spec.groups, item.group)) is None:
@@ -95,7 +95,7 @@ def _check_whole(
     cards: tuple[Card, ...],
     where: Where,
 ) -> Noting[None]:
-    """Report frozen groups of which fewer VMs are written down than were frozen, as after a merge that went wrong."""
+    """Report frozen groups with fewer recorded VMs than were frozen, for example after a bad merge."""
     records: dict[str, list[Assignment]] = {}
     for item in vms.values():
         if item.of is not None and frozen(_stage(spec.groups, item.group)):
@@ -116,7 +116,7 @@ def _check_whole(
 
 
 def _match(machines: Mapping[VmKey, Machine], cards: tuple[Card, ...]) -> Noting[dict[VmKey, VmKey]]:
-    """Return which frozen machine each candidate is. What could be one and cannot be told is an error."""
+    """Return the frozen machine of each candidate. An ambiguous candidate is an error."""
     known = [identity.of_machine(machine, key) for key, machine in machines.items()]
     found = identity.match(known, (card.mark for card in cards))
     yield from _check_doubles(known, [card for card in cards if card.key not in found], machines)
@@ -128,7 +128,7 @@ def _check_doubles(
     others: Iterable[Card],
     machines: Mapping[VmKey, Machine],
 ) -> Noting[None]:
-    """Report VMs that look like a frozen one and are not known to be it: they would move twice."""
+    """Report VMs that resemble a frozen one without being identified: they would move twice."""
     likes = identity.Likes(known)
     for card in others:
         was = likes.of(card.mark)
@@ -145,7 +145,7 @@ def _check_doubles(
 
 
 def check_recorded(project: Project, groups: tuple[Group, ...]) -> Noting[None]:
-    """Report groups that move although nobody wrote down who is in them: the record may be lost."""
+    """Report groups that move although their VMs are not recorded: the record may be lost."""
     known = project.assignments.vms if project.assignments else {}
     names = {item.group for item in known.values()}
     for group in groups:
@@ -159,7 +159,7 @@ def check_recorded(project: Project, groups: tuple[Group, ...]) -> Noting[None]:
 
 
 def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignments:
-    """Return what to write down: the group of every VM, and the frozen ones as a whole."""
+    """Return the assignments to write: the group of every VM, and the full record of frozen ones."""
     vms = {
         machine.key: Assignment(
             group=group.name,
@@ -186,7 +186,7 @@ FROZEN_DIFFERS = declare(
 
 
 def report_drift(was: Machine, now: Machine | None, candidate: Candidate, stage: Stage) -> Noting[None]:
-    """Report what a frozen VM that still moves would look like if it were decided today."""
+    """Report how a frozen VM that still moves would differ if it were decided today."""
     differing = ["it could not be resolved today"] if now is None else differences(was, now)
     if differing:
         more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
@@ -200,15 +200,15 @@ def report_drift(was: Machine, now: Machine | None, candidate: Candidate, stage:
 
 
 def differences(was: Machine, now: Machine) -> list[str]:
-    """Return the fields in which a machine changed; what only another vmferry derives otherwise did not."""
+    """Return the fields in which a machine changed, ignoring what another vmferry merely derives differently."""
     ignored = {"group", "key", "id", "conversion"}
-    nothing = not any(nic.kept for nic in was.nics)  # frozen by a vmferry that kept nothing, as VMF570 says
+    nothing = not any(nic.kept for nic in was.nics)  # frozen by a vmferry that kept nothing; VMF570 reports it
     was, now = _lasting(was, nothing), _lasting(as_formerly(now, was), nothing)
     return [name for name in structs.asdict(was) if name not in ignored and getattr(was, name) != getattr(now, name)]
 
 
 def _lasting(machine: Machine, nothing: bool) -> Machine:
-    """Return a machine without addresses that come and go, and without all that is kept where ``nothing`` is."""
+    """Return a machine without dynamic addresses, and with ``nothing`` without any kept address."""
     nics = (
         structs.replace(nic, kept=structs.replace(nic.kept, seen=()) if nic.kept and not nothing else None)
         for nic in machine.nics

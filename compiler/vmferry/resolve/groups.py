@@ -1,4 +1,4 @@
-"""Which VMs move together: move groups, cut by what a group must share, and kept where they are."""
+"""Which VMs move together: move groups, split by what a group must share, and stable over time."""
 
 import re
 from collections import defaultdict
@@ -20,7 +20,7 @@ _SHARED_OBJECTS = 6  # maps and Plan, or access of the Jobs
 
 
 class _Atom(NamedTuple):
-    """Machines that cannot be taken apart, and what they ask of a group."""
+    """Inseparable machines, and their requirements on a group."""
 
     key: Hashable  # what all machines of the group share
     machines: tuple[Machine, ...]
@@ -59,10 +59,10 @@ class _Bins:
         self.named: dict[str, _Bin] = {}
         self._taken = set(closed)
         self._open: defaultdict[Hashable, list[_Bin]] = defaultdict(list)
-        self._numbers: defaultdict[str, int] = defaultdict(int)  # by phase, those that are surely taken
+        self._numbers: defaultdict[str, int] = defaultdict(int)  # by phase, those that are certainly taken
 
     def keep(self, atom: _Atom, name: str, limit: int) -> bool:
-        """Leave the atom in the group it was in, unless it does not fit there any more."""
+        """Keep the atom in its previous group, unless it no longer fits."""
         own = self.named.get(name) or _Bin(name, atom.key)
         if not own.takes(atom, limit if own.machines else max(limit, len(atom.machines))):
             return False
@@ -72,8 +72,8 @@ class _Bins:
         return True
 
     def place(self, atom: _Atom, limit: int) -> bool:
-        """Put the atom into the first group that takes it."""
-        # without those that are full, a look costs the same however many groups there are
+        """Put the atom into the first group that accepts it."""
+        # without full groups, the search takes the same time however many groups there are
         candidates = self._open[atom.key] = [item for item in self._open[atom.key] if len(item.machines) < limit]
         for item in candidates:
             if item.takes(atom, limit):
@@ -82,7 +82,7 @@ class _Bins:
         return False
 
     def open(self, atom: _Atom, phase: str) -> bool:
-        """Put the atom into a new group; return whether it fits into one at all."""
+        """Put the atom into a new group; return whether it fits into any."""
         while (name := f"{phase}-{self._numbers[phase] + 1:02d}") in self._taken:
             self._numbers[phase] += 1
         fresh = _Bin(name, atom.key)
@@ -108,7 +108,7 @@ def resources(machine: Machine) -> int:
 
 
 def _claims(machine: Machine, volume: StateVolume) -> int:
-    """Return how many claims a volume is: each replica of a StatefulSet has its own, unless they can share one."""
+    """Return the number of claims of a volume: each replica of a StatefulSet has its own, unless they can share one."""
     application = machine.application
     own = application is not None and application.kind == "StatefulSet" and volume.access_mode != "ReadWriteMany"
     return application.replicas if own and application is not None else 1
@@ -139,7 +139,7 @@ def _key(machine: Machine) -> Hashable:
 
 
 def _atom(machines: tuple[Machine, ...]) -> _Atom:
-    """Return machines with what they ask of a group; a datastore has one row in a Plan of path A."""
+    """Return machines with their requirements on a group; a datastore has one row in a Plan of path A."""
     rows = (
         (disk.datastore.name, (disk.storage_class, disk.access_mode, disk.volume_mode, *_array(disk)))
         for machine in machines
@@ -151,7 +151,7 @@ def _atom(machines: tuple[Machine, ...]) -> _Atom:
 
 
 def _array(disk: MachineDisk) -> tuple[str, ...]:
-    """Return what a disk's row says of its copy by the storage array."""
+    """Return the storage array's copy settings in a disk's row."""
     return () if disk.offload is None else (encode(disk.offload, order="sorted").decode(),)
 
 
@@ -166,8 +166,8 @@ def cut(
 ) -> Noting[dict[VmKey, str]]:
     """Return the group of each machine by key.
 
-    ``ties`` are VMs that must move together. ``closed`` names frozen groups: nobody joins them. A
-    planned VM stays in the group it was in as long as it fits; new ones fill planned groups first.
+    ``ties`` are VMs that must move together. ``closed`` are frozen groups, which no VM joins. A planned VM stays in its
+    group as long as it fits; new ones fill planned groups first.
     """
     known = {key: item.group for key, item in assignments.vms.items()} if assignments else {}
     limits = {phase.name: phase.max_vms or spec.settings.grouping.max_vms for phase in phases}
@@ -202,7 +202,7 @@ def _belongs(group: str, phase: str) -> bool:
 def _atoms(
     machines: Mapping[VmKey, Machine], ties: Iterable[frozenset[VmKey]], places: Mapping[VmKey, Where]
 ) -> Noting[list[tuple[Machine, ...]]]:
-    """Return the sets of machines that cannot be taken apart, each sorted by key."""
+    """Return the sets of inseparable machines, each sorted by key."""
     parent = {key: key for key in machines}
 
     def root(key: VmKey) -> VmKey:
@@ -236,7 +236,7 @@ TIED_VMS_APART = declare(
 
 
 def _check_rows(members: list[Machine], places: Mapping[VmKey, Where]) -> Noting[None]:
-    """Report disks of one datastore that need different classes within VMs that cannot be taken apart."""
+    """Report disks of one datastore that need different classes within inseparable VMs."""
     rows: dict[str, Hashable] = {}
     for datastore, row in _atom(tuple(members)).rows:
         if rows.setdefault(datastore, row) != row:

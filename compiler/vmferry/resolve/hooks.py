@@ -1,4 +1,4 @@
-"""Forklift hooks and scripts: what people add to a migration, with the text of the files that hold it."""
+"""Forklift hooks and scripts that users add to a migration, with the text of their files."""
 
 import re
 from pathlib import PurePosixPath
@@ -47,7 +47,7 @@ def plan_hooks(project: Project) -> Noting[tuple[HookPlan, ...]]:
 
 
 def _check_aap(hook: Hook, where: Where) -> Noting[None]:
-    """Report a hook that is half one thing and half another (kubev2v/forklift pkg/controller/hook/validation.go)."""
+    """Report a hook that mixes two kinds (kubev2v/forklift pkg/controller/hook/validation.go)."""
     if hook.aap is None:
         return
     stated = {"image": hook.image, "playbook": hook.playbook, "serviceAccount": hook.service_account}
@@ -67,7 +67,7 @@ def _check_aap(hook: Hook, where: Where) -> Noting[None]:
 
 
 def _text(project: Project, what: str, name: str, where: Where) -> Noting[str | None]:
-    """Return the text of a file beside the spec; None where it is none, which is a finding."""
+    """Return the text of a file beside the spec; None if it is not text, which is a finding."""
     try:
         return project.attachments[name].decode("utf-8")
     except UnicodeDecodeError:
@@ -76,7 +76,7 @@ def _text(project: Project, what: str, name: str, where: Where) -> Noting[str | 
 
 
 _SCRIPT = re.compile(r"[0-9]+_(win_firstboot[\w-]*\.ps1|linux_(run|firstboot)[\w-]*\.sh)", re.ASCII)
-"""Names of scripts that virt-v2v's pod runs; others are passed over (pkg/virt-v2v/customize/customize.go)."""
+"""Names of scripts that virt-v2v's pod runs; others are ignored (pkg/virt-v2v/customize/customize.go)."""
 
 _MAX_CONFIG_MAP = 1 << 20  # bytes of a ConfigMap's data (kubernetes pkg/apis/core/validation)
 

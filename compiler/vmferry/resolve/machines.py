@@ -1,4 +1,4 @@
-"""What a VM looks like in the target: a faithful copy, from facts that are known."""
+"""The machine of a VM in the target: a faithful copy, from known facts."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -43,7 +43,7 @@ _GRACE = {"windows": 3600, "linux": 180, "other": 180}  # seconds; common-instan
 
 
 class Parts(Struct, frozen=True, kw_only=True):
-    """What other passes decided, by key of the VM."""
+    """Decisions of other passes, by key of the VM."""
 
     routes: Mapping[VmKey, Route]
     names: Mapping[VmKey, str]
@@ -61,9 +61,9 @@ def build(
     storage: StorageMap,
     golden: Mapping[tuple[str, str], Machine | None],
 ) -> Noting[dict[VmKey, Machine]]:
-    """Return the machine of each VM whose facts suffice; what is unknown is a finding.
+    """Return the machine of each VM with sufficient facts; unknown ones are findings.
 
-    ``golden`` are the templates that can be cloned, by vCenter and name; None is one with errors of its own.
+    ``golden`` are the templates that can be cloned, by vCenter and name; None for one with errors of its own.
     """
     result: dict[VmKey, Machine] = {}
     for candidate in candidates:
@@ -88,7 +88,7 @@ NO_PHASE = declare(
 
 
 def _complete(candidate: Candidate, parts: Parts) -> Noting[bool]:
-    """Return whether every fact that the path needs is known."""
+    """Return whether all facts that the path needs are known."""
     vm, route = candidate.vm, parts.routes[candidate.key]
     unknown = [
         (fact, why)
@@ -222,7 +222,7 @@ def _copied(
 
 
 def _kept(candidate: Candidate, machine: Machine) -> tuple[MachineNic, ...]:
-    """Return the NICs, each with what its conversion gives back to it."""
+    """Return the NICs, each with what its conversion restores."""
     if not addresses.is_converted(machine):
         return machine.nics
     facts = candidate.vm.nics or ()
@@ -233,9 +233,9 @@ def _kept(candidate: Candidate, machine: Machine) -> tuple[MachineNic, ...]:
 
 
 def _template(candidate: Candidate, golden: Mapping[tuple[str, str], Machine | None]) -> Noting[Machine | None]:
-    """Return the template a VM is cloned from, which must have as many disks as the VM says.
+    """Return a VM's template, which must have as many disks as the VM states.
 
-    None is a template with errors of its own: those are reported, and what follows from them is not.
+    None for a template with errors of its own: these are reported, but not their consequences.
     """
     vm, key = candidate.vm, (candidate.source, candidate.vm.clone_of or "")
     template = golden.get(key)
@@ -259,7 +259,7 @@ def _template(candidate: Candidate, golden: Mapping[tuple[str, str], Machine | N
 
 
 def _cloned_disks(target_name: str, template: Machine, disks: tuple[MachineDisk, ...]) -> tuple[MachineDisk, ...]:
-    """Return the disks of a clone: its own, or the template's under names of its own where it lists none."""
+    """Return the disks of a clone: its own, or the template's with its own names if it lists none."""
     prefix = _claim_prefix(target_name)
     boot = next((place for place, disk in enumerate(template.disks) if disk.boot_order == 1), None)
     orders = boot_orders(range(len(template.disks)), boot)
@@ -316,7 +316,7 @@ DISK_NOT_MIGRATABLE = declare(
 
 
 def _check_path(candidate: Candidate, parts: Parts) -> Noting[bool]:
-    """Return whether the path can take the VM at all."""
+    """Return whether the path supports the VM at all."""
     problems = list(_path_problems(candidate, parts))
     for message, fix, field in problems:
         yield DISK_NOT_MIGRATABLE.finding(
@@ -359,7 +359,7 @@ def _path_problems(candidate: Candidate, parts: Parts) -> Iterable[Trouble]:
 
 
 def _disk_problems(disk: Disk, index: int, route: Route, *, by_array: bool) -> Iterable[Trouble]:
-    """Yield why the path cannot take a disk; ``by_array``: the storage array copies it."""
+    """Yield why the path does not support a disk; ``by_array``: the storage array copies it."""
     at, method = ("disks", index), METHODS[route.method]
     if disk.shared and not method.from_images:
         yield (
@@ -383,7 +383,7 @@ def _sources(source: DiskSource) -> list[str]:
 
 
 def _check_addresses(candidate: Candidate) -> Noting[bool]:
-    """Return whether new addresses were given exactly where they are to be used."""
+    """Return whether there are new addresses if and only if they are used."""
     vm, wanted = candidate.vm, candidate.decisions.static_ip == "cloud-init"
     networks = {nic.network for nic in vm.nics or ()}
     unknown = sorted(vm.readdress.keys() - networks)
@@ -436,7 +436,7 @@ def _order(candidate: Candidate, route: Route, cluster: Cluster) -> list[int]:
 
 
 def _root_disk(candidate: Candidate, route: Route, cluster: Cluster) -> Noting[str | None]:
-    """Return the root device: of a Plan, the boot disk where Forklift would take another."""
+    """Return the root device; for a Plan, the boot disk if Forklift would choose another."""
     stated, disks = candidate.decisions.root_disk, candidate.vm.disks or ()
     if route.path != "forklift":
         return root_device(stated)
@@ -447,7 +447,7 @@ def _root_disk(candidate: Candidate, route: Route, cluster: Cluster) -> Noting[s
 
 
 def _disks(candidate: Candidate, target_name: str, parts: Parts, cluster: Cluster) -> tuple[MachineDisk, ...]:
-    """Return the disks in the order the path numbers them; the claim's name carries that number."""
+    """Return the disks in the path's order; the claim's name contains that number."""
     vm, route = candidate.vm, parts.routes[candidate.key]
     given = list(zip(vm.disks or (), parts.volumes[candidate.key].volumes, strict=True))
     places = _order(candidate, route, cluster)
@@ -588,7 +588,7 @@ def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap) -> Noting[
 
 
 def _state(candidate: Candidate, target_name: str, storage: StorageMap) -> Noting[tuple[StateVolume, ...] | None]:
-    """Return the volumes of a rebuilt application; None when one has no class."""
+    """Return the volumes of a rebuilt application; None if one has no class."""
     result: list[StateVolume] = []
     for index, state in enumerate(candidate.vm.application.state if candidate.vm.application else ()):
         where = candidate.where.at("application", "state", index)
@@ -624,9 +624,9 @@ def _state(candidate: Candidate, target_name: str, storage: StorageMap) -> Notin
 
 
 def facts_digest(machine: Machine) -> str:
-    """Return a digest of a machine, for telling whether anything about it changed.
+    """Return a digest of a machine, to detect changes.
 
-    What an attempt began with is no part of it: that is another with every attempt.
+    The settings of an attempt are not included: they differ for every attempt.
     """
     import msgspec
 

@@ -1,4 +1,4 @@
-"""Names in the target: what Kubernetes, KubeVirt, CDI and Forklift all accept, and unique."""
+"""Names in the target: unique, and accepted by Kubernetes, KubeVirt, CDI and Forklift."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -22,9 +22,9 @@ def name_machines(
 ) -> Noting[dict[VmKey, str]]:
     """Return the target name of each VM by key.
 
-    ``taken`` holds (namespace, name) of frozen VMs, and ``wished`` the names they would have had: a rival that
-    is frozen is a rival still, or VMs would change their names when it is. A name that somebody stated is never
-    changed: if it is taken, that is a finding. Derived names that collide get a digest of the VM's key.
+    ``taken`` contains (namespace, name) of frozen VMs, and ``wished`` the names they would have had: frozen VMs still
+    compete for names, or other VMs would change theirs when a VM is frozen. A stated name never changes: if it is
+    taken, that is a finding. Derived names that collide get a digest of the VM's key.
     """
     wishes: defaultdict[tuple[str, str], list[Card]] = defaultdict(list)
     names: dict[VmKey, str] = {}
@@ -59,7 +59,7 @@ def name_machines(
 
 
 def _only_lower(card: Card, name: str | None) -> bool:
-    """Return whether a name changes to lower case and in nothing else: there is no other way to write it."""
+    """Return whether a name only changes to lower case, so that there is no other choice."""
     own = card.name
     return card.target_name is None and name != own and name == own.lower()
 
@@ -89,7 +89,7 @@ def _report_lower(cards: list[Card], names: Mapping[VmKey, str]) -> Noting[None]
 
 
 def _apart(namespace: str, wish: str, key: str, used: Collection[tuple[str, str]]) -> str:
-    """Return a name with as much of the key's digest as it takes: six digits meet again among some thousand."""
+    """Return a name with a long enough digest of the key: six digits collide among some thousand names."""
     for length in (6, 12, 24):
         name = f"{(wish or 'vm')[: LONGEST - 1 - length].rstrip('-')}-{digest(key, length)}"
         if (namespace, name) not in used:

@@ -1,4 +1,4 @@
-"""Into which namespace a VM goes: as stated, else by its resource pool or folder."""
+"""The namespace of a VM: as stated, otherwise by its resource pool or folder."""
 
 import difflib
 from collections.abc import Iterable
@@ -76,7 +76,7 @@ def _place(candidate: Candidate) -> tuple[str, str, str]:
 
 
 def _ranked(namespaces: tuple[Namespace, ...], vcenter: str, pool: str, folder: str) -> list[tuple[int, int]]:
-    """Return the namespaces a place belongs to: how many path elements match, and the index; the closest first."""
+    """Return the namespaces that contain a place: number of matching path elements, and index; closest first."""
     depths = ((_depth(item.source, vcenter, pool, folder), index) for index, item in enumerate(namespaces))
     return sorted((found for found in depths if found[0]), reverse=True)
 
@@ -105,7 +105,7 @@ def _by_source(
     namespaces: tuple[Namespace, ...],
     where: Where,
 ) -> Noting[int | None]:
-    """Return the namespace whose pool or folder holds the VM most closely."""
+    """Return the namespace with the closest pool or folder of the VM."""
     if not ranked:
         yield NO_NAMESPACE.finding(
             f"VM {candidate.vm.name} has no namespace",
@@ -126,7 +126,7 @@ def _by_source(
 
 
 def _depth(source: NamespaceSource | None, vcenter: str, pool: str, folder: str) -> int:
-    """Return how many path elements match; 0 when the place is not below the source."""
+    """Return how many path elements match; 0 if the place is not below the source."""
     if source is None or source.source not in (None, vcenter):
         return 0
     wanted = source.resource_pool or source.folder or ""

@@ -1,4 +1,4 @@
-"""The rows of the network map: each is clear, no network is in two of them, and its target can work."""
+"""The rows of the network map: each is unambiguous, no network is in two of them, and its target can work."""
 
 import ipaddress
 from collections import defaultdict
@@ -24,11 +24,11 @@ from vmferry.model.spec import (
 )
 from vmferry.resolve.notes import Noting
 
-_MAX_NAMED = 20  # VMs a message names; the finding carries all of them
+_MAX_NAMED = 20  # VMs that a message names; the finding has all of them
 
 
 def map_networks(networks: tuple[Network, ...], where: Where) -> Noting[NetworkMap]:
-    """Return the network map; rows that are not clear are findings. ``where`` is the spec."""
+    """Return the network map; ambiguous rows are findings. ``where`` is the spec."""
     table = network_map(networks, where)
     for index, network in enumerate(networks):
         if vsphere_name(network.source) is None:
@@ -73,13 +73,13 @@ NETWORK_MAPPED_TWICE = declare(
 
 
 class _Mapped:
-    """What the rows so far are found by, in order to notice a network that two of them are for."""
+    """The keys of the rows so far, to detect a network in two rows."""
 
     def __init__(self) -> None:
         self._claims: defaultdict[str, list[_Claim]] = defaultdict(list)
 
     def add(self, row: MappedNetwork) -> Noting[None]:
-        """Take a row in; report it, once, if a NIC's network would be found in another row as well."""
+        """Add a row; report it, once, if a NIC's network would also match another row."""
         source, reported = row.network.source, False
         for text, by_id in ((row.original, False), (source.id, True)):
             if text is None:
@@ -104,7 +104,7 @@ def _two_of_one_name(id_: str) -> str:
 
 
 def _meet(one: _Claim, other: _Claim) -> bool:
-    """Return whether both are for one network. By name, a row for one vCenter or place goes before one for any."""
+    """Return whether both are for the same network. By name, a row for one vCenter or place wins over one for any."""
     if one.row == other.row or (one.place != other.place and not (one.by_id and other.by_id)):
         return False
     any_vcenter = (one.by_id or other.by_id) and None in (one.vcenter, other.vcenter)
@@ -112,7 +112,7 @@ def _meet(one: _Claim, other: _Claim) -> bool:
 
 
 def check_networks(rows: Iterable[MappedNetwork], users: dict[str, list[str]], cluster: Cluster) -> Noting[None]:
-    """Report rows whose target cannot work, each with the VMs it strands."""
+    """Report rows whose target cannot work, each with the affected VMs."""
     for row in rows:
         vms = tuple(sorted(users.get(identity(row), ())))
         for problem in _problems(row, cluster):
@@ -121,14 +121,14 @@ def check_networks(rows: Iterable[MappedNetwork], users: dict[str, list[str]], c
 
 
 def identity(row: MappedNetwork) -> str:
-    """Return what tells the row's network from others."""
+    """Return what distinguishes the row's network from others."""
     source = row.network.source
     place = "/".join(part for part in (source.datacenter, source.switch) if part is not None)
     return f"{source.source}/{vsphere_name(source)}" + (f"/{place}" if place else "")
 
 
 def stranded(vms: tuple[str, ...]) -> str:
-    """Return the VMs a message is about, in brackets: how many, and the names of the first."""
+    """Return a message's VMs in brackets: their number, and the first names."""
     if not vms:
         return ""
     more = f" and {len(vms) - _MAX_NAMED} more" if len(vms) > _MAX_NAMED else ""
@@ -172,7 +172,7 @@ def _vlan_problems(name: str, target: NetworkTarget, source: NetworkSource) -> I
             yield _undecided(name, source, "`vlan`, or `untagged: true`")
     if isinstance(target, MacvtapNetwork) and not target.untagged:
         tagged = source.vlan or source.trunk or source.segment is not None or source.transport_zone is not None
-        if tagged:  # macvtap cannot tag, so it matters what it is on
+        if tagged:  # macvtap cannot tag, so its parent interface matters
             fields = f"`untagged: true` if the parent interface of {target.resource} carries the VLAN"
             yield _undecided(name, source, fields)
 
@@ -194,7 +194,7 @@ def _address_problems(name: str, network: Network) -> Iterable[_Problem]:
 
 
 def parses(parse: Callable[[str], object], text: str) -> bool:
-    """Return whether ``parse`` takes a text."""
+    """Return whether ``parse`` accepts a text."""
     try:
         parse(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What each NIC is attached to in the target."""
+"""The target network of each NIC."""
 
 import re
 from collections import Counter, defaultdict
@@ -25,14 +25,14 @@ from vmferry.resolve.selection import Candidate
 
 
 class Use(Struct, frozen=True):
-    """A NIC's use of a row of the network map, and the id by which vCenter knows its network."""
+    """A NIC's use of a row of the network map, and the id of its network in vCenter."""
 
     row: str  # its identity
     network_id: str | None = None
 
 
 class Attached(Struct, frozen=True):
-    """What becomes of the NICs of a VM; those of ``unmapped`` networks, by number and network, are in no list."""
+    """The results for the NICs of a VM; those of ``unmapped`` networks, by number and network, are in no other list."""
 
     nics: tuple[MachineNic, ...] = ()
     dropped: tuple[DroppedNic, ...] = ()
@@ -41,7 +41,7 @@ class Attached(Struct, frozen=True):
 
     @property
     def count(self) -> int:
-        """Return how many NICs were decided."""
+        """Return the number of decided NICs."""
         return len(self.nics) + len(self.dropped)
 
     @property
@@ -58,7 +58,7 @@ def attach(
     table: NetworkMap,
     cluster: Cluster,
 ) -> Noting[dict[VmKey, Attached]]:
-    """Return the NICs of each VM by key. No VM's depend on another's."""
+    """Return the NICs of each VM by key. VMs do not affect each other."""
     result: dict[VmKey, Attached] = {}
     for candidate in candidates:
         route, namespace = routes[candidate.key], namespaces.get(candidate.key, "")
@@ -99,7 +99,7 @@ def check_attached(
     cluster: Cluster,
     taken: Mapping[str, tuple[str, str]],
 ) -> Noting[None]:
-    """Report what shows only of all VMs together: MACs that two have, networks without a row, rows that cannot work.
+    """Report problems that involve several VMs: duplicate MACs, networks without a row, rows that cannot work.
 
     ``taken`` maps the MACs of frozen VMs to their keys and names.
     """
@@ -177,11 +177,11 @@ class _Making:
         yield decide(self._candidate.key, made.name, value, "the network map", where=row.where)
 
     def _copy(self, row: MappedNetwork) -> Noting[int]:
-        """Return which definition of a network the VM's next NIC on it takes.
+        """Return which definition of a network the VM's next NIC on it uses.
 
-        Forklift gives each NIC of a VM the next row of the NetworkMap for its network since 2.11.7, and up to 2.12 it
-        refuses a definition that is used twice. Later releases take one for all NICs again; the definitions stay apart
-        there too, so that an update of Forklift changes no VM. KubeVirt itself never minded.
+        Since 2.11.7, Forklift gives each NIC of a VM the next row of the NetworkMap for its network, and up to 2.12 it
+        refuses a definition that is used twice. Later releases use one for all NICs again; the definitions stay
+        separate there too, so that an update of Forklift changes no VM. KubeVirt itself accepts both.
         """
         before = self._on[identity(row)]
         self._on[identity(row)] += 1
@@ -211,9 +211,9 @@ AMBIGUOUS_NETWORK = declare(
 
 
 def _row(candidate: Candidate, nic: Nic, where: Where, table: NetworkMap) -> Noting[MappedNetwork | None]:
-    """Return the row of a NIC's network: by its name, or by its id where no row has the name.
+    """Return the row of a NIC's network: by its name, or by its id if no row has the name.
 
-    A row whose name is its id is for that network alone: it goes before one that only has the name.
+    A row whose name is its id is only for that network: it wins over one that only has the name.
     """
     sought = table.of_nic(candidate.source, nic, candidate.vm.datacenter)
     row, by_id = sought.by_name, sought.by_id
@@ -242,20 +242,20 @@ _MOREF = re.compile(r"(dvportgroup|network)-[0-9]+")
 
 
 def _apart(row: MappedNetwork, *ids: str) -> str:
-    """Return how networks that share a name are told apart: each has a row whose name is its id (see `_row`)."""
+    """Return how to distinguish networks with the same name: each has a row whose name is its id (see `_row`)."""
     kind = "portGroup" if row.network.source.port_group is not None else "segment"
     sources = ", ".join(f"source: {{{kind}: {each}, id: {each}}}" for each in ids)
     return f"give {'it' if len(ids) == 1 else 'each'} its own row, found by id: {sources}"
 
 
 def _another(source: NetworkSource, nic: Nic) -> bool:
-    """Return whether a NIC is certainly on another network than a row is for: both ids are vCenter's, and differ."""
+    """Return whether a NIC is certainly on a different network from a row's: both ids are vCenter's, and differ."""
     ids = (source.id, nic.network_id)
     return source.id != nic.network_id and all(text is not None and _MOREF.fullmatch(text) for text in ids)
 
 
 class _Users:
-    """Which VMs use a row, and by which ids their NICs know its network."""
+    """The VMs that use a row, and the ids of its network in their NICs."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -270,9 +270,9 @@ class _Users:
 
 
 def _check_one_network(row: MappedNetwork, users: _Users) -> Noting[None]:
-    """Report a row without an id whose name stands for several networks of a vCenter.
+    """Report a row without an id whose name matches several networks of a vCenter.
 
-    One NSX segment has a distributed port group on each switch it spans; only Forklift must tell those apart.
+    One NSX segment has a distributed port group on each switch it spans; only Forklift must distinguish those.
     """
     one_segment = row.network.source.segment is not None and not users.forklift
     if row.network.source.id is not None or one_segment:

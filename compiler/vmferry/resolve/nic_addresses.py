@@ -1,4 +1,4 @@
-"""MAC and IP addresses of NICs: they are addresses, and nobody else has them."""
+"""MAC and IP addresses of NICs: they must be valid and unique."""
 
 import ipaddress
 from collections import Counter
@@ -28,7 +28,7 @@ INVALID_MAC = declare(
 
 
 def mac_address(candidate: Candidate, nic: Nic, where: Where, route: Route) -> Noting[str | None]:
-    """Return a NIC's MAC; one that is unknown, or the address of no NIC, is a finding."""
+    """Return a NIC's MAC; an unknown or invalid one is a finding."""
     vm = candidate.vm
     if nic.mac is None:
         if route.path == "virt-v2v":
@@ -64,7 +64,7 @@ class Addressed(Struct, frozen=True):
 
 
 def check_macs(machines: Iterable[Addressed], taken: Mapping[str, tuple[str, str]]) -> Noting[None]:
-    """Report MACs that two NICs have. ``taken`` maps those of frozen VMs to their keys and names."""
+    """Report duplicate MACs. ``taken`` maps those of frozen VMs to their keys and names."""
     seen = dict(taken)
     for machine in machines:
         counts = Counter(mac for _, mac in machine.macs)
@@ -86,7 +86,7 @@ def check_macs(machines: Iterable[Addressed], taken: Mapping[str, tuple[str, str
 
 
 def check_addresses(candidate: Candidate, route: Route) -> Noting[None]:
-    """Report addresses that are none, and new ones that two NICs would get."""
+    """Report invalid addresses, and new ones that two NICs would get."""
     vm = candidate.vm
     if route.path == "rebuild":
         return

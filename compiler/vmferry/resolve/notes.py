@@ -1,6 +1,6 @@
-"""What a pass says beside its value: it yields its notes (findings, and reasons of decisions) and returns its value.
+"""Notes of a pass: it yields its notes (findings, and reasons of decisions) and returns its value.
 
-So a pass is a function of its arguments: whoever runs it gets both with `collect`, and can remember both.
+So a pass is a function of its arguments: `collect` returns both, and both can be cached.
 """
 
 from collections import defaultdict
@@ -25,18 +25,18 @@ class Reason(Struct, frozen=True):
 Note: TypeAlias = Finding | Reason
 
 Noting: TypeAlias = Generator[Note, None, T]
-"""A pass, or a part of one, that notes things on its way to a value."""
+"""A pass, or a part of one, that yields notes before it returns a value."""
 
 
 def decide(
     key: str, subject: str, value: str, reason: str, *, where: Where | None = None, refused: tuple[str, ...] = ()
 ) -> Reason:
-    """Return a decision on the VM ``key``, with what was refused on the way."""
+    """Return a decision on the VM ``key``, with the rejected alternatives."""
     return Reason(key, Decision(subject=subject, value=value, reason=reason, where=where, refused=refused))
 
 
 def collect(noting: Noting[T]) -> tuple[T, tuple[Note, ...]]:
-    """Run a pass to its end; return its value and its notes."""
+    """Run a pass; return its value and its notes."""
     notes: list[Note] = []
     while True:
         try:
@@ -46,17 +46,17 @@ def collect(noting: Noting[T]) -> tuple[T, tuple[Note, ...]]:
 
 
 def value_of(noting: Noting[T]) -> T:
-    """Run a pass to its end; return its value alone, where its notes were told before or concern nobody."""
+    """Run a pass; return only its value, if its notes were reported before or are irrelevant."""
     return collect(noting)[0]
 
 
 def findings(notes: Iterable[Note]) -> tuple[Finding, ...]:
-    """Return the findings among some notes, in order."""
+    """Return the findings in some notes, in order."""
     return tuple(note for note in notes if isinstance(note, Finding))
 
 
 def decisions(notes: Iterable[Note]) -> dict[str, tuple[Decision, ...]]:
-    """Return the decisions among some notes, by VM in sorted order."""
+    """Return the decisions in some notes, by VM in sorted order."""
     found: defaultdict[str, list[Decision]] = defaultdict(list)
     for note in notes:
         if isinstance(note, Reason):

@@ -1,4 +1,4 @@
-"""In which order things move: phases, and VMs that depend on each other."""
+"""The order of the migration: phases, and VMs that depend on each other."""
 
 import difflib
 import graphlib
@@ -28,7 +28,7 @@ PHASE_CYCLE = declare(
 
 
 def order_phases(phases: tuple[Phase, ...], where: Where) -> Noting[tuple[Phase, ...]]:
-    """Return the phases, each after those it names; ties keep the spec's order. ``where`` is the spec."""
+    """Return the phases, each after those in its `after`; ties keep the spec's order. ``where`` is the spec."""
     known: dict[str, int] = {}
     for index, phase in enumerate(phases):
         if known.setdefault(phase.name, index) != index:
@@ -71,7 +71,7 @@ def _stable(phases: tuple[Phase, ...]) -> tuple[Phase, ...]:
 
 
 def check_phases(candidates: tuple[Candidate, ...], phases: tuple[Phase, ...]) -> Noting[None]:
-    """Report VMs in a phase that is not defined."""
+    """Report VMs in an undefined phase."""
     known = [phase.name for phase in phases]
     for candidate in candidates:
         phase = candidate.decisions.phase
@@ -87,7 +87,7 @@ def check_phases(candidates: tuple[Candidate, ...], phases: tuple[Phase, ...]) -
 
 
 def dependencies(cards: tuple[Card, ...], everyone: Iterable[Card]) -> Noting[dict[VmKey, frozenset[VmKey]]]:
-    """Return what each moving VM depends on, by key; names that nobody has are findings."""
+    """Return the dependencies of each moving VM, by key; unknown names are findings."""
     known = identity.Directory(card.mark for card in everyone)
     moving = {card.key for card in cards}
     templates: dict[tuple[str, str | None], VmKey] = {
@@ -151,7 +151,7 @@ def check_order(
     cycles: tuple[frozenset[VmKey], ...],
     phases: tuple[Phase, ...],
 ) -> Noting[None]:
-    """Report cycles over phases, and VMs whose phase comes before that of what they depend on."""
+    """Report cycles across phases, and VMs whose phase comes before that of a dependency."""
     by_key = {card.key: card for card in cards}
     before = ancestors(phases)
     in_cycle = {key: cycle for cycle in cycles for key in cycle}
@@ -185,12 +185,12 @@ def check_order(
 def within_phases(
     cycles: tuple[frozenset[VmKey], ...], machines: Mapping[VmKey, Machine]
 ) -> tuple[frozenset[VmKey], ...]:
-    """Return the circles that one phase holds; those over phases are errors of their own."""
+    """Return the cycles within one phase; those across phases are separate errors."""
     return tuple(c for c in cycles if len({machines[key].phase for key in c if key in machines}) <= 1)
 
 
 def circles(needs: dict[VmKey, frozenset[VmKey]]) -> tuple[frozenset[VmKey], ...]:
-    """Return the sets of VMs that depend on each other in a circle."""
+    """Return the sets of VMs that form a dependency cycle."""
     if not any(needs.values()):
         return ()
     import networkx as nx  # slow to import, and most specs have no dependencies
@@ -207,7 +207,7 @@ def check_running(
     keys: dict[VmKey, VmKey],
     where: Where,
 ) -> Noting[None]:
-    """Report groups that run while a group they depend on does not yet. ``keys``: candidate to machine."""
+    """Report groups that run before a group that they depend on. ``keys``: candidate to machine."""
     homes = {machine.key: (group, machine) for group in groups for machine in group.machines}
     late: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for key, others in sorted(needs.items()):

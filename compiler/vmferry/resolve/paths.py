@@ -1,4 +1,4 @@
-"""By which path and method a VM moves: A Forklift, B virt-v2v, C rebuild."""
+"""The path and method of a VM: A Forklift, B virt-v2v, C rebuild."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -24,9 +24,9 @@ class Route(Struct, frozen=True):
 
 
 def standard_vms(everyone: Iterable[Candidate], settings: SimilarVms) -> Mapping[str, int]:
-    """Return how many VMs of each vCenter Forklift would be installed for.
+    """Return for how many VMs of each vCenter Forklift would be installed.
 
-    Frozen VMs count, too, or half an estate would change its path when the other half is prepared.
+    Frozen VMs count too, or half an estate would change its path when the other half is prepared.
     """
     return Counter(candidate.source for candidate in everyone if _counts(candidate, settings))
 
@@ -44,7 +44,7 @@ METHOD_OF_ANOTHER_PATH = declare(
 def route(
     candidates: Iterable[Candidate], standard: Mapping[str, int], settings: SimilarVms
 ) -> Noting[dict[VmKey, Route]]:
-    """Return the route of each VM by key. ``standard`` is what `standard_vms` counted."""
+    """Return the route of each VM by key. ``standard`` is the result of `standard_vms`."""
     routes: dict[VmKey, Route] = {}
     for candidate in candidates:
         path, reason, where = _path(candidate, standard.get(candidate.source, 0), settings)
@@ -89,7 +89,7 @@ def _path(candidate: Candidate, standard: int, settings: SimilarVms) -> tuple[Pa
 
 
 def _method(candidate: Candidate, path: Path) -> tuple[Method | None, str, Where]:
-    """Return the method with its reason; None where the one that was asked for does not exist."""
+    """Return the method with its reason; None if the requested one does not exist."""
     if path == "rebuild":
         return *usual_of(path, candidate.vm), candidate.origin("path")
     wanted, where = candidate.decisions.method, candidate.origin("method")
@@ -110,7 +110,7 @@ def _method(candidate: Candidate, path: Path) -> tuple[Method | None, str, Where
 
 
 def _asked_together(candidate: Candidate) -> bool:
-    """Whether somebody asked for this method on this path, not for VMs in general."""
+    """Whether the spec requests this method for this path, not for VMs in general."""
     path, method = candidate.origin("path"), candidate.origin("method")
     together = method.path[:-1] == path.path[:-1] and candidate.decisions.path not in (None, "auto")
     return _own(candidate, "method") or together

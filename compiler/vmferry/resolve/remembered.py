@@ -1,6 +1,6 @@
-"""Remembers what VMs were decided to look like: an edit decides again only the block of VMs it is in.
+"""Caches the decisions on VMs: after an edit, only its block of VMs is decided again.
 
-`make` decides of each VM by itself, so any part of the estate can stand alone.
+`make` decides each VM by itself, so any part of the estate can be decided separately.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 class Kept(Struct, frozen=True, array_like=True):
-    """What is remembered of a block. Reasons are not: who asks for them decides again."""
+    """The cached result of a block, without reasons: a command that needs reasons decides again."""
 
     made: Made
     findings: tuple[Finding, ...]
@@ -40,11 +40,11 @@ def make_or_remember(
     tables: Tables,
     cache: Cache,
 ) -> Noting[Made]:
-    """Return what `make` does; what is in the cache is not worked out again, and comes without its reasons."""
+    """Return the result of `make`; cached results are not computed again, and have no reasons."""
     parts = list(blocks(candidates)) if cache.enabled else []
     try:
         keys = _keys(parts, found, names, owners, golden, tables)
-    except UnicodeEncodeError:  # a file whose name is no text
+    except UnicodeEncodeError:  # a file whose name is not valid text
         keys = []
     if not keys:
         return (yield from make(candidates, found, names, owners, golden, tables))
@@ -79,7 +79,7 @@ def _keys(
     golden: Mapping[tuple[str, str], Machine | None],
     tables: Tables,
 ) -> list[bytes]:
-    """Return a digest of everything that `make` goes by, for each block."""
+    """Return a digest of all inputs of `make`, for each block."""
     head = blake2b(_encode((tables.where, tables.spec.target.cluster, tables.spec.networks, tables.spec.storage)))
     head.update(_encode(sorted(tables.storage.copies.items(), key=lambda row: row[0])))
     result = []

@@ -25,7 +25,7 @@ _OF_EFI = ("secure_boot", "vtpm")  # BIOS has neither
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
-    """A VM with the decisions that apply to it and where each was made."""
+    """A VM with the decisions that apply to it, and where each was made."""
 
     key: VmKey
     source: str
@@ -35,24 +35,24 @@ class Candidate(Struct, frozen=True, kw_only=True):
     where: Where
 
     def origin(self, field: str) -> Where:
-        """Return where a field was decided; the VM's entry where nobody did."""
+        """Return where a field was decided; the VM's entry by default."""
         return self.origins.get(field, self.where)
 
 
 class Chosen(Struct, frozen=True):
-    """The VMs of a part of the estate with the decisions that apply, and the numbers of the rules that were of use."""
+    """The VMs of a part of the estate with the decisions that apply, and the indices of the rules that matched."""
 
     candidates: tuple[Candidate, ...]
     used: frozenset[int]
 
 
 def is_raw(candidate: Candidate) -> bool:
-    """Return whether a VM's disks are copied as they are, and nobody converts the guest."""
+    """Return whether a VM's disks are copied unchanged, without a conversion."""
     return candidate.decisions.conversion == "skip"
 
 
 class Chooser:
-    """The defaults and `assign` rules of a spec, made ready for many VMs."""
+    """The defaults and `assign` rules of a spec, compiled for many VMs."""
 
     def __init__(self, spec: MigrationSpec, where: Where) -> None:
         self.sources = [source.name for source in spec.sources]
@@ -61,7 +61,7 @@ class Chooser:
         self.default_place = where.at("defaults")
 
     def choose(self, entries: Iterable[Entry]) -> Noting[Chosen]:
-        """Return what applies to each VM. No VM's depend on another's; a VM of an unknown vCenter is a finding."""
+        """Return what applies to each VM. VMs do not affect each other; a VM of an unknown vCenter is a finding."""
         candidates: list[Candidate] = []
         used: set[int] = set()
         for entry in entries:
@@ -106,7 +106,7 @@ class Chooser:
 
 
 def select(project: Project) -> Noting[tuple[Candidate, ...]]:
-    """Return every VM once, sorted by key. Duplicates, unknown vCenters and rules for no VM are findings."""
+    """Return every VM once, sorted by key. Duplicates, unknown vCenters and rules without VMs are findings."""
     chooser = Chooser(project.spec, project.where)
     chosen = yield from chooser.choose(project.entries)
     return (yield from unite(chooser, [chosen]))
@@ -163,7 +163,7 @@ def _unknown_source(entry: Entry, names: list[str]) -> Noting[None]:
 
 
 def _with_facts(vm: VirtualMachine, facts: dict[str, Any]) -> VirtualMachine:
-    """Return a VM with facts that are stated for many, where nobody knows its own."""
+    """Return a VM with facts that are stated for many VMs, if its own are unknown."""
     if vm.firmware is None and "firmware" in facts:
         vm = replace(vm, firmware=facts["firmware"])
     known = {field: facts[field] for field in _OF_EFI if field in facts and getattr(vm, field) is None}
@@ -171,7 +171,7 @@ def _with_facts(vm: VirtualMachine, facts: dict[str, Any]) -> VirtualMachine:
 
 
 def _tell_facts(candidate: Candidate, entry: Entry) -> Noting[None]:
-    """Record which facts of a VM are those stated for many."""
+    """Record which facts of a VM are stated for many VMs."""
     for field in _FACTS:
         value = getattr(candidate.vm, field)
         if value is not getattr(entry.vm, field):
@@ -181,7 +181,7 @@ def _tell_facts(candidate: Candidate, entry: Entry) -> Noting[None]:
 
 
 def _lay(over: dict[str, Any], values: dict[str, Any]) -> None:
-    """Lay decisions over earlier ones: the whole value, but what concerns Forklift field by field."""
+    """Apply decisions over earlier ones: whole values, but Forklift's options field by field."""
     for field, value in over.items():
         before = values.get(field)
         if isinstance(value, ForkliftDecisions) and isinstance(before, ForkliftDecisions):
@@ -197,7 +197,7 @@ def _yaml_name(field: str) -> str:
 
 
 class _Rule:
-    """An `assign` rule, made ready to be asked for many VMs."""
+    """An `assign` rule, compiled for many VMs."""
 
     def __init__(self, rule: Assign, where: Where) -> None:
         self.where = where

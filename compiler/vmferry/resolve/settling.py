@@ -1,4 +1,4 @@
-"""What VMs become, with everything settled between them: names, owners of shared disks, MACs."""
+"""The machines of VMs, with everything settled between them: names, owners of shared disks, MACs."""
 
 from collections.abc import Iterable, Mapping
 
@@ -42,8 +42,8 @@ def decide_machines(
 ) -> Noting[Decided]:
     """Return the machines of these VMs.
 
-    ``cards`` are those of all VMs that move, ``standard`` counts the standard ones of each vCenter. ``was`` are frozen
-    machines whose names are taken, ``known`` may be cloned. ``names`` are those in the target, where VMs have them.
+    ``cards`` are those of all moving VMs, ``standard`` counts the standard ones of each vCenter. ``was`` are frozen
+    machines whose names are taken, ``known`` may be cloned. ``names`` are existing names in the target.
     """
     others = was.of_sources(source.name for source in tables.spec.sources)
     yield from check_namespaces(tables.spec.namespaces, tables.where)
@@ -69,7 +69,7 @@ def decide_machines(
 
 
 def _wished(everyone: Iterable[Card], was: Frozen) -> set[tuple[str, str]]:
-    """Return the namespaces and names that frozen VMs would have had: rivals of those that are named now."""
+    """Return the namespaces and names that frozen VMs would have had, which still compete with new names."""
     return {
         (was.machines[key].namespace, sanitize(card.name))
         for card in everyone

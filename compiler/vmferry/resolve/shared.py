@@ -1,4 +1,4 @@
-"""Disks that several VMs share: who creates the claim, and whether its VMs agree on it."""
+"""Disks that several VMs share: which VM creates the claim, and whether its VMs agree on it."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -23,8 +23,7 @@ def share(
 ) -> Noting[tuple[dict[DiskKey, VmKey], tuple[frozenset[VmKey], ...]]]:
     """Return the owner of each shared disk, and the sets of VMs that share one.
 
-    The owner is the first VM by key. VMs that describe the disk differently are findings: one claim
-    cannot be both.
+    The owner is the first VM by key. VMs that describe the disk differently are findings: one claim cannot match both.
     """
     users: defaultdict[DiskKey, list[tuple[Card, SharedDisk]]] = defaultdict(list)
     for card in cards:
@@ -50,7 +49,7 @@ def share(
 
 
 def check_left(live: Iterable[Card], everyone: Iterable[Card], was: Frozen) -> Noting[None]:
-    """Report disks that a moving VM shares with one that moved already, or that stays behind."""
+    """Report disks that a moving VM shares with one that already moved, or that stays behind."""
     frozen = {
         disk_key(machine.source, disk.shared): machine.name
         for machine in was.machines.values()

@@ -1,4 +1,4 @@
-"""vCenters and their credentials by reference: what Forklift needs beside the maps."""
+"""vCenters and their credentials by reference: what Forklift needs besides the maps."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -18,7 +18,7 @@ _SEALED = "SealedSecret"
 
 
 def plan_sources(project: Project) -> Noting[tuple[SourcePlan, ...]]:
-    """Return every vCenter with its Provider; unclear credentials are findings."""
+    """Return every vCenter with its Provider; ambiguous credentials are findings."""
     result: list[SourcePlan] = []
     seen: set[str] = set()
     for index, source in enumerate(project.spec.sources):
@@ -84,7 +84,7 @@ def credential_of(
     where: Where,
     purpose: Literal["provider", "conversion"] = "provider",
 ) -> Noting[Credential | None]:
-    """Return where the Secret is: ``name`` for one that vmferry emits, else the one that is referred to."""
+    """Return the place of the Secret: ``name`` if vmferry emits it, otherwise the referenced one."""
     given = [credentials.secret_ref, credentials.external_secret, credentials.file]
     if sum(item is not None for item in given) != 1:
         yield NO_CREDENTIALS.finding("credentials need exactly one of secretRef, externalSecret and file", where=where)
@@ -101,7 +101,7 @@ def credential_of(
 
 def _opaque(content: bytes, namespace: str, where: Where) -> Noting[str | None]:
     """Return the name of the Secret in a SealedSecret or SOPS file; anything else is refused."""
-    import yaml  # only where a spec carries such files
+    import yaml  # only if a spec has such files
 
     try:
         documents: list[Any] = list(yaml.load_all(content, Loader=yaml.CSafeLoader))
@@ -139,7 +139,7 @@ def _all_encrypted(data: dict[str, Any]) -> bool:
 def conversion_credentials(
     project: Project, source: str, namespace: str, vms: tuple[str, ...]
 ) -> Noting[Credential | None]:
-    """Return the credentials that conversion Jobs of one namespace mount; None for a vCenter that is gone, too."""
+    """Return the credentials that conversion Jobs of one namespace mount; None for a missing vCenter too."""
     index, wanted = next(((i, s) for i, s in enumerate(project.spec.sources) if s.name == source), (0, None))
     if wanted is None:
         return None  # reported with the groups that are frozen with it

@@ -1,4 +1,4 @@
-"""Frozen VMs that are to stay where they are, or to move otherwise: their group may wait, and not move on with them."""
+"""Frozen VMs that are to stay, or to move differently: their group may wait, but not advance with them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -26,9 +26,9 @@ def report_staying(
     left: tuple[Left, ...],
     today: Mapping[VmKey, Candidate],
 ) -> Noting[None]:
-    """Report frozen VMs that do not move any more, or elsewhere: an error once their group goes on to move them.
+    """Report frozen VMs that no longer move, or move elsewhere: an error once their group would move them.
 
-    ``today`` is the candidate of each VM that still moves, by the key it is frozen under.
+    ``today`` is the candidate of each VM that still moves, by frozen key.
     """
     sources = {source.name for source in project.spec.sources}
     others = {item.key: item.disposition for item in left}
@@ -54,13 +54,13 @@ def report_staying(
 
 
 def _stages(project: Project, key: VmKey, machine: Machine) -> tuple[Stage, Stage]:
-    """Return the stage a VM's group was at when it was last compiled, and the one it is set to."""
+    """Return the stage of a VM's group at the last compile, and the one it is set to."""
     records = project.assignments.vms if project.assignments else {}
     return records[key].stage, project.spec.groups.get(machine.group, GroupState()).stage
 
 
 def _elsewhere(machine: Machine, now: Candidate) -> tuple[str, str, str] | None:
-    """Return the decision by which a VM moves at another time or in another way: its field, what it was and is."""
+    """Return the decision that changes when or how a VM moves: its field, old and new value."""
     decisions = now.decisions
     path = "rebuild" if decisions.disposition == "rebuild" else decisions.path
     if path is not None and path != "auto" and path != machine.path:

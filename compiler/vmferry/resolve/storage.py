@@ -1,4 +1,4 @@
-"""Which StorageClass each disk gets: by need, with the refused ones and why."""
+"""The StorageClass of each disk: by requirements, with the rejected ones and why."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,18 +22,18 @@ from vmferry.resolve.selection import Candidate
 
 
 class Volume(Struct, frozen=True, kw_only=True):
-    """Where the data of one disk goes."""
+    """The target volume of one disk."""
 
     storage_class: str
     access_mode: AccessMode
     volume_mode: VolumeMode
     bind_immediately: bool
-    datastore: SourceRef | None = None  # as the storage map calls it
+    datastore: SourceRef | None = None  # its name in the storage map
     offload: ArrayCopy | None = None  # how the storage array can copy it
 
 
 class Unfit(Struct, frozen=True, kw_only=True):
-    """Why no class fits a disk; equal for all disks that ask for the same at the same place."""
+    """Why no class fits a disk; equal for all disks with the same requirements at the same place."""
 
     where: Where
     what: str
@@ -41,7 +41,7 @@ class Unfit(Struct, frozen=True, kw_only=True):
 
 
 class Need(Struct, frozen=True, kw_only=True):
-    """What a disk asks of its class."""
+    """The requirements of a disk on its class."""
 
     storage_class: str | None = None
     tier: str | None = None
@@ -49,7 +49,7 @@ class Need(Struct, frozen=True, kw_only=True):
     live_migration: LiveMigration = "preferred"
     filesystem: bool = False  # a container mounts it
     iops: int | None = None
-    source: str = ""  # who asked, in words
+    source: str = ""  # origin of the requirement, in words
     where: Where
 
 
@@ -78,7 +78,7 @@ class StorageMap:
         self.empty_tiers: frozenset[str] = frozenset()  # of rows; reported once, not again for every disk
         self.empty_rows: set[int] = set()  # their class does not exist; reported likewise
         self.storage = storage
-        _, self.notes = collect(self._check())  # what is wrong with the map itself
+        _, self.notes = collect(self._check())  # problems of the map itself
 
     def _check(self) -> Noting[None]:
         tiers = {item.tier for item in self.storage.classes if item.tier is not None}
@@ -132,9 +132,9 @@ class StorageMap:
             )
 
     def choose(self, need: Need) -> "_Chosen":
-        """Return the volume for a need, the reason, and the refused classes, each with why."""
+        """Return the volume for some requirements, the reason, and the rejected classes with their reasons."""
         chosen = self._chosen.get(need)
-        if chosen is None:  # thousands of disks ask for the same
+        if chosen is None:  # thousands of disks have the same requirements
             chosen = self._chosen[need] = self._choose(need)
         return chosen
 
@@ -163,7 +163,7 @@ class StorageMap:
         return volume, f"{need.source}; {access} {mode}", tuple(refused)
 
     def _possible(self, item: StorageClass, need: Need) -> tuple[Claim, ...] | str:
-        """Return the claims of a class that meet the need, or why there is none."""
+        """Return the claims of a class that meet the requirements, or why there are none."""
         if need.storage_class is not None:
             if item.name != need.storage_class:
                 return f"{need.storage_class} was asked for"
@@ -185,18 +185,18 @@ class StorageMap:
 
 
 _Chosen = tuple[Volume | None, str, tuple[str, ...]]
-"""The volume if there is one, the reason, and the refused classes, each with why."""
+"""The volume if there is one, the reason, and the rejected classes with their reasons."""
 
 
 def _rank(claim: Claim, live_migration: LiveMigration) -> tuple[int, int]:
-    """Order claims: shared access first where it is of use, and Block before Filesystem."""
+    """Sort claims: shared access first if useful, and Block before Filesystem."""
     access, mode = claim
     shared = access == "ReadWriteMany"
     return (int(shared if live_migration == "none" else not shared), int(mode != "Block"))
 
 
 class Allocated(Struct, frozen=True):
-    """The volume of each disk of a VM, None where there is none; ``unfit`` and ``unmapped`` say why, by disk."""
+    """The volume of each disk of a VM, None if there is none; ``unfit`` and ``unmapped`` have the reasons, by disk."""
 
     volumes: tuple[Volume | None, ...] = ()
     unfit: tuple[tuple[int, Unfit], ...] = ()
@@ -206,7 +206,7 @@ class Allocated(Struct, frozen=True):
 def allocate(
     candidates: Iterable[Candidate], routes: Mapping[VmKey, Route], table: StorageMap
 ) -> Noting[dict[VmKey, Allocated]]:
-    """Return the volumes of each VM by key. No VM's depend on another's."""
+    """Return the volumes of each VM by key. VMs do not affect each other."""
     result: dict[VmKey, Allocated] = {}
     for candidate in candidates:
         route = routes[candidate.key]
@@ -216,7 +216,7 @@ def allocate(
         unmapped: list[int] = []
         for index, disk in enumerate(disks):
             need, row = _need(candidate, disk, candidate.where.at("disks", index), table)
-            # a StorageMap finds a disk by its datastore, whatever class was asked for
+            # a StorageMap finds a disk by its datastore, whatever class was requested
             if need is None or (disk.datastore is None and route.path == "forklift"):
                 unmapped.append(index)
                 volumes.append(None)
@@ -230,7 +230,7 @@ def allocate(
 
 
 def check_allocated(candidates: Iterable[Candidate], allocated: Mapping[VmKey, Allocated]) -> Noting[None]:
-    """Report disks without a volume, those with one reason together."""
+    """Report disks without a volume, grouped by reason."""
     unmapped: defaultdict[tuple[str, str], list[tuple[str, Where]]] = defaultdict(list)
     unfit: defaultdict[Unfit, list[tuple[str, str]]] = defaultdict(list)
     for candidate in candidates:
@@ -248,7 +248,7 @@ def check_allocated(candidates: Iterable[Candidate], allocated: Mapping[VmKey, A
 
 
 def wanted_migration(candidate: Candidate) -> LiveMigration:
-    """Return how much a VM must be able to live-migrate; a passed-through device cannot anyway."""
+    """Return whether a VM must be able to live-migrate; with a passed-through device it cannot anyway."""
     wanted = candidate.decisions.live_migration or "preferred"
     devices = candidate.vm.gpus or candidate.vm.host_devices
     return "none" if wanted == "preferred" and devices else wanted
@@ -287,7 +287,7 @@ def _need(candidate: Candidate, disk: Disk, where: Where, table: StorageMap) -> 
 def _volume(
     candidate: Candidate, name: str, need: Need, row: int | None, table: StorageMap
 ) -> Noting[Volume | Unfit | None]:
-    """Return the volume of a disk, or why there is none; None where that was reported before."""
+    """Return the volume of a disk, or why there is none; None if that was already reported."""
     volume, reason, refused = table.choose(need)
     if volume is None:
         by_row = row is not None and need.where == table.where.at("map", row)
@@ -316,7 +316,7 @@ NO_CLASS_FITS = declare(
 
 
 def _report_unfit(why: Unfit, disks: Sequence[tuple[str, str]]) -> Noting[None]:
-    """Report the disks that no class fits, all that ask for the same at one place together."""
+    """Report the disks that no class fits, grouped by requirements and place."""
     vms = tuple(sorted({vm for vm, _ in disks}))
     vm, name = disks[0]
     who = f"VM {vm}, {name}" if len(disks) == 1 else f"{len(disks)} disks of {', '.join(vms[:20])}"
@@ -358,5 +358,5 @@ def _report_unmapped(vcenter: str, datastore: str, found: Iterable[tuple[str, Wh
 
 
 def shared_claim(source: str, name: str) -> str:
-    """Return the claim of a shared disk: the same for every VM that has it."""
+    """Return the claim of a shared disk, the same for all its VMs."""
     return f"{name[:32].rstrip('-')}-{digest(disk_key(source, name))}"

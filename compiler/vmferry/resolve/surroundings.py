@@ -1,4 +1,4 @@
-"""What the VMs find in the target: namespaces with quota and NADs, bridges on the nodes."""
+"""The surroundings of VMs in the target: namespaces with quota and NADs, bridges on the nodes."""
 
 from collections import defaultdict
 
@@ -23,7 +23,7 @@ from vmferry.resolve.notes import Noting
 from vmferry.resolve.sources import conversion_credentials
 
 POLICY_CNIS = frozenset(("cilium", "calico", "ovn-kubernetes", "antrea", "kube-router", "weave"))
-"""CNIs that enforce NetworkPolicy; the others take the object and ignore it."""
+"""CNIs that enforce NetworkPolicy; others accept the object and ignore it."""
 
 
 def plan_namespaces(
@@ -72,7 +72,7 @@ def plan_namespaces(
 def _nads(
     groups: tuple[Group, ...], networks: NetworkMap, where: Where
 ) -> Noting[defaultdict[str, dict[str, MappedNetwork]]]:
-    """Return the NADs to make in each namespace. One that a VM needs is never left out."""
+    """Return the NADs to create in each namespace. One that a VM needs is never left out."""
     result: defaultdict[str, dict[str, MappedNetwork]] = defaultdict(dict)
     wanted = {(nic.nad, machine.name) for g in groups for machine in g.machines for nic in machine.nics if nic.nad}
     wanted |= {(g.transfer_network, g.name) for g in groups if g.transfer_network}
@@ -93,9 +93,9 @@ def _nads(
 
 
 def _transfer_routes(groups: tuple[Group, ...], networks: NetworkMap, cluster: Cluster) -> dict[Reference, str]:
-    """Return what the pods by which Forklift copies get as default route from a NAD: its gateway, or none.
+    """Return the default route of Forklift's copy pods on a NAD: its gateway, or none.
 
-    A NAD that does not say becomes the default network of these pods, and the cluster's own is out of their reach.
+    A NAD without one becomes the default network of these pods, which then cannot reach the cluster's own.
     """
     routes: dict[Reference, str] = {}
     carriers = (group.transfer_network for group in groups if group.path == "forklift")
@@ -177,7 +177,7 @@ def _check_policy(namespace: Namespace, groups: list[Group], cluster: Cluster, w
 
 
 class _Sizing:
-    """What quotas are computed from, beside the groups."""
+    """The inputs of computed quotas, besides the groups."""
 
     def __init__(self, project: Project, phases: tuple[Phase, ...], networks: NetworkMap) -> None:
         self._cluster = project.spec.target.cluster
@@ -186,7 +186,7 @@ class _Sizing:
         self._vms = _by_key(project)
 
     def quota(self, namespace: Namespace, groups: list[Group], where: Where) -> Noting[tuple[dict[str, str], str]]:
-        """Return the hard limits of a namespace and what they are made of."""
+        """Return the hard limits of a namespace, and how they are composed."""
         stated = namespace.quota
         if isinstance(stated, Quota):
             fields = {
@@ -202,7 +202,7 @@ class _Sizing:
         return quota(sized, self._ranks, self._cluster, smoke=self._smoke(namespace))
 
     def _check_known(self, namespace: Namespace, groups: list[Group], where: Where) -> Noting[None]:
-        """Report VMs that Forklift copies as they are in vSphere, without a fact of how large that is."""
+        """Report VMs that Forklift copies with their size in vSphere, if that is unknown."""
         names = {machine.name for group in groups for machine in group.machines if not self._known(machine)}
         if names:
             vms = tuple(sorted(names))
@@ -220,14 +220,14 @@ class _Sizing:
         return machine.memory > 0 if vm is None else vm.cpu is not None and vm.memory is not None
 
     def _today(self, machine: Machine) -> Machine:
-        """Return the machine as large as its VM is now: Forklift looks in vSphere, not at what was frozen."""
+        """Return the machine with the current size of its VM: Forklift reads vSphere, not the frozen record."""
         vm = self._vms.get(machine.key)
         if machine.path != "forklift" or vm is None or vm.cpu is None or vm.memory is None:
             return machine
         return replace(machine, sockets=vm.cpu.count, cores=1, threads=1, memory=parse_size(vm.memory))
 
     def _smoke(self, namespace: Namespace) -> Load | None:
-        """Return what the smoke tests in a namespace ask for; None where there are none."""
+        """Return the requests of the smoke tests in a namespace, if any."""
         loads = [
             smoke_load(self._cluster, passthrough=row.binding() == "sriov")
             for row in self._networks.rows
@@ -238,7 +238,7 @@ class _Sizing:
 
 
 def _by_key(project: Project) -> dict[str, VirtualMachine]:
-    """Return the VMs by every key they may have: SOURCE/ID, and SOURCE/NAME as when the id was unknown."""
+    """Return the VMs by all possible keys: SOURCE/ID, and SOURCE/NAME from when the id was unknown."""
     sources = project.spec.sources
     only = sources[0].name if len(sources) == 1 else None
     ids = {f"{vm.source or only}/{vm.id or vm.name}": vm for vm in (entry.vm for entry in project.entries)}

@@ -1,4 +1,4 @@
-"""What a spec says once for every VM, made ready to be asked many times: maps, rules for many, classes."""
+"""Tables of a spec that apply to all VMs, compiled for many lookups: maps, bulk rules, classes."""
 
 from msgspec import Struct
 
@@ -22,7 +22,7 @@ class Tables(Struct, frozen=True):
 
 
 def prepare(project: Project) -> Noting[Tables]:
-    """Return the tables of a spec; what is wrong with one of them is a finding, whatever VMs there are."""
+    """Return the tables of a spec; errors in them are findings, independently of VMs."""
     spec, where = project.spec, project.where
     networks = yield from map_networks(spec.networks, where)
     storage = StorageMap(spec.storage, where, (yield from array_copies(project)))

@@ -1,4 +1,4 @@
-"""Frozen VMs held against today: what would be decided of each now, how that differs, and what it is explained by."""
+"""Frozen VMs compared with today: the current decision on each, its differences, and its explanation."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ from vmferry.resolve.tables import Tables
 
 
 class Today(Struct, frozen=True):
-    """What would be decided today of VMs that are frozen, by the key each of them is frozen under."""
+    """The current decisions on frozen VMs, by frozen key."""
 
     candidates: dict[VmKey, Candidate] = {}
     machines: dict[VmKey, Machine] = {}
@@ -33,7 +33,7 @@ def decide_again(
     tables: Tables,
     cache: Cache,
 ) -> Today:
-    """Return what would be decided of frozen VMs today."""
+    """Return the current decisions on frozen VMs."""
     if not was.machines:
         return Today()
     found = {key: candidate for candidate in moving if (key := was.key(candidate)) is not None}
@@ -56,14 +56,14 @@ def decide_again(
 
 
 def _on_its_path(candidate: Candidate, machine: Machine) -> Candidate:
-    """Return a VM with the path it has: `auto` chooses once, and what other VMs do later is no change of this one."""
+    """Return a VM with its frozen path: `auto` chooses once, and later changes of other VMs do not affect it."""
     if candidate.decisions.path not in (None, "auto") or candidate.decisions.disposition == "rebuild":
         return candidate
     return replace(candidate, decisions=replace(candidate.decisions, path=machine.path))
 
 
 def _reasons(decisions: tuple[Decision, ...], *, chosen: bool) -> tuple[Decision, ...]:
-    """Return the reasons of a VM; of one that keeps the path which `auto` once chose, that it does."""
+    """Return the reasons of a VM, including that it keeps the path which `auto` once chose."""
     return tuple(
         replace(each, reason="chosen by auto before its group was prepared")
         if chosen and each.subject == "path"
@@ -73,7 +73,7 @@ def _reasons(decisions: tuple[Decision, ...], *, chosen: bool) -> tuple[Decision
 
 
 def explain_frozen(project: Project, was: Frozen, today: Today) -> Noting[None]:
-    """Report how frozen VMs differ from what would be decided today, and explain them as frozen."""
+    """Report how frozen VMs differ from today's decisions, and explain them as frozen."""
     for key, machine in was.machines.items():
         candidate, now = today.candidates.get(key), today.machines.get(key)
         stage = project.spec.groups[machine.group].stage

@@ -1,4 +1,4 @@
-"""Where the conversion Jobs of a vCenter take turns: one ConfigMap for all of them, whatever namespace they run in."""
+"""Where the conversion Jobs of a vCenter claim their places: one ConfigMap for all of them, in any namespace."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -40,7 +40,7 @@ def turns(spec: MigrationSpec, machines: Iterable[Machine]) -> dict[str, Referen
 
 
 def places(groups: Iterable[Group], now: Mapping[str, Reference]) -> dict[str, tuple[Places, ...]]:
-    """Return the ConfigMaps of each namespace, with who uses them. ``now`` is what `turns` returned."""
+    """Return the ConfigMaps of each namespace, with their users. ``now`` is the result of `turns`."""
     users: defaultdict[Reference, set[Reference]] = defaultdict(set)
     for group in groups:
         for machine in filter(is_converted, group.machines):

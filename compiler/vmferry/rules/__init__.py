@@ -1,4 +1,4 @@
-"""The lint rules: one family a module; a rule is a function over the Review that yields problems.
+"""The lint rules: one module per family; a rule is a function over the Review that yields problems.
 
 A new rule is one function under `@rule`, and its two examples in `examples/CODE/`. A new family is a module here.
 """
@@ -25,7 +25,7 @@ _KIND = "found of each 1"
 
 
 def check(review: Review, cache: Cache | None = None) -> tuple[Finding, ...]:
-    """Return what the rules say of a migration; with a ``cache``, what they say of single VMs is remembered."""
+    """Return the findings of all rules on a migration; with a ``cache``, findings on single VMs are cached."""
     rules = [declared()[code] for code in sorted(CHECKS)]
     if cache is None or not cache.enabled:
         return tuple(finding for rule in rules for finding in run(rule, review))
@@ -34,11 +34,11 @@ def check(review: Review, cache: Cache | None = None) -> tuple[Finding, ...]:
 
 
 def _of_each(rules: Iterable[Rule], review: Review, cache: Cache) -> Iterator[Finding]:
-    """Yield what rules find that look at one VM after the other."""
+    """Yield the findings of rules that look at one VM at a time."""
     found = list(blocks(review.subjects))
     try:
         keys = digests(review, found)
-    except UnicodeEncodeError:  # a file whose name is no text
+    except UnicodeEncodeError:  # a file whose name is not valid text
         yield from (finding for rule in rules for finding in run(rule, review, each=True))
         return
     known = cache.get(_KIND, keys, tuple[Finding, ...])

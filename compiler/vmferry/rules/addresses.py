@@ -1,4 +1,4 @@
-"""Whether the VMs' addresses work where they move to: subnets, gateways, duplicates, DHCP, MAC addresses."""
+"""Whether the VMs' addresses work in the target: subnets, gateways, duplicates, DHCP, MAC addresses."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -78,13 +78,13 @@ def gateway_differs(review: Review) -> Iterator[Problem]:
 
 
 class _Holder(NamedTuple):
-    """Who has an address on a network."""
+    """The holder of an address on a network."""
 
     owner: str
     what: str
     where: Where
     vm: str | None = None
-    new: bool = False  # nobody has it yet: it is this spec that gives it
+    new: bool = False  # not in use yet: this spec assigns it
 
 
 @rule("VMF232", "warning", "IP address is used twice")
@@ -112,7 +112,7 @@ def twice(review: Review) -> Iterator[Problem]:
 
 
 def _infrastructure(rows: Rows) -> Iterator[tuple[Domain, Address, _Holder]]:
-    """Yield what the networks themselves take: gateways and smoke tests."""
+    """Yield the addresses used by the networks themselves: gateways and smoke tests."""
     for row in rows.rows:
         network, where = row.network, row.where
         if (ip := address(network.gateway)) is not None:
@@ -125,7 +125,7 @@ def _infrastructure(rows: Rows) -> Iterator[tuple[Domain, Address, _Holder]]:
 
 
 def _vms(review: Review, rows: Rows) -> Iterator[tuple[Domain, Address, _Holder]]:
-    """Yield the addresses of VMs, of those too that stay in vSphere."""
+    """Yield the addresses of VMs, including those that stay in vSphere."""
     segments = [_segment(row) for row in rows.rows]
     for item in attached(review):
         subject, new = item.subject, item.made.readdress is not None
@@ -143,7 +143,7 @@ def _vms(review: Review, rows: Rows) -> Iterator[tuple[Domain, Address, _Holder]
 
 
 def _segment(row: Row) -> Domain:
-    """Return what two NICs have in common that hear each other."""
+    """Return what NICs in the same broadcast domain have in common."""
     return row.domain or ("row", row.index)
 
 

@@ -1,4 +1,4 @@
-"""What the API server, KubeVirt or CDI would refuse although the spec says it clearly.
+"""Valid statements in a spec that the API server, KubeVirt or CDI would still refuse.
 
 Source: kubevirt pkg/virt-api/webhooks/validating-webhook/admitters, pkg/network/admitter; Kubernetes
 validation of Services (DNS-1035), StatefulSets and ConfigMaps.
@@ -22,7 +22,7 @@ _SOURCE = (
     "kubevirt/kubevirt pkg/virt-api/webhooks/validating-webhook/admitters, pkg/network/admitter; "
     "kubernetes/kubernetes pkg/apis/core/validation, pkg/apis/apps/validation"
 )
-_MAX_STATEFULSET = 52  # its pods carry a label NAME-HASH of at most 63
+_MAX_STATEFULSET = 52  # its pods have a label NAME-HASH of at most 63
 _MAX_DISKS = 256  # maxItems of disks and volumes in the CRD
 _MAX_CONFIG = 1 << 20  # bytes of a ConfigMap's values
 _MI = 1 << 20
@@ -52,7 +52,7 @@ def refused(review: Review) -> Iterator[Problem]:
 
 
 def _namespaces(review: Review) -> Iterator[Problem]:
-    """Yield labels of namespaces that mean something to the API server and do not say it."""
+    """Yield namespace labels with a meaning for the API server and an invalid value."""
     for index, namespace in enumerate(review.project.spec.namespaces):
         for key, value in namespace.labels.items():
             if message := _namespace_label(namespace.name, key, value):
@@ -92,7 +92,7 @@ def _problems(machine: Machine, versions: Versions) -> Iterator[_Problem]:
                 f"{nic.name} is not connected, and SR-IOV does not support a link state",
                 "connect it, or remove the NIC",
             )
-    if machine.placement.labels.keys() & _RESERVED:  # Forklift's VMs have them, too, from a Plan's targetLabels
+    if machine.placement.labels.keys() & _RESERVED:  # Forklift's VMs also have them, from a Plan's targetLabels
         names = ", ".join(sorted(machine.placement.labels.keys() & _RESERVED))
         yield "labels", f"label {names} is reserved for KubeVirt", "choose another name"
     told = seed(machine)
@@ -115,7 +115,7 @@ _RESERVED = frozenset(
 
 
 def _sizes(machine: Machine) -> Iterator[_Problem]:
-    """Yield sizes that lack their unit: CDI refuses volumes below 1 MiB, and such a guest has no memory to start in."""
+    """Yield sizes without a unit: CDI refuses volumes below 1 MiB, and such a guest has no memory to start."""
     if machine.memory < _MI and not machine.golden:
         yield "memory", f"memory is {machine.memory} bytes", "add the unit, as in 8Gi"
     for disk in machine.disks:
@@ -124,7 +124,7 @@ def _sizes(machine: Machine) -> Iterator[_Problem]:
 
 
 def _scheduling(machine: Machine) -> Iterator[_Problem]:
-    """Yield what Kubernetes refuses of a pod's tolerations."""
+    """Yield tolerations that Kubernetes refuses."""
     for toleration in machine.placement.tolerations:
         if toleration.operator == "Exists" and toleration.value is not None:
             yield (
@@ -135,14 +135,14 @@ def _scheduling(machine: Machine) -> Iterator[_Problem]:
 
 
 def _service_name(field: str, name: str, ports: tuple[NamedPort, ...], versions: Versions) -> Iterator[_Problem]:
-    """Yield a Service whose name an older Kubernetes takes for none."""
+    """Yield a Service whose name an older Kubernetes does not accept."""
     if ports and not name[0].isalpha() and possible(versions, STRICT_SERVICE_NAMES):
         here, fix = versions.kubernetes, "set another targetName, or update Kubernetes to 1.36"
         yield field, f"Service {name} would not start with a letter, as Kubernetes {here} requires", fix
 
 
 def _service(field: str, ports: tuple[NamedPort, ...]) -> Iterator[_Problem]:
-    """Yield what is wrong with the ports of a VM or an application."""
+    """Yield problems with the ports of a VM or an application."""
     for port in _repeated(port.name for port in ports):
         yield field, f"two ports have the same name, {port}", "rename one"
     for protocol, number in _repeated((port.protocol, port.port) for port in ports):
@@ -176,7 +176,7 @@ def _application(machine: Machine, application: Application) -> Iterator[_Proble
 
 
 def _mounts(application: Application) -> Iterator[str]:
-    """Yield where something is mounted, so that equal paths are equal texts."""
+    """Yield normalised mount paths."""
     if application.config:
         yield normpath(application.config_path)
     for volume in application.state:
@@ -184,5 +184,5 @@ def _mounts(application: Application) -> Iterator[str]:
 
 
 def _repeated(items: Iterable[_T]) -> list[_T]:
-    """Return what is there more than once, in the order of its first place."""
+    """Return duplicates, in the order of their first occurrence."""
     return [item for item, count in Counter(items).items() if count > 1]

@@ -1,4 +1,4 @@
-"""Attempts that begin when their VMs run in the target already."""
+"""Attempts that start when their VMs already run in the target."""
 
 from collections.abc import Iterator
 
@@ -37,7 +37,7 @@ def after_cutover(review: Review) -> Iterator[Problem]:
 
 
 def _attempt(review: Review, group: Group) -> int | None:
-    """Return the attempt by which a group was migrated when it was last compiled, as far as that is written down."""
+    """Return the attempt of a group at the last compile, if recorded."""
     known = review.project.assignments.vms if review.project.assignments else {}
     for machine in group.machines:
         item = known.get(machine.key)

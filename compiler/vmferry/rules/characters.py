@@ -1,4 +1,4 @@
-"""Characters of vCenter's names that no manifest can carry; as mere facts of an inventory they do no harm."""
+"""Characters in vCenter's names that manifests cannot contain; they do no harm in an inventory."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from vmferry.yaml.faults import UNFIT, UNFIT_CHARACTER
 
 @also(UNFIT_CHARACTER)
 def written(review: Review) -> Iterator[Problem]:
-    """Yield the facts that would be written into manifests and could not be read again."""
+    """Yield facts that would be written into manifests and could not be read again."""
     for group in review.blueprint.groups:
         for machine in group.machines:
             for what, value in _written(machine):
@@ -25,7 +25,7 @@ def written(review: Review) -> Iterator[Problem]:
 
 
 def _written(machine: Machine) -> Iterator[tuple[str, str]]:
-    """Yield the facts of vSphere that the manifests of a path state as they are."""
+    """Yield the facts of vSphere that the manifests of a path contain unchanged."""
     if machine.path == "rebuild":
         return
     yield "its name", machine.name

@@ -1,4 +1,4 @@
-"""Objects of different VMs that would have one name: each is right alone, and one would overwrite the other."""
+"""Objects of different VMs with the same name: each is valid alone, and one would overwrite the other."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from vmferry.rules.registry import also
 
 @also(TARGET_NAME_TWICE)
 def names(review: Review) -> Iterator[Problem]:
-    """Yield a problem for each name or Service that two VMs would have; claims are checked where they are made."""
+    """Yield a problem for each name or Service that two VMs would have; claims are checked where they are created."""
     owners: _Owners = defaultdict(dict)
     for group in review.blueprint.groups:
         for machine in group.machines:
@@ -51,7 +51,7 @@ def _problems(review: Review, owners: _Owners, fix: str) -> Iterator[Problem]:
 
 
 def _objects(machine: Machine) -> Iterator[tuple[str, str]]:
-    """Yield what a machine brings into its namespace, as kind and name."""
+    """Yield a machine's objects in its namespace, as kind and name."""
     yield "name", machine.target_name
     application = machine.application
     if application is None:

@@ -1,4 +1,4 @@
-"""How a rule on the source is made: what a VM is like in vSphere, apart from whether that matters for its path."""
+"""Rules on the source: facts about a VM in vSphere, separate from whether they matter for its path."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -18,14 +18,14 @@ POLICIES = "kubev2v/forklift validation/policies/io/konveyor/forklift/vmware"
 
 
 class Seen(NamedTuple):
-    """A VM as vSphere has it."""
+    """A VM in vSphere."""
 
     vm: VirtualMachine
     cluster: InventoryCluster | None = None  # None: unknown, or none
 
 
 class Detected(NamedTuple):
-    """What is the case with a VM, what to do about it, and the field that says so."""
+    """A fact about a VM, what to do about it, and its field."""
 
     what: str
     fix: str
@@ -37,13 +37,13 @@ Matters = Callable[[Subject, Group, Machine], bool]
 
 
 class Concern(NamedTuple):
-    """A rule on the source: what it detects in any VM, and where that matters."""
+    """A rule on the source: what it detects in any VM, and when that matters."""
 
     code: str
     forklift: str  # id of Forklift's concern; empty where it has none
     detect: Detect
     matters: Matters
-    loss: bool = False  # what the copy lacks for good: told of a VM that runs in the target, too
+    loss: bool = False  # a permanent loss: also reported for a VM that runs in the target
 
 
 CONCERNS: dict[str, Concern] = {}
@@ -56,7 +56,7 @@ def copied(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: A
 
 
 def converted(subject: Subject, group: Group, machine: Machine) -> bool:
-    """Return whether somebody converts the guest on the way."""
+    """Return whether the guest is converted."""
     return copied(subject, group, machine) and not machine.raw
 
 
@@ -84,9 +84,9 @@ def concern(
 ) -> Callable[[Detect], Detect]:
     """Register what a function detects as the rule ``code``, where it ``matters``; its docstring is the page.
 
-    ``source`` is the upstream file or page, a bare name one of Forklift's policies. ``by_cluster`` reports
-    all VMs of a cluster together. A ``loss`` is still told, as an information, once the VM runs in the target:
-    somebody may meet it then.
+    ``source`` is the upstream file or page, a bare name one of Forklift's policies. ``by_cluster`` reports all VMs of a
+    cluster together. A ``loss`` is still reported as information when the VM runs in the target, because that is when
+    people notice it.
     """
 
     def add(detect: Detect) -> Detect:
@@ -104,7 +104,7 @@ def concern(
 
 
 def seen(review: Review, subject: Subject) -> Seen:
-    """Return a VM with its cluster: the one it names, else its host's."""
+    """Return a VM with its cluster: its own, otherwise its host's."""
     host = review.hosts.get((subject.source, subject.vm.host or ""))
     name = subject.vm.cluster or (host.cluster if host else None)
     return Seen(subject.vm, review.clusters.get((subject.source, name or "")))
@@ -112,9 +112,9 @@ def seen(review: Review, subject: Subject) -> Seen:
 
 @lru_cache(maxsize=1)
 def _all(review: Review) -> dict[str, list[tuple[Subject, Seen, Detected]]]:
-    """Return what every concern detects where it matters, by code: each VM is met once.
+    """Return the relevant results of all concerns by code, with one pass over the VMs.
 
-    Of those that run in the target, only losses are of interest.
+    For VMs that run in the target, only losses are relevant.
     """
     result: dict[str, list[tuple[Subject, Seen, Detected]]] = {code: [] for code in CONCERNS}
     concerns = tuple(CONCERNS.values())
@@ -139,7 +139,7 @@ def _of_vms(review: Review, concern: Concern) -> Iterator[Problem]:
 def _of_clusters(review: Review, concern: Concern) -> Iterator[Problem]:
     clusters: defaultdict[tuple[str, str], list[tuple[Subject, Detected]]] = defaultdict(list)
     for subject, facts, found in _all(review)[concern.code]:
-        name = facts.cluster.name if facts.cluster else ""  # without a cluster nothing of it is detected
+        name = facts.cluster.name if facts.cluster else ""  # without a cluster nothing is detected
         clusters[subject.source, name].append((subject, found))
     for (source, name), members in sorted(clusters.items()):
         first, found = members[0]

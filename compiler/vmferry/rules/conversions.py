@@ -1,4 +1,4 @@
-"""Conversions and copies on path B: what keeps them from being whole, or from running at all."""
+"""Conversions and copies on path B: what makes them incomplete, or prevents them."""
 
 from collections import defaultdict
 from collections.abc import Iterator

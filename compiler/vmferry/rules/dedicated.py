@@ -1,4 +1,4 @@
-"""Dedicated CPUs, huge pages and NUMA: what KubeVirt refuses, and what nodes have to offer."""
+"""Dedicated CPUs, huge pages and NUMA: what KubeVirt refuses, and what nodes must offer."""
 
 from collections.abc import Iterator
 

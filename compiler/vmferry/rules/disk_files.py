@@ -67,12 +67,12 @@ def one_image(review: Review) -> Iterator[Problem]:
 
 
 def _file_name(disk: MachineDisk) -> str:
-    """Return what bastion.sh calls the image of a disk, as far as its URL says."""
+    """Return bastion.sh's name for the image of a disk, from its URL."""
     return PurePosixPath(unquote(urlsplit(disk.source.http.url).path)).name if disk.source.http is not None else ""
 
 
 def _address(disk: MachineDisk) -> str:
-    """Return the file that the URL of a disk's image leads to, whatever its query asks for."""
+    """Return the file in the URL of a disk's image, ignoring the query."""
     return urlsplit(disk.source.http.url)._replace(query="", fragment="").geturl() if disk.source.http else ""
 
 

@@ -1,4 +1,4 @@
-"""Decisions that a path has no field for: they must not be lost without a word."""
+"""Decisions that a path has no field for: they must not be lost silently."""
 
 from collections.abc import Callable, Iterator
 
@@ -40,7 +40,7 @@ def _problem(review: Review, machine: Machine, fields: list[str], fix: str) -> P
 
 
 def _forklift(machine: Machine) -> Iterator[str]:
-    """Yield what a Plan cannot say and the VM would need (forklift.konveyor.io/v1beta1 Plan.spec)."""
+    """Yield what the VM needs and a Plan cannot express (forklift.konveyor.io/v1beta1 Plan.spec)."""
     if machine.placement.tolerations:
         yield "tolerations"
     yield from _hardware(machine)
@@ -58,7 +58,7 @@ def _forklift(machine: Machine) -> Iterator[str]:
 
 
 def _hardware(machine: Machine) -> Iterator[str]:
-    """Yield what only a VirtualMachine of vmferry's own says of CPUs and memory."""
+    """Yield CPU and memory settings that only vmferry's own VirtualMachine can express."""
     if machine.dedicated_cpus:
         yield "dedicated CPUs"
     if machine.hugepages is not None:
@@ -68,7 +68,7 @@ def _hardware(machine: Machine) -> Iterator[str]:
 
 
 _BOUND = {"sriov": "SR-IOV", "macvtap": "macvtap"}
-"""Bindings of NICs that Forklift cannot make, as people call them."""
+"""NIC bindings that Forklift cannot create, with their usual names."""
 
 
 def _devices(machine: Machine) -> tuple[str, str]:
@@ -101,7 +101,7 @@ def _another_app(machine: Machine) -> bool:
 
 
 def _later(machine: Machine) -> Iterator[str]:
-    """Yield what takes effect once the VM's manifest is vmferry's own."""
+    """Yield what takes effect once vmferry manages the VM's manifest."""
     fields = {
         "cpuModel": machine.cpu_model,
         # Set after targetLabels, to the VM's name (virtualMachine in pkg/controller/plan/kubevirt.go).

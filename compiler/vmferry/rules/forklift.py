@@ -1,4 +1,4 @@
-"""What Forklift does with a Plan at the release that the spec names: what it finds, and what it refuses."""
+"""Behaviour of the spec's Forklift release with a Plan: what it finds, and what it refuses."""
 
 import re
 from collections import defaultdict
@@ -22,7 +22,7 @@ _VALIDATION = "kubev2v/forklift pkg/controller/plan/validation.go"
 
 
 def _planned(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
-    """Yield the VMs that Forklift is to move; once it has begun, no finding would change what it does."""
+    """Yield the VMs that Forklift will move; after it has started, findings would come too late."""
     for subject, group, machine in review.moving:
         if group.path == "forklift" and not begun(group.stage):
             yield subject, group, machine
@@ -92,7 +92,7 @@ def instance_uuid(review: Review) -> Iterator[Problem]:
 
 
 def by_uuid(review: Review) -> defaultdict[tuple[str, str], list[Subject]]:
-    """Return every VM of the inventory, also of those that stay, by vCenter and BIOS UUID."""
+    """Return every VM of the inventory, including those that stay, by vCenter and BIOS UUID."""
     result: defaultdict[tuple[str, str], list[Subject]] = defaultdict(list)
     for subject in review.subjects:
         if subject.vm.uuid is not None and subject.vm.clone_of is None and not subject.vm.srm_placeholder:
@@ -105,12 +105,12 @@ def _uuid(subject: Subject) -> tuple[str, str]:
 
 
 def uuid_finder(review: Review, group: Group, machine: Machine) -> tuple[str, str] | None:
-    """Return who looks for the VM by its BIOS UUID, and which way does not; None if nobody does."""
+    """Return what looks up the VM by its BIOS UUID, and the alternative that does not; None if nothing does."""
     here = review.blueprint.cluster.versions
     if group.path == "forklift" and not versions.certain(here, versions.FINDS_BY_INSTANCE_UUID):
         since = versions.FINDS_BY_INSTANCE_UUID.since
         return _release(review), f"update Forklift and target.cluster.versions.forklift to {since}, and move it cold"
-    by_cdi = group.path == "forklift" and (group.method == "warm" or machine.raw)  # else virt-v2v copies
+    by_cdi = group.path == "forklift" and (group.method == "warm" or machine.raw)  # otherwise virt-v2v copies
     if by_cdi and not (
         versions.certain(here, versions.COPIES_BY_INSTANCE_UUID) and versions.certain(here, versions.VDDK_INSTANCE_UUID)
     ):
@@ -127,7 +127,7 @@ def uuid_finder(review: Review, group: Group, machine: Machine) -> tuple[str, st
 
 
 _CONVERTED = {False: "use method cold", True: "use path virt-v2v, method image, with its instanceUuid"}
-"""How a VM's disks are copied by what does not go by its BIOS UUID, by whether it is copied without conversion."""
+"""How to copy a VM's disks without using its BIOS UUID, by whether it is copied without conversion."""
 
 
 def _named(subjects: list[Subject]) -> str:
@@ -254,9 +254,9 @@ def two_datacenters(review: Review) -> Iterator[Problem]:
 
 @also(two_datacenters)
 def one_id(review: Review) -> Iterator[Problem]:
-    """Yield rows with the id of one network or datastore that VMs of several datacenters share by its name.
+    """Yield rows with the id of one network or datastore whose name VMs of several datacenters use.
 
-    For some of them it is another one, which the map does not have: the Plan says VMNetworksNotMapped.
+    For some of them it is a different one, which the map lacks: the Plan reports VMNetworksNotMapped.
     """
     used: defaultdict[tuple[str, str, SourceRef], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for subject, _, machine in _planned(review):
@@ -284,7 +284,7 @@ _APART = {
 
 
 def _by_name(vm: VirtualMachine, machine: Machine) -> Iterator[tuple[str, SourceRef]]:
-    """Yield the networks and datastores of a VM whose facts have no more than their names."""
+    """Yield the networks and datastores of a VM that are only known by name."""
     nics: tuple[Nic, ...] = vm.nics or ()
     datastores = {disk.datastore for disk in vm.disks or ()}
     found = [(nic.index, nic.network) for nic in machine.nics]
@@ -313,7 +313,7 @@ def _row(review: Review, what: str, vcenter: str, name: str) -> Where:
 
 
 def _datacenters(review: Review) -> defaultdict[tuple[str, str, str], set[str]]:
-    """Return the datacenters in which VMs, moving or not, use a network or datastore, by what, vCenter and name."""
+    """Return the datacenters in which VMs, moving or not, use a network or datastore, by kind, vCenter and name."""
     result: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
     for subject in review.subjects:
         if (datacenter := subject.vm.datacenter) is not None:
@@ -326,7 +326,7 @@ def _datacenters(review: Review) -> defaultdict[tuple[str, str, str], set[str]]:
 
 
 def _ids(review: Review) -> defaultdict[tuple[str, str, str], set[str]]:
-    """Return the ids that the inventory has of networks and datastores, by what, vCenter and name."""
+    """Return the ids of networks and datastores in the inventory, by kind, vCenter and name."""
     result: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
     for part in review.project.inventories:
         for what, things in (("network", part.networks), ("datastore", part.datastores)):
@@ -397,7 +397,7 @@ def _of_several(group: Group, nad: str) -> bool:
 
 
 def _more_definitions(review: Review) -> str:
-    """Return how a network gets as many definitions as a VM has NICs on it."""
+    """Return how to give a network as many definitions as a VM has NICs on it."""
     if versions.certain(review.blueprint.cluster.versions, versions.NAD_POOL):
         return "add further definitions of that network to the `pool` of its target"
     since = versions.NAD_POOL.since
@@ -422,7 +422,7 @@ def off(review: Review) -> Iterator[Problem]:
         if vm.power_state != "poweredOff" or not machine.preserve_static_ips or not machine.nics:
             continue
         if machine.raw:
-            continue  # nobody sets an address in it: VMF771
+            continue  # its addresses are not set: VMF771
         asked, dropped = subject.decisions.static_ip == "preserve", {nic.index for nic in machine.dropped_nics}
         nics = [nic for index, nic in enumerate(vm.nics or ()) if index not in dropped]
         if any(nic.origin == "static" or (asked and nic.origin is None) for nic in nics) and _known(vm):
@@ -436,7 +436,7 @@ def off(review: Review) -> Iterator[Problem]:
 
 
 def _known(vm: VirtualMachine) -> bool:
-    """Return whether something is known of its addresses; that nothing is, of a VM whose Tools are known, is VMF719."""
+    """Return whether any of its addresses is known; if none is, and its Tools are known, VMF719 reports that."""
     nics: tuple[Nic, ...] = vm.nics or ()
     return vm.tools is None or any(nic.addresses for nic in nics)
 

@@ -1,4 +1,4 @@
-"""What a spec says of Forklift's copies and conversions: versions that cannot do it, and decisions that are lost."""
+"""A spec's options for Forklift's copies and conversions: versions that do not support them, and lost decisions."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from vmferry.rules.versions import too_old
 
 
 class Wish(NamedTuple):
-    """Something a spec asks of Forklift: as the spec calls it, and the feature it takes."""
+    """A requested option: its name in the spec, and the feature that it needs."""
 
     what: str
     feature: Feature
@@ -25,7 +25,7 @@ class Wish(NamedTuple):
 
 @also(too_old)
 def options_too_old(review: Review) -> Iterator[Problem]:
-    """Yield what groups ask of a Forklift that does not have it yet."""
+    """Yield options of groups that the Forklift release does not support yet."""
     here = review.blueprint.cluster.versions
     for group in review.blueprint.groups:
         if group.path != "forklift":
@@ -41,7 +41,7 @@ def options_too_old(review: Review) -> Iterator[Problem]:
 
 @also(too_old)
 def hooks_too_old(review: Review) -> Iterator[Problem]:
-    """Yield AAP hooks that VMs use, where Forklift has none yet."""
+    """Yield AAP hooks that VMs use, if the Forklift release does not support them yet."""
     here = review.blueprint.cluster.versions
     users = _users(review)
     for index, hook in enumerate(review.spec.hooks):
@@ -63,7 +63,7 @@ def _users(review: Review) -> dict[str, set[str]]:
 
 
 def _missing(wishes: Iterable[Wish], here: Versions) -> list[Wish]:
-    """Return the wishes that not every patch of the version fulfils, each once."""
+    """Return the options that not every patch of the version supports, each once."""
     return sorted({wish.what: wish for wish in wishes if not versions.certain(here, wish.feature)}.values())
 
 
@@ -108,7 +108,7 @@ _ARRAYS = {
     "powermax": versions.XCOPY_MORE_ARRAYS,
     "powerstore": versions.XCOPY_MORE_ARRAYS,
 }
-"""Arrays that copy offload did not know from the beginning (enum of storageVendorProduct)."""
+"""Arrays that the first copy offload did not support (enum of storageVendorProduct)."""
 
 
 def _copy_wishes(copy: ArrayCopy, *, warm: bool) -> Iterator[Wish]:
@@ -130,7 +130,7 @@ def _copy_wishes(copy: ArrayCopy, *, warm: bool) -> Iterator[Wish]:
 
 @also(lost)
 def lost_elsewhere(review: Review) -> Iterator[Problem]:
-    """Yield what other paths have no use for: of the guest in any case, of the way where the VM itself asks for it."""
+    """Yield options without effect on other paths: guest options always, copy options if the VM itself sets them."""
     for subject, group, machine in review.moving:
         decided = subject.decisions.forklift
         if group.path == "forklift" or begun(group.stage) or decided is None:
@@ -147,7 +147,7 @@ def lost_elsewhere(review: Review) -> Iterator[Problem]:
 
 
 def _of_guest(decided: ForkliftDecisions) -> dict[str, object]:
-    """Return what concerns the VM itself, whoever copies it."""
+    """Return options about the VM itself, independent of the path."""
     return {
         "legacyDrivers": decided.legacy_drivers,
         "nestedVirtualization": decided.nested_virtualization,
@@ -159,7 +159,7 @@ def _of_guest(decided: ForkliftDecisions) -> dict[str, object]:
 
 
 def _of_pods(decided: ForkliftDecisions) -> dict[str, object]:
-    """Return what concerns the way: as a default for all VMs, it is meant for those that Forklift moves."""
+    """Return options about the copy: as a default for all VMs, they are meant for those that Forklift moves."""
     return {
         "conversionStorage": decided.conversion_storage,
         "convertor": decided.convertor,
@@ -172,7 +172,7 @@ def _of_pods(decided: ForkliftDecisions) -> dict[str, object]:
 
 @also(lost)
 def lost_unconverted(review: Review) -> Iterator[Problem]:
-    """Yield what only a conversion does, of guests that nobody converts; and devices of those that are converted."""
+    """Yield conversion options of guests that are not converted, and devices of guests that are."""
     for subject, group, machine in review.moving:
         if begun(group.stage) or group.path == "rebuild":
             continue
@@ -206,7 +206,7 @@ def _needs_conversion(machine: Machine) -> Iterator[str]:
 
 @also(lost)
 def two_images(review: Review) -> Iterator[Problem]:
-    """Yield VMs with an image of their own and the switch for another: the image wins (pkg/controller/conversion)."""
+    """Yield VMs with their own image and the switch for another: the image wins (pkg/controller/conversion)."""
     for subject, group, machine in review.moving:
         options = machine.forklift or PlanOptions()
         if options.virt_v2v_image is not None and options.xfs_compatibility and not begun(group.stage):

@@ -1,4 +1,4 @@
-"""Forklift's conversion pods (path A): where they run, what they need, and what in the spec none of them uses."""
+"""Forklift's conversion pods (path A): where they run, what they need, and unused parts of the spec."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from vmferry.rules.registry import rule
 
 
 def _not_begun(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
-    """Yield the VMs with decisions on their Plan, which Forklift has not begun yet."""
+    """Yield the VMs with decisions on a Plan that Forklift has not started yet."""
     for subject, group, machine in review.moving:
         if machine.forklift is not None and not begun(group.stage):
             yield subject, group, machine
@@ -50,7 +50,7 @@ def placement(review: Review) -> Iterator[Problem]:
 
 
 _SYSTEM_LABELS = {"forklift.app", "migration", "plan", "plan-name", "plan-namespace", "resource", "vmID"}
-"""Labels of conversion pods by which Forklift finds them; a Plan's own may even win over them (2.12)."""
+"""Labels by which Forklift finds conversion pods; a Plan's own labels may even override them (2.12)."""
 
 
 def _wrong(term: NodeTerm) -> str:

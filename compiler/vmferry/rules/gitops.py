@@ -1,4 +1,4 @@
-"""How the tree reaches the cluster: what Flux, Argo CD or the API server would refuse, or do otherwise than meant."""
+"""How the tree reaches the cluster: what Flux, Argo CD or the API server would refuse or treat differently."""
 
 import re
 from collections import defaultdict
@@ -204,7 +204,7 @@ def too_seldom(review: Review) -> Iterator[Problem]:
         )
 
 
-# --- how much an object or a root holds ------------------------------------------------------
+# --- size of objects and roots ---------------------------------------------------------------
 
 
 _PLAN_DISKS = 500
@@ -257,7 +257,7 @@ def _of_plan(review: Review, group: Group, what: str, fix: str) -> Problem:
 
 
 def _precopies(review: Review, group: Group) -> int:
-    """Return how often the disks of a warm group are still copied before its cutover; once, if that is unknown."""
+    """Return how often the disks of a warm group are still copied before its cutover; once if unknown."""
     if not METHODS[group.method].cutover or group.cutover is None or review.now is None:
         return 1
     left = datetime.fromisoformat(group.cutover).timestamp() - review.now.timestamp()
@@ -273,9 +273,9 @@ def _plan_bytes(machine: Machine, copies: int) -> int:
 
 @also(ROOT_TOO_LARGE)
 def large_root(review: Review) -> Iterator[Problem]:
-    """Yield what will not fit into one root: the networks of a namespace, and the ESXi hosts of a vCenter.
+    """Yield what does not fit into one root: the networks of a namespace, and the ESXi hosts of a vCenter.
 
-    Groups are cut to fit; these are not. Only what is in the root for certain is counted.
+    Groups are split to fit; these are not. Only objects that are certainly in the root are counted.
     """
     places = {space.name: review.at("namespaces", index) for index, space in enumerate(review.spec.namespaces)}
     for plan in review.blueprint.namespaces:
@@ -298,7 +298,7 @@ def large_root(review: Review) -> Iterator[Problem]:
 
 
 def _made(credential: Credential) -> bool:
-    """Return whether vmferry makes the Secret, or what makes it."""
+    """Return whether vmferry emits the Secret, or the object that creates it."""
     return credential.external is not None or credential.content is not None
 
 

@@ -1,4 +1,4 @@
-"""Whether the firmware finds what it boots: the disk that is meant, and a loader on it."""
+"""Whether the firmware finds its boot disk, and a boot loader on it."""
 
 import re
 from collections.abc import Iterator
@@ -81,11 +81,11 @@ def two_boot_disks(review: Review) -> Iterator[Problem]:
 
 
 _FALLBACK_BY_VIRT_V2V = frozenset((("debian", 12), ("ubuntu", 14), ("centos", 6)))
-"""Guests for which virt-v2v copies the boot loader to the fallback path, Debian's from 2.11.2 on."""
+"""Guests for which virt-v2v copies the boot loader to the fallback path; Debian since 2.11.2."""
 
 
 def _without_fallback(guest: Release, *, converted: bool) -> bool:
-    """Return whether a guest has its EFI boot loader only where an entry in NVRAM points."""
+    """Return whether a guest's EFI boot loader only exists at the path of an NVRAM entry."""
     lacks = guest.distribution == "debian" or guest in (("ubuntu", 14), ("centos", 6), ("rhel", 6), ("oraclelinux", 6))
     return lacks and not (converted and guest in _FALLBACK_BY_VIRT_V2V)
 
@@ -168,14 +168,14 @@ def legacy_windows(review: Review) -> Iterator[Problem]:
 
 
 def _legacy(subject: Subject, machine: Machine) -> bool:
-    """Return whether Windows needs old drivers. Below Server 2008 R2, path virt-v2v has VMF522, which says no less."""
+    """Return whether Windows needs old drivers. Below Server 2008 R2, VMF522 covers path virt-v2v."""
     ids, names = machine.guest_id or "", subject.vm.guest_tools_name or ""
     older = machine.path == "forklift" and (ids.startswith(_OLDER_IDS) or bool(_OLDER_NAMES.search(names)))
     return older or ids.startswith(_SHA1_IDS) or bool(_SHA1_NAMES.search(names))
 
 
 def _gets_drivers(machine: Machine, *, downstream: bool) -> bool:
-    """Return whether drivers that it does not accept are put into the guest for a disk that needs them."""
+    """Return whether the guest gets drivers that it does not accept for a disk that needs them."""
     boot = next((disk for disk in machine.disks if disk.boot_order == 1), None)
     if machine.raw or boot is None or boot.bus == "sata" or boot.source.vddk is not None:
         return False

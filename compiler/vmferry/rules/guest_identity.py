@@ -1,4 +1,4 @@
-"""Whether a guest takes its copy for the machine it was, and a clone for a machine of its own."""
+"""Whether a copied guest still is the same machine, and a clone a machine of its own."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ def windows_clock(review: Review) -> Iterator[Problem]:
 
 @also(windows_clock)
 def no_such_zone(review: Review) -> Iterator[Problem]:
-    """Yield names that are no time zones: the C library takes an unknown one for UTC, with no error anywhere."""
+    """Yield invalid time zones: the C library treats an unknown one as UTC, without an error."""
     for subject, machine in _emitted(review):
         zone = machine.timezone
         if zone is None or is_zone(zone):

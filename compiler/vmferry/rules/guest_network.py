@@ -1,4 +1,4 @@
-"""Whether guests that virt-v2v's path moves keep their network: addresses of Windows, names of interfaces of Linux."""
+"""Whether guests on path virt-v2v keep their network: addresses in Windows, interface names in Linux."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ _ACCEPT = "set staticIP: none if the guest uses DHCP or is configured by hand"
 
 
 def _kept_nics(review: Review) -> Iterator[tuple[Subject, Machine, MachineNic, Nic]]:
-    """Yield the NICs on path B that may have an address to keep, on a network where they can."""
+    """Yield the NICs on path B that may have an address to keep, on a network that allows it."""
     for subject, group, machine in review.moving:
         if group.path == "virt-v2v" and not machine.golden and preserves(subject.decisions):
             for nic, fact in _nics(subject, machine):
@@ -51,7 +51,7 @@ def lost_address(review: Review) -> Iterator[Problem]:
 
 
 def _obstacle(machine: Machine, nic: MachineNic, fact: Nic) -> tuple[str, str] | None:
-    """Return what keeps a NIC from getting its address back, and what helps; None where nothing does."""
+    """Return what prevents a NIC from keeping its address, and the fix; None if nothing does."""
     if not is_converted(machine):
         if machine.clone_of is not None:
             return "a clone has the template's configuration", f"{_READDRESS}; {_ACCEPT}"
@@ -114,7 +114,7 @@ def unknown_origin(review: Review) -> Iterator[Problem]:
 
 
 def _asked(subject: Subject, fact: Nic) -> bool:
-    """Return whether anybody knows or says something of the addresses: an import, or a spec that wants them kept."""
+    """Return whether there is any statement on the addresses: by an import, or in a spec that keeps them."""
     if own(fact) or fact.origin == "static":
         return True
     return subject.vm.tools is not None or subject.decisions.static_ip == "preserve"
@@ -179,7 +179,7 @@ def unset_address(review: Review) -> Iterator[Problem]:
 
 
 def _unset(machine: Machine) -> str | None:
-    """Return why a Windows guest does not get new addresses; None where it does."""
+    """Return why a Windows guest does not get new addresses; None if it does."""
     if machine.clone_of is not None:
         return "a clone is not converted, and Windows has no cloud-init"
     if not is_converted(machine):

@@ -1,4 +1,4 @@
-"""Where KubeVirt keeps what a guest has outside of its disks: EFI variables and the state of a vTPM."""
+"""Where KubeVirt keeps a guest's state outside of its disks: EFI variables and vTPM state."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Whether the nodes are still roomy enough once a phase has moved."""
+"""Whether the nodes have enough headroom after each phase."""
 
 from collections.abc import Iterator
 
@@ -43,7 +43,7 @@ def nearly_full(review: Review) -> Iterator[Problem]:
 
 
 def _by_phase(review: Review) -> Iterator[tuple[str, list[Machine]]]:
-    """Yield each phase with what runs once it and those before it have moved."""
+    """Yield each phase with what runs after it and all earlier phases have moved."""
     running: list[Machine] = []
     for phase in review.blueprint.phases:
         running += [

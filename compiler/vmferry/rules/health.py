@@ -1,4 +1,4 @@
-"""Whether the GitOps engine can tell that a migration failed."""
+"""Whether the GitOps engine notices a failed migration."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What KubeVirt would take and could not run, or not as vSphere did: no driver, no node, no device, no room."""
+"""VMs that KubeVirt accepts but cannot run, or not like vSphere: no driver, no node, no device, no room."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -50,7 +50,7 @@ _DRIVERLESS = {
     "and suppress this",
     "other": f"{_EMULATED}, or suppress this if it has virtio drivers",
 }
-"""What to do about a guest without virtio drivers, by its family."""
+"""What to do about a guest without virtio drivers, by family."""
 
 
 @rule(
@@ -358,7 +358,7 @@ def _kubevirt(review: Review) -> str:
 
 @also(lost)
 def two_cpus(review: Review) -> Iterator[Problem]:
-    """Yield CPU models that an instance type hides: a VM that has one may not state a CPU of its own."""
+    """Yield CPU models that an instance type overrides: a VM with an instance type must not set a CPU."""
     for subject, _, machine in review.moving:
         if machine.instancetype is not None and machine.cpu_model is not None and machine.path == "virt-v2v":
             yield subject.decided(
@@ -422,7 +422,7 @@ _GATES: tuple[tuple[str, versions.Feature | None, str], ...] = (
     ("CPUManager", None, "dedicated CPUs"),
     ("NUMA", versions.NUMA_GATED, "a NUMA topology"),
 )
-"""Feature gates that admission asks for: name, the releases with that gate (None: all), and what needs it."""
+"""Feature gates that admission requires: name, the releases with that gate (None: all), and what needs it."""
 
 
 @rule(
@@ -457,7 +457,7 @@ def gate_unknown(review: Review) -> Iterator[Problem]:
 
 
 def _gated(review: Review) -> Iterator[tuple[Subject, str, str]]:
-    """Yield what VMs need of KubeVirt's feature gates: the VM, the gate, and what for."""
+    """Yield the feature gates that VMs need: the VM, the gate, and the reason."""
     here = review.spec.target.cluster.versions
     for subject, _, machine in review.moving:
         needs = {
@@ -517,7 +517,7 @@ def tight_quota(review: Review) -> Iterator[Problem]:
 
 
 class _StatedQuota(NamedTuple):
-    """One stated limit of a namespace, and what its pods request: millicores or bytes."""
+    """One stated limit of a namespace, and its pods' requests: millicores or bytes."""
 
     name: str
     field: str
@@ -532,7 +532,7 @@ class _StatedQuota(NamedTuple):
         return self.place._replace(message=message, help=fix)
 
     def show(self, value: int) -> str:
-        """Return a value as the quota would state it, rounded up."""
+        """Return a value in the quota's form, rounded up."""
         return str(-(-value // 1000)) if self.field == "cpu" else _size(value)
 
 
@@ -561,7 +561,7 @@ def _quotas(review: Review) -> Iterator[_StatedQuota]:
 
 
 def _without_parked(group: Group) -> Group:
-    """Return a group whose VMs that stay off are converted and then request nothing, as golden images do."""
+    """Return a group whose halted VMs only request resources during conversion, as golden images do."""
     return replace(group, machines=tuple(m if _runs(m) else replace(m, golden=True) for m in group.machines))
 
 
@@ -569,7 +569,7 @@ def _without_parked(group: Group) -> Group:
 
 
 def _runs(machine: Machine) -> bool:
-    """Return whether a machine is to run after its cutover, with a size that is known."""
+    """Return whether a machine runs after its cutover and has a known size."""
     return not machine.golden and machine.run_strategy != "Halted" and machine.instancetype is None
 
 
@@ -578,14 +578,14 @@ def _vcpus(machine: Machine) -> int:
 
 
 def _guest(machine: Machine, cluster: Cluster) -> Load | None:
-    """Return what the pod of a VM requests; None where it has none, its size is unknown, or no nodes are stated."""
+    """Return the requests of a VM's pod; None if it has none, its size is unknown, or no nodes are stated."""
     if machine.golden or machine.application is not None or machine.instancetype is not None or not cluster.nodes:
         return None
     return machine_load(machine, cluster)
 
 
 def _pod(machine: Machine, cluster: Cluster) -> Load | None:
-    """Return what one pod of a VM or application requests."""
+    """Return the requests of one pod of a VM or application."""
     if machine.application is None:
         return _guest(machine, cluster)
     resources = machine.application.resources
@@ -605,7 +605,7 @@ def _offering(machine: Machine, cluster: Cluster) -> tuple[NodePool, ...]:
 
 
 def _fitting(need: Load, pools: Iterable[NodePool]) -> tuple[NodePool, ...]:
-    """Return the pools on whose nodes a pod fits."""
+    """Return the pools whose nodes have room for a pod."""
     return tuple(p for p in pools if need.cpu <= p.cpu * 1000 and need.memory <= parse_size(p.memory))
 
 
@@ -614,5 +614,5 @@ def _vms(names: set[str]) -> str:
 
 
 def _size(size: int) -> str:
-    """Return bytes as people read them: rounded up to Gi."""
+    """Return bytes in readable form, rounded up to Gi."""
     return format_size(-(-size // _GI) * _GI)

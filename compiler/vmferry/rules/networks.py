@@ -1,4 +1,4 @@
-"""Whether the networks of the target are those the VMs come from: MTU, VLANs, segments."""
+"""Whether the target networks match the source networks: MTU, VLANs, segments."""
 
 import difflib
 from collections import defaultdict
@@ -43,12 +43,12 @@ def mtu_differs(review: Review) -> Iterator[Problem]:
             continue
         own = target.mtu
         if own is None and isinstance(target, BridgeNetwork | OvnLocalnet):
-            own = _ETHERNET  # what the kernel gives the plugin's interfaces, whatever the bridge has
+            own = _ETHERNET  # the kernel's default for the plugin's interfaces, whatever the bridge's MTU
         switch = next((known.mtu for _, known in row.known if known.mtu is not None), None)
         if own is None or switch is None or own == switch:
             continue
         if isinstance(target, OvnLayer2) and 0 < switch - own <= _TUNNEL:
-            continue  # virtio guests take up the smaller MTU
+            continue  # virtio guests adopt the smaller MTU
         stated = f"MTU {own}" if target.mtu is not None else f"no mtu, so {own}"
         fix = f"set mtu: {switch} in its target, or raise the MTU of the whole segment first"
         if own < switch:
@@ -202,7 +202,7 @@ def split(review: Review) -> Iterator[Problem]:
 
 
 def _lands(row: Row) -> str | None:
-    """Return the layer 2 network a row leads to, in words; None where that is not known."""
+    """Return a row's target layer 2 network in words; None if unknown."""
     match row.network.target:
         case PodNetwork():
             return "the pod network"
@@ -251,7 +251,7 @@ def twins(review: Review) -> Iterator[Problem]:
 
 
 def _together(review: Review) -> Iterator[tuple[Row, Row]]:
-    """Yield rows that share a broadcast domain with an earlier one, behind that."""
+    """Yield rows that share a broadcast domain with an earlier one, after that."""
     first: dict[Domain, Row] = {}
     for row in Rows(review).rows:
         if row.domain is not None and (known := first.setdefault(row.domain, row)) is not row:
@@ -288,7 +288,7 @@ def outside(review: Review) -> Iterator[Problem]:
 
 
 def _stated(network: Network) -> Iterator[tuple[str, str, Path]]:
-    """Yield the addresses of a network, with what they are and where they stand."""
+    """Yield the addresses of a network, with their meaning and place."""
     if network.gateway is not None:
         yield "gateway", network.gateway, ("gateway",)
     for index, text in enumerate(network.smoke_test.addresses if network.smoke_test is not None else ()):

@@ -1,4 +1,4 @@
-"""What becomes of the NICs of each VM: some stay behind, and some networks are two under one name."""
+"""Results for the NICs of VMs: some stay behind, and some networks share a name."""
 
 from collections import defaultdict
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Copies by the storage array (path A): disks that it cannot copy so, and what has to be prepared for them."""
+"""Copies by the storage array (path A): disks that it cannot copy, and the required preparation."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _README = "kubev2v/forklift cmd/vsphere-copy-offload-populator/README.md"
 
 
 def _offloaded(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
-    """Yield the VMs with disks that the array copies, whose copy has not begun."""
+    """Yield the VMs with disks that the array copies, whose copy has not started."""
     for subject, group, machine in review.moving:
         if group.path == "forklift" and not begun(group.stage) and any(disk.offload for disk in machine.disks):
             yield subject, group, machine
@@ -88,7 +88,7 @@ def _facts(subject: Subject) -> dict[str, Disk]:
 def _passed_over(
     review: Review, subject: Subject, group: Group, disk: MachineDisk, facts: dict[str, Disk]
 ) -> str | None:
-    """Return why the CSI driver does not import a disk; None where it does, or nobody knows."""
+    """Return why the CSI driver does not import a disk; None if it does, or if unknown."""
     if group.method == "warm":
         return "is copied warm"
     fact = facts.get(disk.file or "")

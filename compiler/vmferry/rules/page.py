@@ -1,4 +1,4 @@
-"""The page of a rule: what it means, an example that fires it and one that does not, where the fact is from."""
+"""The page of a rule: its meaning, an example that fires it and one that does not, and its source."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +20,7 @@ def page(rule: Rule) -> str:
 
 
 def example(code: str, name: str) -> str:
-    """Return an example of a rule, in characters that can be shown; nothing where there is none."""
+    """Return an example of a rule in printable characters; nothing if there is none."""
     path = EXAMPLES / code / f"{name}.yaml"
     if not path.is_file():
         return ""

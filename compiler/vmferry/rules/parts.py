@@ -1,8 +1,8 @@
-"""A review of some VMs alone, for rules that look at one VM after the other: what they find of it can be remembered.
+"""A review of some VMs alone, for rules that look at one VM at a time, so that their findings can be cached.
 
-A part has nothing of other VMs, neither as facts nor in what was made of them: a rule that looks for more than its VM,
-the head of its group, the spec's tables and what vSphere has around VMs finds something else in a part than in the
-whole. It must not be marked `each`; a test holds every rule's parts against its whole.
+A part contains nothing of other VMs, neither facts nor results: a rule that needs more than its VM, the head of its
+group, the spec's tables and vSphere's surroundings finds something different in a part than in the whole. It must not
+be marked `each`; a test compares the parts with the whole for every rule.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 class Parts:
-    """Makes reviews of some VMs out of one of all."""
+    """Creates reviews of some VMs from the review of all."""
 
     def __init__(self, review: Review) -> None:
         self._review = review
@@ -82,12 +82,12 @@ def _alone(subject: Subject, heads: Mapping[str, Group]) -> Subject:
 
 
 def tables_of(spec: MigrationSpec) -> MigrationSpec:
-    """Return a spec without its VMs, what was decided for many of them, how far groups are, and the policy."""
+    """Return a spec without its VMs, bulk decisions, stages of groups, and the policy."""
     return structs.replace(spec, vms=(), assign=(), groups={}, suppress=(), rules={}, include=())
 
 
 def digests(review: Review, found: Iterable[tuple[Subject, ...]]) -> list[bytes]:
-    """Return a digest of everything that the review of each part goes by."""
+    """Return a digest of all inputs of each part's review."""
     blueprint = review.blueprint
     head = blake2b(
         _encode(

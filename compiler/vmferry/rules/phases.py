@@ -1,7 +1,7 @@
-"""Phases and their windows: what moves too early, at the wrong time, or before what it needs.
+"""Phases and their windows: what moves too early, at the wrong time, or before its dependencies.
 
-What makes an order impossible is refused while it is resolved (VMF401 to VMF411). These rules are about an order
-that compiles, and fails or hurts on the night.
+An impossible order is refused during resolve (VMF401 to VMF411). These rules are about an order that compiles, but
+fails or hurts in the maintenance window.
 """
 
 import re
@@ -28,7 +28,7 @@ _SHOWN = 3  # groups a message names
 
 
 class _Span(NamedTuple):
-    """A window as seconds since 1970, and where it stands: at the end of time a datetime would overflow."""
+    """A window as seconds since 1970, with its place: a datetime would overflow at the end of time."""
 
     start: float
     end: float
@@ -37,7 +37,7 @@ class _Span(NamedTuple):
     place: tuple[str | int, ...]
 
     def overlaps(self, other: "_Span") -> bool:
-        """Return whether both are open at some time."""
+        """Return whether both are open at the same time."""
         return self.start < other.end and other.start < self.end
 
 
@@ -66,7 +66,7 @@ def production_first(review: Review) -> Iterator[Problem]:
 
 
 def _any(words: str) -> re.Pattern[str]:
-    """Return what finds any of these words in a text, whatever but letters is around it."""
+    """Return a pattern for any of these words in a text, not surrounded by letters."""
     return re.compile(f"(?<![a-z])(?:{words})(?![a-z])", re.IGNORECASE)
 
 
@@ -75,7 +75,7 @@ _OTHERWISE = _any("non|not|no|pre|test|tst|dev|development|qa|uat|int|stage|stag
 
 
 def _production(subject: Subject) -> str | None:
-    """Return what says that a VM is in production; None where nothing does, or something says otherwise."""
+    """Return the evidence that a VM is in production; None without evidence, or with contrary evidence."""
     vm = subject.vm
     sources = (
         (f"its folder {vm.folder}", (vm.folder,)),
@@ -133,7 +133,7 @@ _DATABASE_PORTS |= {27017: "MongoDB", 50000: "Db2"}
 
 
 def _database(subject: Subject, machine: Machine, phase: PhasePlan) -> str | None:
-    """Return what says that a VM is a database; None where nothing does."""
+    """Return the evidence that a VM is a database, if any."""
     vm = subject.vm
     if _says(_DATABASES, (vm.name,)) or _GLUED_SQL.search(vm.name):
         return "its name suggests a database"
@@ -261,7 +261,7 @@ def too_short(review: Review) -> Iterator[Problem]:
 
 
 def _rounded(size: int) -> str:
-    """Return bytes in whole GiB, or exactly where that would be nothing."""
+    """Return bytes in whole GiB, or exactly if that would be zero."""
     gib = 1 << 30
     return format_size(size // gib * gib or size)
 
@@ -432,7 +432,7 @@ def decommission_in_dual_run(review: Review) -> Iterator[Problem]:
 
 
 def _decommissions(review: Review) -> Iterator[tuple[PhasePlan, tuple[str, ...]]]:
-    """Yield the decommission phases, each with those that come first: all others where it names none."""
+    """Yield the decommission phases, each with those that come first: all others if it names none."""
     earlier = ancestors(review.blueprint.phases)
     others = tuple(phase.name for phase in review.blueprint.phases if phase.kind != "decommission")
     for phase in review.blueprint.phases:
@@ -441,7 +441,7 @@ def _decommissions(review: Review) -> Iterator[tuple[PhasePlan, tuple[str, ...]]
 
 
 def _last_cutover(review: Review, name: str) -> float | None:
-    """Return when the last VM of a phase cuts over at the latest, as far as that is known."""
+    """Return the latest cutover of a phase's VMs, if known."""
     groups = [group for group in review.blueprint.groups if group.phase == name]
     stated = [datetime.fromisoformat(time).timestamp() for group in groups for time in _appointments(group)]
     spans = _spans(review)[name] if any(group.cutover is None for group in groups) else []
@@ -486,7 +486,7 @@ def _dependencies(review: Review) -> Iterator[tuple[Subject, int, Subject]]:
 
 
 def _times(review: Review, subject: Subject) -> tuple[float, float] | None:
-    """Return from when to when a VM may still cut over; None where nothing says so."""
+    """Return the earliest and latest cutover of a VM; None if unknown."""
     group, machine = subject.group, subject.machine
     if group is None or machine is None or _done(group):
         return None
@@ -506,7 +506,7 @@ def _done(group: Group) -> bool:
 
 
 def _waiting(review: Review) -> list[PhasePlan]:
-    """Return the phases with something to cut over; of decommission phases those that are empty too."""
+    """Return the phases with something to cut over, and all decommission phases, even empty ones."""
     waiting = {group.phase for group in review.blueprint.groups if not _done(group)}
     empty = {phase.name for phase in review.blueprint.phases} - {group.phase for group in review.blueprint.groups}
     return [
@@ -517,7 +517,7 @@ def _waiting(review: Review) -> list[PhasePlan]:
 
 
 def _spans(review: Review) -> dict[str, list[_Span]]:
-    """Return the windows of every phase by its name; none for phases that are through."""
+    """Return the windows of every phase by name; none for finished phases."""
     places = _places(review)
     waiting = {phase.name for phase in _waiting(review)}
     return {
@@ -539,7 +539,7 @@ def _spans_of(phases: Iterable[PhasePlan], name: str) -> list[tuple[float, float
 
 
 def _places(review: Review) -> dict[str, tuple[str | int, ...]]:
-    """Return where each phase stands in the spec."""
+    """Return the place of each phase in the spec."""
     return {phase.name: ("phases", index) for index, phase in enumerate(review.spec.phases)}
 
 
@@ -555,7 +555,7 @@ def _dual_runs(review: Review) -> dict[str, DualRun]:
 
 
 def _taken(review: Review) -> dict[str, float]:
-    """Return when the inventory of each source was read, where it says so."""
+    """Return when the inventory of each source was read, if stated."""
     result: dict[str, float] = {}
     for part in review.project.inventories:
         try:

@@ -1,4 +1,4 @@
-"""Guests that Forklift copies and nobody converts: what their copy needs, and what the guest has to do by itself."""
+"""Guests that Forklift copies without conversion: what their copy needs, and what has to be done in the guest."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from vmferry.rules.transfer import vddk_image
 
 
 def _raw(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
-    """Yield the VMs whose disks Forklift copies as they are, and whose copy has not begun."""
+    """Yield the VMs whose disks Forklift copies unchanged, and whose copy has not started."""
     for subject, group, machine in review.moving:
         if group.path == "forklift" and machine.raw and not begun(group.stage):
             yield subject, group, machine
@@ -45,7 +45,7 @@ def static_address(review: Review) -> Iterator[Problem]:
 
 @also(vddk_image)
 def raw_without_vddk(review: Review) -> Iterator[Problem]:
-    """Yield vCenters without a VDDK image whose VMs are copied raw: Forklift wants one, but where the array copies."""
+    """Yield vCenters without a VDDK image whose VMs are copied raw: Forklift needs one, unless the array copies."""
     for index, source in enumerate(review.spec.sources):
         vms = sorted(
             machine.name

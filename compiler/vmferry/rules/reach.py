@@ -1,4 +1,4 @@
-"""Whether the VMs reach what they need: a way out of an overlay, and ports through network policies."""
+"""Whether the VMs reach what they need: out of an overlay, and through network policies."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -122,7 +122,7 @@ def _isolated(review: Review) -> frozenset[str]:
 
 
 def _hidden(machine: Machine) -> bool:
-    """Return whether a machine is reached by the pod network alone, and offers nothing there."""
+    """Return whether a machine is only reachable through the pod network, and offers no port there."""
     if machine.application is not None:
         return not machine.application.ports
     return not machine.ports and all(nic.nad is None for nic in machine.nics)

@@ -1,4 +1,4 @@
-"""How a rule is made: a function over the Review, under its code."""
+"""Registration of rules: functions over the Review, by code."""
 
 from collections.abc import Callable, Iterable, Iterator
 from inspect import cleandoc
@@ -12,10 +12,10 @@ Find = Callable[[Review], Iterable[Problem]]
 
 
 class Check(NamedTuple):
-    """A function that finds what is wrong.
+    """A function that yields problems.
 
-    One that is ``each`` looks at one VM after the other: what it finds of a VM depends on that VM, on the head of its
-    group and on the spec's tables alone. It is asked of parts of the estate, and its answers are remembered.
+    With ``each`` it looks at one VM at a time: its findings on a VM only depend on that VM, the head of its group and
+    the spec's tables. It runs on parts of the estate, and its findings are cached.
     """
 
     find: Find
@@ -37,11 +37,11 @@ def rule(
     progress: bool = False,
     each: bool = False,
 ) -> Callable[[Find], Rule]:
-    """Declare the rule ``code`` and register a function as what finds it; its docstring says why the rule is there.
+    """Declare the rule ``code`` and register its function, whose docstring explains the rule.
 
-    The name of the function stands for the rule from then on. ``source`` names the upstream file or page the fact is
-    from. An ``essential`` rule cannot be lowered or suppressed: what it finds would be refused by a server, or lose
-    something. ``each``: see `Check`. Raises ValueError for a code that is taken or retired.
+    The name of the function then refers to the rule. ``source`` is the upstream file or page of the fact. An
+    ``essential`` rule cannot be lowered or suppressed: a server would refuse what it finds, or something would be lost.
+    ``each``: see `Check`. Raises ValueError for a code that is taken or retired.
     """
 
     def add(find: Find) -> Rule:
@@ -56,7 +56,7 @@ def rule(
 
 
 def also(rule: Rule, *, each: bool = False) -> Callable[[Find], Find]:
-    """Register a function as what finds, too, a rule that is declared elsewhere."""
+    """Register another function for a rule that is declared elsewhere."""
 
     def add(find: Find) -> Find:
         CHECKS.setdefault(rule.code, []).append(Check(find, each))
@@ -66,7 +66,7 @@ def also(rule: Rule, *, each: bool = False) -> Callable[[Find], Find]:
 
 
 def run(rule: Rule, review: Review, *, each: bool | None = None) -> Iterator[Finding]:
-    """Yield what one rule finds; by ``each``, only what its functions find that are so, or that are not."""
+    """Yield the findings of one rule; ``each`` selects the functions that have or lack that mark."""
     checks = (check for check in CHECKS[rule.code] if each is None or check.each is each)
     for problem in (problem for check in checks for problem in check.find(review)):
         yield rule.finding(

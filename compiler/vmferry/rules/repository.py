@@ -1,4 +1,4 @@
-"""The repository that Flux or Argo CD reads: an address that begins well and leads nowhere."""
+"""The URL of the repository that Flux or Argo CD reads: valid text that leads nowhere."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ INVALID_REPOSITORY_URL = declare(
 
 @also(INVALID_REPOSITORY_URL)
 def addresses(review: Review) -> Iterator[Problem]:
-    """Yield what is wrong with the repository's address; credentials in it are found when it is read."""
+    """Yield problems with the repository's URL; credentials in it are found when it is read."""
     url = review.spec.target.gitops.repo_url
     if problem := _problem(url):
         yield Problem(f"repoURL: {problem}", _HELP, review.at("target", "gitops", "repoURL"))

@@ -1,4 +1,4 @@
-"""The rows of the network map with what vSphere says of their networks, and which of them share a broadcast domain."""
+"""The rows of the network map with vSphere's facts on their networks, and which of them share a broadcast domain."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -36,18 +36,18 @@ class Row(MappedNetwork, frozen=True, kw_only=True):
 
     @property
     def nsx(self) -> bool:
-        """Return whether it is an NSX segment: the MTU of its switch is that of the tunnel, not of the guests."""
+        """Return whether it is an NSX segment, whose switch has the MTU of the tunnel, not of the guests."""
         kinds = {self.network.source.kind, *(known.kind for _, known in self.known)}
         return self.network.source.segment is not None or bool(kinds & {"nsx-t", "nsx-v"})
 
     @property
     def overlay(self) -> bool:
-        """Return whether it is an overlay, whose VLAN is a decision and no fact."""
+        """Return whether it is an overlay, whose VLAN is a decision, not a fact."""
         return self.network.source.transport_zone == "overlay"
 
     @property
     def vsphere_vlan(self) -> int | None:
-        """Return the VLAN the network has in vSphere, by the inventory if it knows; None if nobody does."""
+        """Return the network's VLAN in vSphere, from the inventory if known; None if unknown."""
         found = next((known.vlan for _, known in self.known if known.vlan is not None), self.network.source.vlan)
         return None if self.overlay else found
 
@@ -70,7 +70,7 @@ class Row(MappedNetwork, frozen=True, kw_only=True):
 
     @property
     def domain(self) -> Domain | None:
-        """Return what two rows have in common if they are one broadcast domain in the target; None if unknown."""
+        """Return the identity of a row's broadcast domain in the target; None if unknown."""
         target = self.network.target
         match target:
             case BridgeNetwork():
@@ -87,7 +87,7 @@ class Row(MappedNetwork, frozen=True, kw_only=True):
 
     @property
     def identities(self) -> frozenset[Domain]:
-        """Return what two rows have in common if they are one segment in vSphere."""
+        """Return the identities of a row's segment in vSphere."""
         found: set[Domain] = set()
         if (net := subnet(self.network)) is not None:
             found.add(("subnet", str(net)))
@@ -137,7 +137,7 @@ class Attached(NamedTuple):
 
     @property
     def keeps(self) -> bool:
-        """Return whether the guest is to keep the addresses it has, on a network that lets it."""
+        """Return whether the guest keeps its addresses, on a network that allows it."""
         wanted = preserves(self.subject.decisions) and self.made.readdress is None
         return wanted and self.fact.origin != "dhcp" and not isinstance(self.row.network.target, PodNetwork)
 
@@ -148,15 +148,15 @@ class Attached(NamedTuple):
 
     @property
     def addresses(self) -> tuple[Ip, ...]:
-        """Return the addresses it will have, as far as they are known."""
+        """Return its future addresses, if known."""
         if self.made.readdress is not None:
             return parsed(self.made.readdress.addresses)
         return parsed(self.fact.addresses) if self.keeps else ()
 
 
-@lru_cache(maxsize=1)  # many rules ask
+@lru_cache(maxsize=1)  # used by many rules
 def attached(review: Review) -> tuple[Attached, ...]:
-    """Return every NIC of the VMs that stay VMs; one that is no longer in the network map is frozen, and left out."""
+    """Return every NIC of the VMs that stay VMs, without frozen ones that are no longer in the network map."""
     return tuple(_attached(review, Rows(review)))
 
 
@@ -177,14 +177,14 @@ def subnet(network: Network) -> ipaddress.IPv4Network | ipaddress.IPv6Network | 
 
 @lru_cache(maxsize=1 << 16)
 def parsed(texts: tuple[str, ...]) -> tuple[Ip, ...]:
-    """Return addresses of a NIC, without those that mean nothing outside of the guest."""
+    """Return addresses of a NIC, without those that are only valid inside the guest."""
     found = [ip for text in texts if (ip := interface(text)) is not None]
     return tuple(ip for ip in found if not (ip.ip.is_link_local or ip.ip.is_loopback or ip.ip.is_unspecified))
 
 
 @lru_cache(maxsize=1 << 16)
 def interface(text: str | None) -> Ip | None:
-    """Return an address with its prefix; None for none, and for a text that is none (VMF116 and VMF204 tell)."""
+    """Return an address with its prefix; None if missing or invalid (reported by VMF116 and VMF204)."""
     try:
         return ipaddress.ip_interface(text or "")
     except ValueError:
@@ -198,12 +198,12 @@ def address(text: str | None) -> Address | None:
 
 
 def parsed_addresses(texts: tuple[str, ...]) -> tuple[Address, ...]:
-    """Return those texts that are addresses."""
+    """Return the texts that are valid addresses."""
     return tuple(found for text in texts if (found := address(text)) is not None)
 
 
 def vlans(ranges: tuple[str, ...]) -> frozenset[int]:
-    """Return the VLANs in ranges; 0 stands for frames without a tag, and is none."""
+    """Return the VLANs in ranges, without 0, which means untagged frames."""
     found: set[int] = set()
     for low, _, high in (text.partition("-") for text in ranges):
         found |= set(range(max(1, int(low)), min(4094, int(high or low)) + 1))
@@ -233,7 +233,7 @@ def _known(review: Review, source: NetworkSource) -> Iterator[tuple[str, Invento
 
 
 def _there(review: Review, vcenter: str, source: NetworkSource) -> InventoryNetwork | None:
-    """Return the network of this name that is where the row says, of several."""
+    """Return the network with this name at the row's place, of several."""
     name = vsphere_name(source)
     found = [
         net

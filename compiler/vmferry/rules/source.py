@@ -1,4 +1,4 @@
-"""What Forklift's concerns know of a VM as a whole: its hardware and its cluster."""
+"""Forklift's concerns about a VM as a whole: its hardware and its cluster."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from vmferry.rules.concerns import Detected, Seen, concern, copied, warm
 
 
 def _cold_for_want_of_tracking(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG001
-    """Return whether a running VM is copied cold though nobody asked for that; warm would be refused."""
+    """Return whether a running VM is copied cold although the spec does not request it; warm would be refused."""
     return machine.method == "cold" and subject.vm.power_state == "poweredOn" and subject.decisions.method != "cold"
 
 
@@ -51,7 +51,7 @@ def consolidation(seen: Seen) -> Iterator[Detected]:
 
 
 def _shares_cpus(subject: Subject, group: Group, machine: Machine) -> bool:
-    """Return whether a copy has no CPUs of its own."""
+    """Return whether a copy has no dedicated CPUs."""
     return copied(subject, group, machine) and not machine.dedicated_cpus
 
 
@@ -154,7 +154,7 @@ def fault_tolerance(seen: Seen) -> Iterator[Detected]:
 
 
 def _anywhere(subject: Subject, group: Group, machine: Machine) -> bool:
-    """Return whether the VM is copied and nothing keeps its copy to certain nodes."""
+    """Return whether the VM is copied and its copy is not restricted to certain nodes."""
     return copied(subject, group, machine) and not machine.placement.node_selector
 
 
@@ -202,7 +202,7 @@ def numa_affinity(seen: Seen) -> Iterator[Detected]:
 
 
 def _devices_left(subject: Subject, group: Group, machine: Machine) -> bool:
-    """Return whether fewer devices are named for the target than the VM has; by Forklift that is an error."""
+    """Return whether fewer devices are named for the target than the VM has; on path forklift that is an error."""
     named = len(machine.gpus) + len(machine.host_devices)
     return copied(subject, group, machine) and named < len(subject.vm.passthrough or ())
 
@@ -228,7 +228,7 @@ def passthrough(seen: Seen) -> Iterator[Detected]:
 
 
 def _loses_sriov(subject: Subject, group: Group, machine: Machine) -> bool:
-    """Return whether the copy has no SR-IOV adapter; Forklift never makes one."""
+    """Return whether the copy has no SR-IOV adapter; Forklift never creates one."""
     kept = machine.path != "forklift" and any(nic.binding == "sriov" for nic in machine.nics)
     return copied(subject, group, machine) and not kept
 

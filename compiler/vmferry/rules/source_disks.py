@@ -1,4 +1,4 @@
-"""What Forklift's concerns know of disks: what the copy cannot read, and what the guest has too little room for."""
+"""Forklift's concerns about disks: what the copy cannot read, and what the guest has too little space for."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from vmferry.rules.concerns import Detected, Seen, by_forklift, concern, convert
 
 MOST_DISKS = 165
 SECTOR = 512
-"""Bytes; importers write a capacity of 0, which no size can be, as 1."""
+"""Bytes; importers write a capacity of 0, which is not a valid size, as 1."""
 
 _MIB = 1 << 20
 _ROOMS = {"/": 100 * _MIB, "/boot": 50 * _MIB}
@@ -21,7 +21,7 @@ _SNAPS = ("/snap/", "/var/lib/snapd/snap/")  # read-only images, full by nature,
 
 
 def _disks(seen: Seen) -> Iterator[tuple[str, int, Disk]]:
-    """Yield what people call each disk, its index, and the disk."""
+    """Yield the usual name of each disk, its index, and the disk."""
     for index, disk in enumerate(seen.vm.disks or ()):
         yield disk.label or f"disk {index + 1}", index, disk
 
@@ -174,12 +174,12 @@ def free_space(seen: Seen) -> Iterator[Detected]:
 
 
 def _room(path: str) -> int:
-    """Return how many bytes a conversion takes on a file system."""
+    """Return how many bytes a conversion needs on a file system."""
     return _WINDOWS_ROOM if path.lower() in _WINDOWS_ROOTS else _ROOMS.get(path, _OTHER_ROOM)
 
 
 def _several_disks(subject: Subject, group: Group, machine: Machine) -> bool:
-    """Return whether there is more than one disk that a drive may be on."""
+    """Return whether a drive may be on more than one disk."""
     return copied(subject, group, machine) and len(machine.disks) > 1
 
 
@@ -205,7 +205,7 @@ def drive_unknown(seen: Seen) -> Iterator[Detected]:
 
 
 def _read_by_vmware(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG001
-    """Return whether the disks are read over the network from vSphere; a physical mapping is then VMF503."""
+    """Return whether the disks are read from vSphere over the network; VMF503 then covers physical mappings."""
     return METHODS[machine.method].reads and not (machine.forklift is not None and machine.forklift.offload)
 
 
@@ -229,7 +229,7 @@ def raw_device(seen: Seen) -> Iterator[Detected]:
 
 
 def _without_reservations(subject: Subject, group: Group, machine: Machine) -> bool:
-    """Return whether a shared disk does not become a LUN; by another method than image it is VMF503."""
+    """Return whether a shared disk does not become a LUN; with methods other than image, VMF503 covers it."""
     return copied(subject, group, machine) and any(disk.shared and not disk.lun for disk in machine.disks)
 
 

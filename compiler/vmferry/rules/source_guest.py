@@ -1,4 +1,4 @@
-"""What Forklift's concerns know of the guest: its system, its names and addresses, and what it sealed in its vTPM."""
+"""Forklift's concerns about the guest: its system, names and addresses, and what it sealed in its vTPM."""
 
 import re
 from collections.abc import Iterator
@@ -14,12 +14,15 @@ _DNS_NAME = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9.]*)?[A-Za-z0-9])?")
 
 
 def _reported(subject: Subject) -> bool:
-    """Return whether the facts are from an import, which says what VMware Tools do; nobody states that by hand."""
+    """Return whether the facts are from an import, which knows the state of VMware Tools.
+
+    People do not state that by hand.
+    """
     return subject.vm.tools is not None
 
 
 def _named_by_dhcp(subject: Subject, group: Group, machine: Machine) -> bool:
-    """Return whether KubeVirt's own DHCP server, that of the pod network, tells the guest a host name."""
+    """Return whether KubeVirt's DHCP server on the pod network gives the guest a host name."""
     return copied(subject, group, machine) and any(nic.binding == "masquerade" for nic in machine.nics)
 
 
@@ -63,7 +66,7 @@ def default_hostname(seen: Seen) -> Iterator[Detected]:
 
 
 def _keeps_addresses(subject: Subject, group: Group, machine: Machine) -> bool:
-    """Return whether Forklift is to keep the addresses of a VM that has NICs, unless all are known to use DHCP."""
+    """Return whether Forklift keeps the addresses of a VM with NICs, unless all are known to use DHCP."""
     facts = subject.vm.nics or ()
     leased = bool(facts) and all(nic.origin == "dhcp" for nic in facts)
     keeps = machine.preserve_static_ips and bool(machine.nics) and not leased
@@ -89,7 +92,7 @@ def no_addresses(seen: Seen) -> Iterator[Detected]:
 
 
 def _found_by_name(subject: Subject, group: Group, machine: Machine) -> bool:
-    """Return whether Forklift is told the VM's name and no id."""
+    """Return whether Forklift gets the VM's name but no id."""
     return by_forklift(subject, group, machine) and machine.id is None
 
 
@@ -157,7 +160,7 @@ def guest_system(seen: Seen) -> Iterator[Detected]:
 
 
 def _converted(subject: Subject, group: Group, machine: Machine) -> bool:
-    """Return whether virt-v2v is to convert the guest: images may be made in another way."""
+    """Return whether virt-v2v converts the guest: images may be created differently."""
     by_bastion = machine.method == "image" and any(disk.source.upload is not None for disk in machine.disks)
     return converted(subject, group, machine) and (METHODS[machine.method].reads or by_bastion)
 

@@ -1,4 +1,4 @@
-"""What Forklift has no concern for: VMs that cannot be reached, whose content changes when they stop, or are no VM."""
+"""Concerns that Forklift does not have: VMs that are unreachable, change when they stop, or are not real VMs."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -149,7 +149,7 @@ def managed(seen: Seen) -> Iterator[Detected]:
 
 
 def _shares_cpus(subject: Subject, group: Group, machine: Machine) -> bool:
-    """Return whether a copy has no CPUs of its own."""
+    """Return whether a copy has no dedicated CPUs."""
     return copied(subject, group, machine) and not machine.dedicated_cpus
 
 

@@ -1,4 +1,4 @@
-"""What stands in a spec and comes to nothing: entries nobody uses, decisions that are always overridden."""
+"""Parts of a spec without effect: unused entries, and decisions that are always overridden."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def unused_networks(review: Review) -> Iterator[Problem]:
 
 
 def _carriers(review: Review) -> set[NetworkSource | str]:
-    """Return the networks that disks are copied over: those made here by their source, the others by their name."""
+    """Return the networks that disks are copied over: emitted ones by their source, the others by name."""
     used = {group.transfer_network for group in review.blueprint.groups if group.transfer_network}
     made = {
         nad.network.source
@@ -202,7 +202,7 @@ def overridden_defaults(review: Review) -> Iterator[Problem]:
 
 
 def _effective(review: Review) -> set[tuple[str, int, Path]]:
-    """Return every place in the spec that a decision of some VM comes from."""
+    """Return every place in the spec that a decision on any VM comes from."""
     origins = (where for subject in review.subjects for where in subject.origins.values())
     return {_place(where) for where in origins}
 
@@ -304,6 +304,6 @@ def ignored_application(review: Review) -> Iterator[Problem]:
 
 
 def _matches_any(match: Match, review: Review) -> bool:
-    """Return whether an `assign` rule is for any VM at all."""
+    """Return whether an `assign` rule matches any VM."""
     matches = Matcher(match)
     return any(matches(subject.vm, subject.source) for subject in review.subjects)

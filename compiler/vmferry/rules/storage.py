@@ -1,4 +1,4 @@
-"""Storage that would hold the disks and fail them later: bound to a node or zone, too small, too slow, single."""
+"""Storage that accepts the disks and fails later: bound to a node or zone, too small, too slow, without redundancy."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +18,7 @@ _ZONE = "topology.kubernetes.io/zone"
 
 
 class _Volume(NamedTuple):
-    """A volume of a machine: its name there, its class, what it claims in bytes, and how often it exists."""
+    """A volume of a machine: its name, its class, its claim in bytes, and how often it exists."""
 
     name: str
     storage_class: str
@@ -165,7 +165,7 @@ def no_snapshots(review: Review) -> Iterator[Problem]:
 
 
 class _Demand:
-    """What is asked of one class, in bytes."""
+    """The demand on one class, in bytes."""
 
     def __init__(self) -> None:
         self.claimed = 0  # every claim in full
@@ -214,7 +214,7 @@ def thin_growth(review: Review) -> Iterator[Problem]:
 
 
 def _demands(review: Review) -> Iterator[tuple[int, StorageClass, _Demand]]:
-    """Yield the classes whose capacity is stated, with what is asked of them."""
+    """Yield the classes with a stated capacity, with the demand on them."""
     demands: defaultdict[str, _Demand] = defaultdict(_Demand)
     for subject, _, machine in review.moving:
         thin: defaultdict[str, int] = defaultdict(int)
@@ -229,7 +229,7 @@ def _demands(review: Review) -> Iterator[tuple[int, StorageClass, _Demand]]:
                 thin[volume.storage_class] += claimed
             else:
                 demand.certain += claimed
-        if len(thin) == 1 and machine.clone_of is None:  # else what it uses cannot be told apart by class
+        if len(thin) == 1 and machine.clone_of is None:  # otherwise its usage cannot be split by class
             [(name, grown)] = thin.items()
             demands[name].certain += min(grown, _used_by_thin(subject))
     for index, item in enumerate(review.spec.storage.classes):
@@ -238,7 +238,7 @@ def _demands(review: Review) -> Iterator[tuple[int, StorageClass, _Demand]]:
 
 
 def _used_by_thin(subject: Subject) -> int:
-    """Return the bytes that a VM's thin disks use at least; 0 where that is unknown."""
+    """Return the minimum usage of a VM's thin disks in bytes; 0 if unknown."""
     thick = sum(parse_size(disk.size) for disk in subject.vm.disks or () if not disk.thin)
     return max(0, (subject.vm.used_storage or 0) - thick)
 
@@ -354,7 +354,7 @@ def no_room_to_copy(review: Review) -> Iterator[Problem]:
 
 
 class _StatedQuota(NamedTuple):
-    """A namespace whose storage quota is stated, and what its VMs need; in bytes."""
+    """A namespace with a stated storage quota, and the needs of its VMs; in bytes."""
 
     name: str
     stated: str
@@ -370,7 +370,7 @@ class _StatedQuota(NamedTuple):
 
 
 def _quotas(review: Review) -> Iterator[_StatedQuota]:
-    """Yield the namespaces whose storage quota is stated and that hold anything."""
+    """Yield the non-empty namespaces with a stated storage quota."""
     cluster = review.spec.target.cluster
     ranks = {phase.name: rank for rank, phase in enumerate(review.blueprint.phases)}
     groups: defaultdict[str, list[Group]] = defaultdict(list)
@@ -418,7 +418,7 @@ def not_encrypted(review: Review) -> Iterator[Problem]:
 
 
 def _encrypts(item: StorageClass) -> bool:
-    """Return whether a parameter of the class asks for encryption (Portworx calls it `secure`)."""
+    """Return whether a parameter of the class enables encryption (`secure` in Portworx)."""
     return any(
         ("encrypt" in key.lower() or key == "secure") and value.lower() not in ("", "false")
         for key, value in item.parameters.items()
@@ -429,12 +429,12 @@ def _encrypts(item: StorageClass) -> bool:
 
 
 def _named(review: Review, test: Callable[[StorageClass], bool]) -> frozenset[str]:
-    """Return the names of the classes that a test holds for."""
+    """Return the names of the classes that pass a test."""
     return frozenset(item.name for item in review.spec.storage.classes if test(item))
 
 
 def _used(machine: Machine) -> set[str]:
-    """Return the names of the classes that a machine's volumes are of; the spec may not define all any more."""
+    """Return the names of a machine's classes; the spec may no longer define all of them."""
     return {disk.storage_class for disk in machine.disks} | {state.storage_class for state in machine.state}
 
 
@@ -451,7 +451,7 @@ def _volumes(machine: Machine) -> Iterator[_Volume]:
 
 
 def _facts(subject: Subject, machine: Machine) -> dict[str, Disk]:
-    """Return what vSphere says of each disk, by its name in the target; by its VMDK, since they are sorted anew."""
+    """Return vSphere's facts on each disk by its name in the target, matched by VMDK, because the order may differ."""
     given = subject.vm.disks or ()
     if len(given) == 1 == len(machine.disks):
         return {machine.disks[0].name: given[0]}
@@ -460,7 +460,7 @@ def _facts(subject: Subject, machine: Machine) -> dict[str, Disk]:
 
 
 def _must_survive(review: Review, subject: Subject, group: Group) -> str | None:
-    """Return why a VM must not depend on one node or zone; None where nothing says so."""
+    """Return why a VM must not depend on one node or zone, if so."""
     cluster = review.clusters.get((subject.source, subject.vm.cluster or ""))
     if group.phase_kind == "stateful":
         return f"phase {group.phase} is stateful"
@@ -472,7 +472,7 @@ def _must_survive(review: Review, subject: Subject, group: Group) -> str | None:
 
 
 def _node_zones(review: Review) -> frozenset[str]:
-    """Return the zones of the nodes; none where that of a pool is unknown."""
+    """Return the zones of the nodes; none if a pool's zone is unknown."""
     zones = [pool.zone for pool in review.spec.target.cluster.nodes]
     return frozenset(zone for zone in zones if zone is not None) if all(zones) else frozenset()
 
@@ -490,5 +490,5 @@ def _vms(names: set[str]) -> str:
 
 
 def _size(size: int) -> str:
-    """Return bytes as people read them: rounded up to Gi."""
+    """Return bytes in readable form, rounded up to Gi."""
     return format_size(-(-size // _GI) * _GI)

@@ -212,7 +212,7 @@ def too_large(review: Review) -> Iterator[Problem]:
 
 
 def _carrier(review: Review, row: Row) -> tuple[str, int] | None:
-    """Return what carries a network, and how large its frames may be; None where that is unknown."""
+    """Return the carrier of a network, and its maximum frame size; None if unknown."""
     cluster, target = review.spec.target.cluster, row.network.target
     match target:
         case OvnLayer2() if cluster.mtu is not None:

@@ -1,4 +1,4 @@
-"""What the copy from vSphere needs: names Forklift finds, thumbprints, readable disks, a transfer network."""
+"""Requirements of the copy from vSphere: names that Forklift finds, thumbprints, readable disks, a transfer network."""
 
 import re
 from collections import defaultdict
@@ -20,7 +20,7 @@ _PATH = re.compile("/|%[0-9A-Fa-f]{2}")
 
 @also(UNKNOWN_FACT)
 def certificates(review: Review) -> Iterator[Problem]:
-    """Yield what VDDK would have to know to copy disks."""
+    """Yield missing facts that VDDK needs to copy disks."""
     for group in review.blueprint.groups:
         for machine in group.machines if group.path != "rebuild" else ():
             yield from _vddk(review.blueprint, machine)
@@ -60,7 +60,7 @@ def found_by_name(review: Review) -> Iterator[Problem]:
 
 
 def _not_begun(review: Review) -> Iterator[Group]:
-    """Yield the groups that Forklift moves and whose copy has not begun."""
+    """Yield the groups that Forklift moves and whose copy has not started."""
     return (group for group in review.blueprint.groups if group.path == "forklift" and not begun(group.stage))
 
 
@@ -71,7 +71,7 @@ def _not_found(
     at: tuple[str, ...],
     pairs: Callable[[Group], Iterable[NetworkPair | StoragePair]],
 ) -> Iterator[Problem]:
-    """Yield each row of the map at ``at`` which has no id, and a name that Forklift takes for a path."""
+    """Yield each row of the map at ``at`` without an id, and with a name that Forklift reads as a path."""
     users: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for group in _not_begun(review):
         for pair in pairs(group):
@@ -153,7 +153,7 @@ def _vddk(blueprint: Blueprint, machine: Machine) -> Iterator[Problem]:
 
 
 def _transfer_network(blueprint: Blueprint, group: Group) -> Iterator[Problem]:
-    """Yield a finding where pods would get no address on the network they are to copy over."""
+    """Yield a finding if pods would get no address on their transfer network."""
     namespace, name = apart(group.transfer_network) if group.transfer_network else ("", "")
     for plan in blueprint.namespaces:
         for nad in plan.nads:

@@ -1,4 +1,4 @@
-"""The network that disks are copied over: what its definition says of the default route, and who reaches it."""
+"""The network that disks are copied over: the default route in its definition, and who can reach it."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ def out_of_reach(review: Review) -> Iterator[Problem]:
 
 @also(unreachable_nad)
 def isolated(review: Review) -> Iterator[Problem]:
-    """Yield transfer networks of conversion Jobs that OpenShift's Multus does not let them use."""
+    """Yield transfer networks that OpenShift's Multus does not let conversion Jobs use."""
     if review.spec.target.cluster.distribution != "openshift":
         return
     for group in review.blueprint.groups:
@@ -91,7 +91,7 @@ def isolated(review: Review) -> Iterator[Problem]:
 
 
 def _row(review: Review, nad: Reference) -> Row | None:
-    """Return the row that leads to a NAD that exists already."""
+    """Return the row with an existing NAD."""
     namespace, name = apart(nad)
     for row in Rows(review).rows:
         target = row.network.target

@@ -1,4 +1,4 @@
-"""What changed between two commits and must not: a pull request moves groups on, and rewrites nothing that has run."""
+"""Unsafe changes between two commits: a pull request advances groups, and must not rewrite what has run."""
 
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
@@ -214,14 +214,14 @@ def assignments(review: Review) -> Iterator[Problem]:
 
 
 def _corrected(was: Assignment, now: Assignment) -> bool:
-    """Return whether a record changed only in what an earlier vmferry derived otherwise, of a VM that did not start."""
+    """Return whether only values that an earlier vmferry derived differently changed, for a VM that did not start."""
     if was.machine is None or now.machine is None or not frozen(was.stage) or started(was.stage):
         return False
     return only_corrected(was.machine, now.machine)
 
 
 def _began_otherwise(was: Machine, now: Machine | None) -> bool:
-    """Return whether an attempt that goes on is said to have begun with something else."""
+    """Return whether the recorded settings of a running attempt changed."""
     before, after = was.conversion, now.conversion if now else None
     return before is not None and after is not None and before.attempt == after.attempt and before != after
 
@@ -276,12 +276,12 @@ def moved_away(review: Review) -> Iterator[Problem]:
 
 
 def _has_moved(group: Group) -> bool:
-    """Return whether something of the group is in the target: copied, being copied, or running."""
+    """Return whether anything of the group is in the target: copied, being copied, or running."""
     return begun(group.stage)
 
 
 def _stages(review: Review) -> Iterator[tuple[Stage, Group]]:
-    """Yield each group with the stage it had; a new one was planned."""
+    """Yield each group with its earlier stage; a new one was planned."""
     if review.before is None:
         return
     was = {group.name: group.stage for group in review.before.blueprint.groups}
@@ -290,7 +290,7 @@ def _stages(review: Review) -> Iterator[tuple[Stage, Group]]:
 
 
 def _groups(review: Review) -> Iterator[tuple[Group, Group]]:
-    """Yield each group that was there before, as it was and as it is."""
+    """Yield each existing group, before and after."""
     was = {group.name: group for group in review.before.blueprint.groups} if review.before else {}
     for group in review.blueprint.groups:
         if group.name in was:
@@ -304,7 +304,7 @@ def _machines(review: Review | None) -> Iterator[tuple[Group, Machine]]:
 
 
 def _pairs(review: Review) -> Iterator[tuple[Group, Machine, Machine]]:
-    """Yield each VM that was there before, with the group it was in, as it was and as it is."""
+    """Yield each existing VM with its earlier group, before and after."""
     if review.before is None:
         return
     now = {machine.key: machine for _, machine in _machines(review)}

@@ -1,4 +1,4 @@
-"""Two that would be taken for one: VMs with one UUID, and a source that runs beside its target."""
+"""Two machines with one identity: VMs with the same UUID, and a source that runs beside its target."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def one_uuid(review: Review) -> Iterator[Problem]:
 
 
 def _told_elsewhere(review: Review, subject: Subject) -> bool:
-    """Return whether VMF744 or VMF745 speaks of the VM's UUID."""
+    """Return whether VMF744 or VMF745 already covers the VM's UUID."""
     if subject.group is None or subject.machine is None:
         return False
     raw = any(disk.source.vddk is not None for disk in subject.machine.disks)

@@ -1,4 +1,4 @@
-"""What the target's versions cannot do: a field that is left out must not be a decision that is lost."""
+"""What the target's versions do not support: leaving out a field must not lose a decision."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def too_old(review: Review) -> Iterator[Problem]:
 
 @also(too_old)
 def link_state(review: Review) -> Iterator[Problem]:
-    """Yield NICs that are to be unplugged: KubeVirt before 1.5 refuses them (VEP 3, pkg/network/admitter/admit.go)."""
+    """Yield disconnected NICs: KubeVirt before 1.5 refuses them (VEP 3, pkg/network/admitter/admit.go)."""
     here = review.blueprint.cluster.versions
     if versions.certain(here, versions.LINK_STATE):
         return
@@ -52,7 +52,7 @@ def link_state(review: Review) -> Iterator[Problem]:
 
 @also(too_old)
 def nvme(review: Review) -> Iterator[Problem]:
-    """Yield VMs with disks that an older Forklift does not see: it maps those on SATA, IDE and SCSI only."""
+    """Yield VMs with disks that an older Forklift does not see: it only maps those on SATA, IDE and SCSI."""
     here = review.blueprint.cluster.versions
     if versions.certain(here, versions.NVME_DISKS):
         return
@@ -158,7 +158,7 @@ def past_its_end(review: Review) -> Iterator[Problem]:
 
 
 def _used(review: Review) -> Iterator[tuple[Support, str]]:
-    """Yield the components that this migration uses, each with the version the spec names."""
+    """Yield the components that this migration uses, each with its version in the spec."""
     blueprint = review.blueprint
     paths = {group.path for group in blueprint.groups}
     used = {

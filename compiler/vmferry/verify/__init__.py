@@ -1,1 +1,1 @@
-"""Whether a compiled tree holds together: it builds, and schemas, references, patches and locks agree with it."""
+"""Verification of a compiled tree: it must build, and match schemas, references, patches and locks."""

@@ -1,4 +1,4 @@
-"""What is found of one root alone, and what other roots are held against: all of it follows from the root's files."""
+"""The findings on one root, and its data for comparison with other roots: both only depend on the root's files."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,10 +22,10 @@ from vmferry.verify.sharing import Uses, uses
 
 
 class Card(Struct, frozen=True, array_like=True):
-    """What a root holds, and what is wrong with it.
+    """The content of a root, and what is wrong with it.
 
-    ``objects`` has the apiVersion and the key of each; ``schemas`` says by apiVersion and kind which schema they were
-    held against (its identity), and whether there was one at all.
+    ``objects`` has the apiVersion and the key of each; ``schemas`` has by apiVersion and kind the identity of the
+    schema that they were checked against, and whether there was one.
     """
 
     objects: tuple[tuple[str, Key], ...]

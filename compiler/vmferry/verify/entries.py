@@ -1,4 +1,4 @@
-"""What Flux and Argo CD are pointed at: the directories that are synced, and what two of them hold."""
+"""The entry points of Flux and Argo CD: the synced directories, and objects in two of them."""
 
 import posixpath
 from collections import Counter, defaultdict
@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 
 
 def entries(obj: KubeObject) -> Iterator[Entry]:
-    """Yield what an object syncs."""
+    """Yield the entries of an object."""
     key = key_of(obj)
     for pattern in _PATHS.get((key.group, key.kind), ()):
         for field, path in select(obj, pattern):
@@ -38,7 +38,7 @@ def entries(obj: KubeObject) -> Iterator[Entry]:
 
 
 def check_entries(tree: Tree, found: Sequence[Entry], contents: Mapping[str, Sequence[Key]]) -> Iterator[Issue]:
-    """Yield VMF607 for each path that leads nowhere, and VMF610 for what is synced twice.
+    """Yield VMF607 for each dangling path, and VMF610 for everything that is synced twice.
 
     ``contents`` has the keys of every root.
     """
@@ -80,16 +80,16 @@ def _twice(roots: set[str], contents: Mapping[str, Sequence[Key]]) -> Iterator[I
 
 
 def _top_of_clusters(tree: Tree) -> set[str]:
-    """Return the roots a person points the engine at: those of clusters/ that no other one includes."""
+    """Return the roots that bootstrap the engine: those of clusters/ that no other one includes."""
     roots = {root for root in tree.roots() if root.partition("/")[0] == _CLUSTERS}
     included = {path for root in roots for _, path in tree.kustomizations[root].below("resources")}
     return roots - included
 
 
 def _prefix(tree: Tree, found: Sequence[Entry]) -> str:
-    """Return the path of the tree in its repository, as far as the entries agree with what is on disk.
+    """Return the path of the tree in its repository, if the entries match the disk.
 
-    It ends with the tree's path below the directory that is verified. The repository may begin higher up.
+    It ends with the tree's path below the verified directory. The repository may start higher up.
     """
     votes: Counter[str] = Counter({tree.prefix: 0})
     for entry in found:
@@ -99,12 +99,12 @@ def _prefix(tree: Tree, found: Sequence[Entry]) -> str:
             fits = f"/{prefix}".endswith(f"/{tree.prefix}") if tree.prefix else True
             if fits and "/".join(parts[depth:]) in tree.kustomizations:
                 votes[prefix] += 1
-    # Of equals the longest, so that a tree that is verified by itself may be any folder of a repository.
+    # The longest of equals, so that a tree that is verified alone may be any folder of a repository.
     return max(votes, key=lambda prefix: (votes[prefix], len(prefix), prefix))
 
 
 def _below(path: str, prefix: str) -> str | None:
-    """Return ``path`` relative to ``prefix``, None if it is elsewhere; the tree's top is ``""``."""
+    """Return ``path`` relative to ``prefix``, None if it is elsewhere; the tree's root is ``""``."""
     if not prefix or path == prefix:
         return "" if path in (prefix, ".") else path
     return path.removeprefix(f"{prefix}/") if path.startswith(f"{prefix}/") else None

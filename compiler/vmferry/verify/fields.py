@@ -1,4 +1,4 @@
-"""Which fields of which kinds refer to which kinds: the table that references are found with."""
+"""The table of references: which fields of which kinds refer to which kinds."""
 
 from typing import NamedTuple
 
@@ -22,9 +22,9 @@ _PRIORITY_CLASS = kinds.PRIORITY_CLASS.key
 _PROVIDER = kinds.PROVIDER.key
 _APP_PROJECT = kinds.APP_PROJECT.key
 
-_CLAIM = (PVC, DATA_VOLUME)  # a DataVolume makes a claim of its own name
+_CLAIM = (PVC, DATA_VOLUME)  # a DataVolume creates a claim with its own name
 CLUSTER_SCOPED = frozenset(kind.key for kind in (*kinds.EMITTED, *kinds.REFERRED) if not kind.namespaced)
-# What every cluster has.
+# Objects that every cluster has.
 ALWAYS = {
     (*_SERVICE_ACCOUNT, "default"),
     (*_APP_PROJECT, "default"),
@@ -37,10 +37,10 @@ TEXT = ""
 
 
 class Rule(NamedTuple):
-    """A field that refers: where it is, what it may point at, and whether that may come from elsewhere.
+    """A reference field: its place, its possible targets, and whether these may be external.
 
-    The value is a mapping with the name under ``field``, and perhaps a namespace; ``when`` is a condition on it.
-    Where ``field`` is TEXT, it is a string instead: a name, or ``namespace/name``.
+    The value is a mapping with the name under ``field``, and optionally a namespace; ``when`` is a condition on it. If
+    ``field`` is TEXT, it is a string instead: a name, or ``namespace/name``.
     """
 
     at: str
@@ -55,7 +55,7 @@ def _secret(at: str, field: str = "name") -> Rule:
 
 
 def _pod(spec: str) -> tuple[Rule, ...]:
-    """Return what a pod's spec refers to; a container's environment may come from ConfigMaps of its team."""
+    """Return the references of a pod's spec; a container's environment may come from its team's ConfigMaps."""
     containers = [f"{spec}.{each}[]" for each in ("containers", "initContainers")]
     return (
         Rule(f"{spec}.serviceAccountName", (_SERVICE_ACCOUNT,), TEXT),
@@ -74,7 +74,7 @@ def _pod(spec: str) -> tuple[Rule, ...]:
 
 
 def _import(spec: str) -> tuple[Rule, ...]:
-    """Return what the spec of a DataVolume refers to."""
+    """Return the references of a DataVolume's spec."""
     remote = ("vddk", "http", "registry", "s3", "gcs", "imageio")
     return (
         Rule(f"{spec}.sourceRef", (_DATA_SOURCE,)),
@@ -173,7 +173,7 @@ RULES: dict[KindKey, tuple[Rule, ...]] = {
     kinds.APPLICATION.key: (Rule("spec.project", (_APP_PROJECT,), TEXT),),
 }
 
-# Where the labels of pods are, and the annotation that asks Multus for networks.
+# Places of pod labels, and Multus' annotation for networks.
 TEMPLATES: dict[KindKey, str] = {
     VM: "spec.template",
     kinds.POD.key: "",

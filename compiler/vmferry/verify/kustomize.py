@@ -24,7 +24,7 @@ _GET_IT = (
     "Install kustomize (https://kubectl.docs.kubernetes.io/installation/kustomize/) or kubectl, which "
     f"contains it, or set {OVERRIDE} to a command that takes a directory, such as `/opt/bin/kustomize build`."
 )
-# Whatever a remote resource would be fetched with ends at a closed port: a tree is complete in itself.
+# Fetching remote resources ends at a closed port: a tree must be self-contained.
 _NO_NETWORK = {
     **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9"),
     "GIT_ALLOW_PROTOCOL": "none",
@@ -32,7 +32,7 @@ _NO_NETWORK = {
     "KUBECONFIG": os.devnull,
     "LC_ALL": "C",
 }
-# A build is over before collecting garbage pays, unless it is huge; as many run as there are processors.
+# A build finishes before garbage collection pays off, unless it is huge; one build per processor runs.
 _HASTE = {"GOGC": "off", "GOMEMLIMIT": "512MiB", "GOMAXPROCS": "1"}
 _KEPT = ("PATH", "HOME", "TMPDIR")
 _LOG_PREFIX = re.compile(r'^(?:[EWIF][0-9]{4} \S+ +[0-9]+ [^\]]+\] "[^"]*" err=|[Ee]rror: )')
@@ -40,7 +40,7 @@ _LONGEST_MESSAGE = 600
 
 
 class Build(NamedTuple):
-    """What came of building one directory: its output or the error, and how long it took, in seconds."""
+    """The result of building one directory: its output or error, and its duration in seconds."""
 
     directory: str
     seconds: float
@@ -71,15 +71,15 @@ def find() -> tuple[str, ...]:
 
 
 def version() -> str:
-    """Return kustomize's version, such as ``v5.5.0``; empty if it does not tell. Raises as `find`."""
+    """Return kustomize's version, such as ``v5.5.0``; empty if unknown. Raises the same exceptions as `find`."""
     return _version(find())
 
 
 def build(directory: Path, *, top: Path | None = None, timeout: float = TIMEOUT) -> bytes:
-    """Return what kustomize makes of ``directory``: YAML documents.
+    """Return kustomize's output for ``directory``: YAML documents.
 
-    Load restrictions and disabled plugins are kustomize's defaults, as in Flux and Argo CD. ``timeout`` is in
-    seconds; paths in messages are relative to ``top``. Raises SpecError (VMF605) with kustomize's message.
+    Load restrictions and disabled plugins are kustomize's defaults, as in Flux and Argo CD. ``timeout`` is in seconds;
+    paths in messages are relative to ``top``. Raises SpecError (VMF605) with kustomize's message.
     """
     command = find()
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _NO_NETWORK | _HASTE
@@ -104,9 +104,9 @@ def build(directory: Path, *, top: Path | None = None, timeout: float = TIMEOUT)
 
 
 def build_all(top: Path, directories: Iterable[str], *, timeout: float = TIMEOUT) -> Iterator[Build]:
-    """Yield the build of each directory below ``top``, in their order, one a processor at a time.
+    """Yield the build of each directory below ``top``, in their order, one per processor at a time.
 
-    No more than a few outputs wait for the reader. Raises SpecError only if kustomize is missing.
+    Only a few outputs are buffered. Raises SpecError only if kustomize is missing.
     """
     find()
     workers = os.cpu_count() or 1
@@ -140,7 +140,7 @@ def clean(text: str, top: Path | None = None) -> str:
 
 
 def identity() -> str:
-    """Return what tells one kustomize from another without starting it. Raises as `find`."""
+    """Return the identity of the kustomize program without starting it. Raises the same exceptions as `find`."""
     command = find()
     try:
         status = Path(command[0]).stat()

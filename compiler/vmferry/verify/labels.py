@@ -11,7 +11,7 @@ _REQUIREMENT = re.compile(
 
 
 def selects(selector: str, labels: Mapping[str, str]) -> bool:
-    """Tell whether ``selector``, such as ``a=b,c in (d,e),!f``, selects ``labels``; never if it is malformed.
+    """Return whether ``selector``, such as ``a=b,c in (d,e),!f``, selects ``labels``; never if it is malformed.
 
     Upstream: apimachinery pkg/labels/selector.go.
     """

@@ -1,4 +1,4 @@
-"""Holds the files of a tree against its locks: edited, missing, or not vmferry's."""
+"""Compares the files of a tree with its locks: edited, missing, or not vmferry's."""
 
 import hashlib
 import posixpath
@@ -21,15 +21,15 @@ _LF = (
 
 
 class Locks(NamedTuple):
-    """What the locks of a tree say together: the digests of each file that is vmferry's, and what it made once."""
+    """The combined content of a tree's locks: the digests of all files that vmferry owns, and its seeds."""
 
     owned: Mapping[str, Set[str]]
     seeds: Set[str]
-    findings: tuple[Finding, ...]  # of locks that cannot be used
+    findings: tuple[Finding, ...]  # of invalid locks
 
 
 def read_locks(tree: Tree) -> Locks:
-    """Return what the locks of a tree say; VMF603 and VMF611 for one that cannot be used."""
+    """Return the content of a tree's locks; VMF603 and VMF611 for invalid ones."""
     owned: dict[str, set[str]] = {}
     seeds: set[str] = set()
     findings: list[Finding] = []
@@ -52,11 +52,11 @@ def read_locks(tree: Tree) -> Locks:
 
 
 def check_files(tree: Tree, locks: Locks) -> Iterator[Finding]:
-    """Yield a finding for each file that is not as its lock says.
+    """Yield a finding for each file that does not match its lock.
 
-    VMF601: edited; VMF634: its line ends alone; VMF604: missing; VMF602: a YAML file of somebody else's beside
-    those of a kustomization that is vmferry's, and not in `local/`; VMF613: one elsewhere in vmferry's folders
-    that nothing in the tree reads; VMF603 and VMF611: a lock that cannot be used.
+    VMF601: edited; VMF634: only its line endings; VMF604: missing; VMF602: a foreign YAML file beside those of
+    vmferry's kustomization, and not in `local/`; VMF613: one elsewhere in vmferry's folders that nothing in the tree
+    reads; VMF603 and VMF611: an invalid lock.
     """
     owned, seeds, unusable = locks
     yield from unusable
@@ -85,7 +85,7 @@ LINE_ENDS_CHANGED = declare(
 
 
 def _unlike(tree: Tree, owned: Mapping[str, Set[str]]) -> Iterator[Issue]:
-    """Yield an issue for each file that is not as its lock says; one for all whose line ends alone differ."""
+    """Yield an issue for each file that does not match its lock, and one for all that only differ in line endings."""
     present = set(tree.files)
     crlf: list[str] = []
     for path, digests in sorted(owned.items()):
@@ -120,7 +120,7 @@ UNREAD_MANIFEST = declare(
 
 
 def _unread(tree: Tree, foreign: list[str]) -> Iterator[Issue]:
-    """Yield an issue for each folder with files of somebody else's that no component of the user's reads."""
+    """Yield an issue for each folder with foreign files that no component of the user reads."""
     unread: dict[str, list[str]] = {}
     read = _read_by_users(tree) if foreign else set()
     for path in foreign:
@@ -137,7 +137,7 @@ def _unread(tree: Tree, foreign: list[str]) -> Iterator[Issue]:
 
 
 def _read_by_users(tree: Tree) -> set[str]:
-    """Return the files and folders that the users' components refer to, and what those refer to in turn."""
+    """Return the files and folders that the users' components refer to, transitively."""
     waiting = [folder for folder in tree.kustomizations if LOCAL in folder.split("/")]
     read = set(waiting)
     while waiting:
@@ -157,9 +157,9 @@ def _path_of(directory: str, patch: object) -> Iterator[str]:
 
 
 def _plain_digest(tree: Tree, path: str) -> str:
-    """Return the SHA-256 of a file in hexadecimal, as if its lines ended as vmferry ends them.
+    """Return the SHA-256 of a file in hexadecimal, with vmferry's line endings.
 
-    Of one that cannot be read, such as a dead link, none.
+    None if it cannot be read, such as a dangling link.
     """
     try:
         return hashlib.sha256(tree.read(path).replace(b"\r\n", b"\n")).hexdigest()

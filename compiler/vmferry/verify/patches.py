@@ -1,4 +1,4 @@
-"""Holds what kustomize built against the patches it was given: one that matches nothing passes silently."""
+"""Compares kustomize's output with its patches: kustomize silently ignores one that matches nothing."""
 
 import posixpath
 import re
@@ -14,7 +14,7 @@ from vmferry.model.manifest import KubeObject
 from vmferry.model.rule import declare
 from vmferry.verify.labels import selects
 
-_MERGE = "merge"  # our name for one value of a strategic merge patch
+_MERGE = "merge"  # vmferry's name for one value of a strategic merge patch
 _CHECKED = ("add", "replace", "remove", _MERGE)  # of `move` and `copy`, only that they match
 _HELP = "kustomize ignores a patch whose target matches nothing; the names are anchored regular expressions"
 
@@ -30,7 +30,7 @@ class Operation(NamedTuple):
 
 
 class Patch(NamedTuple):
-    """One entry of ``patches``: where it is written, what it selects, and what it sets."""
+    """One entry of ``patches``: its place, what it selects, and what it sets."""
 
     kustomization: Kustomization
     number: int
@@ -39,14 +39,14 @@ class Patch(NamedTuple):
 
     @property
     def must_match(self) -> bool:
-        """Tell whether selecting nothing is a mistake: not in a component that many overlays share."""
+        """Return whether selecting nothing is a mistake: not in a component that many overlays share."""
         return not self.kustomization.component or posixpath.basename(self.kustomization.directory) in (LOCAL, STAGE)
 
 
 def check_patches(tree: Tree, root: str, objects: Sequence[KubeObject]) -> Iterator[Issue]:
     """Yield a VMF608 for each patch of a root, or of its components, that did not take effect in ``objects``.
 
-    What a later patch overwrites is not looked for.
+    Values that a later patch overwrites are skipped.
     """
     expected: dict[int, list[tuple[Operation, Patch]]] = {}
     for patch in _patches(tree, tree.kustomizations[root], set()):
@@ -68,7 +68,7 @@ def check_patches(tree: Tree, root: str, objects: Sequence[KubeObject]) -> Itera
 
 
 def _patches(tree: Tree, kustomization: Kustomization, seen: set[str]) -> Iterator[Patch]:
-    """Yield the patches in the order kustomize applies them: components come before their user's own."""
+    """Yield the patches in kustomize's order: components come before their user's own."""
     if kustomization.directory in seen:
         return
     seen.add(kustomization.directory)
@@ -117,7 +117,7 @@ def _exactly(key: Key) -> dict[str, str]:
 
 
 def _merges(value: Any, pointer: Pointer) -> Iterator[Operation]:
-    """Yield the values a strategic merge patch sets outside lists, metadata that identifies it left out."""
+    """Yield the values that a strategic merge patch sets outside of lists, without identifying metadata."""
     for name, item in value.items():
         at = (*pointer, name)
         if at in (("metadata", "name"), ("metadata", "namespace")) or name.startswith("$"):
@@ -131,7 +131,7 @@ def _merges(value: Any, pointer: Pointer) -> Iterator[Operation]:
 
 
 def _matches(target: dict[str, str], obj: KubeObject) -> bool:
-    """Tell whether kustomize selects ``obj``: each field of the target is a regular expression, anchored."""
+    """Return whether kustomize selects ``obj``: each field of the target is an anchored regular expression."""
     key = key_of(obj)
     fields = {
         "group": key.group,
@@ -151,14 +151,14 @@ def _matches(target: dict[str, str], obj: KubeObject) -> bool:
 
 
 def _survives(earlier: Operation, later: Operation) -> bool:
-    """Tell whether ``later`` leaves alone what ``earlier`` set: it, what it is in, and its place."""
+    """Return whether ``later`` does not affect what ``earlier`` set: the value, its parents, and its place."""
     *parent, last = later.pointer or ("",)
     in_list = last == "-" or last.isdigit()
     if in_list and later.op == "add" and earlier.op == "add" and earlier.pointer[:-1] == tuple(parent):
         return True  # both items are in the list
     if last == "-":
         return earlier.pointer != tuple(parent)
-    # Putting an item into a list, or taking one out, moves those behind it.
+    # Adding an item to a list, or removing one, moves those after it.
     changed = tuple(parent) if in_list and later.op in ("add", "remove") else later.pointer
     shorter = min(len(changed), len(earlier.pointer))
     return earlier.pointer[:shorter] != changed[:shorter]
@@ -171,7 +171,7 @@ def _problem(obj: KubeObject, operation: Operation) -> str | None:
     for step in above:
         parent = _child(parent, step)
     if operation.op == "remove":
-        # The place of an item that was removed from a list may be taken by the next one.
+        # The next item may take the place of an item that was removed from a list.
         return "the value is still there" if isinstance(parent, dict) and last in parent else None
     if isinstance(parent, list) and operation.op == "add":
         return None if any(_same(item, operation.value) for item in parent) else "the item is missing"
@@ -192,7 +192,7 @@ def _child(parent: Any, step: str) -> Any:
 
 
 def _same(left: Any, right: Any) -> bool:
-    """Compare as JSON does, where 1 and true differ."""
+    """Compare with JSON semantics, where 1 and true differ."""
     return msgspec.json.encode(left, order="sorted") == msgspec.json.encode(right, order="sorted")
 
 

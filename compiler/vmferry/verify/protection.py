@@ -1,4 +1,4 @@
-"""What holds data or a running migration must keep the annotations that forbid Flux and Argo CD to delete it."""
+"""Objects with data or a running migration must keep the annotations that protect them from Flux and Argo CD."""
 
 from collections.abc import Iterator
 
@@ -25,9 +25,10 @@ UNPROTECTED_DATA = declare(
 
 
 def check_protection(obj: KubeObject, directory: str, file: str) -> Iterator[Issue]:
-    """Yield VMF614 for an object of vmferry's that one of the two engines may delete.
+    """Yield VMF614 for an object of vmferry that one of the engines may delete.
 
-    ``directory`` is the root that builds it, ``file`` its kustomization. Smoke tests belong to no group, and may go.
+    ``directory`` is the root that builds it, ``file`` its kustomization. Smoke tests belong to no group, and may be
+    deleted.
     """
     key, metadata = key_of(obj), obj["metadata"]
     labels = metadata.get("labels") or {}

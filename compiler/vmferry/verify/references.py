@@ -1,4 +1,4 @@
-"""The references between the objects of a tree, and what they point at."""
+"""The references between the objects of a tree, and their targets."""
 
 import re
 from collections import defaultdict
@@ -34,7 +34,7 @@ _REMEDY = "correct the name, or add the missing object; the API server accepts t
 
 
 class Reference(NamedTuple):
-    """One reference of an object: the field, and the keys that would satisfy it."""
+    """One reference of an object: the field, and the keys that satisfy it."""
 
     source: Key
     path: Path
@@ -54,7 +54,7 @@ DANGLING_REFERENCE = declare(
 
 
 class Wanted(NamedTuple):
-    """Keys of which one has to exist, and whether others may provide it."""
+    """Alternative keys, one of which must exist, and whether it may be external."""
 
     targets: tuple[Key, ...]
     external: bool
@@ -65,10 +65,10 @@ Sources = tuple[tuple[tuple[Key, Path], ...], ...]
 
 
 class Links(msgspec.Struct, frozen=True, array_like=True):
-    """What the objects of one root are, refer to, and bring about; what they find in their own root is left out.
+    """The objects of one root, their references, and the objects that they create, without references within the root.
 
-    ``sources`` has the fields that refer, for each of ``wanted``; ``pods`` the labels of all pods, by namespace: both
-    are seldom asked for, and are read when they are.
+    ``sources`` has the referring fields for each of ``wanted``; ``pods`` the labels of all pods by namespace: both are
+    rarely needed, and are only read on demand.
     """
 
     keys: tuple[Key, ...]
@@ -83,7 +83,7 @@ class Links(msgspec.Struct, frozen=True, array_like=True):
 
 
 def links(objects: Iterable[KubeObject]) -> Links:
-    """Return what the objects of a root refer to. They may be of any shape: not every kind has a schema."""
+    """Return the references of a root's objects. They may have any shape: not every kind has a schema."""
     gathered = _Gathered()
     for obj in objects:
         gathered.add(obj)
@@ -91,7 +91,7 @@ def links(objects: Iterable[KubeObject]) -> Links:
 
 
 class _Gathered:
-    """What has been seen of the objects of one root."""
+    """The collected data of one root's objects."""
 
     def __init__(self) -> None:
         self._keys: dict[Key, None] = {}
@@ -144,7 +144,7 @@ class _Gathered:
         )
 
     def _add_plan(self, plan: KubeObject) -> None:
-        """Note the claims and the pods of the VMs that Forklift will make."""
+        """Record the claims and pods of the VMs that Forklift will create."""
         namespace = _text(plan, "spec.targetNamespace")
         labels = dict(_pairs(next((value for _, value in select(plan, "spec.targetLabels")), None)))
         for _, vm in select(plan, "spec.vms[]"):
@@ -170,7 +170,7 @@ class _Gathered:
 
 
 class Graph:
-    """What the objects of a tree are, refer to, and bring about; each build of one may be added."""
+    """The objects of a tree, their references, and the objects that they create; each build may be added."""
 
     def __init__(self) -> None:
         self.keys: set[Key] = set()
@@ -181,11 +181,11 @@ class Graph:
         self._controllers: set[str] = set()
 
     def add(self, *objects: KubeObject) -> None:
-        """Take note of the objects of a root."""
+        """Record the objects of a root."""
         self.join(links(objects))
 
     def join(self, each: Links) -> None:
-        """Take note of the links of a root."""
+        """Record the links of a root."""
         self._links.append(each)
         self.keys.update(each.keys)
         self._made.update(each.made)
@@ -195,10 +195,10 @@ class Graph:
                 known[namespace].add(claim)
 
     def check(self, external: frozenset[tuple[str, str]]) -> tuple[list[Issue], dict[str, tuple[str, ...]]]:
-        """Return what dangles (VMF607), and by kind the names of what the tree needs and others provide.
+        """Return dangling references (VMF607), and by kind the names of external objects that the tree needs.
 
-        ``external`` lists those as kind and ``namespace/name``, beside what is external by its nature:
-        Secrets, the ConfigMaps of environments, the ServiceAccounts of controllers, ClusterRoles.
+        ``external`` lists those as kind and ``namespace/name``, besides kinds that are always external: Secrets, the
+        ConfigMaps of environments, the ServiceAccounts of controllers, ClusterRoles.
         """
         issues: dict[Issue, None] = {}
         provided: dict[str, set[str]] = defaultdict(set)
@@ -217,7 +217,7 @@ class Graph:
         return found, {kind: tuple(sorted(names)) for kind, names in sorted(provided.items())}
 
     def _comes_about(self, key: Key) -> bool:
-        """Tell whether something that is not in the tree will be there."""
+        """Return whether an object outside of the tree will exist."""
         if key in self._made or (key.group, key.kind, key.name) in ALWAYS:
             return True
         if (key.group, key.kind) == PVC:
@@ -247,7 +247,7 @@ class Graph:
                 yield Issue(DANGLING_REFERENCE, message, _REMEDY, key=key, path=("spec", "selector"))
 
     def _homeless(self, external: frozenset[tuple[str, str]], provided: dict[str, set[str]]) -> Iterator[Issue]:
-        """Yield an issue for each namespace that objects are in and nothing creates."""
+        """Yield an issue for each namespace with objects that nothing creates."""
         first: dict[str, Key] = {}
         for key in self.keys:
             if key.namespace:
@@ -263,7 +263,7 @@ class Graph:
 
 
 def references(obj: KubeObject) -> Iterator[Reference]:
-    """Yield what an object refers to, according to RULES and to its Multus annotation."""
+    """Yield the references of an object, according to RULES and to its Multus annotation."""
     key = key_of(obj)
     kind = (key.group, key.kind)
     for rule in RULES.get(kind, ()):
@@ -322,7 +322,7 @@ def _networks(annotation: Any, own: str) -> Iterator[tuple[str, str]]:
 
 
 def _made_by(obj: KubeObject, key: Key) -> Iterator[Key]:
-    """Yield what a controller makes of an object."""
+    """Yield the objects that a controller creates from an object."""
     if (key.group, key.kind) == VM:
         for _, name in select(obj, "spec.dataVolumeTemplates[].metadata.name"):
             yield Key(*DATA_VOLUME, key.namespace, str(name))
@@ -347,7 +347,7 @@ def _raw(value: object) -> msgspec.Raw:
 
 
 def _vm_labels(name: str, hostname: str) -> dict[str, str]:
-    """Return the labels KubeVirt gives a VM's pod (pkg/virt-controller/services/template.go, podLabels)."""
+    """Return the labels that KubeVirt sets on a VM's pod (pkg/virt-controller/services/template.go, podLabels)."""
     short = hostname.partition(".")[0][:63]
     return {"kubevirt.io": "virt-launcher", "vm.kubevirt.io/name": short, "vmi.kubevirt.io/id": name}
 
@@ -356,9 +356,9 @@ _ACTION = re.compile(r"\{\{\s*(?:trunc\s+(?P<length>[0-9]+)\s+)?\.(?P<name>[A-Za
 
 
 def _claim_name(template: str, values: dict[str, str | None]) -> tuple[str, bool]:
-    """Return the claims' name by Forklift's template, the disk's number as ``#``, and whether that is all.
+    """Return the claim names of Forklift's template, with the disk's number as ``#``, and whether that is complete.
 
-    Of a template with other actions it is what comes before the first of those.
+    For a template with other actions it is the part before the first of those.
     """
 
     def fill(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Builds a root and looks at it: a function of the files that it reads, so that what was found can be kept."""
+"""Builds and checks a root: a function of the files that it reads, so that the result can be cached."""
 
 import hashlib
 import posixpath
@@ -16,25 +16,25 @@ from vmferry.verify.card import Card, card
 from vmferry.verify.kustomize import BUILD_FAILS, Build, timed
 from vmferry.verify.schemas import Schemas
 
-_UNSYNCED = "bases/"  # what no engine is pointed at, but overlays build upon
+_UNSYNCED = "bases/"  # directories that no engine syncs, but overlays build upon
 
 
 class Job(NamedTuple):
-    """A root to look at. ``listed``: its files, if it is no more than a list of vmferry's own."""
+    """A root to check. ``listed``: its files, if it only lists vmferry's own."""
 
     root: str
     listed: tuple[str, ...] | None
 
 
 class Work(NamedTuple):
-    """What all jobs on a tree need."""
+    """The data that all jobs on a tree need."""
 
     tree: Tree
     schemas: Schemas
 
 
 class Outcome(NamedTuple):
-    """What came of a job: an encoded `Card`, or why there is none; ``seconds`` is how long kustomize took."""
+    """The result of a job: an encoded `Card`, or why there is none; ``seconds`` is kustomize's duration."""
 
     root: str
     seconds: float
@@ -44,14 +44,14 @@ class Outcome(NamedTuple):
 
 
 def look(work: Work, job: Job) -> Outcome:
-    """Return what is found of one root. Raises SpecError for a schema that cannot be used, and without kustomize."""
+    """Return the findings on one root. Raises SpecError for an invalid schema, and without kustomize."""
     if job.listed is not None and (documents := _documents(work.tree, job.listed)) is not None:
         return Outcome(job.root, 0.0, _encoded(card(work.tree, work.schemas, job.root, documents)))
     return examine(work, timed(work.tree.top, job.root))
 
 
 def examine(work: Work, build: Build) -> Outcome:
-    """Return what is found of a root that kustomize built, or could not build."""
+    """Return the findings on a root that kustomize built, or could not build."""
     if build.error is not None:
         return Outcome(build.directory, build.seconds, findings=build.error.findings)
     try:
@@ -65,10 +65,10 @@ def examine(work: Work, build: Build) -> Outcome:
 
 
 def listed(tree: Tree, root: str, owned: Mapping[str, Set[str]]) -> tuple[str, ...] | None:
-    """Return the files of a base that does no more than list them, None for any other root.
+    """Return the files of a base that only lists them, None for any other root.
 
-    All of them are as vmferry wrote them, so that every reader reads the same, and kustomize has nothing to do but to
-    print them again. What an engine is pointed at is never taken for one: that is built as the engine builds it.
+    All of them are unchanged, so that every reader reads the same, and kustomize would only print them again. Entry
+    points of an engine never count as such a base: they are built like the engine builds them.
     """
     kustomization = tree.kustomizations[root]
     if not root.startswith(_UNSYNCED) or kustomization.data.keys() != {"apiVersion", "kind", "resources"}:
@@ -83,7 +83,7 @@ def listed(tree: Tree, root: str, owned: Mapping[str, Set[str]]) -> tuple[str, .
 
 
 def inputs(tree: Tree, root: str, kustomize: str) -> bytes:
-    """Return a digest of every file that building a root can read, and of the ``kustomize`` that would read them."""
+    """Return a digest of all files that building a root can read, and of the ``kustomize`` program."""
     digest = hashlib.sha256(f"{root}\0{kustomize}\0".encode(errors="surrogateescape"))
     for file in sorted(_files(tree, root)):
         digest.update(file.encode(errors="surrogateescape") + b"\0" + tree.notes.digest(file))
@@ -91,7 +91,7 @@ def inputs(tree: Tree, root: str, kustomize: str) -> bytes:
 
 
 def _files(tree: Tree, root: str) -> set[str]:
-    """Return every file that a root can read, or more: whatever in a kustomization looks like a path."""
+    """Return all files that a root may read: everything in a kustomization that looks like a path."""
     found: set[str] = set()
     waiting, seen = [root], {root}
     while waiting:
@@ -104,7 +104,7 @@ def _files(tree: Tree, root: str) -> set[str]:
                 waiting.append(path)
             elif path in tree.statuses:
                 found.add(path)
-        if LOCAL in directory.split("/"):  # its user may have kustomize read files in ways that are not known here
+        if LOCAL in directory.split("/"):  # its user may make kustomize read files in unknown ways
             found |= {file for file in tree.files if file.startswith(f"{directory}/")}
     return found
 
@@ -118,12 +118,12 @@ def _mentioned(kustomization: Kustomization) -> Iterator[str]:
         elif isinstance(each, list):
             waiting += each
         elif isinstance(each, str) and "\n" not in each:
-            for text in {each, each.rpartition("=")[2]}:  # generators take files as key=path
+            for text in {each, each.rpartition("=")[2]}:  # generators accept files as key=path
                 yield posixpath.normpath(posixpath.join(kustomization.directory, text))
 
 
 def _documents(tree: Tree, files: Sequence[str]) -> list[Any] | None:
-    """Return the objects in files, None where kustomize would not simply print them one after the other."""
+    """Return the objects in files; None if kustomize would not simply print them in order."""
     found: list[Any] = []
     for file in files:
         if posixpath.basename(file) in KUSTOMIZATION_FILES:
@@ -139,5 +139,5 @@ def _encoded(found: Card) -> bytes:
 
 
 def reopened(directory: Path, prefix: str, schemas: Sequence[Path]) -> Work:
-    """Return what jobs need, in a process that does not have it yet."""
+    """Return the data that jobs need, in a new process."""
     return Work(Tree(directory, prefix), Schemas(schemas))

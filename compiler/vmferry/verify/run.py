@@ -1,4 +1,4 @@
-"""Verifies a compiled tree: every root builds, and schemas, references, patches and locks agree with it."""
+"""Verifies a compiled tree: every root must build, and match schemas, references, patches and locks."""
 
 import functools
 from collections import Counter
@@ -24,18 +24,17 @@ from vmferry.verify.schemas import Schemas
 from vmferry.verify.sharing import Sharing
 
 _CARDS = "cards of roots, 1"
-_MANY = 48  # roots; fewer are looked at before processes for them would have begun
+_MANY = 48  # roots; fewer are checked before processes for them would have started
 Progress = Callable[[int, int], object]
 
 
 class Report(Struct, frozen=True, kw_only=True):
     """What was verified, and what is wrong.
 
-    ``roots`` counts those that hold together or not, ``built`` those that kustomize built for it in this run,
-    ``slowest`` is the one that took longest, ``seconds`` how long. An object that several roots build counts once in
-    ``checked`` (by apiVersion and kind; held against a schema) and ``unchecked`` (by kind; no schema known).
-    ``external`` has the names of what the tree needs and does not create, by kind; it stays empty while a root does
-    not build.
+    ``roots`` is the number of roots, ``built`` of those that kustomize built in this run, ``slowest`` is the slowest
+    build and ``seconds`` its duration. An object that several roots build counts once in ``checked`` (by apiVersion and
+    kind, with a schema) and ``unchecked`` (by kind, without one). ``external`` has the names of needed external
+    objects, by kind; it stays empty if any root does not build.
     """
 
     tree: Path
@@ -54,10 +53,10 @@ def verify(
 ) -> Report:
     """Return what is wrong with the compiled tree in ``directory``.
 
-    ``schemas`` are directories as `Schemas` takes them; ``progress`` is called with the number of roots looked at
-    so far and of all. While a root does not build, what the tree as a whole refers to is not looked at. A root whose
-    files are those of an earlier run is as it was then, if ``cache`` still knows that.
-    Raises SpecError: VMF603 without a tree, VMF605 without kustomize, VMF009 for schemas that cannot be used.
+    ``schemas`` are directories as `Schemas` takes them; ``progress`` is called with the number of checked roots and of
+    all roots. If any root does not build, references across the tree are not checked. A root whose files are unchanged
+    since an earlier run is not checked again if its result is still in ``cache``. Raises SpecError: VMF603 without a
+    tree, VMF605 without kustomize, VMF009 for schemas that cannot be used.
     """
     cache = cache or Cache(enabled=False)
     tree = open_tree(directory, cache)
@@ -97,7 +96,7 @@ def verify(
 
 
 def _still_right(cards: dict[bytes, Card], schemas: Schemas) -> dict[bytes, Card]:
-    """Return the cards whose objects were held against the schemas that there are now."""
+    """Return the cards whose objects were checked against the current schemas."""
     identities: dict[tuple[str, str], str] = {}
 
     def same(version: str, kind: str, identity: str) -> bool:
@@ -113,7 +112,7 @@ def _still_right(cards: dict[bytes, Card], schemas: Schemas) -> dict[bytes, Card
 
 
 def _outcomes(work: Work, jobs: Sequence[Job], schemas: Sequence[Path]) -> Iterator[Outcome]:
-    """Yield what comes of each job, in their order: many are spread over processes, few are built by threads."""
+    """Yield the result of each job, in order: many jobs are spread over processes, few over threads."""
     if len(jobs) >= _MANY:
         prepare = functools.partial(reopened, work.tree.top, work.tree.prefix, schemas)
         yield from cores.spread(look, jobs, work, prepare)
@@ -124,7 +123,7 @@ def _outcomes(work: Work, jobs: Sequence[Job], schemas: Sequence[Path]) -> Itera
 
 
 class _Verification:
-    """What has been seen of a tree so far."""
+    """The collected data of a tree so far."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
@@ -132,14 +131,14 @@ class _Verification:
         self.sharing = Sharing()
         self.entries: list[Entry] = []
         self.contents: dict[str, list[Key]] = {}
-        self.issues: dict[Issue, None] = {}  # a base's mistake is met again in each overlay
+        self.issues: dict[Issue, None] = {}  # a base's mistake occurs again in each overlay
         self.located: list[Finding] = []
         self.checked: dict[Key, tuple[str, str]] = {}
         self.unchecked: set[Key] = set()
         self.broken = False
 
     def safe(self) -> bool:
-        """Return whether every file is one of this tree: kustomize would wait for a pipe, and read what links show."""
+        """Return whether every file belongs to this tree: kustomize would block on a pipe, and follow links."""
         for file, what in self.tree.strange():
             message = f"`{file}` is {what}; no root is built"
             self._report([Issue(FILE_IN_THE_WAY, message, "remove it: a tree holds files", file=file)])
@@ -147,7 +146,7 @@ class _Verification:
         return not self.broken
 
     def note(self, outcome: Outcome) -> None:
-        """Take what came of looking at a root in this run."""
+        """Add the result of a root in this run."""
         self.located += outcome.findings
         self._report(outcome.issues)
         if outcome.card:
@@ -156,7 +155,7 @@ class _Verification:
             self.broken = True
 
     def take(self, root: str, card: Card) -> None:
-        """Take what is known of a root."""
+        """Add the card of a root."""
         known = {(version, kind): known for version, kind, _, known in card.schemas}
         self.contents[root] = [key for _, key in card.objects]
         for version, key in card.objects:
@@ -170,7 +169,7 @@ class _Verification:
         self.entries += card.entries
 
     def finish(self, locks: Locks) -> dict[str, tuple[str, ...]]:
-        """Look at the tree as a whole, and return what others provide."""
+        """Check the tree as a whole, and return the external objects."""
         self.located += check_files(self.tree, locks)
         self._report(self.sharing.check())
         if self.broken:
@@ -181,7 +180,7 @@ class _Verification:
         return external
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what is wrong, by file and place."""
+        """Yield the findings, by file and place."""
         found = [*self.located, *map(self.tree.locate, self.issues)]
         yield from sorted(found, key=_order)
 
@@ -189,7 +188,7 @@ class _Verification:
         self.issues.update(dict.fromkeys(issues))
 
     def _external(self) -> frozenset[tuple[str, str]]:
-        """Return kind and name of what locks/external.txt lists, a line each: ``Kind namespace/name``."""
+        """Return kinds and names in locks/external.txt, which has lines ``Kind namespace/name``."""
         if EXTERNAL not in self.tree.files:
             return frozenset()
         listed = set()

@@ -1,4 +1,4 @@
-"""Holds objects against the JSON Schemas of their kinds, from directories and from kubernetes-validate."""
+"""Checks objects against the JSON Schemas of their kinds, from directories and from kubernetes-validate."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from vmferry.yaml.faults import UNREADABLE_FILE
 if TYPE_CHECKING:
     import jsonschema_rs
 
-_MOST = 5  # findings of one object
+_MOST = 5  # findings per object
 _LONGEST = 300
 _REMEDY = "correct it where it is written; if vmferry wrote it, check that target.cluster.versions match the cluster"
 _DEFINITIONS_FILE = "_definitions.json"
-_DEFINITIONS = "https://kubernetes.io/api/_definitions.json"  # what the schemas' $ref resolves to
+_DEFINITIONS = "https://kubernetes.io/api/_definitions.json"  # targets of the schemas' $ref
 
 
 OBJECT_MISFIT = declare(
@@ -33,11 +33,11 @@ OBJECT_MISFIT = declare(
 
 
 class Schemas:
-    """The schemas of every kind that is known, each compiled when the first object of its kind comes.
+    """The schemas of all known kinds, each compiled for the first object of its kind.
 
-    A directory holds them as GROUP/KIND_VERSION.json (kubeconform's CRDs-catalog; the core group is ``core``)
-    or as KIND-GROUP-VERSION.json (kubernetes-json-schema). Built-in kinds that no directory has come from the
-    newest strict schemas of the package kubernetes-validate, if it is installed.
+    A directory contains them as GROUP/KIND_VERSION.json (kubeconform's CRDs-catalog; the core group is ``core``) or as
+    KIND-GROUP-VERSION.json (kubernetes-json-schema). Missing built-in kinds come from the newest strict schemas of the
+    package kubernetes-validate, if it is installed.
     """
 
     def __init__(self, directories: Sequence[Path]) -> None:
@@ -51,9 +51,9 @@ class Schemas:
         self._validators: dict[tuple[str, str], Any] = {}
 
     def check(self, obj: KubeObject) -> list[Issue] | None:
-        """Return what is wrong with an object, None if its kind has no schema.
+        """Return what is wrong with an object; None if its kind has no schema.
 
-        Raises SpecError (VMF009) for a schema that cannot be used.
+        Raises SpecError (VMF009) for an invalid schema.
         """
         validator = self._validator(obj["apiVersion"], obj["kind"])
         if validator is None:
@@ -70,11 +70,11 @@ class Schemas:
         return sorted(issues, key=lambda issue: (shown(issue.path), issue.message))[:_MOST]
 
     def knows(self, api_version: str, kind: str) -> bool:
-        """Tell whether there is a schema for a kind. Raises SpecError (VMF009) for one that cannot be used."""
+        """Return whether there is a schema for a kind. Raises SpecError (VMF009) for an invalid one."""
         return self._validator(api_version, kind) is not None
 
     def identity(self, api_version: str, kind: str) -> str:
-        """Return what tells one schema of a kind from another without reading it; empty if there is none."""
+        """Return the identity of a kind's schema without reading it; empty if there is none."""
         file = self._file(api_version, kind)
         if file is None:
             return ""
@@ -96,7 +96,7 @@ class Schemas:
         return next((path for path in candidates if path.is_file()), None)
 
     def _load(self, api_version: str, kind: str) -> Any:
-        import jsonschema_rs  # 80 ms that most commands do not need
+        import jsonschema_rs  # takes 80 ms that most commands do not need
 
         group = api_version.rpartition("/")[0]
         file = self._file(api_version, kind)
@@ -105,10 +105,10 @@ class Schemas:
         schema, registry = _read(file), None
         if self._builtin and file.parent == self._builtin:
             registry = self._builtin_definitions(self._builtin)
-            # The layout shortens `batch.example.com` to `batch`, too.
+            # The layout also shortens `batch.example.com` to `batch`.
             if all(entry["group"] != group for entry in schema.get("x-kubernetes-group-version-kind", ())):
                 return None
-        # The values of a Secret must not get into a message.
+        # Messages must not contain the values of a Secret.
         mask = "the value" if (group, kind) == ("", "Secret") else None
         try:
             return jsonschema_rs.validator_for(schema, registry=registry, mask=mask, offline=True)
@@ -125,11 +125,11 @@ class Schemas:
 
 
 def builtin_schemas() -> Path | None:
-    """Return where kubernetes-validate keeps its newest strict schemas, None if it is not installed.
+    """Return the path of kubernetes-validate's newest strict schemas; None if it is not installed.
 
-    Its layout: kubernetes-json-schema/vMAJOR.MINOR.PATCH-local-strict/KIND-GROUP-VERSION.json, the group up
-    to its first dot, beside a _definitions.json that all refer to. The package itself is not imported: it
-    would bring jsonschema, a quarter of a second.
+    Its layout: kubernetes-json-schema/vMAJOR.MINOR.PATCH-local-strict/KIND-GROUP-VERSION.json, the group up to its
+    first dot, beside a _definitions.json that all refer to. The package itself is not imported: it would import
+    jsonschema, which takes a quarter of a second.
     """
     spec = importlib.util.find_spec("kubernetes_validate")
     if spec is None or not spec.submodule_search_locations:

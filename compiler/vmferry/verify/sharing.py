@@ -1,4 +1,4 @@
-"""What VMs must not have in common: MAC addresses, and claims that they write to."""
+"""What VMs must not share: MAC addresses, and claims that they write to."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ OBJECT_IN_TWO_ROOTS = declare(
 
 
 class Uses(msgspec.Struct, frozen=True, array_like=True):
-    """The MAC addresses and claims that the VMs of one root use, each with the VM and the field that says so."""
+    """The MAC addresses and claims that the VMs of one root use, each with its VM and field."""
 
     macs: tuple[tuple[str, Key, str, Path], ...]  # and the interface's name
     claims: tuple[tuple[str, str, Key, bool, Path], ...]  # namespace, name, and whether the VM writes to it alone
@@ -56,21 +56,21 @@ def uses(objects: Iterable[KubeObject]) -> Uses:
 
 
 class Sharing:
-    """The MAC addresses and claims of every VM of a tree; VMs are added once for every build of them."""
+    """The MAC addresses and claims of all VMs of a tree; VMs are added once per build."""
 
     def __init__(self) -> None:
         self._macs: dict[str, dict[tuple[Key, str], Path]] = defaultdict(dict)
         self._claims: dict[tuple[str, str], dict[Key, tuple[bool, Path]]] = defaultdict(dict)
 
     def join(self, each: Uses) -> None:
-        """Take note of what the VMs of a root use."""
+        """Record what the VMs of a root use."""
         for mac, key, name, path in each.macs:
             self._macs[mac][key, name] = path
         for namespace, claim, key, alone, path in each.claims:
             self._claims[namespace, claim][key] = (alone, path)
 
     def check(self) -> Iterator[Issue]:
-        """Yield VMF206 for a MAC address used twice, VMF610 for a claim that two VMs mount, one to write."""
+        """Yield VMF206 for a duplicate MAC address, VMF610 for a claim that two VMs mount, one for writing."""
         for mac, interfaces in sorted(self._macs.items()):
             holders = sorted(interfaces)
             for key, name in holders[1:]:
@@ -95,7 +95,7 @@ def _claim(volume: Any) -> str | None:
 
 
 def _wants_it_alone(disk: dict[str, Any], volume: dict[str, Any]) -> bool:
-    """Tell whether a VM writes to the volume and does not expect another VM to."""
+    """Return whether a VM writes to the volume without expecting another VM to."""
     fields = [(disk, "disk.readonly"), (disk, "lun.readonly"), (volume, "persistentVolumeClaim.readOnly")]
     read_only = "cdrom" in disk or any(value is True for holder, field in fields for _, value in select(holder, field))
     return not read_only and disk.get("shareable") is not True

@@ -1,4 +1,4 @@
-"""What may be wrong with a file that is read: the rules that every reader reports with."""
+"""Rules about the form of files, reported by all readers."""
 
 import re
 
@@ -83,7 +83,7 @@ AMBIGUOUS_SCALAR = declare(
 )
 
 UNFIT = re.compile("[\x7f\ufffe\uffff]")
-"""Characters of text that go-yaml, and so kustomize, cannot read."""
+"""Characters that go-yaml, and so kustomize, cannot read."""
 
 UNFIT_CHARACTER = declare(
     "VMF019",

@@ -1,4 +1,4 @@
-"""Finds the lines and columns of values in a YAML text, for the few places that a finding names."""
+"""Finds the lines and columns of values in a YAML text, for the few places in findings."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,19 +8,18 @@ from typing import Any
 from vmferry.model.finding import Path, Span
 
 MAX_SHOWN = 200
-_LINE_END = re.compile(r"\r\n?|[\n\x85\u2028\u2029]")  # as PyYAML counts lines
+_LINE_END = re.compile(r"\r\n?|[\n\x85\u2028\u2029]")  # line breaks of PyYAML
 
 Wanted = tuple[int, Path, bool]
 """Document number (from 0), path, and whether the key is meant instead of its value."""
 
 
 def locate(text: str, wanted: Iterable[Wanted]) -> dict[Wanted, Span]:
-    """Return where each wanted value or key stands, in one pass over the text.
+    """Return the position of each wanted value or key, in one pass over the text.
 
-    A span lies in one line: of a value with several lines it covers the first. What lies behind an
-    alias is found at the alias. A path that leads nowhere is found at its deepest ancestor that
-    exists: at the ancestor's key if its value is a block below that key, else at the value. Where the
-    text cannot be parsed, what stands before the error is found and the rest is missing.
+    A span is on one line: for a value of several lines it covers the first. Values behind an alias are found at the
+    alias. A path that does not exist is found at its deepest existing ancestor: at the ancestor's key if its value is a
+    block below that key, otherwise at the value. If the text cannot be parsed, only values before the error are found.
     """
     targets: dict[Wanted, _Target] = {}
     roots: dict[int, _Target] = {}
@@ -33,7 +32,7 @@ def locate(text: str, wanted: Iterable[Wanted]) -> dict[Wanted, Span]:
     if roots:
         _Search(text.removeprefix("\ufeff"), roots, set(targets.values())).run()
     found = ((item, _resolve(target, item[2])) for item, target in targets.items())
-    last = len(_LINE_END.findall(text)) + 1  # the value of `---` without a line after it stands below the end
+    last = len(_LINE_END.findall(text)) + 1  # the value of a final `---` is after the end
     return {item: span for item, span in found if span is not None and span.line <= last}
 
 
@@ -56,7 +55,7 @@ def _lines(text: str) -> list[str]:
 
 def events(text: str) -> Iterator[Any]:
     """Yield PyYAML's events, from its C scanner where it was built; raises yaml.MarkedYAMLError."""
-    # Imported late: it takes three times as long as reading a small spec.
+    # Imported late: that takes three times as long as reading a small spec.
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -64,9 +63,9 @@ def events(text: str) -> Iterator[Any]:
 
 
 class _Target:
-    """A step of a wanted path, with what the search has found out about it.
+    """A step of a wanted path, with the state of its search.
 
-    ``first`` is the first key of a mapping, which stands for it where it has no key of its own.
+    ``first`` is the first key of a mapping, which represents it if it has no key of its own.
     """
 
     __slots__ = ("block", "children", "first", "key", "parent", "value")
@@ -100,7 +99,7 @@ def _resolve(target: _Target, key: bool) -> Span | None:
 
 
 class _Frame:
-    """A collection that wanted paths lead into; ``key`` is the one whose value comes next."""
+    """A collection that wanted paths lead into; ``key`` is the key of the next value."""
 
     __slots__ = ("index", "key", "mapping", "target")
 
@@ -112,12 +111,12 @@ class _Frame:
 
 
 class _Search:
-    """The state of one pass: where it is, and which values still have their first line open."""
+    """The state of one pass: its position, and the values whose first line is not finished."""
 
     def __init__(self, text: str, roots: dict[int, _Target], wanted: set[_Target]) -> None:
         self._text = text
         self._roots = roots
-        self._pending = wanted  # what may still come; the text is read no further than it takes
+        self._pending = wanted  # targets that may still come; the text is not read further than necessary
         self._document = -1
         self._frames: list[_Frame] = []
         self._skipped = 0  # collections around the current event that no wanted path leads into
@@ -159,13 +158,13 @@ class _Search:
             return
 
     def _give_up(self, target: _Target) -> None:
-        """Expect nothing below a target any more: its collection is over, or it is none."""
+        """Stop expecting anything below a target: its collection has ended, or it is not a collection."""
         for child in target.children.values():
             self._pending.discard(child)
             self._give_up(child)
 
     def _nest(self, step: int) -> None:
-        """Go into a collection (1) or out of one (-1), which ends its value."""
+        """Enter a collection (1) or leave one (-1), which ends its value."""
         if step < 0:
             self._open = [item for item in self._open if item[1] < self._depth]
         self._depth += step
@@ -182,7 +181,7 @@ class _Search:
             self._frames.append(_Frame(target, mapping))
 
     def _enter(self, event: Any) -> _Target | None:
-        """Take in a node; return the target that it is the value of."""
+        """Process a node; return the target whose value it is."""
         key: Span | None = None
         if not self._frames:
             target = self._roots.get(self._document)
@@ -214,7 +213,7 @@ class _Search:
         return Span(line, column, line, max(self._end_column(event), column + 1))
 
     def _end_column(self, event: Any) -> int:
-        """Return the column behind an event, or behind the line in which it starts."""
+        """Return the column after an event, or after the line on which it starts."""
         start, end = event.start_mark, event.end_mark
         if end.line == start.line:
             return int(end.column) + 1
@@ -223,7 +222,7 @@ class _Search:
         return int(start.column) + len(first_line.rstrip()) + 1
 
     def _extend(self, event: Any) -> None:
-        """Widen the values whose first line goes on with this event."""
+        """Extend the values whose first line continues with this event."""
         if event.start_mark.line != self._open_line:
             self._open.clear()
         elif event.start_mark.index != event.end_mark.index:

@@ -1,8 +1,7 @@
-"""Reads YAML 1.2 that nobody vouches for, and refuses what another YAML reader would read differently.
+"""Reads untrusted YAML 1.2, and refuses what another YAML reader would read differently.
 
-The text is read by yaml-rs. PyYAML's C scanner, some twelve times as slow but with a position for
-every event, walks it only when yaml-rs fails or when the text holds something that may be a tag, an
-alias or an ambiguous number.
+The text is read by yaml-rs. PyYAML's C scanner, some twelve times as slow but with a position for every event, only
+walks it if yaml-rs fails, or if the text may contain a tag, an alias or an ambiguous number.
 """
 
 import math
@@ -52,7 +51,7 @@ class Document(NamedTuple):
 def read(raw: bytes, file: str) -> list[Document]:
     """Return the documents of a file; an empty document has the value None.
 
-    Raises SpecError whose findings (VMF001 to VMF007 and VMF010) hold the exact position.
+    Raises SpecError with findings (VMF001 to VMF007 and VMF010) at the exact position.
     """
     text = joined(decode(raw, file))
     count = None
@@ -62,7 +61,7 @@ def read(raw: bytes, file: str) -> list[Document]:
         data = yaml_rs.loads(
             text,
             parse_datetime=False,
-            # The walk has already refused whatever comes near these limits.
+            # The walk has already refused everything near these limits.
             alias_limits=yaml_rs.AliasLimits(max_total_replayed_events=1_000_000, max_replay_stack_depth=256),
             duplicate_key_policy=yaml_rs.DuplicateKeyPolicy.Error,
         )
@@ -79,9 +78,9 @@ def read(raw: bytes, file: str) -> list[Document]:
 
 
 def decode(raw: bytes, file: str) -> str:
-    r"""Return the text of a file without byte order mark and with ``\n`` as its only line end.
+    r"""Return the text of a file without byte order mark and with ``\n`` as its only line ending.
 
-    Raises SpecError: VMF006 for a file or a line that is too large, VMF007 for what is not UTF-8 text.
+    Raises SpecError: VMF006 for a file or a line that is too large, VMF007 for invalid UTF-8.
     """
     _check_size(raw, file)
     try:
@@ -104,9 +103,9 @@ def readable(raw: bytes) -> str:
 
 
 def joined(text: str) -> str:
-    r"""Return a text in which two escapes that JSON writes for one character, ``\ud83d\ude00``, are one of YAML's.
+    r"""Return a text in which JSON's two escapes for one character, ``\ud83d\ude00``, become one YAML escape.
 
-    Only in double quotes is a backslash an escape. Half a character stays as it is, and is refused.
+    A backslash is only an escape in double quotes. Half a character stays unchanged, and is refused.
     """
     if "\\u" not in text or not _PAIR.search(text):
         return text
@@ -131,7 +130,7 @@ def joined(text: str) -> str:
 
 
 def _quoted(text: str) -> list[tuple[int, int]]:
-    """Return where the texts in double quotes stand, the last first; as far as the text can be read."""
+    """Return the positions of double-quoted texts, last first, as far as the text can be read."""
     import yaml
 
     found: list[tuple[int, int]] = []
@@ -145,8 +144,8 @@ def _quoted(text: str) -> list[tuple[int, int]]:
 
 _ORDINARY_BYTES = bytes([9, 10, 13, *range(0x20, 0x7F), *range(0x80, 0x100)])
 
-# What YAML 1.2 does not allow (c-printable, section 5.1), plus three characters that it allows but
-# that YAML 1.1 readers take for line ends, and the byte order mark, which nobody can see.
+# What YAML 1.2 does not allow (c-printable, section 5.1), plus three characters that it allows but that YAML 1.1
+# readers treat as line breaks, and the byte order mark, which is invisible.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
@@ -176,7 +175,7 @@ def _check_size(raw: bytes, file: str) -> None:
 
 
 def _not_utf8(raw: bytes, error: UnicodeDecodeError, file: str) -> Finding:
-    # A codec with a byte order mark counts from behind it.
+    # A codec with a byte order mark counts from after it.
     body = raw.removeprefix(b"\xef\xbb\xbf")
     line, column = _line_column(body[: error.start].decode("utf-8", "replace"))
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -215,10 +214,10 @@ def _line_column(before: str) -> tuple[int, int]:
 
 # --- what makes the slow walk necessary -------------------------------------------------------------
 
-# Where a plain scalar that is one of these words may end; a space may also come before a longer text.
+# Where a plain scalar that is one of these words may end; a space may also precede a longer text.
 _END = r"(?=[ \t]*+(?:[\n,\]}#]|:[ \t\n]|:?\Z))"
 
-# Most scalars must fail on their first characters here: this runs over every value of a large file.
+# Most scalars must fail at their first characters here: this runs over every value of a large file.
 _TOKEN = (
     r"(?=[!*&+\-._0-9=<])(?:&[^\s,\[\]{}]++[ \t]++)?+"
     rf"(?:[!*]|(?:=|<<){_END}|[-+]?(?:"
@@ -231,8 +230,8 @@ _TOKEN = (
     rf"|[0-9]{{19}}[0-9]*+{_END}"
     r"|[.0-9]{200})))"
 )
-# Behind an indicator or a line end, so that `web-01` and the end of a MAC address are passed over;
-# several searches, because one that starts with fixed characters takes a fraction of the time.
+# After an indicator or a line break, so that `web-01` and the end of a MAC address are skipped; several searches,
+# because one that starts with fixed characters takes a fraction of the time.
 _CANDIDATES = tuple(
     re.compile(before + _TOKEN)
     for before in (
@@ -246,14 +245,14 @@ _CANDIDATES = tuple(
         "':",
     )
 )
-# yaml-rs overflows its stack on some 8,000 block collections inside each other; no line can open
-# more than two a column. A tab in front of a line is read differently by the two parsers.
+# yaml-rs overflows its stack at about 8,000 nested block collections; a line cannot open more than two per column. The
+# two parsers read a tab at the start of a line differently.
 _DEEP_OR_TAB = re.compile(r"\n(?:[ \t?:\-]{200}| *+\t)")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _needs_walk(text: str) -> bool:
-    """Whether the text may hold what yaml-rs reads without complaint and vmferry does not accept."""
+    """Whether the text may contain something that yaml-rs accepts and vmferry does not."""
     lines = "\n" + text
     return (
         "\n%" in lines
@@ -271,7 +270,7 @@ _CONTENT = re.compile(r"(?m)^[ \t]*+[^ \t\n#]")
 def _count_documents(text: str) -> int:
     """Count the documents of a text in which no line starts with ``%`` or ``...``.
 
-    ``---`` in the first column is a document marker wherever it stands (YAML 1.2, c-forbidden).
+    ``---`` in the first column is always a document marker (YAML 1.2, c-forbidden).
     """
     markers = [match.start() for match in _MARKER.finditer(text)]
     bare = _CONTENT.search(text, 0, markers[0] if markers else len(text)) is not None
@@ -279,7 +278,7 @@ def _count_documents(text: str) -> int:
 
 
 def _split(data: Any, count: int) -> list[Any] | None:
-    """Return the values of ``count`` documents; None if that is not what yaml-rs has read."""
+    """Return the values of ``count`` documents; None if yaml-rs read a different number."""
     if count == 0:
         return [] if data is None else None
     if count == 1:
@@ -291,7 +290,7 @@ _COLLECTIONS = frozenset((dict, list))
 
 
 def _is_plain(values: list[Any]) -> bool:
-    """Whether all keys are strings and nothing lies deeper than allowed."""
+    """Whether all keys are strings and nothing is nested too deeply."""
     level = [value for value in values if type(value) in _COLLECTIONS]
     for _ in range(MAX_DEPTH):
         keys: list[Any] = []
@@ -329,7 +328,7 @@ def _is_number(value: str) -> bool:
 
 
 def _kind(value: str) -> str:
-    """Name what YAML 1.2 (core schema, section 10.3.2) makes of a plain scalar; "" for a string."""
+    """Return the type of a plain scalar in YAML 1.2 (core schema, section 10.3.2); "" for a string."""
     if value in _NULL:
         return "empty" if value == "" else "null"
     if value in _BOOL:
@@ -370,7 +369,7 @@ def _disagreement(value: str) -> tuple[str, str] | None:
 
 def _out_of_range(value: str) -> tuple[str, str] | None:
     if _INT.fullmatch(value):
-        # Count digits first: int() itself refuses, or takes long for, a great many of them.
+        # Count digits first: int() refuses very long numbers, or is slow.
         if len(value.lstrip("+-")) > _MAX_INT_DIGITS or not -(2**63) <= int(value) < 2**63:
             return "the number does not fit into 64 bits", f"{_QUOTE}, such as a serial number."
     elif _FLOAT.fullmatch(value) and math.isinf(float(value)):
@@ -387,7 +386,7 @@ def _shown(value: str) -> str:
 
 
 class _Anchored(NamedTuple):
-    """What an anchor stands for: nodes after expansion, collections inside each other, key text."""
+    """The target of an anchor: nodes after expansion, nesting depth, key text."""
 
     nodes: int
     height: int
@@ -410,7 +409,7 @@ class _Frame:
 
 
 class _Place(NamedTuple):
-    """A position as libyaml counts, from 0."""
+    """A position in libyaml's counting, from 0."""
 
     line: int
     column: int
@@ -523,7 +522,7 @@ class _Walk:
         return bool(self._stack) and self._stack[-1].expects_key
 
     def _on_key(self, value: str, kind: str, event: Any) -> None:
-        """Check a scalar, or the alias of one, that stands in the place of a key."""
+        """Check a scalar, or an alias of one, in the place of a key."""
         if kind:
             what = f"the key {_shown(value)} is {kind}, not text" if value else "the key is empty"
             self._add(KEY_NOT_STRING, what, "Put the key in quotes if it is meant.", event.start_mark, event.end_mark)
@@ -596,7 +595,7 @@ class _Walk:
         self._add_node(frame.nodes, frame.height)
 
     def _add_node(self, nodes: int, height: int) -> None:
-        """Count a node that is complete into the collection around it."""
+        """Add a complete node to the counts of its collection."""
         if self._stack:
             frame = self._stack[-1]
             frame.nodes += nodes
@@ -620,7 +619,7 @@ def _span(text: str, start: Any, end: Any = None) -> Span:
 _UNCLOSED = "Close it, or put text that starts with a bracket in quotes."
 _QUOTE_TEXT = "Text that begins with one of @ ` % & * ! | > must be in quotes."
 
-# What libyaml says, what we say, how to fix it, and whether its context is the better place.
+# libyaml's message, vmferry's message, how to fix it, and whether its context is the better place.
 _SYNTAX: tuple[tuple[str, str, str, bool], ...] = (
     (
         "mapping values are not allowed",
@@ -685,7 +684,7 @@ _SYNTAX: tuple[tuple[str, str, str, bool], ...] = (
 
 
 def _syntax_error(error: "yaml.MarkedYAMLError", text: str, file: str, document: int) -> Finding:
-    """Put one of libyaml's errors into words for someone who does not know its terms."""
+    """Translate one of libyaml's errors for people who do not know its terms."""
     problem = error.problem or "the text cannot be read"
     mark = error.problem_mark or error.context_mark
     rule, message, remedy = UNPARSABLE_YAML, problem, "Check quotes, brackets and indentation."
@@ -706,7 +705,7 @@ def _syntax_error(error: "yaml.MarkedYAMLError", text: str, file: str, document:
     return rule.finding(message, remedy, where=where)
 
 
-_CONFLICT = re.compile(r"(?:<{7}|>{7}|\|{7}|={7})(?:\s|$)")  # as git writes them
+_CONFLICT = re.compile(r"(?:<{7}|>{7}|\|{7}|={7})(?:\s|$)")  # git's conflict markers
 
 
 def _bad_start(text: str, mark: Any) -> tuple[str, str]:
@@ -717,7 +716,7 @@ def _bad_start(text: str, mark: Any) -> tuple[str, str]:
 
 
 def _clamped(text: str, mark: Any) -> Span:
-    """Return the character at a mark; libyaml puts the end of a file in a line that does not exist."""
+    """Return the character at a mark; libyaml puts the end of a file on a line that does not exist."""
     line, column = mark.line + 1, mark.column + 1
     last = text.count("\n") + 1
     if line > last:
@@ -729,7 +728,7 @@ _POSITION = re.compile(r"line (\d+), column (\d+)")
 
 
 def _unlocated(problem: str, text: str, file: str) -> Finding:
-    """Return the finding for what only yaml-rs objects to; its message ends with the reason."""
+    """Return the finding for a text that only yaml-rs rejects; its message ends with the reason."""
     position = _POSITION.search(problem)
     line, column = (int(position[1]), int(position[2])) if position else (1, 1)
     reason = problem.strip().splitlines()[-1]

@@ -9,14 +9,14 @@ from typing import Any
 # No leading "_": yaml-rs reads `_1` as a number.
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*")
 
-# Words that some reader takes for something other than a string.
+# Words that some readers do not read as a string.
 _RESERVED = frozenset(
     ("y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nil", "nan", "inf", "infinity")
 )
 
-# Controls, line breaks that only YAML 1.1 knows, non-characters, and what a reviewer cannot see: zero-width
-# characters, changes of direction. Spelled out because str.isprintable() goes by Python's version of Unicode,
-# and one input has to give the same bytes everywhere. Lone surrogates fail later, when the text is encoded.
+# Controls, line breaks that only YAML 1.1 knows, non-characters, and what a reviewer cannot see: zero-width characters,
+# changes of direction. Spelled out because str.isprintable() depends on Python's version of Unicode, and the same input
+# must give the same bytes everywhere. Lone surrogates fail later, when the text is encoded.
 _INVISIBLE = (
     "\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f"
     "\\ufdd0-\\ufdef\\ufeff\\ufff9-\\ufffb\\ufffe\\uffff\\U000e0000-\\U000e007f"
@@ -25,8 +25,8 @@ _SPECIAL = re.compile(f'["\\\\{_INVISIBLE}]')
 _HIDDEN = re.compile(f"[{_INVISIBLE}]")
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
-# What keeps text from being a block literal: a first line that hides the indentation, blanks at the end of a
-# line (editors strip them), a tab where indentation is expected, an empty last line, an invisible character.
+# What prevents a block literal: a first line that hides the indentation, trailing blanks (editors strip them), a tab
+# where indentation is expected, an empty last line, an invisible character.
 _NOT_LITERAL = re.compile(rf"\A[ \t\n]|[ \t](?:\n|\Z)|\n\t|\n\n\Z|(?![\t\n])[{_INVISIBLE}]")
 
 _LONGEST_KEY = 1000  # libyaml refuses a key of 1,024 characters or more unless `? ` introduces it
@@ -35,10 +35,10 @@ _LONGEST_KEY = 1000  # libyaml refuses a key of 1,024 characters or more unless 
 def dump(value: Mapping[str, Any] | Sequence[Any], comment: str = "") -> bytes:
     """Return ``value`` as one UTF-8 YAML document that ends with a newline.
 
-    ``value`` is made of mappings with string keys (their order is kept), lists, tuples, strings, booleans,
-    None, 64-bit integers and finite floats. Each line of ``comment`` becomes a ``# `` line on top. Raises
-    TypeError for any other type, and ValueError for what readers cannot return: a lone surrogate, an infinite
-    float or NaN, an integer of more than 64 bits, a key of more than about 1,000 characters.
+    ``value`` is made of mappings with string keys (their order is kept), lists, tuples, strings, booleans, None, 64-bit
+    integers and finite floats. Each line of ``comment`` becomes a ``# `` line at the top. Raises TypeError for any
+    other type, and ValueError for values that readers cannot return: a lone surrogate, an infinite float or NaN, an
+    integer of more than 64 bits, a key of more than about 1,000 characters.
     """
     parts = [f"# {_HIDDEN.sub(_escape, line)}".rstrip() + "\n" for line in comment.split("\n")] if comment else []
     value = _exact(value)
@@ -54,7 +54,10 @@ def dump(value: Mapping[str, Any] | Sequence[Any], comment: str = "") -> bytes:
 
 
 def _mapping(mapping: dict[str, Any], pad: str) -> str:
-    """Return a non-empty mapping as lines at the indentation ``pad``; the first has none, as it may follow a dash."""
+    """Return a non-empty mapping as lines with the indentation ``pad``.
+
+    The first line has none, because it may follow a dash.
+    """
     lines: list[str] = []
     for key, item in mapping.items():
         kind = type(item)
@@ -74,7 +77,7 @@ def _mapping(mapping: dict[str, Any], pad: str) -> str:
 
 
 def _sequence(sequence: list[Any], pad: str) -> str:
-    """Return a non-empty list, as `_mapping` does; its dashes stand at the indentation ``pad``."""
+    """Return a non-empty list in the same form as `_mapping`; its dashes have the indentation ``pad``."""
     inner = pad + "  "
     lines: list[str] = []
     for item in sequence:
@@ -94,7 +97,7 @@ def _sequence(sequence: list[Any], pad: str) -> str:
 
 
 class _Keys(dict[str, str]):
-    """Keys as they are written, with their colon; manifests repeat a few hundred. A lookup costs no call."""
+    """Written keys, with their colon; manifests repeat a few hundred. A lookup saves a call."""
 
     def __missing__(self, key: str) -> str:
         if not isinstance(key, str):
@@ -109,7 +112,10 @@ class _Keys(dict[str, str]):
 
 
 class _Lines(dict[str, str | None]):
-    """Texts as they end a line; most stand in many manifests. Those of several lines are None: see `_literal`."""
+    """Written texts at the end of a line; most occur in many manifests.
+
+    Texts of several lines are None: see `_literal`.
+    """
 
     def __missing__(self, text: str) -> str | None:
         if "\n" in text:
@@ -126,7 +132,7 @@ _line = _Lines()
 
 @lru_cache(maxsize=64)  # every group has the same scripts
 def _literal(text: str, pad: str) -> str:
-    """Return a text with line breaks as it ends a line: as a block literal two columns to the right of ``pad``."""
+    """Return a text with line breaks as a block literal, indented two columns more than ``pad``."""
     if _NOT_LITERAL.search(text):
         return f" {_quoted(text)}\n"
     style = "|" if text.endswith("\n") else "|-"
@@ -135,7 +141,7 @@ def _literal(text: str, pad: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a text in double quotes, unless every reader takes it for text without them."""
+    """Return a text in double quotes, unless every reader reads it as text without them."""
     if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
         return text
     return f'"{_SPECIAL.sub(_escape, text)}"'
@@ -168,11 +174,11 @@ def _float(value: float) -> str:
     if not math.isfinite(value):
         raise ValueError(f"{value} has no place in JSON and so none in a manifest")
     digits, exponent, power = repr(value).partition("e")
-    # YAML 1.1 takes `1e+16` for a string: it wants the point.
+    # YAML 1.1 reads `1e+16` as a string: it requires the decimal point.
     return f"{digits if '.' in digits else digits + '.0'}{exponent}{power}"
 
 
-_SCALARS = frozenset((dict, list, int, float, bool, type(None)))  # the collections are empty ones
+_SCALARS = frozenset((dict, list, int, float, bool, type(None)))  # these collections are empty
 
 
 def _exact(value: Any) -> Any:

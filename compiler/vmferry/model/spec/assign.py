@@ -10,7 +10,7 @@ from vmferry.model.spec.decisions import Decisions
 
 
 class ForMany(Decisions, frozen=True, kw_only=True):
-    """What is decided of many VMs, and facts that can be stated for many: they hold where nothing else says it."""
+    """Decisions on many VMs, and facts that can be stated for many: they apply if nothing else states them."""
 
     firmware: (
         Annotated[
@@ -38,7 +38,7 @@ class ForMany(Decisions, frozen=True, kw_only=True):
 
 
 class Match(Model, frozen=True, kw_only=True):
-    """Which VMs a rule is for: every field given must match, a list by any of its globs."""
+    """Selects VMs: every given field must match, a list by any of its globs."""
 
     name: Annotated[Text | tuple[Text, ...], Meta(description="Name.")] | None = None
     source: Annotated[Text | tuple[Text, ...], Meta(description="vCenter.")] | None = None

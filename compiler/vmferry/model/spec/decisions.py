@@ -1,4 +1,4 @@
-"""What is decided of a VM, wherever that stands: `defaults`, `assign` or the VM's entry."""
+"""Decisions on a VM, wherever they are made: `defaults`, `assign` or the VM's entry."""
 
 from typing import Annotated, Literal
 
@@ -51,7 +51,7 @@ class InstancetypeRef(Model, frozen=True, kw_only=True):
 
 
 class Decisions(Model, frozen=True, kw_only=True):
-    """What is decided of a VM: by `defaults`, by an `assign` rule, or by its entry. Later ones win."""
+    """Decisions on a VM, from `defaults`, an `assign` rule, or its entry. Later ones win."""
 
     disposition: Annotated[Disposition, Meta(description="What happens to it.")] | None = None
     reason: Annotated[Reason, Meta(description="Why; required to rebuild, retire, retain or exclude.")] | None = None

@@ -57,7 +57,7 @@ class MigrationSpec(Model, frozen=True, kw_only=True):
 
 
 class VirtualMachineSet(Model, frozen=True, kw_only=True):
-    """VMs of one team, in a file of their own."""
+    """VMs of one team, in a separate file."""
 
     api_version: Annotated[ApiVersion, Meta(description="Version of the format.")]
     kind: Annotated[Literal["VirtualMachineSet"], Meta(description="Kind of the file.")]

@@ -1,4 +1,4 @@
-"""The move groups of a spec: how far each of them is."""
+"""The move groups of a spec, and their stages."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ Stage = Literal["planned", "prepared", "migrating", "cutover"]  # in order
 
 
 class GroupState(Model, frozen=True, kw_only=True):
-    """How far a move group is; a pull request moves it on."""
+    """The stage of a move group; a pull request advances it."""
 
     stage: Annotated[Stage, Meta(description="Its stage.")] = "planned"
     attempt: Annotated[

@@ -1,4 +1,4 @@
-"""The network map of a spec: what becomes of each network in vSphere."""
+"""The network map of a spec: the target of each network in vSphere."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -21,7 +21,7 @@ from vmferry.model.base import (
 
 
 class NetworkSource(Model, frozen=True, kw_only=True):
-    """A network in vSphere: an NSX segment or a port group, exactly one of the two."""
+    """A network in vSphere: either an NSX segment or a port group."""
 
     segment: Annotated[Text, Meta(description="NSX segment (NSX-T) or logical switch (NSX-V), by name.")] | None = None
     port_group: Annotated[Text, Meta(description="Standard or distributed port group, by name.")] | None = None
@@ -43,7 +43,7 @@ class NetworkSource(Model, frozen=True, kw_only=True):
 
 
 class PodNetwork(Model, frozen=True, kw_only=True, tag_field="type", tag="pod"):
-    """The cluster's pod network, by masquerade; the VM's own address is not kept."""
+    """The cluster's pod network, with masquerade; the VM's own address is not kept."""
 
 
 class BridgeNetwork(Model, frozen=True, kw_only=True, tag_field="type", tag="bridge"):
@@ -136,7 +136,7 @@ class SmokeTest(Model, frozen=True, kw_only=True):
 
 
 class Network(Model, frozen=True, kw_only=True):
-    """What becomes of a network in vSphere."""
+    """The target of a network in vSphere."""
 
     name: (
         Annotated[

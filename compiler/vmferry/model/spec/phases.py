@@ -26,7 +26,7 @@ class DualRun(Model, frozen=True, kw_only=True):
 
 
 class Phase(Model, frozen=True, kw_only=True):
-    """A phase of the migration: VMs of like risk, with their windows."""
+    """A phase of the migration: VMs with similar risk, with their windows."""
 
     name: Annotated[ShortName, Meta(description="Its name.")]
     kind: Annotated[PhaseKind, Meta(description="Which component its VMs share.")] = "migrate"

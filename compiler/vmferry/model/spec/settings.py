@@ -18,7 +18,7 @@ class SimilarVms(Model, frozen=True, kw_only=True):
 
 
 class Grouping(Model, frozen=True, kw_only=True):
-    """How move groups are cut."""
+    """How VMs are split into move groups."""
 
     max_vms: Annotated[int, Meta(ge=1, le=500, description="VMs per move group.")] = 40
 

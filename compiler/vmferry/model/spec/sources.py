@@ -21,7 +21,7 @@ class StoreRef(Model, frozen=True, kw_only=True):
 
 
 class ExternalSecret(Model, frozen=True, kw_only=True):
-    """An ExternalSecret for vmferry to emit."""
+    """An ExternalSecret that vmferry emits."""
 
     store_ref: Annotated[StoreRef, Meta(description="The store.")]
     key: Annotated[Text, Meta(description="Key in the store, with properties user, password and cacert.")]
@@ -33,7 +33,7 @@ class ExternalSecret(Model, frozen=True, kw_only=True):
 
 
 class Credentials(Model, frozen=True, kw_only=True):
-    """Where the user and password of a vCenter or ESXi host are found; exactly one. Never the values."""
+    """Where to find the user and password of a vCenter or ESXi host; exactly one. Never the values."""
 
     secret_ref: Annotated[SecretRef, Meta(description="An existing Secret.")] | None = None
     external_secret: Annotated[ExternalSecret, Meta(description="An ExternalSecret to emit.")] | None = None

@@ -49,7 +49,7 @@ class DatastoreRef(Model, frozen=True, kw_only=True):
 
 
 class DatastoreMap(Model, frozen=True, kw_only=True):
-    """What becomes of the disks on a datastore: a tier, or one StorageClass."""
+    """The target of the disks on a datastore: a tier, or one StorageClass."""
 
     source: Annotated[DatastoreRef, Meta(description="The datastore.")]
     tier: Annotated[Text, Meta(description="Tier; the class is chosen by what the disk needs.")] | None = None

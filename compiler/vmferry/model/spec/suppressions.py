@@ -1,4 +1,4 @@
-"""Findings that were looked at and accepted."""
+"""Findings that were reviewed and accepted."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from vmferry.model.base import Day, Model, Reason, RuleCode, Text
 
 
 class Suppression(Model, frozen=True, kw_only=True):
-    """A finding that was looked at and accepted."""
+    """A finding that was reviewed and accepted."""
 
     rule: Annotated[RuleCode, Meta(description="The rule to suppress.")]
     reason: Annotated[Reason, Meta(description="Why it is accepted.")]
@@ -21,6 +21,6 @@ class Suppression(Model, frozen=True, kw_only=True):
 
 
 class VmSuppression(Suppression, frozen=True, kw_only=True):
-    """Findings on many VMs, or on none, that were looked at and accepted."""
+    """Findings on many VMs, or on none, that were reviewed and accepted."""
 
     vms: Annotated[tuple[Text, ...], Meta(description="Names or globs of VMs. Default: all findings of the rule.")] = ()

@@ -27,9 +27,9 @@ Distribution = Literal["kubernetes", "openshift", "rke2", "k3s", "talos", "eks",
 
 
 class Versions(Model, frozen=True, kw_only=True):
-    """Releases of what runs in the target: they decide which fields may be emitted. Each defaults to the newest.
+    """Releases of the target's components: they decide which fields may be emitted.
 
-    A version without a patch stands for every patch of it.
+    Each defaults to the newest. A version without a patch level stands for all its patch releases.
     """
 
     kubernetes: Annotated[Version, Meta(description="Kubernetes.")] = "1.37"
@@ -53,7 +53,7 @@ class NodePool(Model, frozen=True, kw_only=True):
 
 
 class NodeBridge(Model, frozen=True, kw_only=True):
-    """A Linux bridge on the nodes, that a NodeNetworkConfigurationPolicy makes."""
+    """A Linux bridge on the nodes that a NodeNetworkConfigurationPolicy creates."""
 
     name: Annotated[InterfaceName, Meta(description="The bridge.")]
     port: Annotated[InterfaceName, Meta(description="The bond or NIC it takes.")]
@@ -64,7 +64,7 @@ class NodeBridge(Model, frozen=True, kw_only=True):
 
 
 class ExistingBridge(Model, frozen=True, kw_only=True):
-    """A Linux bridge that the nodes have already; vmferry makes nothing of it."""
+    """A Linux bridge that the nodes already have; vmferry does not create it."""
 
     name: Annotated[InterfaceName, Meta(description="The bridge.")]
     vlan_filtering: (
@@ -81,7 +81,7 @@ class ExistingBridge(Model, frozen=True, kw_only=True):
 
 
 class PhysicalNetwork(Model, frozen=True, kw_only=True):
-    """A physical network that OVN-Kubernetes has a bridge mapping for, on every node that runs VMs."""
+    """A physical network with a bridge mapping in OVN-Kubernetes on every node that runs VMs."""
 
     name: Annotated[Text, Meta(description="Its name in the bridge mappings: `localnet` in nmstate.")]
     mtu: Annotated[Mtu, Meta(description="The MTU it carries. Absent: unknown.")] | None = None

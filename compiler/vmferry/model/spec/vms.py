@@ -32,7 +32,7 @@ class Readdressing(Model, frozen=True, kw_only=True):
 
     @property
     def gateways(self) -> tuple[str, ...]:
-        """Return the default gateways, however many were given."""
+        """Return the default gateways as a list."""
         if self.gateway is None:
             return ()
         return (self.gateway,) if isinstance(self.gateway, str) else self.gateway
@@ -43,7 +43,7 @@ class Readdressing(Model, frozen=True, kw_only=True):
 
 
 class VirtualMachine(Decisions, frozen=True, kw_only=True):
-    """A VM: what is decided of it, and its facts. An absent fact is unknown; nothing stands in."""
+    """A VM: its decisions and facts. An absent fact is unknown; there are no defaults."""
 
     name: Annotated[str, Meta(min_length=1, max_length=400, description="Name in vCenter.")]
     id: Annotated[Text, Meta(description="Managed object id, as in vm-4711. Preferred over the name.")] | None = None

@@ -15,7 +15,7 @@ from vmferry import files
 from vmferry.cache import Cache
 from vmferry.layout.compiled import walk
 from vmferry.layout.names import ASSIGNMENTS
-from vmferry.layout.notes import Notes, Stamp, stamp
+from vmferry.layout.seen_files import Notes, Stamp, stamp
 from vmferry.load.trail import follow
 from vmferry.model.finding import Finding
 from vmferry.model.trail import Trail

@@ -29,7 +29,7 @@ DECLARING = (
     "vmferry.resolve.groups",
     "vmferry.resolve.hooks",
     "vmferry.resolve.machines",
-    "vmferry.resolve.names",
+    "vmferry.resolve.target_names",
     "vmferry.resolve.namespaces",
     "vmferry.resolve.network_rows",
     "vmferry.resolve.networks",

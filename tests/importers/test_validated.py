@@ -13,9 +13,9 @@ from tests.invocation import vmferry
 
 from vmferry.importers.build import build
 from vmferry.importers.errors import ImporterError
-from vmferry.importers.files import split, write
+from vmferry.importers.inventory_files import split, write
 from vmferry.importers.rvtools.columns import FIELDS
-from vmferry.importers.rvtools.tables import Row
+from vmferry.importers.rvtools.rows import Row
 from vmferry.load.validate import convert
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Where

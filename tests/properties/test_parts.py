@@ -15,12 +15,12 @@ from vmferry.model.project import Project
 from vmferry.resolve.cards import cards_of
 from vmferry.resolve.deciding import make, ways
 from vmferry.resolve.disposition import dispose
-from vmferry.resolve.names import name_machines
 from vmferry.resolve.notes import Note, Noting, collect, value_of
 from vmferry.resolve.paths import standard_vms
 from vmferry.resolve.selection import Candidate, Chooser, select
 from vmferry.resolve.shared import share
 from vmferry.resolve.tables import prepare
+from vmferry.resolve.target_names import name_machines
 
 
 def parts_of(items: tuple[Any, ...], dice: random.Random) -> Iterator[tuple[Any, ...]]:

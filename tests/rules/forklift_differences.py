@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from vmferry import rules, ruleset
 from vmferry.estate.guests import unconverted
-from vmferry.rules.concerns import CONCERNS, Seen
+from vmferry.rules.source_concern import CONCERNS, Seen
 
 assert rules.CHECKS, "importing the package registers the rules"
 

@@ -10,7 +10,7 @@ from vmferry.kube.quantity import format_size
 from vmferry.model.facts import Disk, GuestDisk, Nic
 from vmferry.model.inventory import InventoryCluster
 from vmferry.model.spec import VirtualMachine
-from vmferry.rules.concerns import Seen
+from vmferry.rules.source_concern import Seen
 
 MIB = 1 << 20
 

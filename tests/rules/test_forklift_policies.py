@@ -12,7 +12,7 @@ import pytest
 from tests.rules.forklift_differences import BY_CODE, DIFFERENCES, PAGE, page
 from tests.rules.forklift_estate import Twin, estate
 
-from vmferry.rules.concerns import CONCERNS
+from vmferry.rules.source_concern import CONCERNS
 
 _BUILT = Path(__file__).parents[2] / ".tools" / "bin" / "opa"
 _QUERY = "[{c.id | c := data.io.konveyor.forklift.vmware.concerns[_] with input as vm} | vm := data.vms[_]]"

@@ -13,7 +13,7 @@ from tests.rules.laying import commit, merge
 from vmferry import policy
 from vmferry.check import check
 from vmferry.model.finding import Where
-from vmferry.rules.fields import later
+from vmferry.rules.lost_decisions import later
 from vmferry.rules.page import EXAMPLES
 from vmferry.yaml.write import dump
 

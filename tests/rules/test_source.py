@@ -13,7 +13,7 @@ from vmferry.model.inventory import Inventory, InventoryCluster
 from vmferry.model.spec import VirtualMachine
 from vmferry.policy import apply
 from vmferry.resolve.blueprint import resolve
-from vmferry.rules.concerns import CONCERNS, Seen
+from vmferry.rules.source_concern import CONCERNS, Seen
 from vmferry.ruleset import of
 
 MIB = 1 << 20

@@ -113,9 +113,9 @@ def run() -> NoReturn:
 
 def program() -> NoReturn:
     """Run as the program `vmferry`: exit without freeing memory, which would take a tenth of the time."""
-    from vmferry.cli import surroundings
+    from vmferry.cli import streams
 
-    surroundings.prepare()
+    streams.prepare()
     try:
         run()
     except SystemExit as end:

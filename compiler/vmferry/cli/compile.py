@@ -14,7 +14,7 @@ from vmferry.cli.options import all_option, assignments_option, cache_options, f
 from vmferry.layout.compiled import OUT_OF_DATE
 from vmferry.model.finding import Finding
 from vmferry.model.rule import declare
-from vmferry.output.diff import unified
+from vmferry.output.tree_diff import unified
 from vmferry.record import Outcome, Run, assignments_path, repeated, untracked
 
 

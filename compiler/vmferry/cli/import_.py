@@ -16,7 +16,7 @@ from vmferry.cli.lazy import Lazy
 from vmferry.estate.words.secrecy import Keep
 from vmferry.importers import IMPORTERS, importer
 from vmferry.importers.errors import ImporterError
-from vmferry.importers.files import split, write
+from vmferry.importers.inventory_files import split, write
 from vmferry.importers.protocol import Importer, Request
 from vmferry.importers.steady import steady
 from vmferry.model.inventory import Inventory, Unjoined

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vmferry.draft.assign import PHASES, Proposal, propose_rules
+from vmferry.draft.commented import Decision, Page, Quote
 from vmferry.draft.cover import Member, literal, selects
 from vmferry.draft.guesses import TIERS, Leave, leave
 from vmferry.draft.maps import (
@@ -20,7 +21,6 @@ from vmferry.draft.maps import (
     network_rows,
     plan_namespaces,
 )
-from vmferry.draft.page import Decision, Page, Quote
 from vmferry.draft.ties import Tie, rebuilds, retirements, ties
 from vmferry.draft.unknown import Unknown, Way, shared_macs, unknown, ways
 from vmferry.estate.identity import key_of

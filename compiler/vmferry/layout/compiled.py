@@ -13,8 +13,8 @@ from vmferry import files as disk
 from vmferry.cache import Cache
 from vmferry.layout.locks import DIRECTORY, INVALID_LOCK, lock_name
 from vmferry.layout.names import KUSTOMIZATION_FILES
-from vmferry.layout.notes import Notes, stamp
 from vmferry.layout.objects import Issue, Key, is_object, key_of, parse
+from vmferry.layout.seen_files import Notes, stamp
 from vmferry.model import finding
 from vmferry.model.finding import Finding, SpecError, Where
 from vmferry.model.rule import declare

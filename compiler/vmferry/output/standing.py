@@ -13,7 +13,7 @@ from vmferry import files
 from vmferry.cache import Cache
 from vmferry.layout.compiled import walk
 from vmferry.layout.locks import Lock, lock_path, parse
-from vmferry.layout.notes import Notes, stamp
+from vmferry.layout.seen_files import Notes, stamp
 from vmferry.model.finding import SpecError
 from vmferry.output.tree import Settled
 

@@ -29,7 +29,7 @@ from vmferry.layout.locks import (
     render,
     salvage,
 )
-from vmferry.layout.notes import Stamp, stamp
+from vmferry.layout.seen_files import Stamp, stamp
 from vmferry.model.finding import Finding, Span, SpecError, Where
 from vmferry.model.rule import Rule
 from vmferry.output import swap

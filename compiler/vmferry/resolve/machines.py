@@ -32,12 +32,12 @@ from vmferry.model.rule import declare
 from vmferry.model.spec import Cluster, RunStrategy
 from vmferry.resolve import forklift
 from vmferry.resolve.eviction import eviction
-from vmferry.resolve.names import MAX_CLAIM
 from vmferry.resolve.networks import Attached
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate, is_raw
 from vmferry.resolve.storage import NO_CLASS_FITS, Allocated, Need, StorageMap, shared_claim
+from vmferry.resolve.target_names import MAX_CLAIM
 
 _GRACE = {"windows": 3600, "linux": 180, "other": 180}  # seconds; common-instancetypes and KubeVirt's guide
 

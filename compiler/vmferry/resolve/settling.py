@@ -11,7 +11,6 @@ from vmferry.model.keys import VmKey
 from vmferry.resolve.cards import Card
 from vmferry.resolve.deciding import ways
 from vmferry.resolve.freeze import Frozen
-from vmferry.resolve.names import name_machines
 from vmferry.resolve.namespaces import check_namespaces
 from vmferry.resolve.networks import check_attached
 from vmferry.resolve.notes import Noting
@@ -20,6 +19,7 @@ from vmferry.resolve.selection import Candidate
 from vmferry.resolve.shared import share
 from vmferry.resolve.storage import check_allocated
 from vmferry.resolve.tables import Tables
+from vmferry.resolve.target_names import name_machines
 
 
 class Decided(Struct, frozen=True):

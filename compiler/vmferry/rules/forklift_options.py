@@ -11,7 +11,7 @@ from vmferry.model.blueprint import ArrayCopy, Group, Machine, PlanOptions
 from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import Versions
-from vmferry.rules.fields import lost
+from vmferry.rules.lost_decisions import lost
 from vmferry.rules.registry import also
 from vmferry.rules.versions import too_old
 

@@ -13,7 +13,7 @@ from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Group, Machine, MachineDisk
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.model.spec import Cluster, NodePool, Quota
-from vmferry.rules.fields import lost
+from vmferry.rules.lost_decisions import lost
 from vmferry.rules.registry import also, rule
 
 _GI = 1 << 30

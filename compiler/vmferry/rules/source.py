@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.review import Subject
-from vmferry.rules.concerns import Detected, Seen, concern, copied, warm
+from vmferry.rules.source_concern import Detected, Seen, concern, copied, warm
 
 
 def _cold_for_want_of_tracking(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG001

@@ -7,7 +7,7 @@ from vmferry.kube.quantity import parse_size
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.facts import Disk
 from vmferry.model.review import Subject
-from vmferry.rules.concerns import Detected, Seen, by_forklift, concern, converted, copied, warm
+from vmferry.rules.source_concern import Detected, Seen, by_forklift, concern, converted, copied, warm
 
 MOST_DISKS = 165
 SECTOR = 512

@@ -7,7 +7,7 @@ from vmferry.estate import guests
 from vmferry.estate.methods import METHODS
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.review import Subject
-from vmferry.rules.concerns import Detected, Seen, by_forklift, concern, converted, copied
+from vmferry.rules.source_concern import Detected, Seen, by_forklift, concern, converted, copied
 
 _LONGEST_NAME = 63
 _DNS_NAME = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9.]*)?[A-Za-z0-9])?")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.rules.concerns import Detected, Seen, concern, copied
 from vmferry.rules.registry import rule
+from vmferry.rules.source_concern import Detected, Seen, concern, copied
 
 
 @concern(

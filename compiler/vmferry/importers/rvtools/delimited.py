@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from vmferry.importers.errors import ImporterError
-from vmferry.importers.rvtools.parts import MAX_PART_BYTES
 from vmferry.importers.rvtools.sheets import MAX_COLUMN, MAX_ROW, Cells
+from vmferry.importers.rvtools.xml_parts import MAX_PART_BYTES
 
 MAX_HEADER = 2**20  # characters of the first line
 _CHUNK = 2**20

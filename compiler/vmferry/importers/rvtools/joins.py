@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from vmferry.importers.cells import uuid
-from vmferry.importers.rvtools.tables import Row
+from vmferry.importers.rvtools.rows import Row
 
 _NO_SUCH_ID, _NO_SUCH_NAME = "vInfo has no VM with this VM ID", "vInfo has no VM of this name"
 OF_NO_VM = frozenset((_NO_SUCH_ID, _NO_SUCH_NAME))

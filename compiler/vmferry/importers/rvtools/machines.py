@@ -11,7 +11,7 @@ from vmferry.importers import guests
 from vmferry.importers.build import build
 from vmferry.importers.cells import addresses, boolean, count, fits, mac, uuid
 from vmferry.importers.disks import datastore_of, shared_name
-from vmferry.importers.rvtools.tables import Row
+from vmferry.importers.rvtools.rows import Row
 from vmferry.kube.quantity import format_size
 from vmferry.model.facts import Controller, Cpu, Disk, GuestDisk, Nic
 from vmferry.model.spec import VirtualMachine

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from vmferry.importers.rvtools.tables import Export
+from vmferry.importers.rvtools.rows import Export
 
 _WANTED: Mapping[str, str] = {
     "vDisk": "disks",

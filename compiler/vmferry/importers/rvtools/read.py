@@ -19,8 +19,8 @@ from vmferry.importers.rvtools.columns import OF_A_VM
 from vmferry.importers.rvtools.joins import OF_NO_VM, Keys, Register, keys_of
 from vmferry.importers.rvtools.machines import Around, Record, file_of, machine
 from vmferry.importers.rvtools.notices import UNKNOWABLE, missing_tabs, outside
+from vmferry.importers.rvtools.rows import Export, Row, open_exports
 from vmferry.importers.rvtools.surroundings import TABS, Surroundings, ids_by_name, surroundings
-from vmferry.importers.rvtools.tables import Export, Row, open_exports
 from vmferry.model.inventory import Inventory, InventoryMetadata, Origin, ResourcePool, Unjoined
 from vmferry.model.spec import VirtualMachine
 

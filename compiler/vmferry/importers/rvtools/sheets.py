@@ -14,7 +14,7 @@ from operator import add
 from typing import IO, NamedTuple
 
 from vmferry.importers.errors import ImporterError
-from vmferry.importers.rvtools.parts import MAX_CELL, MAX_TOKEN, TOO_LONG, Feed, chunks, local, parser, unescape
+from vmferry.importers.rvtools.xml_parts import MAX_CELL, MAX_TOKEN, TOO_LONG, Feed, chunks, local, parser, unescape
 
 MAX_ROW, MAX_COLUMN = 1_048_576, 16_384  # of a worksheet, by Excel's specification
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from vmferry.importers.build import build
 from vmferry.importers.cells import boolean, count, fits
 from vmferry.importers.rvtools.machines import Record, pool
-from vmferry.importers.rvtools.tables import Row
+from vmferry.importers.rvtools.rows import Row
 from vmferry.kube.quantity import format_size
 from vmferry.model.inventory import (
     InventoryCluster,

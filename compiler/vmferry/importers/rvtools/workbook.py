@@ -18,8 +18,8 @@ from xml.parsers.expat import ExpatError
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from vmferry.importers.errors import ImporterError
-from vmferry.importers.rvtools.parts import MAX_CELL, TOO_LONG, local, parse, parser, unescape
 from vmferry.importers.rvtools.sheets import Cells, rows
+from vmferry.importers.rvtools.xml_parts import MAX_CELL, TOO_LONG, local, parse, parser, unescape
 
 MAX_SHEETS_BYTES = 2 * 2**30  # of all sheets
 MAX_STRINGS_BYTES = 256 * 2**20

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vmferry.importers.errors import ImporterError
-from vmferry.importers.files import split, write
+from vmferry.importers.inventory_files import split, write
 from vmferry.model.facts import Cpu, Disk, Nic
 from vmferry.model.inventory import Inventory, InventoryMetadata, InventoryNetwork, Origin, Unjoined
 from vmferry.model.spec import VirtualMachine

@@ -6,7 +6,7 @@ import pytest
 from tests.resolve.projects import codes, decision, finding, groups, machines, resolved, vm
 
 from vmferry.kube.dns import LONGEST, fit, sanitize
-from vmferry.resolve.names import MAX_CLAIM
+from vmferry.resolve.target_names import MAX_CLAIM
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vmferry.output.diff import unified
 from vmferry.output.tree import Planned, apply, plan
+from vmferry.output.tree_diff import unified
 
 INPUTS = {"dev": "sha256:00"}
 BEFORE = {

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import msgspec
 
-from vmferry import backends, files, policy, ruleset
+from vmferry import files, policy, ruleset
 from vmferry.backends.inputs import digests
 from vmferry.backends.places import lock
 from vmferry.cache import Cache
 from vmferry.check import Checked, check
+from vmferry.emission import files_of
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.finding import SpecError
 from vmferry.output import standing, tree
-from vmferry.output.complete import Ledger
-from vmferry.output.render import check_owner, render
+from vmferry.output.render import check_owner
 from vmferry.output.standing import settled
 from vmferry.placed import Home, around, home_of, last_merge, left_by_merge, unfinished_merge
 from vmferry.record import Outcome, Record, Run, assignments_path, remember, written_at
@@ -66,13 +66,10 @@ def compile_tree(
     inputs = digests(blueprint)
     alone = {lock(group): inputs[lock(group)] for group in blueprint.groups}  # digests of everything they are made of
     still = {} if force else settled(root, alone, cache or Cache(enabled=False))
-    ledger = Ledger()
-    emitted = ledger.passing(backends.emit(blueprint, still))
-    planned = tuple(render(emitted, blueprint.name, blueprint.cluster.name, blueprint.external_nads))
+    planned = tuple(files_of(blueprint, still))
     changes = _plan(root, planned, inputs, still, force=force)
     # again: another process may have written while this one waited
     check_owner(root, blueprint.name, blueprint.cluster.name)
-    ledger.check(blueprint, [group for group in blueprint.groups if lock(group) not in still])
     home = home_of(blueprint)
     placed = policy.accepted(around(root, out, home, chain(planned, _standing(root, still))), checked.project)
     if any(finding.is_error for finding in placed):

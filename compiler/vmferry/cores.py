@@ -15,6 +15,8 @@ I = TypeVar("I")  # noqa: E741 - an item
 R = TypeVar("R")
 
 _PORTIONS = 8  # for each worker: few enough to cost little, enough for all to end at about the same time
+_CALLS = 256  # calls of the system in a portion
+_THREADS = 4
 _state: Any = None  # of a worker; a forked one finds there what was prepared before it began
 
 
@@ -24,16 +26,21 @@ def count() -> int:
 
 
 def spread(
-    work: Callable[[S, I], R], items: Sequence[I], state: S, prepare: Callable[[], S], *, least: int = 2
+    work: Callable[[S, I], R],
+    items: Sequence[I],
+    state: S,
+    prepare: Callable[[], S] | None = None,
+    *,
+    least: int = 2,
 ) -> Iterator[R]:
     """Yield ``work(state, item)`` for each item, in the order of the items.
 
-    Fewer items than ``least`` are processed here. If processes can be forked safely they inherit ``state``; otherwise
-    ``prepare`` creates it again in each process, and ``prepare``, ``work`` and the items must be picklable. Exceptions
-    of ``work`` are raised here.
+    Fewer items than ``least`` are worked on here. Where a process can be forked safely it has ``state`` as it is, else
+    ``prepare``, which can be pickled as ``work`` and the items can, makes it there again; without it, all is done here.
+    What ``work`` raises is raised here.
     """
-    workers = min(count(), len(items))
-    if workers < 2 or len(items) < least:
+    workers, forks = min(count(), len(items)), _may_fork()
+    if workers < 2 or len(items) < least or not (forks or prepare):
         yield from (work(state, item) for item in items)
         return
     from concurrent.futures import ProcessPoolExecutor  # takes 15 ms that small jobs do not need
@@ -41,13 +48,13 @@ def spread(
     global _state
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
-            stream.flush()  # or each worker would print the buffered output
-    _state, forked = (state, True) if _may_fork() else (None, False)
-    context = multiprocessing.get_context("fork" if forked else "spawn")
+            stream.flush()  # or each worker would print what waits there
+    _state = state if forks else None
+    context = multiprocessing.get_context("fork" if forks else "spawn")
     gc.freeze()  # pages that nobody touches are never copied
     size = max(1, len(items) // (workers * _PORTIONS))
     portions = [items[start : start + size] for start in range(0, len(items), size)]
-    pool = ProcessPoolExecutor(workers, context, _begin, (None if forked else prepare,))
+    pool = ProcessPoolExecutor(workers, context, _begin, (None if forks else prepare,))
     try:
         futures = [pool.submit(_work, work, portion) for portion in portions]
         for future in futures:
@@ -56,6 +63,24 @@ def spread(
         pool.shutdown(cancel_futures=True)
         _state = None
         gc.unfreeze()
+
+
+def overlapped(work: Callable[[Sequence[I]], R], items: Sequence[I]) -> Iterator[R]:
+    """Yield what ``work`` makes of each of some portions of the items, in their order.
+
+    Many portions are worked on by threads: that is for calls of the system, which do not wait for each other.
+    """
+    portions = [items[start : start + _CALLS] for start in range(0, len(items), _CALLS)]
+    if len(portions) < 2 or count() < 2:
+        yield from map(work, portions)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(min(count(), _THREADS))
+    try:
+        yield from pool.map(work, portions)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _may_fork() -> bool:

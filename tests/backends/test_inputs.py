@@ -5,12 +5,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from vmferry import backends
 from vmferry.backends.inputs import digests, excerpt
 from vmferry.backends.places import lock
 from vmferry.compile import assignments_path, check
 from vmferry.model.blueprint import Blueprint, Group
-from vmferry.output.render import render
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 every_example = pytest.mark.parametrize("example", ["acme", "acme-argocd", "minimal"])
@@ -24,7 +22,7 @@ def blueprint(example: str) -> Blueprint:
 def files(whole: Blueprint) -> dict[str, dict[str, bytes]]:
     """Return what is emitted of a Blueprint, by lock; the entry points of groups are made of all groups."""
     found: dict[str, dict[str, bytes]] = {}
-    for file in render(backends.emit(whole), whole.name, whole.cluster.name):
+    for file in files_of(whole):
         if not file.path.startswith("clusters/"):
             found.setdefault(file.lock, {})[file.path] = file.content
     return found

@@ -34,7 +34,7 @@ def placed(obj: KubeObject, **fields: Any) -> Resource:
 
 def rendered(*items: Resource) -> dict[str, tuple[str, bytes]]:
     """Return the files of a tree by path, each with its lock."""
-    return {file.path: (file.lock, file.content) for file in render(items, "acme", "prod-a")}
+    return {file.path: (file.lock, file.content) for file in render(items)}
 
 
 def test_objects_of_one_file_are_its_documents_in_order_below_one_comment() -> None:

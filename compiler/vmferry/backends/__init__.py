@@ -1,6 +1,6 @@
 """Backends turn the Blueprint into manifests, one module per target."""
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -18,9 +18,8 @@ from vmferry.backends import (
     rebuild,
     virt_v2v,
 )
-from vmferry.backends.places import lock
 from vmferry.kube import kinds
-from vmferry.model.blueprint import Blueprint
+from vmferry.model.blueprint import Blueprint, Group
 from vmferry.model.manifest import Item, Resource
 
 
@@ -49,14 +48,28 @@ BACKENDS: dict[str, Backend] = {
 """Every backend by name; a new backend is a module and a line here."""
 
 
-def emit(blueprint: Blueprint, settled: Container[str] = ()) -> Iterator[Item]:
-    """Yield all manifests of a Blueprint, except those of groups whose locks are ``settled``.
+def emit(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield everything that a Blueprint asks for.
 
     Raises UnlistedKindError for an object that `kube.kinds` lacks.
     """
-    moving = replace(blueprint, groups=tuple(group for group in blueprint.groups if lock(group) not in settled))
-    for backend in BACKENDS.values():
-        for item in backend.emit(moving if backend.of_groups else blueprint):
-            if isinstance(item, Resource):
-                kinds.emitted(item.object)
-            yield item
+    yield from emit_shared(blueprint)
+    yield from emit_groups(blueprint, blueprint.groups)
+
+
+def emit_shared(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield what groups share: namespaces, sources, entry points. Raises UnlistedKindError."""
+    return _listed(item for backend in BACKENDS.values() if not backend.of_groups for item in backend.emit(blueprint))
+
+
+def emit_groups(blueprint: Blueprint, groups: tuple[Group, ...]) -> Iterator[Item]:
+    """Yield what is made of these groups alone, of each by itself. Raises UnlistedKindError."""
+    part = replace(blueprint, groups=groups)
+    return _listed(item for backend in BACKENDS.values() if backend.of_groups for item in backend.emit(part))
+
+
+def _listed(items: Iterable[Item]) -> Iterator[Item]:
+    for item in items:
+        if isinstance(item, Resource):
+            kinds.emitted(item.object)
+        yield item

@@ -34,10 +34,8 @@ resources: []
 """
 
 
-def render(
-    items: Iterable[Item], migration: str, cluster: str, externals: Iterable[Reference] = ()
-) -> Iterator[Planned]:
-    """Yield every file of the tree of a migration. ``externals`` are NADs that exist already.
+def render(items: Iterable[Item]) -> Iterator[Planned]:
+    """Yield the files of what backends yield: all that goes into a directory has to be among it.
 
     Raises ValueError where an object would be there twice: the Blueprint should not have allowed it.
     """
@@ -50,6 +48,10 @@ def render(
         else:
             bases.add(item)
     yield from bases.files()
+
+
+def about(migration: str, cluster: str, externals: Iterable[str] = ()) -> Iterator[Planned]:
+    """Yield the files about the tree of a migration. ``externals`` are NADs (namespace/name) that exist already."""
     yield _externals(externals)
     yield Planned(".gitattributes", _ATTRIBUTES, INFRA_LOCK, seed=True)
     yield Planned(OWNER, f"{migration}\n{cluster}\n".encode(), INFRA_LOCK)

@@ -10,12 +10,13 @@ import shutil
 import stat
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from vmferry import cores
 from vmferry import files as disk
 from vmferry.layout.compiled import EDITED_BY_HAND, FILE_IN_THE_WAY
 from vmferry.layout.locks import (
@@ -465,23 +466,36 @@ def _entry(status: os.stat_result) -> Entry:
 
 def _build(root: Path, tree: Path, changes: Changes) -> dict[str, Stamp]:
     """Make ``tree`` the new tree: its directories, the files that stay, and new ones; return the stamps of those."""
-    stamps: dict[str, Stamp] = {}
     for directory in changes.directories:
         (tree / directory).mkdir()
     gone = {*changes.deleted, *changes.contents}
-    for path, entry in changes.seen.items():
-        if not entry.is_directory and path not in gone:
+    staying = [(path, entry) for path, entry in changes.seen.items() if not entry.is_directory and path not in gone]
+
+    def carry(some: Sequence[tuple[str, Entry]]) -> None:
+        for path, entry in some:
             _carry(f"{root}/{path}", f"{tree}/{path}", entry)
-    for path, content in changes.contents.items():
-        handle = os.open(f"{tree}/{path}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            stamps[path] = stamp(os.fstat(handle))
+
+    def create(some: Sequence[tuple[str, bytes]]) -> dict[str, Stamp]:
+        return {path: _create(f"{tree}/{path}", content) for path, content in some}
+
+    for _ in cores.overlapped(carry, staying):
+        pass
+    stamps: dict[str, Stamp] = {}
+    for some in cores.overlapped(create, list(changes.contents.items())):
+        stamps |= some
     for directory in (*reversed(changes.directories), "."):
         if directory in changes.seen:
             _dress(tree / directory, changes.seen[directory])
     return stamps
+
+
+def _create(path: str, content: bytes) -> Stamp:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    with os.fdopen(handle, "wb", buffering=0) as file:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[file.write(rest) or 0 :]
+        return stamp(os.fstat(handle))
 
 
 def _carry(source: str, target: str, entry: Entry) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the tests away from the cache of whoever runs them: they have a directory of their own."""
+"""Gives the tests a cache of their own, and cuts their small estates into several blocks, as large ones are."""
 
 import os
 import shutil
@@ -6,10 +6,13 @@ import tempfile
 
 import pytest
 
+from vmferry.estate import blocks
+
 _CACHE = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    blocks.SIZE = 16
     config.stash[_CACHE] = os.environ["VMFERRY_CACHE_DIR"] = tempfile.mkdtemp(prefix="vmferry-test-cache-")
 
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
 
-_SIZE = 64  # VMs of a block, on average
+SIZE = 192  # VMs of a block, on average
 
 
 class _Keyed(Protocol):
@@ -23,7 +23,7 @@ def blocks(vms: Iterable[K]) -> Iterator[tuple[K, ...]]:
     block: list[K] = []
     for vm in vms:
         block.append(vm)
-        if zlib.crc32(vm.key.encode("utf-8", "surrogatepass")) % _SIZE == 0:
+        if zlib.crc32(vm.key.encode("utf-8", "surrogatepass")) % SIZE == 0:
             yield tuple(block)
             block = []
     if block:

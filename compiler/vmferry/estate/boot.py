@@ -74,6 +74,8 @@ def ranked(disks: Sequence[Disk], order: Mapping[str, int]) -> list[int]:
 
     Forklift and libvirt both sort by where a disk is attached, not by when.
     """
+    if len(disks) < 2:
+        return [*range(len(disks))]
     buses = [_bus(disk) for disk in disks]
     slots = [_SLOT.fullmatch(disk.unit or "") for disk in disks]
     unknown = {bus for bus, slot in zip(buses, slots, strict=True) if slot is None}

@@ -5,6 +5,7 @@ is unable to convert this guest type". Guest ids are those of vSphere's VirtualM
 """
 
 import re
+from functools import lru_cache
 
 _UNCONVERTED_IDS: tuple[tuple[str, str], ...] = (
     (r"freebsd", "FreeBSD"),
@@ -63,6 +64,7 @@ _SUPPORTED_NAMES = (
 )
 
 
+@lru_cache(maxsize=4096)  # thousands of VMs have a few dozen systems
 def unconverted(guest_id: str | None, tools_name: str | None, name: str | None) -> str | None:
     """Return the name of a guest system that virt-v2v certainly cannot convert; None if it can, or if unknown.
 
@@ -86,6 +88,7 @@ def _of_name(text: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def supported(guest_id: str | None, *names: str | None) -> bool:
     """Return whether Red Hat supports the conversion of a guest: RHEL 7 to 10, Windows 10 and 11, Server 2016 to 2025.
 

@@ -122,6 +122,7 @@ class NetworkMap:
             for name in (source.segment, source.port_group, source.id):
                 if name is not None:
                     self._by_name.setdefault((source.source, name), []).append(row)
+        self._found: dict[tuple[str, str, str | None, str | None], MappedNetwork | None] = {}
 
     def find(
         self, vcenter: str, name: str, datacenter: str | None = None, switch: str | None = None
@@ -130,6 +131,12 @@ class NetworkMap:
 
         A row with a datacenter or switch only applies there, and wins over one without.
         """
+        place = (vcenter, name, datacenter, switch)
+        if place not in self._found:  # thousands of NICs are on a few networks
+            self._found[place] = self._find(*place)
+        return self._found[place]
+
+    def _find(self, vcenter: str, name: str, datacenter: str | None, switch: str | None) -> MappedNetwork | None:
         own = _nearest(self._by_name.get((vcenter, name), ()), datacenter, switch)
         shared = _nearest(self._by_name.get((None, name), ()), datacenter, switch)
         if own is not None or shared is None:

@@ -7,6 +7,7 @@ only be emitted if *every* possible patch has it (`certain`); a defect is report
 
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from vmferry.model.spec import Versions
@@ -90,6 +91,7 @@ class Support(NamedTuple):
     source: str
 
 
+@lru_cache(maxsize=256)
 def span(text: str) -> Span:
     """Return the releases a version stands for. ``text`` has a form that `model.spec` allows: 2.12, 2.12.5 or main."""
     if text == MAIN:

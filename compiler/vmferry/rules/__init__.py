@@ -30,7 +30,8 @@ def check(review: Review, cache: Cache | None = None) -> tuple[Finding, ...]:
     if cache is None or not cache.enabled:
         return tuple(finding for rule in rules for finding in run(rule, review))
     of_all = tuple(finding for rule in rules for finding in run(rule, review, each=False))
-    return (*of_all, *_of_each(rules, review, cache))
+    each = [rule for rule in rules if any(check.each for check in CHECKS[rule.code])]
+    return (*of_all, *_of_each(each, review, cache))
 
 
 def _of_each(rules: Iterable[Rule], review: Review, cache: Cache) -> Iterator[Finding]:

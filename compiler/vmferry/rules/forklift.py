@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -52,7 +52,7 @@ def shared_uuid(review: Review) -> Iterator[Problem]:
     """
     alike = by_uuid(review)
     for subject, group, machine in review.moving:
-        others = [other for other in alike[_uuid(subject)] if other is not subject]
+        others = [other for other in alike.get(_uuid(subject), ()) if other is not subject]
         if subject.vm.uuid is None or not others or begun(group.stage):
             continue
         if finder := uuid_finder(review, group, machine):
@@ -79,7 +79,7 @@ def instance_uuid(review: Review) -> Iterator[Problem]:
     """
     alike = by_uuid(review)
     for subject, group, machine in review.moving:
-        others = [other for other in alike[_uuid(subject)] if other is not subject]
+        others = [other for other in alike.get(_uuid(subject), ()) if other is not subject]
         raw = any(disk.source.vddk is not None for disk in machine.disks)
         if subject.vm.uuid is None or not others or not raw or begun(group.stage):
             continue
@@ -91,12 +91,13 @@ def instance_uuid(review: Review) -> Iterator[Problem]:
             )
 
 
-def by_uuid(review: Review) -> defaultdict[tuple[str, str], list[Subject]]:
-    """Return every VM of the inventory, including those that stay, by vCenter and BIOS UUID."""
-    result: defaultdict[tuple[str, str], list[Subject]] = defaultdict(list)
+@lru_cache(maxsize=1)  # several rules ask
+def by_uuid(review: Review) -> dict[tuple[str, str], list[Subject]]:
+    """Return every VM of the inventory, also of those that stay, by vCenter and BIOS UUID."""
+    result: dict[tuple[str, str], list[Subject]] = {}
     for subject in review.subjects:
         if subject.vm.uuid is not None and subject.vm.clone_of is None and not subject.vm.srm_placeholder:
-            result[_uuid(subject)].append(subject)
+            result.setdefault(_uuid(subject), []).append(subject)
     return result
 
 

@@ -66,15 +66,16 @@ def also(rule: Rule, *, each: bool = False) -> Callable[[Find], Find]:
 
 
 def run(rule: Rule, review: Review, *, each: bool | None = None) -> Iterator[Finding]:
-    """Yield the findings of one rule; ``each`` selects the functions that have or lack that mark."""
-    checks = (check for check in CHECKS[rule.code] if each is None or check.each is each)
-    for problem in (problem for check in checks for problem in check.find(review)):
-        yield rule.finding(
-            problem.message,
-            problem.help,
-            where=problem.where,
-            vms=problem.vms,
-            fix=problem.right,
-            secret=problem.secret,
-            severity=problem.severity,
-        )
+    """Yield what one rule finds; by ``each``, only what its functions find that are so, or that are not."""
+    for check in CHECKS[rule.code]:
+        if each is None or check.each is each:
+            for problem in check.find(review):
+                yield rule.finding(
+                    problem.message,
+                    problem.help,
+                    where=problem.where,
+                    vms=problem.vms,
+                    fix=problem.right,
+                    secret=problem.secret,
+                    severity=problem.severity,
+                )

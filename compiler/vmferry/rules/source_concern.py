@@ -1,7 +1,7 @@
 """Rules on the source: facts about a VM in vSphere, separate from whether they matter for its path."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from inspect import cleandoc
 from typing import NamedTuple
@@ -43,7 +43,8 @@ class Concern(NamedTuple):
     forklift: str  # id of Forklift's concern; empty where it has none
     detect: Detect
     matters: Matters
-    loss: bool = False  # a permanent loss: also reported for a VM that runs in the target
+    loss: bool = False  # what the copy lacks for good: told of a VM that runs in the target, too
+    by_cluster: bool = False  # told once of all VMs of a cluster
 
 
 CONCERNS: dict[str, Concern] = {}
@@ -90,7 +91,7 @@ def concern(
     """
 
     def add(detect: Detect) -> Detect:
-        found = CONCERNS[code] = Concern(code, forklift, detect, matters, loss)
+        found = CONCERNS[code] = Concern(code, forklift, detect, matters, loss, by_cluster)
 
         def check(review: Review) -> Iterator[Problem]:
             return _of_clusters(review, found) if by_cluster else _of_vms(review, found)
@@ -111,25 +112,34 @@ def seen(review: Review, subject: Subject) -> Seen:
 
 
 @lru_cache(maxsize=1)
-def _all(review: Review) -> dict[str, list[tuple[Subject, Seen, Detected]]]:
-    """Return the relevant results of all concerns by code, with one pass over the VMs.
+def _all(review: Review) -> dict[str, list[tuple[Subject, Detected]]]:
+    """Return what every concern of single VMs detects where it matters, by code: each VM is met once.
 
     For VMs that run in the target, only losses are relevant.
     """
-    result: dict[str, list[tuple[Subject, Seen, Detected]]] = {code: [] for code in CONCERNS}
-    concerns = tuple(CONCERNS.values())
-    losses = tuple(concern for concern in concerns if concern.loss)
+    result: dict[str, list[tuple[Subject, Detected]]] = {code: [] for code in CONCERNS}
+    every = _by_where([concern for concern in CONCERNS.values() if not concern.by_cluster])
+    losses = _by_where([concern for concern in CONCERNS.values() if concern.loss and not concern.by_cluster])
     for subject, group, machine in review.moving:
         facts = seen(review, subject)
-        for concern in concerns if serves(group.stage) else losses:
-            if concern.matters(subject, group, machine):
-                for found in concern.detect(facts):
-                    result[concern.code].append((subject, facts, found))
+        for matters, concerns in every if serves(group.stage) else losses:
+            if matters(subject, group, machine):
+                for concern in concerns:
+                    for found in concern.detect(facts):
+                        result[concern.code].append((subject, found))
     return result
 
 
+def _by_where(concerns: Iterable[Concern]) -> list[tuple[Matters, list[Concern]]]:
+    """Return concerns by where they matter, which is asked once for all of them."""
+    found: dict[Matters, list[Concern]] = {}
+    for concern in concerns:
+        found.setdefault(concern.matters, []).append(concern)
+    return list(found.items())
+
+
 def _of_vms(review: Review, concern: Concern) -> Iterator[Problem]:
-    for subject, _, found in _all(review)[concern.code]:
+    for subject, found in _all(review)[concern.code]:
         problem = subject.problem(found.what, found.fix, *found.path)
         if subject.group is not None and not serves(subject.group.stage):
             problem = problem._replace(severity="info", help="for information only: the VM was copied this way")
@@ -138,10 +148,14 @@ def _of_vms(review: Review, concern: Concern) -> Iterator[Problem]:
 
 def _of_clusters(review: Review, concern: Concern) -> Iterator[Problem]:
     clusters: defaultdict[tuple[str, str], list[tuple[Subject, Detected]]] = defaultdict(list)
-    for subject, facts, found in _all(review)[concern.code]:
-        name = facts.cluster.name if facts.cluster else ""  # without a cluster nothing is detected
-        clusters[subject.source, name].append((subject, found))
+    for subject, group, machine in review.moving:
+        if (serves(group.stage) or concern.loss) and concern.matters(subject, group, machine):
+            facts = seen(review, subject)
+            name = facts.cluster.name if facts.cluster else ""  # without a cluster nothing of it is detected
+            clusters[subject.source, name] += ((subject, found) for found in concern.detect(facts))
     for (source, name), members in sorted(clusters.items()):
+        if not members:
+            continue
         first, found = members[0]
         vms = tuple(subject.name for subject, _ in members)
         yield Problem(f"cluster {name} of {source}: {found.what}", found.fix, first.where, vms)

@@ -258,6 +258,8 @@ def idle(review: Review) -> Iterator[Problem]:
 def needs_retired(review: Review) -> Iterator[Problem]:
     """The VM moves, and depends on one that will be switched off for good."""
     disposition = {subject.key: subject.disposition for subject in review.subjects}
+    if "retire" not in disposition.values():
+        return
     known = Directory(of_vm(subject.vm, subject.source) for subject in review.subjects)
     for subject, _, _ in review.moving:
         for need in needs(subject.vm, subject.source, known):

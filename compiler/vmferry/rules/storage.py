@@ -216,7 +216,8 @@ def thin_growth(review: Review) -> Iterator[Problem]:
 def _demands(review: Review) -> Iterator[tuple[int, StorageClass, _Demand]]:
     """Yield the classes with a stated capacity, with the demand on them."""
     demands: defaultdict[str, _Demand] = defaultdict(_Demand)
-    for subject, _, machine in review.moving:
+    limited = any(item.capacity is not None for item in review.spec.storage.classes)
+    for subject, _, machine in review.moving if limited else ():
         thin: defaultdict[str, int] = defaultdict(int)
         facts = _facts(subject, machine)
         for volume in _volumes(machine):

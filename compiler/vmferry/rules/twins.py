@@ -21,11 +21,10 @@ def one_uuid(review: Review) -> Iterator[Problem]:
     Licences, backup, monitoring and configuration management identify machines by it and take these for one. (Where a
     migration tool looks a VM up by it, see VMF744 and VMF745.)
     """
-    reported = {id(subject) for subject, _, _ in review.moving if _told_elsewhere(review, subject)}
-    moving = {id(subject) for subject, _, machine in review.moving if not machine.golden}
-    for (_, uuid), alike in sorted(by_uuid(review).items()):
-        concerned = [each for each in alike if id(each) in moving and id(each) not in reported]
-        if len(alike) < 2 or not concerned:
+    several = {key: alike for key, alike in by_uuid(review).items() if len(alike) > 1}
+    for (_, uuid), alike in sorted(several.items()):
+        concerned = [each for each in alike if _moves(each) and not _told_elsewhere(review, each)]
+        if not concerned:
             continue
         yield Problem(
             f"{_names(alike)} have the same SMBIOS UUID, {uuid}",
@@ -34,6 +33,10 @@ def one_uuid(review: Review) -> Iterator[Problem]:
             concerned[0].where.at("uuid"),
             tuple(sorted({each.name for each in concerned})),
         )
+
+
+def _moves(subject: Subject) -> bool:
+    return subject.group is not None and subject.machine is not None and not subject.machine.golden
 
 
 def _told_elsewhere(review: Review, subject: Subject) -> bool:

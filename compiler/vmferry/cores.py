@@ -39,8 +39,8 @@ def spread(
     ``prepare``, which can be pickled as ``work`` and the items can, makes it there again; without it, all is done here.
     What ``work`` raises is raised here.
     """
-    workers, forks = min(count(), len(items)), _may_fork()
-    if workers < 2 or len(items) < least or not (forks or prepare):
+    cores, forks = min(count(), len(items)), _may_fork()
+    if cores < 2 or len(items) < least or not (forks or prepare):
         yield from (work(state, item) for item in items)
         return
     from concurrent.futures import ProcessPoolExecutor  # takes 15 ms that small jobs do not need
@@ -52,11 +52,13 @@ def spread(
     _state = state if forks else None
     context = multiprocessing.get_context("fork" if forks else "spawn")
     gc.freeze()  # pages that nobody touches are never copied
-    size = max(1, len(items) // (workers * _PORTIONS))
-    portions = [items[start : start + size] for start in range(0, len(items), size)]
-    pool = ProcessPoolExecutor(workers, context, _begin, (None if forks else prepare,))
+    own = len(items) // cores  # this process does its part, whose results need not travel
+    size = max(1, (len(items) - own) // ((cores - 1) * _PORTIONS))
+    portions = [items[start : start + size] for start in range(own, len(items), size)]
+    pool = ProcessPoolExecutor(cores - 1, context, _begin, (None if forks else prepare,))
     try:
         futures = [pool.submit(_work, work, portion) for portion in portions]
+        yield from (work(state, item) for item in items[:own])
         for future in futures:
             yield from future.result()
     finally:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from vmferry.backends.inputs import digests, excerpt
 from vmferry.backends.places import lock
 from vmferry.compile import assignments_path, check
+from vmferry.emission import files_of
 from vmferry.model.blueprint import Blueprint, Group
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -8,6 +8,7 @@ Forklift pkg/controller/provider/web/vsphere/vm.go SortedDisksAsVmware and Sorte
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -76,17 +77,22 @@ def ranked(disks: Sequence[Disk], order: Mapping[str, int]) -> list[int]:
     """
     if len(disks) < 2:
         return [*range(len(disks))]
-    buses = [_bus(disk) for disk in disks]
-    slots = [_SLOT.fullmatch(disk.unit or "") for disk in disks]
-    unknown = {bus for bus, slot in zip(buses, slots, strict=True) if slot is None}
+    return [*_ranked(tuple((_bus(disk), disk.unit or "") for disk in disks), tuple(order.items()))]
+
+
+@lru_cache(maxsize=4096)  # thousands of VMs have their disks at the same few places
+def _ranked(places: tuple[tuple[str, str], ...], order: tuple[tuple[str, int], ...]) -> tuple[int, ...]:
+    ranks = dict(order)
+    slots = [_SLOT.fullmatch(unit) for _, unit in places]
+    unknown = {bus for (bus, _), slot in zip(places, slots, strict=True) if slot is None}
 
     def rank(place: int) -> tuple[int, int, int]:
-        bus, slot = buses[place], slots[place]
+        bus, slot = places[place][0], slots[place]
         if slot is None or bus in unknown:
-            return order[bus], 0, 0
-        return order[bus], int(slot["controller"]), int(slot["unit"])
+            return ranks[bus], 0, 0
+        return ranks[bus], int(slot["controller"]), int(slot["unit"])
 
-    return sorted(range(len(disks)), key=rank)
+    return tuple(sorted(range(len(places)), key=rank))
 
 
 def _bus(disk: Disk) -> str:

@@ -3,23 +3,27 @@
 `make` decides each VM by itself, so any part of the estate can be decided separately.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from vmferry import cores
 from vmferry.cache import Cache
 from vmferry.estate.blocks import blocks
 from vmferry.model.blueprint import Machine
 from vmferry.model.finding import Finding
 from vmferry.model.keys import DiskKey, VmKey, disk_key
 from vmferry.resolve.deciding import Made, Ways, make
-from vmferry.resolve.notes import Note, Noting, collect
+from vmferry.resolve.notes import Noting, collect
 from vmferry.resolve.selection import Candidate
 from vmferry.resolve.tables import Tables
 
 KIND = "made 1"
+MANY = 8
+"""Blocks that are worth processes of their own."""
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
@@ -29,6 +33,25 @@ class Kept(Struct, frozen=True, array_like=True):
 
     made: Made
     findings: tuple[Finding, ...]
+
+    def __reduce__(self) -> tuple[Callable[[bytes], "Kept"], tuple[bytes]]:
+        """Travel from one process to another as into the cache: pickle would take several times as long."""
+        return _decoded, (_encode(self),)
+
+
+def _decoded(raw: bytes) -> Kept:
+    return msgspec.msgpack.decode(raw, type=Kept)
+
+
+class _Work(NamedTuple):
+    """What a block is made from."""
+
+    parts: list[tuple[Candidate, ...]]
+    found: Ways
+    names: Mapping[str, str]
+    owners: Mapping[str, str]
+    golden: Mapping[tuple[str, str], Machine | None]
+    tables: Tables
 
 
 def make_or_remember(
@@ -49,17 +72,13 @@ def make_or_remember(
     if not keys:
         return (yield from make(candidates, found, names, owners, golden, tables))
     known = cache.get(KIND, keys, Kept)
-    fresh: dict[bytes, Kept] = {}
-    made: list[Made] = []
-    for key, part in zip(keys, parts, strict=True):
-        kept = known.get(key)
-        if kept is None:
-            value, notes = collect(make(part, found, names, owners, golden, tables))
-            kept = fresh[key] = Kept(value, tuple(note for note in notes if isinstance(note, Finding)))
-            yield from _others(notes)
-        yield from kept.findings
-        made.append(kept.made)
+    missed = [index for index, key in enumerate(keys) if key not in known]
+    work = _Work(parts, found, names, owners, golden, tables)
+    fresh = dict(zip((keys[index] for index in missed), cores.spread(_made, missed, work, least=MANY), strict=True))
     cache.put(KIND, fresh)
+    known |= fresh
+    made = [known[key].made for key in keys]
+    yield from (finding for key in keys for finding in known[key].findings)
     return Made(
         attached={key: value for each in made for key, value in each.attached.items()},
         allocated={key: value for each in made for key, value in each.allocated.items()},
@@ -67,8 +86,10 @@ def make_or_remember(
     )
 
 
-def _others(notes: Iterable[Note]) -> Iterator[Note]:
-    return (note for note in notes if not isinstance(note, Finding))
+def _made(work: _Work, index: int) -> Kept:
+    """Return what is made of a block, as it is remembered."""
+    value, notes = collect(make(work.parts[index], work.found, work.names, work.owners, work.golden, work.tables))
+    return Kept(value, tuple(note for note in notes if isinstance(note, Finding)))
 
 
 def _keys(

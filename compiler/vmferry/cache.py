@@ -229,5 +229,6 @@ def _version() -> bytes:
                     if item.name != "__pycache__":
                         pending.append(item.path)
                 elif item.name.endswith(_CODE):
-                    digest.update(f"{item.name}\0".encode() + Path(item.path).read_bytes())
+                    status = item.stat()
+                    digest.update(f"{item.name}\0{status.st_size} {status.st_mtime_ns}\0".encode())
     return digest.digest()

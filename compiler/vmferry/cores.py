@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import multiprocessing
 import os
 import signal
 import sys
@@ -43,7 +42,8 @@ def spread(
     if cores < 2 or len(items) < least or not (forks or prepare):
         yield from (work(state, item) for item in items)
         return
-    from concurrent.futures import ProcessPoolExecutor  # takes 15 ms that small jobs do not need
+    import multiprocessing  # with the next one, 20 ms that small jobs do not need
+    from concurrent.futures import ProcessPoolExecutor
 
     global _state
     for stream in (sys.stdout, sys.stderr):

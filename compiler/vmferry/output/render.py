@@ -50,7 +50,7 @@ def render(items: Iterable[Item]) -> Iterator[Planned]:
     yield from bases.files()
 
 
-def about(migration: str, cluster: str, externals: Iterable[str] = ()) -> Iterator[Planned]:
+def about(migration: str, cluster: str, externals: Iterable[Reference] = ()) -> Iterator[Planned]:
     """Yield the files about the tree of a migration. ``externals`` are NADs (namespace/name) that exist already."""
     yield _externals(externals)
     yield Planned(".gitattributes", _ATTRIBUTES, INFRA_LOCK, seed=True)

@@ -48,8 +48,8 @@ class _Work(NamedTuple):
 
     parts: list[tuple[Candidate, ...]]
     found: Ways
-    names: Mapping[str, str]
-    owners: Mapping[str, str]
+    names: Mapping[VmKey, str]
+    owners: Mapping[DiskKey, VmKey]
     golden: Mapping[tuple[str, str], Machine | None]
     tables: Tables
 

@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import NamedTuple
 
 from vmferry.estate.cutover import cutover_of
@@ -65,13 +66,14 @@ def production_first(review: Review) -> Iterator[Problem]:
             )
 
 
+@cache  # when it is first asked: it takes some milliseconds
 def _any(words: str) -> re.Pattern[str]:
     """Return a pattern for any of these words in a text, not surrounded by letters."""
     return re.compile(f"(?<![a-z])(?:{words})(?![a-z])", re.IGNORECASE)
 
 
-_PRODUCTION = _any("prod|prd|production|produktion|produktiv")
-_OTHERWISE = _any("non|not|no|pre|test|tst|dev|development|qa|uat|int|stage|staging|lab|sandbox|demo|training")
+_PRODUCTION = "prod|prd|production|produktion|produktiv"
+_OTHERWISE = "non|not|no|pre|test|tst|dev|development|qa|uat|int|stage|staging|lab|sandbox|demo|training"
 
 
 def _production(subject: Subject) -> str | None:
@@ -89,7 +91,8 @@ def _production(subject: Subject) -> str | None:
     return next((evidence for evidence, texts in sources if _says(_PRODUCTION, texts)), None)
 
 
-def _says(pattern: re.Pattern[str], texts: Iterable[str | None]) -> bool:
+def _says(words: str, texts: Iterable[str | None]) -> bool:
+    pattern = _any(words)
     return any(text is not None and pattern.search(text) for text in texts)
 
 
@@ -121,7 +124,7 @@ def database_without_window(review: Review) -> Iterator[Problem]:
         )
 
 
-_DATABASES = _any(
+_DATABASES = (
     # pg is a port group as often as PostgreSQL
     "db|databases?|sql|mssql|sqlserver|sqlsrv|mysql|mariadb|postgres|postgresql|pgsql|psql|oracle(?![ _-]?linux)|ora|"
     "mongo|mongodb|cassandra|hana|sybase|informix|couchdb|couchbase|cockroach|cockroachdb|clickhouse|influxdb|"

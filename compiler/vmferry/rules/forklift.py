@@ -93,7 +93,7 @@ def instance_uuid(review: Review) -> Iterator[Problem]:
 
 @lru_cache(maxsize=1)  # several rules ask
 def by_uuid(review: Review) -> dict[tuple[str, str], list[Subject]]:
-    """Return every VM of the inventory, also of those that stay, by vCenter and BIOS UUID."""
+    """Return every VM of the inventory, including those that stay, by vCenter and BIOS UUID."""
     result: dict[tuple[str, str], list[Subject]] = {}
     for subject in review.subjects:
         if subject.vm.uuid is not None and subject.vm.clone_of is None and not subject.vm.srm_placeholder:

@@ -66,7 +66,7 @@ def also(rule: Rule, *, each: bool = False) -> Callable[[Find], Find]:
 
 
 def run(rule: Rule, review: Review, *, each: bool | None = None) -> Iterator[Finding]:
-    """Yield what one rule finds; by ``each``, only what its functions find that are so, or that are not."""
+    """Yield the findings of one rule; ``each`` selects the functions that have or lack that mark."""
     for check in CHECKS[rule.code]:
         if each is None or check.each is each:
             for problem in check.find(review):

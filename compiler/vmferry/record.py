@@ -21,7 +21,7 @@ from vmferry.model.finding import Finding
 from vmferry.model.trail import Trail
 from vmferry.output.tree import Changes, Planned, Written, root_at
 from vmferry.placed import Home, around, not_in_git, unfinished_merge
-from vmferry.yaml.read import readable
+from vmferry.yaml.text import readable
 
 KIND = "compile 1"
 

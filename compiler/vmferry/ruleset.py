@@ -51,7 +51,10 @@ DECLARING = (
     "vmferry.verify.references",
     "vmferry.verify.schemas",
     "vmferry.verify.sharing",
-    "vmferry.yaml.faults",
+    "vmferry.yaml.scalars",
+    "vmferry.yaml.syntax",
+    "vmferry.yaml.text",
+    "vmferry.yaml.walk",
 )
 """The modules that declare rules; a test compares this with their sources."""
 

@@ -24,7 +24,7 @@ from tests.invocation import Result, process, vmferry
 
 from vmferry.rules import CHECKS
 from vmferry.ruleset import every
-from vmferry.yaml.read import MAX_BYTES
+from vmferry.yaml.text import MAX_BYTES
 
 HERE = Path(__file__).parent
 BASE = HERE / "_base"

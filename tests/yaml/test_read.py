@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from tests.work import counted
 
 from vmferry.model.finding import Finding, SpecError
-from vmferry.yaml import read as reader
+from vmferry.yaml import text as decoding
+from vmferry.yaml import walk as walking
 from vmferry.yaml.read import Document, read
+from vmferry.yaml.walk import MAX_FINDINGS, Walk
 
 
 def words(text: str) -> list[str]:
@@ -386,7 +388,7 @@ def test_all_that_is_wrong_is_reported_at_once() -> None:
 
 
 def test_findings_of_one_file_are_limited() -> None:
-    assert len(refusals("- 0755\n" * 1000)) == reader.MAX_FINDINGS
+    assert len(refusals("- 0755\n" * 1000)) == MAX_FINDINGS
 
 
 def test_document_number_is_part_of_the_place() -> None:
@@ -478,11 +480,12 @@ def test_json_is_read_as_what_it_says(data: object, indent: int | None, ascii_on
     if "\\ud8" in text.lower() or "\\ud" in text.lower():
         text = json.dumps(data, indent=indent, ensure_ascii=False)
     assert value(text) == data
-    assert reader._Walk(text, "f").run() == 1
+    assert Walk(text, "f").run() == 1
 
 
 def test_large_plain_file_takes_only_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(reader, "events")
+    for module in (decoding, walking):
+        monkeypatch.delattr(module, "events")
     entry = (
         "- name: web-01\n  mac: 00:50:56:00:00:01\n  id: vm-0042\n"
         "  uuid: 423e2434-be65-4cc2-9677-0baa6a107b75\n"

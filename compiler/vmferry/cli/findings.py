@@ -16,7 +16,7 @@ from vmferry import files, ruleset
 from vmferry.load.validate import may_be_secret
 from vmferry.model.finding import Finding, Span, SpecError, UnreadableError, Where, ordered
 from vmferry.yaml.positions import MAX_SHOWN, Wanted, line_text, locate
-from vmferry.yaml.read import MAX_BYTES
+from vmferry.yaml.text import MAX_BYTES
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 _SHOWN = 10  # findings of one code, unless all are asked for

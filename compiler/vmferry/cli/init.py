@@ -128,7 +128,8 @@ def _inventories(directory: Path) -> "list[Inventory]":
     from vmferry.load.validate import convert
     from vmferry.model.finding import Finding, SpecError, Where
     from vmferry.model.inventory import Inventory
-    from vmferry.yaml.read import MAX_BYTES, read
+    from vmferry.yaml.read import read
+    from vmferry.yaml.text import MAX_BYTES
 
     result: list[Inventory] = []
     findings: list[Finding] = []

@@ -2,6 +2,14 @@
 
 from vmferry.model.rule import declare
 
+UNREADABLE_FILE = declare(
+    "VMF009",
+    "error",
+    "file cannot be read",
+    why="The spec depends on something that is missing or that the account running vmferry may not read: a sealed "
+    "Secret, a hook's playbook, the commit to compare with. Without it the migration would be incomplete.",
+)
+
 SCHEMA_MISFIT = declare(
     "VMF013",
     "error",

@@ -16,7 +16,7 @@ from vmferry.importers.build import check
 from vmferry.importers.errors import ImporterError
 from vmferry.model.inventory import Inventory, InventoryMetadata, Origin
 from vmferry.model.spec import VirtualMachine
-from vmferry.yaml.read import MAX_BYTES
+from vmferry.yaml.text import MAX_BYTES
 
 Dump = Callable[[Mapping[str, Any], str], bytes]
 """Writes a mapping as YAML under a comment: output/yaml.dump."""

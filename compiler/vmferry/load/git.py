@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vmferry import files
+from vmferry.estate.statements import UNREADABLE_FILE
 from vmferry.model.finding import Finding, SpecError, Where
-from vmferry.yaml.faults import UNREADABLE_FILE
 
 _ELSEWHERE = frozenset(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"))
 """Variables that git sets for its hooks, relative to where it runs them."""

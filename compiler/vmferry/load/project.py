@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from vmferry import files
-from vmferry.estate.statements import ASSIGNMENTS_MISFIT
+from vmferry.estate.statements import ASSIGNMENTS_MISFIT, UNREADABLE_FILE
 from vmferry.layout.names import ASSIGNMENTS
 from vmferry.load import include
 from vmferry.load.inventory import merge
@@ -23,9 +23,9 @@ from vmferry.model.inventory import Inventory
 from vmferry.model.project import Entry, Project
 from vmferry.model.rule import declare
 from vmferry.model.spec import Credentials, MigrationSpec, VirtualMachineSet
-from vmferry.yaml.faults import UNREADABLE_FILE
 from vmferry.yaml.positions import line_text
-from vmferry.yaml.read import MAX_BYTES, Document, read, readable
+from vmferry.yaml.read import Document, read
+from vmferry.yaml.text import MAX_BYTES, readable
 
 STDIN = "<stdin>"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vmferry import files
 from vmferry.model.trail import Trail
-from vmferry.yaml.read import MAX_BYTES
+from vmferry.yaml.text import MAX_BYTES
 
 _SIZE = 20
 

@@ -16,7 +16,7 @@ from vmferry.model.finding import Finding, Path, Where
 from vmferry.model.inventory import Inventory
 from vmferry.model.rule import declare
 from vmferry.shipped import shipped
-from vmferry.yaml.faults import UNFIT, UNFIT_CHARACTER
+from vmferry.yaml.text import UNFIT, UNFIT_CHARACTER
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from vmferry.model.project import Project
 from vmferry.model.rule import declare
 from vmferry.model.spec import HOOK_RUNNER, Hook
 from vmferry.resolve.notes import Noting
-from vmferry.yaml.faults import NOT_UTF8
+from vmferry.yaml.text import NOT_UTF8
 
 
 def plan_hooks(project: Project) -> Noting[tuple[HookPlan, ...]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import also
-from vmferry.yaml.faults import UNFIT, UNFIT_CHARACTER
+from vmferry.yaml.text import UNFIT, UNFIT_CHARACTER
 
 
 @also(UNFIT_CHARACTER)

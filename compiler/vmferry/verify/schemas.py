@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from vmferry.estate.statements import UNREADABLE_FILE
 from vmferry.layout.objects import Issue, key_of, shown
 from vmferry.model.finding import Finding, SpecError
 from vmferry.model.manifest import KubeObject
 from vmferry.model.rule import declare
-from vmferry.yaml.faults import UNREADABLE_FILE
 
 if TYPE_CHECKING:
     import jsonschema_rs

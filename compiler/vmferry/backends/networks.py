@@ -10,8 +10,11 @@ import msgspec
 
 from vmferry.backends.metadata import head
 from vmferry.backends.places import of_namespace
+from vmferry.estate.sizing import SMOKE_MEMORY
 from vmferry.kube import kinds
 from vmferry.kube.dns import fitted, suffixed
+from vmferry.kube.quantity import format_size
+from vmferry.kube.vlans import span
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, BridgePlan, Nad, NamespacePlan, SmokePair
 from vmferry.model.keys import reference
@@ -100,8 +103,8 @@ def _bridge(target: BridgeNetwork, name: str) -> dict[str, Any]:
 
 
 def _trunk_entry(text: str) -> dict[str, int]:
-    first, _, last = text.partition("-")
-    return {"minID": int(first), "maxID": int(last)} if last else {"id": int(first)}
+    first, last = span(text)
+    return {"minID": first, "maxID": last} if "-" in text else {"id": first}
 
 
 def _ovn(target: OvnLocalnet | OvnLayer2, nad: Nad, namespace: str, migration: str) -> dict[str, Any]:
@@ -266,7 +269,7 @@ def _smoke_machine(
     domain = {
         "machine": {"type": blueprint.cluster.machine_type},
         "cpu": {"sockets": 1, "cores": 1, "threads": 1},
-        "memory": {"guest": "1Gi"},
+        "memory": {"guest": format_size(SMOKE_MEMORY)},
         "resources": {},
         "firmware": {"uuid": unique, "serial": unique, "bootloader": {"bios": {}}},
         "features": {"acpi": {}},

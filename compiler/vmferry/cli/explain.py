@@ -13,7 +13,7 @@ from vmferry.cli.findings import as_json, counted, printable, show, spans_of, su
 from vmferry.cli.options import assignments_option, remember, spec_argument
 from vmferry.cli.table import as_csv, as_markdown, as_text
 from vmferry.estate.dependencies import outside
-from vmferry.estate.identity import Directory, Mark, key_of
+from vmferry.estate.identity import Directory, Mark, key_of, only_source
 from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Span, Where
 from vmferry.model.keys import VmKey, own_of, source_of
@@ -182,7 +182,8 @@ def _outside(checked: Checked) -> dict[VmKey, tuple[Decision, ...]]:
 
 
 def _key(checked: Checked, vm: VirtualMachine) -> VmKey:
-    return key_of(vm, vm.source or checked.project.spec.sources[0].name)
+    only = only_source(source.name for source in checked.project.spec.sources)
+    return key_of(vm, vm.source or only or "")
 
 
 def _hints(checked: Checked, chosen: Collection[VmKey]) -> dict[VmKey, dict[str, Any]]:

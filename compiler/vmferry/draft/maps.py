@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from vmferry.draft.cover import UNCARRIED, Member
 from vmferry.draft.guesses import leave, tier
 from vmferry.kube.quantity import parse_size
+from vmferry.kube.vlans import span
 from vmferry.model.facts import Nic
 from vmferry.model.inventory import Inventory, InventoryDatastore, InventoryNetwork
 from vmferry.model.spec import VirtualMachine
@@ -179,9 +180,9 @@ def _trunk(ranges: Iterable[str]) -> list[str]:
     """Return the ranges of a trunk without VLAN 0, which means untagged frames: vSphere's default trunk is 0-4094."""
     result = []
     for text in ranges:
-        first, _, last = text.partition("-")
-        if int(last or first) > 0:
-            result.append(f"{max(1, int(first))}-{last}" if last else first)
+        first, last = span(text)
+        if last > 0:
+            result.append(f"{max(1, first)}-{last}" if "-" in text else text)
     return result
 
 

@@ -11,6 +11,8 @@ from vmferry.estate.methods import usual_of
 from vmferry.estate.missing import CONTROLLERS, DEVICES, RUNS, missing
 from vmferry.estate.readable import unreadable
 from vmferry.estate.routing import auto, is_standard
+from vmferry.estate.sizing import whole_sockets
+from vmferry.kube.mac import plain
 from vmferry.model.blueprint import Path
 from vmferry.model.facts import Disk, Nic
 from vmferry.model.keys import VmKey
@@ -100,7 +102,7 @@ def _yaml(field: str) -> str:
 
 
 def _topology(vm: VirtualMachine) -> Iterable[Unknown]:
-    if vm.cpu is not None and vm.cpu.count % (vm.cpu.cores_per_socket * vm.cpu.threads_per_core):
+    if vm.cpu is not None and whole_sockets(vm.cpu) is None:
         what = f"its {vm.cpu.count} CPUs do not divide into sockets of {vm.cpu.cores_per_socket}"
         yield Unknown(what, {"cpu": {"count": vm.cpu.count, "coresPerSocket": "TODO"}})
 
@@ -151,7 +153,7 @@ def shared_macs(members: Sequence[Member]) -> dict[str, Unknown]:
     result: dict[str, Unknown] = {}
     for member in members:
         for nic in member.vm.nics or ():
-            mac = (nic.mac or "").lower().replace("-", ":")
+            mac = plain(nic.mac or "")
             other = first.setdefault(mac, member)
             if mac and other.key != member.key:
                 nics = [{**msgspec.to_builtins(each), "mac": "TODO"} for each in member.vm.nics or ()]

@@ -40,6 +40,12 @@ def key_of(vm: VirtualMachine, source: str) -> VmKey:
     return vm_key(source, vm.id or vm.name)
 
 
+def only_source(names: Iterable[str]) -> str | None:
+    """Return the vCenter of VMs that name none: the only one; None where there are several."""
+    found = tuple(names)
+    return found[0] if len(found) == 1 else None
+
+
 def of_vm(vm: VirtualMachine, source: str) -> Mark:
     """Return the identity of a VM of a vCenter."""
     return Mark(key_of(vm, source), source, vm.name, _lower(vm.uuid), _lower(vm.instance_uuid))

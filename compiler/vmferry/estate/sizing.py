@@ -16,6 +16,7 @@ from msgspec import Struct
 from vmferry.estate.methods import METHODS
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Group, Machine, MachineDisk
+from vmferry.model.facts import Cpu
 from vmferry.model.spec import Cluster
 
 _MI = 1 << 20
@@ -34,7 +35,7 @@ _PAGE_TABLES = 512  # bytes of memory per byte of page table
 _FILESYSTEM_OVERHEAD = Decimal("1.06")  # CDI's default 0.06
 _CONVERSION_CPU = 1000  # millicores a virt-v2v pod
 _CONVERSION_MEMORY = _GI
-_SMOKE_MEMORY = _GI  # of a smoke-test VM, which has one vCPU (backends/networks.py)
+SMOKE_MEMORY = _GI  # of a smoke-test VM, which has one vCPU
 
 
 class Load(Struct, frozen=True):
@@ -64,6 +65,12 @@ class Load(Struct, frozen=True):
             max(self.claims, other.claims),
             devices,
         )
+
+
+def whole_sockets(cpu: Cpu) -> int | None:
+    """Return how many sockets a VM has; None where its CPUs do not fill the last one."""
+    sockets, rest = divmod(cpu.count, cpu.cores_per_socket * cpu.threads_per_core)
+    return sockets if rest == 0 else None
 
 
 def total(loads: Iterable[Load]) -> Load:
@@ -134,8 +141,8 @@ def machine_load(machine: Machine, cluster: Cluster) -> Load:
 
 def smoke_load(cluster: Cluster, *, passthrough: bool) -> Load:
     """Return the requests of a smoke test's two VMs; their disks are in their images."""
-    overhead = _overhead(1, _SMOKE_MEMORY) + (_VFIO if passthrough else 0)
-    return _launcher(1, _SMOKE_MEMORY, overhead, cluster).times(2)
+    overhead = _overhead(1, SMOKE_MEMORY) + (_VFIO if passthrough else 0)
+    return _launcher(1, SMOKE_MEMORY, overhead, cluster).times(2)
 
 
 def _application_load(machine: Machine) -> Load:

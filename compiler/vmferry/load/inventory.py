@@ -41,7 +41,7 @@ class _Stated:
     def __init__(self, entries: Sequence[Entry], imported: Sequence[Entry], sources: Sequence[str]) -> None:
         self.findings: list[Finding] = []
         self.rest: list[Entry] = []  # VMs that are not in the inventory
-        self._default = sources[0] if len(sources) == 1 else ""
+        self._default = identity.only_source(sources) or ""
         self._first: dict[str, Entry] = {}
         for entry in entries:
             first = self._first.setdefault(self._mark(entry).key, entry)

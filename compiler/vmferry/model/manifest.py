@@ -72,5 +72,10 @@ Item: TypeAlias = Resource | Root | File
 
 def api_group(obj: Mapping[str, Any]) -> str:
     """Return the API group of an object; empty for the core group."""
-    version: str = obj["apiVersion"]
-    return version.rpartition("/")[0]
+    return group_and_version(obj["apiVersion"])[0]
+
+
+def group_and_version(api_version: str) -> tuple[str, str]:
+    """Return the API group and the version in it; the core group is empty."""
+    group, _, version = api_version.rpartition("/")
+    return group, version

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from vmferry.estate.methods import METHODS
 from vmferry.estate.readable import is_independent
 from vmferry.estate.stages import begun
+from vmferry.kube.mac import plain
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Machine
 from vmferry.model.facts import Cpu, Disk, Nic
@@ -386,7 +387,7 @@ def _pair_nics(
 
 
 def _mac(nic: Nic) -> str | None:
-    return nic.mac.lower().replace("-", ":") if nic.mac else None
+    return plain(nic.mac) if nic.mac else None
 
 
 def _new_nic(pair: Pair, nic: Nic) -> Found:

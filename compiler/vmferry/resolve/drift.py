@@ -15,6 +15,7 @@ from vmferry.estate.network_map import MappedNetwork, NetworkMap, network_map
 from vmferry.estate.phases import is_time
 from vmferry.estate.stages import frozen, serves
 from vmferry.estate.storage_map import StorageRows
+from vmferry.kube.vlans import span
 from vmferry.model.blueprint import Machine
 from vmferry.model.inventory import Inventory
 from vmferry.model.keys import VmKey, name_of, source_of
@@ -93,7 +94,7 @@ class _Comparison:
         spec = project.spec
         self.project, self.parts = project, parts
         self.sources = {source.name for source in spec.sources}
-        self.default = spec.sources[0].name if len(spec.sources) == 1 else None
+        self.default = identity.only_source(source.name for source in spec.sources)
         self.covered = {part.source.name for part in parts} & self.sources
         self.partial = _partial(parts)
         self.taken = {part.source.name: part.source.taken for part in parts if part.source.taken}
@@ -373,8 +374,7 @@ def _mark(key: VmKey, vm: VirtualMachine) -> identity.Mark:
 
 
 def _ids(trunk: tuple[str, ...]) -> frozenset[int]:
-    ranges = [(int(low), int(high or low)) for low, _, high in (text.partition("-") for text in trunk)]
-    return frozenset(vlan for low, high in ranges for vlan in range(low, high + 1))
+    return frozenset(vlan for first, last in map(span, trunk) for vlan in range(first, last + 1))
 
 
 def _partial(parts: Iterable[Inventory]) -> dict[str, set[str]]:

@@ -14,6 +14,7 @@ from vmferry.estate.methods.traits import Trouble
 from vmferry.estate.missing import RUNS, missing
 from vmferry.estate.network_map import NetworkMap
 from vmferry.estate.readable import is_independent, unreadable
+from vmferry.estate.sizing import whole_sockets
 from vmferry.estate.statements import NOT_APPLICABLE, UNDEFINED_REFERENCE, UNKNOWN_FACT
 from vmferry.kube.dns import digest, fit
 from vmferry.kube.quantity import parse_duration, parse_size
@@ -291,16 +292,16 @@ def _sockets(candidate: Candidate) -> Noting[int | None]:
     cpu = candidate.vm.cpu
     if cpu is None:
         return 1
-    per_socket = cpu.cores_per_socket * cpu.threads_per_core
-    if cpu.count % per_socket:
+    sockets = whole_sockets(cpu)
+    if sockets is None:
+        per_socket = cpu.cores_per_socket * cpu.threads_per_core
         yield CPU_TOPOLOGY.finding(
             f"VM {candidate.vm.name}: {cpu.count} CPUs do not divide into sockets of {per_socket}",
             "correct coresPerSocket; KubeVirt only has whole sockets",
             where=candidate.where.at("cpu"),
             vms=(candidate.vm.name,),
         )
-        return None
-    return cpu.count // per_socket
+    return sockets
 
 
 DISK_NOT_MIGRATABLE = declare(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from vmferry.estate.network_map import INVALID_NETWORK, MappedNetwork, NetworkMap, network_map, vsphere_name
 from vmferry.estate.statements import DEFINED_TWICE
+from vmferry.kube.vlans import HIGHEST, span
 from vmferry.model.finding import Path, Where
 from vmferry.model.rule import Rule, declare
 from vmferry.model.spec import (
@@ -213,8 +214,8 @@ def _bridge_problems(name: str, target: BridgeNetwork, source: NetworkSource) ->
             INVALID_NETWORK, f"{name}: bridge {target.bridge} is longer than 15 characters", "the kernel allows 15"
         )
     for text in target.trunk:
-        low, _, high = text.partition("-")
-        if not 1 <= int(low) <= int(high or low) <= 4094:
+        first, last = span(text)
+        if not 1 <= first <= last <= HIGHEST:
             yield _Problem(INVALID_NETWORK, f"{name}: trunk {text} is not a range of VLANs", "VLANs go from 1 to 4094")
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from vmferry.estate.addresses import MAC_TWICE
 from vmferry.estate.statements import NOT_APPLICABLE, UNKNOWN_FACT
+from vmferry.kube.mac import plain
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Path, Where
 from vmferry.model.rule import declare
@@ -39,7 +40,7 @@ def mac_address(candidate: Candidate, nic: Nic, where: Where, route: Route) -> N
                 vms=(vm.name,),
             )
         return None
-    mac = nic.mac.lower().replace("-", ":")
+    mac = plain(nic.mac)
     if not _usable(mac):
         yield INVALID_MAC.finding(
             f"VM {vm.name}: {nic.mac} is not the address of a NIC",

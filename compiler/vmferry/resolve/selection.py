@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from vmferry.estate.identity import key_of
+from vmferry.estate.identity import key_of, only_source
 from vmferry.estate.matching import Matcher
 from vmferry.estate.statements import DEFINED_TWICE, UNDEFINED_REFERENCE
 from vmferry.model.finding import Where
@@ -64,8 +64,9 @@ class Chooser:
         """Return what applies to each VM. VMs do not affect each other; a VM of an unknown vCenter is a finding."""
         candidates: list[Candidate] = []
         used: set[int] = set()
+        only = only_source(self.sources)
         for entry in entries:
-            source = entry.vm.source or (self.sources[0] if len(self.sources) == 1 else None)
+            source = entry.vm.source or only
             if source is None or source not in self.sources:
                 yield from _unknown_source(entry, self.sources)
                 continue

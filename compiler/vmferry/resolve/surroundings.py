@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from msgspec.structs import replace
 
+from vmferry.estate.identity import key_of, only_source
 from vmferry.estate.methods import METHODS
 from vmferry.estate.network_map import INVALID_NETWORK, MappedNetwork, NetworkMap
 from vmferry.estate.sizing import Load, quota, smoke_load, total
@@ -11,9 +12,10 @@ from vmferry.estate.statements import ASSIGNMENTS_MISFIT, UNDEFINED_REFERENCE, U
 from vmferry.kube.nodes import vm_nodes
 from vmferry.kube.quantity import parse_size
 from vmferry.kube.versions import NO_TRANSFER_ROUTE, certain
+from vmferry.kube.vlans import span
 from vmferry.model.blueprint import BridgePlan, Credential, Group, Machine, Nad, NamespacePlan, SmokePair
 from vmferry.model.finding import Where
-from vmferry.model.keys import Reference, apart, name_of, reference
+from vmferry.model.keys import Reference, VmKey, apart, name_of, reference, vm_key
 from vmferry.model.project import Project
 from vmferry.model.rule import declare
 from vmferry.model.spec import BridgeNetwork, Cluster, ExistingNad, Namespace, Phase, Quota, VirtualMachine
@@ -237,12 +239,11 @@ class _Sizing:
         return total(loads) if loads else None
 
 
-def _by_key(project: Project) -> dict[str, VirtualMachine]:
+def _by_key(project: Project) -> dict[VmKey, VirtualMachine]:
     """Return the VMs by all possible keys: SOURCE/ID, and SOURCE/NAME from when the id was unknown."""
-    sources = project.spec.sources
-    only = sources[0].name if len(sources) == 1 else None
-    ids = {f"{vm.source or only}/{vm.id or vm.name}": vm for vm in (entry.vm for entry in project.entries)}
-    names = {f"{vm.source or only}/{vm.name}": vm for vm in ids.values()}
+    only = only_source(source.name for source in project.spec.sources) or ""
+    ids = {key_of(entry.vm, entry.vm.source or only): entry.vm for entry in project.entries}
+    names = {vm_key(vm.source or only, vm.name): vm for vm in ids.values()}
     return names | ids
 
 
@@ -301,7 +302,7 @@ def plan_bridges(
                     where=row.where.at("target", "mtu"),
                 )
             ranges |= {(target.vlan, target.vlan)} if target.vlan else set()
-            ranges |= {(int(low), int(high or low)) for low, _, high in (t.partition("-") for t in target.trunk)}
+            ranges |= set(map(span, target.trunk))
         selector = bridge.node_selector or anywhere
         vlans, native = _merged(ranges), bridge.name in untagged
         result.append(BridgePlan(bridge=bridge, node_selector=selector, vlans=vlans, untagged=native))

@@ -4,6 +4,7 @@ import difflib
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.kube.vlans import HIGHEST, numbers, spelled
 from vmferry.model.finding import Path
 from vmferry.model.keys import name_of, namespace_of
 from vmferry.model.review import Problem, Review
@@ -17,10 +18,9 @@ from vmferry.model.spec import (
     PodNetwork,
 )
 from vmferry.rules.registry import rule
-from vmferry.rules.segments import Domain, Row, Rows, address, attached, spelled, subnet, vlans
+from vmferry.rules.segments import Domain, Row, Rows, address, attached, subnet
 
 _ETHERNET = 1500
-_EVERY_VLAN = 4094
 _TUNNEL = 100  # what OVN-Kubernetes leaves for Geneve
 GLOBAL_NAMESPACES = frozenset(("default", "openshift-multus", "openshift-sriov-network-operator", "openshift-cnv"))
 
@@ -109,7 +109,7 @@ def trunk_not_covered(review: Review) -> Iterator[Problem]:
     there, any trunk of the target is accepted as a decision.
     """
     for row in Rows(review).rows:
-        theirs, target = vlans(row.vsphere_trunk), row.network.target
+        theirs, target = numbers(row.vsphere_trunk), row.network.target
         if theirs and row.vlan is not None:
             fix = "use trunk instead of vlan" if isinstance(target, BridgeNetwork) else "use type bridge with a trunk"
             yield Problem(
@@ -117,7 +117,7 @@ def trunk_not_covered(review: Review) -> Iterator[Problem]:
                 f"{fix}, with those VLANs that the guests tag, out of {spelled(theirs)}",
                 row.where.at("target"),
             )
-        elif row.trunk and len(theirs) < _EVERY_VLAN and (missing := theirs - vlans(row.trunk)):
+        elif row.trunk and len(theirs) < HIGHEST and (missing := theirs - numbers(row.trunk)):
             yield Problem(
                 f"network {row.original!r}: VLANs {spelled(missing)} of the trunk in vSphere are missing from "
                 "the target's",

@@ -202,25 +202,6 @@ def parsed_addresses(texts: tuple[str, ...]) -> tuple[Address, ...]:
     return tuple(found for text in texts if (found := address(text)) is not None)
 
 
-def vlans(ranges: tuple[str, ...]) -> frozenset[int]:
-    """Return the VLANs in ranges, without 0, which means untagged frames."""
-    found: set[int] = set()
-    for low, _, high in (text.partition("-") for text in ranges):
-        found |= set(range(max(1, int(low)), min(4094, int(high or low)) + 1))
-    return frozenset(found)
-
-
-def spelled(numbers: frozenset[int]) -> str:
-    """Return VLANs as ranges: ``7, 100-200``."""
-    parts: list[tuple[int, int]] = []
-    for number in sorted(numbers):
-        if parts and number == parts[-1][1] + 1:
-            parts[-1] = (parts[-1][0], number)
-        else:
-            parts.append((number, number))
-    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in parts)
-
-
 def _known(review: Review, source: NetworkSource) -> Iterator[tuple[str, InventoryNetwork]]:
     """Yield the networks of inventories that a row is for, each with its vCenter."""
     names = [name for name in (source.id, source.segment, source.port_group) if name is not None]

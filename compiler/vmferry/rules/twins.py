@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.kube.mac import plain
 from vmferry.model.blueprint import Machine, MachineNic
 from vmferry.model.project import Entry
 from vmferry.model.review import Problem, Review, Subject
@@ -100,4 +101,4 @@ def _twin(subject: Subject, nic: MachineNic, rows: Rows, entry: Entry | None) ->
         return False
     before = (entry.imported.nics or ()) if entry is not None and entry.imported is not None else ()
     was = before[nic.index].mac if nic.index < len(before) else None
-    return was is None or nic.mac is None or was.lower().replace("-", ":") == nic.mac
+    return was is None or nic.mac is None or plain(was) == nic.mac

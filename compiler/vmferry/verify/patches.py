@@ -10,7 +10,7 @@ import msgspec
 from vmferry.layout.compiled import Kustomization, Tree
 from vmferry.layout.names import LOCAL, STAGE
 from vmferry.layout.objects import Issue, Key, key_of, parse
-from vmferry.model.manifest import KubeObject
+from vmferry.model.manifest import KubeObject, group_and_version
 from vmferry.model.rule import declare
 from vmferry.verify.labels import selects
 
@@ -135,7 +135,7 @@ def _matches(target: dict[str, str], obj: KubeObject) -> bool:
     key = key_of(obj)
     fields = {
         "group": key.group,
-        "version": obj["apiVersion"].rpartition("/")[2],
+        "version": group_and_version(obj["apiVersion"])[1],
         "kind": key.kind,
         "name": key.name,
         "namespace": key.namespace,

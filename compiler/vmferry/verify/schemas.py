@@ -10,7 +10,7 @@ import msgspec
 from vmferry.estate.statements import UNREADABLE_FILE
 from vmferry.layout.objects import Issue, key_of, shown
 from vmferry.model.finding import Finding, SpecError
-from vmferry.model.manifest import KubeObject
+from vmferry.model.manifest import KubeObject, group_and_version
 from vmferry.model.rule import declare
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Schemas:
         return self._validators[api_version, kind]
 
     def _file(self, api_version: str, kind: str) -> Path | None:
-        group, _, version = api_version.rpartition("/")
+        group, version = group_and_version(api_version)
         catalog = f"{group or 'core'}/{kind.lower()}_{version}.json"
         flat = "-".join(part for part in (kind.lower(), group.partition(".")[0], version) if part) + ".json"
         candidates = [folder / name for folder in self._directories for name in (catalog, flat)]
@@ -98,7 +98,7 @@ class Schemas:
     def _load(self, api_version: str, kind: str) -> Any:
         import jsonschema_rs  # takes 80 ms that most commands do not need
 
-        group = api_version.rpartition("/")[0]
+        group, _ = group_and_version(api_version)
         file = self._file(api_version, kind)
         if file is None:
             return None

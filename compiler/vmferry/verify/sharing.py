@@ -8,6 +8,7 @@ import msgspec
 
 from vmferry.estate.addresses import MAC_TWICE
 from vmferry.kube.kinds import VIRTUAL_MACHINE
+from vmferry.kube.mac import plain
 from vmferry.layout.objects import Issue, Key, key_of, select
 from vmferry.model.finding import Path
 from vmferry.model.manifest import KubeObject
@@ -46,7 +47,7 @@ def uses(objects: Iterable[KubeObject]) -> Uses:
         for path, interface in select(obj, _INTERFACES):
             mac = interface.get("macAddress") if isinstance(interface, dict) else None
             if isinstance(mac, str):
-                macs.append((mac.lower().replace("-", ":"), key, str(interface.get("name")), (*path, "macAddress")))
+                macs.append((plain(mac), key, str(interface.get("name")), (*path, "macAddress")))
         disks = {disk.get("name"): disk for _, disk in select(obj, _DISKS) if isinstance(disk, dict)}
         for path, volume in select(obj, _VOLUMES):
             if claim := _claim(volume):

@@ -13,7 +13,7 @@ from tests.properties.estates import Estate, estates
 from vmferry.load.project import load
 from vmferry.model.project import Project
 from vmferry.resolve.cards import cards_of
-from vmferry.resolve.deciding import make, ways
+from vmferry.resolve.deciding import Basis, make, ways
 from vmferry.resolve.disposition import dispose
 from vmferry.resolve.notes import Note, Noting, collect, value_of
 from vmferry.resolve.paths import standard_vms
@@ -62,7 +62,7 @@ def decided(project: Project, dice: random.Random) -> None:
     owners, _ = value_of(share(tuple(cards.values()), found[0].namespaces))
 
     def making(part: tuple[Candidate, ...], golden: dict[tuple[str, str], Any]) -> Noting[Any]:
-        return make(part, found[0], names, owners, golden, tables)
+        return make(part, Basis(found[0], names, owners, golden, tables))
 
     templates = tuple(each for each in moving if each.vm.template)
     first = value_of(making(templates, {}))

@@ -27,6 +27,20 @@ class Ways(Struct, frozen=True):
     namespaces: Mapping[VmKey, str]
 
 
+class Basis(Struct, frozen=True):
+    """What machines are decided from, beside their VMs: everything about all of them, settled.
+
+    ``names`` are their names in the target, ``owners`` are the VMs that create the claims of shared disks, and
+    ``golden`` are the templates by vCenter and name: None for one with errors of its own.
+    """
+
+    ways: Ways
+    names: Mapping[VmKey, str]
+    owners: Mapping[DiskKey, VmKey]
+    golden: Mapping[tuple[str, str], Machine | None]
+    tables: Tables
+
+
 class Made(Struct, frozen=True):
     """Machines of VMs in the target, by key."""
 
@@ -42,24 +56,19 @@ def ways(candidates: Iterable[Candidate], standard: Mapping[str, int], tables: T
     return Ways(routes, namespaces)
 
 
-def make(
-    candidates: tuple[Candidate, ...],
-    found: Ways,
-    names: Mapping[VmKey, str],
-    owners: Mapping[DiskKey, VmKey],
-    golden: Mapping[tuple[str, str], Machine | None],
-    tables: Tables,
-) -> Noting[Made]:
-    """Return machines, each VM by itself.
-
-    ``names`` are their names in the target, ``owners`` are the VMs that create the claims of shared disks, and
-    ``golden`` are the templates by vCenter and name: None for one with errors of its own.
-    """
+def make(candidates: tuple[Candidate, ...], basis: Basis) -> Noting[Made]:
+    """Return machines, each VM by itself."""
+    found, tables = basis.ways, basis.tables
     cluster = tables.spec.target.cluster
     nics = yield from attach(candidates, found.routes, found.namespaces, tables.networks, cluster)
     volumes = yield from allocate(candidates, found.routes, tables.storage)
     parts = Parts(
-        routes=found.routes, names=names, namespaces=found.namespaces, nics=nics, volumes=volumes, owners=owners
+        routes=found.routes,
+        names=basis.names,
+        namespaces=found.namespaces,
+        nics=nics,
+        volumes=volumes,
+        owners=basis.owners,
     )
-    machines = yield from build(candidates, parts, cluster, tables.networks, tables.storage, golden)
+    machines = yield from build(candidates, parts, cluster, tables.networks, tables.storage, basis.golden)
     return Made(nics, volumes, machines)

@@ -3,7 +3,7 @@
 `make` decides each VM by itself, so any part of the estate can be decided separately.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -13,13 +13,11 @@ from msgspec import Struct
 from vmferry import cores
 from vmferry.cache import Cache
 from vmferry.estate.blocks import blocks
-from vmferry.model.blueprint import Machine
 from vmferry.model.finding import Finding
-from vmferry.model.keys import DiskKey, VmKey, disk_key
-from vmferry.resolve.deciding import Made, Ways, make
+from vmferry.model.keys import disk_key
+from vmferry.resolve.deciding import Basis, Made, make
 from vmferry.resolve.notes import Noting, collect
 from vmferry.resolve.selection import Candidate
-from vmferry.resolve.tables import Tables
 
 KIND = "made 1"
 MANY = 8
@@ -47,33 +45,21 @@ class _Work(NamedTuple):
     """What a block is made from."""
 
     parts: list[tuple[Candidate, ...]]
-    found: Ways
-    names: Mapping[VmKey, str]
-    owners: Mapping[DiskKey, VmKey]
-    golden: Mapping[tuple[str, str], Machine | None]
-    tables: Tables
+    basis: Basis
 
 
-def make_or_remember(
-    candidates: tuple[Candidate, ...],
-    found: Ways,
-    names: Mapping[VmKey, str],
-    owners: Mapping[DiskKey, VmKey],
-    golden: Mapping[tuple[str, str], Machine | None],
-    tables: Tables,
-    cache: Cache,
-) -> Noting[Made]:
+def make_or_remember(candidates: tuple[Candidate, ...], basis: Basis, cache: Cache) -> Noting[Made]:
     """Return the result of `make`; cached results are not computed again, and have no reasons."""
     parts = list(blocks(candidates)) if cache.enabled else []
     try:
-        keys = _keys(parts, found, names, owners, golden, tables)
+        keys = _keys(parts, basis)
     except UnicodeEncodeError:  # a file whose name is not valid text
         keys = []
     if not keys:
-        return (yield from make(candidates, found, names, owners, golden, tables))
+        return (yield from make(candidates, basis))
     known = cache.get(KIND, keys, Kept)
     missed = [index for index, key in enumerate(keys) if key not in known]
-    work = _Work(parts, found, names, owners, golden, tables)
+    work = _Work(parts, basis)
     fresh = dict(zip((keys[index] for index in missed), cores.spread(_made, missed, work, least=MANY), strict=True))
     cache.put(KIND, fresh)
     known |= fresh
@@ -88,19 +74,13 @@ def make_or_remember(
 
 def _made(work: _Work, index: int) -> Kept:
     """Return what is made of a block, as it is remembered."""
-    value, notes = collect(make(work.parts[index], work.found, work.names, work.owners, work.golden, work.tables))
+    value, notes = collect(make(work.parts[index], work.basis))
     return Kept(value, tuple(note for note in notes if isinstance(note, Finding)))
 
 
-def _keys(
-    parts: Iterable[tuple[Candidate, ...]],
-    found: Ways,
-    names: Mapping[VmKey, str],
-    owners: Mapping[DiskKey, VmKey],
-    golden: Mapping[tuple[str, str], Machine | None],
-    tables: Tables,
-) -> list[bytes]:
+def _keys(parts: Iterable[tuple[Candidate, ...]], basis: Basis) -> list[bytes]:
     """Return a digest of all inputs of `make`, for each block."""
+    found, tables = basis.ways, basis.tables
     head = blake2b(_encode((tables.where, tables.spec.target.cluster, tables.spec.networks, tables.spec.storage)))
     head.update(_encode(sorted(tables.storage.copies.items(), key=lambda row: row[0])))
     result = []
@@ -108,9 +88,11 @@ def _keys(
         digest = head.copy()
         for candidate in part:
             key, vm = candidate.key, candidate.vm
-            shared = [owners.get(disk_key(candidate.source, disk.shared)) for disk in vm.disks or () if disk.shared]
-            template = golden.get((candidate.source, vm.clone_of), "none") if vm.clone_of is not None else None
-            settled = (found.routes[key], found.namespaces.get(key), names.get(key), shared, template)
+            shared = [
+                basis.owners.get(disk_key(candidate.source, disk.shared)) for disk in vm.disks or () if disk.shared
+            ]
+            template = basis.golden.get((candidate.source, vm.clone_of), "none") if vm.clone_of is not None else None
+            settled = (found.routes[key], found.namespaces.get(key), basis.names.get(key), shared, template)
             digest.update(_encode((candidate, settled)))
         result.append(digest.digest())
     return result

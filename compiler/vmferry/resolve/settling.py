@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from vmferry.cache import Cache
 from vmferry.kube.dns import sanitize
 from vmferry.model.blueprint import Machine
 from vmferry.model.keys import VmKey
 from vmferry.resolve.cards import Card
-from vmferry.resolve.deciding import ways
+from vmferry.resolve.deciding import Basis, ways
 from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.namespaces import check_namespaces
 from vmferry.resolve.networks import check_attached
@@ -56,10 +57,11 @@ def decide_machines(
     templates = tuple(candidate for candidate in candidates if candidate.vm.template)
     golden: dict[tuple[str, str], Machine | None] = {(m.source, m.name): m for m in known if m.golden}
     golden |= {(candidate.source, candidate.vm.name): None for candidate in templates}
-    first = yield from make_or_remember(templates, found, names, owners, golden, tables, cache)
-    golden |= {(machine.source, machine.name): machine for machine in first.machines.values() if machine.golden}
+    basis = Basis(found, names, owners, golden, tables)
+    first = yield from make_or_remember(templates, basis, cache)
+    made = {(machine.source, machine.name): machine for machine in first.machines.values() if machine.golden}
     rest = tuple(candidate for candidate in candidates if not candidate.vm.template)
-    second = yield from make_or_remember(rest, found, names, owners, golden, tables, cache)
+    second = yield from make_or_remember(rest, replace(basis, golden=golden | made), cache)
     macs = {nic.mac: (machine.key, machine.name) for machine in others for nic in machine.nics if nic.mac}
     attached = {**first.attached, **second.attached}
     yield from check_attached(candidates, found.routes, attached, tables.networks, tables.spec.target.cluster, macs)

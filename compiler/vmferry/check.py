@@ -29,6 +29,15 @@ class Checked(Struct, frozen=True, kw_only=True):
         """Return whether any finding is an error."""
         return any(finding.is_error for finding in self.findings)
 
+    def to_emit(self) -> "Checked":
+        """Return it without what only the rules need, which is most of what a large estate takes in memory."""
+        project = structs.replace(
+            self.project,
+            entries=(),
+            inventories=tuple(structs.replace(part, vms=()) for part in self.project.inventories),
+        )
+        return structs.replace(self, project=project, resolution=structs.replace(self.resolution, subjects=()))
+
 
 def check(
     spec: Path,

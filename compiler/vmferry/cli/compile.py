@@ -69,6 +69,7 @@ def command(
         return FINDINGS
     if interactive() and len(checked.project.entries) > 1000:
         click.echo(f"compiling {len(checked.project.entries)} VMs …", err=True)
+    checked = checked.to_emit()
     compiled = compile_tree(checked, out, run.assignments, force=force, cache=cache)
     if compiled.changes.conflicts:
         show(compiled.changes.conflicts, {}, style=style, everything=everything)

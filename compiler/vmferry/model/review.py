@@ -1,9 +1,9 @@
 """The input of rules: the Blueprint, the spec as written, and the facts from vSphere."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, wraps
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -86,3 +86,21 @@ class Review(Struct, frozen=True, kw_only=True, eq=False, dict=True):
             for subject in self.subjects
             if subject.group is not None and subject.machine is not None
         )
+
+
+T = TypeVar("T")
+
+
+def once(answer: Callable[[Review], T]) -> Callable[[Review], T]:
+    """Answer a question about a review once, however many rules ask; the answer is freed with the review."""
+    name = f"{answer.__module__}.{answer.__qualname__}"
+
+    @wraps(answer)
+    def asked(review: Review) -> T:
+        known = review.__dict__
+        if name not in known:
+            known[name] = answer(review)
+        found: T = known[name]
+        return found
+
+    return asked

@@ -20,7 +20,7 @@ from vmferry.resolve.disposition import dispose
 from vmferry.resolve.freeze import Frozen, assignments_of, check_recorded, thaw
 from vmferry.resolve.groups import cut
 from vmferry.resolve.hooks import plan_hooks, plan_scripts
-from vmferry.resolve.notes import Noting, collect, decisions, findings
+from vmferry.resolve.notes import Noting, collect, collect_findings, decisions, findings
 from vmferry.resolve.paths import standard_vms
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.settling import decide_machines
@@ -48,9 +48,12 @@ class Resolution(Struct, frozen=True, kw_only=True):
 def resolve(project: Project, cache: Cache | None = None) -> Resolution:
     """Return the Blueprint of a project. With errors among the findings it is incomplete: do not emit it.
 
-    Results from a ``cache`` come without the reasons of their decisions.
+    With a ``cache`` the reasons of decisions are left out: what it remembers comes without them.
     """
-    resolved, notes = collect(_passes(project, cache or Cache(enabled=False)))
+    if cache is not None and cache.enabled:
+        resolved, found = collect_findings(_passes(project, cache))
+        return replace(resolved, findings=found)
+    resolved, notes = collect(_passes(project, Cache(enabled=False)))
     return replace(
         resolved, findings=findings(notes), blueprint=replace(resolved.blueprint, decisions=decisions(notes))
     )

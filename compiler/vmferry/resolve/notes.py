@@ -45,6 +45,18 @@ def collect(noting: Noting[T]) -> tuple[T, tuple[Note, ...]]:
             return end.value, tuple(notes)
 
 
+def collect_findings(noting: Noting[T]) -> tuple[T, tuple[Finding, ...]]:
+    """Run a pass; return its value and its findings. Reasons, of which there are many, are dropped at once."""
+    found: list[Finding] = []
+    while True:
+        try:
+            note = next(noting)
+        except StopIteration as end:
+            return end.value, tuple(found)
+        if type(note) is Finding:
+            found.append(note)
+
+
 def value_of(noting: Noting[T]) -> T:
     """Run a pass; return only its value, if its notes were reported before or are irrelevant."""
     return collect(noting)[0]

@@ -16,7 +16,7 @@ from vmferry.estate.blocks import blocks
 from vmferry.model.finding import Finding
 from vmferry.model.keys import disk_key
 from vmferry.resolve.deciding import Basis, Made, make
-from vmferry.resolve.notes import Noting, collect
+from vmferry.resolve.notes import Noting, collect_findings
 from vmferry.resolve.selection import Candidate
 
 KIND = "made 1"
@@ -74,8 +74,7 @@ def make_or_remember(candidates: tuple[Candidate, ...], basis: Basis, cache: Cac
 
 def _made(work: _Work, index: int) -> Kept:
     """Return what is made of a block, as it is remembered."""
-    value, notes = collect(make(work.parts[index], work.basis))
-    return Kept(value, tuple(note for note in notes if isinstance(note, Finding)))
+    return Kept(*collect_findings(make(work.parts[index], work.basis)))
 
 
 def _keys(parts: Iterable[tuple[Candidate, ...]], basis: Basis) -> list[bytes]:

@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from vmferry.estate.forklift_disks import boot_fault, order_fault
@@ -14,7 +13,7 @@ from vmferry.kube import versions
 from vmferry.model.blueprint import Group, Machine, SourceRef
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
-from vmferry.model.review import Problem, Review, Subject
+from vmferry.model.review import Problem, Review, Subject, once
 from vmferry.model.spec import VirtualMachine
 from vmferry.rules.registry import also, rule
 
@@ -91,7 +90,7 @@ def instance_uuid(review: Review) -> Iterator[Problem]:
             )
 
 
-@lru_cache(maxsize=1)  # several rules ask
+@once  # several rules ask
 def by_uuid(review: Review) -> dict[tuple[str, str], list[Subject]]:
     """Return every VM of the inventory, including those that stay, by vCenter and BIOS UUID."""
     result: dict[tuple[str, str], list[Subject]] = {}
@@ -298,7 +297,7 @@ def _by_name(vm: VirtualMachine, machine: Machine) -> Iterator[tuple[str, Source
             yield "datastore", disk.datastore
 
 
-@lru_cache(maxsize=1)  # asked of each network and datastore
+@once  # asked of each network and datastore
 def _maps(review: Review) -> tuple[NetworkMap, StorageRows]:
     return network_map(review.spec.networks, review.project.where), StorageRows(review.spec.storage.map)
 

@@ -12,7 +12,7 @@ from vmferry.estate.network_map import MappedNetwork, network_map, vsphere_name
 from vmferry.model.blueprint import Group, Machine, MachineNic, SourceRef
 from vmferry.model.facts import Nic
 from vmferry.model.inventory import InventoryNetwork
-from vmferry.model.review import Review, Subject
+from vmferry.model.review import Review, Subject, once
 from vmferry.model.spec import (
     BridgeNetwork,
     ExistingNad,
@@ -154,7 +154,7 @@ class Attached(NamedTuple):
         return parsed(self.fact.addresses) if self.keeps else ()
 
 
-@lru_cache(maxsize=1)  # used by many rules
+@once  # used by many rules
 def attached(review: Review) -> tuple[Attached, ...]:
     """Return every NIC of the VMs that stay VMs, without frozen ones that are no longer in the network map."""
     return tuple(_attached(review, Rows(review)))

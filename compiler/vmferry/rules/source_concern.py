@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
 from inspect import cleandoc
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ from vmferry.estate.stages import serves
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Severity
 from vmferry.model.inventory import InventoryCluster
-from vmferry.model.review import Problem, Review, Subject
+from vmferry.model.review import Problem, Review, Subject, once
 from vmferry.model.spec import VirtualMachine
 from vmferry.rules.registry import rule
 
@@ -111,7 +110,7 @@ def seen(review: Review, subject: Subject) -> Seen:
     return Seen(subject.vm, review.clusters.get((subject.source, name or "")))
 
 
-@lru_cache(maxsize=1)
+@once
 def _all(review: Review) -> dict[str, list[tuple[Subject, Detected]]]:
     """Return what every concern of single VMs detects where it matters, by code: each VM is met once.
 

@@ -1,4 +1,4 @@
-"""Gives the tests a cache of their own, and cuts their small estates into several blocks, as large ones are."""
+"""Gives the tests a cache of their own, which treats their small estates as it treats large ones."""
 
 import os
 import shutil
@@ -7,12 +7,13 @@ import tempfile
 import pytest
 
 from vmferry.estate import blocks
+from vmferry.load import parsed
 
 _CACHE = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    blocks.SIZE = 16
+    blocks.SIZE, parsed.LEAST = 16, 0
     config.stash[_CACHE] = os.environ["VMFERRY_CACHE_DIR"] = tempfile.mkdtemp(prefix="vmferry-test-cache-")
 
 

@@ -54,7 +54,7 @@ def check(
     compare with the commit where the branch left ``against``, or with ``against`` itself (``exact``). What comes from a
     ``cache`` has no reasons: the Blueprint's decisions are not complete.
     """
-    project = load(spec, assignments, undecided=True)
+    project = load(spec, assignments, undecided=True, cache=cache)
     resolution = resolve(project, cache)
     found = (*project.findings, *resolution.findings)
     complete = not any(

@@ -1,6 +1,7 @@
 """Facts from the inventory and decisions from the spec, merged into one entry per VM."""
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from msgspec.structs import replace
 
@@ -14,6 +15,8 @@ from vmferry.model.spec import Decisions, VirtualMachine
 _BLANK = VirtualMachine(name="-")
 _FIELDS = tuple(name for name in VirtualMachine.__struct_fields__ if name not in ("name", "source", "id"))
 _DECISIONS = tuple(name for name in VirtualMachine.__struct_fields__ if name not in FACTS)
+_decisions = attrgetter(*_DECISIONS)
+_UNDECIDED = _decisions(_BLANK)
 
 
 def merge(
@@ -55,7 +58,7 @@ class _Stated:
 
     def join(self, found: Entry) -> Entry:
         """Return a VM of the inventory with the values from the spec."""
-        entry = self._of.get(self._mark(found).key)
+        entry = self._of.get(identity.key_of(found.vm, found.vm.source or self._default))
         return found if entry is None else _joined(found, entry)
 
     def _mark(self, entry: Entry) -> identity.Mark:
@@ -114,6 +117,8 @@ def _joined(found: Entry, entry: Entry) -> Entry:
 
 def _decided(vm: VirtualMachine, where: Where) -> Iterable[Finding]:
     """Yield decisions in an inventory: it is generated, and the next import would drop them."""
+    if _decisions(vm) == _UNDECIDED:  # as almost all are
+        return
     for name in _DECISIONS:
         if getattr(vm, name) != getattr(_BLANK, name):
             kind = "decision" if name in Decisions.__struct_fields__ else "statement"

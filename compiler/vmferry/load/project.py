@@ -10,9 +10,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from vmferry import files
+from vmferry.cache import Cache
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT, UNREADABLE_FILE
 from vmferry.layout.names import ASSIGNMENTS
-from vmferry.load import include
+from vmferry.load import include, parsed
 from vmferry.load.inventory import merge
 from vmferry.load.trail import Tracker
 from vmferry.load.validate import convert, may_be_secret, settle
@@ -36,15 +37,17 @@ _TYPES: dict[str, type[MigrationSpec | VirtualMachineSet | Inventory]] = {
 }
 
 
-def load(spec: Path, assignments: Path | None = None, *, undecided: bool = False) -> Project:
+def load(
+    spec: Path, assignments: Path | None = None, *, undecided: bool = False, cache: Cache | None = None
+) -> Project:
     """Return the project at ``spec``: a file, a directory, or ``-`` for standard input.
 
     A directory stands for the YAML files directly in it; ``include`` adds others below it. ``assignments`` defaults to
     assignments.yaml beside the spec. With ``undecided``, `TODO` instead of a value is not raised but added to the
-    project's findings, and a valid value replaces it. Raises SpecError with all findings if anything cannot be read or
-    does not fit its schema.
+    project's findings, and a valid value replaces it. What a ``cache`` knows of a file is not read again. Raises
+    SpecError with all findings if anything cannot be read or does not fit its schema.
     """
-    reading = _Reading(root=spec if spec.is_dir() else spec.parent)
+    reading = _Reading(root=spec if spec.is_dir() else spec.parent, cache=cache)
     if str(spec) == "-":
         reading.tracker.uncertain()
         reading.document(STDIN, sys.stdin.buffer.read(MAX_BYTES + 1), strict=True)
@@ -113,8 +116,9 @@ EMPTY_INCLUDE = declare(
 class _Reading:
     """Collects documents and findings while files are read."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, cache: Cache | None = None) -> None:
         self.root = root
+        self.cache = cache or Cache(enabled=False)
         self.tracker = Tracker()
         self.findings: list[Finding] = []
         self.undecided: list[Finding] = []
@@ -188,22 +192,33 @@ class _Reading:
     def document(self, name: str, raw: bytes, *, strict: bool) -> None:
         """Read the documents of one file. ``strict``: other tools' files are not allowed here."""
         self.texts[name] = readable(raw)
+        known = parsed.recall(raw, self.cache)
+        if known is not None:
+            for index, value in known:
+                self._take(value, Where(file=name, document=index))
+            return
+        before = self._count()
         try:
             documents = read(raw, name)
         except SpecError as error:
             self.findings += [_discreet(finding, self.texts[name]) for finding in error.findings]
             self.failed_spec = True
             return
-        for document in documents:
-            if document.data is not None:
-                self._one(document, strict=strict)
+        values = [
+            (document.index, self._one(document, strict=strict)) for document in documents if document.data is not None
+        ]
+        if self._count() == before:  # nothing about it has to be said
+            parsed.remember(raw, ((index, value) for index, value in values if value is not None), self.cache)
 
-    def _one(self, document: Document, *, strict: bool) -> None:
+    def _count(self) -> int:
+        return len(self.findings) + len(self.undecided) + len(self.skipped)
+
+    def _one(self, document: Document, *, strict: bool) -> parsed.Value | None:
         where = Where(file=document.file, document=document.index)
         data = document.data
         if not isinstance(data, dict):
             self.findings.append(_not_ours(where, "is not a mapping"))
-            return
+            return None
         version, kind = data.get("apiVersion"), data.get("kind")
         if version != API_VERSION or not isinstance(kind, str) or kind not in _TYPES:
             if not strict and isinstance(version, str) and isinstance(kind, str) and not _meant(version, kind):
@@ -211,19 +226,24 @@ class _Reading:
             else:
                 self.findings.append(_wrong_kind(where, data))
                 self.failed_spec = True
-            return
+            return None
         text = self.texts[document.file]
         self.undecided += settle(data, _TYPES[kind], where, text)
         value, findings = convert(data, _TYPES[kind], where, text)
         self.findings += findings
+        if value is None and kind == "MigrationSpec":
+            self.failed_spec = True
+        if value is not None:
+            self._take(value, where)
+        return value
+
+    def _take(self, value: parsed.Value, where: Where) -> None:
         if isinstance(value, MigrationSpec):
             self.specs.append((value, where))
         elif isinstance(value, VirtualMachineSet):
             self.sets.append((value, where))
-        elif isinstance(value, Inventory):
+        else:
             self.inventories.append((value, where))
-        elif kind == "MigrationSpec":
-            self.failed_spec = True
 
     def includes(self) -> None:
         """Read what the spec includes, never from outside its directory."""

@@ -1,0 +1,80 @@
+"""Tests of work in several processes and threads: it gives what one alone gives."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from vmferry import backends, cores, emission
+from vmferry.cache import Cache
+from vmferry.check import check
+from vmferry.load.project import load
+from vmferry.model.blueprint import Blueprint
+from vmferry.model.manifest import Item
+from vmferry.output.complete import LostError
+from vmferry.resolve import remembered
+from vmferry.resolve.blueprint import resolve
+
+ACME = Path(__file__).parents[1] / "examples/acme"
+
+
+@pytest.fixture(params=[1, 2, 3])
+def count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how many processors there are."""
+    monkeypatch.setattr(cores, "count", lambda: request.param)
+    monkeypatch.setattr(emission, "MANY", 1)
+    monkeypatch.setattr(remembered, "MANY", 1)
+    found: int = request.param
+    return found
+
+
+def test_the_files_of_a_tree_are_the_same_on_any_number_of_processors(count: int) -> None:
+    blueprint = check(ACME).resolution.blueprint
+    alone = [*emission.files_of(blueprint)]
+    assert len(blueprint.groups) > count
+    assert len({file.path for file in alone}) == len(alone) > 100
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cores, "count", lambda: 1)
+        assert [*emission.files_of(blueprint)] == alone
+
+
+def test_vms_are_decided_the_same_on_any_number_of_processors(count: int, tmp_path: Path) -> None:
+    project = load(ACME)
+    spread = resolve(project, Cache(tmp_path / str(count)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cores, "count", lambda: 1)
+        assert resolve(project, Cache(tmp_path / "alone")) == spread
+    assert spread.blueprint.groups
+
+
+def test_a_vm_that_a_worker_loses_is_noticed(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    blueprint = check(ACME).resolution.blueprint
+    last = [group.name for group in blueprint.groups if group.path == "virt-v2v"][-1]
+    original = backends.BACKENDS["kubevirt"]
+
+    def forgetful(part: Blueprint) -> Iterator[Item]:
+        yield from (() if last in {group.name for group in part.groups} else original.emit(part))
+
+    monkeypatch.setitem(backends.BACKENDS, "kubevirt", original._replace(emit=forgetful))
+    with pytest.raises(LostError, match="in no manifest: VM "):
+        list(emission.files_of(blueprint))
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 5000])
+def test_threads_work_on_every_item_once_and_in_order(size: int, count: int) -> None:
+    def double(items: Sequence[int]) -> list[int]:
+        return [item * 2 for item in items]
+
+    found = [item for some in cores.overlapped(double, range(size)) for item in some]
+    assert found == [item * 2 for item in range(size)]
+    assert count
+
+
+def test_what_a_thread_raises_is_raised(count: int) -> None:
+    def fail(items: Sequence[int]) -> None:
+        if 700 in items:
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        list(cores.overlapped(fail, range(1000)))
+    assert count

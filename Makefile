@@ -14,7 +14,7 @@ MUTATIONS_ARGS ?= --first
 GUESTS ?= all
 COMPATIBILITY_ARGS ?=
 N ?= 1000
-# Public reports as executable cases, which are no part of the repository; CASES='forklift-* guest-dns' runs only some.
+# Public reports as executable cases, which are not part of the repository; CASES='forklift-* guest-dns' runs only some.
 VMFERRY_CASES ?= ../shared/cases
 CASES ?=
 # Where tests write down which programs they ran: see tests/ran.py.

@@ -10,7 +10,7 @@ before. Comments on top say more:
     # beside                        the file as it stands, whatever bytes it is of, lies beside the inventory
     # before: {phases: null}        what was laid over the spec, and committed without being compiled
     # was: FOLDER                   the folder that it was committed in, where nothing lies now
-    # anew                          assignments.yaml was lost since, and the groups were taken through their stages anew
+    # lost                          assignments.yaml was lost since, and the groups went through their stages again
     # former                        assignments.yaml is as the vmferry before wrote it (see tests/resolve/formerly.py)
     # neighbour: {metadata: …}      what is laid over the spec of another tree, compiled into the same repository before
     # into: FOLDER                  of the repository, that the tree is compiled into
@@ -95,7 +95,7 @@ def run(example: Path, directory: Path) -> Result:
         arguments += ["--now", moment]
     if _commit_before(example, text, project) and int(example.parent.name[3:]) in _TRANSITIONS:
         arguments += ["--against", "HEAD"]
-    if directive(text, "anew") is not None:
+    if directive(text, "lost") is not None:
         (project / "assignments.yaml").unlink()
         walk(example, project)
     if directive(text, "former") is not None:

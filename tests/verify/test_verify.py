@@ -210,14 +210,14 @@ def test_the_tree_is_found_by_itself_and_in_a_folder_below(tmp_path: Path, sketc
 
 def test_a_directory_without_a_tree_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "locks").mkdir()
-    with pytest.raises(SpecError, match=r"VMF603 .* holds no compiled tree"):
+    with pytest.raises(SpecError, match=r"VMF603 .* contains no compiled tree"):
         verify(tmp_path, [])
 
 
 def test_two_trees_in_one_directory_are_an_error(tmp_path: Path, sketch: Sketch) -> None:
     sketch.write(tmp_path / "one")
     sketch.write(tmp_path / "two")
-    with pytest.raises(SpecError, match=r"VMF603 .* holds 2 compiled trees"):
+    with pytest.raises(SpecError, match=r"VMF603 .* contains 2 compiled trees"):
         verify(tmp_path, [])
 
 

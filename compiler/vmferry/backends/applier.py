@@ -44,7 +44,7 @@ def _of_the_cluster(blueprint: Blueprint) -> Iterator[dict[str, Any]]:
     """Yield the permissions on cluster-scoped kinds, and on the Roles that hold all others.
 
     The API server asks for `escalate` and `bind` by the name of the Role (kubernetes pkg/registry/rbac/
-    escalation_check.go), which server-side apply, as both engines do it, gives with its first request, too.
+    escalation_check.go), which server-side apply, which both engines use, already has in its first request.
     """
     yield from _one_by_one((kinds.NAMESPACE, kinds.PRIORITY_CLASS))
     if blueprint.bridges:

@@ -139,7 +139,7 @@ def _network(
 ) -> NetworkRow:
     source, name, identity, datacenter, switch = key
     segment = network is not None and network.kind in ("nsx-t", "nsx-v")
-    # of two networks with one name each goes by its id: that is what their NICs differ in
+    # two networks with the same name are found by id, which is how their NICs differ
     called = identity if identity and (twice or UNCARRIED.search(name)) else name
     data: dict[str, Any] = {"segment" if segment else "portGroup": called}
     data |= {"id": identity} if identity else {}

@@ -26,7 +26,7 @@ def named(vm: VirtualMachine) -> tuple[tuple[int, str], ...]:
 
 
 def outside(vm: VirtualMachine) -> list[str]:
-    """Return what a VM depends on that is no VM of the migration, as HOST:PORT."""
+    """Return a VM's dependencies outside of the migration, as HOST:PORT."""
     return [need.external for need in vm.depends_on if not isinstance(need, str)]
 
 

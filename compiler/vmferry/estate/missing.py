@@ -21,7 +21,7 @@ _EFI: tuple[Needed, ...] = (
 _TEMPLATE = ("os", "firmware")  # a golden image has no VM of its own
 
 RUNS, CONTROLLERS, DEVICES = "power_state", "controller", "passthrough"
-"""Fields by which what is missing is told that a field of the VM alone does not say."""
+"""Pseudo-fields for missing facts that are not a single field of the VM."""
 
 
 def missing(vm: VirtualMachine, path: Path, method: Method) -> Iterator[Needed]:

@@ -58,8 +58,8 @@ class MappedNetwork(Struct, frozen=True, kw_only=True):
     def nad(self, namespace: str, copy: int = 0) -> Reference | None:
         """Return the NAD a VM of ``namespace`` uses; None where there is none.
 
-        ``copy`` counts the VM's earlier NICs on this network. An existing NAD without so many others of its pool is
-        used again.
+        ``copy`` counts the VM's earlier NICs on this network. An existing NAD is used again if its pool has too few
+        others.
         """
         target = self.network.target
         if isinstance(target, PodNetwork | IgnoredNetwork):

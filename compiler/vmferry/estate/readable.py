@@ -9,7 +9,7 @@ def is_independent(disk: Disk) -> bool:
 
 
 def unreadable(disk: Disk) -> str | None:
-    """Return why nobody reads a disk through vSphere's APIs; None where that can be done."""
+    """Return why a disk cannot be read through vSphere's APIs; None if it can."""
     if disk.rdm == "physical":
         return "vSphere cannot read a physical raw device mapping"
     return "VDDK cannot read an independent disk" if is_independent(disk) else None

@@ -427,7 +427,7 @@ FINDS_BOOT_DISK = Feature(
 )
 NAD_POOL = Feature(
     Component.FORKLIFT,
-    "several rows of a NetworkMap for one network, of which each NIC of a VM takes another",
+    "several rows of a NetworkMap for one network, each NIC of a VM using another",
     "2.11.7",
     source="kubev2v/forklift pkg/controller/plan/adapter/base/network.go, NADPool (pull request 6252)",
 )

@@ -53,7 +53,7 @@ UNSAFE_PATH = declare(
     "error",
     "output path is not safe",
     why="Names from vCenter become paths, and locks say what may be removed. A path that leads out of the tree or "
-    "into .git, or that another operating system takes for a different file, would write or delete something that "
+    "into .git, or that means a different file to another operating system, would write or delete something that "
     "is not vmferry's.",
 )
 

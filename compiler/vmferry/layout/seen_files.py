@@ -18,7 +18,7 @@ _KIND = "files of a tree, 1"
 
 
 class Stamp(NamedTuple):
-    """By what a file is told from its successor: git goes by the same."""
+    """Identifies the version of a file, with the same values as git."""
 
     inode: int
     size: int

@@ -99,7 +99,7 @@ class MachineNic(Model, frozen=True, kw_only=True):
     """A NIC of a VM in the target."""
 
     index: int  # among the VM's NICs in vSphere
-    name: str  # interface and network name in the VM, nic-0; numbered as Forklift does, without those it drops
+    name: str  # interface and network name in the VM, nic-0; numbered like in Forklift, without those it drops
     network: SourceRef
     mac: str | None  # lower case with colons; None: unknown, Forklift keeps the source's
     model: NicModel = "virtio"
@@ -176,7 +176,7 @@ class Conversion(Model, frozen=True, kw_only=True):
 
 
 class Origin(Model, frozen=True, kw_only=True):
-    """What fills the disks of a VM that goes by virt-v2v, and with what: as when its attempt began, or as of now."""
+    """What fills the disks of a VM on path virt-v2v, and with which settings: those of its attempt, or current ones."""
 
     conversion: Conversion
     secret: str | None = None  # with the credentials, in the VM's namespace; None: nothing reads vCenter there
@@ -308,7 +308,7 @@ class Group(Model, frozen=True, kw_only=True):
     transfer_network: Reference | None = None
     forklift: PlanOptions = PlanOptions()
     machines: tuple[Machine, ...]
-    origins: dict[VmKey, Origin] = {}  # of those that go by virt-v2v
+    origins: dict[VmKey, Origin] = {}  # of those on path virt-v2v
     kept_on_failure: tuple[str, ...] = ()  # keys of those that may have served before their migration failed
     networks: tuple[NetworkPair, ...] = ()
     storage: tuple[StoragePair, ...] = ()

@@ -1,4 +1,4 @@
-"""What the disks of VMs that go by virt-v2v are filled by, and with what: as when an attempt began, or as of now."""
+"""What fills the disks of VMs on path virt-v2v, and with which settings: as when an attempt began, or as of now."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -63,7 +63,7 @@ class Conversions:
         return self._known.get(place)
 
     def origins(self, machines: Iterable[Machine]) -> dict[VmKey, Origin]:
-        """Return for each machine that goes by virt-v2v what fills its disks."""
+        """Return for each machine on path virt-v2v what fills its disks."""
         found = {}
         for machine in machines:
             if machine.path == "virt-v2v" and (now := self.now(machine)) is not None:

@@ -243,7 +243,7 @@ def _template(candidate: Candidate, golden: Mapping[tuple[str, str], Machine | N
     if template is None and key in golden:
         return None
     if template is None:
-        message, fix = "which is no template that moves", "give the template an entry with template: true"
+        message, fix = "which is not a moving template", "give the template an entry with template: true"
     elif vm.disks and len(vm.disks) != len(template.disks):
         message = f"which has {len(template.disks)} disks; the VM has {len(vm.disks)}"
         fix = "list as many disks, or none to use the template's"

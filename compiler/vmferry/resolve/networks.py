@@ -295,7 +295,7 @@ TWO_POD_NICS = declare(
     "error",
     "two NICs of the same VM on the pod network",
     why="KubeVirt allows a VM at most one interface on the pod network. Admission refuses the VM, and Forklift the "
-    "Plan; if a NetworkMap goes by names, Forklift may not even notice before it copies.",
+    "Plan; if a NetworkMap uses names, Forklift may not even notice before it copies.",
     source="kubevirt/kubevirt pkg/network/admitter/netsource.go; kubev2v/forklift "
     "pkg/controller/plan/validation.go (VMMultiplePodNetworkMappings), adapter/base/network.go",
 )

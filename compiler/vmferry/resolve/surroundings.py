@@ -210,7 +210,7 @@ class _Sizing:
             vms = tuple(sorted(names))
             yield UNKNOWN_FACT.finding(
                 f"namespace {namespace.name}: for its quota, CPU and memory of every VM must be known{stranded(vms)}",
-                "add `cpu` and `memory` to them, or state the namespace's quota, or say quota: none",
+                "add `cpu` and `memory` to them, or state the namespace's quota, or set quota: none",
                 where=where,
                 vms=vms,
             )

@@ -38,8 +38,8 @@ def decide_again(
         return Today()
     found = {key: candidate for candidate in moving if (key := was.key(candidate)) is not None}
     again = {key: _on_its_path(candidate, was.machines[key]) for key, candidate in found.items()}
-    # what is wrong with them today is no error: the output keeps what was frozen
-    # a derived name depends on the rivals it had: what was made of a VM's name is its name
+    # problems with today's decisions are not errors: the output keeps what was frozen a derived name depends on the
+    # rivals it had: what was made of a VM's name is its name
     names = {c.key: c.vm.target_name or was.machines[key].target_name for key, c in again.items()}
     named = (decide(key, "target name", name, "as it was when its group was prepared") for key, name in names.items())
     now, notes = collect(

@@ -74,7 +74,7 @@ def instance_uuid(review: Review) -> Iterator[Problem]:
 
     CDI before 1.66 does not know it and finds no VM, so the release in `target.cluster.versions.cdi` must be that of
     the cluster. The guests keep their UUID: whatever identifies machines by it (backup, licences, configuration
-    management) still takes them for one.
+    management) still treats them as one.
     """
     alike = by_uuid(review)
     for subject, group, machine in review.moving:
@@ -178,10 +178,10 @@ def without_id(review: Review) -> Iterator[Problem]:
 def boot_disk(review: Review) -> Iterator[Problem]:
     """Forklift boots one disk: the one of the letter in a Plan's rootDisk, else what virt-v2v found, else the first.
 
-    It reads the first letter of /dev/sdX and takes any other form as the first disk. It counts as VMware does (SATA,
-    IDE, SCSI, NVMe), and virt-v2v, which gets the same text, as libvirt does (SCSI, SATA, IDE, NVMe). A letter that
-    does not exist leaves the VM without a boot disk, a wrong one without a boot loader. For a disk marked `boot`,
-    vmferry passes its letter to Forklift if it is not the first.
+    It reads the first letter of /dev/sdX and takes any other form as the first disk. It counts in VMware's order (SATA,
+    IDE, SCSI, NVMe), and virt-v2v, which gets the same text, in libvirt's (SCSI, SATA, IDE, NVMe). A letter that does
+    not exist leaves the VM without a boot disk, a wrong one without a boot loader. For a disk marked `boot`, vmferry
+    passes its letter to Forklift if it is not the first.
     """
     here = review.blueprint.cluster.versions
     for subject, _, _ in _planned(review):

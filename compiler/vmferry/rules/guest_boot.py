@@ -32,7 +32,7 @@ def _starting(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
 def no_such_root(review: Review) -> Iterator[Problem]:
     """virt-v2v stops: "root device not found". Its disks are sda, sdb and so on, in libvirt's order.
 
-    libvirt goes by controller (SCSI, SATA, IDE, NVMe), and within one by bus and unit. It names NVMe disks the same
+    libvirt sorts by controller (SCSI, SATA, IDE, NVMe), and within one by bus and unit. It names NVMe disks the same
     way.
     """
     for subject, _, machine in _starting(review):

@@ -561,7 +561,7 @@ def _quotas(review: Review) -> Iterator[_StatedQuota]:
 
 
 def _without_parked(group: Group) -> Group:
-    """Return a group whose halted VMs only request resources during conversion, as golden images do."""
+    """Return a group whose halted VMs only request resources during conversion, like golden images."""
     return replace(group, machines=tuple(m if _runs(m) else replace(m, golden=True) for m in group.machines))
 
 

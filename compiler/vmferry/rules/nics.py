@@ -112,7 +112,7 @@ def changed_by_hand(review: Review) -> Iterator[Problem]:
                 continue
             now, then = ("connected", "down") if fact.linked else ("disconnected", "connected")
             yield subject.problem(
-                f"its NIC on {fact.network!r} is {now} as it runs, and will be {then} after the move, as it does "
+                f"its NIC on {fact.network!r} is {now} now, and will be {then} after the move, because it is set to "
                 f"{'not start' if fact.linked else 'start'} connected",
                 "correct Connect At Power On in vSphere and import again, or state `nics` in its entry",
                 "nics",

@@ -24,7 +24,7 @@ from vmferry.model.spec import DualRun
 from vmferry.rules.registry import rule
 
 _TWO_WEEKS = 14 * 86400  # seconds
-_TEN_GIGABIT = 1_250_000_000  # bytes a second: what a 10 Gbit/s link carries at its very best
+_TEN_GIGABIT = 1_250_000_000  # bytes per second: the most that a 10 Gbit/s link can carry
 _SHOWN = 3  # groups a message names
 
 

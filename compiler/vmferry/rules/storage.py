@@ -281,7 +281,7 @@ def _peak(measured: DiskBaseline) -> int:
 def single_copy(review: Review) -> Iterator[Problem]:
     """The class keeps one copy of each block: when its disk or node is lost, so is the volume.
 
-    A vSphere datastore is on RAID or vSAN. For a stateful phase the target should be no worse.
+    A vSphere datastore is on RAID or vSAN. For a stateful phase the target should be at least as safe.
     """
     bad = _named(review, lambda item: item.replication == 1)
     for subject, group, machine in review.moving if bad else ():

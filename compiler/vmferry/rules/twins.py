@@ -19,7 +19,7 @@ _SHOWN = 5  # VMs that a message names
 def one_uuid(review: Review) -> Iterator[Problem]:
     """Clones often keep the UUID of the VM they were cloned from, and the guests keep it in the target.
 
-    Licences, backup, monitoring and configuration management identify machines by it and take these for one. (Where a
+    Licences, backup, monitoring and configuration management identify machines by it and treat these as one. (Where a
     migration tool looks a VM up by it, see VMF744 and VMF745.)
     """
     several = {key: alike for key, alike in by_uuid(review).items() if len(alike) > 1}

@@ -52,7 +52,8 @@ BUILD_FAILS = declare(
     "VMF605",
     "error",
     "kustomize build fails",
-    why="Flux and Argo CD build each root as kustomize does here. A root that does not build is not applied at all, "
+    why="Flux and Argo CD build each root with kustomize, like this check. A root that does not build is not applied "
+    "at all, "
     "and everything that depends on it waits.",
 )
 

@@ -55,7 +55,7 @@ _ATTRIBUTE = f' (?!r=)[A-Za-z][A-Za-z0-9:]*+="[^"\\t\\n{_OTHER}]*+"'
 
 
 class _Grammar(NamedTuple):
-    """The usual form of rows with only formats, of which some exports have a million, and of other rows.
+    """The usual form of rows with only formats (some exports have a million of them), and of other rows.
 
     ``cells`` finds for each cell its whole text, then column, type, and its content as a value or inline.
     """

@@ -81,7 +81,7 @@ _FAMILIES: Mapping[str, OsFamily] = {
     "netwareGuest": "other",
     "solarisGuest": "other",
 }
-_FIRMWARE: Mapping[str, Firmware] = {"bios": "bios", "efi": "efi", "csm": "bios"}  # csm boots as BIOS does
+_FIRMWARE: Mapping[str, Firmware] = {"bios": "bios", "efi": "efi", "csm": "bios"}  # csm boots like BIOS
 _CONNECTIONS = frozenset(("connected", "disconnected", "inaccessible", "invalid", "orphaned"))
 _SENSITIVITIES = frozenset(("low", "normal", "medium", "high"))
 _MAX_NAME, _MAX_NOTES = 400, 16384

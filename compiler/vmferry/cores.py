@@ -48,7 +48,7 @@ def spread(
     global _state
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
-            stream.flush()  # or each worker would print what waits there
+            stream.flush()  # or each worker would print the buffered output
     _state = state if forks else None
     context = multiprocessing.get_context("fork" if forks else "spawn")
     gc.freeze()  # pages that nobody touches are never copied

@@ -42,7 +42,7 @@ class Concern(NamedTuple):
     forklift: str  # id of Forklift's concern; empty where it has none
     detect: Detect
     matters: Matters
-    loss: bool = False  # what the copy lacks for good: told of a VM that runs in the target, too
+    loss: bool = False  # a permanent loss: also reported for a VM that runs in the target
     by_cluster: bool = False  # told once of all VMs of a cluster
 
 
@@ -150,7 +150,7 @@ def _of_clusters(review: Review, concern: Concern) -> Iterator[Problem]:
     for subject, group, machine in review.moving:
         if (serves(group.stage) or concern.loss) and concern.matters(subject, group, machine):
             facts = seen(review, subject)
-            name = facts.cluster.name if facts.cluster else ""  # without a cluster nothing of it is detected
+            name = facts.cluster.name if facts.cluster else ""  # without a cluster nothing is detected
             clusters[subject.source, name] += ((subject, found) for found in concern.detect(facts))
     for (source, name), members in sorted(clusters.items()):
         if not members:

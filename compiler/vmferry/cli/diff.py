@@ -1,4 +1,4 @@
-"""`vmferry diff`: show show show show what changed in vCenter since the spec's inventory was taken, and what it breaks."""
+"""`vmferry diff`: show what changed in vCenter since the inventory was taken, and what it breaks."""
 
 import json
 from pathlib import Path

@@ -65,7 +65,7 @@ BY_HAND = (
 )
 """What has no module to be built from in CI; their sources were at hand once."""
 
-NOT_EVERYWHERE = ("| Definitions of ", "| RVTools, somebody's export ")
+NOT_EVERYWHERE = ("| Definitions of ", "| RVTools, a user's export ")
 """Rows about data that is no part of the repository: where CI runs there may be other schemas, or no export."""
 
 

@@ -165,7 +165,7 @@ def test_real_export_becomes_verified_output_once_the_listed_decisions_are_made(
     found = travel(EXAMPLE, tmp_path)
     vms = {vm for finding in found if finding["code"] == "VMF108" for vm in finding["vms"]}
     assert vms == {f"vm-{number}" for number in range(1, 10)} - {"vm-2"}  # vm-2 has no disks and stays
-    ran("RVTools, somebody's export", "not told", "a workbook of six tabs, to output that is verified")
+    ran("RVTools, a user's export", "unknown", "a workbook of six tabs, to output that is verified")
 
 
 @pytest.mark.skipif(not EXAMPLE.exists(), reason="the real export is not here")

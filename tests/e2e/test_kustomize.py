@@ -1,4 +1,4 @@
-"""The oldest kustomize that is supported builds the examples as the newest does."""
+"""The oldest kustomize that is supported builds the examples like the newest."""
 
 import os
 import re
@@ -44,6 +44,4 @@ def test_the_oldest_and_the_newest_kustomize_build_the_same(name: str) -> None:
     different = [str(root.relative_to(gitops)) for root in roots(gitops) if built(newest, root) != built(oldest, root)]
     assert different == []
     assert any(roots(gitops))
-    ran(
-        "kustomize, oldest supported", partial(version, oldest), "builds every root of every example as the newest does"
-    )
+    ran("kustomize, oldest supported", partial(version, oldest), "builds every root of every example like the newest")

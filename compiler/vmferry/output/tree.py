@@ -63,7 +63,7 @@ class Merge(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What the new files of a tree are told by, and when (ns) nobody else could yet have written to them."""
+    """The stamps of a tree's new files, and a time (ns) before which nobody else could have written to them."""
 
     stamps: Mapping[str, Stamp]
     sealed: int

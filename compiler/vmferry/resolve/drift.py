@@ -51,7 +51,7 @@ class _Known(Struct, frozen=True, kw_only=True):
 
     key: VmKey
     vm: VirtualMachine  # as compiled
-    entry: Entry | None  # None: frozen, and in the spec no more
+    entry: Entry | None  # None: frozen, and no longer in the spec
     group: str = ""
     stage: Stage = "planned"
     machine: Machine | None = None  # only where it is frozen

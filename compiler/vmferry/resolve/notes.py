@@ -46,7 +46,7 @@ def collect(noting: Noting[T]) -> tuple[T, tuple[Note, ...]]:
 
 
 def collect_findings(noting: Noting[T]) -> tuple[T, tuple[Finding, ...]]:
-    """Run a pass; return its value and its findings. Reasons, of which there are many, are dropped at once."""
+    """Run a pass; return its value and its findings. Reasons, which are many, are dropped immediately."""
     found: list[Finding] = []
     while True:
         try:

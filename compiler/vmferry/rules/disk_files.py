@@ -42,8 +42,8 @@ def one_vmdk(review: Review) -> Iterator[Problem]:
 def one_image(review: Review) -> Iterator[Problem]:
     """bastion.sh publishes each disk's image under the last part of its URL, all of a group in one PUBLISH_DIR.
 
-    If the URLs of two disks end alike in a group, or are the same in two groups, one VM would start from the other's
-    disk. The same URL with the same checksum is one image that both are to have.
+    If the URLs of two disks have the same ending in a group, or are the same in two groups, one VM would start from the
+    other's disk. The same URL with the same checksum is one image that both are to have.
     """
     in_group: defaultdict[tuple[str, str], list[_Holder]] = defaultdict(list)
     anywhere: defaultdict[str, dict[str, _Holder]] = defaultdict(dict)

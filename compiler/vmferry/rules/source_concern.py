@@ -43,7 +43,7 @@ class Concern(NamedTuple):
     detect: Detect
     matters: Matters
     loss: bool = False  # a permanent loss: also reported for a VM that runs in the target
-    by_cluster: bool = False  # told once of all VMs of a cluster
+    by_cluster: bool = False  # reported once for all VMs of a cluster
 
 
 CONCERNS: dict[str, Concern] = {}

@@ -219,7 +219,7 @@ def _hardware(record: Record, around: Around) -> dict[str, Any]:
         "cpu": _cpu(record),
         "memory": format_size(memory) if memory else None,
         "cpu_reservation": count(record.first("vCPU", "cpu_reservation")),
-        "cpu_limit": count(record.first("vCPU", "cpu_limit")),  # -1 is no limit, and no count either
+        "cpu_limit": count(record.first("vCPU", "cpu_limit")),  # -1 means no limit, and is not a valid count
         "memory_reservation": count(record.first("vMemory", "memory_reservation")),
         "memory_limit": count(record.first("vMemory", "memory_limit")),
         "used_storage": count(cells.get("used")),

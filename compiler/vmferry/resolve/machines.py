@@ -1,7 +1,6 @@
 """The machine of a VM in the target: a faithful copy, from known facts."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -9,11 +8,10 @@ from msgspec.structs import replace
 from vmferry.estate import addresses, smbios
 from vmferry.estate.boot import LIBVIRT, boot_disk, boot_orders, ranked, root_device
 from vmferry.estate.forklift_disks import numbered, root_disk
-from vmferry.estate.methods import METHODS, methods_of
-from vmferry.estate.methods.traits import Trouble
+from vmferry.estate.methods import METHODS
 from vmferry.estate.missing import RUNS, missing
 from vmferry.estate.network_map import NetworkMap
-from vmferry.estate.readable import is_independent, unreadable
+from vmferry.estate.readable import unreadable
 from vmferry.estate.sizing import whole_sockets
 from vmferry.estate.statements import NOT_APPLICABLE, UNDEFINED_REFERENCE, UNKNOWN_FACT
 from vmferry.kube.dns import digest, fit
@@ -24,7 +22,6 @@ from vmferry.model.blueprint import (
     MachineNic,
     Placement,
     SourceRef,
-    StateVolume,
 )
 from vmferry.model.facts import Disk, DiskSource, NoOptions
 from vmferry.model.forklift import ForkliftDecisions
@@ -32,12 +29,14 @@ from vmferry.model.keys import DiskKey, Reference, VmKey, disk_key, reference
 from vmferry.model.rule import declare
 from vmferry.model.spec import Cluster, RunStrategy
 from vmferry.resolve import forklift
+from vmferry.resolve.applications import rebuilt
 from vmferry.resolve.eviction import eviction
 from vmferry.resolve.networks import Attached
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.paths import Route
 from vmferry.resolve.selection import Candidate, is_raw
-from vmferry.resolve.storage import NO_CLASS_FITS, Allocated, Need, StorageMap, shared_claim
+from vmferry.resolve.storage import Allocated, StorageMap, shared_claim
+from vmferry.resolve.supported import check_supported
 from vmferry.resolve.target_names import MAX_CLAIM
 
 _GRACE = {"windows": 3600, "linux": 180, "other": 180}  # seconds; common-instancetypes and KubeVirt's guide
@@ -71,7 +70,7 @@ def build(
         if not (yield from _complete(candidate, parts)):
             continue
         if parts.routes[candidate.key].path == "rebuild":
-            machine = yield from _rebuilt(candidate, parts, storage)
+            machine = yield from rebuilt(candidate, _common(candidate, parts), storage)
         else:
             machine = yield from _copied(candidate, parts, cluster, networks, storage, golden)
         if machine is not None:
@@ -156,7 +155,8 @@ def _copied(
     sockets = yield from _sockets(candidate)
     firmware = yield from _check_firmware(candidate)
     addressed = yield from _check_addresses(candidate)
-    if not (yield from _check_path(candidate, parts)) or not (firmware and addressed) or sockets is None:
+    supported = yield from check_supported(candidate, route, parts.volumes.get(candidate.key, Allocated()))
+    if not (supported and firmware and addressed) or sockets is None:
         return None
     machine = _common(candidate, parts)
     attached, template = parts.nics[candidate.key], None
@@ -302,85 +302,6 @@ def _sockets(candidate: Candidate) -> Noting[int | None]:
             vms=(candidate.vm.name,),
         )
     return sockets
-
-
-DISK_NOT_MIGRATABLE = declare(
-    "VMF503",
-    "error",
-    "disk cannot be migrated by this path",
-    why="Not every path can read every disk: a warm copy needs changed block tracking and no snapshots, VDDK cannot "
-    "read independent disks or physical RDMs, and a shared disk would be copied once for each of its VMs. The "
-    "copy would fail halfway, or produce a disk without current data.",
-    source="kubev2v/forklift pkg/controller/plan/validation.go (VMMissingChangedBlockTracking, "
-    "VMHasSnapshots, SharedDisks), validation/policies/io/konveyor/forklift/vmware",
-)
-
-
-def _check_path(candidate: Candidate, parts: Parts) -> Noting[bool]:
-    """Return whether the path supports the VM at all."""
-    problems = list(_path_problems(candidate, parts))
-    for message, fix, field in problems:
-        yield DISK_NOT_MIGRATABLE.finding(
-            f"VM {candidate.vm.name}: {message}",
-            fix,
-            where=candidate.where.at(*field),
-            vms=(candidate.vm.name,),
-        )
-    return not problems
-
-
-def _path_problems(candidate: Candidate, parts: Parts) -> Iterable[Trouble]:
-    vm, route = candidate.vm, parts.routes[candidate.key]
-    method = METHODS[route.method]
-    devices = vm.gpus or vm.host_devices or vm.passthrough
-    if route.path == "forklift" and devices:
-        yield (
-            "Forklift refuses a VM with a passed-through device",
-            "use path virt-v2v: otherwise the whole Plan never becomes Ready",
-            ("gpus",) if vm.gpus else ("hostDevices",) if vm.host_devices else ("name",),
-        )
-    if (vm.template or vm.clone_of) and not method.from_images:
-        yield (
-            "templates and their clones move by method image",
-            "set path virt-v2v and method image",
-            ("name",),
-        )
-    if method.converts and is_raw(candidate):
-        yield (
-            f"method {route.method} converts every guest, and this one has conversion: skip",
-            "use method image (CDI then copies its disks by source vddk) or path forklift, or remove conversion: skip",
-            ("conversion",),
-        )
-    yield from method.refuses(vm)
-    for index, volume in enumerate(parts.volumes.get(candidate.key, Allocated()).volumes):
-        copy = forklift.by_array(candidate, route.path, volume.offload if volume is not None else None)
-        yield from _disk_problems((vm.disks or ())[index], index, route, by_array=copy is not None)
-    if sum(bool(disk.boot) for disk in vm.disks or ()) > 1:
-        yield "two disks are marked boot", "mark one", ("disks",)
-
-
-def _disk_problems(disk: Disk, index: int, route: Route, *, by_array: bool) -> Iterable[Trouble]:
-    """Yield why the path does not support a disk; ``by_array``: the storage array copies it."""
-    at, method = ("disks", index), METHODS[route.method]
-    if disk.shared and not method.from_images:
-        yield (
-            f"shared disk {disk.shared} would be copied once for every VM",
-            "use path virt-v2v with method image",
-            (*at, "shared"),
-        )
-    if disk.rdm == "physical" and not method.from_images and not (by_array and route.method == "cold"):
-        yield "a physical raw device mapping cannot be read by vSphere", "use method image", (*at, "rdm")
-    if is_independent(disk) and not method.independent_disks:
-        other = next((name for name in methods_of(route.path) if METHODS[name].independent_disks), "image")
-        yield "VDDK cannot read an independent disk", f"use method {other}", (*at, "mode")
-    if disk.source is not None and not method.from_images:
-        yield "`source` is for method image", "remove it, or set method image", (*at, "source")
-    if disk.source is not None and len(_sources(disk.source)) != 1:
-        yield "a disk's source needs exactly one of http, registry, upload, vddk, blank", "", (*at, "source")
-
-
-def _sources(source: DiskSource) -> list[str]:
-    return [name for name in source.__struct_fields__ if getattr(source, name) is not None]
 
 
 def _check_addresses(candidate: Candidate) -> Noting[bool]:
@@ -532,96 +453,6 @@ def _transfer_network(candidate: Candidate, parts: Parts, networks: NetworkMap) 
         )
         return None
     return nad
-
-
-_PINNED = re.compile(r"@sha256:[0-9a-f]{64}$|:[A-Za-z0-9_][A-Za-z0-9_.-]*$")
-
-
-INCOMPLETE_APPLICATION = declare(
-    "VMF114",
-    "error",
-    "application is incomplete",
-    why="A rebuilt VM leaves its disks behind, and only a container image says what runs in its place. Without one "
-    "there is nothing to start.",
-)
-
-
-UNPINNED_IMAGE = declare(
-    "VMF115",
-    "warning",
-    "image is not pinned",
-    why="Nodes pull the image whenever a pod starts there, so `latest` may be another version after each restart. "
-    "Replicas of one application then differ, and nobody knows which version to go back to.",
-    source="https://kubernetes.io/docs/concepts/containers/images/",
-)
-
-
-def _rebuilt(candidate: Candidate, parts: Parts, storage: StorageMap) -> Noting[Machine | None]:
-    application, vm = candidate.vm.application, candidate.vm
-    where = candidate.where.at("application")
-    if application is None or application.image is None:
-        yield INCOMPLETE_APPLICATION.finding(
-            f"VM {vm.name} is to be rebuilt, but has no image",
-            "add application.image, or choose another path",
-            where=where if application is not None else candidate.where.at("name"),
-            vms=(vm.name,),
-        )
-        return None
-    pinned = _PINNED.search(application.image)
-    if pinned is None or pinned[0] == ":latest":
-        yield UNPINNED_IMAGE.finding(
-            f"VM {vm.name}: image {application.image} is not pinned",
-            "use a tag other than latest, or a digest: otherwise a restart may bring another version",
-            where=where.at("image"),
-            vms=(vm.name,),
-        )
-    for index, variable in enumerate(application.env):
-        given = [variable.value, variable.secret_key_ref, variable.config_map_key_ref]
-        if sum(value is not None for value in given) != 1:
-            yield NOT_APPLICABLE.finding(
-                f"VM {vm.name}: variable {variable.name} needs exactly one of value and the references",
-                where=where.at("env", index),
-                vms=(vm.name,),
-            )
-    state = yield from _state(candidate, parts.names[candidate.key], storage)
-    machine = _common(candidate, parts)
-    return None if state is None else replace(machine, application=application, state=state)
-
-
-def _state(candidate: Candidate, target_name: str, storage: StorageMap) -> Noting[tuple[StateVolume, ...] | None]:
-    """Return the volumes of a rebuilt application; None if one has no class."""
-    result: list[StateVolume] = []
-    for index, state in enumerate(candidate.vm.application.state if candidate.vm.application else ()):
-        where = candidate.where.at("application", "state", index)
-        need = Need(
-            storage_class=state.storage_class,
-            tier=state.tier or (None if state.storage_class else candidate.decisions.tier),
-            live_migration="required" if state.shared else "none",
-            filesystem=True,
-            source=f"volume {state.name}",
-            where=where,
-        )
-        volume, reason, refused = storage.choose(need)
-        if volume is None:
-            yield NO_CLASS_FITS.finding(
-                f"VM {candidate.vm.name}, volume {state.name}: no StorageClass fits",
-                "refused: " + ("; ".join(refused) or "no class is defined"),
-                where=where,
-                vms=(candidate.vm.name,),
-            )
-            return None
-        yield decide(candidate.key, f"volume {state.name}", volume.storage_class, reason, where=where, refused=refused)
-        result.append(
-            StateVolume(
-                name=state.name,
-                claim=fit(f"{target_name}-{state.name}"),
-                mount_path=state.mount_path,
-                size=parse_size(state.size),
-                storage_class=volume.storage_class,
-                access_mode=volume.access_mode,
-            )
-        )
-    return tuple(result)
 
 
 def facts_digest(machine: Machine) -> str:

@@ -48,7 +48,7 @@ def disk_tracking(seen: Seen) -> Iterator[Detected]:
 
 def _job(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG001
     """Return whether a Job reads the disks; for Forklift a disk without a datastore is VMF108."""
-    return machine.method == "job"
+    return METHODS[machine.method].converts
 
 
 @concern(

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import unquote
 
+from vmferry.estate.methods import METHODS
 from vmferry.estate.network_map import INVALID_NETWORK, network_map
 from vmferry.estate.stages import begun
 from vmferry.estate.statements import UNKNOWN_FACT
@@ -132,7 +133,7 @@ def transfer_networks(review: Review) -> Iterator[Problem]:
 def _vddk(blueprint: Blueprint, machine: Machine) -> Iterator[Problem]:
     vcenter = next((source.vcenter for source in blueprint.sources if source.name == machine.source), None)
     raw = [disk for disk in machine.disks if disk.source.vddk is not None]
-    if vcenter is None or not (raw or (machine.method == "job" and vcenter.vddk_image is not None)):
+    if vcenter is None or not (raw or (METHODS[machine.method].converts and vcenter.vddk_image is not None)):
         return
     where = blueprint.places.get(machine.key)
     if vcenter.thumbprint is None:

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -25,7 +26,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
         arrivals = head(kinds.CONFIG_MAP, blueprint, "arrivals", plan.name)
         yield of_namespace(plan.name, arrivals | {"data": {"vms": " ".join(names)}})
 '''
-IMPORT, ENTRY = "    toy,", '    "toy": Backend(toy.emit),'
+IMPORT, ENTRY = "    toy,", '    "toy": Backend(toy.emit, puts=(kinds.CONFIG_MAP,)),'
 EXAMPLE = Path(__file__).parents[2] / "examples/minimal"
 
 
@@ -62,6 +63,18 @@ def test_what_it_yields_is_written_owned_and_applied(extended: Scratch, spec: Pa
     assert extended.vmferry("compile", spec, "--out", tmp_path, "--check").code == 0
 
 
+def test_who_applies_the_tree_may_write_it(extended: Scratch, spec: Path, tmp_path: Path) -> None:
+    def granted(scratch: Scratch, out: Path) -> set[str]:
+        assert scratch.vmferry("compile", spec, "--out", out).code == 0
+        [role] = [
+            each for each in documents(out / "gitops/infra/namespaces/web/namespace.yaml") if each["kind"] == "Role"
+        ]
+        return {resource for row in role["rules"] for resource in row["resources"]}
+
+    plain = Scratch(tmp_path / "plain")
+    assert granted(extended, tmp_path / "one") - granted(plain, tmp_path / "other") == {"configmaps"}
+
+
 @pytest.mark.kustomize
 def test_its_objects_build_and_verify(extended: Scratch, spec: Path, tmp_path: Path) -> None:
     assert extended.vmferry("compile", spec, "--out", tmp_path).code == 0
@@ -87,5 +100,5 @@ def test_a_kind_that_is_not_listed_is_refused_before_anything_is_written(
     assert not (tmp_path / "gitops").exists()
 
 
-def documents(path: Path) -> list[dict[str, object]]:
+def documents(path: Path) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(path.read_text()))

@@ -19,15 +19,21 @@ from vmferry.backends import (
     virt_v2v,
 )
 from vmferry.kube import kinds
+from vmferry.kube.kinds import Kind
 from vmferry.model.blueprint import Blueprint, Group
 from vmferry.model.manifest import Item, Resource
 
 
 class Backend(NamedTuple):
-    """One target: what it emits for a Blueprint, and whether each group's part depends on that group alone."""
+    """One target: what it emits for a Blueprint, and whether each group's part depends on that group alone.
+
+    ``puts`` are kinds that it puts into the namespaces of VMs, besides those of their methods: the applier's rights
+    follow.
+    """
 
     emit: Callable[[Blueprint], Iterator[Item]]
     of_groups: bool = False
+    puts: tuple[Kind, ...] = ()
 
 
 BACKENDS: dict[str, Backend] = {

@@ -101,11 +101,18 @@ def beside_roles(blueprint: Blueprint) -> list[dict[str, Any]]:
     (fluxcd/pkg/ssa, ApplyAllStaged).
     """
     credentials_of_all = [credential for plan in blueprint.namespaces for credential in plan.credentials]
-    return rules_of([*_BESIDE, *_credential_kinds(credentials_of_all)])
+    return rules_of([*_BESIDE, *_put_by_backends(), *_credential_kinds(credentials_of_all)])
+
+
+def _put_by_backends() -> Iterator[Kind]:
+    """Yield what backends put into any namespace, as they are registered."""
+    from vmferry.backends import BACKENDS  # which has this module
+
+    yield from (kind for backend in BACKENDS.values() for kind in backend.puts)
 
 
 def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
-    rights: list[Kind | Right] = [*_BASIC, *_credential_kinds(plan.credentials)]
+    rights: list[Kind | Right] = [*_BASIC, *_put_by_backends(), *_credential_kinds(plan.credentials)]
     for group in groups:
         method = METHODS[group.method]
         rights += method.kinds

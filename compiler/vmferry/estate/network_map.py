@@ -138,9 +138,11 @@ class NetworkMap:
 
     def _find(self, vcenter: str, name: str, datacenter: str | None, switch: str | None) -> MappedNetwork | None:
         own = _nearest(self._by_name.get((vcenter, name), ()), datacenter, switch)
-        shared = _nearest(self._by_name.get((None, name), ()), datacenter, switch)
-        if own is not None or shared is None:
+        if own is not None:
             return own
+        shared = _nearest(self._by_name.get((None, name), ()), datacenter, switch)
+        if shared is None:
+            return None
         # by id as well, where the vCenter's row has only the name
         named = self._by_name.get((vcenter, vsphere_name(shared.network.source) or ""), ())
         rival = _nearest(named, datacenter, switch)

@@ -19,7 +19,7 @@ from vmferry.model.spec import VirtualMachine
 from vmferry.yaml.text import MAX_BYTES
 
 Dump = Callable[[Mapping[str, Any], str], bytes]
-"""Writes a mapping as YAML under a comment: output/yaml.dump."""
+"""Writes a mapping as YAML under a comment: yaml/write.dump."""
 
 SURROUNDINGS = "surroundings"
 _MOST, _MOST_NOTES = 4000, 4 * 2**20  # VMs per file, and characters of their notes: at 32 MiB a file is not read

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from vmferry.estate.addresses import MAC_TWICE
 from vmferry.estate.identity import TARGET_NAME_TWICE
 from vmferry.model.blueprint import Machine
-from vmferry.model.keys import VmKey
+from vmferry.model.keys import VmKey, reference
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import also
 
@@ -18,7 +18,7 @@ def names(review: Review) -> Iterator[Problem]:
     for group in review.blueprint.groups:
         for machine in group.machines:
             for kind, name in _objects(machine):
-                owners[kind, f"{machine.namespace}/{name}"][machine.key] = machine
+                owners[kind, reference(machine.namespace, name)][machine.key] = machine
     yield from _problems(review, owners, "set another targetName for one of them")
 
 

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 MAX_BYTES = 1 << 30
 FILE = "vmferry-entries.sqlite"
-_APPLICATION = 0x766D6679  # "vmfy": a database of somebody else's is left alone
+_APPLICATION = 0x766D6679  # "vmfy": foreign databases are left alone
 _CHECKSUM = 16  # bytes before each value: SQLite does not notice a page that is damaged
 _AT_ONCE = 500  # keys in one question
 _PATIENCE = 2.0  # seconds for another run that writes

@@ -34,9 +34,9 @@ def spread(
 ) -> Iterator[R]:
     """Yield ``work(state, item)`` for each item, in the order of the items.
 
-    Fewer items than ``least`` are worked on here. Where a process can be forked safely it has ``state`` as it is, else
-    ``prepare``, which can be pickled as ``work`` and the items can, makes it there again; without it, all is done here.
-    What ``work`` raises is raised here.
+    Fewer items than ``least`` are worked on here. Where a process can be forked safely it has ``state`` as it is,
+    otherwise ``prepare``, which can be pickled as ``work`` and the items can, makes it there again; without it, all is
+    done here. What ``work`` raises is raised here.
     """
     cores, forks = min(count(), len(items)), _may_fork()
     if cores < 2 or len(items) < least or not (forks or prepare):

@@ -321,10 +321,10 @@ def _serial(machine: Machine, disk: MachineDisk, used: set[str]) -> str:
 
 def _volumes(machine: Machine) -> list[dict[str, Any]]:
     volumes = [_volume(machine, disk) for disk in machine.disks]
-    told = seed(machine)
-    if told is not None:
-        network = {} if told.network_data is None else {"networkData": told.network_data}
-        volumes.append({"cloudInitNoCloud": network | {"userData": told.user_data}, "name": "cloudinit"})
+    seeded = seed(machine)
+    if seeded is not None:
+        network = {} if seeded.network_data is None else {"networkData": seeded.network_data}
+        volumes.append({"cloudInitNoCloud": network | {"userData": seeded.user_data}, "name": "cloudinit"})
     return volumes
 
 

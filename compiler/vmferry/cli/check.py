@@ -108,7 +108,7 @@ def command(
     checked = check(spec, assignments, now=now, against=against, exact=exact, cache=cache)
     findings = tuple(finding for finding in checked.findings if _chosen(finding, select, ignore))
     show(findings, checked.project.texts, style=style, everything=everything)
-    _talk(checked, findings)
+    _summarize(checked, findings)
     counts = Counter(finding.severity for finding in findings)
     too_many = max_warnings is not None and counts["warning"] > max_warnings
     if too_many:
@@ -133,7 +133,7 @@ def _chosen(finding: Finding, select: tuple[str, ...], ignore: tuple[str, ...]) 
     return (not select or finding.code.startswith(select)) and not finding.code.startswith(ignore)
 
 
-def _talk(checked: Checked, findings: tuple[Finding, ...]) -> None:
+def _summarize(checked: Checked, findings: tuple[Finding, ...]) -> None:
     for skipped in checked.project.skipped:
         click.echo(f"skipped: {printable(skipped)}", err=True)
     groups = checked.resolution.blueprint.groups

@@ -84,7 +84,7 @@ def _applied(path: Path, text: str, edits: Mapping[Span, str]) -> tuple[bytes, i
     """
     raw = disk.read(path)
     if raw.decode("utf-8-sig", errors="replace") != text:
-        return None  # somebody writes it at this moment
+        return None  # someone is writing it right now
     parts = _LINE_END.split(text)  # lines, and between them their ends
     count = 0
     for span, new in sorted(edits.items(), reverse=True):  # from the end on: columns before it stay

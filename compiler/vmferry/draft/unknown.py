@@ -65,7 +65,7 @@ _EXAMPLES: dict[str, Any] = {
 """By field: what stands for a fact that nobody knows yet."""
 
 _FULLER = {"firmware": "its firmware (with efi, secureBoot and vtpm have to be stated too)", "uuid": "its SMBIOS UUID"}
-"""By field: what a fact is, where somebody is to look for it."""
+"""By field: a fact, and where to look for it."""
 
 _SIZE = (("cpu", "its CPU count"), ("memory", "its memory"))
 

@@ -76,9 +76,9 @@ def root_disk(disks: Sequence[Disk], stated: str | None, here: Versions) -> str 
     """Return a Plan's rootDisk: the spec's, or the boot disk if Forklift would choose another.
 
     Forklift boots the disk with that letter, in VMware's numbering. Without it, Forklift boots what virt-v2v found
-    (from 2.12, and not where disks are copied warm), else the first disk; what virt-v2v found is a number in libvirt's
-    order, so with several buses it is a different disk. virt-v2v's --root only reads the text if a guest has several
-    systems, and then fails, because a whole disk is not one of them.
+    (from 2.12, and not if disks are copied warm), otherwise the first disk; what virt-v2v found is a number in
+    libvirt's order, so with several buses it is a different disk. virt-v2v's --root only reads the text if a guest has
+    several systems, and then fails, because a whole disk is not one of them.
     """
     if stated is not None or not disks:
         return root_device(stated)

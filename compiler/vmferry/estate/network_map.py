@@ -158,12 +158,12 @@ class NetworkMap:
     def of_ref(
         self, vcenter: str, ref: SourceRef, datacenter: str | None = None, switch: str | None = None
     ) -> MappedNetwork | None:
-        """Return the row that a decided NIC's network is in by now: by its name, else by its id."""
+        """Return the current row of a decided NIC's network: by its name, otherwise by its id."""
         row = self.find(vcenter, ref.name, datacenter, switch)
         return self.find(vcenter, ref.id, datacenter, switch) if row is None and ref.id is not None else row
 
     def of_network(self, vcenter: str, network: InventoryNetwork) -> MappedNetwork | None:
-        """Return the row that a network of an inventory is in: by its id, else by its name."""
+        """Return the row of a network in an inventory: by its id, otherwise by its name."""
         names = (network.name,) if network.id is None else (network.id, network.name)
         found = (self.find(vcenter, name, network.datacenter, network.switch) for name in names)
         return next((row for row in found if row is not None), None)
@@ -206,14 +206,14 @@ def network_map(networks: Sequence[Network], where: Where) -> NetworkMap:
 def _nearest(rows: Iterable[MappedNetwork], datacenter: str | None, switch: str | None) -> MappedNetwork | None:
     """Return the row that describes a network's place most precisely without contradicting it; the first of equals."""
     fitting = [row for row in rows if _there(row.network.source, datacenter, switch)]
-    return max(fitting, key=lambda row: _said(row.network.source), default=None)
+    return max(fitting, key=lambda row: _precision(row.network.source), default=None)
 
 
 def _there(source: NetworkSource, datacenter: str | None, switch: str | None) -> bool:
     return source.datacenter in (None, datacenter) and source.switch in (None, switch)
 
 
-def _said(source: NetworkSource) -> int:
+def _precision(source: NetworkSource) -> int:
     return (source.datacenter is not None) + (source.switch is not None)
 
 

@@ -26,7 +26,7 @@ TABLE: dict[Stage, Row] = {
     "migrating": Row(frozen=True, target="copies", source="serves", next=("cutover",)),
     "cutover": Row(frozen=True, target="runs", source="off", next=()),
 }
-"""Every stage, in order. Whoever asks what a stage means asks the functions below, which read this."""
+"""Every stage, in order. To find out what a stage means, use the functions below, which read this."""
 
 
 def rank(stage: Stage) -> int:
@@ -73,5 +73,5 @@ def running(stage: Stage) -> bool:
 
 
 def serves(stage: Stage) -> bool:
-    """Return whether the source is what serves, if it is not off for its copy; else it is a fallback."""
+    """Return whether the source is what serves, if it is not off for its copy; otherwise it is a fallback."""
     return TABLE[stage].source == "serves"

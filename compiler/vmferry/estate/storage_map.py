@@ -24,6 +24,6 @@ class StorageRows:
         return found if found is not None else self._by_name.get((None, datastore))
 
     def of_ref(self, vcenter: str, ref: SourceRef) -> int | None:
-        """Return the row that the datastore of a decided disk is in by now: by its name, else by its id."""
+        """Return the current row of a decided disk's datastore: by its name, otherwise by its id."""
         found = self.find(vcenter, ref.name)
         return found if found is not None else self.find(vcenter, ref.id)

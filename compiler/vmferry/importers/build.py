@@ -27,7 +27,7 @@ def build(kind: type[M], where: object, /, **facts: Any) -> M:
     try:
         return msgspec.convert(stated, kind)
     except msgspec.ValidationError as error:
-        raise ImporterError(f"{where}: {_told(stated, error)}") from None
+        raise ImporterError(f"{where}: {_message(stated, error)}") from None
 
 
 def check(part: Model, where: object) -> None:
@@ -35,7 +35,7 @@ def check(part: Model, where: object) -> None:
     try:
         msgspec.json.decode(msgspec.json.encode(part), type=type(part))  # ten times as fast as any other way
     except msgspec.ValidationError as error:
-        raise ImporterError(f"{where}: {_told(msgspec.to_builtins(part), error)}") from None
+        raise ImporterError(f"{where}: {_message(msgspec.to_builtins(part), error)}") from None
 
 
 @cache
@@ -43,7 +43,7 @@ def _names(kind: type[Model]) -> dict[str, str]:
     return dict(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
 
 
-def _told(document: dict[str, Any], error: msgspec.ValidationError) -> str:
+def _message(document: dict[str, Any], error: msgspec.ValidationError) -> str:
     """Return msgspec's message about a value, with the name of the field and the value."""
     expected, _, path = str(error).partition(" - at `$")
     path = path.rstrip("`").removeprefix(".")

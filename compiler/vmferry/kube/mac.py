@@ -2,5 +2,5 @@
 
 
 def plain(mac: str) -> str:
-    """Return a MAC in lower case with colons, however somebody wrote it."""
+    """Return a MAC in lower case with colons, whatever its spelling."""
     return mac.lower().replace("-", ":")

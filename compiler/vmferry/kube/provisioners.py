@@ -156,7 +156,7 @@ def known_claims(provisioner: str, parameters: Mapping[str, str]) -> tuple[Claim
     return ()
 
 
-def _known_of(storage_class: StorageClass) -> tuple[Claim, ...]:
+def _known_claims_of(storage_class: StorageClass) -> tuple[Claim, ...]:
     if storage_class.access_modes and storage_class.provisioner in _WHERE_STATED:
         return _WHERE_STATED[storage_class.provisioner]
     return known_claims(storage_class.provisioner, storage_class.parameters)
@@ -165,7 +165,7 @@ def _known_of(storage_class: StorageClass) -> tuple[Claim, ...]:
 def claims(storage_class: StorageClass) -> tuple[Claim, ...]:
     """Return the claims that a class supports: the known ones, limited to those in the spec; empty if unknown."""
     access, modes = storage_class.access_modes, storage_class.volume_modes
-    known = _known_of(storage_class)
+    known = _known_claims_of(storage_class)
     if not known and access and modes:
         known = tuple((a, m) for a in access for m in modes)
     return tuple(claim for claim in known if claim[0] in (access or (claim[0],)) and claim[1] in (modes or (claim[1],)))
@@ -179,7 +179,7 @@ def takes_files(storage_class: StorageClass) -> bool:
 
 def needs_modes(storage_class: StorageClass) -> tuple[AccessMode | VolumeMode, ...]:
     """Return the modes in the spec that the provisioner is known not to support."""
-    known = _known_of(storage_class)
+    known = _known_claims_of(storage_class)
     if not known:
         return ()
     stated = (*(storage_class.access_modes or ()), *(storage_class.volume_modes or ()))

@@ -46,7 +46,7 @@ def _complete(model: Any, definitions: dict[str, Any], done: set[type]) -> None:
         done.add(model)
         properties = definitions[model.__name__]["properties"]
         for field in msgspec.structs.fields(model):
-            meta, literals = _told(field.type)
+            meta, literals = _description(field.type)
             if meta is not None:
                 properties[field.encode_name].setdefault("description", meta)
             if literals:
@@ -57,7 +57,7 @@ def _complete(model: Any, definitions: dict[str, Any], done: set[type]) -> None:
         _complete(part, definitions, done)
 
 
-def _told(kind: Any) -> tuple[str | None, list[str]]:
+def _description(kind: Any) -> tuple[str | None, list[str]]:
     """Return the description of a field's type, and the keys if it is a mapping of literals."""
     described = [item for part in (kind, *get_args(kind)) for item in getattr(part, "__metadata__", ())]
     text = next((item.description for item in described if item.description), None)

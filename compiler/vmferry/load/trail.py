@@ -43,7 +43,7 @@ class Tracker:
 
 
 def follow(trail: Trail) -> dict[str, bytes] | None:
-    """Return the content of a trail's files if all is as it was, else None."""
+    """Return the content of a trail's files if nothing changed, otherwise None."""
     for folder, listing in trail.folders.items():
         try:
             with os.scandir(folder) as entries:

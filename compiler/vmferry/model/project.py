@@ -16,8 +16,8 @@ class Entry(Struct, frozen=True, kw_only=True):
 
     vm: VirtualMachine
     where: Where
-    overrides: tuple[str, ...] = ()  # facts that it states otherwise than the inventory
-    imported: VirtualMachine | None = None  # what the inventory says of it; None: only the spec knows it
+    overrides: tuple[str, ...] = ()  # facts that it overrides in the inventory
+    imported: VirtualMachine | None = None  # its entry in the inventory; None: only the spec knows it
     stated: tuple[str, ...] = ()  # where there is an inventory: what the spec states itself, `name` or `id` too
 
 

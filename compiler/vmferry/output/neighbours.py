@@ -48,7 +48,7 @@ def _in_both(ours: Mapping[bytes, list[Planned]], neighbour: Path) -> Iterator[t
     except OSError:
         return
     parsed: dict[str, dict[Key, KubeObject]] = {}
-    for path in sorted(filter(_holds_objects, listed)):
+    for path in sorted(filter(_has_objects, listed)):
         try:
             content = files.read(neighbour / path)
             mine = {file.path: file for name in _names(content) for file in ours.get(name, ())}
@@ -97,7 +97,7 @@ def _by_name(planned: Iterable[Planned]) -> dict[bytes, list[Planned]]:
     """Return the files with objects by the names in them: parsing two whole trees would take minutes."""
     found: dict[bytes, list[Planned]] = {}
     for file in planned:
-        if not file.seed and _holds_objects(file.path):
+        if not file.seed and _has_objects(file.path):
             for name in _names(file.content):
                 found.setdefault(name, []).append(file)
     return found
@@ -107,7 +107,7 @@ def _names(content: bytes) -> set[bytes]:
     return {name.strip(b"\"'") for name in _NAME.findall(content)}
 
 
-def _holds_objects(path: str) -> bool:
+def _has_objects(path: str) -> bool:
     return path.endswith(".yaml") and not path.endswith(f"/{KUSTOMIZATION}")
 
 

@@ -78,7 +78,7 @@ def _passes(project: Project, cache: Cache) -> Noting[Resolution]:
     decided = yield from decide_machines(live, cards, standard, tables, was, was.machines.values(), cache=cache)
     yield from check_left(fresh, every.values(), was)
     needs = yield from order.dependencies(tuple(cards.values()), every.values())
-    cycles = order.circles(needs)
+    cycles = order.cycles(needs)
     yield from order.check_order(tuple(cards.values()), needs, cycles, phases)
     closed = frozenset(machine.group for machine in was.machines.values())
     places = {key: card.where for key, card in cards.items()}

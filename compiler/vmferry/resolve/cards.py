@@ -29,7 +29,7 @@ class Card(Struct, frozen=True, kw_only=True):
     where: Where
     phase: str | None = None
     disposed_at: Where | None = None  # where its disposition was decided
-    target_name: str | None = None  # as somebody stated it
+    target_name: str | None = None  # as stated
     template: bool = False
     clone_of: str | None = None
     depends_on: tuple[tuple[int, str], ...] = ()  # each with its place in the list; what is outside is left out

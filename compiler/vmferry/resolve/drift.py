@@ -174,7 +174,7 @@ class _Comparison:
         before = [_mark(key, known.vm) for key, known in self.before.items()]
         found = identity.match(before, [_mark(key, vm) for key, vm in self.after.items()], elsewhere=True)
         pairs = {known: other for other, known in found.items()}
-        again = self._decided_anew(pairs)
+        again = self._decided_again(pairs)
         for key, known in sorted(self.before.items()):
             other = pairs.get(key)
             if other is None:
@@ -219,7 +219,7 @@ class _Comparison:
                 vm = as_frozen(VirtualMachine(name=item.machine.name, source=item.machine.source), item.machine)
                 yield _Known(key=key, vm=vm, entry=None, group=item.group, stage=stage, machine=item.machine)
 
-    def _decided_anew(self, pairs: Mapping[VmKey, VmKey]) -> dict[VmKey, dict[str, str]]:
+    def _decided_again(self, pairs: Mapping[VmKey, VmKey]) -> dict[VmKey, dict[str, str]]:
         """Return the decisions on each VM in its current state, by its current key."""
         before = {other: self.before[key] for key, other in pairs.items()}
         vms = []

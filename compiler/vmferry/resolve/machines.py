@@ -362,10 +362,10 @@ def _root_disk(candidate: Candidate, route: Route, cluster: Cluster) -> Noting[s
     stated, disks = candidate.decisions.root_disk, candidate.vm.disks or ()
     if route.path != "forklift":
         return root_device(stated)
-    told = root_disk(disks, stated, cluster.versions)
-    if told is not None and stated is None:
-        yield decide(candidate.key, "root disk", told, "Forklift would boot another", where=candidate.where.at("disks"))
-    return told
+    root = root_disk(disks, stated, cluster.versions)
+    if root is not None and stated is None:
+        yield decide(candidate.key, "root disk", root, "Forklift would boot another", where=candidate.where.at("disks"))
+    return root
 
 
 def _disks(candidate: Candidate, target_name: str, parts: Parts, cluster: Cluster) -> tuple[MachineDisk, ...]:

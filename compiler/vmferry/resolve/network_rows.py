@@ -86,25 +86,25 @@ class _Mapped:
             if text is None:
                 continue
             claim = _Claim(source.source, row.index, by_id, (source.datacenter, source.switch))
-            first = next((other.row for other in self._claims[text] if _meet(other, claim)), None)
+            first = next((other.row for other in self._claims[text] if _overlap(other, claim)), None)
             self._claims[text].append(claim)
             if first is not None and not reported:
                 reported = True
                 yield NETWORK_MAPPED_TWICE.finding(
                     f"network {'id ' if by_id else ''}{text!r} is mapped twice",
                     f"it is networks[{first}] already"
-                    + ("" if by_id or source.id is None else _two_of_one_name(source.id)),
+                    + ("" if by_id or source.id is None else _same_name_hint(source.id)),
                     where=row.where.at("source", "id") if by_id else row.where.at("source"),
                 )
 
 
-def _two_of_one_name(id_: str) -> str:
+def _same_name_hint(id_: str) -> str:
     return (
         f"; if it is another network of that name, use its id instead of the name as well: {id_}, and give it a `name`"
     )
 
 
-def _meet(one: _Claim, other: _Claim) -> bool:
+def _overlap(one: _Claim, other: _Claim) -> bool:
     """Return whether both are for the same network. By name, a row for one vCenter or place wins over one for any."""
     if one.row == other.row or (one.place != other.place and not (one.by_id and other.by_id)):
         return False

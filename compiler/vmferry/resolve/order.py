@@ -189,7 +189,7 @@ def within_phases(
     return tuple(c for c in cycles if len({machines[key].phase for key in c if key in machines}) <= 1)
 
 
-def circles(needs: dict[VmKey, frozenset[VmKey]]) -> tuple[frozenset[VmKey], ...]:
+def cycles(needs: dict[VmKey, frozenset[VmKey]]) -> tuple[frozenset[VmKey], ...]:
     """Return the sets of VMs that form a dependency cycle."""
     if not any(needs.values()):
         return ()

@@ -73,7 +73,7 @@ class Chooser:
             rules = [index for index, rule in enumerate(self.rules) if rule.matches(entry.vm, source)]
             used.update(rules)
             candidate = self._decide(entry, source, [self.rules[index] for index in rules])
-            yield from _tell_facts(candidate, entry)
+            yield from _note_facts(candidate, entry)
             if entry.overrides:
                 own = ", ".join(entry.overrides)
                 yield decide(candidate.key, "facts", own, "stated in the spec, over the inventory", where=entry.where)
@@ -133,7 +133,7 @@ def unite(chooser: Chooser, parts: Iterable[Chosen]) -> Noting[tuple[Candidate, 
             if known is not candidate:
                 yield DEFINED_TWICE.finding(
                     f"VM {candidate.key} has a second entry; the other is in {known.where.file}",
-                    "keep one of the two; VMs of one name in one vCenter need their `id`",
+                    "keep one of the two; VMs with the same name in a vCenter need an `id`",
                     where=candidate.where.at("name"),
                     vms=(candidate.vm.name,),
                 )
@@ -171,7 +171,7 @@ def _with_facts(vm: VirtualMachine, facts: dict[str, Any]) -> VirtualMachine:
     return replace(vm, **known) if known and vm.firmware == "efi" else vm
 
 
-def _tell_facts(candidate: Candidate, entry: Entry) -> Noting[None]:
+def _note_facts(candidate: Candidate, entry: Entry) -> Noting[None]:
     """Record which facts of a VM are stated for many VMs."""
     for field in _FACTS:
         value = getattr(candidate.vm, field)

@@ -19,9 +19,8 @@ def is_converted(machine: Machine) -> bool:
 def turns(spec: MigrationSpec, machines: Iterable[Machine]) -> dict[str, Reference]:
     """Return the ConfigMap that conversions which begin now take turns at, by source.
 
-    It is where those that have begun take theirs; else in the first namespace of the spec with conversions that are
-    prepared, so that a VM which is added changes nothing of theirs; else in the first with any. Where Kueue starts the
-    Jobs, there is none.
+    It is the one of those that have started; otherwise in the spec's first namespace with prepared conversions, so that
+    adding a VM does not affect them; otherwise in the first with any. There is none if Kueue starts the Jobs.
     """
     if spec.target.cluster.kueue_queue is not None:
         return {}

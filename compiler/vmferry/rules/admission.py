@@ -95,8 +95,8 @@ def _problems(machine: Machine, versions: Versions) -> Iterator[_Problem]:
     if machine.placement.labels.keys() & _RESERVED:  # Forklift's VMs also have them, from a Plan's targetLabels
         names = ", ".join(sorted(machine.placement.labels.keys() & _RESERVED))
         yield "labels", f"label {names} is reserved for KubeVirt", "choose another name"
-    told = seed(machine)
-    size = len((told.network_data or "").encode()) if told is not None else 0
+    seeded = seed(machine)
+    size = len((seeded.network_data or "").encode()) if seeded is not None else 0
     if size > MAX_INLINE:
         what = f"cloud-init's network data has {size} bytes, KubeVirt accepts at most {MAX_INLINE}"
         yield "readdress", what, "use fewer addresses and nameservers, or set the addresses in the guest"

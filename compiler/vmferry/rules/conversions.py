@@ -134,7 +134,7 @@ def scratch(review: Review) -> Iterator[Problem]:
 def cdi_scratch(review: Review) -> Iterator[Problem]:
     """CDI unpacks uploads, images from a registry and sometimes http on one more volume, as large as the disk.
 
-    It is a Filesystem volume of the CDI resource's scratchSpaceStorageClass, else of the default StorageClass, else of
+    It is a Filesystem volume of the CDI resource's scratchSpaceStorageClass, or else of the default StorageClass, or of
     the disk's own class. If that class only has Block volumes, the import stays Pending.
     """
     blocks = {each.name for each in review.spec.storage.classes if not takes_files(each)}

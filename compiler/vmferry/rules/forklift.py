@@ -176,7 +176,9 @@ def without_id(review: Review) -> Iterator[Problem]:
     each=True,
 )
 def boot_disk(review: Review) -> Iterator[Problem]:
-    """Forklift boots one disk: the one of the letter in a Plan's rootDisk, else what virt-v2v found, else the first.
+    """Forklift boots one disk.
+
+    The one with the letter in a Plan's rootDisk, otherwise the one that virt-v2v found, otherwise the first.
 
     It reads the first letter of /dev/sdX and takes any other form as the first disk. It counts in VMware's order (SATA,
     IDE, SCSI, NVMe), and virt-v2v, which gets the same text, in libvirt's (SCSI, SATA, IDE, NVMe). A letter that does

@@ -12,7 +12,7 @@ from vmferry.model.review import Problem, Review, Subject
 from vmferry.rules.registry import rule
 
 
-def _not_begun(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
+def _not_started(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     """Yield the VMs with decisions on a Plan that Forklift has not started yet."""
     for subject, group, machine in review.moving:
         if machine.forklift is not None and not begun(group.stage):
@@ -33,7 +33,7 @@ def placement(review: Review) -> Iterator[Problem]:
 
     Forklift finds its pods by its own labels: with another value, one is overwritten or hides the pod.
     """
-    for subject, _, machine in _not_begun(review):
+    for subject, _, machine in _not_started(review):
         pods = machine.forklift.convertor if machine.forklift is not None else None
         if pods is None:
             continue
@@ -71,7 +71,7 @@ def scratch(review: Review) -> Iterator[Problem]:
     Ready.
     """
     known = {each.name: each for each in review.spec.storage.classes}
-    for subject, _, machine in _not_begun(review):
+    for subject, _, machine in _not_started(review):
         storage = machine.forklift.conversion_storage if machine.forklift is not None else None
         if storage is None:
             continue
@@ -108,7 +108,7 @@ def service_accounts(review: Review) -> Iterator[Problem]:
     A Plan whose ServiceAccount is missing there does not become Ready.
     """
     users: defaultdict[tuple[str, str], list[Machine]] = defaultdict(list)
-    for _, _, machine in _not_begun(review):
+    for _, _, machine in _not_started(review):
         account = machine.forklift.service_account if machine.forklift is not None else None
         if account is not None:
             users[machine.namespace, account].append(machine)

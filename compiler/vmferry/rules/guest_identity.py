@@ -150,15 +150,15 @@ def needs_cloud_init(review: Review) -> Iterator[Problem]:
     netplan's 50-cloud-init.yaml: give those addresses too.
     """
     for subject, machine in _emitted(review):
-        told = seed(machine)
-        if told is None:
+        seeded = seed(machine)
+        if seeded is None:
             continue
-        what = "its new addresses are" if told.network_data is not None else "its name and SSH host keys are"
+        what = "its new addresses are" if seeded.network_data is not None else "its name and SSH host keys are"
         yield subject.problem(
             f"{what} set by cloud-init, which must be installed in the guest",
             "install cloud-init 18.2 or later in the guest before the copy, with datasource NoCloud, and remove "
             "`network: {config: disabled}` from /etc/cloud/cloud.cfg.d",
-            "readdress" if told.network_data is not None else "cloneOf",
+            "readdress" if seeded.network_data is not None else "cloneOf",
         )
 
 

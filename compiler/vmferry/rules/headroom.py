@@ -26,12 +26,12 @@ def nearly_full(review: Review) -> Iterator[Problem]:
     memory = sum(pool.count * parse_size(pool.memory) for pool in cluster.nodes)
     ceph = any(map(is_ceph_on_nodes, review.spec.storage.classes))
     free = _HEADROOM + (_CEPH if ceph else 0)
-    told: set[str] = set()
+    reported: set[str] = set()
     for phase, machines in _by_phase(review) if cluster.nodes else ():
         need = total(machine_load(machine, cluster) for machine in machines)
         for what, wanted, has in (("CPU", need.cpu, cpu), ("memory", need.memory, memory)):
-            if what not in told and has * (100 - free) < wanted * 100 <= has * 100:
-                told.add(what)
+            if what not in reported and has * (100 - free) < wanted * 100 <= has * 100:
+                reported.add(what)
                 why = f"{free} % should be free" + (", because Rook or ODF may run Ceph on them" if ceph else "")
                 yield Problem(
                     f"with phase {phase} the VMs request {_amount(what, need)}, {wanted * 100 // has} % of the nodes' "

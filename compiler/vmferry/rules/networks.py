@@ -186,12 +186,12 @@ def split(review: Review) -> Iterator[Problem]:
     for row in Rows(review).rows:
         for identity in row.identities if _lands(row) is not None else ():
             alike[identity].append(row)
-    told: set[tuple[int, ...]] = set()
+    reported: set[tuple[int, ...]] = set()
     for identity, (first, *rest) in sorted(alike.items(), key=lambda item: str(item[0])):
         others = [row for row in rest if _lands(row) != _lands(first)]
         members = (first.index, *(row.index for row in others))
-        if others and members not in told:
-            told.add(members)
+        if others and members not in reported:
+            reported.add(members)
             places = ", ".join(f"{row.original!r} to {_lands(row)}" for row in (first, *others))
             yield Problem(
                 f"{_named(identity)} is split: {places}",

@@ -112,15 +112,15 @@ def database_without_window(review: Review) -> Iterator[Problem]:
             continue
         if evidence := _database(subject, machine, phases[group.phase]):
             found[group.phase][subject.name] = evidence
-    for phase, told in found.items():
-        shown = [f"{name}: {evidence}" for name, evidence in list(told.items())[:_SHOWN]]
-        more = f"; and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
-        many = f"{len(told)} databases move" if len(told) > 1 else "a database moves"
+    for phase, listed in found.items():
+        shown = [f"{name}: {evidence}" for name, evidence in list(listed.items())[:_SHOWN]]
+        more = f"; and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+        many = f"{len(listed)} databases move" if len(listed) > 1 else "a database moves"
         yield Problem(
             f"phase {phase} has no maintenance window, and {many} in it ({'; '.join(shown)}{more})",
             f'add `windows: [{{start: "2027-02-06T20:00:00Z", duration: 8h}}]` to phase {phase}',
             review.at(*places[phase]),
-            tuple(told),
+            tuple(listed),
         )
 
 

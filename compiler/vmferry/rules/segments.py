@@ -30,7 +30,7 @@ Domain = tuple[str | int | None, ...]
 
 
 class Row(MappedNetwork, frozen=True, kw_only=True):
-    """A row of the network map, with what vSphere says of its network."""
+    """A row of the network map, with vSphere's facts on its network."""
 
     known: tuple[tuple[str, InventoryNetwork], ...]  # the networks it is for, each with its vCenter
 

@@ -7,7 +7,7 @@ from vmferry.model.review import Subject
 from vmferry.rules.source_concern import Detected, Seen, concern, copied, warm
 
 
-def _cold_for_want_of_tracking(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG001
+def _cold_without_tracking(subject: Subject, group: Group, machine: Machine) -> bool:  # noqa: ARG001
     """Return whether a running VM is copied cold although the spec does not request it; warm would be refused."""
     return machine.method == "cold" and subject.vm.power_state == "poweredOn" and subject.decisions.method != "cold"
 
@@ -18,7 +18,7 @@ def _cold_for_want_of_tracking(subject: Subject, group: Group, machine: Machine)
     "changed block tracking is off",
     forklift="vmware.changed_block_tracking.disabled",
     source="changed_block_tracking.rego",
-    matters=_cold_for_want_of_tracking,
+    matters=_cold_without_tracking,
 )
 def change_tracking(seen: Seen) -> Iterator[Detected]:
     """Without changed block tracking vSphere cannot tell what was written since the last copy.

@@ -109,11 +109,11 @@ def prerequisites(review: Review) -> Iterator[Problem]:
             "install its operator, and make sure that NetworkManager manages the nodes' interfaces",
             review.at("target", "cluster", "bridges"),
         )
-    told: set[str] = set()
+    reported: set[str] = set()
     for row in Rows(review).rows:
         for message, fix in _needs(review, row):
-            if message not in told:
-                told.add(message)
+            if message not in reported:
+                reported.add(message)
                 yield Problem(message, fix, row.where.at("target"))
 
 

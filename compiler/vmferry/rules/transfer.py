@@ -40,11 +40,11 @@ def found_by_name(review: Review) -> Iterator[Problem]:
     A network or datastore with such a name is never found, and no Plan that needs it becomes Ready. For a VM it may
     find another VM, whose whole name is that last part, and migrate that one instead. An id is looked up as it is.
     """
-    for group in _not_begun(review):
+    for group in _not_started(review):
         for machine in group.machines:
             if machine.id is None and _PATH.search(machine.name):
                 yield Problem(
-                    f"VM {machine.name}: Forklift would look for {_looked_for(machine.name)!r} instead",
+                    f"VM {machine.name}: Forklift would look for {_searched_name(machine.name)!r} instead",
                     "add `id` (vCenter: the moRef, such as vm-4711; RVTools: VM ID)",
                     review.blueprint.places.get(machine.key),
                     (machine.name,),
@@ -60,7 +60,7 @@ def found_by_name(review: Review) -> Iterator[Problem]:
     yield from _not_found(review, "datastore", datastores.find, ("storage", "map"), lambda group: group.storage)
 
 
-def _not_begun(review: Review) -> Iterator[Group]:
+def _not_started(review: Review) -> Iterator[Group]:
     """Yield the groups that Forklift moves and whose copy has not started."""
     return (group for group in review.blueprint.groups if group.path == "forklift" and not begun(group.stage))
 
@@ -74,21 +74,21 @@ def _not_found(
 ) -> Iterator[Problem]:
     """Yield each row of the map at ``at`` without an id, and with a name that Forklift reads as a path."""
     users: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for group in _not_begun(review):
+    for group in _not_started(review):
         for pair in pairs(group):
             if pair.source.id is None and _PATH.search(pair.source.name):
                 users[group.source, pair.source.name].update(machine.name for machine in group.machines)
     for (vcenter, name), vms in sorted(users.items()):
         row = find(vcenter, name)
         yield Problem(
-            f"{what} {name!r} of {vcenter}: Forklift would look for {_looked_for(name)!r} instead",
+            f"{what} {name!r} of {vcenter}: Forklift would look for {_searched_name(name)!r} instead",
             "add `id` to its row: the managed object id, which the URL of its page in vCenter contains",
             review.at(*at, row, "source") if row is not None else review.at(*at),
             tuple(sorted(vms)),
         )
 
 
-def _looked_for(name: str) -> str:
+def _searched_name(name: str) -> str:
     return unquote(name).rpartition("/")[2]
 
 
@@ -108,7 +108,7 @@ def vddk_image(review: Review) -> Iterator[Problem]:
     for index, source in enumerate(review.spec.sources):
         vms = [
             machine.name
-            for group in _not_begun(review)
+            for group in _not_started(review)
             if group.source == source.name and group.method == "warm"
             for machine in group.machines
         ]

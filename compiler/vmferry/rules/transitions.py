@@ -202,7 +202,7 @@ def assignments(review: Review) -> Iterator[Problem]:
     for key, was in before.vms.items() if before else ():
         now = after.get(key)
         same = now is not None and now.group == was.group and (now.facts == was.facts or _corrected(was, now))
-        if was.machine is None or (same and not _began_otherwise(was.machine, now.machine if now else None)):
+        if was.machine is None or (same and not _started_differently(was.machine, now.machine if now else None)):
             continue
         what = "is gone" if now is None else "changed"
         yield Problem(
@@ -220,7 +220,7 @@ def _corrected(was: Assignment, now: Assignment) -> bool:
     return only_corrected(was.machine, now.machine)
 
 
-def _began_otherwise(was: Machine, now: Machine | None) -> bool:
+def _started_differently(was: Machine, now: Machine | None) -> bool:
     """Return whether the recorded settings of a running attempt changed."""
     before, after = was.conversion, now.conversion if now else None
     return before is not None and after is not None and before.attempt == after.attempt and before != after

@@ -24,7 +24,7 @@ def one_uuid(review: Review) -> Iterator[Problem]:
     """
     several = {key: alike for key, alike in by_uuid(review).items() if len(alike) > 1}
     for (_, uuid), alike in sorted(several.items()):
-        concerned = [each for each in alike if _moves(each) and not _told_elsewhere(review, each)]
+        concerned = [each for each in alike if _moves(each) and not _covered_elsewhere(review, each)]
         if not concerned:
             continue
         yield Problem(
@@ -40,7 +40,7 @@ def _moves(subject: Subject) -> bool:
     return subject.group is not None and subject.machine is not None and not subject.machine.golden
 
 
-def _told_elsewhere(review: Review, subject: Subject) -> bool:
+def _covered_elsewhere(review: Review, subject: Subject) -> bool:
     """Return whether VMF744 or VMF745 already covers the VM's UUID."""
     if subject.group is None or subject.machine is None:
         return False

@@ -204,7 +204,7 @@ class Graph:
         provided: dict[str, set[str]] = defaultdict(set)
         for each in self._links:
             for number, wanted in enumerate(each.wanted):
-                if not self.keys.isdisjoint(wanted.targets) or any(map(self._comes_about, wanted.targets)):
+                if not self.keys.isdisjoint(wanted.targets) or any(map(self._will_exist, wanted.targets)):
                     continue
                 listed = [target for target in wanted.targets if (target.kind, qualified(target)) in external]
                 if listed or wanted.external:
@@ -216,7 +216,7 @@ class Graph:
         found = [*issues, *self._unselecting(), *self._homeless(external, provided)]
         return found, {kind: tuple(sorted(names)) for kind, names in sorted(provided.items())}
 
-    def _comes_about(self, key: Key) -> bool:
+    def _will_exist(self, key: Key) -> bool:
         """Return whether an object outside of the tree will exist."""
         if key in self._made or (key.group, key.kind, key.name) in ALWAYS:
             return True

@@ -66,7 +66,7 @@ def verify(
     verification = _Verification(tree)
     roots = tree.roots() if verification.safe() else []
     keys = {root: inputs(tree, root, kustomize) for root in roots} if cache.enabled else {}
-    known = _still_right(cache.get(_CARDS, keys.values(), Card), work.schemas)
+    known = _current_schemas(cache.get(_CARDS, keys.values(), Card), work.schemas)
     jobs = [Job(root, listed(tree, root, locks.owned)) for root in roots if keys.get(root) not in known]
     for root, key in keys.items():
         if key in known:
@@ -95,7 +95,7 @@ def verify(
     )
 
 
-def _still_right(cards: dict[bytes, Card], schemas: Schemas) -> dict[bytes, Card]:
+def _current_schemas(cards: dict[bytes, Card], schemas: Schemas) -> dict[bytes, Card]:
     """Return the cards whose objects were checked against the current schemas."""
     identities: dict[tuple[str, str], str] = {}
 

@@ -51,7 +51,7 @@ def uses(objects: Iterable[KubeObject]) -> Uses:
         disks = {disk.get("name"): disk for _, disk in select(obj, _DISKS) if isinstance(disk, dict)}
         for path, volume in select(obj, _VOLUMES):
             if claim := _claim(volume):
-                alone = _wants_it_alone(disks.get(volume.get("name"), {}), volume)
+                alone = _writes_alone(disks.get(volume.get("name"), {}), volume)
                 claims.append((key.namespace, claim, key, alone, path))
     return Uses(tuple(macs), tuple(claims))
 
@@ -95,7 +95,7 @@ def _claim(volume: Any) -> str | None:
     return None
 
 
-def _wants_it_alone(disk: dict[str, Any], volume: dict[str, Any]) -> bool:
+def _writes_alone(disk: dict[str, Any], volume: dict[str, Any]) -> bool:
     """Return whether a VM writes to the volume without expecting another VM to."""
     fields = [(disk, "disk.readonly"), (disk, "lun.readonly"), (volume, "persistentVolumeClaim.readOnly")]
     read_only = "cdrom" in disk or any(value is True for holder, field in fields for _, value in select(holder, field))

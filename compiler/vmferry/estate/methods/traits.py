@@ -48,7 +48,7 @@ class MoveMethod(Struct, frozen=True, kw_only=True):
     volumes: str | None = None  # the layer of the DataVolumes that CDI makes for it
     reads: bool = False  # pods in the cluster copy the disks from vSphere
     converts: bool = False  # those pods are Jobs of vmferry's, which convert every guest
-    from_images: bool = False  # disks come from images that somebody made: templates, shared disks and RDMs can move
+    from_images: bool = False  # disks come from existing images: templates, shared disks and RDMs can move
     independent_disks: bool = True  # it can copy them; nothing that reads from a snapshot can
     source_runs: bool = False  # the source is in use while it is copied
     cutover: bool = False  # the switch is at a time that the spec states

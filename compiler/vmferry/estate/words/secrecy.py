@@ -98,14 +98,14 @@ def stays(notes: int, withheld: Iterable[Collection[str]], keep: Keep) -> list[s
 
     ``withheld``: the names of these attributes per VM.
     """
-    told = []
+    notices = []
     if notes and not keep.notes:
-        told.append(
+        notices.append(
             f"the notes of {'1 VM' if notes == 1 else f'{notes} VMs'} stay in vCenter, except known words such as "
             "nginx; --notes imports them"
         )
     if names := sorted({name for each in withheld for name in each}):
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         listed = ", ".join(repr(name[:60]) for name in names[:_SHOWN]) + more
-        told.append(f"custom attributes that stay in vCenter: {listed}; --attribute NAME imports one")
-    return told
+        notices.append(f"custom attributes that stay in vCenter: {listed}; --attribute NAME imports one")
+    return notices

@@ -80,8 +80,8 @@ def read_exports(
     notes = [*missing_tabs(exports), *outside(stray for part in parts for stray in part.strays)]
     result = []
     for center, same in merged.items():
-        current, told = _current(names[center], same)
-        notes += told
+        current, remarks = _current(names[center], same)
+        notes += remarks
         result.append(_inventory(names[center], center, current, by, keep))
     records = [record for part in parts for record in part.records]
     notes += stays(sum(record.has_note for record in records), (record.withheld for record in records), keep)
@@ -190,9 +190,9 @@ def _names(merged: Mapping[_Center, str], name: str | None) -> dict[_Center, str
     centers = sorted(merged, key=str)
     if name is not None:
         if len(centers) > 1:
-            told = ", ".join(center.server or center.uuid or "one that is not named" for center in centers)
+            listed = ", ".join(center.server or center.uuid or "an unnamed one" for center in centers)
             raise ImporterError(
-                f"the export holds {len(centers)} vCenters ({told}): --source can name only one; "
+                f"the export holds {len(centers)} vCenters ({listed}): --source can name only one; "
                 "omit it, or import one vCenter at a time"
             )
         return {centers[0]: name}

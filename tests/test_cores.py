@@ -1,11 +1,12 @@
 """Tests of work in several processes and threads: it gives what one alone gives."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from vmferry import backends, cores, emission
+from vmferry import backends, cores, emission, rules
 from vmferry.cache import Cache
 from vmferry.check import check
 from vmferry.load.project import load
@@ -45,6 +46,17 @@ def test_vms_are_decided_the_same_on_any_number_of_processors(count: int, tmp_pa
         patch.setattr(cores, "count", lambda: 1)
         assert resolve(project, Cache(tmp_path / "alone")) == spread
     assert spread.blueprint.groups
+
+
+def test_rules_find_the_same_on_any_number_of_processors(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "MANY", 1)
+    alone = check(ACME).findings
+    for _ in ("cold", "warm"):
+        with closing(Cache(tmp_path / str(count))) as cache:
+            assert check(ACME, cache=cache).findings == alone
+    assert alone
 
 
 def test_a_vm_that_a_worker_loses_is_noticed(count: int, monkeypatch: pytest.MonkeyPatch) -> None:

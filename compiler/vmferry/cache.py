@@ -79,11 +79,15 @@ class Cache:
                 value = encode(entry)
                 self._pending[_address(kind, key)] = _checksum(value) + value
 
-    def close(self) -> None:
-        """Write the new entries, and make room for them. A cache that is not writable stays as it is."""
+    def flush(self) -> None:
+        """Write what was put. A cache that cannot be written to stays as it is."""
         if self._pending or self._used:
             self._attempt(self._write)
         self._pending, self._used = {}, set()
+
+    def close(self) -> None:
+        """Write what was put, and make room for it."""
+        self.flush()
         if self._database is not None:
             self._attempt(lambda database: database.close())
         self._database, self._opened = None, False

@@ -13,7 +13,7 @@ S = TypeVar("S")
 I = TypeVar("I")  # noqa: E741 - an item
 R = TypeVar("R")
 
-_PORTIONS = 8  # for each worker: few enough to cost little, enough for all to end at about the same time
+_PORTIONS = 32  # per worker: few enough to cost little, and small, because results wait in memory
 _CALLS = 256  # calls of the system in a portion
 _THREADS = 4
 _state: Any = None  # of a worker; a forked one finds there what was prepared before it began
@@ -83,6 +83,14 @@ def overlapped(work: Callable[[Sequence[I]], R], items: Sequence[I]) -> Iterator
         yield from pool.map(work, portions)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def trim() -> None:
+    """Give free memory back to the system, where it can be asked for that."""
+    import ctypes
+
+    with contextlib.suppress(AttributeError, OSError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _may_fork() -> bool:

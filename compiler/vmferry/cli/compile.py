@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from vmferry import cores
 from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, interactive, printable, show, summary
@@ -67,9 +68,13 @@ def command(
         show(checked.findings, checked.project.texts, style=style, everything=everything)
         click.echo(f"{summary(checked.findings)}; nothing was written", err=True)
         return FINDINGS
-    if interactive() and len(checked.project.entries) > 1000:
+    many = len(checked.project.entries) > 1000
+    if many and interactive():
         click.echo(f"compiling {len(checked.project.entries)} VMs …", err=True)
     checked = checked.to_emit()
+    if many:  # what follows needs the memory
+        cache.flush()
+        cores.trim()
     compiled = compile_tree(checked, out, run.assignments, force=force, cache=cache)
     if compiled.changes.conflicts:
         show(compiled.changes.conflicts, {}, style=style, everything=everything)

@@ -1,4 +1,4 @@
-"""From a Blueprint to the files of its tree: what groups share here, the groups themselves on every core."""
+"""From a Blueprint to the files of its tree: shared parts in this process, the groups on all cores."""
 
 from collections.abc import Container, Iterator
 
@@ -10,13 +10,13 @@ from vmferry.output.render import about, render
 from vmferry.output.tree import Planned
 
 MANY = 24
-"""Groups that are worth processes of their own."""
+"""Number of groups from which separate processes pay off."""
 
 
 def files_of(blueprint: Blueprint, settled: Container[str] = ()) -> Iterator[Planned]:
-    """Yield every file of a tree, but for those of groups whose locks are ``settled``.
+    """Yield every file of a tree, except those of groups whose locks are ``settled``.
 
-    Raises LostError where a VM, a disk or a NIC would be in no manifest.
+    Raises LostError if a VM, disk or NIC would be in no manifest.
     """
     yield from render(backends.emit_shared(blueprint))
     yield from about(blueprint.name, blueprint.cluster.name, blueprint.external_nads)

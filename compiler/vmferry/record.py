@@ -1,7 +1,7 @@
-"""What a compile read and what came of it, so that the next one sees at once that nothing changed.
+"""The inputs and the result of a compile, so that the next one immediately sees that nothing changed.
 
-A record holds for one spec and one tree, and only as long as each file and folder that was read is as it was, and each
-file of the tree. Whatever else a compile looks at (git, other trees) is looked at again.
+A record is valid for one spec and one tree, and only while every file and folder that was read, and every file of the
+tree, is unchanged. Everything else that a compile reads (git, other trees) is read again.
 """
 
 import stat
@@ -27,7 +27,7 @@ KIND = "compile 1"
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What a compile would change on disk, and what is to be said."""
+    """What a compile would change on disk, and what it reports."""
 
     root: Path  # of the tree
     changes: Changes
@@ -45,7 +45,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class Record(Struct, frozen=True, array_like=True):
-    """A compile after which the tree is what the spec gives. All paths but the trail's are below the tree's root."""
+    """A compile after which the tree was up to date. All paths except the trail's are below the tree's root."""
 
     trail: Trail
     home: Home
@@ -57,7 +57,7 @@ class Record(Struct, frozen=True, array_like=True):
 
 
 class _Known(Struct, frozen=True):
-    """A record that still holds, the texts that its findings are about, and the tree as it is."""
+    """A valid record, the texts that its findings are about, and the current tree."""
 
     record: Record
     texts: Mapping[str, str]
@@ -66,7 +66,7 @@ class _Known(Struct, frozen=True):
 
     @property
     def changes(self) -> Changes:
-        """Return that nothing is to be done."""
+        """Return an outcome without changes."""
         return Changes(
             created=(),
             updated=(),
@@ -84,7 +84,7 @@ class _Known(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """What a compile was asked: to compile a spec with its assignments into a directory."""
+    """The arguments of a compile: a spec, its assignments, and a directory."""
 
     spec: Path
     out: Path
@@ -92,13 +92,13 @@ class Run(Struct, frozen=True):
 
     @property
     def key(self) -> bytes:
-        """Return what tells it from others, wherever it is called from."""
+        """Return its identity, independent of the working directory."""
         parts = (str(self.spec), str(self.out), str(self.assignments), str(Path.cwd()))
         return "\0".join(parts).encode(errors="surrogateescape")
 
 
 def repeated(run: Run, cache: Cache) -> Outcome | None:
-    """Return the outcome of compiling what was compiled before, where nothing at all has changed since."""
+    """Return the outcome of an earlier compile if nothing has changed since."""
     known = _recall(run, cache)
     if known is None or unfinished_merge(known.root) is not None:
         return None
@@ -118,13 +118,13 @@ def repeated(run: Run, cache: Cache) -> Outcome | None:
 
 
 def _unknown() -> Iterator[Planned]:
-    """Stand for files that were not compiled: few trees have neighbours that ask for them."""
+    """Return nothing for files that were not compiled: few trees have neighbours that need them."""
     raise LookupError
     yield
 
 
 def _recall(run: Run, cache: Cache) -> _Known | None:
-    """Return what is on record of a compile if it still holds. Raises SpecError as `root_at` does."""
+    """Return the record of a compile if it is still valid. Raises the same SpecError as `root_at`."""
     if not cache.enabled:
         return None
     record = cache.get(KIND, [run.key], Record).get(run.key)
@@ -147,7 +147,7 @@ def _recall(run: Run, cache: Cache) -> _Known | None:
 
 
 def remember(run: Run, root: Path, record: Record, changes: Changes, written: Written, cache: Cache) -> None:
-    """Take down a compile that has just written its tree."""
+    """Record a compile that has just written its tree."""
     stamps: dict[str, Stamp] = {}
     for path, entry in changes.seen.items():
         if entry.is_directory or path in written.stamps or "/." in f"/{path.rpartition('/')[0]}":

@@ -1,4 +1,4 @@
-"""Which VM needs which: what stands under `dependsOn`."""
+"""Dependencies between VMs, from `dependsOn`."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from vmferry.model.spec import VirtualMachine
 
 
 class Need(NamedTuple):
-    """Another VM that a VM says it depends on: its number in the list, as it is called there, and which it may be."""
+    """A dependency of a VM: its index in the list, its name there, and the VMs that it may refer to."""
 
     number: int
     text: str
@@ -16,12 +16,12 @@ class Need(NamedTuple):
 
     @property
     def found(self) -> Mark | None:
-        """Return the VM; None where nobody or several are called that."""
+        """Return the VM; None if the name is unknown or ambiguous."""
         return self.meant[0] if len(self.meant) == 1 else None
 
 
 def named(vm: VirtualMachine) -> tuple[tuple[int, str], ...]:
-    """Return what the VMs are called that a VM depends on, each with its place in the list."""
+    """Return the names in a VM's dependencies, each with its index in the list."""
     return tuple((index, need) for index, need in enumerate(vm.depends_on) if isinstance(need, str))
 
 
@@ -31,6 +31,6 @@ def outside(vm: VirtualMachine) -> list[str]:
 
 
 def needs(vm: VirtualMachine, source: str, known: Directory) -> Iterator[Need]:
-    """Yield the VMs that a VM of a vCenter depends on; where several vCenters have the name, it is one of its own."""
+    """Yield the VMs that a VM of a vCenter depends on; if several vCenters have the name, its own vCenter wins."""
     for index, text in named(vm):
         yield Need(index, text, tuple(known.meant(text, source)))

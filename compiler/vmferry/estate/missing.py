@@ -1,4 +1,4 @@
-"""Which facts of a VM are unknown that its path and method cannot do without."""
+"""Unknown facts of a VM that its path and method need."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ RUNS, CONTROLLERS, DEVICES = "power_state", "controller", "passthrough"
 
 
 def missing(vm: VirtualMachine, path: Path, method: Method) -> Iterator[Needed]:
-    """Yield what is unknown of a VM and has to be known: the field, what it is, and how to state it."""
+    """Yield unknown facts of a VM that are required: the field, its meaning, and how to state it."""
     if path == "rebuild":
         return
     if vm.power_state is None and not vm.template:

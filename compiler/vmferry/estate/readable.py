@@ -1,4 +1,4 @@
-"""Whether a disk can be read through vSphere's APIs at all; what cannot is copied from an image of it."""
+"""Whether a disk can be read through vSphere's APIs at all; otherwise it is copied from an image."""
 
 from vmferry.model.facts import Disk
 

@@ -1,4 +1,4 @@
-"""The storage map: which row a datastore in vSphere is in."""
+"""The storage map: which row a datastore in vSphere belongs to."""
 
 from vmferry.model.blueprint import SourceRef
 from vmferry.model.spec import DatastoreMap

@@ -1,4 +1,4 @@
-"""Names as Kubernetes takes them (DNS-1123): made of any text, and cut so that they stay apart."""
+"""Kubernetes names (DNS-1123): made from any text, and truncated without collisions."""
 
 import hashlib
 import re
@@ -32,9 +32,10 @@ def suffixed(name: str, suffix: str) -> str:
 
 
 def fitted(name: str, longest: int = LONGEST) -> str:
-    """Return the name of an object within ``longest`` characters: as `fit`, of names with dots, by a longer digest.
+    """Return the name of an object within ``longest`` characters.
 
-    The two stay as they are: objects have their names by either, and a name never changes.
+    Like `fit`, but for names with dots, and with a longer digest. Both must stay: existing objects have names from
+    either, and a name never changes.
     """
     return name if len(name) <= longest else _cut(name, longest)
 

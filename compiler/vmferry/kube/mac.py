@@ -1,4 +1,4 @@
-"""MAC addresses as KubeVirt writes them."""
+"""MAC addresses in KubeVirt's form."""
 
 
 def plain(mac: str) -> str:

@@ -1,4 +1,4 @@
-"""VLANs as vSphere and NetworkAttachmentDefinitions write them: numbers, and ranges such as ``100-200``."""
+"""VLANs in the form of vSphere and NetworkAttachmentDefinitions: numbers, and ranges such as ``100-200``."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Remembers what a file says: one that did not change is neither parsed nor validated again."""
+"""Caches parsed files: an unchanged file is neither parsed nor validated again."""
 
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -12,7 +12,7 @@ from vmferry.model.spec import MigrationSpec, VirtualMachineSet
 
 KIND = "file 1"
 LEAST = 16_384
-"""Bytes of a file that takes longer to parse than to remember."""
+"""Size in bytes from which parsing a file takes longer than caching it."""
 
 Value = MigrationSpec | VirtualMachineSet | Inventory
 
@@ -26,7 +26,7 @@ class _Document(Struct, frozen=True, array_like=True):
 
 
 def recall(raw: bytes, cache: Cache) -> list[tuple[int, Value]] | None:
-    """Return the documents of a file without findings by their place in it; None if it is not known."""
+    """Return the documents of a file without findings by their place in it; None if they are not cached."""
     if len(raw) < LEAST or not cache.enabled:
         return None
     key = _key(raw)

@@ -1,7 +1,8 @@
-"""What a spec was read from: files, folders and what was missing. A later run can tell whether it would read the same.
+"""Records what a spec was read from.
 
-Only what is certain counts: where a folder holds a link or a device, or a file is not a regular one, there is no trail,
-and the next run reads everything again. Where links on the way to a folder or a file lead is part of what was read.
+Files, folders and missing paths, so that a later run knows whether it would read the same. Only certain facts count: if
+a folder contains a link or a device, or a file is not a regular one, there is no trail, and the next run reads
+everything again. The targets of links on the way to a folder or a file are part of the trail.
 """
 
 import os
@@ -17,7 +18,7 @@ _SIZE = 20
 
 
 class Tracker:
-    """Takes down what is read."""
+    """Records what is read."""
 
     def __init__(self) -> None:
         self._files: dict[str, bytes | None] = {}
@@ -25,20 +26,20 @@ class Tracker:
         self._certain = True
 
     def file(self, path: Path, raw: bytes | None) -> None:
-        """Take down a file's content; None for a file that is missing."""
+        """Record a file's content; None for a missing file."""
         self._files[str(path)] = _digest(path, raw) if raw is not None else None
 
     def folder(self, path: Path, entries: Iterable["os.DirEntry[str]"]) -> None:
-        """Take down what is in a folder."""
+        """Record the content of a folder."""
         self._folders[str(path)] = listing = _listing(path, entries)
         self._certain = self._certain and bool(listing)
 
     def uncertain(self) -> None:
-        """Take down that something was read which may be different the next time, such as a pipe."""
+        """Record that something was read that may differ next time, such as a pipe."""
         self._certain = False
 
     def trail(self) -> Trail | None:
-        """Return what was taken down; None where that is not certain."""
+        """Return the trail; None if it is not certain."""
         return Trail(files=self._files, folders=self._folders) if self._certain else None
 
 
@@ -66,7 +67,7 @@ def follow(trail: Trail) -> dict[str, bytes] | None:
 
 
 def _listing(folder: Path | str, entries: Iterable["os.DirEntry[str]"]) -> bytes:
-    """Return a digest of the names in a folder and what each is; nothing where a link or a device is among them."""
+    """Return a digest of a folder's entries and their types; nothing if it contains a link or a device."""
     found = []
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):

@@ -1,6 +1,6 @@
-"""Texts that stand for a VM or an object where it is written down: made and taken apart here alone.
+"""Keys of VMs and objects in files: only created and parsed here.
 
-They are types of their own, so that nothing else passes for one, and plain texts in every file and cache.
+They are distinct types, so that no other text passes for one, and plain texts in every file and cache.
 """
 
 from typing import NewType

@@ -1,4 +1,4 @@
-"""What a report is made from, and what it holds: results for people, which the command line renders."""
+"""The input and the content of reports: results for people, which the command line renders."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -10,7 +10,7 @@ Rows = Sequence[tuple[str, ...]]
 
 
 class Material(NamedTuple):
-    """What a report is made from: a spec that was checked. Without errors its Blueprint is complete."""
+    """The input of a report: a checked spec. Without errors its Blueprint is complete."""
 
     review: Review
     findings: tuple[Finding, ...]
@@ -24,7 +24,7 @@ class Table(NamedTuple):
     one: str  # what a row is about, as in `VM`
     headings: tuple[str, ...]
     rows: Rows
-    notable: Rows | None = None  # those that are worth a line in a terminal; all, if it does not say
+    notable: Rows | None = None  # rows that a terminal shows; all by default
 
 
 class Report(NamedTuple):

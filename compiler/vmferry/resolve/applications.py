@@ -36,7 +36,7 @@ UNPINNED_IMAGE = declare(
 
 
 def rebuilt(candidate: Candidate, machine: Machine, storage: StorageMap) -> Noting[Machine | None]:
-    """Return a machine with its application and its volumes; None where something is missing."""
+    """Return a machine with its application and its volumes; None if something is missing."""
     application, vm = candidate.vm.application, candidate.vm
     where = candidate.where.at("application")
     if application is None or application.image is None:

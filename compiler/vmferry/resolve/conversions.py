@@ -1,4 +1,4 @@
-"""What fills the disks of VMs on path virt-v2v, and with which settings: as when an attempt began, or as of now."""
+"""What fills the disks of VMs on path virt-v2v, and with which settings: those of a started attempt, or current."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -43,7 +43,7 @@ def conversion_now(
 
 
 class Conversions:
-    """What conversions that begin now begin with. ``places`` is what `turns` returned."""
+    """The settings of conversions that start now. ``places`` is the result of `turns`."""
 
     def __init__(self, project: Project, places: Mapping[str, Reference]) -> None:
         self._project = project
@@ -52,7 +52,7 @@ class Conversions:
         self._known: dict[tuple[str, str, int | None], Conversion] = {}
 
     def now(self, machine: Machine, attempt: int | None = None) -> Conversion | None:
-        """Return what an attempt of the machine begins with; None where its source is gone, which is an error."""
+        """Return the settings of the machine's attempt; None if its source is gone, which is an error."""
         place = (machine.source, machine.namespace, attempt)
         vcenter = self._vcenters.get(machine.source)
         if place not in self._known and vcenter is not None:
@@ -72,7 +72,7 @@ class Conversions:
 
 
 def origin(machine: Machine, conversion: Conversion, secret: str | None) -> Origin:
-    """Return what a conversion is to a machine. ``secret`` is for one that was written down without one."""
+    """Return the origin of a machine's disks. ``secret`` is for a record without one."""
     by_instance, checksums, collected = _abilities(conversion.cdi)
     return Origin(
         conversion=conversion,

@@ -1,4 +1,4 @@
-"""The layers of a move group's base, and the roots that its stage makes of them."""
+"""The layers of a move group's base, and the roots that its stage composes from them."""
 
 from vmferry.estate.methods import METHODS
 from vmferry.model.blueprint import Machine, Step
@@ -9,7 +9,7 @@ ALL = "all"
 
 
 def layers(method: Method, machines: tuple[Machine, ...]) -> tuple[str, ...]:
-    """Return the layers of a group that hold anything."""
+    """Return the non-empty layers of a group."""
     holds = {
         "volumes": any(machine.clone_of is None for machine in machines),
         "images": any(machine.golden for machine in machines),

@@ -1,4 +1,4 @@
-"""What follows from the target for all that is emitted: fields its releases lack, who applies, priorities."""
+"""The target's effect on all manifests: fields that its releases lack, the applier, priorities."""
 
 from collections.abc import Iterable
 
@@ -23,7 +23,7 @@ _CONTROLLERS = {
 
 
 def plan_target(migration: str, target: Target, machines: Iterable[Machine]) -> TargetPlan:
-    """Return what the target means for everything. ``machines`` are all that move, with what their attempts have."""
+    """Return the target's settings for all manifests. ``machines`` are all moving ones, with their attempts."""
     gitops = target.gitops
     space = engine_namespace(gitops)
     controller = ServiceAccountRef(name=_CONTROLLERS[gitops.engine].name, namespace=space)
@@ -33,7 +33,7 @@ def plan_target(migration: str, target: Target, machines: Iterable[Machine]) -> 
         applier=gitops.applier or controller,
         # Two hyphens, because Providers of vCenters are named MIGRATION-SOURCE, and no source starts with one.
         host_provider=target.forklift.provider or f"{migration}--host",
-        # A Job that Kueue was to start when its attempt began stays Kueue's.
+        # A Job whose attempt started with Kueue keeps it.
         queued=target.cluster.kueue_queue is not None
         or any(each.conversion is not None and each.conversion.queue is not None for each in machines),
     )

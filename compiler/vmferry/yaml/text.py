@@ -57,7 +57,7 @@ _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c
 
 
 def readable(raw: bytes) -> str:
-    """Return the text of a file as `read` takes it, whatever is wrong with it: for showing lines of it."""
+    """Return the text of a file in the form of `read`, even if invalid, to show lines of it."""
     return joined(raw[:MAX_BYTES].decode("utf-8-sig", errors="replace"))
 
 

@@ -15,11 +15,11 @@ METHODS: Mapping[Method, MoveMethod] = {
 
 
 def usual_of(path: Path, vm: VirtualMachine) -> tuple[Method, str]:
-    """Return the first method of a path that says why it is the usual one for such a VM."""
+    """Return the first method of a path with a reason to be the default for such a VM."""
     reasons = ((name, METHODS[name].usual(vm)) for name in methods_of(path))
     return next((name, reason) for name, reason in reasons if reason is not None)
 
 
 def methods_of(path: Path) -> tuple[Method, ...]:
-    """Return the methods of a path, the usual one first."""
+    """Return the methods of a path, default first."""
     return tuple(name for name, method in METHODS.items() if method.path == path)

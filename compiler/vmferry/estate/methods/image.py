@@ -1,4 +1,4 @@
-"""Method image of path virt-v2v: disks come from images that a bastion made, or CDI copies them as they are."""
+"""Method image of path virt-v2v: disks come from images that a bastion created, or CDI copies them unchanged."""
 
 from vmferry.estate.methods.traits import Layer, MoveMethod
 from vmferry.kube import kinds
@@ -14,7 +14,7 @@ def _usual(vm: VirtualMachine) -> str | None:
 
 METHOD = MoveMethod(
     path="virt-v2v",
-    # Golden images stay when the volumes they were made of are no longer synced.
+    # Golden images stay when the volumes they were created from are no longer synced.
     layers={
         "volumes": Layer(("migrating", "cutover"), wave=1),
         "images": Layer(("migrating", "cutover"), wave=1),

@@ -13,8 +13,9 @@ def _usual(vm: VirtualMachine) -> str | None:
 
 METHOD = MoveMethod(
     path="virt-v2v",
-    # The Job is in one layer with the volumes it fills, since a stage that leaves out one leaves out both. That is also
-    # one wave: a volume that waits for its first consumer, the Job's pod, stays Progressing and blocks the next wave.
+    # The Job is in the same layer as the volumes it fills, because a stage that leaves out one leaves out both. That is
+    # also one wave: a volume that waits for its first consumer, the Job's pod, stays Progressing and blocks the next
+    # wave.
     layers={
         "access": Layer(("prepared", "migrating", "cutover")),
         "conversion": Layer(("migrating", "cutover"), wave=1),

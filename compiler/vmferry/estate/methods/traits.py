@@ -1,4 +1,4 @@
-"""What a method of moving a VM is: traits that the stages of the compiler ask for, instead of comparing its name."""
+"""Traits of a method of moving a VM, which the compiler's stages query instead of comparing its name."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
@@ -10,10 +10,10 @@ from vmferry.model.blueprint import Path
 from vmferry.model.spec import Stage, VirtualMachine
 
 Trouble = tuple[str, str, tuple[str | int, ...]]
-"""Why a VM cannot move by a method, what to do about it, and the field of its entry that says so."""
+"""Why a VM cannot use a method, what to do about it, and the field of its entry."""
 
 Needed = tuple[str, str, str]
-"""A fact that has to be known: its field, what it is, how to state it."""
+"""A required fact: its field, its meaning, how to state it."""
 
 
 class Layer(NamedTuple):
@@ -33,9 +33,9 @@ def _nothing(_: VirtualMachine) -> Iterator[Trouble]:
 class MoveMethod(Struct, frozen=True, kw_only=True):
     """One method. Its defaults describe one that starts with empty volumes and reads nothing from vSphere.
 
-    ``steps`` are the roots that Flux applies in order, each with its layers: a later one waits for the one before.
-    ``usual`` says why a VM moves by this method if nobody chose one, or None; a path's methods are asked in the order
-    of their registration. ``kinds`` are what it puts into the namespace of a VM: the applier's rights follow.
+    ``steps`` are the roots that Flux applies in order, each with its layers: each waits for the one before. ``usual``
+    returns why a VM uses this method by default, or None; a path's methods are tried in the order of registration.
+    ``kinds`` are what it puts into the namespace of a VM: the applier's rights follow.
     """
 
     path: Path

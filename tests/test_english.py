@@ -18,7 +18,7 @@ _TEXTS = (".json", ".md", ".toml", ".yaml", ".yml")
 _READ = ("compiler/", "docs/", "examples/", "overlays/", "schemas/")
 _TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "Makefile", "action.yml", "pyproject.toml")
 # Compiled output: its scripts and names change only with what they do.
-_LEFT_OUT = ("/gitops/", "/assignments.yaml", "backends/scripts/", "docs/mutations.md")
+_LEFT_OUT = ("/gitops/", "/hooks/", "/assignments.yaml", "backends/scripts/", "docs/mutations.md")
 
 _THING = (
     r"(?:VM|file|line|disk|second|sample|group|phase|node|volume|row|tier|target|verb|format|reason|cluster|release|finding|"
@@ -45,6 +45,9 @@ PATTERNS = {
     "is stated, is reported": r"\b(?:is|are|was|were) said\b",
     "uses": r"\bgo(?:es)? by (?:Forklift|virt-v2v|the|its|their|\w+ keys?)\b",
     "mistaken for": r"\b(?:taken|takes|took) for (?:an?|one|the|what|none)\b",
+    "someone, others": r"\b[Ss]omebody\b",
+    "otherwise": r"[a-z`], else\b",
+    "decided about, knows about": r"\b(?:decided|known?|said) of\b(?! course)",
     "because there is no": r"\bfor want of\b",
     "should": r"\bshall\b",
     "whether": r"\bbe it\b",

@@ -118,7 +118,7 @@ def repeated(run: Run, cache: Cache) -> Outcome | None:
 
 
 def _unknown() -> Iterator[Planned]:
-    """Return nothing for files that were not compiled: few trees have neighbours that need them."""
+    """Stand in for files that were not compiled: few trees have neighbours that need them."""
     raise LookupError
     yield
 

@@ -222,7 +222,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         ("VMF729",),
         "Forklift",
-        "nothing is known of the guest system",
+        "nothing is known about the guest system",
         "no system is not an unsupported one: VMware Tools never ran, or the inventory has gaps",
         _nameless,
     ),

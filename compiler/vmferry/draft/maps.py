@@ -48,7 +48,7 @@ class NetworkRow(NamedTuple):
     title: str  # as people call it
     vms: int
     nics: int
-    about: tuple[str, ...]  # what is known of it beside the row
+    about: tuple[str, ...]  # facts about it, besides the row
     untagged: bool  # it has no VLAN in vSphere
     undecided: str | None
 

@@ -44,7 +44,7 @@ def load(
 
     A directory stands for the YAML files directly in it; ``include`` adds others below it. ``assignments`` defaults to
     assignments.yaml beside the spec. With ``undecided``, `TODO` instead of a value is not raised but added to the
-    project's findings, and a valid value replaces it. What a ``cache`` knows of a file is not read again. Raises
+    project's findings, and a valid value replaces it. Files that are in the ``cache`` are not read again. Raises
     SpecError with all findings if anything cannot be read or does not fit its schema.
     """
     reading = _Reading(root=spec if spec.is_dir() else spec.parent, cache=cache)

@@ -207,7 +207,7 @@ class Machine(Model, frozen=True, kw_only=True):
     hostname: str | None = None
     timezone: str | None = None
     instance_uuid: str | None = None  # vCenter's own, of VMs whose disks CDI copies
-    uuid: str | None = None  # config.uuid, by which vCenter finds it; known of every VM that vmferry emits itself
+    uuid: str | None = None  # config.uuid, by which vCenter finds it; known for every VM that vmferry emits itself
     guest_uuid: str | None = None  # firmware.uuid, which its guest reads; None: as uuid, by an earlier vmferry
     serial: str | None = None  # system serial number that its guest reads
     revision: int = 0  # how it was derived what its guest sees (estate.smbios.CURRENT)

@@ -127,3 +127,13 @@ def test_a_link_to_the_spec_that_leads_elsewhere_is_seen(estate: Estate, tmp_pat
     link.symlink_to(other)
     estate.compile()
     assert not estate.known
+
+
+def test_what_a_killed_compile_left_is_cleared_up_though_nothing_changed(estate: Estate) -> None:
+    left = estate.out / ".gitops.vmferry-123-0123abcd"
+    left.mkdir()
+    (left / "vmferry-staging").touch()
+    assert estate.compile().code == 0
+    assert not left.exists()
+    assert estate.compile().code == 0
+    assert estate.known

@@ -47,15 +47,16 @@ def check(
     against: str | None = None,
     exact: bool = False,
     cache: Cache | None = None,
+    reasons: bool = True,
 ) -> Checked:
     """Read a spec and resolve it. Raises SpecError if it cannot be read.
 
     ``now`` is for rules on time, and ``against`` for rules on transitions; without them these rules find nothing. They
-    compare with the commit where the branch left ``against``, or with ``against`` itself (``exact``). What comes from a
-    ``cache`` has no reasons: the Blueprint's decisions are not complete.
+    compare with the commit where the branch left ``against``, or with ``against`` itself (``exact``). Without
+    ``reasons`` the Blueprint has no decisions, which only `explain` needs.
     """
     project = load(spec, assignments, undecided=True, cache=cache)
-    resolution = resolve(project, cache)
+    resolution = resolve(project, cache, reasons=reasons)
     found = (*project.findings, *resolution.findings)
     complete = not any(
         finding.is_error for finding in found

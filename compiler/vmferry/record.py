@@ -19,6 +19,7 @@ from vmferry.layout.seen_files import Notes, Stamp, stamp
 from vmferry.load.trail import follow
 from vmferry.model.finding import Finding
 from vmferry.model.trail import Trail
+from vmferry.output import swap
 from vmferry.output.tree import Changes, Planned, Written, root_at
 from vmferry.placed import Home, around, not_in_git, unfinished_merge
 from vmferry.yaml.text import readable
@@ -132,6 +133,8 @@ def _recall(run: Run, cache: Cache) -> _Known | None:
     if record is None or read is None:
         return None
     root = root_at(run.out, record.home.path)
+    if not root.is_dir() or swap.leftovers(root):  # of a compile that was killed: the next one clears up
+        return None
     statuses = dict(walk(str(root)))
     if not all(stat.S_ISREG(status.st_mode) for status in statuses.values()):
         return None

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.invocation import Result, vmferry
 from tests.properties.edits import EDITS
 from tests.properties.estates import Estate, estates
+from tests.work import counted
 
 from vmferry import backends
 from vmferry.model.blueprint import Blueprint
@@ -128,3 +129,20 @@ def test_a_file_that_is_gone_comes_back(acme: Callable[[], Result], tmp_path: Pa
         path.unlink()
     assert acme().code == 0
     assert content(tmp_path / "out") == before
+
+
+def test_explain_tells_the_same_reasons_from_the_cache(tmp_path: Path) -> None:
+    spec = shutil.copytree(ACME, tmp_path / "acme", ignore=shutil.ignore_patterns("gitops"))
+    told = [
+        vmferry("explain", spec, "--all", "--format", "json", *options)
+        for options in (("--no-cache",), ("--cache-dir", tmp_path / "cache"), ("--cache-dir", tmp_path / "cache"))
+    ]
+    assert told[0] == told[1] == told[2]
+    assert told[0].code == 0
+
+
+def test_explain_does_not_decide_again_what_it_knows(tmp_path: Path) -> None:
+    for number in range(2):
+        with counted() as calls:
+            assert vmferry("explain", ACME, "--all", "--format", "json", "--cache-dir", tmp_path).code == 0
+        assert bool(calls["_need"]) is (number == 0)  # of a disk

@@ -102,10 +102,10 @@ def command(
         if str(spec) == "-":
             raise click.UsageError("--fix needs files, not standard input.")
         _correct(
-            lambda: check(spec, assignments, now=now, against=against, exact=exact, cache=cache),
+            lambda: check(spec, assignments, now=now, against=against, exact=exact, cache=cache, reasons=False),
             lambda finding: _chosen(finding, select, ignore),
         )
-    checked = check(spec, assignments, now=now, against=against, exact=exact, cache=cache)
+    checked = check(spec, assignments, now=now, against=against, exact=exact, cache=cache, reasons=False)
     findings = tuple(finding for finding in checked.findings if _chosen(finding, select, ignore))
     show(findings, checked.project.texts, style=style, everything=everything)
     _summarize(checked, findings)

@@ -63,7 +63,7 @@ def command(
         return _tell(known, mode)
     from vmferry.compile import check, compile_tree, write  # nobody needs them where nothing has changed
 
-    checked = check(spec, run.assignments, cache=cache)
+    checked = check(spec, run.assignments, cache=cache, reasons=False)
     if checked.broken:
         show(checked.findings, checked.project.texts, style=style, everything=everything)
         click.echo(f"{summary(checked.findings)}; nothing was written", err=True)

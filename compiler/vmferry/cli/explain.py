@@ -7,10 +7,11 @@ from typing import Any, get_args
 
 import click
 
+from vmferry.cache import Cache
 from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS, overview
 from vmferry.cli.findings import as_json, counted, printable, show, spans_of, summary
-from vmferry.cli.options import assignments_option, remember, spec_argument
+from vmferry.cli.options import assignments_option, cache_options, remember, spec_argument
 from vmferry.cli.table import as_csv, as_markdown, as_text
 from vmferry.estate.dependencies import outside
 from vmferry.estate.identity import Directory, Mark, key_of, only_source
@@ -50,12 +51,14 @@ def _only(subject: str, words: str = "", *, choices: Sequence[str] = (), metavar
     help="text for one VM and json have every decision; the other formats are a table with one row per VM.",
 )
 @assignments_option
+@cache_options
 def command(
     spec: Path,
     vm: str | None,
     everything: bool,
     style: str,
     assignments: Path | None,
+    cache: Cache,
     **only: tuple[str, ...],
 ) -> int:
     """Show why a VM goes where it goes: path, method, names, storage, networks, phase, group.
@@ -72,7 +75,7 @@ def command(
     """  # noqa: D301 - click wants the character
     if (vm is None) is not everything:
         raise click.UsageError("Name a VM, or use --all.")
-    checked = check(spec, assignments)
+    checked = check(spec, assignments, cache=cache)
     decisions: Mapping[VmKey, tuple[Decision, ...]] = checked.resolution.blueprint.decisions
     labels = _labels(checked)
     keys = list(decisions) if vm is None else _meant(vm, labels)

@@ -22,6 +22,7 @@ from vmferry.resolve.groups import cut
 from vmferry.resolve.hooks import plan_hooks, plan_scripts
 from vmferry.resolve.notes import Noting, collect, collect_findings, decisions, findings
 from vmferry.resolve.paths import standard_vms
+from vmferry.resolve.remembered import Memory
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.settling import decide_machines
 from vmferry.resolve.shared import check_left
@@ -45,21 +46,22 @@ class Resolution(Struct, frozen=True, kw_only=True):
     subjects: tuple[Subject, ...] = ()  # every VM, for the rules
 
 
-def resolve(project: Project, cache: Cache | None = None) -> Resolution:
+def resolve(project: Project, cache: Cache | None = None, *, reasons: bool = True) -> Resolution:
     """Return the Blueprint of a project. With errors among the findings it is incomplete: do not emit it.
 
-    With a ``cache`` the reasons of decisions are left out: what it remembers comes without them.
+    Without ``reasons`` the Blueprint has no decisions, which only `explain` needs.
     """
-    if cache is not None and cache.enabled:
-        resolved, found = collect_findings(_passes(project, cache))
+    memory = Memory(cache or Cache(enabled=False), reasons)
+    if not reasons:
+        resolved, found = collect_findings(_passes(project, memory))
         return replace(resolved, findings=found)
-    resolved, notes = collect(_passes(project, Cache(enabled=False)))
+    resolved, notes = collect(_passes(project, memory))
     return replace(
         resolved, findings=findings(notes), blueprint=replace(resolved.blueprint, decisions=decisions(notes))
     )
 
 
-def _passes(project: Project, cache: Cache) -> Noting[Resolution]:
+def _passes(project: Project, memory: Memory) -> Noting[Resolution]:
     spec, where = project.spec, project.where
     phases = yield from order.order_phases(spec.phases, where)
     yield from check_times(phases, where)
@@ -73,9 +75,9 @@ def _passes(project: Project, cache: Cache) -> Noting[Resolution]:
     live = tuple(candidate for candidate in moving if was.key(candidate) is None)
     fresh = tuple(cards[candidate.key] for candidate in live)
     tables = yield from prepare(project)
-    today = decide_again(moving, cards, standard, was, tables, cache)
+    today = decide_again(moving, cards, standard, was, tables, memory)
     was = yield from correct(project, was, today.machines)
-    decided = yield from decide_machines(live, cards, standard, tables, was, was.machines.values(), cache=cache)
+    decided = yield from decide_machines(live, cards, standard, tables, was, was.machines.values(), memory=memory)
     yield from check_left(fresh, every.values(), was)
     needs = yield from order.dependencies(tuple(cards.values()), every.values())
     cycles = order.cycles(needs)

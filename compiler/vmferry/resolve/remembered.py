@@ -16,21 +16,34 @@ from vmferry.estate.blocks import blocks
 from vmferry.model.finding import Finding
 from vmferry.model.keys import disk_key
 from vmferry.resolve.deciding import Basis, Made, make
-from vmferry.resolve.notes import Noting, collect_findings
+from vmferry.resolve.notes import Noting, Reason, collect, collect_findings, findings
 from vmferry.resolve.selection import Candidate
 
-KIND = "made 1"
+KIND = "made 2"
 MANY = 8
 """Blocks that are worth processes of their own."""
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
+class Memory(NamedTuple):
+    """Where results are remembered, and whether with their reasons: there are many, and few ask for them."""
+
+    cache: Cache
+    reasons: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Return the kind of the entries."""
+        return f"{KIND}, with reasons" if self.reasons else KIND
+
+
 class Kept(Struct, frozen=True, array_like=True):
-    """The cached result of a block, without reasons: a command that needs reasons decides again."""
+    """What is remembered of a block."""
 
     made: Made
     findings: tuple[Finding, ...]
+    reasons: tuple[Reason, ...] = ()
 
     def __reduce__(self) -> tuple[Callable[[bytes], "Kept"], tuple[bytes]]:
         """Travel from one process to another as into the cache: pickle would take several times as long."""
@@ -46,25 +59,28 @@ class _Work(NamedTuple):
 
     parts: list[tuple[Candidate, ...]]
     basis: Basis
+    reasons: bool
 
 
-def make_or_remember(candidates: tuple[Candidate, ...], basis: Basis, cache: Cache) -> Noting[Made]:
-    """Return the result of `make`; cached results are not computed again, and have no reasons."""
-    parts = list(blocks(candidates)) if cache.enabled else []
+def make_or_remember(candidates: tuple[Candidate, ...], basis: Basis, memory: Memory) -> Noting[Made]:
+    """Return the result of `make`; cached results are not computed again."""
+    parts = list(blocks(candidates)) if memory.cache.enabled else []
     try:
         keys = _keys(parts, basis)
     except UnicodeEncodeError:  # a file whose name is not valid text
         keys = []
     if not keys:
         return (yield from make(candidates, basis))
-    known = cache.get(KIND, keys, Kept)
+    known = memory.cache.get(memory.kind, keys, Kept)
     missed = [index for index, key in enumerate(keys) if key not in known]
-    work = _Work(parts, basis)
+    work = _Work(parts, basis, memory.reasons)
     fresh = dict(zip((keys[index] for index in missed), cores.spread(_made, missed, work, least=MANY), strict=True))
-    cache.put(KIND, fresh)
+    memory.cache.put(memory.kind, fresh)
     known |= fresh
     made = [known[key].made for key in keys]
-    yield from (finding for key in keys for finding in known[key].findings)
+    for key in keys:
+        yield from known[key].findings
+        yield from known[key].reasons
     return Made(
         attached={key: value for each in made for key, value in each.attached.items()},
         allocated={key: value for each in made for key, value in each.allocated.items()},
@@ -74,7 +90,10 @@ def make_or_remember(candidates: tuple[Candidate, ...], basis: Basis, cache: Cac
 
 def _made(work: _Work, index: int) -> Kept:
     """Return what is made of a block, as it is remembered."""
-    return Kept(*collect_findings(make(work.parts[index], work.basis)))
+    if not work.reasons:
+        return Kept(*collect_findings(make(work.parts[index], work.basis)))
+    made, notes = collect(make(work.parts[index], work.basis))
+    return Kept(made, findings(notes), tuple(note for note in notes if isinstance(note, Reason)))
 
 
 def _keys(parts: Iterable[tuple[Candidate, ...]], basis: Basis) -> list[bytes]:

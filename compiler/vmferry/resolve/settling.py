@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from vmferry.cache import Cache
 from vmferry.kube.dns import sanitize
 from vmferry.model.blueprint import Machine
 from vmferry.model.keys import VmKey
@@ -15,7 +14,7 @@ from vmferry.resolve.freeze import Frozen
 from vmferry.resolve.namespaces import check_namespaces
 from vmferry.resolve.networks import check_attached
 from vmferry.resolve.notes import Noting
-from vmferry.resolve.remembered import make_or_remember
+from vmferry.resolve.remembered import Memory, make_or_remember
 from vmferry.resolve.selection import Candidate
 from vmferry.resolve.shared import share
 from vmferry.resolve.storage import check_allocated
@@ -39,7 +38,7 @@ def decide_machines(
     known: Iterable[Machine],
     names: Mapping[VmKey, str] | None = None,
     *,
-    cache: Cache,
+    memory: Memory,
 ) -> Noting[Decided]:
     """Return the machines of these VMs.
 
@@ -58,10 +57,10 @@ def decide_machines(
     golden: dict[tuple[str, str], Machine | None] = {(m.source, m.name): m for m in known if m.golden}
     golden |= {(candidate.source, candidate.vm.name): None for candidate in templates}
     basis = Basis(found, names, owners, golden, tables)
-    first = yield from make_or_remember(templates, basis, cache)
+    first = yield from make_or_remember(templates, basis, memory)
     made = {(machine.source, machine.name): machine for machine in first.machines.values() if machine.golden}
     rest = tuple(candidate for candidate in candidates if not candidate.vm.template)
-    second = yield from make_or_remember(rest, replace(basis, golden=golden | made), cache)
+    second = yield from make_or_remember(rest, replace(basis, golden=golden | made), memory)
     macs = {nic.mac: (machine.key, machine.name) for machine in others for nic in machine.nics if nic.mac}
     attached = {**first.attached, **second.attached}
     yield from check_attached(candidates, found.routes, attached, tables.networks, tables.spec.target.cluster, macs)

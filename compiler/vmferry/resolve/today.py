@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from vmferry.cache import Cache
 from vmferry.model.blueprint import Decision, Machine
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
 from vmferry.resolve.cards import Card
 from vmferry.resolve.freeze import Frozen, differences, report_drift
 from vmferry.resolve.notes import Noting, Reason, collect, decide, decisions
+from vmferry.resolve.remembered import Memory
 from vmferry.resolve.selection import Candidate
 from vmferry.resolve.settling import decide_machines
 from vmferry.resolve.tables import Tables
@@ -31,7 +31,7 @@ def decide_again(
     standard: Mapping[str, int],
     was: Frozen,
     tables: Tables,
-    cache: Cache,
+    memory: Memory,
 ) -> Today:
     """Return the current decisions on frozen VMs."""
     if not was.machines:
@@ -44,7 +44,7 @@ def decide_again(
     named = (decide(key, "target name", name, "as it was when its group was prepared") for key, name in names.items())
     now, notes = collect(
         decide_machines(
-            tuple(again.values()), cards, standard, tables, Frozen(), was.machines.values(), names, cache=cache
+            tuple(again.values()), cards, standard, tables, Frozen(), was.machines.values(), names, memory=memory
         )
     )
     reasons = decisions((*named, *notes))

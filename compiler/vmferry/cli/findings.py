@@ -13,7 +13,6 @@ import click
 from msgspec import structs
 
 from vmferry import files, ruleset
-from vmferry.load.validate import may_be_secret
 from vmferry.model.finding import Finding, Span, SpecError, UnreadableError, Where, ordered
 from vmferry.yaml.positions import MAX_SHOWN, Wanted, line_text, locate
 from vmferry.yaml.text import MAX_BYTES
@@ -195,6 +194,8 @@ def _excerpt(whole: str, span: Span) -> list[str]:
 
     Never shows a line that may contain a secret, whatever the finding is about.
     """
+    from vmferry.load.validate import may_be_secret  # with the spec's types, which a command may not need
+
     if not whole.strip() or may_be_secret(whole, span.column):
         return []
     first = max(0, span.column - 1 - MAX_SHOWN // 2) if len(whole) > MAX_SHOWN else 0

@@ -14,7 +14,6 @@ from vmferry.model.facts import Nic
 from vmferry.model.finding import Where
 from vmferry.model.inventory import InventoryNetwork
 from vmferry.model.keys import Reference, reference
-from vmferry.model.rule import declare
 from vmferry.model.spec import (
     BridgeNetwork,
     ExistingNad,
@@ -25,18 +24,6 @@ from vmferry.model.spec import (
     OvnLocalnet,
     PodNetwork,
     SriovNetwork,
-)
-
-INVALID_NETWORK = declare(
-    "VMF204",
-    "error",
-    "network definition is not valid",
-    why="A NetworkAttachmentDefinition holds its configuration as text that the API server does not read. A wrong "
-    "VLAN, a bridge name over 15 characters or an MTU that the bridge does not have is accepted, and shows up "
-    "when the first VM does not start or loses its large packets.",
-    source="containernetworking/plugins plugins/main/bridge/bridge.go; ovn-kubernetes "
-    "docs/features/multiple-networks/multi-homing.md; kubev2v/forklift "
-    "pkg/controller/plan/validation.go (NetMapDestinationNADNotValid)",
 )
 
 _COPY = re.compile(r".+-(?P<number>[2-9]|[1-9][0-9]+)")

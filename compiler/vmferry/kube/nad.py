@@ -13,6 +13,19 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from vmferry.model.base import InterfaceName
+from vmferry.model.rule import declare
+
+INVALID_NETWORK = declare(
+    "VMF204",
+    "error",
+    "network definition is not valid",
+    why="A NetworkAttachmentDefinition holds its configuration as text that the API server does not read. A wrong "
+    "VLAN, a bridge name over 15 characters or an MTU that the bridge does not have is accepted, and shows up "
+    "when the first VM does not start or loses its large packets.",
+    source="containernetworking/plugins plugins/main/bridge/bridge.go; ovn-kubernetes "
+    "docs/features/multiple-networks/multi-homing.md; kubev2v/forklift "
+    "pkg/controller/plan/validation.go (NetMapDestinationNADNotValid)",
+)
 
 _Vlan = Annotated[int, Meta(ge=0, le=4094)]
 _TrunkVlan = Annotated[int, Meta(ge=1, le=4094)]

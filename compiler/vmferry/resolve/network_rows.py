@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from vmferry.estate.network_map import INVALID_NETWORK, MappedNetwork, NetworkMap, network_map, vsphere_name
+from vmferry.estate.network_map import MappedNetwork, NetworkMap, network_map, vsphere_name
 from vmferry.estate.statements import DEFINED_TWICE
+from vmferry.kube.nad import INVALID_NETWORK
 from vmferry.kube.vlans import HIGHEST, span
 from vmferry.model.finding import Path, Where
 from vmferry.model.rule import Rule, declare

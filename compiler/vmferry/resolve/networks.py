@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from vmferry.estate.addresses import preserves
 from vmferry.estate.cloud_init import interface_name
-from vmferry.estate.network_map import INVALID_NETWORK, MappedNetwork, NetworkMap, vsphere_name
+from vmferry.estate.network_map import MappedNetwork, NetworkMap, vsphere_name
 from vmferry.estate.statements import DEFINED_TWICE
+from vmferry.kube.nad import INVALID_NETWORK
 from vmferry.kube.versions import NAD_POOL, certain
 from vmferry.model.blueprint import DroppedNic, MachineNic, SourceRef
 from vmferry.model.facts import Nic

@@ -6,9 +6,10 @@ from msgspec.structs import replace
 
 from vmferry.estate.identity import key_of, only_source
 from vmferry.estate.methods import METHODS
-from vmferry.estate.network_map import INVALID_NETWORK, MappedNetwork, NetworkMap
+from vmferry.estate.network_map import MappedNetwork, NetworkMap
 from vmferry.estate.sizing import Load, quota, smoke_load, total
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT, UNDEFINED_REFERENCE, UNKNOWN_FACT
+from vmferry.kube.nad import INVALID_NETWORK
 from vmferry.kube.nodes import vm_nodes
 from vmferry.kube.quantity import parse_size
 from vmferry.kube.versions import NO_TRANSFER_ROUTE, certain

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import unquote
 
 from vmferry.estate.methods import METHODS
-from vmferry.estate.network_map import INVALID_NETWORK, network_map
+from vmferry.estate.network_map import network_map
 from vmferry.estate.stages import begun
 from vmferry.estate.statements import UNKNOWN_FACT
 from vmferry.estate.storage_map import StorageRows
+from vmferry.kube.nad import INVALID_NETWORK
 from vmferry.model.blueprint import Blueprint, Group, Machine, NetworkPair, StoragePair
 from vmferry.model.keys import apart
 from vmferry.model.review import Problem, Review

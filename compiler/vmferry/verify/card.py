@@ -5,10 +5,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from vmferry.estate.network_map import INVALID_NETWORK
 from vmferry.kube.kinds import NAD
 from vmferry.kube.limits import MAX_OF_ROOT, ROOT_TOO_LARGE
-from vmferry.kube.nad import check_config
+from vmferry.kube.nad import INVALID_NETWORK, check_config
 from vmferry.layout.compiled import Tree
 from vmferry.layout.objects import Issue, Key, is_object, key_of
 from vmferry.model.manifest import KubeObject

@@ -81,7 +81,7 @@ class Tree:
         self.prefix = prefix
         self.statuses = dict(sorted(walk(str(top))))
         self.files = list(self.statuses)
-        self.directories = {posixpath.dirname(file) for file in self.files}
+        self.directories = {file.rpartition("/")[0] for file in self.files}
         stamps = {file: stamp(status) for file, status in self.statuses.items() if stat.S_ISREG(status.st_mode)}
         self.notes = Notes(cache or Cache(enabled=False), str(top.absolute()), stamps, self.read)
         self.kustomizations = dict(self._kustomizations())
@@ -147,7 +147,7 @@ class Tree:
 
     def _kustomizations(self) -> Iterator[tuple[str, Kustomization]]:
         for file in self.files:
-            if posixpath.basename(file) not in KUSTOMIZATION_FILES:
+            if file.rpartition("/")[2] not in KUSTOMIZATION_FILES:
                 continue
             try:
                 data = self.notes.kustomization(file, _first)

@@ -2,6 +2,7 @@
 
 import hashlib
 import posixpath
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,6 +83,10 @@ def listed(tree: Tree, root: str, owned: Mapping[str, Set[str]]) -> tuple[str, .
     return tuple(files[1:]) if unedited else None
 
 
+_FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+"""What `posixpath.normpath` leaves as it is."""
+
+
 def inputs(tree: Tree, root: str, kustomize: str) -> bytes:
     """Return a digest of all files that building a root can read, and of the ``kustomize`` program."""
     digest = hashlib.sha256(f"{root}\0{kustomize}\0".encode(errors="surrogateescape"))
@@ -118,6 +123,9 @@ def _mentioned(kustomization: Kustomization) -> Iterator[str]:
         elif isinstance(each, list):
             waiting += each
         elif isinstance(each, str) and "\n" not in each:
+            if _FILE_NAME.fullmatch(each):  # as most are
+                yield f"{kustomization.directory}/{each}" if kustomization.directory else each
+                continue
             for text in {each, each.rpartition("=")[2]}:  # generators accept files as key=path
                 yield posixpath.normpath(posixpath.join(kustomization.directory, text))
 

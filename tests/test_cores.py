@@ -1,5 +1,6 @@
 """Tests of work in several processes and threads: it gives what one alone gives."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -89,4 +90,11 @@ def test_what_a_thread_raises_is_raised(count: int) -> None:
 
     with pytest.raises(OSError, match="the disk is full"):
         list(cores.overlapped(fail, range(1000)))
+    assert count
+
+
+def test_threads_take_turns_as_before_once_the_work_is_done(count: int) -> None:
+    before = sys.getswitchinterval()
+    assert [*cores.spread(pow, range(1, 50), 2)] == [2**number for number in range(1, 50)]
+    assert sys.getswitchinterval() == before
     assert count

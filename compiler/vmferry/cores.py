@@ -13,7 +13,8 @@ S = TypeVar("S")
 I = TypeVar("I")  # noqa: E741 - an item
 R = TypeVar("R")
 
-_PORTIONS = 32  # per worker: few enough to cost little, and small, because results wait in memory
+_PORTIONS = 16  # per worker: few enough to cost little, and small, because results wait in memory
+_SWITCH = 0.0005  # seconds
 _CALLS = 256  # calls of the system in a portion
 _THREADS = 4
 _state: Any = None  # of a worker; a forked one finds there what was prepared before it began
@@ -56,6 +57,8 @@ def spread(
     size = max(1, (len(items) - own) // ((cores - 1) * _PORTIONS))
     portions = [items[start : start + size] for start in range(own, len(items), size)]
     pool = ProcessPoolExecutor(cores - 1, context, _begin, (None if forks else prepare,))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH)  # or a worker waits for its next portion while this process does its part
     try:
         futures = [pool.submit(_work, work, portion) for portion in portions]
         yield from (work(state, item) for item in items[:own])
@@ -63,6 +66,7 @@ def spread(
             yield from future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+        sys.setswitchinterval(interval)
         _state = None
         gc.unfreeze()
 

@@ -93,7 +93,7 @@ class Run(Struct, frozen=True):
 
     @property
     def key(self) -> bytes:
-        """Return its identity, independent of the working directory."""
+        """Return what identifies it: relative paths mean something only in one working directory."""
         parts = (str(self.spec), str(self.out), str(self.assignments), str(Path.cwd()))
         return "\0".join(parts).encode(errors="surrogateescape")
 

@@ -47,6 +47,7 @@ FILES, GIT = "files.py", "load/git.py"
 SECRECY, RVTOOLS, IMPORTED = "estate/words/secrecy.py", "importers/rvtools/read.py", "importers/rvtools/machines.py"
 NETWORK_MAP, SELECTION, SEGMENTS = "estate/network_map.py", "resolve/selection.py", "rules/segments.py"
 HISTORY, RENDER, PLACED = "load/history.py", "output/render.py", "placed.py"
+TRAIL, RECORD, STANDING = "load/trail.py", "record.py", "output/standing.py"
 INTERFACES, BASTION = "backends/scripts/interfaces.sh", "backends/scripts/bastion.sh"
 
 MUTATIONS = (
@@ -940,6 +941,40 @@ MUTATIONS = (
         '"creationPolicy": "Orphan",',
         '"creationPolicy": "Owner",',
     ),
+    # What is remembered from one run to the next
+    Mutation(
+        "a changed file of the spec is not seen by a compile that follows the last one's trail",
+        TRAIL,
+        "        if _digest(path, raw) != digest:\n            return None\n",
+        "",
+    ),
+    Mutation(
+        "a new file beside the spec is not seen by a compile that follows the last one's trail",
+        TRAIL,
+        "                if _listing(folder, entries) != listing:\n                    return None\n",
+        "                pass\n",
+    ),
+    Mutation(
+        "a changed tree is taken for the one on record", RECORD, "    if digest != record.tree:\n", "    if False:\n"
+    ),
+    Mutation(
+        "other trees are not looked at where nothing else changed",
+        RECORD,
+        "        if any(around(known.root, run.out, known.record.home, _unknown())):\n            return None\n",
+        "        pass\n",
+    ),
+    Mutation(
+        "files of a group count as standing without a look at their content",
+        STANDING,
+        "        and all(notes.digest(path).hex() == digest for path, digest in each.lock.files.items())\n",
+        "",
+    ),
+    Mutation(
+        "a worker's groups are not counted again",
+        "emission.py",
+        "    ledger.check(blueprint, [group])\n",
+        "",
+    ),
 )
 
 
@@ -952,6 +987,9 @@ class Layer(NamedTuple):
 
 
 _TESTED = {
+    TRAIL: ("test_record.py",),
+    STANDING: ("properties/test_incremental.py",),
+    "emission.py": ("test_cores.py",),
     IMPORTED: ("importers/rvtools/test_read.py",),
     RVTOOLS: ("importers/rvtools/test_read.py",),
     SECRECY: ("importers/rvtools/test_read.py",),

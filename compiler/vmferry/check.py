@@ -58,9 +58,8 @@ def check(
     project = load(spec, assignments, undecided=True, cache=cache)
     resolution = resolve(project, cache, reasons=reasons)
     found = (*project.findings, *resolution.findings)
-    complete = not any(
-        finding.is_error for finding in found
-    )  # otherwise the Blueprint is incomplete: rules would guess
+    # with errors the Blueprint is incomplete, and rules would guess
+    complete = not any(finding.is_error for finding in found)
     here = review(project, resolution, now=now)
     befores: tuple[Review, ...] = ()
     if against is not None:

@@ -153,9 +153,8 @@ def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None
 
 def _differs(assignments: Path, content: bytes) -> bool:
     try:
-        return (
-            files.read(written_at(assignments)).replace(b"\r\n", b"\n") != content
-        )  # line endings depend on the checkout
+        # line endings depend on the checkout
+        return files.read(written_at(assignments)).replace(b"\r\n", b"\n") != content
     except FileNotFoundError:
         return True
 

@@ -3,12 +3,11 @@
 `make` decides each VM by itself, so any part of the estate can be decided separately.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
-from msgspec import Struct
 
 from vmferry import cores
 from vmferry.cache import Cache
@@ -38,20 +37,12 @@ class Memory(NamedTuple):
         return f"{KIND}, with reasons" if self.reasons else KIND
 
 
-class Kept(Struct, frozen=True, array_like=True):
+class Kept(cores.Portable, frozen=True, array_like=True):
     """What is remembered of a block."""
 
     made: Made
     findings: tuple[Finding, ...]
     reasons: tuple[Reason, ...] = ()
-
-    def __reduce__(self) -> tuple[Callable[[bytes], "Kept"], tuple[bytes]]:
-        """Travel from one process to another as into the cache: pickle would take several times as long."""
-        return _decoded, (_encode(self),)
-
-
-def _decoded(raw: bytes) -> Kept:
-    return msgspec.msgpack.decode(raw, type=Kept)
 
 
 class _Work(NamedTuple):

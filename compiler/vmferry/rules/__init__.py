@@ -4,12 +4,8 @@ A new rule is one function under `@rule`, and its two examples in `examples/CODE
 """
 
 import pkgutil
-from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple
-
-import msgspec
-from msgspec import Struct
 
 from vmferry import cores
 from vmferry.cache import Cache
@@ -68,16 +64,8 @@ class _Work(NamedTuple):
     each: list[Rule]
 
 
-class _Found(Struct, frozen=True, array_like=True):
+class _Found(cores.Portable, frozen=True, array_like=True):
     findings: tuple[Finding, ...]
-
-    def __reduce__(self) -> tuple[Callable[[bytes], "_Found"], tuple[bytes]]:
-        """Travel between processes as into the cache."""
-        return _decoded, (msgspec.msgpack.encode(self),)
-
-
-def _decoded(raw: bytes) -> _Found:
-    return msgspec.msgpack.decode(raw, type=_Found)
 
 
 def _findings(work: _Work, job: int | Code) -> _Found:

@@ -79,7 +79,7 @@ def command(
     if compiled.changes.conflicts:
         show(compiled.changes.conflicts, {}, style=style, everything=everything)
         return FINDINGS
-    return _tell(compiled, mode, (lambda: write(compiled, cache, run)) if mode.writes else lambda: None)
+    return _tell(compiled, mode, lambda: write(compiled, cache, run))
 
 
 class _Mode(NamedTuple):
@@ -100,7 +100,8 @@ def _tell(outcome: Outcome, mode: _Mode, write: Callable[[], None] = lambda: Non
     """Print what an outcome is, written or not; return the exit code."""
     missing = tuple(_missing(outcome)) if mode.compare else ()
     lines = list(unified(outcome.root, outcome.changes)) if mode.difference else []
-    write()
+    if mode.writes:
+        write()
     if mode.style == "json":
         data = _data(outcome, lines, written=mode.writes)
         data["findings"] += as_data((*outcome.findings, *missing), {})

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
-from vmferry import policy, rules
+from vmferry import policy, recheck, rules
 from vmferry.cache import Cache
 from vmferry.load.project import load
 from vmferry.model.finding import Finding, ordered
 from vmferry.model.project import Project
-from vmferry.model.review import Review
+from vmferry.model.review import Review, review_of
 from vmferry.model.rule import declared
 from vmferry.resolve.blueprint import Resolution, resolve
 
@@ -55,6 +55,11 @@ def check(
     compare with the commit where the branch left ``against``, or with ``against`` itself (``exact``). Without
     ``reasons`` the Blueprint has no decisions, which only `explain` needs.
     """
+    memory = cache if cache is not None and cache.enabled and against is None and not reasons else None
+    if memory is not None:
+        known = recheck.recall(spec, assignments, memory)
+        if known is not None:
+            return _judged(known, now)
     project = load(spec, assignments, undecided=True, cache=cache)
     resolution = resolve(project, cache, reasons=reasons)
     found = (*project.findings, *resolution.findings)
@@ -67,10 +72,21 @@ def check(
 
         befores, unread = earlier(here, spec, assignments, against, exact=exact)
         found = (*found, *unread)
+    if complete and memory is not None:
+        solved = recheck.Found(project, resolution, (*found, *rules.of_estate(here, memory)))
+        recheck.remember(solved, spec, assignments, memory)
+        return _judged(solved, now)
     if complete:
         found = (*found, *_by_rules(here, befores, cache))
     applied = policy.apply(found, project, now, compared=bool(befores))
     return Checked(project=project, resolution=resolution, findings=ordered(applied), complete=complete)
+
+
+def _judged(found: recheck.Found, now: datetime | None) -> Checked:
+    """Return a spec without errors of its own, with what rules on the Blueprint find and the policy says."""
+    findings = (*found.findings, *rules.of_blueprint(review(found.project, found.resolution, now=now)))
+    applied = policy.apply(findings, found.project, now)
+    return Checked(project=found.project, resolution=found.resolution, findings=ordered(applied))
 
 
 def _by_rules(here: Review, befores: tuple[Review, ...], cache: Cache | None) -> Iterator[Finding]:
@@ -88,19 +104,4 @@ def _by_rules(here: Review, befores: tuple[Review, ...], cache: Cache | None) ->
 
 def review(project: Project, resolution: Resolution, *, now: datetime | None = None) -> Review:
     """Return the input of the rules."""
-    parts = project.inventories
-    return Review(
-        project=project,
-        blueprint=resolution.blueprint,
-        subjects=resolution.subjects,
-        now=now,
-        networks={
-            (part.source.name, key): network
-            for part in parts
-            for network in part.networks
-            for key in (network.name, network.id)
-            if key is not None
-        },
-        clusters={(part.source.name, cluster.name): cluster for part in parts for cluster in part.clusters},
-        hosts={(part.source.name, host.name): host for part in parts for host in part.hosts},
-    )
+    return review_of(project, resolution.blueprint, resolution.subjects, now=now)

@@ -31,9 +31,8 @@ def merge(
     for inventory, where in parts:
         for index, vm in enumerate(inventory.vms):
             place = where.at("vms", index)
-            findings += _decided(vm, place)
-            known = replace(vm, source=inventory.source.name)
-            imported.append(Entry(vm=known, where=place, imported=known))
+            findings += decided(vm, place)
+            imported.append(entry_of(vm, inventory, place))
     stated = _Stated(entries, imported, sources)
     return [*map(stated.join, imported), *stated.rest], [*findings, *stated.findings]
 
@@ -59,7 +58,7 @@ class _Stated:
     def join(self, found: Entry) -> Entry:
         """Return a VM of the inventory with the values from the spec."""
         entry = self._of.get(identity.key_of(found.vm, found.vm.source or self._default))
-        return found if entry is None else _joined(found, entry)
+        return found if entry is None else joined(found, entry)
 
     def _mark(self, entry: Entry) -> identity.Mark:
         return identity.of_vm(entry.vm, entry.vm.source or self._default)
@@ -99,7 +98,14 @@ class _Stated:
         )
 
 
-def _joined(found: Entry, entry: Entry) -> Entry:
+def entry_of(vm: VirtualMachine, inventory: Inventory, place: Where) -> Entry:
+    """Return a VM of an inventory, about which the spec says nothing."""
+    known = replace(vm, source=inventory.source.name)
+    return Entry(vm=known, where=place, imported=known)
+
+
+def joined(found: Entry, entry: Entry) -> Entry:
+    """Return a VM of an inventory with what an entry of the spec says about it."""
     own = {name: value for name in _FIELDS if (value := getattr(entry.vm, name)) != getattr(_BLANK, name)}
     overrides = tuple(
         name
@@ -115,7 +121,7 @@ def _joined(found: Entry, entry: Entry) -> Entry:
     )
 
 
-def _decided(vm: VirtualMachine, where: Where) -> Iterable[Finding]:
+def decided(vm: VirtualMachine, where: Where) -> Iterable[Finding]:
     """Yield decisions in an inventory: it is generated, and the next import would drop them."""
     if _decisions(vm) == _UNDECIDED:  # as almost all are
         return

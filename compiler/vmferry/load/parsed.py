@@ -1,12 +1,12 @@
 """Caches parsed files: an unchanged file is neither parsed nor validated again."""
 
 from collections.abc import Iterable
-from hashlib import blake2b
 
 import msgspec
 from msgspec import Struct
 
 from vmferry.cache import Cache
+from vmferry.load.trail import content
 from vmferry.model.inventory import Inventory
 from vmferry.model.spec import MigrationSpec, VirtualMachineSet
 
@@ -29,7 +29,11 @@ def recall(raw: bytes, cache: Cache) -> list[tuple[int, Value]] | None:
     """Return the documents of a file without findings by their place in it; None if they are not cached."""
     if len(raw) < LEAST or not cache.enabled:
         return None
-    key = _key(raw)
+    return recall_content(content(raw), cache)
+
+
+def recall_content(key: bytes, cache: Cache) -> list[tuple[int, Value]] | None:
+    """Return the documents of a file with this digest of its content."""
     found = cache.get(KIND, [key], tuple[_Document, ...]).get(key)
     if found is None:
         return None
@@ -44,8 +48,4 @@ def remember(raw: bytes, documents: Iterable[tuple[int, Value]], cache: Cache) -
     if len(raw) >= LEAST and cache.enabled:
         encode = msgspec.msgpack.Encoder().encode
         kept = tuple(_Document(index, type(each).__name__, msgspec.Raw(encode(each))) for index, each in documents)
-        cache.put(KIND, {_key(raw): kept})
-
-
-def _key(raw: bytes) -> bytes:
-    return blake2b(raw, digest_size=32).digest()
+        cache.put(KIND, {content(raw): kept})

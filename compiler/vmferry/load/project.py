@@ -97,6 +97,18 @@ def read_inventories(path: Path) -> tuple[Inventory, ...]:
     return tuple(inventory for inventory, _ in reading.inventories)
 
 
+def documents_of(name: str, raw: bytes, cache: Cache) -> list[tuple[int, parsed.Value]] | None:
+    """Return the documents of one file, by their place in it; None if there is anything to say about it."""
+    reading = _Reading(root=Path(), cache=cache)
+    reading.document(name, raw, strict=True)
+    if reading.findings or reading.undecided:
+        return None
+    found: dict[int, parsed.Value] = {}
+    for values in (reading.specs, reading.sets, reading.inventories):
+        found |= {where.document: value for value, where in values}
+    return sorted(found.items())
+
+
 NOT_ONE_SPEC = declare(
     "VMF012",
     "error",

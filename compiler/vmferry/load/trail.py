@@ -9,12 +9,14 @@ import os
 from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 from vmferry import files
 from vmferry.model.trail import Trail
 from vmferry.yaml.text import MAX_BYTES
 
 _SIZE = 20
+_CONTENT = 32
 
 
 class Tracker:
@@ -27,7 +29,7 @@ class Tracker:
 
     def file(self, path: Path, raw: bytes | None) -> None:
         """Record a file's content; None for a missing file."""
-        self._files[str(path)] = _digest(path, raw) if raw is not None else None
+        self._files[str(path)] = _digest(path) + content(raw) if raw is not None else None
 
     def folder(self, path: Path, entries: Iterable["os.DirEntry[str]"]) -> None:
         """Record the content of a folder."""
@@ -45,6 +47,24 @@ class Tracker:
 
 def follow(trail: Trail) -> dict[str, bytes] | None:
     """Return the content of a trail's files if nothing changed, otherwise None."""
+    found = look(trail)
+    return None if found is None or found.changed else found.contents
+
+
+class Look(NamedTuple):
+    """The current contents of a trail's files, and what is different: the earlier content's digest by path."""
+
+    contents: dict[str, bytes]
+    changed: dict[str, bytes]
+
+    def trail(self, before: Trail) -> Trail:
+        """Return the trail that leads here."""
+        now = {path: _digest(path) + content(self.contents[path]) for path in self.changed}
+        return Trail(files={**before.files, **now}, folders=before.folders)
+
+
+def look(trail: Trail) -> Look | None:
+    """Return what a trail's files contain now; None if a file or a folder came, went or moved."""
     for folder, listing in trail.folders.items():
         try:
             with os.scandir(folder) as entries:
@@ -52,7 +72,7 @@ def follow(trail: Trail) -> dict[str, bytes] | None:
                     return None
         except OSError:
             return None
-    found: dict[str, bytes] = {}
+    found = Look({}, {})
     for path, digest in trail.files.items():
         try:
             raw = files.read(path, MAX_BYTES + 1)
@@ -60,10 +80,17 @@ def follow(trail: Trail) -> dict[str, bytes] | None:
             if digest is not None or os.path.lexists(path):
                 return None
             continue
-        if _digest(path, raw) != digest:
+        if digest is None or not digest.startswith(_digest(path)):
             return None
-        found[path] = raw
+        found.contents[path] = raw
+        if not digest.endswith(content(raw)):
+            found.changed[path] = digest[_SIZE:]
     return found
+
+
+def content(raw: bytes) -> bytes:
+    """Return a digest of a file's content."""
+    return blake2b(raw, digest_size=_CONTENT).digest()
 
 
 def _listing(folder: Path | str, entries: Iterable["os.DirEntry[str]"]) -> bytes:
@@ -79,7 +106,8 @@ def _listing(folder: Path | str, entries: Iterable["os.DirEntry[str]"]) -> bytes
     return _digest(folder, "\0".join(sorted(found)).encode(errors="surrogateescape"))
 
 
-def _digest(path: Path | str, raw: bytes) -> bytes:
+def _digest(path: Path | str, more: bytes = b"") -> bytes:
+    """Return a digest of where a path leads, and of ``more``."""
     digest = blake2b(os.path.realpath(path).encode(errors="surrogateescape") + b"\0", digest_size=_SIZE)
-    digest.update(raw)
+    digest.update(more)
     return digest.digest()

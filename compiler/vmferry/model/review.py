@@ -1,6 +1,6 @@
 """The input of rules: the Blueprint, the spec as written, and the facts from vSphere."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property, wraps
 from typing import NamedTuple, TypeVar
@@ -78,6 +78,11 @@ class Review(Struct, frozen=True, kw_only=True, eq=False, dict=True):
         """Return a place in the MigrationSpec."""
         return self.project.where.at(*path)
 
+    @property
+    def machines(self) -> Iterator[tuple[Group, Machine]]:
+        """Yield what moves, with its group; unlike `moving`, without its VM in vSphere, which may be gone."""
+        return ((group, machine) for group in self.blueprint.groups for machine in group.machines)
+
     @cached_property
     def moving(self) -> tuple[tuple[Subject, Group, Machine], ...]:
         """Return the VMs that move, with their group and machine."""
@@ -86,6 +91,28 @@ class Review(Struct, frozen=True, kw_only=True, eq=False, dict=True):
             for subject in self.subjects
             if subject.group is not None and subject.machine is not None
         )
+
+
+def review_of(
+    project: Project, blueprint: Blueprint, subjects: tuple[Subject, ...], *, now: datetime | None = None
+) -> Review:
+    """Return the review of a migration."""
+    parts = project.inventories
+    return Review(
+        project=project,
+        blueprint=blueprint,
+        subjects=subjects,
+        now=now,
+        networks={
+            (part.source.name, key): network
+            for part in parts
+            for network in part.networks
+            for key in (network.name, network.id)
+            if key is not None
+        },
+        clusters={(part.source.name, cluster.name): cluster for part in parts for cluster in part.clusters},
+        hosts={(part.source.name, host.name): host for part in parts for host in part.hosts},
+    )
 
 
 T = TypeVar("T")

@@ -1,5 +1,7 @@
 """All passes in order: from the project to the Blueprint, with all decisions made and explained."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -44,6 +46,7 @@ class Resolution(Struct, frozen=True, kw_only=True):
     assignments: Assignments
     findings: tuple[Finding, ...] = ()
     subjects: tuple[Subject, ...] = ()  # every VM, for the rules
+    standard: Mapping[str, int] = {}  # see `paths.standard_vms`
 
 
 def resolve(project: Project, cache: Cache | None = None, *, reasons: bool = True) -> Resolution:
@@ -133,11 +136,12 @@ def _passes(project: Project, memory: Memory) -> Noting[Resolution]:
     return Resolution(
         blueprint=blueprint,
         assignments=assignments_of(spec, groups),
-        subjects=_subjects(candidates, left, groups, was),
+        subjects=subjects_of(candidates, left, groups, was),
+        standard=standard,
     )
 
 
-def _subjects(
+def subjects_of(
     candidates: tuple[Candidate, ...], left: tuple[Left, ...], groups: tuple[Group, ...], was: Frozen
 ) -> tuple[Subject, ...]:
     """Return every VM with its facts and its result."""

@@ -1,6 +1,8 @@
 """The surroundings of VMs in the target: namespaces with quota and NADs, bridges on the nodes."""
 
 from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping
+from typing import NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
@@ -14,7 +16,7 @@ from vmferry.kube.nodes import vm_nodes
 from vmferry.kube.quantity import parse_size
 from vmferry.kube.versions import NO_TRANSFER_ROUTE, certain
 from vmferry.kube.vlans import span
-from vmferry.model.blueprint import BridgePlan, Credential, Group, Machine, Nad, NamespacePlan, SmokePair
+from vmferry.model.blueprint import Blueprint, BridgePlan, Credential, Group, Machine, Nad, NamespacePlan, SmokePair
 from vmferry.model.finding import Where
 from vmferry.model.keys import Reference, VmKey, apart, name_of, reference, vm_key
 from vmferry.model.project import Project
@@ -29,12 +31,16 @@ POLICY_CNIS = frozenset(("cilium", "calico", "ovn-kubernetes", "antrea", "kube-r
 """CNIs that enforce NetworkPolicy; others accept the object and ignore it."""
 
 
+Today: TypeAlias = Mapping[VmKey, VirtualMachine]
+"""Machines that Forklift copies with another size than their own: that of their VMs in vSphere today."""
+
+
 def plan_namespaces(
     project: Project, phases: tuple[Phase, ...], groups: tuple[Group, ...], networks: NetworkMap
 ) -> Noting[tuple[NamespacePlan, ...]]:
     """Return every namespace of the spec, sorted by name, with what its VMs need. ``phases`` are in order."""
     spec = project.spec
-    sizing = _Sizing(project, phases, networks)
+    sizing = _Sizing(spec.target.cluster, [phase.name for phase in phases], networks, sizes_today(project, groups))
     by_namespace: defaultdict[str, list[Group]] = defaultdict(list)
     for group in groups:
         by_namespace[group.namespace].append(group)
@@ -46,7 +52,7 @@ def plan_namespaces(
         here = by_namespace[namespace.name]
         where = project.where.at("namespaces", index)
         yield from _check_policy(namespace, here, spec.target.cluster, where)
-        hard, basis = yield from sizing.quota(namespace, here, where)
+        sized = yield from sizing.requests(namespace, here, where)
         result[namespace.name] = NamespacePlan(
             name=namespace.name,
             labels=namespace.labels,
@@ -60,16 +66,32 @@ def plan_namespaces(
                 for name, row in sorted(nads[namespace.name].items())
             ),
             smoke=smoke.get(namespace.name, ()),
-            quota=hard,
-            quota_basis=basis,
-            default_requests=default_requests(
-                (machine for group in here for machine in group.machines), hard, spec.target.cluster.versions
-            ),
+            quota=sized.hard,
+            quota_basis=sized.basis,
+            default_requests=sized.defaults,
             isolate=namespace.network_policy == "isolate",
             credentials=(yield from _credentials(project, namespace.name, here)),
             forklift=any(group.path == "forklift" for group in here),
         )
     return tuple(result[name] for name in sorted(result))
+
+
+def sized_again(
+    project: Project, blueprint: Blueprint, names: Container[str], networks: NetworkMap, today: Today
+) -> Noting[tuple[NamespacePlan, ...]]:
+    """Return the namespaces of a Blueprint, after the CPU and memory of VMs in the ones of these ``names`` changed."""
+    sizing = _Sizing(blueprint.cluster, [phase.name for phase in blueprint.phases], networks, today)
+    result = list(blueprint.namespaces)
+    numbers = {plan.name: number for number, plan in enumerate(result)}
+    for index, namespace in enumerate(project.spec.namespaces):
+        if namespace.name in names:
+            here = [group for group in blueprint.groups if group.namespace == namespace.name]
+            sized = yield from sizing.requests(namespace, here, project.where.at("namespaces", index))
+            number = numbers[namespace.name]
+            result[number] = replace(
+                result[number], quota=sized.hard, quota_basis=sized.basis, default_requests=sized.defaults
+            )
+    return tuple(result)
 
 
 def _nads(
@@ -179,16 +201,30 @@ def _check_policy(namespace: Namespace, groups: list[Group], cluster: Cluster, w
         )
 
 
+class _Requests(NamedTuple):
+    """What the pods of a namespace may request."""
+
+    hard: dict[str, str]  # limits of its quota
+    basis: str  # how they are composed
+    defaults: dict[str, str]  # of pods that ask for nothing
+
+
 class _Sizing:
-    """The inputs of computed quotas, besides the groups."""
+    """The inputs of computed quotas, besides the groups. ``phases`` are in order."""
 
-    def __init__(self, project: Project, phases: tuple[Phase, ...], networks: NetworkMap) -> None:
-        self._cluster = project.spec.target.cluster
-        self._ranks = {phase.name: rank for rank, phase in enumerate(phases)}
+    def __init__(self, cluster: Cluster, phases: Iterable[str], networks: NetworkMap, today: Today) -> None:
+        self._cluster = cluster
+        self._ranks = {phase: rank for rank, phase in enumerate(phases)}
         self._networks = networks
-        self._vms = _by_key(project)
+        self._vms = today
 
-    def quota(self, namespace: Namespace, groups: list[Group], where: Where) -> Noting[tuple[dict[str, str], str]]:
+    def requests(self, namespace: Namespace, groups: list[Group], where: Where) -> Noting[_Requests]:
+        """Return what the pods of a namespace may request."""
+        hard, basis = yield from self._quota(namespace, groups, where)
+        machines = (machine for group in groups for machine in group.machines)
+        return _Requests(hard, basis, default_requests(machines, hard, self._cluster.versions))
+
+    def _quota(self, namespace: Namespace, groups: list[Group], where: Where) -> Noting[tuple[dict[str, str], str]]:
         """Return the hard limits of a namespace, and how they are composed."""
         stated = namespace.quota
         if isinstance(stated, Quota):
@@ -240,12 +276,27 @@ class _Sizing:
         return total(loads) if loads else None
 
 
-def _by_key(project: Project) -> dict[VmKey, VirtualMachine]:
-    """Return the VMs by all possible keys: SOURCE/ID, and SOURCE/NAME from when the id was unknown."""
+def sizes_today(project: Project, groups: Iterable[Group]) -> Today:
+    """Return the VMs whose size is not that of their machines.
+
+    They are known by all possible keys: SOURCE/ID, and SOURCE/NAME from when the id was unknown.
+    """
     only = only_source(source.name for source in project.spec.sources) or ""
     ids = {key_of(entry.vm, entry.vm.source or only): entry.vm for entry in project.entries}
     names = {vm_key(vm.source or only, vm.name): vm for vm in ids.values()}
-    return names | ids
+    known = names | ids
+    moving = (machine for group in groups for machine in group.machines)
+    return {each.key: vm for each in moving if (vm := known.get(each.key)) is not None and not as_large(each, vm)}
+
+
+def as_large(machine: Machine, vm: VirtualMachine) -> bool:
+    """Return whether a machine has the CPUs and the memory of its VM, or never gets them."""
+    if machine.path != "forklift":
+        return True
+    if vm.cpu is None or vm.memory is None:
+        return False
+    same = machine.sockets * machine.cores * machine.threads == vm.cpu.count
+    return same and 0 < machine.memory == parse_size(vm.memory)
 
 
 def _credentials(project: Project, namespace: str, groups: list[Group]) -> Noting[tuple[Credential, ...]]:

@@ -14,7 +14,7 @@ from vmferry.model.finding import Code, Finding
 from vmferry.model.review import Review, Subject
 from vmferry.model.rule import Rule, declared
 from vmferry.rules.parts import Parts, digests
-from vmferry.rules.registry import CHECKS, run
+from vmferry.rules.registry import CHECKS, Check, run
 
 __all__ = ["CHECKS", "check"]
 
@@ -29,9 +29,14 @@ MANY = 1000
 
 def check(review: Review, cache: Cache | None = None) -> tuple[Finding, ...]:
     """Return the findings of all rules; with a ``cache``, findings about single VMs are remembered."""
-    rules = [declared()[code] for code in sorted(CHECKS)]
+    return (*of_estate(review, cache), *of_blueprint(review))
+
+
+def of_estate(review: Review, cache: Cache | None = None) -> tuple[Finding, ...]:
+    """Return all findings but those `of_blueprint`: on VMs as they are in vSphere, and on the spec."""
+    rules = _all()
     if cache is None or not cache.enabled:
-        return tuple(finding for rule in rules for finding in run(rule, review))
+        return tuple(finding for rule in rules for finding in run(rule, review, _checks(rule, blueprint=False)))
     parts = list(blocks(review.subjects))
     try:
         keys = digests(review, parts)
@@ -39,10 +44,8 @@ def check(review: Review, cache: Cache | None = None) -> tuple[Finding, ...]:
         parts, keys = [review.subjects], []
     known = cache.get(_KIND, keys, tuple[Finding, ...])
     missed = [index for index in range(len(parts)) if not keys or keys[index] not in known]
-    whole = [rule.code for rule in rules if not all(check.each for check in CHECKS[rule.code])]
-    work = _Work(
-        review, Parts(review), parts, [rule for rule in rules if any(check.each for check in CHECKS[rule.code])]
-    )
+    whole = [rule.code for rule in rules if _checks(rule, each=False, blueprint=False)]
+    work = _Work(review, Parts(review), parts)
     jobs: list[int | Code] = [*missed, *whole]
     jobs = jobs[::2] + jobs[1::2]  # so that each process has its part of the long ones
     least = 2 if keys and len(review.subjects) >= MANY else len(jobs) + 1
@@ -55,13 +58,31 @@ def check(review: Review, cache: Cache | None = None) -> tuple[Finding, ...]:
     )
 
 
+def of_blueprint(review: Review) -> tuple[Finding, ...]:
+    """Return the findings of functions that look at the Blueprint and at no VM in vSphere."""
+    return tuple(finding for rule in _all() for finding in run(rule, review, _checks(rule, blueprint=True)))
+
+
+def of_each(part: Review) -> tuple[Finding, ...]:
+    """Return the findings of functions that look at one VM at a time, in a part of the estate."""
+    return tuple(finding for rule in _all() for finding in run(rule, part, _checks(rule, each=True)))
+
+
+def _all() -> list[Rule]:
+    return [declared()[code] for code in sorted(CHECKS)]
+
+
+def _checks(rule: Rule, *, each: bool | None = None, blueprint: bool | None = None) -> list[Check]:
+    """Return the functions of a rule that have or lack these marks."""
+    return [check for check in CHECKS[rule.code] if each in (None, check.each) and blueprint in (None, check.blueprint)]
+
+
 class _Work(NamedTuple):
     """What rules are asked of: the whole, and the estate in parts for those that look at one VM after the other."""
 
     review: Review
     alone: Parts
     parts: list[tuple[Subject, ...]]
-    each: list[Rule]
 
 
 class _Found(cores.Portable, frozen=True, array_like=True):
@@ -71,6 +92,6 @@ class _Found(cores.Portable, frozen=True, array_like=True):
 def _findings(work: _Work, job: int | Code) -> _Found:
     """Return the findings of one rule in the whole, or of the rules for single VMs in one part."""
     if isinstance(job, str):
-        return _Found(tuple(run(declared()[job], work.review, each=False)))
-    part = work.alone.of(work.parts[job])
-    return _Found(tuple(finding for rule in work.each for finding in run(rule, part, each=True)))
+        rule = declared()[job]
+        return _Found(tuple(run(rule, work.review, _checks(rule, each=False, blueprint=False))))
+    return _Found(of_each(work.alone.of(work.parts[job])))

@@ -16,7 +16,7 @@ from vmferry.model.application import CONFIG_VOLUME, SCRATCH_VOLUME, Application
 from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import Versions
-from vmferry.rules.registry import rule
+from vmferry.rules.registry import also, rule
 
 _SOURCE = (
     "kubevirt/kubevirt pkg/virt-api/webhooks/validating-webhook/admitters, pkg/network/admitter; "
@@ -42,13 +42,24 @@ def refused(review: Review) -> Iterator[Problem]:
 
     GitOps shows the refusal long after the pull request was merged, and everything behind it waits.
     """
-    for group in review.blueprint.groups:
-        for machine in group.machines:
-            where = review.blueprint.places.get(machine.key)
-            for field, message, fix in _problems(machine, review.spec.target.cluster.versions):
-                place = where.at(field) if where is not None else None
-                yield Problem(f"VM {machine.name}: {message}", fix, place, (machine.name,))
+    for _, machine in review.machines:
+        yield from _of_machine(review, machine, _problems(machine, review.spec.target.cluster.versions))
     yield from _namespaces(review)
+
+
+@also(refused, blueprint=True)
+def refused_size(review: Review) -> Iterator[Problem]:
+    """Yield sizes that are too small or too large."""
+    for _, machine in review.machines:
+        yield from _of_machine(review, machine, _sizes(machine))
+
+
+def _of_machine(review: Review, machine: Machine, problems: Iterable[_Problem]) -> Iterator[Problem]:
+    """Yield problems of a machine at the entry of its VM."""
+    where = review.blueprint.places.get(machine.key)
+    for field, message, fix in problems:
+        place = where.at(field) if where is not None else None
+        yield Problem(f"VM {machine.name}: {message}", fix, place, (machine.name,))
 
 
 def _namespaces(review: Review) -> Iterator[Problem]:
@@ -81,8 +92,6 @@ def _problems(machine: Machine, versions: Versions) -> Iterator[_Problem]:
     if not machine.golden and any(nic.nad is None for nic in machine.nics):
         yield from _service_name("ports", machine.target_name, machine.ports, versions)
         yield from _service("ports", machine.ports)
-    if machine.path == "virt-v2v":
-        yield from _sizes(machine)
     if len(machine.disks) > _MAX_DISKS:
         yield "disks", f"{len(machine.disks)} disks, KubeVirt supports {_MAX_DISKS}", "split the VM, or rebuild it"
     for nic in machine.nics:
@@ -95,11 +104,6 @@ def _problems(machine: Machine, versions: Versions) -> Iterator[_Problem]:
     if machine.placement.labels.keys() & _RESERVED:  # Forklift's VMs also have them, from a Plan's targetLabels
         names = ", ".join(sorted(machine.placement.labels.keys() & _RESERVED))
         yield "labels", f"label {names} is reserved for KubeVirt", "choose another name"
-    seeded = seed(machine)
-    size = len((seeded.network_data or "").encode()) if seeded is not None else 0
-    if size > MAX_INLINE:
-        what = f"cloud-init's network data has {size} bytes, KubeVirt accepts at most {MAX_INLINE}"
-        yield "readdress", what, "use fewer addresses and nameservers, or set the addresses in the guest"
 
 
 _RESERVED = frozenset(
@@ -115,12 +119,22 @@ _RESERVED = frozenset(
 
 
 def _sizes(machine: Machine) -> Iterator[_Problem]:
-    """Yield sizes without a unit: CDI refuses volumes below 1 MiB, and such a guest has no memory to start."""
-    if machine.memory < _MI and not machine.golden:
+    """Yield sizes without a unit, and network data that KubeVirt does not accept.
+
+    CDI refuses volumes below 1 MiB, and such a guest has no memory to start.
+    """
+    if machine.application is not None:
+        return
+    if machine.path == "virt-v2v" and machine.memory < _MI and not machine.golden:
         yield "memory", f"memory is {machine.memory} bytes", "add the unit, as in 8Gi"
-    for disk in machine.disks:
+    for disk in machine.disks if machine.path == "virt-v2v" else ():
         if disk.size < _MI:
             yield "disks", f"{disk.name} has {disk.size} bytes, CDI needs at least 1 MiB", "add the unit, as in 40Gi"
+    seeded = seed(machine)
+    size = len((seeded.network_data or "").encode()) if seeded is not None else 0
+    if size > MAX_INLINE:
+        what = f"cloud-init's network data has {size} bytes, KubeVirt accepts at most {MAX_INLINE}"
+        yield "readdress", what, "use fewer addresses and nameservers, or set the addresses in the guest"
 
 
 def _scheduling(machine: Machine) -> Iterator[_Problem]:

@@ -222,6 +222,7 @@ _PRECOPY_INTERVAL = 3600  # seconds; controller_precopy_interval of the Forklift
     "Plan grows too large",
     source="kubev2v/forklift pkg/apis/forklift/v1beta1/plan/vm.go (Warm.Precopies), pkg/controller/plan/migration.go; "
     "Migration Toolkit for Virtualization, creating a plan (500 VMs or 500 disks)",
+    blueprint=True,
 )
 def large_plan(review: Review) -> Iterator[Problem]:
     """A Plan keeps its history in its status: of every VM, and with method warm of each hourly copy of it.

@@ -14,7 +14,7 @@ _CEPH = 10  # percent more for OSDs, monitors and managers on the same nodes; 10
 _GI = 1 << 30
 
 
-@rule("VMF441", "warning", "nodes are nearly full")
+@rule("VMF441", "warning", "nodes are nearly full", blueprint=True)
 def nearly_full(review: Review) -> Iterator[Problem]:
     """Not all of a node is for VMs: the kubelet, KubeVirt and the CNI take their share, and a node may fail.
 
@@ -48,7 +48,7 @@ def _by_phase(review: Review) -> Iterator[tuple[str, list[Machine]]]:
     for phase in review.blueprint.phases:
         running += [
             machine
-            for _, group, machine in review.moving
+            for group, machine in review.machines
             if group.phase == phase.name
             and not machine.golden
             and machine.run_strategy != "Halted"

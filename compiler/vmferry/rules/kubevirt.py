@@ -217,7 +217,7 @@ def too_few_devices(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF527", "warning", "all VMs together need more than the nodes have")
+@rule("VMF527", "warning", "all VMs together need more than the nodes have", blueprint=True)
 def too_many(review: Review) -> Iterator[Problem]:
     """The requests of everything that runs after the migration add up to more than the nodes have.
 
@@ -226,7 +226,7 @@ def too_many(review: Review) -> Iterator[Problem]:
     cluster = review.spec.target.cluster
     if not cluster.nodes:
         return
-    machines = [machine for _, _, machine in review.moving if _runs(machine)]
+    machines = [machine for _, machine in review.machines if _runs(machine)]
     need = total(machine_load(machine, cluster) for machine in machines)
     memory = sum(pool.count * parse_size(pool.memory) for pool in cluster.nodes)
     cpu = sum(pool.count * pool.cpu for pool in cluster.nodes)
@@ -480,6 +480,7 @@ def _gated(review: Review) -> Iterator[tuple[Subject, str, str]]:
     "error",
     "stated quota is smaller than its VMs need",
     source="kubevirt pkg/virt-controller/services/renderresources.go; kubernetes ResourceQuota",
+    blueprint=True,
 )
 def small_quota(review: Review) -> Iterator[Problem]:
     """Each VM's pod requests its memory plus KubeVirt's overhead of a few hundred Mi, and CPU by the allocation ratio.
@@ -501,6 +502,7 @@ def small_quota(review: Review) -> Iterator[Problem]:
     "stated quota leaves no room to convert or migrate",
     source="kubevirt pkg/virt-controller/watch/migration: migrationRejectedByResourceQuota; forklift: virt-v2v pods "
     "request 1 CPU and 1 Gi",
+    blueprint=True,
 )
 def tight_quota(review: Review) -> Iterator[Problem]:
     """A conversion runs in its own pod, and a live migration in a second pod as large as the VM.

@@ -214,7 +214,7 @@ def crowded(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF431", "warning", "phase has no window left")
+@rule("VMF431", "warning", "phase has no window left", blueprint=True)
 def over(review: Review) -> Iterator[Problem]:
     """Its windows are over and its VMs have not moved: whatever cuts over now does so outside any window."""
     if review.now is None:
@@ -298,7 +298,7 @@ def ahead(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF430", "warning", "cutover time has passed")
+@rule("VMF430", "warning", "cutover time has passed", blueprint=True)
 def missed(review: Review) -> Iterator[Problem]:
     """A time in the past is not an appointment: Forklift cuts over as soon as it sees it, at whatever hour that is."""
     if review.now is None:

@@ -16,10 +16,15 @@ class Check(NamedTuple):
 
     With ``each`` it looks at one VM at a time: its findings on a VM only depend on that VM, the head of its group and
     the spec's tables. It runs on parts of the estate, and its findings are cached.
+
+    With ``blueprint`` it looks at the spec and the Blueprint, and at no VM as it is in vSphere. It always runs, also
+    where only facts about single VMs changed, so it must take a fraction of a second for thousands of VMs. Only such a
+    function may depend on the time, or on CPU and memory of all VMs.
     """
 
     find: Find
     each: bool = False
+    blueprint: bool = False
 
 
 CHECKS: dict[Code, list[Check]] = {}
@@ -36,12 +41,13 @@ def rule(
     needs: Needs = "spec",
     progress: bool = False,
     each: bool = False,
+    blueprint: bool = False,
 ) -> Callable[[Find], Rule]:
     """Declare the rule ``code`` and register its function, whose docstring explains the rule.
 
     The name of the function then refers to the rule. ``source`` is the upstream file or page of the fact. An
     ``essential`` rule cannot be lowered or suppressed: a server would refuse what it finds, or something would be lost.
-    ``each``: see `Check`. Raises ValueError for a code that is taken or retired.
+    ``each`` and ``blueprint``: see `Check`. Raises ValueError for a code that is taken or retired.
     """
 
     def add(find: Find) -> Rule:
@@ -49,33 +55,32 @@ def rule(
         made = declare(
             code, severity, title, why=why, source=source, essential=essential, needs=needs, progress=progress
         )
-        also(made, each=each)(find)
+        also(made, each=each, blueprint=blueprint)(find)
         return made
 
     return add
 
 
-def also(rule: Rule, *, each: bool = False) -> Callable[[Find], Find]:
+def also(rule: Rule, *, each: bool = False, blueprint: bool = False) -> Callable[[Find], Find]:
     """Register another function for a rule that is declared elsewhere."""
 
     def add(find: Find) -> Find:
-        CHECKS.setdefault(rule.code, []).append(Check(find, each))
+        CHECKS.setdefault(rule.code, []).append(Check(find, each, blueprint))
         return find
 
     return add
 
 
-def run(rule: Rule, review: Review, *, each: bool | None = None) -> Iterator[Finding]:
-    """Yield the findings of one rule; ``each`` selects the functions that have or lack that mark."""
-    for check in CHECKS[rule.code]:
-        if each is None or check.each is each:
-            for problem in check.find(review):
-                yield rule.finding(
-                    problem.message,
-                    problem.help,
-                    where=problem.where,
-                    vms=problem.vms,
-                    fix=problem.right,
-                    secret=problem.secret,
-                    severity=problem.severity,
-                )
+def run(rule: Rule, review: Review, checks: Iterable[Check] | None = None) -> Iterator[Finding]:
+    """Yield the findings of a rule, or of some of its functions."""
+    for check in CHECKS[rule.code] if checks is None else checks:
+        for problem in check.find(review):
+            yield rule.finding(
+                problem.message,
+                problem.help,
+                where=problem.where,
+                vms=problem.vms,
+                fix=problem.right,
+                secret=problem.secret,
+                severity=problem.severity,
+            )

@@ -299,6 +299,7 @@ def single_copy(review: Review) -> Iterator[Problem]:
     "error",
     "stated quota is smaller than the disks",
     source="kubernetes ResourceQuota requests.storage: claims count at the size they request",
+    blueprint=True,
 )
 def small_quota(review: Review) -> Iterator[Problem]:
     """A quota counts what volume claims request: thin disks in full, however little they use.
@@ -318,6 +319,7 @@ def small_quota(review: Review) -> Iterator[Problem]:
     "error",
     "stated quota leaves out file system overhead",
     source="CDI pkg/util/util.go GetRequiredSpace: 6 % on Filesystem volumes; KubeVirt pkg/storage/backend-storage",
+    blueprint=True,
 )
 def overhead(review: Review) -> Iterator[Problem]:
     """The disks fit into the quota, their claims do not.
@@ -339,6 +341,7 @@ def overhead(review: Review) -> Iterator[Problem]:
     "warning",
     "stated quota leaves no room to fill the volumes",
     source="CDI pkg/controller/populators createPVCPrime; doc/scratch-space.md",
+    blueprint=True,
 )
 def no_room_to_copy(review: Review) -> Iterator[Problem]:
     """While CDI fills a volume, it holds a second claim of the same size (and for images a scratch claim as well).

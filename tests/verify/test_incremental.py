@@ -1,8 +1,11 @@
 """A tree that is verified again is found to be the same, whatever was changed, and only that is looked at again."""
 
 import contextlib
+import hashlib
+import json
 import os
 import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +21,7 @@ from vmferry.verify.kustomize import build
 from vmferry.verify.owned import read_locks
 from vmferry.verify.roots import listed
 from vmferry.verify.run import Report, verify
+from vmferry.verify.sharing import Sharing
 
 REQUIRED = os.environ.get("VMFERRY_REQUIRE_KUSTOMIZE") == "1"
 pytestmark = [
@@ -28,6 +32,7 @@ pytestmark = [
     ),
 ]
 EXAMPLES = sorted(path.parent for path in (Path(__file__).parents[2] / "examples").glob("*/gitops"))
+SHARED = Sharing.check
 PATCH = """\
 apiVersion: kustomize.config.k8s.io/v1alpha1
 kind: Component
@@ -121,6 +126,37 @@ def test_other_schemas_are_held_against_everything_again(tree: Path, tmp_path: P
         report = verify(tree, (tmp_path / "schemas",), cache=cache)
     assert "VMF606" in {finding.code for finding in report.findings}
     assert ("kubevirt.io/v1", "VirtualMachine") in report.checked
+
+
+def write_as_compile_does(tree: Path, path: Path, text: str) -> None:
+    was, now = (hashlib.sha256(each).hexdigest() for each in (path.read_bytes(), text.encode()))
+    path.write_text(text)
+    lock = next(each for each in tree.glob("locks/**/*.lock") if was in each.read_text())
+    lock.write_text(lock.read_text().replace(was, now))
+
+
+def test_what_is_wrong_in_one_root_is_found_without_comparing_all(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = {"properties": {"spec": {"properties": {"runStrategy": {"type": "string"}}}}}
+    (tmp_path / "schemas/kubevirt.io").mkdir(parents=True)
+    (tmp_path / "schemas/kubevirt.io/virtualmachine_v1.json").write_text(json.dumps(schema))
+    path = next(each for each in sorted(tree.glob("bases/*/*/machines/*.yaml")) if "runStrategy" in each.read_text())
+    right = path.read_text()
+
+    def warm() -> Report:
+        with contextlib.closing(Cache(tmp_path / "cache")) as cache:
+            return verify(tree, (tmp_path / "schemas",), cache=cache)
+
+    assert not warm().findings
+    monkeypatch.setattr(Sharing, "check", None)  # what is compared across roots is known
+    for text, codes in ((re.sub("runStrategy: .*", "runStrategy: 1", right), {"VMF606"}), (right, set())):
+        write_as_compile_does(tree, path, text)
+        again = warm()
+        assert {finding.code for finding in again.findings} == codes
+        with monkeypatch.context() as undone:
+            undone.setattr(Sharing, "check", SHARED)
+            assert found(again) == found(verify(tree, (tmp_path / "schemas",)))
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)

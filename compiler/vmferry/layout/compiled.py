@@ -150,7 +150,7 @@ class Tree:
             if file.rpartition("/")[2] not in KUSTOMIZATION_FILES:
                 continue
             try:
-                data = self.notes.kustomization(file, _first)
+                data = self.notes.parsed(file, _first)
             except (OSError, ValueError):
                 data = {}
             component = data.get("kind") == "Component"

@@ -31,7 +31,7 @@ def stamp(status: os.stat_result) -> Stamp:
 
 
 class Note(msgspec.Struct, array_like=True):
-    """A known file: the digest of its content (SHA-256), and the content of a kustomization."""
+    """A known file: the digest of its content (SHA-256), and the content of a kustomization or lock."""
 
     inode: int
     size: int
@@ -75,7 +75,7 @@ class Notes:
                 return b""
         return note.digest
 
-    def kustomization(self, path: str, parse: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
+    def parsed(self, path: str, parse: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
         """Return a file's content, parsed by ``parse``. Raises OSError, and the exceptions of ``parse``."""
         note = self._notes.get(path)
         if note is not None and note.data:

@@ -90,12 +90,12 @@ _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 def inputs(tree: Tree, root: str, kustomize: str) -> bytes:
     """Return a digest of all files that building a root can read, and of the ``kustomize`` program."""
     digest = hashlib.sha256(f"{root}\0{kustomize}\0".encode(errors="surrogateescape"))
-    for file in sorted(_files(tree, root)):
+    for file in sorted(files_of(tree, root)):
         digest.update(file.encode(errors="surrogateescape") + b"\0" + tree.notes.digest(file))
     return digest.digest()
 
 
-def _files(tree: Tree, root: str) -> set[str]:
+def files_of(tree: Tree, root: str) -> set[str]:
     """Return all files that a root may read: everything in a kustomization that looks like a path."""
     found: set[str] = set()
     waiting, seen = [root], {root}

@@ -22,6 +22,7 @@ from vmferry.verify.references import Graph
 from vmferry.verify.roots import Job, Outcome, Work, examine, inputs, listed, look, reopened
 from vmferry.verify.schemas import Schemas
 from vmferry.verify.sharing import Sharing
+from vmferry.verify.whole import Counts, Gathering, Whole, digests_of, recall, remember
 
 _CARDS = "cards of roots, 1"
 _MANY = 48  # roots; fewer are checked before processes for them would have started
@@ -65,34 +66,91 @@ def verify(
     locks = read_locks(tree)
     verification = _Verification(tree)
     roots = tree.roots() if verification.safe() else []
-    keys = {root: inputs(tree, root, kustomize) for root in roots} if cache.enabled else {}
-    known = _current_schemas(cache.get(_CARDS, keys.values(), Card), work.schemas)
-    jobs = [Job(root, listed(tree, root, locks.owned)) for root in roots if keys.get(root) not in known]
-    for root, key in keys.items():
-        if key in known:
-            verification.take(root, known[key])
-    seconds: dict[str, float] = {}
-    for number, outcome in enumerate(_outcomes(work, jobs, schemas), start=len(roots) - len(jobs) + 1):
-        verification.note(outcome)
-        seconds |= {outcome.root: outcome.seconds} if outcome.seconds else {}
-        if outcome.card and cache.enabled:
-            cache.put(_CARDS, {keys[outcome.root]: msgspec.Raw(outcome.card)})
-        if progress is not None:
-            progress(number, len(roots))
-    external = verification.finish(locks)
+    looking = _Looking(work, locks, kustomize, cache, progress, len(roots))
+    known = recall(tree, kustomize, work.schemas, cache) if roots else None
+    whole = _again(known, looking, verification) or _anew(roots, looking, verification, kustomize)
+    verification.located += check_files(tree, locks)
     tree.notes.keep()
-    slowest = max(seconds, key=lambda root: seconds[root], default="")
+    if whole is not None:
+        remember(tree, whole, cache)
+    slowest = max(looking.seconds, key=lambda root: looking.seconds[root], default="")
+    counts = verification.counts if whole is None else whole.counts
     return Report(
         tree=tree.top,
         findings=tuple(verification.findings()),
         roots=len(roots),
-        built=len(seconds),
+        built=len(looking.seconds),
         slowest=slowest,
-        seconds=seconds.get(slowest, 0.0),
-        checked=dict(sorted(Counter(verification.checked.values()).items())),
-        unchecked=dict(sorted(Counter(key.kind for key in verification.unchecked).items())),
-        external=external,
+        seconds=looking.seconds.get(slowest, 0.0),
+        checked={(version, kind): number for version, kind, number in counts.checked},
+        unchecked=counts.unchecked,
+        external={} if whole is None else whole.external,
     )
+
+
+def _again(whole: Whole | None, looking: "_Looking", verification: "_Verification") -> Whole | None:
+    """Return what is found after few files changed; None if all roots have to be compared again."""
+    digests = digests_of(looking.work.tree) if whole is not None else b""
+    touched = None if whole is None else whole.touched(looking.work.tree, digests)
+    if whole is None or touched is None:
+        return None
+    looking.known = dict(looking.at(touched))
+    now = None if looking.failed else whole.after(looking.known, digests)
+    if now is not None:
+        verification.report(issue for root in now.roots.values() for issue in root.issues)
+        verification.report(now.issues)
+    return now
+
+
+def _anew(roots: Sequence[str], looking: "_Looking", verification: "_Verification", kustomize: str) -> Whole | None:
+    """Look at all roots, and compare them; return what is found if all of them build."""
+    gathering = Gathering(looking.work.tree, kustomize)
+    for root, card in looking.at(roots):
+        verification.take(root, card)
+        gathering.take(root, card)
+    for outcome in looking.failed:
+        verification.fail(outcome)
+    issues, external = verification.across()
+    verification.report(issues)
+    return None if verification.broken else gathering.whole(issues, verification.counts, external)
+
+
+class _Looking:
+    """Looks at roots, each once: their cards are known from an earlier run, or made."""
+
+    def __init__(
+        self, work: Work, locks: Locks, kustomize: str, cache: Cache, progress: Progress | None, total: int
+    ) -> None:
+        self.work = work
+        self.seconds: dict[str, float] = {}
+        self.failed: list[Outcome] = []
+        self._locks = locks
+        self._kustomize = kustomize
+        self._cache = cache
+        self._progress = progress
+        self._total = total
+        self.known: dict[str, Card] = {}  # those that were kept
+
+    def at(self, roots: Sequence[str]) -> Iterator[tuple[str, Card]]:
+        """Yield the cards of these roots; those that have none are in ``failed``."""
+        tree, cache = self.work.tree, self._cache
+        yield from self.known.items()
+        looked = {*self.known, *(outcome.root for outcome in self.failed)}
+        roots = [root for root in roots if root not in looked]
+        keys = {root: inputs(tree, root, self._kustomize) for root in roots} if cache.enabled else {}
+        known = _current_schemas(cache.get(_CARDS, keys.values(), Card), self.work.schemas)
+        yield from ((root, known[key]) for root, key in keys.items() if key in known)
+        jobs = [Job(root, listed(tree, root, self._locks.owned)) for root in roots if keys.get(root) not in known]
+        for number, outcome in enumerate(_outcomes(self.work, jobs), start=self._total - len(jobs) + 1):
+            self.seconds |= {outcome.root: outcome.seconds} if outcome.seconds else {}
+            if outcome.card:
+                if cache.enabled:
+                    cache.put(_CARDS, {keys[outcome.root]: msgspec.Raw(outcome.card)})
+                yield outcome.root, msgspec.msgpack.decode(outcome.card, type=Card)
+            else:
+                self.failed.append(outcome)
+            if self._progress is not None:
+                self._progress(number, self._total)
 
 
 def _current_schemas(cards: dict[bytes, Card], schemas: Schemas) -> dict[bytes, Card]:
@@ -111,10 +169,10 @@ def _current_schemas(cards: dict[bytes, Card], schemas: Schemas) -> dict[bytes, 
     }
 
 
-def _outcomes(work: Work, jobs: Sequence[Job], schemas: Sequence[Path]) -> Iterator[Outcome]:
+def _outcomes(work: Work, jobs: Sequence[Job]) -> Iterator[Outcome]:
     """Yield the result of each job, in order: many jobs are spread over processes, few over threads."""
     if len(jobs) >= _MANY:
-        prepare = functools.partial(reopened, work.tree.top, work.tree.prefix, schemas)
+        prepare = functools.partial(reopened, work.tree.top, work.tree.prefix, work.schemas.directories)
         yield from cores.spread(look, jobs, work, prepare)
         return
     builds = build_all(work.tree.top, [job.root for job in jobs if job.listed is None])
@@ -141,18 +199,15 @@ class _Verification:
         """Return whether every file belongs to this tree: kustomize would block on a pipe, and follow links."""
         for file, what in self.tree.strange():
             message = f"`{file}` is {what}; no root is built"
-            self._report([Issue(FILE_IN_THE_WAY, message, "remove it: a tree holds files", file=file)])
+            self.report([Issue(FILE_IN_THE_WAY, message, "remove it: a tree holds files", file=file)])
             self.broken = True
         return not self.broken
 
-    def note(self, outcome: Outcome) -> None:
-        """Add the result of a root in this run."""
+    def fail(self, outcome: Outcome) -> None:
+        """Add a root that has no card."""
         self.located += outcome.findings
-        self._report(outcome.issues)
-        if outcome.card:
-            self.take(outcome.root, msgspec.msgpack.decode(outcome.card, type=Card))
-        else:
-            self.broken = True
+        self.report(outcome.issues)
+        self.broken = True
 
     def take(self, root: str, card: Card) -> None:
         """Add the card of a root."""
@@ -163,47 +218,55 @@ class _Verification:
                 self.checked[key] = (version, key.kind)
             else:
                 self.unchecked.add(key)
-        self._report(card.issues)
+        self.report(card.issues)
         self.graph.join(card.links)
         self.sharing.join(card.uses)
         self.entries += card.entries
 
-    def finish(self, locks: Locks) -> dict[str, tuple[str, ...]]:
-        """Check the tree as a whole, and return the external objects."""
-        self.located += check_files(self.tree, locks)
-        self._report(self.sharing.check())
+    def across(self) -> tuple[tuple[Issue, ...], dict[str, tuple[str, ...]]]:
+        """Return the issues across roots, and the external objects."""
+        shared = tuple(self.sharing.check())
         if self.broken:
-            return {}
-        self._report(check_entries(self.tree, self.entries, self.contents))
-        issues, external = self.graph.check(self._external())
-        self._report(issues)
-        return external
+            return shared, {}
+        entries = tuple(check_entries(self.tree, self.entries, self.contents))
+        listed, unusable = self._external()
+        issues, external = self.graph.check(listed)
+        return (*shared, *entries, *unusable, *issues), external
+
+    @property
+    def counts(self) -> Counts:
+        """Return how many objects were checked; one that several roots build counts once."""
+        checked = Counter(self.checked.values())
+        unchecked = Counter(key.kind for key in self.unchecked)
+        found = tuple((version, kind, number) for (version, kind), number in sorted(checked.items()))
+        return Counts(found, dict(sorted(unchecked.items())))
 
     def findings(self) -> Iterator[Finding]:
         """Yield the findings, by file and place."""
         found = [*self.located, *map(self.tree.locate, self.issues)]
         yield from sorted(found, key=_order)
 
-    def _report(self, issues: Iterable[Issue]) -> None:
+    def report(self, issues: Iterable[Issue]) -> None:
+        """Add issues."""
         self.issues.update(dict.fromkeys(issues))
 
-    def _external(self) -> frozenset[tuple[str, str]]:
-        """Return kinds and names in locks/external.txt, which has lines ``Kind namespace/name``."""
+    def _external(self) -> tuple[frozenset[tuple[str, str]], tuple[Issue, ...]]:
+        """Return kinds and names in locks/external.txt, which has lines ``Kind namespace/name``; and bad lines."""
         if EXTERNAL not in self.tree.files:
-            return frozenset()
-        listed = set()
+            return frozenset(), ()
         try:
             text = self.tree.read(EXTERNAL).decode(errors="replace")
         except OSError:
-            return frozenset()  # `check_files` finds it edited
+            return frozenset(), ()  # `check_files` finds it edited
+        listed, issues = set(), []
         for number, line in enumerate(text.splitlines(), start=1):
             words = line.split()
             if len(words) == 2:
                 listed.add((words[0], words[1]))
             elif words and not line.startswith("#"):
                 message = f"line {number} of `{EXTERNAL}` is not `Kind namespace/name`"
-                self._report([Issue(INVALID_LOCK, message, "run vmferry compile", file=EXTERNAL)])
-        return frozenset(listed)
+                issues.append(Issue(INVALID_LOCK, message, "run vmferry compile", file=EXTERNAL))
+        return frozenset(listed), tuple(issues)
 
 
 def _order(finding: Finding) -> tuple[str, int, str, str, str]:

@@ -45,7 +45,7 @@ class Schemas:
         for directory in directories:
             if not directory.is_dir():
                 raise SpecError(UNREADABLE_FILE.finding(f"`{directory}` is not a directory of schemas"))
-        self._directories = tuple(directories)
+        self.directories = tuple(directories)
         self._builtin = builtin_schemas()
         self._definitions: jsonschema_rs.Registry | None = None
         self._validators: dict[tuple[str, str], Any] = {}
@@ -91,7 +91,7 @@ class Schemas:
         group, version = group_and_version(api_version)
         catalog = f"{group or 'core'}/{kind.lower()}_{version}.json"
         flat = "-".join(part for part in (kind.lower(), group.partition(".")[0], version) if part) + ".json"
-        candidates = [folder / name for folder in self._directories for name in (catalog, flat)]
+        candidates = [folder / name for folder in self.directories for name in (catalog, flat)]
         candidates += [self._builtin / flat] if self._builtin else []
         return next((path for path in candidates if path.is_file()), None)
 

@@ -13,12 +13,13 @@ from vmferry.backends.places import lock
 from vmferry.cache import Cache
 from vmferry.check import Checked, check
 from vmferry.emission import files_of
+from vmferry.layout.locks import Lock
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.finding import SpecError
 from vmferry.output import standing, tree
 from vmferry.output.render import check_owner
-from vmferry.output.standing import settled
+from vmferry.output.standing import Standing, look, settled
 from vmferry.placed import Home, around, home_of, last_merge, left_by_merge, unfinished_merge
 from vmferry.record import Outcome, Record, Run, assignments_path, remember, written_at
 from vmferry.yaml.write import dump
@@ -47,6 +48,7 @@ class Compiled(Outcome, frozen=True, kw_only=True):
 
     blueprint: Blueprint
     assignments_content: bytes
+    standing: Standing  # the tree as it was
     inputs: dict[str, str]  # by the lock of each group that was emitted, the digest of all that its files are made of
     record: Record | None  # what the next run needs to see that nothing changed
 
@@ -65,9 +67,11 @@ def compile_tree(
     check_owner(root, blueprint.name, blueprint.cluster.name)
     inputs = digests(blueprint)
     alone = {lock(group): inputs[lock(group)] for group in blueprint.groups}  # digests of everything they are made of
-    still = {} if force else settled(root, alone, cache or Cache(enabled=False))
+    cache = cache or Cache(enabled=False)
+    before = look(root, cache)
+    still = {} if force else settled(before, alone, cache)
     planned = tuple(files_of(blueprint, still))
-    changes = _plan(root, planned, inputs, still, force=force)
+    changes = _plan(root, before, planned, inputs, still, force=force)
     # again: another process may have written while this one waited
     check_owner(root, blueprint.name, blueprint.cluster.name)
     home = home_of(blueprint)
@@ -78,6 +82,7 @@ def compile_tree(
     changed = assignments is not None and _differs(assignments, content)
     return Compiled(
         blueprint=blueprint,
+        standing=before,
         root=root,
         changes=changes,
         assignments=assignments,
@@ -98,38 +103,41 @@ def _record(checked: Checked, home: Home, changes: tree.Changes) -> Record | Non
         return None
     titles = {str(code): ruleset.of(code).title for code in sorted({finding.code for finding in checked.findings})}
     kept = tuple(sorted({*changes.kept, *changes.seeds}))  # a seed is the user's once it is there
-    return Record(trail, home, checked.findings, titles, kept, changes.seeds)
+    findings = msgspec.Raw(msgspec.msgpack.encode(checked.findings))
+    return Record(trail, home, findings, titles, kept, changes.seeds)
 
 
-def _standing(root: Path, still: Mapping[str, tree.Settled]) -> Iterator[tree.Planned]:
+def _standing(root: Path, still: Mapping[str, Lock]) -> Iterator[tree.Planned]:
     """Yield the files that were not rebuilt, as they are on disk; rarely needed."""
     for name, each in still.items():
-        for path in each.lock.files:
+        for path in each.files:
             with suppress(OSError):
                 yield tree.Planned(path, files.read(root / path), name)
 
 
 def _plan(
     root: Path,
+    before: Standing,
     planned: tuple[tree.Planned, ...],
     inputs: dict[str, str],
-    still: Mapping[str, tree.Settled],
+    still: Mapping[str, Lock],
     *,
     force: bool,
 ) -> tree.Changes:
     """Return what compiling changes. Files that git combined in a merge do not count as edited by hand."""
     unfinished = merge = None if force else unfinished_merge(root)
-    changes = tree.plan(root, planned, inputs, settled=still, force=force, merge=merge)
+    seen = before.seen
+    changes = tree.plan(root, planned, inputs, settled=still, seen=seen, force=force, merge=merge)
     if changes.conflicts and not force:
         places = [finding.where.file for finding in changes.conflicts if finding.where is not None]
         merge = last_merge(root, [Path(place).relative_to(root.resolve()).as_posix() for place in places])
         if merge is not None:
-            changes = tree.plan(root, planned, inputs, settled=still, merge=merge)
+            changes = tree.plan(root, planned, inputs, settled=still, seen=seen, merge=merge)
     if unfinished is None and not changes.conflicts:
         left = left_by_merge(root, [path for path in changes.kept if path.startswith(_WHOLLY_OURS)])
         if left is not None:
             merge = tree.Merge({**(merge.owned if merge else {}), **left.owned}, merge.merged if merge else frozenset())
-            changes = tree.plan(root, planned, inputs, settled=still, force=force, merge=merge)
+            changes = tree.plan(root, planned, inputs, settled=still, seen=seen, force=force, merge=merge)
     return changes
 
 
@@ -148,7 +156,7 @@ def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None
     if cache is not None and cache.enabled:
         standing.remember(compiled.root, compiled.inputs, cache)
         if run is not None and compiled.record is not None:
-            remember(run, compiled.root, compiled.record, compiled.changes, written, cache)
+            remember(run, compiled.record, compiled.standing, compiled.changes, written, cache)
 
 
 def _differs(assignments: Path, content: bytes) -> bool:

@@ -9,17 +9,19 @@ from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct, structs
 
 from vmferry import files
 from vmferry.cache import Cache
 from vmferry.layout.compiled import walk
 from vmferry.layout.names import ASSIGNMENTS
-from vmferry.layout.seen_files import Notes, Stamp, stamp
+from vmferry.layout.seen_files import Notes, stamp
 from vmferry.load.trail import follow
 from vmferry.model.finding import Finding
 from vmferry.model.trail import Trail
 from vmferry.output import swap
+from vmferry.output.standing import Standing
 from vmferry.output.tree import Changes, Planned, Written, root_at
 from vmferry.placed import Home, around, not_in_git, unfinished_merge
 from vmferry.yaml.text import readable
@@ -50,7 +52,7 @@ class Record(Struct, frozen=True, array_like=True):
 
     trail: Trail
     home: Home
-    findings: tuple[Finding, ...]  # of the spec, in order
+    findings: msgspec.Raw  # of the spec, in order: many, which a run that finds something changed need not decode
     titles: dict[str, str]  # of their rules
     kept: tuple[str, ...]
     seeds: tuple[str, ...]
@@ -58,9 +60,10 @@ class Record(Struct, frozen=True, array_like=True):
 
 
 class _Known(Struct, frozen=True):
-    """A valid record, the texts that its findings are about, and the current tree."""
+    """A valid record, its findings with the texts that they are about, and the current tree."""
 
     record: Record
+    findings: tuple[Finding, ...]
     texts: Mapping[str, str]
     root: Path
     paths: tuple[str, ...]
@@ -112,7 +115,7 @@ def repeated(run: Run, cache: Cache) -> Outcome | None:
         root=known.root,
         changes=known.changes,
         assignments=run.assignments,
-        warnings=known.record.findings,
+        warnings=known.findings,
         texts=known.texts,
         titles=known.record.titles,
     )
@@ -140,38 +143,30 @@ def _recall(run: Run, cache: Cache) -> _Known | None:
         return None
     stamps = {path: stamp(status) for path, status in statuses.items()}
     notes = Notes(cache, str(root.absolute()), stamps, lambda path: files.read(f"{root}/{path}"))
-    digest = _digest(stamps, notes)
+    digest = _digest(notes)
     notes.keep()
     if digest != record.tree:
         return None
-    about = {finding.where.file for finding in record.findings if finding.where is not None}
+    findings = msgspec.msgpack.decode(record.findings, type=tuple[Finding, ...])
+    about = {finding.where.file for finding in findings if finding.where is not None}
     texts = {path: readable(raw) for path, raw in read.items() if path in about}
-    return _Known(record, texts, root, tuple(stamps))
+    return _Known(record, findings, texts, root, tuple(stamps))
 
 
-def remember(run: Run, root: Path, record: Record, changes: Changes, written: Written, cache: Cache) -> None:
-    """Record a compile that has just written its tree."""
-    stamps: dict[str, Stamp] = {}
-    for path, entry in changes.seen.items():
-        if entry.is_directory or path in written.stamps or "/." in f"/{path.rpartition('/')[0]}":
-            continue
-        if not stat.S_ISREG(entry.mode):
-            return
-        stamps[path] = Stamp(entry.inode, entry.size, entry.mtime)
-    for path in changes.deleted:
-        stamps.pop(path, None)
-    stamps |= written.stamps
-    notes = Notes(cache, str(root.absolute()), stamps, lambda path: files.read(f"{root}/{path}"), at=written.sealed)
-    for path, content in changes.contents.items():
-        notes.learn(path, content)
-    digest = _digest(stamps, notes)
+def remember(run: Run, record: Record, standing: Standing, changes: Changes, written: Written, cache: Cache) -> None:
+    """Record a compile that has just written its tree. ``standing`` is the tree as it was."""
+    notes = standing.notes
+    if not standing.plain:
+        return
+    notes.learn(written.stamps, changes.contents, changes.deleted, written.sealed)
+    digest = _digest(notes)
     notes.keep()
     cache.put(KIND, {run.key: structs.replace(record, tree=digest)})
 
 
-def _digest(stamps: Mapping[str, Stamp], notes: Notes) -> bytes:
+def _digest(notes: Notes) -> bytes:
     digest = blake2b(digest_size=20)
-    for path in sorted(stamps):
+    for path in sorted(notes.stamps):
         digest.update(path.encode(errors="surrogateescape") + b"\0" + notes.digest(path))
     return digest.digest()
 

@@ -7,8 +7,9 @@ move two groups do not write the same lock.
 
 import re
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from vmferry.layout.seen_files import Notes
 from vmferry.model.finding import Finding, Span, SpecError, Where
 from vmferry.model.rule import declare
 
@@ -129,6 +130,11 @@ def parse(raw: bytes, file: str) -> Lock:
     if findings:
         raise SpecError(*findings)
     return Lock(name=fields[named], inputs=fields["inputs"], files=files, seeds=seeds)
+
+
+def noted(notes: Notes, path: str, file: str) -> Lock:
+    """Return the lock at a ``path`` of a tree, parsed in an earlier run if possible. Raises OSError, and as `parse`."""
+    return Lock(**notes.parsed(path, lambda raw: structs.asdict(parse(raw, file))))
 
 
 def salvage(raw: bytes, name: str) -> Lock:

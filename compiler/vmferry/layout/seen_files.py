@@ -6,7 +6,7 @@ A file counts as unchanged while its inode, size and modification time are the s
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -41,7 +41,7 @@ class Note(msgspec.Struct, array_like=True):
 
 
 class Notes:
-    """The notes on the files of one tree, all of whose regular files have ``stamps``, taken ``at`` a time (ns)."""
+    """The notes on the files of one tree, all of whose regular files have ``stamps``."""
 
     def __init__(
         self,
@@ -49,21 +49,25 @@ class Notes:
         tree: str,
         stamps: Mapping[str, Stamp],
         read: Callable[[str], bytes],
-        *,
-        at: int | None = None,
     ):
         self._cache = cache
         self._key = tree.encode(errors="surrogateescape")
-        self._stamps = stamps
+        self.stamps = dict(stamps)
         self._read = read
-        self._begun = time.time_ns() if at is None else at
+        self._begun = time.time_ns()
         known = cache.get(_KIND, [self._key], dict[str, Note]).get(self._key, {})
         self._notes = {path: note for path, note in known.items() if self._is_same(path, note)}
         self._changed = len(self._notes) != len(known)
 
-    def learn(self, path: str, content: bytes) -> None:
-        """Take down a file that was just written, without reading it."""
-        self._take(path, content)
+    def learn(self, stamps: Mapping[str, Stamp], contents: Mapping[str, bytes], gone: Iterable[str], at: int) -> None:
+        """Take down files that were just written or removed, before a time (ns), without reading them."""
+        self._begun = at
+        for path in gone:
+            self.stamps.pop(path, None)
+            self._changed = self._notes.pop(path, None) is not None or self._changed
+        self.stamps |= stamps
+        for path, content in contents.items():
+            self._take(path, content)
 
     def digest(self, path: str) -> bytes:
         """Return the digest of a file's content; empty if it cannot be read."""
@@ -98,7 +102,7 @@ class Notes:
 
     def _take(self, path: str, content: bytes) -> Note:
         digest = hashlib.sha256(content).digest()
-        known = self._stamps.get(path)
+        known = self.stamps.get(path)
         if known is None:
             return Note(0, 0, 0, digest)
         note = Note(*known, digest)
@@ -108,7 +112,7 @@ class Notes:
         return note
 
     def _is_same(self, path: str, note: Note) -> bool:
-        return self._stamps.get(path) == (note.inode, note.size, note.modified)
+        return self.stamps.get(path) == (note.inode, note.size, note.modified)
 
     def _settled(self, note: Note) -> bool:
         """Return whether any later write must have changed the file's time: file system clocks have a resolution."""

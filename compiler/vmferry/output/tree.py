@@ -48,13 +48,6 @@ class Planned(Struct, frozen=True):
     seed: bool = False
 
 
-class Settled(NamedTuple):
-    """A lock on disk that is up to date, and whose files all match it."""
-
-    raw: bytes
-    lock: Lock
-
-
 class Merge(NamedTuple):
     """A merge by git: files that vmferry owned on its sides, with their digests, and files that git combined."""
 
@@ -106,7 +99,7 @@ class Changes(Struct, frozen=True):
     total: int
     contents: dict[str, bytes]
     directories: tuple[str, ...]
-    seen: dict[str, Entry]
+    seen: Mapping[str, Entry]
 
     @property
     def pending(self) -> bool:
@@ -129,18 +122,30 @@ def root_at(out: Path, path: str) -> Path:
     return root
 
 
+def look(root: Path) -> dict[str, Entry]:
+    """Return everything in a tree by path, nothing if there is none; one that was moved aside is restored first.
+
+    Raises SpecError (VMF602) for a file in its place.
+    """
+    root = _resolved(root)
+    with swap.exclusive(root):
+        return _scan(root)
+
+
 def plan(
     root: Path,
     files: Iterable[Planned],
     inputs: Mapping[str, str],
     *,
-    settled: Mapping[str, Settled] | None = None,
+    settled: Mapping[str, Lock] | None = None,
+    seen: Mapping[str, Entry] | None = None,
     force: bool = False,
     merge: Merge | None = None,
 ) -> Changes:
     """Return the changes after which the tree at ``root`` contains ``files`` beside the user's own.
 
-    ``inputs`` has the digest of the inputs for each lock in ``files``. A file edited by hand (VMF601) and one in the
+    ``inputs`` has the digest of the inputs for each lock in ``files``. ``settled`` are locks on disk that are up to
+    date, with all their files. ``seen`` is what `look` found. A file edited by hand (VMF601) and one in the
     way of a compiled file (VMF602) are conflicts; ``force`` discards both. Files that git combined in a ``merge`` are
     neither. With one of the two, damaged locks are read as far as possible. Nothing is written, but a tree that a
     killed compile moved aside is restored. Raises SpecError: VMF603 or VMF611 for a lock, VMF611 for a path in
@@ -148,12 +153,13 @@ def plan(
     """
     settled = settled or {}
     planned = sorted((file for file in files if file.lock not in settled), key=lambda file: file.path)
-    standing = [path for each in settled.values() for path in (*each.lock.files, *each.lock.seeds)]
+    standing = [path for lock in settled.values() for path in (*lock.files, *lock.seeds)]
     locks = sorted({lock_path(name) for name in (*settled, *(file.lock for file in planned))})
     _check_paths([*(file.path for file in planned), *standing], locks)
     root = _resolved(root)
     with swap.exclusive(root):
-        return _Comparison(root, planned, _new_locks(planned, inputs), settled, force, merge).changes()
+        seen = _scan(root) if seen is None else seen
+        return _Comparison(root, seen, planned, _new_locks(planned, inputs), settled, force, merge).changes()
 
 
 def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: None) -> Written:
@@ -189,10 +195,10 @@ def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: Non
             return Written(stamps, sealed)
 
 
-def read_locks(root: Path, *, damaged: bool = False) -> dict[str, Lock]:
+def read_locks(root: Path, known: Mapping[str, Lock] | None = None, *, damaged: bool = False) -> dict[str, Lock]:
     """Return the locks of the tree by name; with ``damaged``, the readable parts of invalid ones.
 
-    Raises SpecError (VMF603, VMF611) for a lock that cannot be parsed.
+    Those that are ``known`` are not read. Raises SpecError (VMF603, VMF611) for a lock that cannot be parsed.
     """
     directory = root / DIRECTORY
     locks: dict[str, Lock] = {}
@@ -202,6 +208,9 @@ def read_locks(root: Path, *, damaged: bool = False) -> dict[str, Lock]:
     for path in sorted(path for folder in folders for path in folder.iterdir()):
         name = lock_name(path.relative_to(root).as_posix())
         if name is None:
+            continue
+        if known is not None and name in known:
+            locks[name] = known[name]
             continue
         try:
             raw = disk.read(path)
@@ -222,9 +231,10 @@ class _Comparison:
     def __init__(
         self,
         root: Path,
+        seen: Mapping[str, Entry],
         planned: list[Planned],
         locks: dict[str, bytes],
-        settled: Mapping[str, Settled],
+        settled: Mapping[str, Lock],
         force: bool,
         merge: Merge | None,
     ) -> None:
@@ -233,10 +243,10 @@ class _Comparison:
         self.seeds = {file.path: file.content for file in planned if file.seed}
         self.wanted: dict[str, bytes | None] = {file.path: file.content for file in planned if not file.seed}
         self.wanted |= locks
-        for name, each in settled.items():  # wanted files that already exist unchanged
-            self.wanted |= dict.fromkeys((*each.lock.files, lock_path(name)))
-            self.seeds |= dict.fromkeys(each.lock.seeds, b"")
-        self.seen = _scan(root)
+        for name, settled_lock in settled.items():  # wanted files that already exist unchanged
+            self.wanted |= dict.fromkeys((*settled_lock.files, lock_path(name)))
+            self.seeds |= dict.fromkeys(settled_lock.seeds, b"")
+        self.seen = seen
         self.files = {path for path, entry in self.seen.items() if not entry.is_directory}
         self.conflicts: list[tuple[str, Finding]] = []
         # Two locks may list the same path: it moved between phases on one of two merged branches.
@@ -246,7 +256,7 @@ class _Comparison:
         self.merged = merge.merged if merge else frozenset()
         for path, digests in merge.owned.items() if merge else ():
             self.owned.setdefault(path, set()).update(digests)
-        for name, lock in read_locks(root, damaged=force or merge is not None).items():
+        for name, lock in read_locks(root, settled, damaged=force or merge is not None).items():
             self.locks.add(lock_path(name))
             for known, listed in ((self.owned, lock.files), (self.seeded, lock.seeds)):
                 for path, digest in listed.items():

@@ -3,10 +3,10 @@
 import hashlib
 import posixpath
 from collections.abc import Iterator, Mapping, Set
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vmferry.layout.compiled import EDITED_BY_HAND, FILE_IN_THE_WAY, OUT_OF_DATE, YAML_SUFFIXES, Tree
-from vmferry.layout.locks import INVALID_LOCK, Lock, lock_name, parse
+from vmferry.layout.locks import INVALID_LOCK, lock_name, noted
 from vmferry.layout.names import KUSTOMIZATION_FILES, LOCAL
 from vmferry.layout.objects import Issue
 from vmferry.model.finding import Finding, SpecError
@@ -37,7 +37,7 @@ def read_locks(tree: Tree) -> Locks:
         if lock_name(file) is None:
             continue
         try:
-            lock = tree.notes.parsed(file, lambda raw: _listed(parse(raw, str(tree.top / file))))  # noqa: B023
+            lock = noted(tree.notes, file, str(tree.top / file))
         except SpecError as error:
             findings += error.findings
             continue
@@ -45,15 +45,10 @@ def read_locks(tree: Tree) -> Locks:
             problem = f"lock file `{file}` cannot be read: {error.strerror}"
             findings.append(tree.locate(Issue(INVALID_LOCK, problem, "remove it, and run vmferry compile", file=file)))
             continue
-        seeds.update(lock["seeds"])
-        for path, digest in lock["files"].items():
+        seeds.update(lock.seeds)
+        for path, digest in lock.files.items():
             owned.setdefault(path, set()).add(digest)
     return Locks(owned, seeds, tuple(findings))
-
-
-def _listed(lock: Lock) -> dict[str, Any]:
-    """Return what a lock lists, in the form that is remembered."""
-    return {"files": lock.files, "seeds": [*lock.seeds]}
 
 
 def check_files(tree: Tree, locks: Locks) -> Iterator[Finding]:

@@ -32,8 +32,12 @@ def locate(text: str, wanted: Iterable[Wanted]) -> dict[Wanted, Span]:
     if roots:
         _Search(text.removeprefix("\ufeff"), roots, set(targets.values())).run()
     found = ((item, _resolve(target, item[2])) for item, target in targets.items())
-    last = len(_LINE_END.findall(text)) + 1  # the value of a final `---` is after the end
-    return {item: span for item, span in found if span is not None and span.line <= last}
+    return {item: span for item, span in found if span is not None and _has_line(text, span.line)}
+
+
+def _has_line(text: str, line: int) -> bool:
+    """Return whether a text has a line: the value of a final `---` is after the end."""
+    return line <= text.count("\n") + 1 or line <= len(_LINE_END.findall(text)) + 1
 
 
 def line_of(text: str, line: int) -> str:

@@ -53,7 +53,8 @@ def check(
 
     ``now`` is for rules on time, and ``against`` for rules on transitions; without them these rules find nothing. They
     compare with the commit where the branch left ``against``, or with ``against`` itself (``exact``). Without
-    ``reasons`` the Blueprint has no decisions, which only `explain` needs.
+    ``reasons`` the Blueprint has no decisions, which only `explain` needs; with a ``cache`` the project then may lack
+    its entries, and the resolution its subjects, where few VMs had to be decided (`recheck`).
     """
     memory = cache if cache is not None and cache.enabled and against is None and not reasons else None
     if memory is not None:

@@ -64,7 +64,7 @@ def remember(found: Found, spec: Path, assignments: Path | None, cache: Cache) -
 
 
 def recall(spec: Path, assignments: Path | None, cache: Cache) -> Found | None:
-    """Return what a run finds after facts about a few VMs changed since the last one; None if that cannot be told."""
+    """Return what a run finds after facts about a few VMs changed since the last one; None if it is uncertain."""
     key = _key(spec, assignments)
     solved = cache.get(_KIND, [key], _Solved).get(key)
     if solved is None:
@@ -97,7 +97,7 @@ def recall(spec: Path, assignments: Path | None, cache: Cache) -> Found | None:
 def _findings(
     known: Iterable[Finding], project: Project, again: Again, changed: Iterable[ChangedVm]
 ) -> tuple[Finding, ...] | None:
-    """Return the findings with what the rules now say about the VMs that changed; None if it cannot be told."""
+    """Return the findings with what the rules now say about the VMs that changed; None if it is uncertain."""
     left = list(known)
     for vm, entries in zip(again.vms, changed, strict=True):
         before = _of_vm(project, again.blueprint, vm.was, entries.was)

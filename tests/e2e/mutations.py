@@ -48,6 +48,7 @@ SECRECY, RVTOOLS, IMPORTED = "estate/words/secrecy.py", "importers/rvtools/read.
 NETWORK_MAP, SELECTION, SEGMENTS = "estate/network_map.py", "resolve/selection.py", "rules/segments.py"
 HISTORY, RENDER, PLACED = "load/history.py", "output/render.py", "placed.py"
 TRAIL, RECORD, STANDING = "load/trail.py", "record.py", "output/standing.py"
+OWN_FACTS, WHOLE = "resolve/own_facts.py", "verify/whole.py"
 INTERFACES, BASTION = "backends/scripts/interfaces.sh", "backends/scripts/bastion.sh"
 
 MUTATIONS = (
@@ -945,8 +946,8 @@ MUTATIONS = (
     Mutation(
         "a changed file of the spec is not seen by a compile that follows the last one's trail",
         TRAIL,
-        "        if _digest(path, raw) != digest:\n            return None\n",
-        "",
+        "            found.changed[path] = digest[_SIZE:]\n",
+        "            pass\n",
     ),
     Mutation(
         "a new file beside the spec is not seen by a compile that follows the last one's trail",
@@ -966,8 +967,27 @@ MUTATIONS = (
     Mutation(
         "files of a group count as standing without a look at their content",
         STANDING,
-        "        and all(notes.digest(path).hex() == digest for path, digest in each.lock.files.items())\n",
-        "",
+        "            notes.digest(file).hex() == digest for file, digest in lock.files.items()\n",
+        "            lock.files\n",
+    ),
+    Mutation(
+        "a VM's networks count as a fact that concerns nobody else",
+        OWN_FACTS,
+        '        "annotation",\n',
+        '        "annotation",\n        "nics",\n',
+    ),
+    Mutation(
+        "the quota stays as it was when the memory of a VM changed",
+        OWN_FACTS,
+        "structs.replace(decided, namespaces=namespaces)",
+        "decided",
+    ),
+    Mutation("what rules say about a VM whose facts changed is not added", "recheck.py", "        left += now\n", ""),
+    Mutation(
+        "roots are not compared again when one of them holds other objects",
+        WHOLE,
+        "            if _face(card) != roots[root].face:\n",
+        "            if False:\n",
     ),
     Mutation(
         "a worker's groups are not counted again",
@@ -989,6 +1009,8 @@ class Layer(NamedTuple):
 _TESTED = {
     TRAIL: ("test_record.py",),
     STANDING: ("properties/test_incremental.py",),
+    OWN_FACTS: ("test_recheck.py",),
+    WHOLE: ("verify/test_incremental.py",),
     "emission.py": ("test_cores.py",),
     IMPORTED: ("importers/rvtools/test_read.py",),
     RVTOOLS: ("importers/rvtools/test_read.py",),

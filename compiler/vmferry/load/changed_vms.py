@@ -37,7 +37,7 @@ class Changed(NamedTuple):
 
 
 def changed_vms(trail: Trail, project: Project, places: Mapping[VmKey, Where], cache: Cache) -> Changed | None:
-    """Return the VMs that changed since ``trail``; None if more did, or if that cannot be told.
+    """Return the VMs that changed since ``trail``; None if more did, or if it is uncertain.
 
     ``project`` is the earlier one, and ``places`` are those of its VMs; there are no others. The files that changed
     must be in the ``cache`` as they were. A VM of the inventory about which the spec says something may only have

@@ -1,4 +1,4 @@
-"""Decides a VM again of which only facts changed that concern nobody else: the rest of the Blueprint stays.
+"""Decides a VM again after a change of facts that concern nobody else: the rest of the Blueprint stays.
 
 What a VM has in common with others (its network, its names, its vCenter) decides on them as well. Its memory, or the
 version of its VMware Tools, does not: no pass over all VMs and no rule about several reads such a fact, except the sum

@@ -23,6 +23,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     resolution: Resolution
     findings: tuple[Finding, ...]
     complete: bool = True  # whether the rules ran: not while the spec has errors of its own
+    solved: recheck.Solved | None = None  # what `recheck.remember` would keep; None if there is nothing new
 
     @property
     def broken(self) -> bool:
@@ -74,9 +75,8 @@ def check(
         befores, unread = earlier(here, spec, assignments, against, exact=exact)
         found = (*found, *unread)
     if complete and memory is not None:
-        solved = recheck.Found(project, resolution, (*found, *rules.of_estate(here, memory)))
-        recheck.remember(solved, spec, assignments, memory)
-        return _judged(solved, now)
+        known = recheck.Found(project, resolution, (*found, *rules.of_estate(here, memory)))
+        return structs.replace(_judged(known, now), solved=recheck.solved(known))
     if complete:
         found = (*found, *_by_rules(here, befores, cache))
     applied = policy.apply(found, project, now, compared=bool(befores))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from vmferry import files, policy, ruleset
+from vmferry import files, policy, recheck, ruleset
 from vmferry.backends.inputs import digests
 from vmferry.backends.places import lock
 from vmferry.cache import Cache
@@ -51,6 +51,7 @@ class Compiled(Outcome, frozen=True, kw_only=True):
     standing: Standing  # the tree as it was
     inputs: dict[str, str]  # by the lock of each group that was emitted, the digest of all that its files are made of
     record: Record | None  # what the next run needs to see that nothing changed
+    solved: recheck.Solved | None  # what it needs if little changed
 
 
 def compile_tree(
@@ -93,6 +94,7 @@ def compile_tree(
         findings=placed,
         record=None if changed or placed else _record(checked, home, changes),
         inputs={name: digest for name, digest in alone.items() if name not in still},
+        solved=checked.solved,
     )
 
 
@@ -152,6 +154,8 @@ def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None
         if compiled.assignments is not None and compiled.assignments_changed:
             files.replace(written_at(compiled.assignments), compiled.assignments_content)
 
+    if run is not None and cache is not None and compiled.solved is not None and not compiled.assignments_changed:
+        recheck.remember(compiled.solved, compiled.blueprint.groups, run.spec, run.assignments, cache)
     written = tree.apply(compiled.root, compiled.changes, before=record)
     if cache is not None and cache.enabled:
         standing.remember(compiled.root, compiled.inputs, cache)

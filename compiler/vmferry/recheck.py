@@ -42,7 +42,7 @@ class Found(Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-class _Solved(Struct, frozen=True, array_like=True):
+class Solved(Struct, frozen=True, array_like=True):
     """What a run without errors found."""
 
     trail: Trail
@@ -54,43 +54,48 @@ class _Solved(Struct, frozen=True, array_like=True):
     today: dict[VmKey, VirtualMachine]
 
 
-def remember(found: Found, spec: Path, assignments: Path | None, cache: Cache) -> None:
-    """Keep what a run found for the next one."""
+def solved(found: Found) -> Solved | None:
+    """Return what `remember` keeps of a run, still without its groups; None if nobody can tell what it read."""
     if found.project.trail is None:
-        return
-    blueprint = found.resolution.blueprint
-    today = dict(sizes_today(found.project, blueprint.groups))
-    _keep(found, found.project.trail, today, _digests(blueprint.groups, cache), _key(spec, assignments), cache)
+        return None
+    return _solved(found, found.project.trail, dict(sizes_today(found.project, found.resolution.blueprint.groups)))
+
+
+def remember(known: Solved, groups: Iterable[Group], spec: Path, assignments: Path | None, cache: Cache) -> None:
+    """Keep what a run found for the next one, unless that will read something else."""
+    digests = tuple(_digest(group, cache) for group in groups)
+    cache.put(_KIND, {_key(spec, assignments): structs.replace(known, groups=digests)})
 
 
 def recall(spec: Path, assignments: Path | None, cache: Cache) -> Found | None:
     """Return what a run finds after facts about a few VMs changed since the last one; None if it is uncertain."""
     key = _key(spec, assignments)
-    solved = cache.get(_KIND, [key], _Solved).get(key)
-    if solved is None:
+    known = cache.get(_KIND, [key], Solved).get(key)
+    if known is None:
         return None
-    changed = changed_vms(solved.trail, solved.project, solved.blueprint.places, cache)
+    changed = changed_vms(known.trail, known.project, known.blueprint.places, cache)
     if changed is None or len(changed.vms) > MOST:
         return None
-    groups = cache.get(_GROUP, solved.groups, Group)
-    if not groups.keys() >= {*solved.groups}:
+    groups = cache.get(_GROUP, known.groups, Group)
+    if not groups.keys() >= {*known.groups}:
         return None
-    blueprint = structs.replace(solved.blueprint, groups=tuple(groups[digest] for digest in solved.groups))
-    project = structs.replace(solved.project, spec=changed.spec)
-    again = decide_own(changed.vms, project, blueprint, solved.standard, solved.today)
-    findings = again and _findings(solved.findings, project, again, changed.vms)
+    blueprint = structs.replace(known.blueprint, groups=tuple(groups[digest] for digest in known.groups))
+    project = structs.replace(known.project, spec=changed.spec)
+    again = decide_own(changed.vms, project, blueprint, known.standard, known.today)
+    findings = again and _findings(known.findings, project, again, changed.vms)
     if again is None or findings is None:
         return None
     project = structs.replace(project, texts=texts_of(project, changed.contents), trail=changed.trail)
     resolution = Resolution(
         blueprint=again.blueprint,
         assignments=assignments_of(project.spec, again.blueprint.groups),
-        standard=solved.standard,
+        standard=known.standard,
     )
     found = Found(project, resolution, findings)
-    known = {id(group): digest for group, digest in zip(blueprint.groups, solved.groups, strict=True)}
-    digests = tuple(known.get(id(group)) or _digest(group, cache) for group in again.blueprint.groups)
-    _keep(found, changed.trail, dict(again.today), digests, key, cache)
+    same = {id(group): digest for group, digest in zip(blueprint.groups, known.groups, strict=True)}
+    digests = tuple(same.get(id(group)) or _digest(group, cache) for group in again.blueprint.groups)
+    now = structs.replace(_solved(found, changed.trail, dict(again.today)), groups=digests)
+    cache.put(_KIND, {key: now})
     return found
 
 
@@ -121,19 +126,16 @@ def _of_vm(project: Project, blueprint: Blueprint, subject: Subject, entry: Entr
     return rules.of_each(Parts(review).of((subject,)))
 
 
-def _keep(
-    found: Found, trail: Trail, today: dict[VmKey, VirtualMachine], groups: tuple[bytes, ...], key: bytes, cache: Cache
-) -> None:
-    solved = _Solved(
+def _solved(found: Found, trail: Trail, today: dict[VmKey, VirtualMachine]) -> Solved:
+    return Solved(
         trail,
         _without_vms(found.project),
         structs.replace(found.resolution.blueprint, groups=()),
-        groups,
+        (),
         found.findings,
         dict(found.resolution.standard),
         today,
     )
-    cache.put(_KIND, {key: solved})
 
 
 def _without_vms(project: Project) -> Project:
@@ -148,10 +150,6 @@ def _without_vms(project: Project) -> Project:
         texts=dict.fromkeys(project.texts, ""),
         trail=None,
     )
-
-
-def _digests(groups: Iterable[Group], cache: Cache) -> tuple[bytes, ...]:
-    return tuple(_digest(group, cache) for group in groups)
 
 
 def _digest(group: Group, cache: Cache) -> bytes:

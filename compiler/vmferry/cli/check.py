@@ -24,6 +24,7 @@ from vmferry.cli.options import (
     spec_argument,
 )
 from vmferry.model.finding import Finding
+from vmferry.recheck import remember
 
 
 class Prefix(click.ParamType[str]):
@@ -106,6 +107,8 @@ def command(
             lambda finding: _chosen(finding, select, ignore),
         )
     checked = check(spec, assignments, now=now, against=against, exact=exact, cache=cache, reasons=False)
+    if checked.solved is not None:
+        remember(checked.solved, checked.resolution.blueprint.groups, spec, assignments, cache)
     findings = tuple(finding for finding in checked.findings if _chosen(finding, select, ignore))
     show(findings, checked.project.texts, style=style, everything=everything)
     _summarize(checked, findings)

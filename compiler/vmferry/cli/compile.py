@@ -62,9 +62,12 @@ def command(
     if known is not None:
         return _tell(known, mode)
     from vmferry.compile import check, compile_tree, write  # nobody needs them where nothing has changed
+    from vmferry.recheck import remember
 
     checked = check(spec, run.assignments, cache=cache, reasons=False)
     if checked.broken:
+        if checked.solved is not None:
+            remember(checked.solved, checked.resolution.blueprint.groups, spec, run.assignments, cache)
         show(checked.findings, checked.project.texts, style=style, everything=everything)
         click.echo(f"{summary(checked.findings)}; nothing was written", err=True)
         return FINDINGS

@@ -159,6 +159,17 @@ def test_what_is_wrong_in_one_root_is_found_without_comparing_all(
             assert found(again) == found(verify(tree, (tmp_path / "schemas",)))
 
 
+def test_a_root_that_holds_other_objects_is_compared_with_all(tree: Path, tmp_path: Path) -> None:
+    path = next(each for each in sorted(tree.glob("bases/*/*/machines/*.yaml")) if "networkName" in each.read_text())
+    right = path.read_text()
+    assert not run(tree, tmp_path / "cache").findings
+    for text, codes in ((re.sub("networkName: .*", "networkName: web/nowhere", right), {"VMF607"}), (right, set())):
+        write_as_compile_does(tree, path, text)
+        again = run(tree, tmp_path / "cache")
+        assert {finding.code for finding in again.findings} == codes
+        assert found(again) == found(verify(tree, ()))
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_a_base_that_only_lists_files_is_what_kustomize_makes_of_it(example: Path) -> None:
     tree = open_tree(example)

@@ -1,6 +1,6 @@
 """The first half of the compiler: load, resolve, apply the rules. Nothing that writes is imported here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -45,31 +45,35 @@ def check(
     assignments: Path | None = None,
     *,
     now: datetime | None = None,
-    against: str | None = None,
+    against: str | Review | None = None,
     exact: bool = False,
     cache: Cache | None = None,
     reasons: bool = True,
+    brief: bool = False,
+    instead: Mapping[str, bytes] | None = None,
 ) -> Checked:
     """Read a spec and resolve it. Raises SpecError if it cannot be read.
 
     ``now`` is for rules on time, and ``against`` for rules on transitions; without them these rules find nothing. They
-    compare with the commit where the branch left ``against``, or with ``against`` itself (``exact``). Without
-    ``reasons`` the Blueprint has no decisions, which only `explain` needs; with a ``cache`` the project then may lack
-    its entries, and the resolution its subjects, where few VMs had to be decided (`recheck`).
+    compare with a review, or with the commit where the branch left ``against``, or with that itself (``exact``).
+    Without ``reasons`` the Blueprint has no decisions, which only `explain` needs. With ``brief``, the project may lack
+    its entries, and the resolution its subjects, where few VMs had to be decided (`recheck`). ``instead``: see `load`.
     """
-    memory = cache if cache is not None and cache.enabled and against is None and not reasons else None
+    memory = cache if brief and cache is not None and cache.enabled and against is None and not instead else None
     if memory is not None:
         known = recheck.recall(spec, assignments, memory)
         if known is not None:
             return _judged(known, now)
-    project = load(spec, assignments, undecided=True, cache=cache)
+    project = load(spec, assignments, undecided=True, cache=cache, instead=instead)
     resolution = resolve(project, cache, reasons=reasons)
     found = (*project.findings, *resolution.findings)
     # with errors the Blueprint is incomplete, and rules would guess
     complete = not any(finding.is_error for finding in found)
     here = review(project, resolution, now=now)
     befores: tuple[Review, ...] = ()
-    if against is not None:
+    if isinstance(against, Review):
+        befores = (against,)
+    elif against is not None:
         from vmferry.against import earlier  # few runs compare
 
         befores, unread = earlier(here, spec, assignments, against, exact=exact)

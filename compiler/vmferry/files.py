@@ -84,6 +84,12 @@ def replace(path: Path, content: bytes) -> None:
         raise
 
 
+def check_writable(path: Path) -> None:
+    """Raise PermissionError for a file that this user may not write: replacing a file does not check that."""
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
 def create(path: Path, content: bytes) -> None:
     """Write a new file. Raises FileExistsError if anything exists there, even a dangling link."""
     handle = os.open(path, _NEW, 0o666)

@@ -45,7 +45,7 @@ def test_neither_does_what_ships_beside_it(path: str) -> None:
     assert named((REPOSITORY / path).read_text()) <= set(STAGES)
 
 
-@pytest.mark.parametrize("verb", ["", "check", "compile", "diff", "explain", "verify", "init", "report"])
+@pytest.mark.parametrize("verb", ["", "check", "compile", "advance", "diff", "explain", "verify", "init", "report"])
 def test_no_help_leads_to_another_stage(verb: str) -> None:
     assert named(vmferry(*verb.split(), "--help").text) <= set(STAGES)
 

@@ -16,6 +16,7 @@ VERBS = {
     "import": "Import VMs from RVTools or vCenter into inventory files.",
     "check": "Find everything that is wrong with a spec.",
     "compile": "Compile a spec into Kustomize bases and overlays.",
+    "advance": "Move groups to their next stage, if every rule accepts that.",
     "diff": "Show what changed in vCenter, and what it breaks.",
     "explain": "Show why a VM goes where it goes.",
     "verify": "Build compiled output with kustomize and check it.",
@@ -97,6 +98,7 @@ def main() -> None:
       vmferry init migration/ --from inventory/   a draft, from an imported inventory
       vmferry check migration/                    what is wrong with it
       vmferry compile migration/ --out .          write gitops/ for Flux or Argo CD
+      vmferry advance migration/ first-01         set the next stage of a group in the spec
       vmferry explain migration/ web-01           why web-01 goes where it goes
       vmferry verify gitops/ --schemas crds/      build and check what was compiled
 

@@ -64,7 +64,7 @@ def command(
     from vmferry.compile import check, compile_tree, write  # nobody needs them where nothing has changed
     from vmferry.recheck import remember
 
-    checked = check(spec, run.assignments, cache=cache, reasons=False)
+    checked = check(spec, run.assignments, cache=cache, reasons=False, brief=True)
     if checked.broken:
         if checked.solved is not None:
             remember(checked.solved, checked.resolution.blueprint.groups, spec, run.assignments, cache)

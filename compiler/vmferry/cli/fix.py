@@ -1,7 +1,5 @@
 """`vmferry check --fix`: corrects what has exactly one correct value, and changes nothing else in the file."""
 
-import errno
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -38,7 +36,7 @@ def fix(findings: Callable[[], Found]) -> tuple[int, int]:
         if not done:
             break
         for path in done:
-            _check_writable(path)
+            disk.check_writable(path)
         for path, (content, count) in done.items():
             disk.replace(path, content)
             corrected += count
@@ -96,9 +94,3 @@ def _applied(path: Path, text: str, edits: Mapping[Span, str]) -> tuple[bytes, i
             count += 1
     mark = b"\xef\xbb\xbf" if raw.startswith(b"\xef\xbb\xbf") else b""
     return (mark + "".join(parts).encode(), count) if count else None
-
-
-def _check_writable(path: Path) -> None:
-    """Raise PermissionError for a file that this user may not write: replacing a file does not check that."""
-    if not os.access(path, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +38,22 @@ _TYPES: dict[str, type[MigrationSpec | VirtualMachineSet | Inventory]] = {
 
 
 def load(
-    spec: Path, assignments: Path | None = None, *, undecided: bool = False, cache: Cache | None = None
+    spec: Path,
+    assignments: Path | None = None,
+    *,
+    undecided: bool = False,
+    cache: Cache | None = None,
+    instead: Mapping[str, bytes] | None = None,
 ) -> Project:
     """Return the project at ``spec``: a file, a directory, or ``-`` for standard input.
 
     A directory stands for the YAML files directly in it; ``include`` adds others below it. ``assignments`` defaults to
     assignments.yaml beside the spec. With ``undecided``, `TODO` instead of a value is not raised but added to the
-    project's findings, and a valid value replaces it. Files that are in the ``cache`` are not read again. Raises
-    SpecError with all findings if anything cannot be read or does not fit its schema.
+    project's findings, and a valid value replaces it. Files that are in the ``cache`` are not read again. ``instead``
+    has the content that files would have, by path. Raises SpecError with all findings if anything cannot be read or
+    does not fit its schema.
     """
-    reading = _Reading(root=spec if spec.is_dir() else spec.parent, cache=cache)
+    reading = _Reading(root=spec if spec.is_dir() else spec.parent, cache=cache, instead=instead)
     if str(spec) == "-":
         reading.tracker.uncertain()
         reading.document(STDIN, sys.stdin.buffer.read(MAX_BYTES + 1), strict=True)
@@ -128,8 +134,9 @@ EMPTY_INCLUDE = declare(
 class _Reading:
     """Collects documents and findings while files are read."""
 
-    def __init__(self, root: Path, cache: Cache | None = None) -> None:
+    def __init__(self, root: Path, cache: Cache | None = None, instead: Mapping[str, bytes] | None = None) -> None:
         self.root = root
+        self.instead = instead or {}
         self.cache = cache or Cache(enabled=False)
         self.tracker = Tracker()
         self.findings: list[Finding] = []
@@ -182,6 +189,9 @@ class _Reading:
 
     def _bytes(self, path: Path, *, named: bool = False) -> bytes | None:
         """Return the content of a file; only of a regular file, unless it was named explicitly."""
+        if str(path) in self.instead:
+            self.tracker.uncertain()
+            return self.instead[str(path)]
         try:
             raw = (
                 files.read_named(path, MAX_BYTES + 1)

@@ -102,7 +102,7 @@ class _Keys(dict[str, str]):
     def __missing__(self, key: str) -> str:
         if not isinstance(key, str):
             raise TypeError(f"a mapping key is a string, not {type(key).__name__}")
-        text = _quoted(key)
+        text = quoted(key)
         if len(text) > _LONGEST_KEY:
             raise ValueError(f"a mapping key of {len(text)} characters is too long: {text[:40]}...")
         if len(self) >= 4096:
@@ -122,7 +122,7 @@ class _Lines(dict[str, str | None]):
             return None
         if len(self) >= 16384:
             self.clear()
-        self[text] = f" {_quoted(text)}\n"
+        self[text] = f" {quoted(text)}\n"
         return self[text]
 
 
@@ -134,13 +134,13 @@ _line = _Lines()
 def _literal(text: str, pad: str) -> str:
     """Return a text with line breaks as a block literal, indented two columns more than ``pad``."""
     if _NOT_LITERAL.search(text):
-        return f" {_quoted(text)}\n"
+        return f" {quoted(text)}\n"
     style = "|" if text.endswith("\n") else "|-"
     lines = text.removesuffix("\n").split("\n")
     return "\n".join([f" {style}", *(f"{pad}  {line}" if line else "" for line in lines), ""])
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Return a text in double quotes, unless every reader reads it as text without them."""
     if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
         return text

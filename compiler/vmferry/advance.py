@@ -1,0 +1,128 @@
+"""Moves groups to their next stage in the user's own file, if every rule accepts that."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from vmferry import files
+from vmferry.cache import Cache
+from vmferry.check import Checked, check, review
+from vmferry.estate.stages import TABLE
+from vmferry.model.blueprint import Group
+from vmferry.model.finding import Finding, SpecError
+from vmferry.model.review import Review
+from vmferry.model.spec import Stage
+from vmferry.yaml.edit import with_value
+from vmferry.yaml.text import MAX_BYTES
+
+_MARK = b"\xef\xbb\xbf"
+
+
+class Move(Struct, frozen=True):
+    """A group with the stage that it is at, and the one that it goes to."""
+
+    group: str
+    before: Stage
+    after: Stage
+
+
+class Advance(Struct, frozen=True):
+    """What advancing would do: the moves, the file with its new content, and what the rules say about them."""
+
+    moves: tuple[Move, ...]
+    file: Path
+    content: bytes
+    findings: tuple[Finding, ...]  # those that the moves bring
+    checked: Checked  # the spec after them
+
+    @property
+    def refused(self) -> bool:
+        """Return whether any rule refuses it."""
+        return any(finding.is_error for finding in self.findings)
+
+
+class Before(Struct, frozen=True):
+    """A spec without errors, and the state that rules on transitions compare with."""
+
+    spec: Path
+    assignments: Path | None
+    now: datetime
+    checked: Checked
+    against: str | Review  # HEAD in a git repository; otherwise the spec as it is
+
+
+def look(spec: Path, assignments: Path | None, now: datetime, cache: Cache) -> Before:
+    """Return a spec before any move. Raises SpecError with its errors, if it has any."""
+    try:
+        against: str | Review = "HEAD"
+        checked = check(spec, assignments, now=now, against="HEAD", exact=True, cache=cache, reasons=False)
+    except SpecError:
+        checked = check(spec, assignments, now=now, cache=cache, reasons=False)
+        against = review(checked.project, checked.resolution, now=now)
+    if checked.broken:
+        raise SpecError(*(finding for finding in checked.findings if finding.is_error))
+    return Before(spec, assignments, now, checked, against)
+
+
+def next_of(group: Group) -> Move | None:
+    """Return the next move of a group; None at the last stage."""
+    following = TABLE[group.stage].next
+    return Move(group.name, group.stage, following[0]) if following else None
+
+
+def advance(before: Before, moves: Sequence[Move], cache: Cache) -> Advance:
+    """Return what these moves would do. Raises CannotEditError if the file has to be edited by hand."""
+    where = before.checked.project.where
+    path = Path(where.file)
+    raw = files.read_named(path, MAX_BYTES + 1)
+    text = raw.decode("utf-8-sig")
+    for move in moves:
+        text = with_value(text, where.document, ("groups", move.group, "stage"), move.after)
+    content = (_MARK if raw.startswith(_MARK) else b"") + text.encode()
+    after = check(
+        before.spec,
+        before.assignments,
+        now=before.now,
+        against=before.against,
+        exact=True,
+        cache=cache,
+        reasons=False,
+        instead={where.file: content},
+    )
+    known = {(finding.code, finding.message) for finding in before.checked.findings}
+    findings = tuple(finding for finding in after.findings if (finding.code, finding.message) not in known)
+    return Advance(tuple(moves), path, content, findings, after)
+
+
+def advance_ready(before: Before, moves: Sequence[Move], cache: Cache) -> tuple[Advance | None, dict[str, Finding]]:
+    """Return what those of the moves would do that bring neither errors nor warnings, and what the others wait for."""
+    waiting: dict[str, Finding] = {}
+    groups = {group.name: group for group in before.checked.resolution.blueprint.groups}
+    left = list(moves)
+    while left:
+        found = advance(before, left, cache)
+        grave = [finding for finding in found.findings if finding.severity != "info"]
+        if not grave:
+            return found, waiting
+        blamed = {move.group: finding for finding in grave for move in left if _concerns(finding, groups[move.group])}
+        if not blamed:  # nobody can tell which of them
+            blamed = dict.fromkeys((move.group for move in left), grave[0])
+        waiting |= blamed
+        left = [move for move in left if move.group not in blamed]
+    return None, waiting
+
+
+def _concerns(finding: Finding, group: Group) -> bool:
+    """Return whether a finding is about a group or its VMs."""
+    path = finding.where.path if finding.where is not None else ()
+    if path[:1] == ("groups",):
+        return path[1:2] == (group.name,)
+    return not {machine.name for machine in group.machines}.isdisjoint(finding.vms)
+
+
+def chosen(groups: Iterable[Group], names: Sequence[str], phase: str | None) -> list[Group]:
+    """Return the groups with these names and those of a phase; all of them if neither is given."""
+    everything = not names and phase is None
+    return [group for group in groups if everything or group.name in names or group.phase == phase]

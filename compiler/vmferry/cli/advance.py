@@ -1,0 +1,201 @@
+"""`vmferry advance`: move groups to their next stage in the spec, if every rule accepts that."""
+
+import difflib
+import os
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from vmferry import files
+from vmferry.advance import Advance, Before, Move, advance, advance_ready, chosen, look, next_of
+from vmferry.cache import Cache
+from vmferry.cli import FINDINGS
+from vmferry.cli.findings import as_data, as_json, counted, interactive, printable, show, summary
+from vmferry.cli.options import (
+    all_option,
+    assignments_option,
+    cache_options,
+    format_option,
+    now_option,
+    spec_argument,
+)
+from vmferry.estate.stages import STAGES, rank
+from vmferry.layout.locks import DIRECTORY
+from vmferry.model.blueprint import Group
+from vmferry.model.finding import Finding
+from vmferry.model.spec import Stage
+from vmferry.yaml.edit import CannotEditError
+
+
+@click.command("advance")
+@spec_argument
+@click.argument("groups", nargs=-1, metavar="[GROUP]...")
+@click.option("--to", "stage", type=click.Choice(STAGES), help="Stage to move to. [default: the next one]")
+@click.option("--phase", help="Move every group of this phase.")
+@click.option("--all-ready", "ready", is_flag=True, help="Move only groups whose move brings no error and no warning.")
+@click.option("--dry-run", "dry", is_flag=True, help="Write nothing; show what would be moved.")
+@now_option
+@assignments_option
+@format_option
+@all_option
+@cache_options
+def command(
+    spec: Path,
+    groups: tuple[str, ...],
+    stage: Stage | None,
+    phase: str | None,
+    ready: bool,
+    dry: bool,
+    now: datetime,
+    assignments: Path | None,
+    style: str,
+    everything: bool,
+    cache: Cache,
+) -> int:
+    """Move groups to their next stage, in the file of SPEC that has the MigrationSpec.
+
+    Comments and the form of the file stay. The spec is checked as it would be after the move, against HEAD in a git
+    repository: if any rule refuses the move, nothing is written. Commit what it writes; the engine does the rest.
+
+    \b
+    Examples:
+      vmferry advance migration/ --all-ready --dry-run
+      vmferry advance migration/ --phase first --to prepared --dry-run
+      vmferry advance migration/ first-01
+    """  # noqa: D301 - click wants the character
+    if str(spec) == "-":
+        raise click.UsageError("advance needs files, not standard input.")
+    if not groups and phase is None and not ready:
+        raise click.UsageError("Name a GROUP, or pass --phase or --all-ready.")
+    before = look(spec, assignments, now, cache)
+    moves = _moves(before, groups, phase, stage, ready=ready)
+    many = len(before.checked.project.entries) > 1000
+    if many and interactive():
+        click.echo(f"checking {len(before.checked.project.entries)} VMs as they would be …", err=True)
+    waiting: dict[str, Finding] = {}
+    try:
+        if ready:
+            found, waiting = advance_ready(before, moves, cache)
+        else:
+            found = advance(before, moves, cache) if moves else None
+    except CannotEditError as error:
+        click.echo(f"{before.checked.project.where.file}: {error}; edit it by hand", err=True)
+        return FINDINGS
+    if found is not None and found.refused:
+        errors = tuple(finding for finding in found.findings if finding.is_error)
+        show(errors, found.checked.project.texts, style=style, everything=everything)
+        click.echo(f"{summary(errors)}; nothing was written", err=True)
+        return FINDINGS
+    if found is not None and not dry:
+        _write(found)
+    if style == "json":
+        click.echo(as_json(_data(found, waiting, written=found is not None and not dry)))
+    else:
+        _tell(before, found, waiting, dry=dry, everything=everything)
+    return 0
+
+
+def _moves(before: Before, names: Sequence[str], phase: str | None, stage: Stage | None, *, ready: bool) -> list[Move]:
+    """Return the moves that were asked for. Raises UsageError for a group or phase that does not exist."""
+    blueprint = before.checked.resolution.blueprint
+    known = [group.name for group in blueprint.groups]
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f"There is no group {name!r}.{_hint(name, known)}")
+    phases = [each.name for each in blueprint.phases]
+    if phase is not None and phase not in phases:
+        raise click.UsageError(f"There is no phase {phase!r}.{_hint(phase, phases)}")
+    found = [
+        _move(group, stage, named=group.name in names, ready=ready) for group in chosen(blueprint.groups, names, phase)
+    ]
+    return [move for move in found if move is not None]
+
+
+def _move(group: Group, stage: Stage | None, *, named: bool, ready: bool) -> Move | None:
+    """Return the move of a group; None if it is not meant. Raises UsageError if it was named and cannot be meant."""
+    following = next_of(group)
+    if stage is None:
+        if following is None and named:
+            raise click.UsageError(f"Group {group.name} is at {group.stage}, the last stage.")
+        return following
+    if named and group.stage == stage:
+        raise click.UsageError(f"Group {group.name} is at {group.stage} already.")
+    if not named and rank(group.stage) >= rank(stage):
+        return None
+    if ready and (following is None or following.after != stage):
+        return None
+    return Move(group.name, group.stage, stage)
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _write(found: Advance) -> None:
+    """Write the file; a link is followed, as an editor would. Raises OSError if it cannot be written."""
+    files.check_writable(found.file.resolve())
+    files.replace(found.file.resolve(), found.content)
+
+
+def _data(found: Advance | None, waiting: dict[str, Finding], *, written: bool) -> dict[str, object]:
+    moves = found.moves if found is not None else ()
+    return {
+        "file": str(found.file) if found is not None else None,
+        "written": written,
+        "moves": [{"group": move.group, "from": move.before, "to": move.after} for move in moves],
+        "waiting": [
+            {"group": group, "code": finding.code, "message": finding.message}
+            for group, finding in sorted(waiting.items())
+        ],
+        "findings": as_data(found.findings, found.checked.project.texts) if found is not None else [],
+    }
+
+
+def _tell(before: Before, found: Advance | None, waiting: dict[str, Finding], *, dry: bool, everything: bool) -> None:
+    for group, finding in sorted(waiting.items()):
+        click.echo(f"{group} waits: {finding.code} {printable(finding.message)}", err=True)
+    if found is None:
+        click.echo("no group was moved", err=True)
+        return
+    sizes = {group.name: len(group.machines) for group in before.checked.resolution.blueprint.groups}
+    for move in found.moves:
+        click.echo(f"{move.group}: {move.before} → {move.after} ({counted(sizes[move.group], 'VM')})")
+    if found.findings:
+        show(found.findings, found.checked.project.texts, everything=everything, err=True)
+    if dry:
+        click.echo(f"{printable(str(found.file))}: nothing was written", err=True)
+        return
+    click.echo(f"{printable(str(found.file))}: {counted(len(found.moves), 'stage')} set; next:", err=True)
+    for line in _next(before, found):
+        click.echo(f"  {line}", err=True)
+
+
+def _next(before: Before, found: Advance) -> Iterator[str]:
+    """Yield the commands that commit the move."""
+    spec, out = shlex.quote(str(before.spec)), _out(before)
+    yield f"vmferry compile {spec} --out {out}"
+    yield f"git add {spec} {out}"
+    first = found.moves[0]
+    what = first.group if len(found.moves) == 1 else f"{counted(len(found.moves), 'group')} of {_phases(before, found)}"
+    yield f"git commit -m {shlex.quote(f'{what}: {first.before} → {first.after}')}"
+
+
+def _phases(before: Before, found: Advance) -> str:
+    moved = {move.group for move in found.moves}
+    groups = before.checked.resolution.blueprint.groups
+    return ", ".join(sorted({group.phase for group in groups if group.name in moved}))
+
+
+def _out(before: Before) -> str:
+    """Return the directory that the spec was compiled into, if it is in the same git repository; otherwise DIR."""
+    path = before.checked.resolution.blueprint.gitops.path
+    for top in before.spec.resolve().parents:
+        if (top / path / DIRECTORY).is_dir():
+            return shlex.quote(os.path.relpath(top))
+        if (top / ".git").exists():
+            break
+    return "DIR"

@@ -1,0 +1,109 @@
+"""A value is set in a YAML text, and every other character stays."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmferry.yaml.edit import CannotEditError, with_value
+from vmferry.yaml.read import read
+from vmferry.yaml.write import dump
+
+STAGE = ("groups", "dev-01", "stage")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("groups:\n  dev-01: {stage: planned}  # soon\nx: 1\n", "groups:\n  dev-01: {stage: prepared}  # soon\nx: 1\n"),
+        ("groups:\n  dev-01:\n    stage: planned\n", "groups:\n  dev-01:\n    stage: prepared\n"),
+        ('groups:\n  dev-01:\n    stage: "planned" # a\n', "groups:\n  dev-01:\n    stage: prepared # a\n"),
+        (
+            "groups:\n  dev-01:\n    attempt: 2  # again\n\n# next\nx: 1\n",
+            "groups:\n  dev-01:\n    attempt: 2  # again\n    stage: prepared\n\n# next\nx: 1\n",
+        ),
+        ("groups:\n  dev-01: {attempt: 2}\n", "groups:\n  dev-01: {attempt: 2, stage: prepared}\n"),
+        ("groups:\n  dev-01: {}\n", "groups:\n  dev-01: {stage: prepared}\n"),
+        ("groups:\n  dev-01:\nx: 1\n", "groups:\n  dev-01: {stage: prepared}\nx: 1\n"),
+        (
+            "groups:\n    a-01: {stage: cutover}\n# of b\nb: 1\n",
+            "groups:\n    a-01: {stage: cutover}\n    dev-01: {stage: prepared}\n# of b\nb: 1\n",
+        ),
+        ("groups: {a-01: {stage: cutover}}\n", "groups: {a-01: {stage: cutover}, dev-01: {stage: prepared}}\n"),
+        ("groups: {}\n", "groups: {dev-01: {stage: prepared}}\n"),
+        ("groups:\n", "groups: {dev-01: {stage: prepared}}\n"),
+        ("groups: ~\n", "groups: {dev-01: {stage: prepared}}\n"),
+        ("x:\n- 1\n- 2", "x:\n- 1\n- 2\ngroups: {dev-01: {stage: prepared}}\n"),
+        ("x: |\n  text\n  more\n", "x: |\n  text\n  more\ngroups: {dev-01: {stage: prepared}}\n"),
+        (
+            "x: 1\r\ngroups:\r\n  dev-01:\r\n    attempt: 2\r\n",
+            "x: 1\r\ngroups:\r\n  dev-01:\r\n    attempt: 2\r\n    stage: prepared\r\n",
+        ),
+        ("x: Ä🦀 # 🦀\ngroups: {dev-01: {stage: planned}}\n", "x: Ä🦀 # 🦀\ngroups: {dev-01: {stage: prepared}}\n"),
+        ('{"groups": {"dev-01": {"stage": "planned"}}}', '{"groups": {"dev-01": {"stage": prepared}}}'),
+        (
+            "groups: {\n  a-01: {stage: cutover},  # done\n}\n",
+            "groups: {\n  a-01: {stage: cutover}, dev-01: {stage: prepared},  # done\n}\n",
+        ),
+    ],
+)  # fmt: skip
+def test_a_value_is_set_where_it_belongs(before: str, after: str) -> None:
+    try:
+        found = with_value(before, 0, STAGE, "prepared")
+    except CannotEditError:
+        found = ""
+    assert found == after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &x {stage: planned}\ngroups: {dev-01: *x}\n",
+        "groups: prose\n",
+        "groups: [1]\n",
+        "- groups\n",
+        "groups: {dev-01: {stage: [a]}}\n",
+        "groups: {dev-01: {stage: |\n",
+        "",
+    ],
+)
+def test_what_cannot_be_told_is_left_alone(text: str) -> None:
+    with pytest.raises(CannotEditError):
+        with_value(text, 0, STAGE, "prepared")
+
+
+_KEYS = st.sampled_from(("groups", "dev-01", "stage", "a", "on", "10", "Ä ö"))
+_DATA = st.dictionaries(
+    _KEYS,
+    st.recursive(
+        st.one_of(st.text(max_size=20), st.integers(-9, 9), st.none(), st.booleans(), st.just("a\nb\n")),
+        lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_KEYS, inner, max_size=3)),
+        max_leaves=8,
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(_DATA, st.lists(_KEYS, min_size=1, max_size=3).map(tuple))
+def test_only_the_value_changes_in_any_document(data: dict[str, Any], path: tuple[str, ...]) -> None:
+    wanted: Any = deepcopy(data)
+    holder, possible = wanted, True
+    for step in path[:-1]:
+        holder[step] = {} if holder.get(step) is None else holder[step]
+        holder = holder[step]
+        possible = isinstance(holder, dict)
+        if not possible:
+            break
+    possible = possible and not isinstance(holder.get(path[-1]), dict | list)
+    text = dump(data).decode()
+    try:
+        found = with_value(text, 0, path, "new")
+    except CannotEditError:
+        assert not possible
+        return
+    holder[path[-1]] = "new"
+    assert [each.data for each in read(found.encode(), "")] == [wanted]
+    assert sum(1 for line in text.splitlines() if line not in found.splitlines()) <= 1

@@ -1,66 +1,33 @@
 """`vmferry advance` sets stages in the user's file, nothing else, and only where every rule accepts it."""
 
-import difflib
 import errno
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests.cli.repository import Repository
 from tests.invocation import Result, vmferry
 
 from vmferry import files
 
-ACME = Path(__file__).parents[2] / "examples/acme"
 NOW = ("--now", "2026-12-01T00:00:00Z")
 
 
-class Repository:
-    """A git repository with the example, committed."""
-
-    def __init__(self, top: Path, *, committed: bool = True) -> None:
-        self.spec = top / "migration"
-        self.file = self.spec / "spec.yaml"
-        shutil.copytree(ACME, self.spec, ignore=shutil.ignore_patterns("gitops"))
-        if committed:
-            self._git("init", "-q")
-            self.commit()
-        self._before = self.file.read_text()
-
-    def _git(self, *words: str) -> None:
-        who = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "core.autocrlf=false")
-        subprocess.run(("git", *who, *words), cwd=self.spec.parent, check=True, capture_output=True)
-
-    def commit(self) -> None:
-        """Commit everything."""
-        self._git("add", "--all")
-        self._git("commit", "--quiet", "--message", "x")
+class Advancing(Repository):
+    """A repository in which groups are advanced."""
 
     def advance(self, *options: str) -> Result:
         """Run the verb."""
         return vmferry("advance", self.spec, *options, *NOW)
 
-    def edit(self, old: str, new: str) -> None:
-        """Edit the spec."""
-        text = self.file.read_text()
-        assert old in text
-        self.file.write_text(text.replace(old, new))
-        self._before = self.file.read_text()
-
-    def changes(self) -> list[str]:
-        """Return the lines that were removed and added since the last edit."""
-        lines = difflib.ndiff(self._before.splitlines(), self.file.read_text().splitlines())
-        return [line for line in lines if line[0] in "+-"]
-
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Repository:
+def repository(tmp_path: Path) -> Advancing:
     """Return a repository with the example."""
-    return Repository(tmp_path)
+    return Advancing(tmp_path)
 
 
-def test_one_stage_is_set_and_every_comment_stays(repository: Repository) -> None:
+def test_one_stage_is_set_and_every_comment_stays(repository: Advancing) -> None:
     result = repository.advance("stateless-06")
     assert result.code == 0, result.text
     assert result.out == "stateless-06: migrating → cutover (1 VM)\n"
@@ -71,7 +38,7 @@ def test_one_stage_is_set_and_every_comment_stays(repository: Repository) -> Non
     assert vmferry("check", repository.spec, "--against", "HEAD", *NOW).code == 0
 
 
-def test_the_next_commands_can_be_run(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_commands_can_be_run(repository: Advancing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository.spec.parent)
     assert vmferry("compile", "migration", "--out", ".").code == 0
     repository.commit()
@@ -84,12 +51,12 @@ def test_the_next_commands_can_be_run(repository: Repository, monkeypatch: pytes
     ]
 
 
-def test_a_group_that_the_spec_does_not_name_yet_gets_a_line(repository: Repository) -> None:
+def test_a_group_that_the_spec_does_not_name_yet_gets_a_line(repository: Advancing) -> None:
     assert repository.advance("stateless-05").code == 0
     assert repository.changes() == ["+   stateless-05: {stage: prepared}"]
 
 
-def test_dry_run_writes_nothing(repository: Repository) -> None:
+def test_dry_run_writes_nothing(repository: Advancing) -> None:
     result = repository.advance("stateless-06", "--dry-run")
     assert (result.code, repository.changes()) == (0, [])
     assert "stateless-06: migrating → cutover" in result.out
@@ -104,14 +71,14 @@ def test_dry_run_writes_nothing(repository: Repository) -> None:
         ("dev-test-01", "planned", "VMF411"),
     ],
 )
-def test_what_a_rule_refuses_is_not_written(repository: Repository, group: str, stage: str, code: str) -> None:
+def test_what_a_rule_refuses_is_not_written(repository: Advancing, group: str, stage: str, code: str) -> None:
     result = repository.advance(group, "--to", stage)
     assert (result.code, repository.changes()) == (1, [])
     assert code in result.out
     assert "nothing was written" in result.err
 
 
-def test_two_moves_need_two_commits(repository: Repository) -> None:
+def test_two_moves_need_two_commits(repository: Advancing) -> None:
     assert repository.advance("stateless-05").code == 0
     again = repository.advance("stateless-05")
     assert again.code == 1
@@ -122,13 +89,13 @@ def test_two_moves_need_two_commits(repository: Repository) -> None:
 
 
 def test_without_git_it_compares_with_the_file_as_it_is(tmp_path: Path) -> None:
-    repository = Repository(tmp_path, committed=False)
+    repository = Advancing(tmp_path, committed=False)
     assert repository.advance("stateless-05", "--to", "migrating").code == 1
     assert repository.advance("stateless-05").code == 0
     assert repository.changes() == ["+   stateless-05: {stage: prepared}"]
 
 
-def test_all_ready_moves_only_what_brings_no_warning(repository: Repository) -> None:
+def test_all_ready_moves_only_what_brings_no_warning(repository: Advancing) -> None:
     result = repository.advance("--phase", "stateless", "--all-ready", "--format", "json")
     assert result.code == 0, result.text
     data = result.data
@@ -141,19 +108,19 @@ def test_all_ready_moves_only_what_brings_no_warning(repository: Repository) -> 
     assert len([line for line in repository.changes() if line[0] == "+"]) == len(moved)
 
 
-def test_a_phase_moves_as_a_whole_or_not_at_all(repository: Repository) -> None:
+def test_a_phase_moves_as_a_whole_or_not_at_all(repository: Advancing) -> None:
     result = repository.advance("--phase", "stateless", "--to", "migrating")
     assert (result.code, repository.changes()) == (1, [])
     assert "VMF850" in result.out
 
 
-def test_nothing_ready_is_no_failure(repository: Repository) -> None:
+def test_nothing_ready_is_no_failure(repository: Advancing) -> None:
     result = repository.advance("--phase", "decommission", "--all-ready")
     assert (result.code, result.out, repository.changes()) == (0, "", [])
     assert "decommission-01 waits: VMF428" in result.err
 
 
-def test_warnings_that_a_move_brings_are_shown(repository: Repository) -> None:
+def test_warnings_that_a_move_brings_are_shown(repository: Advancing) -> None:
     result = repository.advance("stateful-01")
     assert result.code == 0
     assert "VMF426" in result.err
@@ -171,20 +138,20 @@ def test_warnings_that_a_move_brings_are_shown(repository: Repository) -> None:
         (("stateless-06", "--to", "adopted"), "is not one of"),
     ],
 )
-def test_what_makes_no_sense_is_a_usage_error(repository: Repository, options: tuple[str, ...], said: str) -> None:
+def test_what_makes_no_sense_is_a_usage_error(repository: Advancing, options: tuple[str, ...], said: str) -> None:
     result = repository.advance(*options)
     assert (result.code, repository.changes()) == (2, [])
     assert said in result.err
 
 
-def test_a_spec_with_errors_is_put_right_first(repository: Repository) -> None:
+def test_a_spec_with_errors_is_put_right_first(repository: Advancing) -> None:
     repository.edit("stateless-06: {stage: migrating}", "stateless-06: {stage: migrated}")
     result = repository.advance("stateless-06")
     assert (result.code, repository.changes()) == (1, [])
     assert "migrated" in result.out
 
 
-def test_an_alias_is_left_to_its_author(repository: Repository) -> None:
+def test_an_alias_is_left_to_its_author(repository: Advancing) -> None:
     repository.edit("  stateless-06: {stage: migrating}\n", "  stateless-06: &both {stage: migrating}\n")
     repository.edit("  stateless-07: {stage: migrating}\n", "  stateless-07: *both\n")
     result = repository.advance("stateless-07")
@@ -192,7 +159,7 @@ def test_an_alias_is_left_to_its_author(repository: Repository) -> None:
     assert "edit it by hand" in result.err
 
 
-def test_line_ends_and_a_byte_order_mark_stay(repository: Repository) -> None:
+def test_line_ends_and_a_byte_order_mark_stay(repository: Advancing) -> None:
     raw = b"\xef\xbb\xbf" + repository.file.read_bytes().replace(b"\n", b"\r\n")
     repository.file.write_bytes(raw)
     repository.commit()
@@ -201,9 +168,7 @@ def test_line_ends_and_a_byte_order_mark_stay(repository: Repository) -> None:
     assert written.replace(b"  stateless-05: {stage: prepared}\r\n", b"") == raw
 
 
-def test_a_file_that_may_not_be_written_is_not_replaced(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_may_not_be_written_is_not_replaced(repository: Advancing, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
@@ -213,7 +178,7 @@ def test_a_file_that_may_not_be_written_is_not_replaced(
     assert "Permission denied" in result.err
 
 
-def test_json_says_what_was_refused(repository: Repository) -> None:
+def test_json_says_what_was_refused(repository: Advancing) -> None:
     result = repository.advance("stateless-05", "--to", "migrating", "--format", "json")
     assert result.code == 1
     assert {each["code"] for each in json.loads(result.out)["findings"]} == {"VMF850"}

@@ -17,7 +17,7 @@ VERBS = {
     "check": "Find everything that is wrong with a spec.",
     "compile": "Compile a spec into Kustomize bases and overlays.",
     "advance": "Move groups to their next stage, if every rule accepts that.",
-    "diff": "Show what changed in vCenter, and what it breaks.",
+    "diff": "Show what a change decides differently, or what changed in vCenter.",
     "explain": "Show why a VM goes where it goes.",
     "verify": "Build compiled output with kustomize and check it.",
     "report": "Report what stands in the way of a migration.",

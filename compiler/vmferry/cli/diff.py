@@ -1,43 +1,179 @@
-"""`vmferry diff`: show what changed in vCenter since the inventory was taken, and what it breaks."""
+"""`vmferry diff`: show what a change of the spec decides differently, or what changed in vCenter and what it breaks."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import msgspec
 
+from vmferry import consequences
+from vmferry.against import earlier
+from vmferry.cache import Cache
+from vmferry.check import check, review
 from vmferry.cli import FINDINGS
-from vmferry.cli.findings import printable
-from vmferry.cli.options import assignments_option, format_option, spec_argument
+from vmferry.cli.findings import counted, printable, show, summary
+from vmferry.cli.options import assignments_option, cache_options, remember, spec_argument
+from vmferry.cli.table import as_markdown, escaped
+from vmferry.consequences import NOTHING, Consequences
 from vmferry.load.project import load, read_inventories
+from vmferry.model.finding import SpecError
 from vmferry.resolve.drift import Change, drift, uncovered
 
 _COLORS = {"harmless": "green", "decision": "yellow", "blocks": "red"}
+_NAMED = 5  # VMs of a line
 
 
 @click.command("diff")
 @spec_argument
+@click.argument("rev", required=False)
+@click.option("--exact", is_flag=True, help="Compare with REV itself, not with where the branch left it.")
 @click.option(
     "--inventory",
-    required=True,
     type=click.Path(exists=True, path_type=Path),
-    help="The newer inventory: a file, or a directory that `vmferry import` wrote.",
+    help="Compare with vCenter instead: a newer inventory, a file or a directory that `vmferry import` wrote.",
 )
 @click.option("--only", type=click.Choice(list(_COLORS)), multiple=True, help="Only show changes with this verdict.")
-@format_option
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(("text", "json", "md")),
+    default="text",
+    show_default=True,
+    help="Output format; md for a comment on a pull request.",
+    callback=remember,
+)
 @assignments_option
-def command(spec: Path, inventory: Path, only: tuple[str, ...], style: str, assignments: Path | None) -> int:
-    """Show what changed in vCenter since the inventory of SPEC was taken, and since VMs were frozen.
+@cache_options
+def command(
+    spec: Path,
+    rev: str | None,
+    exact: bool,
+    inventory: Path | None,
+    only: tuple[str, ...],
+    style: str,
+    assignments: Path | None,
+    cache: Cache,
+) -> int:
+    """Show what SPEC decides differently than at REV (a commit, branch or tag; HEAD by default), and what that means.
 
+    Groups at another stage with what happens then, VMs with other decisions, quotas, networks, and how many VMs each
+    changed `assign` row concerns. Both states must be free of errors of their own; `check --against` has the rules.
+
+    With --inventory, show what changed in vCenter since the inventory of SPEC was taken, and since VMs were frozen.
     Each change is harmless (the next compile or Forklift picks it up), needs a decision, or blocks: a compiled manifest
     is now wrong. Exits with 1 if any change blocks. If a VM changed after its group was prepared, move the group back
     to planned and prepare it again. The newer inventory must cover whole vCenters.
 
     \b
     Examples:
+      vmferry diff migration/
+      vmferry diff migration/ origin/main --format md > comment.md
       vmferry diff migration/ --inventory today/
       vmferry diff migration/ --inventory today/ --only blocks --format json
     """  # noqa: D301 - click wants the character
+    if inventory is None:
+        if only:
+            raise click.UsageError("--only needs --inventory.")
+        return _with_commit(spec, rev or "HEAD", assignments, style, cache, exact=exact)
+    if rev is not None or exact:
+        raise click.UsageError("REV and --exact compare commits; leave out --inventory.")
+    if style == "md":
+        raise click.UsageError("--inventory has the formats text and json.")
+    return _with_inventory(spec, inventory, only, assignments, style)
+
+
+def _with_commit(spec: Path, revision: str, assignments: Path | None, style: str, cache: Cache, *, exact: bool) -> int:
+    if str(spec) == "-":
+        raise click.UsageError("diff needs a spec in a git repository, not standard input.")
+    checked = check(spec, assignments, cache=cache, reasons=False)
+    if not checked.complete:
+        raise SpecError(*(finding for finding in checked.findings if finding.is_error))
+    here = review(checked.project, checked.resolution)
+    befores, unread = earlier(here, spec, assignments, revision, exact=exact)
+    if unread:
+        show(unread, checked.project.texts, style="text" if style == "md" else style, err=style == "md")
+        click.echo(summary(unread), err=True)
+        return FINDINGS
+    if not befores:
+        click.echo(f"there is no spec at {revision}: everything is new", err=True)
+    found = consequences.consequences(befores[0], here) if befores else consequences.of_new(here)
+    if style == "json":
+        click.echo(json.dumps(msgspec.to_builtins(found), indent=2, ensure_ascii=False))
+    else:
+        click.echo("".join(_markdown(found, revision) if style == "md" else _text(found)), nl=False)
+    if found.empty:
+        click.echo(f"nothing is decided differently than at {revision}", err=True)
+    return 0
+
+
+def _text(found: Consequences) -> Iterator[str]:
+    for stage in found.stages:
+        when = f"; {stage.when}" if stage.when else ""
+        yield f"group {stage.group}: {stage.before} → {stage.after}: {stage.what}{printable(when)}\n"
+    for verb, names in (("moves now", found.added), ("no longer moves", found.removed)):
+        yield from (f"VM {printable(name)} {verb}\n" for name in names)
+    for row in consequences.alike(found.vms):
+        yield f"{_who(row.vms)}: {row.value.subject} {printable(row.value.before)} → {printable(row.value.after)}\n"
+    for space in found.namespaces:
+        for value in space.values:
+            yield f"namespace {space.namespace}: {value.subject} {value.before} → {printable(value.after)}\n"
+    for rule in found.rules:
+        yield f"assign[{rule.index}] {rule.how}: {_matches(rule)}{_sample(rule.vms)}\n"
+
+
+def _who(vms: tuple[str, ...]) -> str:
+    return f"VM {printable(vms[0])}" if len(vms) == 1 else f"{len(vms)} VMs{_sample(vms)}"
+
+
+def _sample(vms: tuple[str, ...]) -> str:
+    names = ", ".join(map(printable, vms[:_NAMED])) + (", …" if len(vms) > _NAMED else "")
+    return f" ({names})" if names else ""
+
+
+def _matches(rule: consequences.RuleChange) -> str:
+    decided = f", {rule.decided} of them decided differently"
+    if rule.how == "removed":
+        return f"matched {counted(rule.before, 'VM')}{decided}"
+    was = f" ({rule.before} before)" if rule.how == "changed" and rule.before != rule.after else ""
+    return f"matches {counted(rule.after, 'VM')}{was}{decided}"
+
+
+def _markdown(found: Consequences, revision: str) -> Iterator[str]:
+    """Yield what changes as a comment on a pull request: stages first, the details of VMs folded."""
+    yield f"### What this changes, compared with {escaped(revision)}\n\n"
+    if found.empty:
+        yield "No decision differs.\n"
+        return
+    if found.stages:
+        rows = [
+            (stage.group, f"{stage.before} → {stage.after}", stage.what, stage.when or NOTHING)
+            for stage in found.stages
+        ]
+        yield as_markdown(("group", "stage", "what happens", "when"), rows) + "\n"
+    for title, names in (("VMs that move now", found.added), ("VMs that no longer move", found.removed)):
+        if names:
+            yield f"**{title}:** {len(names)}: {', '.join(map(escaped, names[:_NAMED]))}"
+            yield ", …\n\n" if len(names) > _NAMED else "\n\n"
+    if found.namespaces:
+        spaces = [(each.namespace, v.subject, v.before, v.after) for each in found.namespaces for v in each.values]
+        yield as_markdown(("namespace", "what", "before", "after"), spaces) + "\n"
+    if found.rules:
+        rules = [(f"assign[{rule.index}]", rule.how, _matches(rule), _listed(rule.vms)) for rule in found.rules]
+        yield as_markdown(("row", "how", "reach", "VMs"), rules) + "\n"
+    if found.vms:
+        alike = consequences.alike(found.vms)
+        yield f"<details><summary>{counted(len(found.vms), 'VM')} with other decisions</summary>\n\n"
+        decided = [(_listed(row.vms), row.value.subject, row.value.before, row.value.after) for row in alike]
+        yield as_markdown(("VMs", "decision", "before", "after"), decided) + "\n</details>\n"
+
+
+def _listed(vms: tuple[str, ...]) -> str:
+    more = f" and {len(vms) - _NAMED} more" if len(vms) > _NAMED else ""
+    return ", ".join(vms[:_NAMED]) + more
+
+
+def _with_inventory(spec: Path, inventory: Path, only: tuple[str, ...], assignments: Path | None, style: str) -> int:
     project, newer = load(spec, assignments), read_inventories(inventory)
     changes = drift(project, newer)
     shown = [change for change in changes if not only or change.verdict in only]

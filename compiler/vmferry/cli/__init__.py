@@ -16,6 +16,7 @@ VERBS = {
     "import": "Import VMs from RVTools or vCenter into inventory files.",
     "check": "Find everything that is wrong with a spec.",
     "compile": "Compile a spec into Kustomize bases and overlays.",
+    "status": "Show where a migration is.",
     "advance": "Move groups to their next stage, if every rule accepts that.",
     "diff": "Show what a change decides differently, or what changed in vCenter.",
     "explain": "Show why a VM goes where it goes.",

@@ -3,9 +3,13 @@
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
+
+if TYPE_CHECKING:
+    from vmferry.check import Checked
 
 from vmferry.cli.findings import as_json, counted, printable
 from vmferry.cli.lazy import Lazy
@@ -40,11 +44,7 @@ def command() -> None:
     """  # noqa: D301 - click wants the character
 
 
-@click.command()
-@spec_argument
-@assignments_option
-@now_option
-@click.option(
+report_format_option = click.option(
     "--format",
     "style",
     type=click.Choice(["text", "md", "csv", "json"]),
@@ -53,17 +53,33 @@ def command() -> None:
     callback=remember,
     help="csv has the rows of the last table; the others have all of them.",
 )
-@click.option("--all", "everything", is_flag=True, help="With text: show every row, not only the first ten.")
+all_rows_option = click.option(
+    "--all", "everything", is_flag=True, help="With text: show every row, not only the first ten."
+)
+
+
+@click.command()
+@spec_argument
+@assignments_option
+@now_option
+@report_format_option
+@all_rows_option
 def _parameters() -> None:
     """Carry what every report takes."""
 
 
 def _report(found: Builder, spec: Path, assignments: Path | None, now: datetime, style: str, everything: bool) -> None:
     """Check a spec, and render a report on it."""
-    from vmferry import ruleset
-    from vmferry.check import check, review  # the stages, which no list of reports needs
+    from vmferry.check import check  # the stages, which no list of reports needs
 
-    checked = check(spec, assignments, now=now)
+    tell(found, check(spec, assignments, now=now), now, style, everything)
+
+
+def tell(found: Builder, checked: "Checked", now: datetime, style: str, everything: bool) -> None:
+    """Print a report on a spec."""
+    from vmferry import ruleset
+    from vmferry.check import review
+
     material = Material(
         review(checked.project, checked.resolution, now=now), checked.findings, lambda code: ruleset.of(code).title
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from vmferry.reports.content import Builder
 
 REPORTS: Mapping[str, tuple[str, str]] = {
+    "status": ("vmferry.reports.status", "Where a migration is: phases and groups by stage."),
     "concerns": ("vmferry.reports.concerns", "What stands in the way, by rule and by VM, worst first."),
 }
 """The module of each report, with its HELP and `build`, and a summary: both are available without importing it."""

@@ -1,0 +1,188 @@
+"""Where a migration is: phases and groups by stage, with how much of them is left."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from msgspec import Struct
+
+from vmferry.estate.phases import bounds
+from vmferry.estate.stages import STAGES, TABLE, started
+from vmferry.model.blueprint import Group, PhasePlan
+from vmferry.model.spec import Stage
+from vmferry.reports.content import Material, Report, Table
+
+HELP = """Report where a migration is: the VMs of each phase by stage, and each group with its next stage.
+
+It says what the spec says; `vmferry advance SPEC --all-ready --dry-run` says which groups may move now. Always exits
+with 0.
+
+\b
+Examples:
+  vmferry report status migration/
+  vmferry report status migration/ --format csv > groups.csv
+  vmferry report status migration/ --format json | jq '.groups[] | select(.stage == "migrating")'
+"""
+
+_GI = 1 << 30
+_TIB = 1 << 40
+
+
+class PhaseStatus(Struct, frozen=True, kw_only=True):
+    """One phase. ``size`` is the capacity of its disks in bytes, ``left`` of those that have not moved."""
+
+    phase: str
+    kind: str
+    groups: int
+    vms: int
+    stages: dict[Stage, int]  # VMs at each
+    size: int
+    left: int
+    window: str | None  # the one that is open, or opens next
+
+
+class GroupStatus(Struct, frozen=True, kw_only=True):
+    """One group."""
+
+    group: str
+    phase: str
+    stage: Stage
+    attempt: int
+    path: str
+    method: str
+    vms: int
+    size: int
+    cutover: str | None
+    next: Stage | None  # None: it is at the last stage
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """The whole migration; phases in their order, groups by phase and name."""
+
+    name: str
+    phases: tuple[PhaseStatus, ...]
+    groups: tuple[GroupStatus, ...]
+    staying: dict[str, int]  # VMs that do not move, by disposition
+
+    @property
+    def vms(self) -> int:
+        """Return how many VMs move."""
+        return sum(phase.vms for phase in self.phases)
+
+
+def build(material: Material) -> Report:
+    """Return the report. It needs the Blueprint alone."""
+    blueprint, now = material.review.blueprint, material.review.now
+    ranks = {phase.name: rank for rank, phase in enumerate(blueprint.phases)}
+    groups = sorted(blueprint.groups, key=lambda group: (ranks.get(group.phase, len(ranks)), group.name))
+    found = Status(
+        name=blueprint.name,
+        phases=tuple(
+            _phase(phase, [group for group in groups if group.phase == phase.name], now) for phase in blueprint.phases
+        ),
+        groups=tuple(map(_group, groups)),
+        staying=dict(sorted(Counter(left.disposition for left in blueprint.left).items())),
+    )
+    return Report(
+        title=f"Status of {found.name}",
+        summary=_summary(found),
+        tables=(
+            Table(
+                "Phases", "phase", ("phase", "groups", "VMs", *STAGES, "disks", "left", "window"), [*_phase_rows(found)]
+            ),
+            Table(
+                "Groups",
+                "group",
+                ("group", "phase", "stage", "method", "VMs", "disks", "cutover", "next"),
+                [*_group_rows(found)],
+            ),
+        ),
+        data=found,
+    )
+
+
+def _phase(phase: PhasePlan, groups: list[Group], now: datetime | None) -> PhaseStatus:
+    stages: Counter[Stage] = Counter()
+    for group in groups:
+        stages[group.stage] += len(group.machines)
+    return PhaseStatus(
+        phase=phase.name,
+        kind=phase.kind,
+        groups=len(groups),
+        vms=sum(len(group.machines) for group in groups),
+        stages={stage: stages[stage] for stage in STAGES},
+        size=_size(groups),
+        left=_size(group for group in groups if not started(group.stage)),
+        window=_window(phase, now),
+    )
+
+
+def _group(group: Group) -> GroupStatus:
+    following = TABLE[group.stage].next
+    return GroupStatus(
+        group=group.name,
+        phase=group.phase,
+        stage=group.stage,
+        attempt=group.attempt,
+        path=group.path,
+        method=group.method,
+        vms=len(group.machines),
+        size=_size([group]),
+        cutover=group.cutover,
+        next=following[0] if following else None,
+    )
+
+
+def _size(groups: Iterable[Group]) -> int:
+    """Return the capacity of the disks that belong to VMs of these groups; a shared disk counts once."""
+    machines = (machine for group in groups for machine in group.machines)
+    return sum(disk.size for machine in machines for disk in machine.disks if disk.owner)
+
+
+def _window(phase: PhasePlan, now: datetime | None) -> str | None:
+    """Return the window of a phase that is open or opens next; without a time, its first."""
+    moment = now.timestamp() if now is not None else 0.0
+    left = [(bounds(window), window) for window in phase.windows if bounds(window)[1] > moment]
+    if not left:
+        return None
+    _, window = min(left, key=lambda each: each[0])
+    return f"{window.start} for {window.duration}"
+
+
+def _summary(found: Status) -> str:
+    stages: Counter[Stage] = Counter()
+    for phase in found.phases:
+        stages.update(phase.stages)
+    counts = ", ".join(f"{stages[stage]} {stage}" for stage in STAGES if stages[stage])
+    size, left = sum(phase.size for phase in found.phases), sum(phase.left for phase in found.phases)
+    vms, groups = _count(found.vms, "VM"), _count(len(found.groups), "group")
+    stay = ", ".join(f"{disposition} {count}" for disposition, count in found.staying.items())
+    staying = _count(sum(found.staying.values()), "VM")
+    text = f"{found.name}: {vms} in {groups}" + (f": {counts}; {_shown(left)} of {_shown(size)} left" if counts else "")
+    return text + (f"; {staying} not moved ({stay})" if stay else "")
+
+
+def _phase_rows(found: Status) -> Iterator[tuple[str, ...]]:
+    for phase in found.phases:
+        stages = (str(phase.stages[stage]) if phase.stages[stage] else "" for stage in STAGES)
+        sizes = (_shown(phase.size), _shown(phase.left))
+        yield (phase.phase, str(phase.groups), str(phase.vms), *stages, *sizes, phase.window or "")
+
+
+def _group_rows(found: Status) -> Iterator[tuple[str, ...]]:
+    for group in found.groups:
+        stage = f"{group.stage} (attempt {group.attempt})" if group.attempt > 1 else group.stage
+        method = group.method if group.path == group.method else f"{group.path} {group.method}"
+        values = (str(group.vms), _shown(group.size), group.cutover or "", group.next or "")
+        yield (group.group, group.phase, stage, method, *values)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"1 {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _shown(size: int) -> str:
+    """Return bytes in a readable unit: TiB with one decimal, below that whole GiB, rounded up."""
+    if size >= _TIB:
+        return f"{size / _TIB:.1f} TiB"
+    return f"{-(-size // _GI)} GiB"

@@ -140,7 +140,7 @@ def test_a_secret_in_a_broken_spec_is_not_shown(repository: Path) -> None:
         write(repository / "spec.yaml", text)
         commit(repository)
         write(repository / "spec.yaml", PLANNED)
-        for style in ("text", "json", "sarif", "github", "junit"):
+        for style in ("text", "json", "sarif", "github", "gitlab", "junit"):
             result = vmferry("check", repository, "--against", "HEAD", "--format", style)
             assert "VMF861" in result.out
             assert "hunter2" not in result.text
@@ -148,7 +148,7 @@ def test_a_secret_in_a_broken_spec_is_not_shown(repository: Path) -> None:
 
 @pytest.mark.parametrize("revision", ["nowhere", "", "-x", "--help", "HEAD:spec.yaml", "\x1b[2J"])
 def test_a_commit_that_is_not_there_is_an_error(repository: Path, revision: str) -> None:
-    for style in ("text", "json", "sarif", "github", "junit"):
+    for style in ("text", "json", "sarif", "github", "gitlab", "junit"):
         result = vmferry("check", repository, f"--against={revision}", "--format", style)
         assert result.code == 1
         assert "VMF009" in result.out

@@ -14,7 +14,7 @@ from tests.cli.test_check import SPEC, vm
 from tests.cli.test_hostile_names import NAMES, harmless
 from tests.invocation import Result, process, vmferry
 
-FORMATS = ("text", "json", "sarif", "github", "junit")
+FORMATS = ("text", "json", "sarif", "github", "gitlab", "junit")
 SCHEMA = Path(__file__).parents[2] / ".tools" / "sarif-schema-2.1.0.json"
 NEGATIVE = Path(__file__).parents[1] / "negative"
 
@@ -238,6 +238,29 @@ def test_github_says_where_it_is() -> None:
     assert expected in check(SPECS["an error"], "github").out
 
 
+# --- GitLab -----------------------------------------------------------------------------------------
+
+
+def test_gitlab_has_the_fields_that_it_requires_of_every_finding() -> None:
+    for text in SPECS.values():
+        said, entries = findings(text), check(text, "gitlab").data
+        assert [entry["check_name"] for entry in entries] == [finding["code"] for finding in said]
+        assert len({entry["fingerprint"] for entry in entries}) == len(entries)
+        for entry, finding in zip(entries, said, strict=True):
+            assert entry.keys() == {"description", "check_name", "fingerprint", "severity", "location"}
+            assert entry["severity"] == {"error": "critical", "warning": "minor", "info": "info"}[finding["severity"]]
+            assert finding["message"] in entry["description"]
+            assert entry["location"] == {"path": finding["file"], "lines": {"begin": finding["line"] or 1}}
+
+
+def test_gitlab_gets_paths_from_the_top_of_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "spec.yaml").write_text(SPECS["an error"])
+    monkeypatch.chdir(tmp_path)
+    for spec in ("spec.yaml", tmp_path / "spec.yaml"):
+        entries = vmferry("check", spec, "--format", "gitlab").data
+        assert {entry["location"]["path"] for entry in entries} == {"spec.yaml"}
+
+
 # --- JUnit ------------------------------------------------------------------------------------------
 
 XML_CANNOT = ["a\x00b", "a\x0bb", "\ufffe", "\ud800", "a]]>b", "<&'\">", "\x85\u2028", "\U0001f6a2"]
@@ -296,6 +319,7 @@ def test_verify_gives_every_format(tree: Path, validate: Callable[[Any], None]) 
     validate(results["sarif"].data)
     assert len(results["sarif"].data["runs"][0]["results"]) == count > 0
     assert len(results["github"].out.splitlines()) == count
+    assert len(results["gitlab"].data) == count
     assert len(xml(results["junit"].out).findall("./testsuite/testcase")) == count
 
 
@@ -306,7 +330,7 @@ def test_verify_says_in_the_format_asked_for_that_a_lock_cannot_be_read(tree: Pa
     result = vmferry("verify", tree, "--format", style)
     assert result.code == 1
     assert "VMF603" in result.out
-    if style in ("json", "sarif"):
+    if style in ("json", "sarif", "gitlab"):
         assert result.data
     elif style == "junit":
         assert xml(result.out).findall("./testsuite/testcase/failure")

@@ -40,7 +40,7 @@ def test_all_lists_every_vm() -> None:
     assert "412 VMs" not in result.out
 
 
-@pytest.mark.parametrize("style", ["json", "sarif", "github", "junit"])
+@pytest.mark.parametrize("style", ["json", "sarif", "github", "gitlab", "junit"])
 def test_programs_get_every_finding(style: str) -> None:
     result = check(unpowered(f"web-{number:03d}" for number in range(412)), "--format", style)
     assert all(result.out.count(f"VM web-{number:03d}: whether it runs") >= 1 for number in range(412))

@@ -5,14 +5,17 @@ the one for GitLab likewise; the hooks are run by pre-commit where somebody work
 """
 
 import importlib.util
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 import yaml
@@ -260,6 +263,7 @@ def by_action(clone: Path, situation: Situation, before: str) -> Told:
     )
     assert told.code == 0, told.out
     assert (programs.parents[1] / "vmferry.txt").read_text() == told.out
+    assert not situation.push or (programs.parents[1] / "vmferry.md").read_text() == ""
     return Told(int(output.read_text().removeprefix("status=")), told.out)
 
 
@@ -330,3 +334,121 @@ def test_the_hooks(repository: Path, situation: Situation, hooks: Path, installe
     else:
         assert told.code == 0, told.out
     assert git(repository, "status", "--porcelain", "--untracked-files=no") == b""
+
+
+# --- what a change means ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def advanced(tmp_path: Path) -> Path:
+    """Return a fresh clone of a repository in which a branch moves a group one stage on."""
+    directory = tmp_path / "repository"
+    directory.mkdir()
+    git(directory, "init", "--quiet", "--initial-branch=main")
+    for name in ("planned", "prepared", "migrating"):
+        stage(directory, name)
+        commit(directory)
+    git(directory, "switch", "--quiet", "--create", "work")
+    one_step(directory)
+    return cloned(directory, Situation(one_step))
+
+
+MEANING = "| first-01 | migrating → cutover | "
+
+
+def test_the_action_tells_reviewers_what_a_pull_request_means(advanced: Path) -> None:
+    told = by_action(advanced, Situation(one_step), "")
+    assert told.code == 0, told.out
+    temp = advanced.with_name("temp")
+    assert MEANING in (temp / "vmferry.md").read_text()
+    [step] = [
+        s
+        for s in yaml.safe_load((REPOSITORY / "action.yml").read_text())["runs"]["steps"]
+        if s.get("name") == "Comment"
+    ]
+    programs = advanced.with_name("gh")
+    programs.mkdir()
+    (programs / "gh").write_text('#!/bin/sh\necho "$@" >>"$RUNNER_TEMP/asked"\n')
+    (programs / "gh").chmod(0o755)
+    for status, verdict in (("0", "has no findings"), ("1", "has findings")):
+        done = run(
+            step["run"],
+            advanced,
+            RUNNER_TEMP=str(temp),
+            GITHUB_REPOSITORY="a/b",
+            NUMBER="7",
+            STATUS=status,
+            PATH=f"{programs}:{os.environ['PATH']}",
+        )
+        assert done.code == 0, done.out
+        comment = (temp / "comment.md").read_text()
+        assert comment.startswith("<!-- vmferry -->\n**vmferry** The spec ")
+        assert verdict in comment
+        assert MEANING in comment
+    assert "repos/a/b/issues/7/comments -F body=@" in (temp / "asked").read_text()
+
+
+class _Notes(BaseHTTPRequestHandler):
+    """GitLab's API of notes, with those that a merge request has."""
+
+    notes: ClassVar[list[dict[str, Any]]]
+
+    def do_GET(self) -> None:
+        first = "page=1" in self.path.split("&")
+        self._answer(self.notes if first else [])
+
+    def do_POST(self) -> None:
+        self.notes.append({"id": len(self.notes) + 1, **self._body()})
+        self._answer({})
+
+    def do_PUT(self) -> None:
+        number = int(self.path.rpartition("/")[2])
+        [note] = [note for note in self.notes if note["id"] == number]
+        note |= self._body()
+        self._answer({})
+
+    def _body(self) -> dict[str, Any]:
+        assert self.headers["PRIVATE-TOKEN"] == "secret"
+        body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        return body
+
+    def _answer(self, data: object) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(data).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_the_sample_for_gitlab_keeps_one_note_and_a_code_quality_report(advanced: Path) -> None:
+    job = yaml.safe_load((REPOSITORY / ".github/sample-workflows/gitlab-ci.yml").read_text())["vmferry"]
+    told = by_gitlab(advanced, Situation(one_step), NOBODY)
+    assert told.code == 0, told.out
+    report = json.loads((advanced / job["artifacts"]["reports"]["codequality"]).read_text())
+    assert {entry["severity"] for entry in report} <= {"minor", "info"}
+    _Notes.notes = [{"id": 1, "body": "what a person wrote"}]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Notes)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    [script] = job["after_script"]
+    asked = {
+        "SPEC": ".",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "CI_MERGE_REQUEST_DIFF_BASE_SHA": git(advanced, "merge-base", "origin/main", "HEAD").decode().strip(),
+        "CI_API_V4_URL": f"http://127.0.0.1:{server.server_port}/api/v4",
+        "CI_PROJECT_ID": "3",
+        "CI_MERGE_REQUEST_IID": "7",
+    }
+    try:
+        assert run(script, advanced, **asked).code == 0  # without a token there is no note
+        assert len(_Notes.notes) == 1
+        for _ in range(2):
+            done = run(script, advanced, **asked, VMFERRY_TOKEN="secret")
+            assert done.code == 0, done.out
+            assert "secret" not in done.out
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert [note["id"] for note in _Notes.notes] == [1, 2]
+    assert _Notes.notes[1]["body"].startswith("<!-- vmferry -->\n### What this changes")
+    assert MEANING in _Notes.notes[1]["body"]

@@ -24,7 +24,7 @@ def spec_argument(function: F) -> F:
 
 def findings_option(function: F) -> F:
     """Add --format with every format of findings."""
-    return _format(("text", "json", "sarif", "github", "junit"))(function)
+    return _format(("text", "json", "sarif", "github", "gitlab", "junit"))(function)
 
 
 def format_option(function: F) -> F:

@@ -1,13 +1,10 @@
 """Findings as SARIF 2.1.0, for code scanning.
 
-Source: OASIS, Static Analysis Results Interchange Format Version 2.1.0. A result keeps its fingerprint when lines move:
-it consists of the rule, the file, the VMs and the message, and a number if several are equal.
+Source: OASIS, Static Analysis Results Interchange Format Version 2.1.0. A result keeps its fingerprint when lines move.
 """
 
-import hashlib
 import os
 import re
-from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import metadata
@@ -17,11 +14,11 @@ from urllib.parse import quote
 
 from vmferry import __version__, ruleset
 from vmferry.cli.findings import as_data, as_json
+from vmferry.cli.formats import fingerprints, relative
 from vmferry.model.finding import Finding
 from vmferry.model.rule import Rule
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_MOVING = re.compile(r"\[\d+\]|\bline \d+")  # numbers in a message that change when something is inserted above
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 
 
@@ -29,12 +26,10 @@ def render(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> str:
     """Return one run with every finding."""
     data = as_data(findings, texts)
     codes = sorted({finding["code"] for finding in data})
-    numbers: Counter[str] = Counter()
-    results = []
-    for finding in data:
-        fingerprint = _fingerprint(finding)
-        numbers[fingerprint] += 1
-        results.append(_result(finding, codes.index(finding["code"]), f"{fingerprint}:{numbers[fingerprint]}"))
+    results = [
+        _result(finding, codes.index(finding["code"]), fingerprint)
+        for finding, fingerprint in zip(data, fingerprints(data), strict=True)
+    ]
     driver = {
         "name": "vmferry",
         "version": __version__,
@@ -96,15 +91,5 @@ def _location(finding: dict[str, Any]) -> dict[str, Any]:
 
 def _uri(file: str) -> str:
     """Return the path that code scanning expects: relative to the working directory if below it."""
-    path = Path(file)
-    if path.is_absolute():
-        if not path.is_relative_to(Path.cwd()):
-            return "file://" + quote(os.fsencode(path))
-        path = path.relative_to(Path.cwd())
-    return quote(os.fsencode(path))
-
-
-def _fingerprint(finding: dict[str, Any]) -> str:
-    message = _MOVING.sub("", finding["message"])
-    parts = (finding["code"], _uri(finding["file"] or ""), *finding["vms"], message)
-    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:32]
+    path = relative(file)
+    return ("file://" if Path(path).is_absolute() else "") + quote(os.fsencode(path))

@@ -38,18 +38,19 @@ class Spec:
     def __init__(self, top: Path, *, inventory: bool) -> None:
         self.folder = top / "spec"
         self._top = top
-        self._files = dict(estate.estate(40))
-        self.spec = self._files.pop("spec.yaml")
+        self.files = dict(estate.estate(40))
+        self.spec = self.files.pop("spec.yaml")
         self.spec["target"] = _with_nodes(self.spec["target"])
         del self.spec["groups"]
         if not inventory:
-            self._files = {name: _set(data) for name, data in self._files.items() if data["kind"] == "Inventory"}
-        self.vms = [vm for data in self._files.values() if not _states(data) for vm in data["vms"]]
+            self.files = {name: _set(data) for name, data in self.files.items() if data["kind"] == "Inventory"}
+        self.entry: dict[str, Any] = {}
+        self.vms = [vm for data in self.files.values() if not _states(data) for vm in data["vms"]]
         self.write()
 
     def write(self) -> None:
         """Write all files."""
-        for name, data in {"spec.yaml": self.spec, **self._files}.items():
+        for name, data in {"spec.yaml": self.spec, **self.files}.items():
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(dump(data))
@@ -260,3 +261,78 @@ def _without_vms(review: Review) -> Review:
         texts={},
     )
     return structs.replace(review, project=project, subjects=())
+
+
+# --- what was once forgotten -----------------------------------------------------------------------
+
+
+def _checked(spec: Spec, top: Path) -> tuple[Result, Result]:
+    """Check with a cache and without."""
+    warm, cold = (
+        vmferry("check", spec.folder, "--all", *options)
+        for options in (("--cache-dir", top / "checks"), ("--no-cache",))
+    )
+    return warm, cold
+
+
+@pytest.fixture
+def stated(tmp_path: Path) -> Spec:
+    """Return a spec with an inventory, in which the entry of one VM states facts as well."""
+    spec = Spec(tmp_path, inventory=True)
+    spec.entry = {"name": spec.vms[8]["name"], "id": spec.vms[8]["id"]}
+    next(data for name, data in spec.files.items() if "stated" in name)["vms"].append(spec.entry)
+    return spec
+
+
+def test_a_fact_that_the_entry_repeats_is_found_when_only_the_inventory_changes(stated: Spec, tmp_path: Path) -> None:
+    stated.entry["memory"] = "32Gi"
+    for memory in ("16Gi", "32Gi", "16Gi"):
+        stated.vms[8]["memory"] = memory
+        stated.spec["rules"] = {"VMF129": "warning" if memory == "32Gi" else "info"}  # nothing is decided alone
+        stated.write()
+        warm, cold = _checked(stated, tmp_path)
+        assert warm == cold
+        assert ("VMF129" in cold.out) is (memory == "32Gi")
+
+
+def test_what_the_inventory_says_below_the_entry_concerns_others(stated: Spec, tmp_path: Path) -> None:
+    own = [{"network": nic["network"], "mac": nic["mac"]} for nic in stated.vms[8]["nics"]]
+    stated.entry["nics"] = own
+    for phase in stated.spec["phases"]:
+        phase["dualRun"] = {"mode": "parallel"}
+    for mac in ("00:50:56:dd:00:01", own[0]["mac"]):
+        stated.vms[8]["nics"] = [{**own[0], "mac": mac}, *own[1:]]
+        stated.write()
+        warm, cold = _checked(stated, tmp_path)
+        assert warm == cold
+
+
+def test_two_vms_with_one_name_are_found_in_whatever_blocks_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmferry.estate.blocks.SIZE", 1)
+    spec = Spec(tmp_path, inventory=False)
+    one = next(vm for vm in spec.vms if "way-warm" in vm["tags"])
+    other = next(vm for vm in spec.vms if "way-warm" in vm["tags"] and vm is not one)
+    other |= {"name": one["name"], "targetName": "another"}
+    del other["id"]
+    spec.write()
+    warm, cold = _checked(spec, tmp_path)
+    assert warm == cold
+    assert "VMF747" in cold.out
+
+
+def test_findings_of_two_documents_in_one_file_have_an_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vmferry.estate.blocks.SIZE", 1)
+    spec = Spec(tmp_path, inventory=True)
+    for vm in spec.vms:
+        vm["latencySensitivity"] = "high"
+    spec.write()
+    parts = sorted((spec.folder / "vms").glob("cluster-*.yaml"))
+    joined = b"---\n".join(path.read_bytes() for path in parts)
+    for path in parts:
+        path.unlink()
+    (spec.folder / "vms/all.yaml").write_bytes(joined)
+    for _ in range(2):
+        warm, cold = _checked(spec, tmp_path)
+        assert warm == cold

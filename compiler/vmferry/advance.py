@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from vmferry import files
 from vmferry.cache import Cache
@@ -14,7 +14,7 @@ from vmferry.model.blueprint import Group
 from vmferry.model.finding import Finding, SpecError
 from vmferry.model.review import Review
 from vmferry.model.spec import Stage
-from vmferry.yaml.edit import with_value
+from vmferry.yaml.edit import with_values
 from vmferry.yaml.text import MAX_BYTES
 
 _MARK = b"\xef\xbb\xbf"
@@ -50,20 +50,31 @@ class Before(Struct, frozen=True):
     assignments: Path | None
     now: datetime
     checked: Checked
-    against: str | Review  # HEAD in a git repository; otherwise the spec as it is
+    against: tuple[Review, ...]  # as at HEAD; outside of git, and for a new spec, as it is
 
 
 def look(spec: Path, assignments: Path | None, now: datetime, cache: Cache) -> Before:
-    """Return a spec before any move. Raises SpecError with its errors, if it has any."""
-    try:
-        against: str | Review = "HEAD"
-        checked = check(spec, assignments, now=now, against="HEAD", exact=True, cache=cache, reasons=False)
-    except SpecError:
-        checked = check(spec, assignments, now=now, cache=cache, reasons=False)
-        against = review(checked.project, checked.resolution, now=now)
+    """Return a spec before any move. Raises SpecError with its errors, or if git cannot tell what HEAD is."""
+    against = "HEAD" if _in_repository(spec) else None
+    checked = check(spec, assignments, now=now, against=against, exact=True, cache=cache, reasons=False)
     if checked.broken:
         raise SpecError(*(finding for finding in checked.findings if finding.is_error))
-    return Before(spec, assignments, now, checked, against)
+    return Before(spec, assignments, now, checked, checked.befores or (_as_compiled(checked, now),))
+
+
+def _in_repository(spec: Path) -> bool:
+    path = spec.resolve()
+    return any((folder / ".git").exists() for folder in (path, *path.parents))
+
+
+def _as_compiled(checked: Checked, now: datetime) -> Review:
+    """Return a spec with each group at the stage at which it was compiled last, as its assignments say."""
+    known = checked.project.assignments.vms if checked.project.assignments is not None else {}
+    stages = {each.group: each.stage for each in known.values()}
+    blueprint = checked.resolution.blueprint
+    groups = tuple(structs.replace(group, stage=stages.get(group.name, group.stage)) for group in blueprint.groups)
+    resolution = structs.replace(checked.resolution, blueprint=structs.replace(blueprint, groups=groups))
+    return review(checked.project, resolution, now=now)
 
 
 def next_of(group: Group) -> Move | None:
@@ -78,21 +89,25 @@ def advance(before: Before, moves: Sequence[Move], cache: Cache) -> Advance:
     path = Path(where.file)
     raw = files.read_named(path, MAX_BYTES + 1)
     text = raw.decode("utf-8-sig")
-    for move in moves:
-        text = with_value(text, where.document, ("groups", move.group, "stage"), move.after)
+    text = with_values(text, where.document, {("groups", move.group, "stage"): move.after for move in moves})
     content = (_MARK if raw.startswith(_MARK) else b"") + text.encode()
     after = check(
         before.spec,
         before.assignments,
         now=before.now,
         against=before.against,
-        exact=True,
         cache=cache,
         reasons=False,
         instead={where.file: content},
     )
     known = {(finding.code, finding.message) for finding in before.checked.findings}
-    findings = tuple(finding for finding in after.findings if (finding.code, finding.message) not in known)
+    places = {(finding.code, finding.where) for finding in before.checked.findings}  # a message may count groups
+    findings = tuple(
+        finding
+        for finding in after.findings
+        if (finding.code, finding.message) not in known
+        and (finding.is_error or (finding.code, finding.where) not in places)
+    )
     return Advance(tuple(moves), path, content, findings, after)
 
 

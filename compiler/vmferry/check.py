@@ -23,6 +23,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     resolution: Resolution
     findings: tuple[Finding, ...]
     complete: bool = True  # whether the rules ran: not while the spec has errors of its own
+    befores: tuple[Review, ...] = ()  # what rules on transitions compared it with
     solved: recheck.Solved | None = None  # what `recheck.remember` would keep; None if there is nothing new
 
     @property
@@ -45,7 +46,7 @@ def check(
     assignments: Path | None = None,
     *,
     now: datetime | None = None,
-    against: str | Review | None = None,
+    against: str | tuple[Review, ...] | None = None,
     exact: bool = False,
     cache: Cache | None = None,
     reasons: bool = True,
@@ -55,7 +56,7 @@ def check(
     """Read a spec and resolve it. Raises SpecError if it cannot be read.
 
     ``now`` is for rules on time, and ``against`` for rules on transitions; without them these rules find nothing. They
-    compare with a review, or with the commit where the branch left ``against``, or with that itself (``exact``).
+    compare with reviews, or with the commit where the branch left ``against``, or with that itself (``exact``).
     Without ``reasons`` the Blueprint has no decisions, which only `explain` needs. With ``brief``, the project may lack
     its entries, and the resolution its subjects, where few VMs had to be decided (`recheck`). ``instead``: see `load`.
     """
@@ -71,8 +72,8 @@ def check(
     complete = not any(finding.is_error for finding in found)
     here = review(project, resolution, now=now)
     befores: tuple[Review, ...] = ()
-    if isinstance(against, Review):
-        befores = (against,)
+    if isinstance(against, tuple):
+        befores = against
     elif against is not None:
         from vmferry.against import earlier  # few runs compare
 
@@ -84,7 +85,9 @@ def check(
     if complete:
         found = (*found, *_by_rules(here, befores, cache))
     applied = policy.apply(found, project, now, compared=bool(befores))
-    return Checked(project=project, resolution=resolution, findings=ordered(applied), complete=complete)
+    return Checked(
+        project=project, resolution=resolution, findings=ordered(applied), complete=complete, befores=befores
+    )
 
 
 def _judged(found: recheck.Found, now: datetime | None) -> Checked:

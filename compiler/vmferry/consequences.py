@@ -1,8 +1,11 @@
-"""What a change of the spec means: the decisions that differ from another commit, and what they bring about."""
+"""What a change of the spec means: which decisions differ from another commit, and their effect."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
+from decimal import Decimal, InvalidOperation
 from difflib import SequenceMatcher
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -12,7 +15,7 @@ from vmferry.estate.matching import Matcher
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import rank
 from vmferry.kube.quantity import format_size, parse_size
-from vmferry.model.blueprint import Group, Machine, MachineDisk, MachineNic, NamespacePlan
+from vmferry.model.blueprint import Blueprint, Group, MachineDisk
 from vmferry.model.keys import VmKey
 from vmferry.model.review import Review, Subject
 from vmferry.model.spec import Assign, Stage
@@ -52,10 +55,10 @@ class VmChange(Struct, frozen=True):
     values: tuple[Value, ...]
 
 
-class NamespaceChange(Struct, frozen=True):
-    """A namespace with a quota or networks that differ."""
+class Settings(Struct, frozen=True):
+    """Something that several VMs share, with settings that differ: a group, a namespace, or the target."""
 
-    namespace: str
+    name: str
     values: tuple[Value, ...]
 
 
@@ -77,7 +80,9 @@ class Consequences(Struct, frozen=True, kw_only=True):
     added: tuple[str, ...] = ()  # VMs that did not move before
     removed: tuple[str, ...] = ()  # VMs that no longer move
     vms: tuple[VmChange, ...] = ()
-    namespaces: tuple[NamespaceChange, ...] = ()
+    groups: tuple[Settings, ...] = ()
+    namespaces: tuple[Settings, ...] = ()
+    target: tuple[Value, ...] = ()  # settings of the cluster, sources, hooks, bridges …
     rules: tuple[RuleChange, ...] = ()
 
     @property
@@ -104,7 +109,9 @@ def consequences(before: Review, after: Review) -> Consequences:
         added=_names(now, added),
         removed=_names(was, removed),
         vms=vms,
+        groups=tuple(_groups(before, after)),
         namespaces=tuple(_namespaces(before, after)),
+        target=tuple(_differences(_plain(_shared(before.blueprint)), _plain(_shared(after.blueprint)))),
         rules=tuple(_rules(before, after, {change.key for change in vms} | added | removed)),
     )
 
@@ -149,177 +156,233 @@ def _stages(before: Review, after: Review) -> Iterator[StageChange]:
                 before=stage,
                 after=group.stage,
                 vms=len(group.machines),
-                size=sum(disk.size for disk in _copied(group)),
+                size=sum(disk.size for disk in _filled(group)),
                 what=_what(group, stage),
                 when=_when(group, windows[group.phase]) if rank(group.stage) > rank(stage) else "",
             )
 
 
-def _copied(group: Group) -> Iterator[MachineDisk]:
-    """Yield the disks of a group whose bytes are copied."""
-    machines = (machine for machine in group.machines if machine.clone_of is None)
-    return (disk for machine in machines for disk in machine.disks if disk.owner and disk.source.blank is None)
+def _filled(group: Group) -> list[MachineDisk]:
+    """Return the disks of a group whose volumes are filled, from vSphere or from images."""
+    machines = [machine for machine in group.machines if machine.clone_of is None]
+    disks = [disk for machine in machines for disk in machine.disks if disk.owner and not disk.lun]
+    # a Job fills volumes that CDI creates empty
+    return [disk for disk in disks if METHODS[group.method].reads or disk.source.blank is None]
 
 
 def _what(group: Group, before: Stage) -> str:
     """Return what happens when a group comes to its stage from another."""
-    count = len(group.machines)
-    vms = "1 VM" if count == 1 else f"{count} VMs"
     if rank(group.stage) < rank(before):
-        return f"what stage {before} put into the cluster is pruned, apart from what holds data"
-    return {
-        "planned": f"{vms} are compiled, and nothing is synced",
-        "prepared": f"{vms} are frozen as decided; their surroundings are created, and nothing is copied",
-        "migrating": _copy(group, vms),
-        "cutover": _cutover(group, vms),
-    }[group.stage]
+        return f"resources created at stage {before} are pruned, except those that hold data"
+    one = len(group.machines) == 1
+    vms, are = ("1 VM", "is") if one else (f"{len(group.machines)} VMs", "are")
+    if group.stage == "prepared":
+        return f"{vms} {are} frozen; what surrounds them is created, and nothing is copied yet"
+    if group.stage == "migrating":
+        return _copy(group, f"{vms} {are}")
+    return _cutover(group)
 
 
-def _copy(group: Group, vms: str) -> str:
+def _copy(group: Group, vms_are: str) -> str:
     method = METHODS[group.method]
-    size = _size(sum(disk.size for disk in _copied(group)))
+    size = f"{_size(sum(disk.size for disk in _filled(group)))} of disks"
     if group.path == "rebuild":
-        return f"{vms} are created as workloads without replicas"
+        return f"{vms_are} created as workloads with 0 replicas"
     if method.source_runs:
-        return f"{vms} with disks of {size} are copied while they run, again and again until the cutover"
+        return f"{vms_are} copied while running, with repeated incremental copies until cutover ({size})"
     if method.from_images:
-        return f"images are imported into {size} of volumes for {vms}"
+        return f"{size} are filled: {_origins(group)}"
     if method.converts:
-        return f"{vms} with disks of {size} are copied and converted; they must be off"
-    return f"{vms} are shut down, and their disks of {size} are copied: the downtime starts"
+        return f"{vms_are} copied and converted, and must be off for that ({size})"
+    return f"{vms_are} shut down and copied, then started in the target: the downtime begins ({size})"
 
 
-def _cutover(group: Group, vms: str) -> str:
+def _origins(group: Group) -> str:
+    """Return where the disks of a group come from, counted."""
+    kinds = {
+        "http": "imported from a web server",
+        "registry": "imported from a registry",
+        "upload": "uploaded by hand",
+        "vddk": "read from vSphere, whose VM must be off",
+    }
+    counts = Counter(
+        words for disk in _filled(group) for field, words in kinds.items() if getattr(disk.source, field) is not None
+    )
+    return ", ".join(f"{counts[words]} {words}" for words in kinds.values() if counts[words]) or "none"
+
+
+def _cutover(group: Group) -> str:
+    count = sum(not machine.golden and machine.run_strategy != "Halted" for machine in group.machines)
+    vms, start = ("1 VM", "starts") if count == 1 else (f"{count} VMs", "start")
     if group.path == "rebuild":
-        return f"the workloads of {vms} get their replicas"
+        return f"workloads are scaled up for {'1 VM' if len(group.machines) == 1 else f'{len(group.machines)} VMs'}"
     if METHODS[group.method].cutover:
-        return f"{vms} are shut down at the cutover, the rest is copied, and they start in the target"
-    return f"{vms} start in the target"
+        return f"the sources are shut down, the remaining changes are copied, and {vms} {start} in the target"
+    if group.path == "forklift":
+        return "nothing changes in the cluster: Forklift started the VMs after their copy"
+    return f"{vms} {start} in the target"
 
 
 def _when(group: Group, windows: str) -> str:
-    if group.cutover is not None:
+    method = METHODS[group.method]
+    if group.cutover is not None and method.cutover:
         return f"cutover {group.cutover}"
-    return f"window {windows}" if windows else ""
+    if group.stage == "migrating" and method.reads and not method.source_runs:
+        return "as soon as it is synced" + (f"; windows of the phase: {windows}" if windows else "")
+    return f"windows of the phase: {windows}" if windows and group.stage == "cutover" else ""
 
 
 def _size(size: int) -> str:
     """Return bytes in whole GiB, rounded up."""
-    return format_size(-(-size // _GI) * _GI) if size else "0"
+    return f"{-(-size // _GI)} GiB"
 
 
 # --- VMs --------------------------------------------------------------------------------------
 
+_OF_MACHINE = frozenset(("key", "name", "group", "phase", "revision", "conversion"))
+"""Fields of a Machine that are told of its VM, that are in no manifest, or that an attempt begins with."""
+_BYTES = ("memory", "size")
+
 
 def _changed(pairs: Mapping[VmKey, tuple[Subject, Subject]]) -> Iterator[VmChange]:
-    """Yield VMs with decisions that differ, by key. Of VMs that begin or stop to move, only that."""
+    """Yield VMs with decisions that differ, by key. Of VMs that begin or cease to move, only the disposition."""
     for key, (was, now) in sorted(pairs.items()):
-        values = tuple(_differing(_of_subject(was), _of_subject(now)))
-        if was.machine is not None and now.machine is not None:
-            values += tuple(_differing(_of_machine(was.machine), _of_machine(now.machine)))
+        values = tuple(_differences(_of_subject(was), _of_subject(now)))
+        if was.machine is None or now.machine is None:
+            values = tuple(value for value in values if value.subject == "disposition")
+        elif was.machine != now.machine:
+            values += tuple(_differences(_plain(was.machine, _OF_MACHINE), _plain(now.machine, _OF_MACHINE)))
         if values:
             yield VmChange(now.name, key, now.group.name if now.group is not None else "", values)
 
 
-def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Value]:
-    for subject in dict.fromkeys((*before, *after)):
-        was, now = before.get(subject, NOTHING), after.get(subject, NOTHING)
-        if was != now:
-            yield Value(subject, was, now)
+def _of_subject(subject: Subject) -> dict[str, Any]:
+    group = subject.group
+    values = {"name": subject.name, "disposition": subject.disposition}
+    return values | {"phase": group.phase if group else None, "group": group.name if group else None}
 
 
-def _of_subject(subject: Subject) -> dict[str, str]:
-    values = {"name": subject.name, "disposition": subject.disposition or NOTHING}
-    if subject.group is not None:
-        values |= {"phase": subject.group.phase, "group": subject.group.name}
-    return values
+# --- what VMs share ---------------------------------------------------------------------------
+
+_OF_GROUP = frozenset(
+    (
+        "machines",
+        "name",
+        "fullName",
+        "stage",
+        "running",
+        "frozen",
+        "layers",
+        "steps",
+        "networks",
+        "storage",
+        "origins",
+        "keptOnFailure",
+    )
+)
+"""Fields of a Group that have a place of their own here, or follow from VMs, stages and sources."""
+_OF_NAMESPACE = frozenset(("quotaBasis", "places"))
 
 
-def _of_machine(machine: Machine) -> dict[str, str]:
-    """Return what was decided about a VM, in words that a reviewer knows, by subject."""
-    values = {
-        "path": machine.path,
-        "method": machine.method,
-        "conversion": "skipped" if machine.raw else "as usual",
-        "namespace": machine.namespace,
-        "target name": machine.target_name,
-        "CPUs": str(machine.sockets * machine.cores * machine.threads),
-        "memory": format_size(machine.memory),
-        "firmware": machine.firmware,
-        "run strategy": machine.run_strategy,
-        "live migration": machine.eviction_strategy,
-        "static addresses": "kept" if machine.preserve_static_ips else "not kept",
-        "priority class": machine.priority_class or NOTHING,
-        "CPU model": machine.cpu_model or NOTHING,
-        "instance type": machine.instancetype.name if machine.instancetype is not None else NOTHING,
-        "labels": _pairs(machine.placement.labels),
-        "node selector": _pairs(machine.placement.node_selector),
-        "transfer network": machine.transfer_network or NOTHING,
-        "clone of": machine.clone_of or NOTHING,
-        "GPUs": ", ".join(machine.gpus) or NOTHING,
-        "host devices": ", ".join(machine.host_devices) or NOTHING,
-        "hooks": ", ".join(use.name for use in machine.hooks) or NOTHING,
-    }
-    for disk in machine.disks:
-        values |= {f"{name} of disk {disk.index + 1}": value for name, value in _disk(disk).items()}
-    for nic in machine.nics:
-        values |= {f"{name} of NIC {nic.index + 1}": value for name, value in _nic(nic).items()}
-    values |= {f"network of NIC {nic.index + 1}": "not connected" for nic in machine.dropped_nics}
-    values |= {f"volume {volume.name}": f"{_size(volume.size)} of {volume.storage_class}" for volume in machine.state}
-    return values
+def _groups(before: Review, after: Review) -> Iterator[Settings]:
+    """Yield groups that there were before with other settings, such as the time of their cutover."""
+    was = {group.name: group for group in before.blueprint.groups}
+    for group in after.blueprint.groups:
+        if group.name in was:
+            values = tuple(_differences(_plain(was[group.name], _OF_GROUP), _plain(group, _OF_GROUP)))
+            if values:
+                yield Settings(group.name, values)
 
 
-def _pairs(labels: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in sorted(labels.items())) or NOTHING
-
-
-def _disk(disk: MachineDisk) -> dict[str, str]:
-    return {
-        "size": _size(disk.size),
-        "StorageClass": f"{disk.storage_class} ({disk.access_mode}, {disk.volume_mode})",
-        "bus": disk.bus,
-        "claim": disk.claim,
-    }
-
-
-def _nic(nic: MachineNic) -> dict[str, str]:
-    return {
-        "network": nic.nad or "pod network",
-        "MAC": nic.mac or NOTHING,
-        "model": nic.model,
-        "binding": nic.binding,
-        "new addresses": ", ".join(nic.readdress.addresses) if nic.readdress is not None else NOTHING,
-        "link": "up" if nic.connected else "down",
-    }
-
-
-# --- namespaces -------------------------------------------------------------------------------
-
-
-def _namespaces(before: Review, after: Review) -> Iterator[NamespaceChange]:
-    was = {plan.name: plan for plan in before.blueprint.namespaces}
-    now = {plan.name: plan for plan in after.blueprint.namespaces}
+def _namespaces(before: Review, after: Review) -> Iterator[Settings]:
+    was = {plan.name: _plain(plan, _OF_NAMESPACE) for plan in before.blueprint.namespaces}
+    now = {plan.name: _plain(plan, _OF_NAMESPACE) for plan in after.blueprint.namespaces}
     for name in sorted({*was, *now}):
-        values = tuple(_differing(_of_namespace(was.get(name)), _of_namespace(now.get(name))))
+        values = tuple(_differences(was.get(name, {}), now.get(name, {})))
         if values:
-            yield NamespaceChange(name, tuple(map(_with_sum, values)))
-
-
-def _of_namespace(plan: NamespacePlan | None) -> dict[str, str]:
-    if plan is None:
-        return {}
-    values = {f"quota {name}": value for name, value in plan.quota.items()}
-    values |= {"networks": ", ".join(nad.name for nad in plan.nads) or NOTHING}
-    return values | {"network policy": "isolate" if plan.isolate else "none"}
+            yield Settings(name, tuple(map(_with_sum, values)))
 
 
 def _with_sum(value: Value) -> Value:
-    """Return a value of a quota with the difference, if both are numbers."""
-    if not value.subject.startswith("quota ") or NOTHING in (value.before, value.after):
+    """Return a limit of a quota with its difference, if both are numbers."""
+    if not value.subject.startswith("quota."):
         return value
-    difference = parse_size(value.after) - parse_size(value.before)
-    sign = "+" if difference > 0 else "-"
-    return msgspec.structs.replace(value, after=f"{value.after} ({sign}{format_size(abs(difference))})")
+    try:
+        if value.subject.endswith((".memory", ".storage")):
+            difference = parse_size(value.after) - parse_size(value.before)
+            shown = format_size(abs(difference))
+        else:
+            number = Decimal(value.after) - Decimal(value.before)
+            difference, shown = int(number.copy_sign(1) if number > 0 else -1), str(abs(number))
+    except (ValueError, InvalidOperation):  # there was none, or it is in millicores
+        return value
+    return msgspec.structs.replace(value, after=f"{value.after} ({'+' if difference > 0 else '-'}{shown})")
+
+
+def _shared(blueprint: Blueprint) -> dict[str, Any]:
+    """Return what the manifests of all VMs depend on."""
+    fields = ("cluster", "gitops", "forklift", "target", "sources", "hooks", "scripts", "bridges", "phases")
+    return {field: getattr(blueprint, field) for field in fields}
+
+
+# --- any two values ---------------------------------------------------------------------------
+
+_LONGEST = 60
+
+
+class _Hidden(Struct, frozen=True):
+    """A file or a long text: it only matters whether it is the same."""
+
+    value: bytes | str
+
+
+def _plain(value: Any, but: Set[str] = frozenset()) -> Any:
+    """Return a value as dicts and lists, with every field of a struct by its name in YAML, ``but`` some."""
+    if isinstance(value, Struct):
+        fields = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+        return {shown: _of_field(shown, getattr(value, name)) for name, shown in fields if shown not in but}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, frozenset):
+        return [_plain(item) for item in sorted(value)]
+    if isinstance(value, tuple | list):
+        items = [_plain(item) for item in value]
+        names = [item.get("name") if isinstance(item, dict) else None for item in items]
+        named = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+        return dict(zip(names, items, strict=True)) if items and named else items
+    if isinstance(value, bytes) or (isinstance(value, str) and (len(value) > _LONGEST or "\n" in value)):
+        return _Hidden(value)
+    return value
+
+
+def _of_field(name: str, value: Any) -> Any:
+    return format_size(value) if name in _BYTES and type(value) is int and value else _plain(value)
+
+
+def _differences(before: Any, after: Any, path: str = "") -> Iterator[Value]:
+    """Yield what differs between two values, by path."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in dict.fromkeys((*before, *after)):
+            below = f"{path}.{key}" if path else key
+            yield from _differences(before.get(key), after.get(key), below)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _differences(one, other, f"{path}[{index}]")
+    elif before != after:
+        yield Value(path, _shown(before), _shown(after))
+
+
+def _shown(value: Any) -> str:
+    """Return a value on one short line; texts and files only by their length."""
+    if value is None or value in ({}, []):
+        return NOTHING
+    if isinstance(value, _Hidden):
+        unit = "bytes" if isinstance(value.value, bytes) else "characters"
+        return f"another text of {len(value.value)} {unit}"
+    if isinstance(value, str):
+        return value
+    text = json.dumps(value, ensure_ascii=False, default=_shown)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 # --- assign -----------------------------------------------------------------------------------
@@ -339,6 +402,8 @@ def _rules(before: Review, after: Review, differing: Set[VmKey]) -> Iterator[Rul
             other = now[new[number]] if number < len(new) else None
             index = new[number] if other is not None else old[number]
             raw = written[1][index] if other is not None else written[0][index]
+            if other is None and raw in kept:  # it is told where it went
+                continue
             yield _rule(index, (one, other), (before, after), differing, moved=raw in kept)
 
 

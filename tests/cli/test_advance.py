@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_the_next_commands_can_be_run(repository: Advancing, monkeypatch: pytest
     commands = [line.strip() for line in said.partition("next:\n")[2].splitlines()]
     assert commands == [
         "vmferry compile migration --out .",
-        "git add migration .",
+        "git add migration/spec.yaml migration/assignments.yaml gitops",
         "git commit -m 'stateless-06: migrating → cutover'",
     ]
 
@@ -117,7 +118,7 @@ def test_a_phase_moves_as_a_whole_or_not_at_all(repository: Advancing) -> None:
 def test_nothing_ready_is_no_failure(repository: Advancing) -> None:
     result = repository.advance("--phase", "decommission", "--all-ready")
     assert (result.code, result.out, repository.changes()) == (0, "", [])
-    assert "decommission-01 waits: VMF428" in result.err
+    assert "decommission-01 is not ready; after the move: VMF428" in result.err
 
 
 def test_warnings_that_a_move_brings_are_shown(repository: Advancing) -> None:
@@ -133,7 +134,7 @@ def test_warnings_that_a_move_brings_are_shown(repository: Advancing) -> None:
         (("stateless-6",), "Did you mean 'stateless-06'?"),
         (("--phase", "stateles"), "Did you mean 'stateless'?"),
         (("dev-test-01",), "is at cutover, the last stage"),
-        (("stateless-06", "--to", "migrating"), "is at migrating already"),
+        (("stateless-06", "--to", "migrating"), "is already at migrating"),
         ((), "Name a GROUP"),
         (("stateless-06", "--to", "adopted"), "is not one of"),
     ],
@@ -156,7 +157,7 @@ def test_an_alias_is_left_to_its_author(repository: Advancing) -> None:
     repository.edit("  stateless-07: {stage: migrating}\n", "  stateless-07: *both\n")
     result = repository.advance("stateless-07")
     assert (result.code, repository.changes()) == (1, [])
-    assert "edit it by hand" in result.err
+    assert "edit the file by hand" in result.err
 
 
 def test_line_ends_and_a_byte_order_mark_stay(repository: Advancing) -> None:
@@ -182,3 +183,33 @@ def test_json_says_what_was_refused(repository: Advancing) -> None:
     result = repository.advance("stateless-05", "--to", "migrating", "--format", "json")
     assert result.code == 1
     assert {each["code"] for each in json.loads(result.out)["findings"]} == {"VMF850"}
+
+
+def test_without_git_two_moves_need_a_compile_between_them(tmp_path: Path) -> None:
+    repository = Advancing(tmp_path, committed=False)
+    assert repository.advance("stateless-05").code == 0
+    assert "VMF850" in repository.advance("stateless-05").out
+    assert vmferry("compile", repository.spec, "--out", tmp_path).code == 0
+    assert repository.advance("stateless-05").code == 0
+
+
+def test_where_git_cannot_tell_nothing_is_written(repository: Advancing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    result = repository.advance("stateless-05")
+    assert (result.code, repository.changes()) == (1, [])
+    assert "git" in result.text
+
+
+def test_many_groups_to_different_stages_are_called_that(
+    repository: Advancing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository.spec.parent)
+    assert vmferry("compile", "migration", "--out", ".").code == 0
+    repository.commit()
+    said = vmferry("advance", "migration", "--all-ready", *NOW).err
+    assert re.search(r"git commit -m '\d+ groups to their next stages'", said)
+
+
+def test_a_warning_that_was_there_before_makes_no_group_wait(repository: Advancing) -> None:
+    late = ("--all-ready", "--dry-run", "--now", "2035-01-01T00:00:00Z")
+    assert "dev-test-04: migrating → cutover" in vmferry("advance", repository.spec, *late).out

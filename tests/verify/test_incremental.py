@@ -170,6 +170,26 @@ def test_a_root_that_holds_other_objects_is_compared_with_all(tree: Path, tmp_pa
         assert found(again) == found(verify(tree, ()))
 
 
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: mine, namespace: web}\ndata: {a: %s}\n"
+
+
+@pytest.mark.parametrize(
+    ("entry", "folder"),
+    [("../../../../../../shared", "../shared"), (".extra", "LOCAL/.extra"), ("../../../../../mine", "mine")],
+    ids=["beside-the-tree", "hidden", "of-the-user"],
+)
+def test_what_a_component_reads_elsewhere_is_read_again(tree: Path, tmp_path: Path, entry: str, folder: str) -> None:
+    local = tree / "overlays/dev-test/dev-test-04/convert/local"
+    place = Path(os.path.normpath(tree / folder.replace("LOCAL", str(local.relative_to(tree)))))
+    place.mkdir()
+    (place / "kustomization.yaml").write_text("resources: [cm.yaml]\n")
+    (local / "kustomization.yaml").write_text(PATCH.replace("resources: []", f"resources: [{entry}]") % 1)
+    for value in ("x", "5"):  # a number is no string, as the schema has it
+        (place / "cm.yaml").write_text(CONFIG_MAP % value)
+        for _ in range(2):
+            assert found(run(tree, tmp_path / "cache")) == found(verify(tree, ()))
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_a_base_that_only_lists_files_is_what_kustomize_makes_of_it(example: Path) -> None:
     tree = open_tree(example)

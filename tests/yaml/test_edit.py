@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmferry.yaml.edit import CannotEditError, with_value
+from vmferry.yaml.edit import CannotEditError, with_values
 from vmferry.yaml.read import read
 from vmferry.yaml.write import dump
 
@@ -19,7 +19,8 @@ STAGE = ("groups", "dev-01", "stage")
     [
         ("groups:\n  dev-01: {stage: planned}  # soon\nx: 1\n", "groups:\n  dev-01: {stage: prepared}  # soon\nx: 1\n"),
         ("groups:\n  dev-01:\n    stage: planned\n", "groups:\n  dev-01:\n    stage: prepared\n"),
-        ('groups:\n  dev-01:\n    stage: "planned" # a\n', "groups:\n  dev-01:\n    stage: prepared # a\n"),
+        ('groups:\n  dev-01:\n    stage: "planned" # a\n', 'groups:\n  dev-01:\n    stage: "prepared" # a\n'),
+        ("groups: {dev-01: {stage: 'planned'}}\n", "groups: {dev-01: {stage: 'prepared'}}\n"),
         (
             "groups:\n  dev-01:\n    attempt: 2  # again\n\n# next\nx: 1\n",
             "groups:\n  dev-01:\n    attempt: 2  # again\n    stage: prepared\n\n# next\nx: 1\n",
@@ -42,7 +43,9 @@ STAGE = ("groups", "dev-01", "stage")
             "x: 1\r\ngroups:\r\n  dev-01:\r\n    attempt: 2\r\n    stage: prepared\r\n",
         ),
         ("x: Ä🦀 # 🦀\ngroups: {dev-01: {stage: planned}}\n", "x: Ä🦀 # 🦀\ngroups: {dev-01: {stage: prepared}}\n"),
-        ('{"groups": {"dev-01": {"stage": "planned"}}}', '{"groups": {"dev-01": {"stage": prepared}}}'),
+        ('{"groups": {"dev-01": {"stage": "planned"}}}', '{"groups": {"dev-01": {"stage": "prepared"}}}'),
+        ('{"groups": {"a-01": {}}}', '{"groups": {"a-01": {}, "dev-01": {"stage": "prepared"}}}'),
+        ("x: 1\r\ny: 2\nz: 3\n", "x: 1\r\ny: 2\nz: 3\ngroups: {dev-01: {stage: prepared}}\n"),
         (
             "groups: {\n  a-01: {stage: cutover},  # done\n}\n",
             "groups: {\n  a-01: {stage: cutover}, dev-01: {stage: prepared},  # done\n}\n",
@@ -51,7 +54,7 @@ STAGE = ("groups", "dev-01", "stage")
 )  # fmt: skip
 def test_a_value_is_set_where_it_belongs(before: str, after: str) -> None:
     try:
-        found = with_value(before, 0, STAGE, "prepared")
+        found = with_values(before, 0, {STAGE: "prepared"})
     except CannotEditError:
         found = ""
     assert found == after
@@ -66,12 +69,13 @@ def test_a_value_is_set_where_it_belongs(before: str, after: str) -> None:
         "- groups\n",
         "groups: {dev-01: {stage: [a]}}\n",
         "groups: {dev-01: {stage: |\n",
+        "groups:\n  dev-01:\n    stage: >-\n      planned\n# next\n",
         "",
     ],
 )
 def test_what_cannot_be_told_is_left_alone(text: str) -> None:
     with pytest.raises(CannotEditError):
-        with_value(text, 0, STAGE, "prepared")
+        with_values(text, 0, {STAGE: "prepared"})
 
 
 _KEYS = st.sampled_from(("groups", "dev-01", "stage", "a", "on", "10", "Ä ö"))
@@ -100,10 +104,20 @@ def test_only_the_value_changes_in_any_document(data: dict[str, Any], path: tupl
     possible = possible and not isinstance(holder.get(path[-1]), dict | list)
     text = dump(data).decode()
     try:
-        found = with_value(text, 0, path, "new")
+        found = with_values(text, 0, {path: "new"})
     except CannotEditError:
         assert not possible
         return
     holder[path[-1]] = "new"
     assert [each.data for each in read(found.encode(), "")] == [wanted]
     assert sum(1 for line in text.splitlines() if line not in found.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "groups: {}\n", "groups:\n  a: {stage: x}\n  b:\n    stage: y # b\nz: 1\n", '{"groups": {}}']
+)
+def test_several_values_are_set_at_once(text: str) -> None:
+    text = text or "x: 1\n"
+    values = {("groups", name, "stage"): name * 2 for name in ("b", "c", "a", "d")}
+    data = read(with_values(text, 0, values).encode(), "")[0].data
+    assert {name: group["stage"] for name, group in data["groups"].items()} == {n: n * 2 for n in "abcd"}

@@ -1,4 +1,4 @@
-"""`vmferry advance`: move groups to their next stage in the spec, if every rule accepts that."""
+"""`vmferry advance`: move groups to their next stage in the spec, if no rule refuses it."""
 
 import difflib
 import os
@@ -27,6 +27,7 @@ from vmferry.layout.locks import DIRECTORY
 from vmferry.model.blueprint import Group
 from vmferry.model.finding import Finding
 from vmferry.model.spec import Stage
+from vmferry.record import assignments_path
 from vmferry.yaml.edit import CannotEditError
 
 
@@ -55,10 +56,10 @@ def command(
     everything: bool,
     cache: Cache,
 ) -> int:
-    """Move groups to their next stage, in the file of SPEC that has the MigrationSpec.
+    """Move groups to their next stage, in the file that contains the MigrationSpec.
 
-    Comments and the form of the file stay. The spec is checked as it would be after the move, against HEAD in a git
-    repository: if any rule refuses the move, nothing is written. Commit what it writes; the engine does the rest.
+    Comments and formatting are kept. The spec is checked as it would be after the move, against HEAD in a git
+    repository: if a rule refuses the move, nothing is written. Commit the file, and Flux or Argo CD applies it.
 
     \b
     Examples:
@@ -82,7 +83,7 @@ def command(
         else:
             found = advance(before, moves, cache) if moves else None
     except CannotEditError as error:
-        click.echo(f"{before.checked.project.where.file}: {error}; edit it by hand", err=True)
+        click.echo(printable(f"{before.checked.project.where.file}: {error}; edit the file by hand"), err=True)
         return FINDINGS
     if found is not None and found.refused:
         errors = tuple(finding for finding in found.findings if finding.is_error)
@@ -122,10 +123,13 @@ def _move(group: Group, stage: Stage | None, *, named: bool, ready: bool) -> Mov
             raise click.UsageError(f"Group {group.name} is at {group.stage}, the last stage.")
         return following
     if named and group.stage == stage:
-        raise click.UsageError(f"Group {group.name} is at {group.stage} already.")
+        raise click.UsageError(f"Group {group.name} is already at {group.stage}.")
     if not named and rank(group.stage) >= rank(stage):
         return None
     if ready and (following is None or following.after != stage):
+        if named:
+            then = f"its next stage is {following.after}" if following is not None else "the last stage"
+            raise click.UsageError(f"Group {group.name} is at {group.stage}; {then}.")
         return None
     return Move(group.name, group.stage, stage)
 
@@ -157,7 +161,7 @@ def _data(found: Advance | None, waiting: dict[str, Finding], *, written: bool) 
 
 def _tell(before: Before, found: Advance | None, waiting: dict[str, Finding], *, dry: bool, everything: bool) -> None:
     for group, finding in sorted(waiting.items()):
-        click.echo(f"{group} waits: {finding.code} {printable(finding.message)}", err=True)
+        click.echo(f"{group} is not ready; after the move: {finding.code} {printable(finding.message)}", err=True)
     if found is None:
         click.echo("no group was moved", err=True)
         return
@@ -169,33 +173,41 @@ def _tell(before: Before, found: Advance | None, waiting: dict[str, Finding], *,
     if dry:
         click.echo(f"{printable(str(found.file))}: nothing was written", err=True)
         return
-    click.echo(f"{printable(str(found.file))}: {counted(len(found.moves), 'stage')} set; next:", err=True)
+    click.echo(f"{printable(str(found.file))}: updated {counted(len(found.moves), 'group')}; next:", err=True)
     for line in _next(before, found):
-        click.echo(f"  {line}", err=True)
+        click.echo(f"  {printable(line)}", err=True)
 
 
 def _next(before: Before, found: Advance) -> Iterator[str]:
     """Yield the commands that commit the move."""
     spec, out = shlex.quote(str(before.spec)), _out(before)
-    yield f"vmferry compile {spec} --out {out}"
-    yield f"git add {spec} {out}"
-    first = found.moves[0]
-    what = first.group if len(found.moves) == 1 else f"{counted(len(found.moves), 'group')} of {_phases(before, found)}"
-    yield f"git commit -m {shlex.quote(f'{what}: {first.before} → {first.after}')}"
+    named = f" --assignments {shlex.quote(str(before.assignments))}" if before.assignments is not None else ""
+    yield f"vmferry compile {spec} --out {shlex.quote(str(out or 'DIR'))}{named}"
+    if out is not None:
+        tree = out / before.checked.resolution.blueprint.gitops.path
+        paths = [found.file, before.assignments or assignments_path(before.spec), tree]
+        yield f"git add {' '.join(shlex.quote(str(path)) for path in paths)}"
+        yield f"git commit -m {shlex.quote(_subject(found.moves))}"
 
 
-def _phases(before: Before, found: Advance) -> str:
-    moved = {move.group for move in found.moves}
-    groups = before.checked.resolution.blueprint.groups
-    return ", ".join(sorted({group.phase for group in groups if group.name in moved}))
+def _subject(moves: Sequence[Move]) -> str:
+    """Return the first line of a commit message."""
+    first = moves[0]
+    if len(moves) == 1:
+        return f"{first.group}: {first.before} → {first.after}"
+    same = all((move.before, move.after) == (first.before, first.after) for move in moves)
+    return (
+        f"{len(moves)} groups: {first.before} → {first.after}" if same else f"{len(moves)} groups to their next stages"
+    )
 
 
-def _out(before: Before) -> str:
-    """Return the directory that the spec was compiled into, if it is in the same git repository; otherwise DIR."""
+def _out(before: Before) -> Path | None:
+    """Return the directory that the spec was compiled into, if it is around the spec in its git repository."""
     path = before.checked.resolution.blueprint.gitops.path
-    for top in before.spec.resolve().parents:
+    spec = before.spec.resolve()
+    for top in (spec, *spec.parents):
         if (top / path / DIRECTORY).is_dir():
-            return shlex.quote(os.path.relpath(top))
+            return Path(os.path.relpath(top))
         if (top / ".git").exists():
             break
-    return "DIR"
+    return None

@@ -15,7 +15,7 @@ from vmferry.cli import FINDINGS
 from vmferry.cli.findings import counted, printable, show, summary
 from vmferry.cli.options import assignments_option, cache_options, remember, spec_argument
 from vmferry.cli.table import as_markdown, escaped
-from vmferry.consequences import NOTHING, Consequences
+from vmferry.consequences import Consequences, Value
 from vmferry.load.project import load, read_inventories
 from vmferry.model.finding import SpecError
 from vmferry.resolve.drift import Change, drift, uncovered
@@ -27,7 +27,7 @@ _NAMED = 5  # VMs of a line
 @click.command("diff")
 @spec_argument
 @click.argument("rev", required=False)
-@click.option("--exact", is_flag=True, help="Compare with REV itself, not with where the branch left it.")
+@click.option("--exact", is_flag=True, help="Compare with REV itself, not with the merge base.")
 @click.option(
     "--inventory",
     type=click.Path(exists=True, path_type=Path),
@@ -55,10 +55,11 @@ def command(
     assignments: Path | None,
     cache: Cache,
 ) -> int:
-    """Show what SPEC decides differently than at REV (a commit, branch or tag; HEAD by default), and what that means.
+    """Show which decisions changed between REV (a commit, branch or tag; HEAD by default) and SPEC, and their effect.
 
-    Groups at another stage with what happens then, VMs with other decisions, quotas, networks, and how many VMs each
-    changed `assign` row concerns. Both states must be free of errors of their own; `check --against` has the rules.
+    Groups at another stage with what happens then, VMs with changed decisions, settings of groups, namespaces and the
+    target, and how many VMs each changed `assign` row matches. Both states must be free of errors of their own; `check
+    --against` has the rules.
 
     With --inventory, show what changed in vCenter since the inventory of SPEC was taken, and since VMs were frozen.
     Each change is harmless (the next compile or Forklift picks it up), needs a decision, or blocks: a compiled manifest
@@ -96,14 +97,14 @@ def _with_commit(spec: Path, revision: str, assignments: Path | None, style: str
         click.echo(summary(unread), err=True)
         return FINDINGS
     if not befores:
-        click.echo(f"there is no spec at {revision}: everything is new", err=True)
+        click.echo(f"there is no spec at {printable(revision)}: everything is new", err=True)
     found = consequences.consequences(befores[0], here) if befores else consequences.of_new(here)
     if style == "json":
         click.echo(json.dumps(msgspec.to_builtins(found), indent=2, ensure_ascii=False))
     else:
         click.echo("".join(_markdown(found, revision) if style == "md" else _text(found)), nl=False)
     if found.empty:
-        click.echo(f"nothing is decided differently than at {revision}", err=True)
+        click.echo(f"no decisions changed since {printable(revision)}", err=True)
     return 0
 
 
@@ -111,15 +112,20 @@ def _text(found: Consequences) -> Iterator[str]:
     for stage in found.stages:
         when = f"; {stage.when}" if stage.when else ""
         yield f"group {stage.group}: {stage.before} → {stage.after}: {stage.what}{printable(when)}\n"
-    for verb, names in (("moves now", found.added), ("no longer moves", found.removed)):
+    for verb, names in (("will now be migrated", found.added), ("will no longer be migrated", found.removed)):
         yield from (f"VM {printable(name)} {verb}\n" for name in names)
     for row in consequences.alike(found.vms):
-        yield f"{_who(row.vms)}: {row.value.subject} {printable(row.value.before)} → {printable(row.value.after)}\n"
-    for space in found.namespaces:
-        for value in space.values:
-            yield f"namespace {space.namespace}: {value.subject} {value.before} → {printable(value.after)}\n"
+        yield f"{_who(row.vms)}: {_difference(row.value)}\n"
+    for what, several in (("group", found.groups), ("namespace", found.namespaces)):
+        for each in several:
+            yield from (f"{what} {each.name}: {_difference(value)}\n" for value in each.values)
+    yield from (f"target: {_difference(value)}\n" for value in found.target)
     for rule in found.rules:
         yield f"assign[{rule.index}] {rule.how}: {_matches(rule)}{_sample(rule.vms)}\n"
+
+
+def _difference(value: Value) -> str:
+    return printable(f"{value.subject} {value.before} → {value.after}")
 
 
 def _who(vms: tuple[str, ...]) -> str:
@@ -132,38 +138,38 @@ def _sample(vms: tuple[str, ...]) -> str:
 
 
 def _matches(rule: consequences.RuleChange) -> str:
-    decided = f", {rule.decided} of them decided differently"
+    changed = f"decisions changed for {rule.decided} of them"
     if rule.how == "removed":
-        return f"matched {counted(rule.before, 'VM')}{decided}"
+        return f"matched {counted(rule.before, 'VM')}, {changed}"
     was = f" ({rule.before} before)" if rule.how == "changed" and rule.before != rule.after else ""
-    return f"matches {counted(rule.after, 'VM')}{was}{decided}"
+    return f"matches {counted(rule.after, 'VM')}{was}, {changed}"
 
 
 def _markdown(found: Consequences, revision: str) -> Iterator[str]:
     """Yield what changes as a comment on a pull request: stages first, the details of VMs folded."""
     yield f"### What this changes, compared with {escaped(revision)}\n\n"
     if found.empty:
-        yield "No decision differs.\n"
+        yield "No decisions changed.\n"
         return
     if found.stages:
-        rows = [
-            (stage.group, f"{stage.before} → {stage.after}", stage.what, stage.when or NOTHING)
-            for stage in found.stages
-        ]
+        rows = [(each.group, f"{each.before} → {each.after}", each.what, each.when) for each in found.stages]
         yield as_markdown(("group", "stage", "what happens", "when"), rows) + "\n"
-    for title, names in (("VMs that move now", found.added), ("VMs that no longer move", found.removed)):
+    for title, names in (("VMs that will now be migrated", found.added), ("VMs that will no longer be", found.removed)):
         if names:
             yield f"**{title}:** {len(names)}: {', '.join(map(escaped, names[:_NAMED]))}"
             yield ", …\n\n" if len(names) > _NAMED else "\n\n"
-    if found.namespaces:
-        spaces = [(each.namespace, v.subject, v.before, v.after) for each in found.namespaces for v in each.values]
-        yield as_markdown(("namespace", "what", "before", "after"), spaces) + "\n"
+    shared = [(f"group {each.name}", value) for each in found.groups for value in each.values]
+    shared += [(f"namespace {each.name}", value) for each in found.namespaces for value in each.values]
+    shared += [("target", value) for value in found.target]
+    if shared:
+        settings = [(name, value.subject, value.before, value.after) for name, value in shared]
+        yield as_markdown(("where", "setting", "before", "after"), settings) + "\n"
     if found.rules:
         rules = [(f"assign[{rule.index}]", rule.how, _matches(rule), _listed(rule.vms)) for rule in found.rules]
-        yield as_markdown(("row", "how", "reach", "VMs"), rules) + "\n"
+        yield as_markdown(("row", "change", "VMs matched", "VMs"), rules) + "\n"
     if found.vms:
         alike = consequences.alike(found.vms)
-        yield f"<details><summary>{counted(len(found.vms), 'VM')} with other decisions</summary>\n\n"
+        yield f"<details><summary>{counted(len(found.vms), 'VM')} with changed decisions</summary>\n\n"
         decided = [(_listed(row.vms), row.value.subject, row.value.before, row.value.after) for row in alike]
         yield as_markdown(("VMs", "decision", "before", "after"), decided) + "\n</details>\n"
 

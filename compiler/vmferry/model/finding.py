@@ -88,9 +88,10 @@ class UnreadableError(SpecError):
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings in an order that does not depend on how they were found."""
 
-    def rank(finding: Finding) -> tuple[bool, str, list[str], str, str]:
+    def rank(finding: Finding) -> tuple[object, ...]:
         where = finding.where
         path = [f"{part:09d}" if isinstance(part, int) else part for part in where.path] if where else []
-        return (not finding.is_error, where.file if where else "", path, finding.code, finding.message)
+        place = (where.file, where.document, path) if where else ("", 0, path)
+        return (not finding.is_error, *place, finding.code, finding.message, finding.help, finding.vms)
 
     return tuple(sorted(dict.fromkeys(findings), key=rank))

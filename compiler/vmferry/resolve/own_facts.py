@@ -152,7 +152,7 @@ def _decide(
 ) -> DecidedAgain | None:
     group, machine = home
     was, now = (_by_itself(project, entry, machine, standard, tables) for entry in entries)
-    if was is None or now is None or was.settled != now.settled:
+    if was is None or now is None or was.settled != now.settled or not _as_imported(*entries):
         return None
     if not _alike(was.candidate.vm, now.candidate.vm, OWN_FACTS):
         return None
@@ -187,6 +187,15 @@ def _by_itself(
     counted = dict(standard_vms(chosen.candidates, project.spec.settings.auto))
     settled = (chosen.used, disposed[1], found_ways, counted, made.attached, made.allocated, findings)
     return _Decided(candidate, settled, made)
+
+
+def _as_imported(was: Entry, now: Entry) -> bool:
+    """Return whether what the inventory says, also under what the spec overrides, differs only in own facts."""
+    if (was.overrides, was.stated) != (now.overrides, now.stated):
+        return False
+    if was.imported is None or now.imported is None:
+        return was.imported is now.imported
+    return _alike(was.imported, now.imported, OWN_FACTS)
 
 
 def _in_group(made: Made, machine: Machine) -> Machine | None:

@@ -140,7 +140,6 @@ def _named(subjects: list[Subject]) -> str:
     "error",
     "a Plan refers to the VM without an id",
     source="kubev2v/forklift pull request 4757; pkg/lib/ref: RefNotUnique",
-    each=True,
 )
 def without_id(review: Review) -> Iterator[Problem]:
     """Before 2.12, Forklift ignores the name templates if a Plan refers to a VM without its id.
@@ -366,7 +365,6 @@ def _datastores(review: Review) -> Iterator[_Found]:
     "error",
     "two NICs of a VM on one network, which Forklift refuses",
     source=f"{_VALIDATION} VMDuplicateNADMappings (v2.11.1 to v2.12.5); pull requests 4862, 6252, 8087",
-    each=True,
 )
 def two_nics(review: Review) -> Iterator[Problem]:
     """From 2.11.1 to 2.12.5, Forklift accepts one NIC of a VM per NetworkAttachmentDefinition.

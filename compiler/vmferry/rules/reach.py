@@ -17,7 +17,6 @@ from vmferry.rules.segments import Address, Attached, attached, parsed_addresses
     "warning",
     "overlay without a way out",
     source="ovn-kubernetes docs/features/multiple-networks/multi-homing.md: layer2 is for east-west traffic only",
-    each=True,
 )
 def no_way_out(review: Review) -> Iterator[Problem]:
     """An OVN layer 2 network carries traffic between its VMs and nowhere else: NSX's router stays behind.

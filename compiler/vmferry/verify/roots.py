@@ -3,14 +3,15 @@
 import hashlib
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+import stat
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from vmferry.layout.compiled import Kustomization, Tree
-from vmferry.layout.names import KUSTOMIZATION_FILES, LOCAL
+from vmferry.layout.names import KUSTOMIZATION_FILES
 from vmferry.layout.objects import Issue, is_object, key_of, parse
 from vmferry.model.finding import Finding
 from vmferry.verify.card import Card, card
@@ -87,16 +88,26 @@ _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """What `posixpath.normpath` leaves as it is."""
 
 
-def inputs(tree: Tree, root: str, kustomize: str) -> bytes:
-    """Return a digest of all files that building a root can read, and of the ``kustomize`` program."""
+def inputs(tree: Tree, root: str, kustomize: str, owned: Container[str]) -> bytes | None:
+    """Return a digest of all files that building a root can read, and of the ``kustomize`` program.
+
+    None if it may read others: see `files_of`.
+    """
+    files = files_of(tree, root, owned)
+    if files is None:
+        return None
     digest = hashlib.sha256(f"{root}\0{kustomize}\0".encode(errors="surrogateescape"))
-    for file in sorted(files_of(tree, root)):
+    for file in sorted(files):
         digest.update(file.encode(errors="surrogateescape") + b"\0" + tree.notes.digest(file))
     return digest.digest()
 
 
-def files_of(tree: Tree, root: str) -> set[str]:
-    """Return all files that a root may read: everything in a kustomization that looks like a path."""
+def files_of(tree: Tree, root: str, owned: Container[str]) -> set[str] | None:
+    """Return all files that a root may read: everything in a kustomization that looks like a path.
+
+    None if a kustomization of the user's refers to what is not in the tree, or not seen in it: a folder beside the
+    tree, a hidden one, a link, a URL, a plugin's configuration.
+    """
     found: set[str] = set()
     waiting, seen = [root], {root}
     while waiting:
@@ -109,9 +120,50 @@ def files_of(tree: Tree, root: str) -> set[str]:
                 waiting.append(path)
             elif path in tree.statuses:
                 found.add(path)
-        if LOCAL in directory.split("/"):  # its user may make kustomize read files in unknown ways
-            found |= {file for file in tree.files if file.startswith(f"{directory}/")}
+        if kustomization.file not in owned:
+            if _reads_elsewhere(tree, kustomization):
+                return None
+            below = f"{directory}/" if directory else ""
+            found |= {file for file in tree.files if file.startswith(below)}
     return found
+
+
+_ENTRIES = ("resources", "components", "bases", "patchesStrategicMerge")
+_PLUGINS = frozenset(
+    (
+        "generators",
+        "transformers",
+        "validators",
+        "helmCharts",
+        "helmChartInflationGenerator",
+        "helmGlobals",
+        "configurations",
+        "crds",
+        "openapi",
+        "configMapGenerator",
+        "secretGenerator",
+    )
+)
+"""Fields with which kustomize reads files that a kustomization does not name, or runs programs."""
+
+
+def _reads_elsewhere(tree: Tree, kustomization: Kustomization) -> bool:
+    """Return whether a kustomization may read what is not a regular file or a kustomization of the tree."""
+    data = kustomization.data
+    if not data or data.keys() & _PLUGINS:
+        return True
+    named = [
+        entry for field in _ENTRIES for entry in data.get(field) or () if isinstance(entry, str) and "\n" not in entry
+    ]
+    for field in ("patches", "patchesJson6902", "replacements"):
+        rows = data.get(field)
+        named += [row["path"] for row in rows or () if isinstance(row, dict) and isinstance(row.get("path"), str)]
+    for entry in named:
+        path = posixpath.normpath(posixpath.join(kustomization.directory, entry))
+        status = tree.statuses.get(path)
+        if path not in tree.kustomizations and (status is None or not stat.S_ISREG(status.st_mode)):
+            return True
+    return False
 
 
 def _mentioned(kustomization: Kustomization) -> Iterator[str]:

@@ -104,7 +104,7 @@ def _again(whole: Whole | None, looking: "_Looking", verification: "_Verificatio
 
 def _anew(roots: Sequence[str], looking: "_Looking", verification: "_Verification", kustomize: str) -> Whole | None:
     """Look at all roots, and compare them; return what is found if all of them build."""
-    gathering = Gathering(looking.work.tree, kustomize)
+    gathering = Gathering(looking.work.tree, kustomize, looking.locks.owned)
     for root, card in looking.at(roots):
         verification.take(root, card)
         gathering.take(root, card)
@@ -124,7 +124,7 @@ class _Looking:
         self.work = work
         self.seconds: dict[str, float] = {}
         self.failed: list[Outcome] = []
-        self._locks = locks
+        self.locks = locks
         self._kustomize = kustomize
         self._cache = cache
         self._progress = progress
@@ -137,14 +137,16 @@ class _Looking:
         yield from self.known.items()
         looked = {*self.known, *(outcome.root for outcome in self.failed)}
         roots = [root for root in roots if root not in looked]
-        keys = {root: inputs(tree, root, self._kustomize) for root in roots} if cache.enabled else {}
+        owned = self.locks.owned
+        found = {root: inputs(tree, root, self._kustomize, owned) for root in roots} if cache.enabled else {}
+        keys = {root: key for root, key in found.items() if key is not None}
         known = _current_schemas(cache.get(_CARDS, keys.values(), Card), self.work.schemas)
         yield from ((root, known[key]) for root, key in keys.items() if key in known)
-        jobs = [Job(root, listed(tree, root, self._locks.owned)) for root in roots if keys.get(root) not in known]
+        jobs = [Job(root, listed(tree, root, self.locks.owned)) for root in roots if keys.get(root) not in known]
         for number, outcome in enumerate(_outcomes(self.work, jobs), start=self._total - len(jobs) + 1):
             self.seconds |= {outcome.root: outcome.seconds} if outcome.seconds else {}
             if outcome.card:
-                if cache.enabled:
+                if outcome.root in keys:
                     cache.put(_CARDS, {keys[outcome.root]: msgspec.Raw(outcome.card)})
                 yield outcome.root, msgspec.msgpack.decode(outcome.card, type=Card)
             else:

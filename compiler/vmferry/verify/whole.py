@@ -3,7 +3,7 @@
 A root has a face: what is compared with other roots. While every face is as it was, so is what was found across roots.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -38,7 +38,10 @@ class Counts(Struct, frozen=True, array_like=True):
 
 
 class Whole(Struct, frozen=True, array_like=True):
-    """A tree all of whose roots build, by the digests of its files."""
+    """A tree all of whose roots build, by the digests of its files.
+
+    ``certain``: it is known which files each root reads, so that it may be remembered.
+    """
 
     listing: bytes
     digests: bytes
@@ -47,6 +50,7 @@ class Whole(Struct, frozen=True, array_like=True):
     issues: tuple[Issue, ...]  # across roots
     counts: Counts
     external: dict[str, tuple[str, ...]]
+    certain: bool
 
     def touched(self, tree: Tree, now: bytes) -> list[str] | None:
         """Return the roots that read a changed file; None if what is across roots may have changed as well.
@@ -84,15 +88,19 @@ def recall(tree: Tree, kustomize: str, schemas: Schemas, cache: Cache) -> Whole 
 
 
 def remember(tree: Tree, whole: Whole, cache: Cache) -> None:
-    """Keep what was found in a tree."""
+    """Keep what was found in a tree, if the next run can tell what changed."""
+    if not whole.certain:
+        return
     cache.put(_KIND, {_key(tree): whole})
 
 
 class Gathering:
     """Collects what is found, root by root."""
 
-    def __init__(self, tree: Tree, kustomize: str) -> None:
+    def __init__(self, tree: Tree, kustomize: str, owned: Container[str]) -> None:
         self._tree = tree
+        self._owned = owned
+        self._certain = True
         self._kustomize = kustomize
         self._numbers = {file: number for number, file in enumerate(tree.files)}
         self._roots: dict[str, Root] = {}
@@ -100,8 +108,10 @@ class Gathering:
 
     def take(self, root: str, card: Card) -> None:
         """Add a root."""
-        files = sorted(self._numbers[file] for file in files_of(self._tree, root))
-        self._roots[root] = Root(tuple(files), _face(card), card.issues)
+        files = files_of(self._tree, root, self._owned)
+        self._certain = self._certain and files is not None
+        numbers = sorted(self._numbers[file] for file in files or ())
+        self._roots[root] = Root(tuple(numbers), _face(card), card.issues)
         self._schemas.update((version, kind, identity) for version, kind, identity, _ in card.schemas)
 
     def whole(self, issues: Iterable[Issue], counts: Counts, external: dict[str, tuple[str, ...]]) -> Whole:
@@ -114,6 +124,7 @@ class Gathering:
             tuple(issues),
             counts,
             external,
+            self._certain,
         )
 
 

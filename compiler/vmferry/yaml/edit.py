@@ -1,6 +1,7 @@
-"""Sets a value in a YAML text that a person wrote; every other character stays, comments and line ends too."""
+"""Sets values in a YAML text that a person wrote; every other character stays, comments and line ends too."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from vmferry.model.finding import SpecError
@@ -12,31 +13,64 @@ class CannotEditError(Exception):
     """Raised for a text in which nobody can tell where a value belongs."""
 
 
-def with_value(text: str, document: int, path: tuple[str, ...], value: str) -> str:
-    """Return ``text`` with ``value`` at a ``path`` of keys in one of its documents (from 0).
+def with_values(text: str, document: int, values: Mapping[tuple[str, ...], str]) -> str:
+    """Return ``text`` with values at paths of keys in one of its documents (from 0).
 
     A value that exists is replaced; otherwise it and the mappings around it are added, in the style of what is there.
     Raises CannotEditError if the result would differ in anything else, for example behind an alias.
     """
-    ends = "\r\n" if "\r\n" in text else "\n"
-    found = _edited(text, document, path, quoted(value), ends)
-    if found is None or not _only(text, found, document, path, value):
-        raise CannotEditError(f"{'.'.join(path)} cannot be set to {value} in this file without changing anything else")
+    ends = "\r\n" if 2 * text.count("\r\n") > text.count("\n") else "\n"
+    found = _together(text, document, values, ends) or _one_by_one(text, document, values, ends)
+    if found is None or not _only(text, found, document, values):
+        paths = ", ".join(".".join(path) for path in values)
+        raise CannotEditError(f"cannot set {paths} without changing other values (aliases?)")
     return found
 
 
-def _only(before: str, after: str, document: int, path: tuple[str, ...], value: str) -> bool:
-    """Return whether two texts say the same, apart from a value."""
+def _together(text: str, document: int, values: Mapping[tuple[str, ...], str], ends: str) -> str | None:
+    """Return a text with all values, if none of them makes a mapping that another one needs."""
+    root = _root(text, document)
+    edits = [_edit(text, root, path, value, ends) for path, value in values.items()] if root is not None else [None]
+    known = [edit for edit in edits if edit is not None]
+    if len(known) < len(edits) or (len(known) > 1 and any(len(edit.missing) > 2 for edit in known)):
+        return None
+    for edit in reversed(sorted(known, key=lambda edit: edit.start)):  # noqa: C413 - those at one place, too
+        text = text[: edit.start] + edit.new + text[edit.end :]
+    return text
+
+
+def _one_by_one(text: str, document: int, values: Mapping[tuple[str, ...], str], ends: str) -> str | None:
+    for path, value in values.items():
+        root = _root(text, document)
+        edit = _edit(text, root, path, value, ends) if root is not None else None
+        if edit is None:
+            return None
+        text = text[: edit.start] + edit.new + text[edit.end :]
+    return text
+
+
+def _only(before: str, after: str, document: int, values: Mapping[tuple[str, ...], str]) -> bool:
+    """Return whether two texts say the same, apart from some values."""
     try:
         was, now = ([each.data for each in read(text.encode(), "")] for text in (before, after))
     except SpecError:
         return False
-    holder: Any = was[document]
-    for step in path[:-1]:
-        holder[step] = holder.get(step) or {}
-        holder = holder[step]
-    holder[path[-1]] = value
+    for path, value in values.items():
+        holder: Any = was[document]
+        for step in path[:-1]:
+            holder[step] = holder.get(step) or {}
+            holder = holder[step]
+        holder[path[-1]] = value
     return was == now
+
+
+class _Edit(NamedTuple):
+    """New text in place of a range, and the keys that it adds."""
+
+    start: int
+    end: int
+    new: str
+    missing: tuple[str, ...] = ()
 
 
 class _Place(NamedTuple):
@@ -46,7 +80,8 @@ class _Place(NamedTuple):
     missing: tuple[str, ...]
 
 
-def _edited(text: str, document: int, path: tuple[str, ...], value: str, ends: str) -> str | None:
+def _root(text: str, document: int) -> Any:
+    """Return the mapping of a document; None if it has none."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -54,27 +89,46 @@ def _edited(text: str, document: int, path: tuple[str, ...], value: str, ends: s
         roots = list(yaml.compose_all(text, Loader=loader))
     except yaml.MarkedYAMLError:
         return None
-    if document >= len(roots) or not isinstance(roots[document], yaml.MappingNode):
-        return None
-    node, missing = _deepest(roots[document], path)
+    root = roots[document] if document < len(roots) else None
+    return root if isinstance(root, yaml.MappingNode) else None
+
+
+def _edit(text: str, root: Any, path: tuple[str, ...], value: str, ends: str) -> _Edit | None:
+    import yaml
+
+    node, missing = _deepest(root, path)
     if isinstance(node, yaml.ScalarNode):
         start, end = node.start_mark.index, node.end_mark.index
         if not missing:
-            return text[:start] + value + text[end:] if start < end else None
+            return (
+                _Edit(start, end, _scalar(value, node.style)) if start < end and node.style not in ("|", ">") else None
+            )
         if node.tag != "tag:yaml.org,2002:null":
             return None
-        inner = _flow(missing, value)
-        return text[:start] + (inner if start < end else f" {inner}") + text[end:]
+        inner = _flow(missing, value, _style(root))
+        return _Edit(start, end, inner if start < end else f" {inner}", missing)
     if not isinstance(node, yaml.MappingNode) or not missing:
         return None
+    entry = _entry(missing, value, _style(node) or _style(root))
     if node.flow_style and node.value:
         at = node.value[-1][1].end_mark.index
-        return f"{text[:at]}, {_entry(missing, value)}{text[at:]}"
+        return _Edit(at, at, f", {entry}", missing)
     if node.flow_style:
         at = node.end_mark.index - 1
-        return text[:at] + _entry(missing, value) + text[at:]
+        return _Edit(at, at, entry, missing)
     key, last = node.value[0][0], _last(node.value[-1][1])
-    return _with_line(text, last, f"{' ' * key.start_mark.column}{_entry(missing, value)}", ends)
+    return _with_line(text, last, f"{' ' * key.start_mark.column}{entry}", ends)._replace(missing=missing)
+
+
+def _style(mapping: Any) -> str | None:
+    """Return how the keys of a mapping are quoted: JSON takes nothing else."""
+    return '"' if mapping.value and mapping.value[0][0].style == '"' else None
+
+
+def _scalar(value: str, style: str | None) -> str:
+    if style == "'" and "'" not in value and value.isprintable():
+        return f"'{value}'"
+    return json.dumps(value, ensure_ascii=False) if style == '"' else quoted(value)
 
 
 def _deepest(node: Any, path: tuple[str, ...]) -> _Place:
@@ -101,21 +155,19 @@ def _last(node: Any) -> Any:
     return node
 
 
-def _with_line(text: str, last: Any, line: str, ends: str) -> str:
-    """Return a text with a new line after the one on which a node ends."""
+def _with_line(text: str, last: Any, line: str, ends: str) -> _Edit:
+    """Return an edit that adds a line after the one on which a node ends."""
     at = last.end_mark.index
     if at and text[at - 1] == "\n":  # a block scalar ends at the start of the next line
-        return f"{text[:at]}{line}{ends}{text[at:]}"
+        return _Edit(at, at, f"{line}{ends}")
     end = text.find("\n", at)
-    if end < 0:
-        return f"{text}{ends}{line}{ends}"
-    return f"{text[: end + 1]}{line}{ends}{text[end + 1 :]}"
+    return _Edit(len(text), len(text), f"{ends}{line}{ends}") if end < 0 else _Edit(end + 1, end + 1, f"{line}{ends}")
 
 
-def _entry(keys: tuple[str, ...], value: str) -> str:
-    inner = value if len(keys) == 1 else _flow(keys[1:], value)
-    return f"{quoted(keys[0])}: {inner}"
+def _entry(keys: tuple[str, ...], value: str, style: str | None) -> str:
+    inner = _scalar(value, style) if len(keys) == 1 else _flow(keys[1:], value, style)
+    return f"{_scalar(keys[0], style)}: {inner}"
 
 
-def _flow(keys: Iterable[str], value: str) -> str:
-    return f"{{{_entry(tuple(keys), value)}}}"
+def _flow(keys: Iterable[str], value: str, style: str | None) -> str:
+    return f"{{{_entry(tuple(keys), value, style)}}}"

@@ -240,7 +240,7 @@ def _size(size: int) -> str:
 # --- VMs --------------------------------------------------------------------------------------
 
 _OF_MACHINE = frozenset(("key", "name", "group", "phase", "revision", "conversion"))
-"""Fields of a Machine that are told of its VM, that are in no manifest, or that an attempt begins with."""
+"""Fields of a Machine that a Subject has, that are in no manifest, or that an attempt begins with."""
 _BYTES = ("memory", "size")
 
 
@@ -402,7 +402,7 @@ def _rules(before: Review, after: Review, differing: Set[VmKey]) -> Iterator[Rul
             other = now[new[number]] if number < len(new) else None
             index = new[number] if other is not None else old[number]
             raw = written[1][index] if other is not None else written[0][index]
-            if other is None and raw in kept:  # it is told where it went
+            if other is None and raw in kept:  # its new place follows
                 continue
             yield _rule(index, (one, other), (before, after), differing, moved=raw in kept)
 

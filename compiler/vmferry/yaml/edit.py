@@ -20,11 +20,12 @@ def with_values(text: str, document: int, values: Mapping[tuple[str, ...], str])
     Raises CannotEditError if the result would differ in anything else, for example behind an alias.
     """
     ends = "\r\n" if 2 * text.count("\r\n") > text.count("\n") else "\n"
-    found = _together(text, document, values, ends) or _one_by_one(text, document, values, ends)
-    if found is None or not _only(text, found, document, values):
-        paths = ", ".join(".".join(path) for path in values)
-        raise CannotEditError(f"cannot set {paths} without changing other values (aliases?)")
-    return found
+    for way in (_together, _one_by_one):
+        found = way(text, document, values, ends)
+        if found is not None and _only(text, found, document, values):
+            return found
+    paths = ", ".join(".".join(path) for path in values)
+    raise CannotEditError(f"cannot set {paths} without changing other values (aliases?)")
 
 
 def _together(text: str, document: int, values: Mapping[tuple[str, ...], str], ends: str) -> str | None:

@@ -50,7 +50,7 @@ class Before(Struct, frozen=True):
     assignments: Path | None
     now: datetime
     checked: Checked
-    against: tuple[Review, ...]  # as at HEAD; outside of git, and for a new spec, as it is
+    against: tuple[Review, ...]  # as at HEAD; outside of git, and for a new spec, as it was compiled
 
 
 def look(spec: Path, assignments: Path | None, now: datetime, cache: Cache) -> Before:

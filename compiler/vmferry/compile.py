@@ -154,7 +154,7 @@ def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None
         if compiled.assignments is not None and compiled.assignments_changed:
             files.replace(written_at(compiled.assignments), compiled.assignments_content)
 
-    if run is not None and cache is not None and compiled.solved is not None and not compiled.assignments_changed:
+    if run is not None and cache is not None and not compiled.assignments_changed:
         recheck.remember(compiled.solved, compiled.blueprint.groups, run.spec, run.assignments, cache)
     written = tree.apply(compiled.root, compiled.changes, before=record)
     if cache is not None and cache.enabled:

@@ -61,8 +61,10 @@ def solved(found: Found) -> Solved | None:
     return _solved(found, found.project.trail, dict(sizes_today(found.project, found.resolution.blueprint.groups)))
 
 
-def remember(known: Solved, groups: Iterable[Group], spec: Path, assignments: Path | None, cache: Cache) -> None:
-    """Keep what a run found for the next one, unless that will read something else."""
+def remember(known: Solved | None, groups: Iterable[Group], spec: Path, assignments: Path | None, cache: Cache) -> None:
+    """Keep what a run found, if there is anything new, for the next one. Only for one that will read the same."""
+    if known is None:
+        return
     digests = tuple(_digest(group, cache) for group in groups)
     cache.put(_KIND, {_key(spec, assignments): structs.replace(known, groups=digests)})
 

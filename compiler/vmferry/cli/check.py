@@ -107,8 +107,7 @@ def command(
             lambda finding: _chosen(finding, select, ignore),
         )
     checked = check(spec, assignments, now=now, against=against, exact=exact, cache=cache, reasons=False, brief=True)
-    if checked.solved is not None:
-        remember(checked.solved, checked.resolution.blueprint.groups, spec, assignments, cache)
+    remember(checked.solved, checked.resolution.blueprint.groups, spec, assignments, cache)
     findings = tuple(finding for finding in checked.findings if _chosen(finding, select, ignore))
     show(findings, checked.project.texts, style=style, everything=everything)
     _summarize(checked, findings)

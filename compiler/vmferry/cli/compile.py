@@ -66,8 +66,7 @@ def command(
 
     checked = check(spec, run.assignments, cache=cache, reasons=False, brief=True)
     if checked.broken:
-        if checked.solved is not None:
-            remember(checked.solved, checked.resolution.blueprint.groups, spec, run.assignments, cache)
+        remember(checked.solved, checked.resolution.blueprint.groups, spec, run.assignments, cache)
         show(checked.findings, checked.project.texts, style=style, everything=everything)
         click.echo(f"{summary(checked.findings)}; nothing was written", err=True)
         return FINDINGS

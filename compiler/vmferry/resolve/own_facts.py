@@ -5,14 +5,13 @@ version of its VMware Tools, does not: no pass over all VMs and no rule about se
 of CPU and memory in a namespace's quota.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 from msgspec import Struct, structs
 
 from vmferry.estate.identity import key_of, only_source
 from vmferry.model.blueprint import Blueprint, Group, Machine
-from vmferry.model.finding import Finding
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Entry, Project
 from vmferry.model.review import Subject
@@ -20,7 +19,7 @@ from vmferry.resolve.blueprint import subjects_of
 from vmferry.resolve.deciding import Basis, Made, make, ways
 from vmferry.resolve.disposition import dispose
 from vmferry.resolve.freeze import Frozen
-from vmferry.resolve.notes import collect_findings
+from vmferry.resolve.notes import Noting, collect_findings, value_of
 from vmferry.resolve.paths import standard_vms
 from vmferry.resolve.selection import Candidate, Chooser
 from vmferry.resolve.surroundings import Today, as_large, sized_again
@@ -99,7 +98,7 @@ def decide_own(
     None if that might affect another VM or a pass over all of them: then everything has to be decided again.
     ``standard`` counts the standard VMs of each vCenter. ``project`` may lack its entries.
     """
-    tables, _ = collect_findings(prepare(project))
+    tables = value_of(prepare(project))
     homes = {machine.key: (group, machine) for group in blueprint.groups for machine in group.machines}
     only = only_source(source.name for source in project.spec.sources) or ""
     vms: list[DecidedAgain] = []
@@ -151,8 +150,9 @@ def _decide(
     tables: Tables,
 ) -> DecidedAgain | None:
     group, machine = home
-    was, now = (_by_itself(project, entry, machine, standard, tables) for entry in entries)
-    if was is None or now is None or was.settled != now.settled or not _as_imported(*entries):
+    noted = [collect_findings(_by_itself(project, entry, machine, standard, tables)) for entry in entries]
+    (was, said), (now, says) = noted
+    if was is None or now is None or (was.settled, said) != (now.settled, says) or not _as_imported(*entries):
         return None
     if not _alike(was.candidate.vm, now.candidate.vm, OWN_FACTS):
         return None
@@ -170,23 +170,20 @@ def _decide(
 
 def _by_itself(
     project: Project, entry: Entry, machine: Machine, standard: Mapping[str, int], tables: Tables
-) -> _Decided | None:
+) -> Noting[_Decided | None]:
     """Return what is decided about a VM with the names that it has; None if it depends on other VMs."""
-    chosen, found = collect_findings(Chooser(project.spec, project.where).choose((entry,)))
+    chosen = yield from Chooser(project.spec, project.where).choose((entry,))
     if len(chosen.candidates) != 1:
         return None
     candidate = chosen.candidates[0]
     vm = candidate.vm
     if vm.template or vm.clone_of is not None or any(disk.shared is not None for disk in vm.disks or ()):
         return None
-    disposed, more = collect_findings(dispose(chosen.candidates))
-    found_ways, yet_more = collect_findings(ways(chosen.candidates, standard, tables))
-    basis = Basis(found_ways, {candidate.key: machine.target_name}, {}, {}, tables)
-    made, most = collect_findings(make(chosen.candidates, basis))
-    findings: Sequence[Finding] = (*found, *more, *yet_more, *most)
+    _, left = yield from dispose(chosen.candidates)
+    found = yield from ways(chosen.candidates, standard, tables)
+    made = yield from make(chosen.candidates, Basis(found, {candidate.key: machine.target_name}, {}, {}, tables))
     counted = dict(standard_vms(chosen.candidates, project.spec.settings.auto))
-    settled = (chosen.used, disposed[1], found_ways, counted, made.attached, made.allocated, findings)
-    return _Decided(candidate, settled, made)
+    return _Decided(candidate, (chosen.used, left, found, counted, made.attached, made.allocated), made)
 
 
 def _as_imported(was: Entry, now: Entry) -> bool:

@@ -5,7 +5,7 @@ group, the spec's tables and vSphere's surroundings finds something different in
 be marked `each`; a test compares the parts with the whole for every rule.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -13,7 +13,7 @@ from msgspec import structs
 
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Path, Where
-from vmferry.model.project import Entry, Project
+from vmferry.model.project import Project
 from vmferry.model.review import Review, Subject
 from vmferry.model.spec import MigrationSpec
 
@@ -86,11 +86,6 @@ def tables_of(spec: MigrationSpec) -> MigrationSpec:
     return structs.replace(spec, vms=(), assign=(), groups={}, suppress=(), rules={}, include=())
 
 
-def _overlaid(project: Project) -> Iterator[Entry]:
-    """Yield entries of the spec on VMs of the inventory: their VM alone does not show what the inventory says."""
-    return (entry for entry in project.entries if entry.stated)
-
-
 def digests(review: Review, found: Iterable[tuple[Subject, ...]]) -> list[bytes]:
     """Return a digest of all inputs of each part's review."""
     blueprint = review.blueprint
@@ -106,9 +101,9 @@ def digests(review: Review, found: Iterable[tuple[Subject, ...]]) -> list[bytes]
         )
     )
     result = []
-    stated = {
-        _place(entry.where): (entry.imported, entry.stated, entry.overrides) for entry in _overlaid(review.project)
-    }
+    # of these, the VM alone does not show what the inventory says
+    overlaid = [entry for entry in review.project.entries if entry.stated]
+    stated = {_place(entry.where): (entry.imported, entry.stated, entry.overrides) for entry in overlaid}
     for subjects in found:
         digest = head.copy()
         for subject in subjects:

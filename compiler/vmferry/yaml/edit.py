@@ -29,24 +29,25 @@ def with_values(text: str, document: int, values: Mapping[tuple[str, ...], str])
 
 
 def _together(text: str, document: int, values: Mapping[tuple[str, ...], str], ends: str) -> str | None:
-    """Return a text with all values, if none of them makes a mapping that another one needs."""
+    """Return a text with all values, each where it belongs in the text as it is."""
     root = _root(text, document)
-    edits = [_edit(text, root, path, value, ends) for path, value in values.items()] if root is not None else [None]
+    edits = [_edit(text, root, path, value, ends) if root is not None else None for path, value in values.items()]
     known = [edit for edit in edits if edit is not None]
-    if len(known) < len(edits) or (len(known) > 1 and any(len(edit.missing) > 2 for edit in known)):
+    if len(known) < len(edits):
         return None
     for edit in reversed(sorted(known, key=lambda edit: edit.start)):  # noqa: C413 - those at one place, too
-        text = text[: edit.start] + edit.new + text[edit.end :]
+        text = edit.applied(text)
     return text
 
 
 def _one_by_one(text: str, document: int, values: Mapping[tuple[str, ...], str], ends: str) -> str | None:
+    """Return a text with all values, each where it belongs after the one before: it may need that one's mapping."""
     for path, value in values.items():
         root = _root(text, document)
         edit = _edit(text, root, path, value, ends) if root is not None else None
         if edit is None:
             return None
-        text = text[: edit.start] + edit.new + text[edit.end :]
+        text = edit.applied(text)
     return text
 
 
@@ -66,12 +67,15 @@ def _only(before: str, after: str, document: int, values: Mapping[tuple[str, ...
 
 
 class _Edit(NamedTuple):
-    """New text in place of a range, and the keys that it adds."""
+    """New text in place of a range."""
 
     start: int
     end: int
     new: str
-    missing: tuple[str, ...] = ()
+
+    def applied(self, text: str) -> str:
+        """Return a text with this edit."""
+        return text[: self.start] + self.new + text[self.end :]
 
 
 class _Place(NamedTuple):
@@ -107,18 +111,18 @@ def _edit(text: str, root: Any, path: tuple[str, ...], value: str, ends: str) ->
         if node.tag != "tag:yaml.org,2002:null":
             return None
         inner = _flow(missing, value, _style(root))
-        return _Edit(start, end, inner if start < end else f" {inner}", missing)
+        return _Edit(start, end, inner if start < end else f" {inner}")
     if not isinstance(node, yaml.MappingNode) or not missing:
         return None
     entry = _entry(missing, value, _style(node) or _style(root))
     if node.flow_style and node.value:
         at = node.value[-1][1].end_mark.index
-        return _Edit(at, at, f", {entry}", missing)
+        return _Edit(at, at, f", {entry}")
     if node.flow_style:
         at = node.end_mark.index - 1
-        return _Edit(at, at, entry, missing)
+        return _Edit(at, at, entry)
     key, last = node.value[0][0], _last(node.value[-1][1])
-    return _with_line(text, last, f"{' ' * key.start_mark.column}{entry}", ends)._replace(missing=missing)
+    return _with_line(text, last, f"{' ' * key.start_mark.column}{entry}", ends)
 
 
 def _style(mapping: Any) -> str | None:

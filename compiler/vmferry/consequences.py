@@ -14,6 +14,7 @@ from vmferry.estate import identity
 from vmferry.estate.matching import Matcher
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import rank
+from vmferry.estate.wording import counted
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Blueprint, Group, MachineDisk
 from vmferry.model.keys import VmKey
@@ -99,10 +100,10 @@ def consequences(before: Review, after: Review) -> Consequences:
         (identity.of_vm(each.vm, each.source) for each in now.values()),
     )
     pairs = {key: (was[old], now[key]) for key, old in keys.items()}
-    stayed = {key for key, (old, _) in pairs.items() if old.machine is not None}
-    staying = {keys[key] for key, (_, new) in pairs.items() if new.machine is not None}
-    added = {key for key, subject in now.items() if subject.machine is not None} - stayed
-    removed = {key for key, subject in was.items() if subject.machine is not None} - staying
+    moved_before = {key for key, (old, _) in pairs.items() if old.machine is not None}
+    moves_still = {keys[key] for key, (_, new) in pairs.items() if new.machine is not None}
+    added = {key for key, subject in now.items() if subject.machine is not None} - moved_before
+    removed = {key for key, subject in was.items() if subject.machine is not None} - moves_still
     vms = tuple(_changed(pairs))
     return Consequences(
         stages=tuple(_stages(before, after)),
@@ -174,8 +175,7 @@ def _what(group: Group, before: Stage) -> str:
     """Return what happens when a group comes to its stage from another."""
     if rank(group.stage) < rank(before):
         return f"resources created at stage {before} are pruned, except those that hold data"
-    one = len(group.machines) == 1
-    vms, are = ("1 VM", "is") if one else (f"{len(group.machines)} VMs", "are")
+    vms, are = counted(len(group.machines), "VM"), "is" if len(group.machines) == 1 else "are"
     if group.stage == "prepared":
         return f"{vms} {are} frozen; what surrounds them is created, and nothing is copied yet"
     if group.stage == "migrating":
@@ -213,9 +213,9 @@ def _origins(group: Group) -> str:
 
 def _cutover(group: Group) -> str:
     count = sum(not machine.golden and machine.run_strategy != "Halted" for machine in group.machines)
-    vms, start = ("1 VM", "starts") if count == 1 else (f"{count} VMs", "start")
+    vms, start = counted(count, "VM"), "starts" if count == 1 else "start"
     if group.path == "rebuild":
-        return f"workloads are scaled up for {'1 VM' if len(group.machines) == 1 else f'{len(group.machines)} VMs'}"
+        return f"workloads are scaled up for {counted(len(group.machines), 'VM')}"
     if METHODS[group.method].cutover:
         return f"the sources are shut down, the remaining changes are copied, and {vms} {start} in the target"
     if group.path == "forklift":

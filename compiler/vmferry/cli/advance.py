@@ -13,7 +13,7 @@ from vmferry import files
 from vmferry.advance import Advance, Before, Move, advance, advance_ready, chosen, look, next_of
 from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
-from vmferry.cli.findings import as_data, as_json, counted, interactive, printable, show, summary
+from vmferry.cli.findings import as_data, as_json, interactive, printable, show, summary
 from vmferry.cli.options import (
     all_option,
     assignments_option,
@@ -23,6 +23,7 @@ from vmferry.cli.options import (
     spec_argument,
 )
 from vmferry.estate.stages import STAGES, rank
+from vmferry.estate.wording import counted
 from vmferry.layout.locks import DIRECTORY
 from vmferry.model.blueprint import Group
 from vmferry.model.finding import Finding

@@ -12,10 +12,11 @@ from vmferry.against import earlier
 from vmferry.cache import Cache
 from vmferry.check import check, review
 from vmferry.cli import FINDINGS
-from vmferry.cli.findings import counted, printable, show, summary
+from vmferry.cli.findings import printable, show, summary
 from vmferry.cli.options import assignments_option, cache_options, remember, spec_argument
 from vmferry.cli.table import as_markdown, escaped
 from vmferry.consequences import Consequences, Value
+from vmferry.estate.wording import counted
 from vmferry.load.project import load, read_inventories
 from vmferry.model.finding import SpecError
 from vmferry.resolve.drift import Change, drift, uncovered

@@ -10,11 +10,12 @@ import click
 from vmferry.cache import Cache
 from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS, overview
-from vmferry.cli.findings import as_json, counted, printable, show, spans_of, summary
+from vmferry.cli.findings import as_json, printable, show, spans_of, summary
 from vmferry.cli.options import assignments_option, cache_options, remember, spec_argument
 from vmferry.cli.table import as_csv, as_markdown, as_text
 from vmferry.estate.dependencies import outside
 from vmferry.estate.identity import Directory, Mark, key_of, only_source
+from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Span, Where
 from vmferry.model.keys import VmKey, own_of, source_of

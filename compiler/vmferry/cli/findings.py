@@ -13,6 +13,7 @@ import click
 from msgspec import structs
 
 from vmferry import files, ruleset
+from vmferry.estate.wording import counted
 from vmferry.model.finding import Finding, Span, SpecError, UnreadableError, Where, ordered
 from vmferry.yaml.positions import MAX_SHOWN, Wanted, line_text, locate
 from vmferry.yaml.text import MAX_BYTES
@@ -164,11 +165,6 @@ def summary(findings: tuple[Finding, ...]) -> str:
     counts = Counter(finding.severity for finding in findings)
     parts = [counted(counts[name], name) for name in ("error", "warning", "info") if counts[name]]
     return ", ".join(parts) or "no findings"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _text(finding: Finding, span: Span | None, texts: Mapping[str, str]) -> str:

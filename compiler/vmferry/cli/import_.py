@@ -11,8 +11,9 @@ import click
 
 from vmferry import __version__
 from vmferry.cli import FINDINGS
-from vmferry.cli.findings import counted, interactive, printable
+from vmferry.cli.findings import interactive, printable
 from vmferry.cli.lazy import Lazy
+from vmferry.estate.wording import counted
 from vmferry.estate.words.secrecy import Keep
 from vmferry.importers import IMPORTERS, importer
 from vmferry.importers.errors import ImporterError

@@ -11,10 +11,11 @@ import msgspec
 if TYPE_CHECKING:
     from vmferry.check import Checked
 
-from vmferry.cli.findings import as_json, counted, printable
+from vmferry.cli.findings import as_json, printable
 from vmferry.cli.lazy import Lazy
 from vmferry.cli.options import assignments_option, now_option, remember, spec_argument
 from vmferry.cli.table import as_csv, as_markdown, as_text
+from vmferry.estate.wording import counted
 from vmferry.reports import REPORTS, builder
 from vmferry.reports.content import Builder, Material, Report, Table
 

@@ -10,6 +10,7 @@ from vmferry.draft.hints import PhaseName
 from vmferry.draft.maps import GOLDEN, NamespacePlan
 from vmferry.draft.systems import learn
 from vmferry.draft.unknown import Way, unreadable_disk, without_datastore
+from vmferry.estate.wording import counted
 from vmferry.model.keys import VmKey, disk_key
 
 PHASES: tuple[PhaseName, ...] = ("dev-test", "stateless", "stateful", "decommission")
@@ -64,7 +65,13 @@ def propose_rules(
     for claim in claims:
         patterns, _ = names.cover(claim.members, spare)
         if patterns:
-            rules.append(Rule((f"{claim.why}: {_vms(claim.members)}",), {"name": patterns}, {claim.field: claim.value}))
+            rules.append(
+                Rule(
+                    (f"{claim.why}: {counted(len(claim.members), 'VM')}",),
+                    {"name": patterns},
+                    {claim.field: claim.value},
+                )
+            )
         for member in claim.members:
             wanted[claim.field, member.key] = (claim.value, claim.why)
     rules += _source_rules(plain, namespaces)
@@ -84,11 +91,7 @@ def _excluded(left: Sequence[Member], moving: Sequence[Member]) -> Iterable[Rule
                 "disposition": "exclude",
                 "reason": "vSphere Cluster Services: vSphere creates and removes it itself",
             }
-            yield Rule((f"{_vms(found)}",), match, decisions)
-
-
-def _vms(members: Collection[Member]) -> str:
-    return "1 VM" if len(members) == 1 else f"{len(members)} VMs"
+            yield Rule((f"{counted(len(found), 'VM')}",), match, decisions)
 
 
 # --- phases -----------------------------------------------------------------------------------------
@@ -99,7 +102,8 @@ def _phase_rules(
 ) -> Iterable[Rule]:
     unknown = [member for member in members if guesses[member.key] is None]
     if unknown:
-        why = f"{_vms(unknown)} without a hint below go to the careful phase. Without this rule, check lists them"
+        vms = counted(len(unknown), "VM")
+        why = f"{vms} without a hint below go to the careful phase. Without this rule, check lists them"
         yield Rule((why,), {"name": "*"}, {"phase": CAREFUL})
     by_place: defaultdict[tuple[str, str, str], list[Member]] = defaultdict(list)
     by_name: defaultdict[tuple[str, str], list[Member]] = defaultdict(list)
@@ -118,7 +122,7 @@ def _phase_rules(
         for (_, why), claimed in sorted(item for item in by_name.items() if item[0][0] == phase):
             patterns, _ = names.cover(claimed, spare)
             if patterns:
-                yield Rule((f"{why}: {_vms(claimed)}",), {"name": patterns}, {"phase": phase})
+                yield Rule((f"{why}: {counted(len(claimed), 'VM')}",), {"name": patterns}, {"phase": phase})
         yield from _place_rules(phase, by_place, whys)
 
 
@@ -130,7 +134,7 @@ def _place_rules(
         globs: list[str] = []
         lines: list[str] = []
         for key in sorted(key for key in by_place if key[:2] == (phase, dimension)):
-            value, line = key[2], f"{whys[key]}: {_vms(by_place[key])}"
+            value, line = key[2], f"{whys[key]}: {counted(len(by_place[key]), 'VM')}"
             if dimension == "customAttributes":
                 name, _, text = value.partition("\0")
                 yield Rule((line,), {dimension: {name: literal(text)}}, {"phase": phase})
@@ -235,7 +239,8 @@ def _copy_claims(members: Sequence[Member], ways: Mapping[VmKey, Way]) -> Iterab
 def _templates(members: Sequence[Member]) -> Iterable[Rule]:
     templates = [member for member in members if member.vm.template]
     if templates:
-        why = f"{_vms(templates)}: templates become golden images, early, so that VMs can be cloned from them"
+        vms = counted(len(templates), "VM")
+        why = f"{vms}: templates become golden images, early, so that VMs can be cloned from them"
         decisions = {"phase": "dev-test", "namespace": GOLDEN, "path": "virt-v2v", "method": "image"}
         yield Rule((why,), {"template": True}, decisions)
 

@@ -24,6 +24,7 @@ from vmferry.draft.maps import (
 from vmferry.draft.ties import Tie, rebuilds, retirements, ties
 from vmferry.draft.unknown import Unknown, Way, shared_macs, unknown, ways
 from vmferry.estate.identity import key_of
+from vmferry.estate.wording import counted
 from vmferry.model.base import API_VERSION
 from vmferry.model.inventory import Inventory, Origin
 from vmferry.model.keys import VmKey
@@ -155,30 +156,26 @@ def _summary(estate: _Estate) -> Iterable[str]:
     phases = Counter(phase for phase, _ in estate.proposal.phases.values())
     templates = sum(bool(member.vm.template) for member in estate.moving)
     yield (
-        f"{_count(len(estate.moving), 'VM')} to move: "
+        f"{counted(len(estate.moving), 'VM')} to move: "
         + (", ".join(f"{phases[phase]} {phase}" for phase in PHASES if phases[phase]) or "none classified")
-        + (f", {_count(templates, 'template')} as golden images" if templates else "")
+        + (f", {counted(templates, 'template')} as golden images" if templates else "")
     )
     if ways := Counter("virt-v2v" if way != "forklift" else way for way in estate.ways.values()):
         yield "path auto: " + ", ".join(f"{number} by {way}" for way, number in sorted(ways.items()))
     if estate.left:
         kinds = Counter(why.disposition for _, why in estate.left)
-        yield f"{_count(len(estate.left), 'VM')} left out: " + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items()))
+        yield f"{counted(len(estate.left), 'VM')} left out: " + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items()))
     yield (
-        f"{_count(len(estate.networks), 'network')}, {_count(len(estate.datastores), 'datastore')}, "
-        f"{_count(len(estate.namespaces.rows), 'namespace')}"
+        f"{counted(len(estate.networks), 'network')}, {counted(len(estate.datastores), 'datastore')}, "
+        f"{counted(len(estate.namespaces.rows), 'namespace')}"
     )
     if estate.rebuilds:
-        yield f"{_count(sum(len(tie.members) for tie in estate.rebuilds), 'VM')} proposed for rebuild, as comments"
+        yield f"{counted(sum(len(tie.members) for tie in estate.rebuilds), 'VM')} proposed for rebuild, as comments"
     if estate.retirements:
         number = sum(len(tie.members) for tie in estate.retirements)
-        yield f"{_count(number, 'VM')} proposed for retirement, as comments"
+        yield f"{counted(number, 'VM')} proposed for retirement, as comments"
     if estate.ties:
-        yield f"{_count(len(estate.ties), 'dependency', 'dependencies')} proposed, as comments"
-
-
-def _count(number: int, noun: str, plural: str | None = None) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
+        yield f"{counted(len(estate.ties), 'dependency', 'dependencies')} proposed, as comments"
 
 
 # --- spec.yaml --------------------------------------------------------------------------------------
@@ -270,7 +267,7 @@ def _networks(page: Page, rows: Sequence[NetworkRow]) -> None:
     page.note("One row per network in use. br-vm is a proposal: the Linux bridge on the nodes that carries the VLANs.")
     page.write("networks:")
     for row in rows:
-        about = [f"{_count(row.vms, 'VM')}, {_count(row.nics, 'NIC')}", *row.about]
+        about = [f"{counted(row.vms, 'VM')}, {counted(row.nics, 'NIC')}", *row.about]
         page.note("; ".join(about), "  ")
         lead = "  - "
         if row.name is not None:
@@ -310,7 +307,7 @@ def _storage(page: Page, estate: _Estate) -> None:
     page.write("  map:")
     for row in estate.datastores:
         size = f"{row.size / _GIB:.0f} GiB" if row.size < 10240 * _GIB else f"{row.size / _GIB / 1024:.0f} TiB"
-        comment = f"{row.why}; {_count(row.vms, 'VM')}, {_count(row.disks, 'disk')}, {size}"
+        comment = f"{row.why}; {counted(row.vms, 'VM')}, {counted(row.disks, 'disk')}, {size}"
         page.write(f"    - {page.value({'source': row.source, 'tier': row.tier})}", comment)
     page.write()
 
@@ -319,7 +316,7 @@ def _namespaces(page: Page, estate: _Estate) -> None:
     page.write("namespaces:")
     for row in estate.namespaces.rows:
         data = {"name": row.name, **({"source": row.source} if row.source else {})}
-        page.write(f"  - {page.value(data)}", f"{_count(row.vms, 'VM')}; {row.why}")
+        page.write(f"  - {page.value(data)}", f"{counted(row.vms, 'VM')}; {row.why}")
     page.write()
 
 
@@ -349,7 +346,7 @@ def _phases(page: Page, estate: _Estate) -> None:
     page.write("phases:")
     for name in PHASES:
         what, after, dual_run = _PHASES[name]
-        page.write(f"  - name: {name}", f"{_count(counts[name], 'VM')}: {what}")
+        page.write(f"  - name: {name}", f"{counted(counts[name], 'VM')}: {what}")
         page.write(f"    kind: {name}")
         if after:
             page.write(f"    after: {page.value(after)}")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vmferry.estate.boot import LIBVIRT, VMWARE, first_disk, foreign_root, ranked, root_device, root_number
+from vmferry.estate.wording import counted
 from vmferry.kube import versions
 from vmferry.model.facts import Disk
 from vmferry.model.spec import Versions
@@ -104,7 +105,7 @@ def _misread(disks: Sequence[Disk], stated: str, number: int, here: Versions) ->
     """Return what is wrong with a rootDisk that Forklift reads: the disk of its first letter."""
     at = ("rootDisk",)
     if number >= len(disks):
-        count = "1 disk" if len(disks) == 1 else f"{len(disks)} disks"
+        count = counted(len(disks), "disk")
         what = f"rootDisk {stated} is on disk {number + 1}, and the VM has {count}"
         return Fault(what, "name one of its disks: /dev/sda is the first, in the order of its controllers", at)
     if not stated.startswith("/dev/sd"):

@@ -14,6 +14,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from vmferry.estate.methods import METHODS
+from vmferry.estate.wording import counted
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Group, Machine, MachineDisk
 from vmferry.model.facts import Cpu
@@ -207,7 +208,7 @@ def _basis(machines: list[Machine], busiest: str, cluster: Cluster, smoke: Load 
     parts += ["smoke-test VMs"] * (smoke is not None)
     parts.append(f"{cluster.parallel_migrations} live migrations")
     typed = sum(machine.instancetype is not None for machine in machines)
-    vms = "1 VM" if typed == 1 else f"{typed} VMs"
+    vms = counted(typed, "VM")
     # only the cluster knows the content of an instance type
     note = f"; of {vms} with an instance type, CPU and memory are those in vSphere" if typed else ""
     return f"{len(machines)} VMs and applications, peak in phase {busiest}: {', '.join(parts)}{note}"

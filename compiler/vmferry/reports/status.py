@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from vmferry.estate.phases import bounds
 from vmferry.estate.stages import STAGES, TABLE, started
+from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Group, PhasePlan
 from vmferry.model.spec import Stage
 from vmferry.reports.content import Material, Report, Table
@@ -155,9 +156,9 @@ def _summary(found: Status) -> str:
         stages.update(phase.stages)
     counts = ", ".join(f"{stages[stage]} {stage}" for stage in STAGES if stages[stage])
     size, left = sum(phase.size for phase in found.phases), sum(phase.left for phase in found.phases)
-    vms, groups = _count(found.vms, "VM"), _count(len(found.groups), "group")
+    vms, groups = counted(found.vms, "VM"), counted(len(found.groups), "group")
     stay = ", ".join(f"{disposition} {count}" for disposition, count in found.staying.items())
-    staying = _count(sum(found.staying.values()), "VM")
+    staying = counted(sum(found.staying.values()), "VM")
     text = f"{found.name}: {vms} in {groups}" + (f": {counts}; {_shown(left)} of {_shown(size)} left" if counts else "")
     return text + (f"; {staying} not moved ({stay})" if stay else "")
 
@@ -175,10 +176,6 @@ def _group_rows(found: Status) -> Iterator[tuple[str, ...]]:
         method = group.method if group.path == group.method else f"{group.path} {group.method}"
         values = (str(group.vms), _shown(group.size), group.cutover or "", group.next or "")
         yield (group.group, group.phase, stage, method, *values)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _shown(size: int) -> str:

@@ -6,6 +6,7 @@ from msgspec import structs
 
 from vmferry.estate.smbios import corrected, is_former
 from vmferry.estate.stages import started
+from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Machine
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
@@ -61,20 +62,17 @@ def correct(project: Project, was: Frozen, today: Mapping[VmKey, Machine]) -> No
     where = project.where.at("groups")
     if fixed:
         yield IDENTITY_CORRECTED.finding(
-            f"{_count(fixed, 'frozen VM')} of an earlier vmferry: SMBIOS UUID, serial number and boot order change",
+            f"{counted(len(fixed), 'frozen VM')} of an earlier vmferry: SMBIOS UUID, serial number and boot order "
+            "change",
             "nothing to do: none of them has started, and the next compile updates assignments.yaml",
             where=where,
             vms=tuple(sorted(fixed)),
         )
     if kept:
         yield IDENTITY_KEPT.finding(
-            f"{_count(kept, 'running VM')} of an earlier vmferry: SMBIOS UUID, serial number and boot order stay",
+            f"{counted(len(kept), 'running VM')} of an earlier vmferry: SMBIOS UUID, serial number and boot order stay",
             "nothing to do, unless a licence was tied to the UUID that the guest had in vSphere: renew that licence",
             where=where,
             vms=tuple(sorted(kept)),
         )
     return structs.replace(was, machines=machines)
-
-
-def _count(names: list[str], what: str) -> str:
-    return f"1 {what}" if len(names) == 1 else f"{len(names)} {what}s"

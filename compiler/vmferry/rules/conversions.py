@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import begun, started
+from vmferry.estate.wording import counted
 from vmferry.kube import versions
 from vmferry.kube.provisioners import takes_files
 from vmferry.kube.quantity import parse_size
@@ -246,7 +247,7 @@ def with_snapshots(review: Review) -> Iterator[Problem]:
         if not subject.vm.snapshots or started(group.stage):
             continue
         if disks := _by_vddk(machine):
-            count = "1 snapshot" if subject.vm.snapshots == 1 else f"{subject.vm.snapshots} snapshots"
+            count = counted(subject.vm.snapshots, "snapshot")
             yield subject.problem(
                 f"it has {count}, and CDI copies the files that {disks} {'have' if ',' in disks else 'has'} now",
                 "delete the snapshots in vSphere and import again, so that `file` holds all of the disk",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from vmferry.estate.boot import boot_disk, foreign_root, root_number
 from vmferry.estate.release import Release, release
+from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.rules.registry import rule
@@ -44,7 +45,7 @@ def no_such_root(review: Review) -> Iterator[Problem]:
             )
         number = root_number(machine.root_disk) if machine.path == "virt-v2v" else None
         if number is not None and number >= len(machine.disks):
-            disks = "1 disk" if len(machine.disks) == 1 else f"{len(machine.disks)} disks"
+            disks = counted(len(machine.disks), "disk")
             yield subject.decided(
                 "root_disk",
                 f"rootDisk {machine.root_disk} is on disk {number + 1}, and the VM has {disks}",

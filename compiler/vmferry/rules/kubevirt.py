@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from vmferry.estate.sizing import Load, machine_load, millicores, peak, total
 from vmferry.estate.state import keeps_state
+from vmferry.estate.wording import counted
 from vmferry.kube import versions
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Group, Machine, MachineDisk
@@ -210,7 +211,7 @@ def too_few_devices(review: Review) -> Iterator[Problem]:
         there = sum(pool.count * pool.resources.get(name, 0) for pool in cluster.nodes)
         if count > there:
             yield Problem(
-                f"{_vms(vms[name])} need {count} {name}, all nodes together have {there}",
+                f"{counted(len(vms[name]), 'VM')} need {count} {name}, all nodes together have {there}",
                 "add nodes, or set runStrategy: Halted on VMs that need not run",
                 review.at("target", "cluster", "nodes"),
                 tuple(sorted(vms[name])),
@@ -235,7 +236,7 @@ def too_many(review: Review) -> Iterator[Problem]:
     names = {machine.name for machine in machines}
     for what in over:
         yield Problem(
-            f"{_vms(names)} request {what}",
+            f"{counted(len(names), 'VM')} request {what}",
             "add nodes to target.cluster.nodes before the phase that needs them, or migrate fewer VMs",
             review.at("target", "cluster", "nodes"),
             tuple(sorted(names)),
@@ -609,10 +610,6 @@ def _offering(machine: Machine, cluster: Cluster) -> tuple[NodePool, ...]:
 def _fitting(need: Load, pools: Iterable[NodePool]) -> tuple[NodePool, ...]:
     """Return the pools whose nodes have room for a pod."""
     return tuple(p for p in pools if need.cpu <= p.cpu * 1000 and need.memory <= parse_size(p.memory))
-
-
-def _vms(names: set[str]) -> str:
-    return "1 VM" if len(names) == 1 else f"{len(names)} VMs"
 
 
 def _size(size: int) -> str:

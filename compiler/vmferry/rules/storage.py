@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from vmferry.estate.sizing import disk_storage, machine_load, peak, total
+from vmferry.estate.wording import counted
 from vmferry.kube.provisioners import is_local, is_zonal
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Group, Machine
@@ -188,8 +189,8 @@ def capacity(review: Review) -> Iterator[Problem]:
     for index, item, demand in _demands(review):
         if demand.certain > parse_size(item.capacity or ""):
             yield Problem(
-                f"StorageClass {item.name}: {_vms(demand.vms)} need {_size(demand.certain)}, its capacity is "
-                f"{item.capacity}",
+                f"StorageClass {item.name}: {counted(len(demand.vms), 'VM')} need {_size(demand.certain)}, its "
+                f"capacity is {item.capacity}",
                 "add storage and correct `capacity`, or move VMs to another tier",
                 review.at("storage", "classes", index, "capacity"),
                 tuple(sorted(demand.vms)),
@@ -205,8 +206,8 @@ def thin_growth(review: Review) -> Iterator[Problem]:
     for index, item, demand in _demands(review):
         if demand.certain <= parse_size(item.capacity or "") < demand.claimed:
             yield Problem(
-                f"StorageClass {item.name}: {_vms(demand.vms)} may grow to {_size(demand.claimed)}, its capacity is "
-                f"{item.capacity}",
+                f"StorageClass {item.name}: {counted(len(demand.vms), 'VM')} may grow to "
+                f"{_size(demand.claimed)}, its capacity is {item.capacity}",
                 "add storage, move VMs to another tier, or monitor its usage and suppress this",
                 review.at("storage", "classes", index, "capacity"),
                 tuple(sorted(demand.vms)),
@@ -487,10 +488,6 @@ def _at(machine: Machine) -> tuple[str, ...]:
 
 def _class(names: Iterable[str]) -> str:
     return f"StorageClass {', '.join(names)}"
-
-
-def _vms(names: set[str]) -> str:
-    return "1 VM" if len(names) == 1 else f"{len(names)} VMs"
 
 
 def _size(size: int) -> str:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.wording import counted
 from vmferry.kube.mac import plain
 from vmferry.model.blueprint import Machine, MachineNic
 from vmferry.model.project import Entry
@@ -76,7 +77,7 @@ def parallel_twins(review: Review) -> Iterator[Problem]:
         for (name, path), vms in sorted(found.items()):
             if name != phase.name:
                 continue
-            number = "1 VM" if len(vms) == 1 else f"{len(vms)} VMs"
+            number = counted(len(vms), "VM")
             shut = "; Forklift shuts the source down for the copy" if path == "forklift" else ""
             yield Problem(
                 f"phase {name}: dualRun is parallel, and {number} would have the MAC of the source on both sides, "

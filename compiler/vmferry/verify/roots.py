@@ -4,7 +4,7 @@ import hashlib
 import posixpath
 import re
 import stat
-from collections.abc import Container, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,14 +88,8 @@ _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """What `posixpath.normpath` leaves as it is."""
 
 
-def inputs(tree: Tree, root: str, kustomize: str, owned: Container[str]) -> bytes | None:
-    """Return a digest of all files that building a root can read, and of the ``kustomize`` program.
-
-    None if it may read others: see `files_of`.
-    """
-    files = files_of(tree, root, owned)
-    if files is None:
-        return None
+def inputs(tree: Tree, root: str, kustomize: str, files: Iterable[str]) -> bytes:
+    """Return a digest of all ``files`` that building a root can read, and of the ``kustomize`` program."""
     digest = hashlib.sha256(f"{root}\0{kustomize}\0".encode(errors="surrogateescape"))
     for file in sorted(files):
         digest.update(file.encode(errors="surrogateescape") + b"\0" + tree.notes.digest(file))

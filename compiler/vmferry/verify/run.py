@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from pathlib import Path
 
 import msgspec
@@ -19,10 +19,10 @@ from vmferry.verify.entries import Entry, check_entries
 from vmferry.verify.kustomize import build_all, identity
 from vmferry.verify.owned import EXTERNAL, Locks, check_files, read_locks
 from vmferry.verify.references import Graph
-from vmferry.verify.roots import Job, Outcome, Work, examine, inputs, listed, look, reopened
+from vmferry.verify.roots import Job, Outcome, Work, examine, files_of, inputs, listed, look, reopened
 from vmferry.verify.schemas import Schemas
 from vmferry.verify.sharing import Sharing
-from vmferry.verify.whole import Counts, Gathering, Whole, digests_of, recall, remember
+from vmferry.verify.whole import Across, Gathering, Whole, digests_of, recall, remember
 
 _CARDS = "cards of roots, 1"
 _MANY = 48  # roots; fewer are checked before processes for them would have started
@@ -68,13 +68,11 @@ def verify(
     roots = tree.roots() if verification.safe() else []
     looking = _Looking(work, locks, kustomize, cache, progress, len(roots))
     known = recall(tree, kustomize, work.schemas, cache) if roots else None
-    whole = _again(known, looking, verification) or _anew(roots, looking, verification, kustomize)
+    across = _again(known, looking, verification) or _anew(roots, looking, verification)
+    verification.report(across.issues)
     verification.located += check_files(tree, locks)
     tree.notes.keep()
-    if whole is not None:
-        remember(tree, whole, cache)
     slowest = max(looking.seconds, key=lambda root: looking.seconds[root], default="")
-    counts = verification.counts if whole is None else whole.counts
     return Report(
         tree=tree.top,
         findings=tuple(verification.findings()),
@@ -82,37 +80,42 @@ def verify(
         built=len(looking.seconds),
         slowest=slowest,
         seconds=looking.seconds.get(slowest, 0.0),
-        checked={(version, kind): number for version, kind, number in counts.checked},
-        unchecked=counts.unchecked,
-        external={} if whole is None else whole.external,
+        checked={(version, kind): number for version, kind, number in across.checked},
+        unchecked=across.unchecked,
+        external=across.external,
     )
 
 
-def _again(whole: Whole | None, looking: "_Looking", verification: "_Verification") -> Whole | None:
-    """Return what is found after few files changed; None if all roots have to be compared again."""
-    digests = digests_of(looking.work.tree) if whole is not None else b""
-    touched = None if whole is None else whole.touched(looking.work.tree, digests)
-    if whole is None or touched is None:
+def _again(whole: Whole | None, looking: "_Looking", verification: "_Verification") -> Across | None:
+    """Return what is found across roots after few files changed; None if all have to be compared again."""
+    if whole is None:
+        return None
+    tree = looking.work.tree
+    digests = digests_of(tree)
+    touched = whole.touched(tree, digests)
+    if touched is None:
         return None
     looking.known = dict(looking.at(touched))
     now = None if looking.failed else whole.after(looking.known, digests)
-    if now is not None:
-        verification.report(issue for root in now.roots.values() for issue in root.issues)
-        verification.report(now.issues)
-    return now
+    if now is None:
+        return None
+    remember(tree, now, looking.cache)
+    verification.report(issue for root in now.roots.values() for issue in root.issues)
+    return now.across
 
 
-def _anew(roots: Sequence[str], looking: "_Looking", verification: "_Verification", kustomize: str) -> Whole | None:
-    """Look at all roots, and compare them; return what is found if all of them build."""
-    gathering = Gathering(looking.work.tree, kustomize, looking.locks.owned)
+def _anew(roots: Sequence[str], looking: "_Looking", verification: "_Verification") -> Across:
+    """Look at all roots; return what is found across them."""
+    gathering = Gathering(looking.work.tree, looking.kustomize)
     for root, card in looking.at(roots):
         verification.take(root, card)
-        gathering.take(root, card)
+        gathering.take(root, card, looking.files.get(root))
     for outcome in looking.failed:
         verification.fail(outcome)
-    issues, external = verification.across()
-    verification.report(issues)
-    return None if verification.broken else gathering.whole(issues, verification.counts, external)
+    across = verification.across()
+    if gathering.certain and not verification.broken:
+        remember(looking.work.tree, gathering.whole(across), looking.cache)
+    return across
 
 
 class _Looking:
@@ -122,27 +125,29 @@ class _Looking:
         self, work: Work, locks: Locks, kustomize: str, cache: Cache, progress: Progress | None, total: int
     ) -> None:
         self.work = work
+        self.kustomize = kustomize
+        self.cache = cache
         self.seconds: dict[str, float] = {}
         self.failed: list[Outcome] = []
-        self.locks = locks
-        self._kustomize = kustomize
-        self._cache = cache
+        self.known: dict[str, Card] = {}  # those that were kept
+        self.files: dict[str, Set[str]] = {}  # that roots read, where that is certain, and matters for the cache
+        self._owned = locks.owned
         self._progress = progress
         self._total = total
-        self.known: dict[str, Card] = {}  # those that were kept
 
     def at(self, roots: Sequence[str]) -> Iterator[tuple[str, Card]]:
         """Yield the cards of these roots; those that have none are in ``failed``."""
-        tree, cache = self.work.tree, self._cache
+        tree, cache = self.work.tree, self.cache
         yield from self.known.items()
         looked = {*self.known, *(outcome.root for outcome in self.failed)}
         roots = [root for root in roots if root not in looked]
-        owned = self.locks.owned
-        found = {root: inputs(tree, root, self._kustomize, owned) for root in roots} if cache.enabled else {}
-        keys = {root: key for root, key in found.items() if key is not None}
+        found = {root: files_of(tree, root, self._owned) for root in roots} if cache.enabled else {}
+        reads = {root: files for root, files in found.items() if files is not None}
+        self.files |= reads
+        keys = {root: inputs(tree, root, self.kustomize, files) for root, files in reads.items()}
         known = _current_schemas(cache.get(_CARDS, keys.values(), Card), self.work.schemas)
         yield from ((root, known[key]) for root, key in keys.items() if key in known)
-        jobs = [Job(root, listed(tree, root, self.locks.owned)) for root in roots if keys.get(root) not in known]
+        jobs = [Job(root, listed(tree, root, self._owned)) for root in roots if keys.get(root) not in known]
         for number, outcome in enumerate(_outcomes(self.work, jobs), start=self._total - len(jobs) + 1):
             self.seconds |= {outcome.root: outcome.seconds} if outcome.seconds else {}
             if outcome.card:
@@ -225,23 +230,22 @@ class _Verification:
         self.sharing.join(card.uses)
         self.entries += card.entries
 
-    def across(self) -> tuple[tuple[Issue, ...], dict[str, tuple[str, ...]]]:
-        """Return the issues across roots, and the external objects."""
-        shared = tuple(self.sharing.check())
-        if self.broken:
-            return shared, {}
-        entries = tuple(check_entries(self.tree, self.entries, self.contents))
-        listed, unusable = self._external()
-        issues, external = self.graph.check(listed)
-        return (*shared, *entries, *unusable, *issues), external
-
-    @property
-    def counts(self) -> Counts:
-        """Return how many objects were checked; one that several roots build counts once."""
-        checked = Counter(self.checked.values())
-        unchecked = Counter(key.kind for key in self.unchecked)
-        found = tuple((version, kind, number) for (version, kind), number in sorted(checked.items()))
-        return Counts(found, dict(sorted(unchecked.items())))
+    def across(self) -> Across:
+        """Return what is found across roots; of external objects nothing if any root does not build."""
+        issues = [*self.sharing.check()]
+        external: dict[str, tuple[str, ...]] = {}
+        if not self.broken:
+            issues += check_entries(self.tree, self.entries, self.contents)
+            listed, unusable = self._external()
+            dangling, external = self.graph.check(listed)
+            issues += (*unusable, *dangling)
+        checked = sorted(Counter(self.checked.values()).items())
+        return Across(
+            issues=tuple(issues),
+            checked=tuple((version, kind, number) for (version, kind), number in checked),
+            unchecked=dict(sorted(Counter(key.kind for key in self.unchecked).items())),
+            external=external,
+        )
 
     def findings(self) -> Iterator[Finding]:
         """Yield the findings, by file and place."""

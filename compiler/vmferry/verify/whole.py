@@ -3,7 +3,7 @@
 A root has a face: what is compared with other roots. While every face is as it was, so is what was found across roots.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -15,10 +15,9 @@ from vmferry.layout.names import KUSTOMIZATION_FILES
 from vmferry.layout.objects import Issue
 from vmferry.verify.card import Card
 from vmferry.verify.owned import EXTERNAL
-from vmferry.verify.roots import files_of
 from vmferry.verify.schemas import Schemas
 
-_KIND = "whole tree 1"
+_KIND = "whole tree 2"
 _SIZE = 16  # bytes of a file's digest
 
 
@@ -30,27 +29,23 @@ class Root(Struct, frozen=True, array_like=True):
     issues: tuple[Issue, ...]
 
 
-class Counts(Struct, frozen=True, array_like=True):
-    """How many objects were checked against a schema, by apiVersion and kind, and how many were not, by kind."""
+class Across(Struct, frozen=True, kw_only=True):
+    """What is found across roots: issues, objects by whether there was a schema, and needed external objects."""
 
-    checked: tuple[tuple[str, str, int], ...]
-    unchecked: dict[str, int]
+    issues: tuple[Issue, ...]
+    checked: tuple[tuple[str, str, int], ...]  # apiVersion and kind, and how many
+    unchecked: dict[str, int]  # by kind
+    external: dict[str, tuple[str, ...]]  # names by kind
 
 
 class Whole(Struct, frozen=True, array_like=True):
-    """A tree all of whose roots build, by the digests of its files.
-
-    ``certain``: it is known which files each root reads, so that it may be remembered.
-    """
+    """A tree all of whose roots build, by the digests of its files."""
 
     listing: bytes
     digests: bytes
     roots: dict[str, Root]
     schemas: tuple[tuple[str, str, str], ...]  # identity of the schema of each apiVersion and kind
-    issues: tuple[Issue, ...]  # across roots
-    counts: Counts
-    external: dict[str, tuple[str, ...]]
-    certain: bool
+    across: Across
 
     def touched(self, tree: Tree, now: bytes) -> list[str] | None:
         """Return the roots that read a changed file; None if what is across roots may have changed as well.
@@ -88,44 +83,33 @@ def recall(tree: Tree, kustomize: str, schemas: Schemas, cache: Cache) -> Whole 
 
 
 def remember(tree: Tree, whole: Whole, cache: Cache) -> None:
-    """Keep what was found in a tree, if the next run can tell what changed."""
-    if not whole.certain:
-        return
+    """Keep what was found in a tree."""
     cache.put(_KIND, {_key(tree): whole})
 
 
 class Gathering:
-    """Collects what is found, root by root."""
+    """Collects what is found, root by root. ``certain``: so far, each is certain to read no other files."""
 
-    def __init__(self, tree: Tree, kustomize: str, owned: Container[str]) -> None:
+    def __init__(self, tree: Tree, kustomize: str) -> None:
+        self.certain = True
         self._tree = tree
-        self._owned = owned
-        self._certain = True
         self._kustomize = kustomize
         self._numbers = {file: number for number, file in enumerate(tree.files)}
         self._roots: dict[str, Root] = {}
         self._schemas: set[tuple[str, str, str]] = set()
 
-    def take(self, root: str, card: Card) -> None:
-        """Add a root."""
-        files = files_of(self._tree, root, self._owned)
-        self._certain = self._certain and files is not None
-        numbers = sorted(self._numbers[file] for file in files or ())
-        self._roots[root] = Root(tuple(numbers), _face(card), card.issues)
-        self._schemas.update((version, kind, identity) for version, kind, identity, _ in card.schemas)
+    def take(self, root: str, card: Card, files: Iterable[str] | None) -> None:
+        """Add a root, with the files that it reads; None if that is uncertain, and then nothing is collected."""
+        self.certain = self.certain and files is not None
+        if files is not None and self.certain:
+            numbers = sorted(self._numbers[file] for file in files)
+            self._roots[root] = Root(tuple(numbers), _face(card), card.issues)
+            self._schemas.update((version, kind, identity) for version, kind, identity, _ in card.schemas)
 
-    def whole(self, issues: Iterable[Issue], counts: Counts, external: dict[str, tuple[str, ...]]) -> Whole:
-        """Return what was found, with what is across roots."""
-        return Whole(
-            _listing(self._tree, self._kustomize),
-            digests_of(self._tree),
-            self._roots,
-            tuple(sorted(self._schemas)),
-            tuple(issues),
-            counts,
-            external,
-            self._certain,
-        )
+    def whole(self, across: Across) -> Whole:
+        """Return what was found."""
+        listing, digests = _listing(self._tree, self._kustomize), digests_of(self._tree)
+        return Whole(listing, digests, self._roots, tuple(sorted(self._schemas)), across)
 
 
 def _face(card: Card) -> bytes:

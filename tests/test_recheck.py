@@ -336,3 +336,37 @@ def test_findings_of_two_documents_in_one_file_have_an_order(tmp_path: Path, mon
     for _ in range(2):
         warm, cold = _checked(spec, tmp_path)
         assert warm == cold
+
+
+def test_nics_on_one_network_of_several_definitions_are_found(tmp_path: Path) -> None:
+    spec = Spec(tmp_path, inventory=True)
+    spec.spec["target"]["cluster"]["versions"] = {"forklift": "main"}
+    spec.spec["networks"][0]["target"] = {"type": "nad", "name": "lan", "namespace": "default", "pool": ["lan-2"]}
+    spec.vms[0]["nics"] = [{"network": "vlan-100", "mac": f"00:50:56:ab:00:0{number}"} for number in range(3)]
+    spec.write()
+    warm, cold = _checked(spec, tmp_path)
+    assert warm == cold
+    assert "VMF748" in cold.out
+
+
+def test_a_router_is_seen_from_whatever_block_it_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vmferry.estate.blocks.SIZE", 1)
+    spec = Spec(tmp_path, inventory=True)
+    spec.spec["target"]["cluster"]["cni"] = "ovn-kubernetes"
+    spec.spec["networks"][0] |= {"subnet": "10.1.0.0/24", "target": {"type": "ovn-layer2"}}
+    one, router = spec.vms[:2]
+    for number, vm in enumerate((one, router), start=1):
+        vm["nics"] = [
+            {
+                "network": "vlan-100",
+                "mac": f"00:50:56:ac:00:0{number}",
+                "addresses": [f"10.1.0.{3 - number}/24"],
+                "gateway": "10.1.0.1",
+            }
+        ]
+    for address, found in (("10.1.0.1/24", False), ("10.1.0.9/24", True)):
+        router["nics"][0]["addresses"] = [address]
+        spec.write()
+        warm, cold = _checked(spec, tmp_path)
+        assert warm == cold
+        assert (f"VM {one['name']}: its gateway" in cold.out) is found, cold.text

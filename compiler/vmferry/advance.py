@@ -15,9 +15,7 @@ from vmferry.model.finding import Finding, SpecError
 from vmferry.model.review import Review
 from vmferry.model.spec import Stage
 from vmferry.yaml.edit import with_values
-from vmferry.yaml.text import MAX_BYTES
-
-_MARK = b"\xef\xbb\xbf"
+from vmferry.yaml.text import MAX_BYTES, encoded
 
 
 class Move(Struct, frozen=True):
@@ -88,9 +86,10 @@ def advance(before: Before, moves: Sequence[Move], cache: Cache) -> Advance:
     where = before.checked.project.where
     path = Path(where.file)
     raw = files.read_named(path, MAX_BYTES + 1)
-    text = raw.decode("utf-8-sig")
-    text = with_values(text, where.document, {("groups", move.group, "stage"): move.after for move in moves})
-    content = (_MARK if raw.startswith(_MARK) else b"") + text.encode()
+    text = with_values(
+        raw.decode("utf-8-sig"), where.document, {("groups", move.group, "stage"): move.after for move in moves}
+    )
+    content = encoded(text, raw)
     after = check(
         before.spec,
         before.assignments,

@@ -307,16 +307,14 @@ def _with_sum(value: Value) -> Value:
     """Return a limit of a quota with its difference, if both are numbers."""
     if not value.subject.startswith("quota."):
         return value
+    bytes_ = value.subject.endswith((".memory", ".storage"))
     try:
-        if value.subject.endswith((".memory", ".storage")):
-            difference = parse_size(value.after) - parse_size(value.before)
-            shown = format_size(abs(difference))
-        else:
-            number = Decimal(value.after) - Decimal(value.before)
-            difference, shown = int(number.copy_sign(1) if number > 0 else -1), str(abs(number))
+        before, after = (Decimal(parse_size(text) if bytes_ else text) for text in (value.before, value.after))
     except (ValueError, InvalidOperation):  # there was none, or it is in millicores
         return value
-    return msgspec.structs.replace(value, after=f"{value.after} ({'+' if difference > 0 else '-'}{shown})")
+    difference = abs(after - before)
+    shown = format_size(int(difference)) if bytes_ else str(difference)
+    return msgspec.structs.replace(value, after=f"{value.after} ({'+' if after > before else '-'}{shown})")
 
 
 def _shared(blueprint: Blueprint) -> dict[str, Any]:

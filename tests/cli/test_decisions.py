@@ -187,6 +187,7 @@ def test_limits_of_cpus_in_any_form(repository: Deciding, limit: str) -> None:
     said = repository.diff().out
     assert f"quota.requests.cpu 8 → {limit}" in said
     assert ("(+1)" in said) is (limit == "9")
+    assert ("(+0.5)" in said) is (limit == "8.5")
 
 
 def test_whatever_changes_a_manifest_is_told(repository: Deciding) -> None:

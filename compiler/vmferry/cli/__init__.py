@@ -81,11 +81,9 @@ class _Verbs(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            import difflib
+            from vmferry.cli.options import did_you_mean
 
-            close = difflib.get_close_matches(args[0], VERBS, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise click.UsageError(f"{error.message}{hint}", ctx) from None
+            raise click.UsageError(f"{error.message}{did_you_mean(args[0], VERBS)}", ctx) from None
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

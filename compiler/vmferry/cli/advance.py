@@ -1,9 +1,8 @@
 """`vmferry advance`: move groups to their next stage in the spec, if no rule refuses it."""
 
-import difflib
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from vmferry.cli.options import (
     all_option,
     assignments_option,
     cache_options,
+    did_you_mean,
     format_option,
     now_option,
     spec_argument,
@@ -106,10 +106,10 @@ def _moves(before: Before, names: Sequence[str], phase: str | None, stage: Stage
     known = [group.name for group in blueprint.groups]
     for name in names:
         if name not in known:
-            raise click.UsageError(f"There is no group {name!r}.{_hint(name, known)}")
+            raise click.UsageError(f"There is no group {name!r}.{did_you_mean(name, known)}")
     phases = [each.name for each in blueprint.phases]
     if phase is not None and phase not in phases:
-        raise click.UsageError(f"There is no phase {phase!r}.{_hint(phase, phases)}")
+        raise click.UsageError(f"There is no phase {phase!r}.{did_you_mean(phase, phases)}")
     found = [
         _move(group, stage, named=group.name in names, ready=ready) for group in chosen(blueprint.groups, names, phase)
     ]
@@ -133,11 +133,6 @@ def _move(group: Group, stage: Stage | None, *, named: bool, ready: bool) -> Mov
             raise click.UsageError(f"Group {group.name} is at {group.stage}; {then}.")
         return None
     return Move(group.name, group.stage, stage)
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _write(found: Advance) -> None:

@@ -1,6 +1,5 @@
 """`vmferry explain`: every decision on a VM, with its reason and the line of the spec behind it."""
 
-import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -11,7 +10,7 @@ from vmferry.cache import Cache
 from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS, overview
 from vmferry.cli.findings import as_json, printable, show, spans_of, summary
-from vmferry.cli.options import assignments_option, cache_options, remember, spec_argument
+from vmferry.cli.options import assignments_option, cache_options, did_you_mean, remember, spec_argument
 from vmferry.cli.table import as_csv, as_markdown, as_text
 from vmferry.estate.dependencies import outside
 from vmferry.estate.identity import Directory, Mark, key_of, only_source
@@ -81,8 +80,7 @@ def command(
     labels = _labels(checked)
     keys = list(decisions) if vm is None else _meant(vm, labels)
     if vm is not None and not keys:
-        close = difflib.get_close_matches(vm, [*labels.values()], n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else " --all shows every VM."
+        hint = did_you_mean(vm, labels.values()) or " --all shows every VM."
         raise click.UsageError(f"No VM {vm!r} in the spec.{hint}")
     filters = _filters(only, checked)
     outside = _outside(checked)
@@ -123,9 +121,8 @@ def _filters(only: Mapping[str, tuple[str, ...]], checked: Checked) -> dict[str,
     for subject, names in known.items():
         for name in only[subject]:
             if name not in names:
-                close = difflib.get_close_matches(name, names, n=1)
-                hint = f"Did you mean {close[0]!r}?" if close else f"There is: {', '.join(sorted(names)) or 'none'}."
-                raise click.UsageError(f"No {subject} {name!r} in the spec. {hint}")
+                hint = did_you_mean(name, names) or f" There is: {', '.join(sorted(names)) or 'none'}."
+                raise click.UsageError(f"No {subject} {name!r} in the spec.{hint}")
     paths = {letter: path for path, letter in overview.LETTERS.items()}
     return {**only, "path": tuple(paths.get(path, path) for path in only["path"])}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from vmferry import files as disk
 from vmferry.cli.findings import place
 from vmferry.model.finding import Finding, Span, SpecError, UnreadableError
+from vmferry.yaml.text import encoded
 
 Found = tuple[Iterable[Finding], Mapping[str, str]]
 """Findings, and the texts they were found in."""
@@ -92,5 +93,4 @@ def _applied(path: Path, text: str, edits: Mapping[Span, str]) -> tuple[bytes, i
         if _SCALAR.fullmatch(old) and right != old:
             parts[2 * span.line - 2] = line[: span.column - 1] + right + line[span.end_column - 1 :]
             count += 1
-    mark = b"\xef\xbb\xbf" if raw.startswith(b"\xef\xbb\xbf") else b""
-    return (mark + "".join(parts).encode(), count) if count else None
+    return (encoded("".join(parts), raw), count) if count else None

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -14,6 +14,14 @@ import click
 from vmferry.cache import Cache
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a sentence with the name that is most like a mistyped one; nothing if none is."""
+    import difflib  # only for what goes wrong
+
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def spec_argument(function: F) -> F:

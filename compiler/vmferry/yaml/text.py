@@ -1,5 +1,6 @@
 """Decodes files: refuses what is too large, not UTF-8, or a character that YAML readers disagree on."""
 
+import codecs
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -59,6 +60,11 @@ _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c
 def readable(raw: bytes) -> str:
     """Return the text of a file in the form of `read`, even if invalid, to show lines of it."""
     return joined(raw[:MAX_BYTES].decode("utf-8-sig", errors="replace"))
+
+
+def encoded(text: str, raw: bytes) -> bytes:
+    """Return a text as bytes, with a byte order mark if the file's earlier content, ``raw``, had one."""
+    return (codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b"") + text.encode()
 
 
 def joined(text: str) -> str:
@@ -135,7 +141,7 @@ def _check_size(raw: bytes, file: str) -> None:
 
 def _not_utf8(raw: bytes, error: UnicodeDecodeError, file: str) -> Finding:
     # A codec with a byte order mark counts from after it.
-    body = raw.removeprefix(b"\xef\xbb\xbf")
+    body = raw.removeprefix(codecs.BOM_UTF8)
     line, column = _line_column(body[: error.start].decode("utf-8", "replace"))
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         message = "the file is UTF-16, not UTF-8"

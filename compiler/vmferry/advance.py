@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from vmferry import files
 from vmferry.cache import Cache
 from vmferry.check import Checked, check, review
-from vmferry.estate.stages import TABLE
+from vmferry.estate.stages import onward
 from vmferry.model.blueprint import Group
 from vmferry.model.finding import Finding, SpecError
 from vmferry.model.review import Review
@@ -76,9 +76,9 @@ def _as_compiled(checked: Checked, now: datetime) -> Review:
 
 
 def next_of(group: Group) -> Move | None:
-    """Return the next move of a group; None at the last stage."""
-    following = TABLE[group.stage].next
-    return Move(group.name, group.stage, following[0]) if following else None
+    """Return the next move of a group; None at the last stage, and where it is rolled back."""
+    following = onward(group.stage)
+    return Move(group.name, group.stage, following) if following is not None else None
 
 
 def advance(before: Before, moves: Sequence[Move], cache: Cache) -> Advance:

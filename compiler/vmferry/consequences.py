@@ -13,7 +13,7 @@ from msgspec import Struct
 from vmferry.estate import identity
 from vmferry.estate.matching import Matcher
 from vmferry.estate.methods import METHODS
-from vmferry.estate.stages import rank
+from vmferry.estate.stages import begun, rank, running
 from vmferry.estate.wording import counted
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Blueprint, Group, MachineDisk
@@ -173,14 +173,39 @@ def _filled(group: Group) -> list[MachineDisk]:
 
 def _what(group: Group, before: Stage) -> str:
     """Return what happens when a group comes to its stage from another."""
+    vms, are = counted(len(group.machines), "VM"), "is" if len(group.machines) == 1 else "are"
+    if group.stage == "rolled-back":
+        return _back(group, f"{vms} {are}")
     if rank(group.stage) < rank(before):
         return f"resources created at stage {before} are pruned, except those that hold data"
-    vms, are = counted(len(group.machines), "VM"), "is" if len(group.machines) == 1 else "are"
     if group.stage == "prepared":
         return f"{vms} {are} frozen; what surrounds them is created, and nothing is copied yet"
     if group.stage == "migrating":
         return _copy(group, f"{vms} {are}")
-    return _cutover(group)
+    if group.stage == "cutover":
+        return _cutover(group)
+    return _after(group, f"{vms} {are}")
+
+
+def _back(group: Group, vms_are: str) -> str:
+    """Return what a roll-back does, from the stage that the group had reached."""
+    if group.reached is None or not begun(group.reached):
+        return f"{vms_are} no longer prepared; nothing of them had moved"
+    if not running(group.reached):
+        cancelled = "the Migration is cancelled" if group.path == "forklift" else "nothing is copied any more"
+        return f"{cancelled}; what was copied is kept, and the source serves"
+    lost = {"accepted": "what they wrote there is lost", "replayed": "what they wrote there is replayed at the source"}
+    stated = f"; {lost[group.data_loss]}" if group.data_loss is not None else ""
+    return f"{vms_are} stopped in the target and kept{stated}; start the source by hand"
+
+
+def _after(group: Group, vms_are: str) -> str:
+    if group.stage == "adopted":
+        return f"{vms_are} synced from complete manifests; what copied them is no longer synced, and kept"
+    if group.stage == "validated":
+        return f"{vms_are} accepted; nothing changes in the cluster"
+    archived = "its Plan is archived; " if group.path == "forklift" else ""
+    return f"{vms_are} retired: {archived}there is no way back, and the source may be deleted"
 
 
 def _copy(group: Group, vms_are: str) -> str:
@@ -270,6 +295,7 @@ _OF_GROUP = frozenset(
         "name",
         "fullName",
         "stage",
+        "reached",
         "running",
         "frozen",
         "layers",

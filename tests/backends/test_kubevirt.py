@@ -84,7 +84,7 @@ def test_objects_lie_in_the_machines_layer_of_their_group_in_the_file_of_their_v
 
 
 def test_groups_of_other_paths_have_no_virtual_machine() -> None:
-    assert not list(kubevirt.emit(blueprint(group(machine(), path="forklift"))))
+    assert not list(kubevirt.emit(blueprint(group(machine(), path="forklift", layers=("plan", "migration")))))
 
 
 def test_vm_is_halted_and_never_pruned() -> None:

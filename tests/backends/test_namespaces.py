@@ -286,9 +286,10 @@ def test_applier_on_openshift_holds_the_constraint_that_it_grants_to_conversion_
     assert not constraints(compile_(group(machine("web-01", "job"))))
 
 
-def test_applier_may_create_virtual_machines_where_forklift_puts_them() -> None:
+def test_applier_may_create_virtual_machines_where_forklift_puts_them_and_own_them_later() -> None:
     plan = NamespacePlan(name="web", forklift=True)
-    assert rights(compile_(group(machine("a", "warm")), plans=(plan,)))["virtualmachines"] == ["create"]
+    granted = rights(compile_(group(machine("a", "warm")), plans=(plan,)))["virtualmachines"]
+    assert granted == ["get", "list", "watch", "create", "patch"]
 
 
 def test_applier_of_plans_can_read_providers_in_forklifts_namespace() -> None:

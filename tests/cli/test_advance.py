@@ -133,10 +133,10 @@ def test_warnings_that_a_move_brings_are_shown(repository: Advancing) -> None:
     [
         (("stateless-6",), "Did you mean 'stateless-06'?"),
         (("--phase", "stateles"), "Did you mean 'stateless'?"),
-        (("dev-test-01",), "is at cutover, the last stage"),
+        (("dev-test-01", "--to", "cutover"), "is already at cutover"),
         (("stateless-06", "--to", "migrating"), "is already at migrating"),
         ((), "Name a GROUP"),
-        (("stateless-06", "--to", "adopted"), "is not one of"),
+        (("stateless-06", "--to", "archived"), "is not one of"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(repository: Advancing, options: tuple[str, ...], said: str) -> None:

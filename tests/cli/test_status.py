@@ -50,7 +50,7 @@ def test_a_group_has_its_next_stage_its_attempt_and_its_cutover() -> None:
     groups = {group["group"]: group for group in status()["groups"]}
     assert groups["stateless-05"]["next"] == "prepared"
     assert groups["dev-test-04"]["attempt"] == 2
-    assert (groups["stateless-03"]["next"], groups["stateless-03"]["cutover"]) == (None, "2027-01-30T22:00:00Z")
+    assert (groups["stateless-03"]["next"], groups["stateless-03"]["cutover"]) == ("adopted", "2027-01-30T22:00:00Z")
 
 
 @pytest.mark.parametrize(

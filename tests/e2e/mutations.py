@@ -705,7 +705,7 @@ MUTATIONS = (
     Mutation(
         "a VM that is to stay moves on with its group",
         "resolve/staying.py",
-        "if not begun(stage) or started(recorded):",
+        "if not moves(stage) or started(recorded):",
         "if True:",
     ),
     Mutation(

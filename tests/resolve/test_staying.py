@@ -43,7 +43,7 @@ def test_a_group_does_not_move_on_with_a_vm_that_stays(path: str, method: str, s
     assert "VMF439" not in codes(waiting)
     found = finding(at("migrating", *now, was=was, **route), "VMF439")
     assert found.vms == ("b",)
-    assert "back to planned" in found.help
+    assert "rolled-back, in the next commit to planned" in found.help
 
 
 def test_the_finding_is_where_the_decision_was_made() -> None:

@@ -10,6 +10,7 @@ before. Comments on top say more:
     # beside                        the file as it stands, whatever bytes it is of, lies beside the inventory
     # before: {phases: null}        what was laid over the spec, and committed without being compiled
     # was: FOLDER                   the folder that it was committed in, where nothing lies now
+    # reached: migrating            before.yaml: from where its groups were rolled back (cutover)
     # lost                          assignments.yaml was lost since, and the groups went through their stages again
     # former                        assignments.yaml is as the vmferry before wrote it (see tests/resolve/formerly.py)
     # neighbour: {metadata: …}      what is laid over the spec of another tree, compiled into the same repository before
@@ -32,6 +33,7 @@ from tests.resolve.formerly import former_record
 
 from vmferry.estate.stages import STAGES
 from vmferry.model.assignments import Assignments
+from vmferry.model.spec import Stage
 from vmferry.rules.page import EXAMPLES
 from vmferry.yaml.write import dump
 
@@ -158,15 +160,23 @@ def walk(example: Path, project: Path) -> None:
     """Compile an example stage by stage, up to the stages its groups are at."""
     lay_out(example, project)
     spec = yaml.safe_load((project / "spec.yaml").read_text(encoding="utf-8"))
-    wanted = {name: STAGES.index(group["stage"]) for name, group in spec.get("groups", {}).items()}
-    for stage in range(max(wanted.values(), default=0) + 1):
+    reached: Any = directive(example.read_text(encoding="utf-8", errors="replace"), "reached") or "cutover"
+    ways = {name: _way(group["stage"], reached) for name, group in spec.get("groups", {}).items()}
+    for step in range(max(map(len, ways.values()), default=1)):
         groups = {
-            name: group if wanted[name] <= stage else {"stage": STAGES[stage]}
+            name: group if step >= len(ways[name]) - 1 else {"stage": ways[name][step]}
             for name, group in spec.get("groups", {}).items()
         }
         (project / "spec.yaml").write_bytes(dump(spec | {"groups": groups}))
         result = vmferry("compile", project, "--out", project)
         assert result.code == 0, result.text
+
+
+def _way(stage: Stage, reached: Stage) -> tuple[Stage, ...]:
+    """Return the stages from the first one to ``stage``, which is rolled back from the one it ``reached``."""
+    if stage == "rolled-back":
+        return (*_way(reached, reached), stage)
+    return STAGES[: STAGES.index(stage) + 1]
 
 
 def commit(project: Path) -> None:

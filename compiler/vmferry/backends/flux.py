@@ -158,6 +158,8 @@ def _health(blueprint: Blueprint, point: EntryPoint) -> tuple[list[dict[str, str
     if point.group is None or point.step is None:
         return [], [], _TIMEOUT
     group, layers = point.group, point.step.layers
+    if group.stage == "rolled-back":  # a Migration that was cancelled would be reported as failed for ever
+        return [], [], _TIMEOUT
     if "plan" in layers:
         plan = _object(_PLAN_HEALTH, group.full_name, blueprint.forklift.namespace)
         return [plan], [_PLAN_HEALTH], _TIMEOUT

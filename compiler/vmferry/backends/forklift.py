@@ -143,7 +143,7 @@ def _host(blueprint: Blueprint, source: SourcePlan, host: Host) -> KubeObject:
     return {
         **head(kinds.HOST, blueprint, host.name, blueprint.forklift.namespace),
         "spec": {
-            **_found(host.host.id, host.host.name),
+            **found(host.host.id, host.host.name),
             "ipAddress": host.host.ip_address,
             "provider": _reference(blueprint.forklift.namespace, source.provider),
             "secret": _reference(host.credential.namespace, host.credential.name),
@@ -169,14 +169,14 @@ def _network_map(blueprint: Blueprint, group: Group) -> KubeObject:
         elif pair.nad is not None:
             namespace, name = apart(pair.nad)
             destination = {"type": "multus", "namespace": namespace, "name": name}
-        rows.append({"source": _found(pair.source.id, pair.source.name), "destination": destination})
+        rows.append({"source": found(pair.source.id, pair.source.name), "destination": destination})
     return _map(blueprint, group, kinds.NETWORK_MAP, rows)
 
 
 def _storage_map(blueprint: Blueprint, group: Group) -> KubeObject:
     rows = [
         {
-            "source": _found(pair.source.id, pair.source.name),
+            "source": found(pair.source.id, pair.source.name),
             "destination": {
                 "storageClass": pair.storage_class,
                 "volumeMode": pair.volume_mode,
@@ -252,7 +252,7 @@ def _machine(blueprint: Blueprint, group: Group, machine: Machine) -> dict[str, 
     namespace = blueprint.forklift.namespace
     hooks = {hook.name: hook.full_name for hook in blueprint.hooks}
     entry: dict[str, Any] = {
-        **_found(machine.id, machine.name),
+        **found(machine.id, machine.name),
         "targetName": machine.target_name,
         "targetPowerState": _POWER[machine.run_strategy],
         "pvcNameTemplate": claim_template(machine),
@@ -317,7 +317,7 @@ def _nad_reference(nad: Reference | None) -> dict[str, str] | None:
     return _reference(*apart(nad)) if nad is not None else None
 
 
-def _found(id_: str | None, name: str) -> dict[str, str]:
+def found(id_: str | None, name: str) -> dict[str, str]:
     """Return how Forklift finds an object in vSphere: by id, or by name if the id is unknown."""
     return {"id": id_, "name": name} if id_ is not None else {"name": name}
 

@@ -57,13 +57,12 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
             continue
         layer = "plan" if group.path == "forklift" else "machines"
         for machine in group.machines:
-            objects = []
-            if group.path == "virt-v2v" and not machine.golden:
-                objects.append(_virtual_machine(blueprint, group, machine))
-            if machine.ports and not machine.golden and any(nic.nad is None for nic in machine.nics):
-                objects.append(_service(blueprint, group, machine, layer))
-            for obj in objects:
-                yield of_machine(group, layer, machine, obj)
+            if machine.golden:
+                continue
+            if "machines" in group.layers:
+                yield of_machine(group, "machines", machine, _virtual_machine(blueprint, group, machine))
+            if machine.ports and any(nic.nad is None for nic in machine.nics):
+                yield of_machine(group, layer, machine, _service(blueprint, group, machine, layer))
 
 
 def _virtual_machine(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:

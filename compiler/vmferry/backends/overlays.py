@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any, Literal
 
 from vmferry.backends.entry_points import overlay
-from vmferry.backends.forklift import migration_name
+from vmferry.backends.forklift import found, migration_name
 from vmferry.backends.metadata import MIGRATION_LABEL, head
 from vmferry.backends.places import base, lock
 from vmferry.estate.methods import METHODS
@@ -75,33 +76,50 @@ def _shared_head(blueprint: Blueprint, kind: Kind, name: str) -> KubeObject:
 
 def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
     """Yield the patches of the group's stage: none before cutover."""
+    if "migration" in step.layers:
+        yield from _of_migration(blueprint, group)
+    if "plan" in step.layers and group.stage == "retired":
+        # Forklift cleans up what it kept of the run; an archived Plan is never reconciled again.
+        yield _forklift(blueprint, kinds.PLAN, group.full_name, "replace", "/spec/archived", True)
     if not group.running:
         return
-    if "migration" in step.layers and METHODS[group.method].cutover and group.cutover is not None:
-        yield Patch(
-            group=kinds.MIGRATION.group,
-            kind=kinds.MIGRATION.name,
-            name=migration_name(group),
-            namespace=blueprint.forklift.namespace,
-            op="add",
-            path="/spec/cutover",
-            value=_utc(group.cutover),
-        )
-        if group.vm_cutover and "Migration.spec.vmCutover" not in blueprint.target.withheld:
-            yield Patch(
-                group=kinds.MIGRATION.group,
-                kind=kinds.MIGRATION.name,
-                name=migration_name(group),
-                namespace=blueprint.forklift.namespace,
-                op="add",
-                path="/spec/vmCutover",
-                value=[{"id": each.id, "cutover": _utc(each.time)} for each in group.vm_cutover],
-            )
     for machine in group.machines:
         if "machines" in step.layers and not machine.golden and machine.run_strategy != "Halted":
             yield _start(machine)
         if "workload" in step.layers:
             yield from _scale(machine)
+
+
+def _of_migration(blueprint: Blueprint, group: Group) -> Iterator[Patch]:
+    """Yield the patches of a Migration: when it cuts over, or that it ends because the group is rolled back.
+
+    A VM that is cancelled is cleaned up, and its source is powered on if it was on; one that is complete is left alone
+    (kubev2v/forklift pkg/controller/plan/migration.go, execute and Cancel).
+    """
+    name = migration_name(group)
+    if group.stage == "rolled-back":
+        refs = [found(machine.id, machine.name) for machine in group.machines]
+        yield _forklift(blueprint, kinds.MIGRATION, name, "add", "/spec/cancel", refs)
+    elif group.running and METHODS[group.method].cutover and group.cutover is not None:
+        yield _forklift(blueprint, kinds.MIGRATION, name, "add", "/spec/cutover", _utc(group.cutover))
+        if group.vm_cutover and "Migration.spec.vmCutover" not in blueprint.target.withheld:
+            times = [{"id": each.id, "cutover": _utc(each.time)} for each in group.vm_cutover]
+            yield _forklift(blueprint, kinds.MIGRATION, name, "add", "/spec/vmCutover", times)
+
+
+def _forklift(
+    blueprint: Blueprint, kind: Kind, name: str, op: Literal["add", "replace"], path: str, value: Any
+) -> Patch:
+    """Return a patch of an object of Forklift's."""
+    return Patch(
+        group=kind.group,
+        kind=kind.name,
+        name=name,
+        namespace=blueprint.forklift.namespace,
+        op=op,
+        path=path,
+        value=value,
+    )
 
 
 def _start(machine: Machine) -> Patch:

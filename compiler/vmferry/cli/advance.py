@@ -100,6 +100,12 @@ def command(
     return 0
 
 
+_NO_FURTHER: dict[Stage, str] = {
+    "retired": ", the last stage",
+    "rolled-back": "; state with --to where it goes: prepared, or planned to decide its VMs again",
+}
+
+
 def _moves(before: Before, names: Sequence[str], phase: str | None, stage: Stage | None, *, ready: bool) -> list[Move]:
     """Return the moves that were asked for. Raises UsageError for a group or phase that does not exist."""
     blueprint = before.checked.resolution.blueprint
@@ -121,16 +127,16 @@ def _move(group: Group, stage: Stage | None, *, named: bool, ready: bool) -> Mov
     following = next_of(group)
     if stage is None:
         if following is None and named:
-            raise click.UsageError(f"Group {group.name} is at {group.stage}, the last stage.")
+            raise click.UsageError(f"Group {group.name} is at {group.stage}{_NO_FURTHER[group.stage]}.")
         return following
     if named and group.stage == stage:
         raise click.UsageError(f"Group {group.name} is already at {group.stage}.")
-    if not named and rank(group.stage) >= rank(stage):
+    if not named and (following is None or rank(group.stage) >= rank(stage)):
         return None
     if ready and (following is None or following.after != stage):
         if named:
-            then = f"its next stage is {following.after}" if following is not None else "the last stage"
-            raise click.UsageError(f"Group {group.name} is at {group.stage}; {then}.")
+            then = f"; its next stage is {following.after}" if following else _NO_FURTHER[group.stage]
+            raise click.UsageError(f"Group {group.name} is at {group.stage}{then}.")
         return None
     return Move(group.name, group.stage, stage)
 

@@ -8,41 +8,99 @@ from typing import Literal, NamedTuple, get_args
 from vmferry.model.spec import Stage
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
-"""Every stage that compiles, in order: none other is in the schemas, in messages or in help."""
+"""Every stage in order, and last the one that leads back."""
+
+OWNED: tuple[Stage, ...] = ("adopted", "validated", "retired")
+"""The stages at which git owns the VMs: what copied them is no longer synced."""
 
 
 class Row(NamedTuple):
     """What is the case with a group's VMs at a stage."""
 
     frozen: bool  # they stay as they were written down, whatever is decided later
-    target: Literal["nothing", "copies", "runs"]  # what is there of them
-    source: Literal["serves", "off"]  # off: a fallback
-    next: tuple[Stage, ...]  # where a pull request may take the group
+    target: Literal["nothing", "copies", "runs", "stopped"]  # what is there of them, at most
+    source: Literal["serves", "off", "gone"]  # off: a fallback; gone: its owner may delete it
+    next: tuple[Stage, ...]  # where a pull request may take the group: onward first
+    means: str  # what the documentation says of it
 
 
 TABLE: dict[Stage, Row] = {
-    "planned": Row(frozen=False, target="nothing", source="serves", next=("prepared",)),
-    "prepared": Row(frozen=True, target="nothing", source="serves", next=("migrating",)),
-    "migrating": Row(frozen=True, target="copies", source="serves", next=("cutover",)),
-    "cutover": Row(frozen=True, target="runs", source="off", next=()),
+    "planned": Row(
+        frozen=False,
+        target="nothing",
+        source="serves",
+        next=("prepared",),
+        means="Nothing of the group is in the cluster. Its VMs are decided again by every compile.",
+    ),
+    "prepared": Row(
+        frozen=True,
+        target="nothing",
+        source="serves",
+        next=("migrating", "rolled-back"),
+        means="The surroundings of the VMs are in the cluster, and nothing is copied. The VMs are frozen.",
+    ),
+    "migrating": Row(
+        frozen=True,
+        target="copies",
+        source="serves",
+        next=("cutover", "rolled-back"),
+        means="Disks are copied and converted.",
+    ),
+    "cutover": Row(
+        frozen=True,
+        target="runs",
+        source="off",
+        next=("adopted", "rolled-back"),
+        means="The VMs run in the target, or do so from the time of the cutover on. The source is off, and kept.",
+    ),
+    "adopted": Row(
+        frozen=True,
+        target="runs",
+        source="off",
+        next=("validated", "rolled-back"),
+        means="Git owns the VMs: their complete manifests are synced. What copied them is no longer synced, and kept.",
+    ),
+    "validated": Row(
+        frozen=True,
+        target="runs",
+        source="off",
+        next=("retired", "rolled-back"),
+        means="The VMs are accepted. The source is kept for as long as the phase's `dualRun` says.",
+    ),
+    "retired": Row(
+        frozen=True,
+        target="runs",
+        source="gone",
+        next=(),
+        means="The migration is over: there is no way back, and the owner of the source may delete it.",
+    ),
+    "rolled-back": Row(
+        frozen=True,
+        target="stopped",
+        source="serves",
+        next=("prepared", "planned"),
+        means="The source serves again. What is in the target is stopped and kept.",
+    ),
 }
 """Every stage, in order. To find out what a stage means, use the functions below, which read this."""
 
 
 def rank(stage: Stage) -> int:
-    """Return how far a stage is: 0 is `planned`."""
-    return STAGES.index(stage)
+    """Return how far a stage is: 0 is `planned`, and a group that is rolled back is as far as a planned one."""
+    return 0 if stage == "rolled-back" else STAGES.index(stage)
 
 
 def way(before: Stage, after: Stage) -> tuple[Stage, ...] | None:
     """Return the stages that lie between two, the shortest way; None where no pull requests lead from one to the other.
 
-    Nothing lies between a stage and itself, or the next.
+    Nothing lies between a stage and itself, or the next. No way leads over `rolled-back`: whoever rolls back says so.
     """
-    if before == after:
+    if before == after or after in TABLE[before].next:
         return ()
+    if after == "rolled-back":
+        return None
     ways: list[tuple[Stage, ...]] = [(stage,) for stage in TABLE[before].next]
-    seen = {before}
+    seen: set[Stage] = {before, "rolled-back"}
     for steps in ways:  # grows meanwhile
         if steps[-1] == after:
             return steps[:-1]
@@ -50,6 +108,12 @@ def way(before: Stage, after: Stage) -> tuple[Stage, ...] | None:
             seen.add(steps[-1])
             ways += [(*steps, stage) for stage in TABLE[steps[-1]].next]
     return None
+
+
+def onward(stage: Stage) -> Stage | None:
+    """Return the stage that follows; None after the last one, and where a group is rolled back."""
+    following = TABLE[stage].next
+    return following[0] if following and stage != "rolled-back" else None
 
 
 def frozen(stage: Stage) -> bool:
@@ -62,8 +126,13 @@ def begun(stage: Stage) -> bool:
     return TABLE[stage].target != "nothing"
 
 
+def moves(stage: Stage) -> bool:
+    """Return whether the VMs are being moved, or have moved and were not rolled back."""
+    return TABLE[stage].target in ("copies", "runs")
+
+
 def started(stage: Stage) -> bool:
-    """Return whether the VMs have run in the target, so that their copies are done."""
+    """Return whether the VMs may have run in the target, so that their copies are done."""
     return TABLE[stage].target not in ("nothing", "copies")
 
 
@@ -73,5 +142,5 @@ def running(stage: Stage) -> bool:
 
 
 def serves(stage: Stage) -> bool:
-    """Return whether the source is what serves, if it is not off for its copy; otherwise it is a fallback."""
+    """Return whether the source is what serves, if it is not off for its copy; otherwise it is a fallback, or gone."""
     return TABLE[stage].source == "serves"

@@ -11,6 +11,7 @@ from vmferry.model.keys import Reference, VmKey
 from vmferry.model.spec import (
     AccessMode,
     Cluster,
+    DataLoss,
     Disposition,
     EsxiHost,
     ExternalSecret,
@@ -290,11 +291,15 @@ class Group(Model, frozen=True, kw_only=True):
     """A move group: VMs with the same plan-level settings, which move together."""
 
     name: str
-    full_name: str  # SPEC-GROUP, for objects in shared namespaces
+    full_name: str  # SPEC-GROUP, for objects in shared namespaces; with remigrate another one
     phase: str
     phase_kind: PhaseKind
     stage: Stage
+    reached: Stage | None = None  # the stage from which it was rolled back
+    hold: str | None = None  # why it stays at its stage
     attempt: int = 1
+    remigrate: int = 0  # how often it began again after what was in the target was deleted
+    data_loss: DataLoss | None = None  # of what its VMs wrote in the target, if they are rolled back after cutover
     cutover: str | None = None  # RFC 3339
     vm_cutover: tuple[VmCutover, ...] = ()
     running: bool = False  # at this stage the target runs

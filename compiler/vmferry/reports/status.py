@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from vmferry.estate.phases import bounds
-from vmferry.estate.stages import STAGES, TABLE, started
+from vmferry.estate.stages import STAGES, onward, running
 from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Group, PhasePlan
 from vmferry.model.spec import Stage
@@ -54,7 +54,7 @@ class GroupStatus(Struct, frozen=True, kw_only=True):
     vms: int
     size: int
     cutover: str | None
-    next: Stage | None  # None: it is at the last stage
+    next: Stage | None  # None: it is at the last stage, or rolled back
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -113,13 +113,12 @@ def _phase(phase: PhasePlan, groups: list[Group], now: datetime | None) -> Phase
         vms=sum(len(group.machines) for group in groups),
         stages={stage: stages[stage] for stage in STAGES},
         size=_size(groups),
-        left=_size(group for group in groups if not started(group.stage)),
+        left=_size(group for group in groups if not running(group.stage)),
         window=_window(phase, now),
     )
 
 
 def _group(group: Group) -> GroupStatus:
-    following = TABLE[group.stage].next
     return GroupStatus(
         group=group.name,
         phase=group.phase,
@@ -130,7 +129,7 @@ def _group(group: Group) -> GroupStatus:
         vms=len(group.machines),
         size=_size([group]),
         cutover=group.cutover,
-        next=following[0] if following else None,
+        next=onward(group.stage),
     )
 
 

@@ -7,6 +7,7 @@ from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import frozen, running
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.kube.dns import fit
+from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Group, Machine, NetworkPair, Origin, PlanOptions, StoragePair
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
@@ -17,6 +18,7 @@ from vmferry.resolve.cards import Card
 from vmferry.resolve.cutovers import vm_cutovers
 from vmferry.resolve.forklift import kept_on_failure
 from vmferry.resolve.notes import Noting, decide
+from vmferry.resolve.past import check_history, histories, reached_by
 from vmferry.resolve.steps import layers, steps
 from vmferry.resolve.turns import is_converted
 from vmferry.resolve.windows import check_state
@@ -64,6 +66,7 @@ def assemble(
             )
     ranks = {phase.name: rank for rank, phase in enumerate(phases)}
     known = {phase.name: phase for phase in phases}
+    past = histories(project.assignments)
     result: list[Group] = []
     for name in sorted(by_group, key=lambda item: (ranks.get(by_group[item][0].phase, -1), item)):
         members = tuple(sorted(by_group[name], key=lambda machine: machine.key))
@@ -72,7 +75,7 @@ def assemble(
             if frozen(spec.groups.get(name, GroupState()).stage):
                 yield from _check_phase(name, members, where)
             continue  # for the others, the phase was reported where it is named
-        result.append((yield from _group(project, name, members, origins, phase)))
+        result.append((yield from _group(project, name, members, origins, phase, past.get(name))))
     return tuple(result)
 
 
@@ -87,21 +90,33 @@ def _check_phase(name: str, members: tuple[Machine, ...], where: Where) -> Notin
 
 
 def _group(
-    project: Project, name: str, members: tuple[Machine, ...], origins: Mapping[VmKey, Origin], phase: Phase
+    project: Project,
+    name: str,
+    members: tuple[Machine, ...],
+    origins: Mapping[VmKey, Origin],
+    phase: Phase,
+    past: Assignment | None,
 ) -> Noting[Group]:
     spec, first = project.spec, members[0]
     state = spec.groups.get(name, GroupState())
     where = project.where.at("groups", name)
     if name in spec.groups:
         yield from check_state(name, state, first.method, phase, where)
-    present = layers(first.method, members)
+        yield from check_history(name, state, first.method, past, where)
+    reached = reached_by(state, past)
+    present = layers(first.method, members, state.stage, reached)
+    again = f"-r{state.remigrate}" if state.remigrate else ""  # Forklift does not rerun a Plan that has succeeded
     return Group(
         name=name,
-        full_name=fit(f"{spec.metadata.name}-{name}"),
+        full_name=fit(f"{spec.metadata.name}-{name}{again}"),
         phase=phase.name,
         phase_kind=phase.kind,
         stage=state.stage,
+        reached=reached,
+        hold=state.hold,
         attempt=state.attempt,
+        remigrate=state.remigrate,
+        data_loss=state.data_loss,
         cutover=state.cutover,
         vm_cutover=(yield from vm_cutovers(name, state, members, phase, where)),
         running=running(state.stage),
@@ -120,7 +135,7 @@ def _group(
         networks=_network_pairs(members),
         storage=_storage_pairs(members),
         layers=present,
-        steps=steps(first.method, state.stage, present, spec.target.gitops.engine),
+        steps=steps(first.method, state.stage, present, spec.target.gitops.engine, reached),
     )
 
 

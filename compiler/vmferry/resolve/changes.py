@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from vmferry.estate.methods import METHODS
 from vmferry.estate.readable import is_independent
-from vmferry.estate.stages import begun
+from vmferry.estate.stages import moves
 from vmferry.kube.mac import plain
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Machine
@@ -438,7 +438,7 @@ def _same_network(places: Places, was: Nic, now: Nic) -> bool:
 def _copying(pair: Pair) -> Iterator[Found]:
     """Yield changes that prevent reading it, and changes of its power state."""
     before, after, warm = pair.before, pair.after, pair.method == "warm"
-    moving = begun(pair.stage)
+    moving = moves(pair.stage)
     yield from _power(pair, moving=moving)
     if (after.snapshots or 0) > (before.snapshots or 0):
         verdict: Verdict = "blocks" if warm and not moving else "harmless"

@@ -13,7 +13,7 @@ from vmferry.estate.cutover import stated_cutover
 from vmferry.estate.methods import METHODS
 from vmferry.estate.network_map import MappedNetwork, NetworkMap, network_map
 from vmferry.estate.phases import is_time
-from vmferry.estate.stages import frozen, serves
+from vmferry.estate.stages import frozen, running, serves
 from vmferry.estate.storage_map import StorageRows
 from vmferry.kube.vlans import span
 from vmferry.model.blueprint import Machine
@@ -284,7 +284,7 @@ class _Comparison:
 
     def _appointment(self, known: _Known) -> Literal["ahead", "unknown", "past"]:
         """Return whether a warm group had cut over when the newer inventory was taken."""
-        if known.stage != "cutover" or known.machine is None or not METHODS[known.machine.method].cutover:
+        if not running(known.stage) or known.machine is None or not METHODS[known.machine.method].cutover:
             return "past"
         cutover = stated_cutover(self.project.spec.groups.get(known.group, GroupState()), known.machine)
         if cutover is None:

@@ -166,6 +166,8 @@ def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignment
             stage=group.stage,
             facts=facts_digest(machine) if group.frozen else None,
             attempt=group.attempt if begun(group.stage) else None,
+            remigrate=group.remigrate,
+            reached=group.reached,
             of=len(group.machines) if group.frozen else None,
             machine=machine if group.frozen else None,
         )
@@ -190,10 +192,10 @@ def report_drift(was: Machine, now: Machine | None, candidate: Candidate, stage:
     differing = ["it could not be resolved today"] if now is None else differences(was, now)
     if differing:
         more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
-        back = "; to take the change, move the group back to planned (accept VMF851 for it), and prepare it again"
+        back = "; to take the change, set the group to rolled-back, in the next commit to planned, and prepare it again"
         yield FROZEN_DIFFERS.finding(
             f"VM {was.name} is frozen in group {was.group} and differs: {', '.join(differing[:_SHOWN])}{more}",
-            "the output keeps what was frozen" + ("" if begun(stage) else back),
+            "the output keeps what was frozen" + (back if stage == "prepared" else ""),
             where=candidate.where.at("name"),
             vms=(was.name,),
         )

@@ -215,7 +215,7 @@ def check_running(
             continue
         for other in sorted(others):
             needed = homes.get(keys[other])
-            if needed is not None and not needed[0].running:
+            if needed is not None and not needed[0].running and needed[0].stage != "rolled-back":
                 late[home[0].name, needed[0].name].append((home[1].name, needed[1].name))
     for (group, needed_group), pairs in late.items():
         first, second = pairs[0]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from vmferry.estate import identity
-from vmferry.estate.stages import begun, started
+from vmferry.estate.stages import begun, moves, started
 from vmferry.model.blueprint import Left, Machine
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
@@ -16,7 +16,7 @@ from vmferry.resolve.notes import Noting
 from vmferry.resolve.selection import Candidate
 
 _LEFT = {"retain": "is to be retained", "exclude": "is excluded", "retire": "is to be retired"}
-_OUT = "set the group back to planned, compile (VMF851 has to be accepted for it), and prepare it again without the VM"
+_OUT = "set the group to rolled-back, in the next commit to planned, and prepare it again without the VM"
 
 
 def report_staying(
@@ -40,14 +40,14 @@ def report_staying(
         recorded, stage = _stages(project, key, machine)
         now = today.get(key)
         if now is not None:
-            if not begun(recorded) and begun(stage) and (change := _elsewhere(machine, now)):
+            if not begun(recorded) and moves(stage) and (change := _elsewhere(machine, now)):
                 yield from _report_elsewhere(machine, stage, *change, now)
             continue
         mark = likes.of(identity.of_machine(machine, key))
         found = staying[mark.key] if mark is not None else None
         where = (found.disposed_at or found.where) if found else project.where.at("groups", machine.group)
         what = _LEFT.get(others[found.key], "does not move") if found else "is no longer in the spec"
-        if not begun(stage) or started(recorded):
+        if not moves(stage) or started(recorded):
             yield from _warn(machine, what, stage, where)
         else:
             yield from _refuse(machine, what, recorded, stage, where)
@@ -103,7 +103,7 @@ FROZEN_GONE = declare(
 
 
 def _warn(machine: Machine, what: str, stage: Stage, where: Where) -> Noting[None]:
-    if not begun(stage):
+    if not moves(stage):
         fix = f"its objects stay, and {machine.group} cannot move on to migrating: restore its entry, or {_OUT}"
     else:
         fix = "it stays in the output: removing its entry does not remove a VM that has moved; restore its entry"

@@ -1,6 +1,7 @@
 """The layers of a move group's base, and the roots that its stage composes from them."""
 
 from vmferry.estate.methods import METHODS
+from vmferry.estate.methods.traits import Layer
 from vmferry.model.blueprint import Machine, Step
 from vmferry.model.spec import Method, Stage
 
@@ -8,25 +9,41 @@ ALL = "all"
 """The one step of a group under Argo CD, where sync waves order what is in it."""
 
 
-def layers(method: Method, machines: tuple[Machine, ...]) -> tuple[str, ...]:
-    """Return the non-empty layers of a group."""
+def layers(
+    method: Method, machines: tuple[Machine, ...], stage: Stage = "planned", reached: Stage | None = None
+) -> tuple[str, ...]:
+    """Return the non-empty layers of a group. ``reached`` is the stage from which it was rolled back."""
     holds = {
         "volumes": any(machine.clone_of is None for machine in machines),
         "images": any(machine.golden for machine in machines),
         "machines": any(not machine.golden for machine in machines),
         "config": any(machine.state or (machine.application and machine.application.config) for machine in machines),
     }
-    return tuple(layer for layer in METHODS[method].layers if holds.get(layer, True))
+    return tuple(
+        name
+        for name, layer in METHODS[method].layers.items()
+        if holds.get(name, True) and (not layer.late or _synced(layer, stage, reached))
+    )
 
 
-def steps(method: Method, stage: Stage, present: tuple[str, ...], engine: str) -> tuple[Step, ...]:
-    """Return the roots that a group has at a stage."""
-    selected = [layer for layer in present if stage in METHODS[method].layers[layer].stages]
+def _synced(layer: Layer, stage: Stage, reached: Stage | None) -> bool:
+    return reached in layer.kept if stage == "rolled-back" else stage in layer.stages
+
+
+def steps(
+    method: Method, stage: Stage, present: tuple[str, ...], engine: str, reached: Stage | None = None
+) -> tuple[Step, ...]:
+    """Return the roots that a group has at a stage: each waits for the one before while the group moves.
+
+    After that, each is on its own: a Plan that is no longer healthy must not keep a VM from being synced.
+    """
+    selected = [layer for layer in present if _synced(METHODS[method].layers[layer], stage, reached)]
+    waits = stage in ("prepared", "migrating", "cutover")
     if engine == "argocd":
         return (Step(name=ALL, layers=tuple(selected)),) if selected else ()
     result: list[Step] = []
     for name, wanted in METHODS[method].steps:
         chosen = tuple(layer for layer in wanted if layer in selected)
         if chosen:
-            result.append(Step(name=name, layers=chosen, after=tuple(step.name for step in result[-1:])))
+            result.append(Step(name=name, layers=chosen, after=tuple(step.name for step in result[-1:] if waits)))
     return tuple(result)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vmferry.estate.stages import begun, started
+from vmferry.estate.stages import begun, running
 from vmferry.model.blueprint import Group
 from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import rule
@@ -24,7 +24,7 @@ def after_cutover(review: Review) -> Iterator[Problem]:
     """
     for group in review.blueprint.groups:
         was = _attempt(review, group)
-        if was is None or was == group.attempt or group.path == "rebuild" or not started(group.stage):
+        if was is None or was == group.attempt or group.path == "rebuild" or not running(group.stage):
             continue
         retry = group.path == "forklift" and group.attempt > was
         yield Problem(

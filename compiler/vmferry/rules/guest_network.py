@@ -68,7 +68,7 @@ def _obstacle(machine: Machine, nic: MachineNic, fact: Nic) -> tuple[str, str] |
     if nic.kept is None and machine.conversion is None:
         return (
             "the VM was frozen by an earlier vmferry, which kept no addresses",
-            "move its group back to planned (accept VMF851 for it) and prepare it again",
+            "set its group to rolled-back, in the next commit to planned, and prepare it again",
         )
     return None
 

@@ -16,7 +16,7 @@ from vmferry.estate.dependencies import needs
 from vmferry.estate.identity import Directory, of_vm
 from vmferry.estate.methods import METHODS
 from vmferry.estate.phases import ancestors, bounds
-from vmferry.estate.stages import begun, frozen, rank, started
+from vmferry.estate.stages import frozen, moves, rank, serves, started
 from vmferry.kube.quantity import format_size, parse_duration
 from vmferry.model.blueprint import Group, Machine, PhasePlan
 from vmferry.model.review import Problem, Review, Subject
@@ -282,7 +282,7 @@ def ahead(review: Review) -> Iterator[Problem]:
     earlier = ancestors(review.blueprint.phases)
     by_phase = _by_phase(review)
     for group in review.blueprint.groups:
-        if not begun(group.stage) or group.phase_kind == "decommission":
+        if not moves(group.stage) or group.phase_kind == "decommission":
             continue
         behind = [
             each for name in earlier[group.phase] for each in by_phase[name] if rank(each.stage) < rank(group.stage)
@@ -305,8 +305,8 @@ def missed(review: Review) -> Iterator[Problem]:
         return
     was = {group.name: group for group in review.before.blueprint.groups} if review.before else {}
     for group in review.blueprint.groups:
-        new = group.name in was and not _done(was[group.name])  # at cutover since the other commit
-        if _done(group) and not new:
+        new = group.name in was and not _done(was[group.name]) and _done(group)  # at cutover since the other commit
+        if started(group.stage) and not new:
             continue
         for time, names in sorted(_appointments(group).items()):
             if (moment := datetime.fromisoformat(time)) < review.now:
@@ -403,7 +403,7 @@ def decommission_early(review: Review) -> Iterator[Problem]:
     by_phase = _by_phase(review)
     for phase, first in _decommissions(review):
         early = [group for group in by_phase[phase.name] if frozen(group.stage)]
-        open_ = [group for name in first for group in by_phase[name] if not started(group.stage)]
+        open_ = [group for name in first for group in by_phase[name] if serves(group.stage)]
         for group in early if open_ else ():
             yield Problem(
                 f"group {group.name} of decommission phase {phase.name} is at {group.stage}, "
@@ -504,8 +504,8 @@ def _times(review: Review, subject: Subject) -> tuple[float, float] | None:
 
 
 def _done(group: Group) -> bool:
-    """Return whether a group has cut over."""
-    return started(group.stage)
+    """Return whether a group has cut over, and was not rolled back."""
+    return not serves(group.stage)
 
 
 def _waiting(review: Review) -> list[PhasePlan]:

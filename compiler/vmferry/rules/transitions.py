@@ -14,11 +14,12 @@ from vmferry.model.review import Problem, Review
 from vmferry.model.spec import Stage
 from vmferry.rules.registry import rule
 
+_BACK = "; to take it back, set stage: rolled-back"
 _WAY_BACK: dict[Stage, str] = {
-    "prepared": "; to remove VMs or accept changes, suppress this finding once: nothing of the group has moved",
-    "migrating": "; to start over, raise `attempt`",
-    "cutover": "; to go back to the source, stop the VMs with a patch in the group's local/, then start them in "
-    "vSphere",
+    "prepared": f"{_BACK}, and stage: planned in a later commit",
+    "migrating": "; to start over, raise `attempt`; to take it back, set stage: rolled-back",
+    **dict.fromkeys(("cutover", "adopted", "validated"), _BACK),
+    "retired": "; a group that is retired has no way back",
 }
 _RESTORE = "restore it, as it was at the other commit"
 
@@ -45,8 +46,8 @@ def skipped(review: Review) -> Iterator[Problem]:
 def moved_back(review: Review) -> Iterator[Problem]:
     """What the later stage created would be pruned or stay behind without an owner, and the source may be off by now.
 
-    The way back after a copy or a cutover leaves the stage as it is: a patch in the group's `local/` stops the VMs in
-    the target (`runStrategy: Halted`), and then the sources are started in vSphere.
+    The way back is a stage of its own: at `rolled-back`, VMs in the target are stopped and kept, and nothing is copied
+    any more. `vmferry explain SPEC GROUP --rollback` says what it takes.
     """
     for before, after in _stages(review):
         if way(before, after.stage) is None:
@@ -71,9 +72,10 @@ def removed(review: Review) -> Iterator[Problem]:
     marks = [identity.of_vm(subject.vm, subject.source) for subject in staying]
     before = {mark.key: mark for _, machine in _machines(review.before) if (mark := identity.of_machine(machine))}
     found, likes = set(identity.match(before.values(), marks).values()), identity.Likes(marks)
+    stages = {group.name: group.stage for group in review.blueprint.groups}
     for group, machine in _machines(review.before):
         lost = machine.key not in found and likes.of(before[machine.key]) is None
-        if lost and _has_moved(group):
+        if lost and _has_moved(group) and not _let_go(group.stage, stages.get(group.name, "planned")):
             yield Problem(
                 f"VM {machine.name} was removed while its group {group.name} is at {group.stage}",
                 f"restore its entry ({machine.key})",
@@ -92,7 +94,7 @@ def volumes(review: Review) -> Iterator[Problem]:
             if old is not None
             for change in _volume(old, new)
         ]
-        if group.frozen and changes:
+        if group.frozen and changes and not _let_go(group.stage, _stage_of(review, after)):
             yield _of_vm(review, after, f"{'; '.join(changes)}, while group {group.name} is at {group.stage}", _RESTORE)
 
 
@@ -120,6 +122,8 @@ def guest_identity(review: Review) -> Iterator[Problem]:
     """With another MAC address a guest loses its network configuration, with another UUID its licences."""
     for group, before, after in _pairs(review):
         if not _has_moved(group) or (group.stage == "migrating" and only_corrected(before, after)):
+            continue
+        if _let_go(group.stage, _stage_of(review, after)):
             continue
         values = [
             ("firmware.uuid", before.guest_uuid or before.uuid, after.guest_uuid or after.uuid),
@@ -177,7 +181,7 @@ _PLAN = ("namespace", "networks", "storage", "transfer_network", "preserve_stati
 def edited(review: Review) -> Iterator[Problem]:
     """A Plan that succeeded is never reconciled again: a VM or a setting added to it silently does nothing."""
     for before, after in _groups(review):
-        if after.path != "forklift" or not started(before.stage):
+        if after.path != "forklift" or not started(before.stage) or after.remigrate > before.remigrate:
             continue
         changed = [field for field in _PLAN if getattr(before, field) != getattr(after, field)]
         if _keys(before.machines) != _keys(after.machines):
@@ -202,7 +206,9 @@ def assignments(review: Review) -> Iterator[Problem]:
     for key, was in before.vms.items() if before else ():
         now = after.get(key)
         same = now is not None and now.group == was.group and (now.facts == was.facts or _corrected(was, now))
-        if was.machine is None or (same and not _started_differently(was.machine, now.machine if now else None)):
+        if was.machine is None or _let_go(was.stage, now.stage if now else "planned"):
+            continue
+        if same and not _started_differently(was.machine, now.machine if now else None):
             continue
         what = "is gone" if now is None else "changed"
         yield Problem(
@@ -273,6 +279,16 @@ def moved_away(review: Review) -> Iterator[Problem]:
                 "restore it; a migration keeps its place",
                 review.at(*path),
             )
+
+
+def _let_go(before: Stage, after: Stage) -> bool:
+    """Return whether VMs that were rolled back are decided again: nothing of them is left in the target (VMF864)."""
+    return before == "rolled-back" and after == "planned"
+
+
+def _stage_of(review: Review, machine: Machine) -> Stage:
+    """Return the stage of a VM's group."""
+    return next((group.stage for group in review.blueprint.groups if group.name == machine.group), "planned")
 
 
 def _has_moved(group: Group) -> bool:

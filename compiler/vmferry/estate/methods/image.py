@@ -1,6 +1,7 @@
 """Method image of path virt-v2v: disks come from images that a bastion created, or CDI copies them unchanged."""
 
-from vmferry.estate.methods.traits import Layer, MoveMethod
+from vmferry.estate.methods.traits import MOVING, STARTED, Layer, MoveMethod
+from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.model.spec import VirtualMachine
 
@@ -16,9 +17,9 @@ METHOD = MoveMethod(
     path="virt-v2v",
     # Golden images stay when the volumes they were created from are no longer synced.
     layers={
-        "volumes": Layer(("migrating", "cutover"), wave=1),
-        "images": Layer(("migrating", "cutover"), wave=1),
-        "machines": Layer(("cutover",), wave=3),
+        "volumes": Layer(MOVING, wave=1),
+        "images": Layer((*MOVING, *OWNED), wave=1, kept=("migrating", *STARTED)),
+        "machines": Layer(("cutover", *OWNED), wave=3, kept=STARTED),
     },
     steps=(("import", ("volumes", "images")), ("machines", ("machines",))),
     kinds=(kinds.SERVICE, kinds.DATA_VOLUME, kinds.DATA_SOURCE, kinds.VIRTUAL_MACHINE),

@@ -1,6 +1,7 @@
 """Method job of path virt-v2v: a Job in the cluster copies and converts the VM."""
 
-from vmferry.estate.methods.traits import Layer, MoveMethod
+from vmferry.estate.methods.traits import MOVING, STARTED, Layer, MoveMethod
+from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.kube.kinds import Right
 from vmferry.model.spec import VirtualMachine
@@ -17,9 +18,9 @@ METHOD = MoveMethod(
     # also one wave: a volume that waits for its first consumer, the Job's pod, stays Progressing and blocks the next
     # wave.
     layers={
-        "access": Layer(("prepared", "migrating", "cutover")),
-        "conversion": Layer(("migrating", "cutover"), wave=1),
-        "machines": Layer(("cutover",), wave=3),
+        "access": Layer(("prepared", *MOVING)),
+        "conversion": Layer(MOVING, wave=1),
+        "machines": Layer(("cutover", *OWNED), wave=3, kept=STARTED),
     },
     steps=(("convert", ("access", "conversion")), ("machines", ("machines",))),
     kinds=(

@@ -1,11 +1,15 @@
 """The method of path rebuild: nothing of the VM is copied, its application runs in containers."""
 
-from vmferry.estate.methods.traits import Layer, MoveMethod
+from vmferry.estate.methods.traits import MOVING, STARTED, Layer, MoveMethod
+from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 
 METHOD = MoveMethod(
     path="rebuild",
-    layers={"config": Layer(("prepared", "migrating", "cutover")), "workload": Layer(("migrating", "cutover"), wave=1)},
+    layers={
+        "config": Layer(("prepared", *MOVING, *OWNED), kept=("migrating", *STARTED)),
+        "workload": Layer((*MOVING, *OWNED), wave=1, kept=("migrating", *STARTED)),
+    },
     steps=(("workload", ("config", "workload")),),
     kinds=(
         *(kinds.SERVICE, kinds.CONFIG_MAP, kinds.CLAIM, kinds.DEPLOYMENT, kinds.STATEFUL_SET),

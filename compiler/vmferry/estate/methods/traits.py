@@ -17,13 +17,21 @@ Needed = tuple[str, str, str]
 
 
 class Layer(NamedTuple):
-    """A part of a group's base: the stages at which it is in the cluster, and its sync wave under Argo CD.
+    """A part of a group's base: the stages at which it is synced, and its sync wave under Argo CD.
 
-    A group is one Application there, and waves order its layers.
+    A group is one Application there, and waves order its layers. ``kept`` are the stages from which a roll-back leaves
+    the layer synced. A ``late`` layer is only in the base while it is synced.
     """
 
     stages: tuple[Stage, ...]
     wave: int = 0
+    kept: tuple[Stage, ...] = ()
+    late: bool = False
+
+
+MOVING: tuple[Stage, ...] = ("migrating", "cutover")
+STARTED: tuple[Stage, ...] = ("cutover", "adopted", "validated")
+"""Stages at which the VMs run in the target, and can be rolled back."""
 
 
 def _nothing(_: VirtualMachine) -> Iterator[Trouble]:

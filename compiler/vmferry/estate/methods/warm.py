@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from vmferry.estate.methods.traits import Layer, MoveMethod, Trouble
+from vmferry.estate.methods.traits import MOVING, STARTED, Layer, MoveMethod, Trouble
+from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.model.spec import VirtualMachine
 
@@ -21,10 +22,16 @@ def _refuses(vm: VirtualMachine) -> Iterator[Trouble]:
 
 METHOD = MoveMethod(
     path="forklift",
-    layers={"plan": Layer(("prepared", "migrating", "cutover")), "migration": Layer(("migrating", "cutover"), wave=2)},
+    layers={
+        "plan": Layer(("prepared", *MOVING, *OWNED)),
+        # Rolled back during the copy, the Migration is cancelled.
+        "migration": Layer(MOVING, wave=2, kept=("migrating",)),
+        # Forklift creates the VMs; before that, manifests of theirs would be in its way (VMAlreadyExists).
+        "machines": Layer(OWNED, wave=3, kept=STARTED, late=True),
+    },
     # Flux dry-runs a whole root before it applies any of it, and Forklift's webhook refuses a Migration without a Plan.
-    steps=(("plan", ("plan",)), ("migration", ("migration",))),
-    kinds=(kinds.SERVICE,),
+    steps=(("plan", ("plan",)), ("migration", ("migration",)), ("machines", ("machines",))),
+    kinds=(kinds.SERVICE, kinds.VIRTUAL_MACHINE),
     usual=_usual,
     refuses=_refuses,
     reads=True,

@@ -12,7 +12,7 @@ from vmferry.model.spec.decisions import (
     Toleration,
 )
 from vmferry.model.spec.documents import ApiVersion, Metadata, MigrationSpec, VirtualMachineSet
-from vmferry.model.spec.groups import GroupState, Stage
+from vmferry.model.spec.groups import DataLoss, GroupState, Stage
 from vmferry.model.spec.hooks import HOOK_RUNNER, Hook, HookUse
 from vmferry.model.spec.namespaces import Namespace, NamespaceSource, Quota
 from vmferry.model.spec.networks import (
@@ -59,6 +59,7 @@ __all__ = [
     "Cluster",
     "Cni",
     "Credentials",
+    "DataLoss",
     "DatastoreMap",
     "DatastoreRef",
     "Decisions",

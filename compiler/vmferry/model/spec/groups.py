@@ -6,16 +6,48 @@ from msgspec import Meta
 
 from vmferry.model.base import Model, Text, Timestamp
 
-Stage = Literal["planned", "prepared", "migrating", "cutover"]  # in order
+Stage = Literal[
+    "planned", "prepared", "migrating", "cutover", "adopted", "validated", "retired", "rolled-back"
+]  # in order; the last one leads back
+
+DataLoss = Literal["accepted", "replayed"]
 
 
 class GroupState(Model, frozen=True, kw_only=True):
     """The stage of a move group; a pull request advances it."""
 
     stage: Annotated[Stage, Meta(description="Its stage.")] = "planned"
+    hold: (
+        Annotated[Text, Meta(description="Why it stays at its stage for now; it can still be rolled back.")] | None
+    ) = None
     attempt: Annotated[
-        int, Meta(ge=1, le=99, description="Number of the attempt; raise it to retry a failed run, before cutover.")
+        int,
+        Meta(
+            ge=1,
+            le=99,
+            description="Number of the attempt; raise it to retry a failed run before cutover, or after a roll-back.",
+        ),
     ] = 1
+    remigrate: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=99,
+            description="Raise it to migrate again after a roll-back: it states that what the earlier migration left "
+            "in the target was deleted.",
+        ),
+    ] = 0
+    data_loss: (
+        Annotated[
+            DataLoss,
+            Meta(
+                description="What becomes of what the VMs wrote in the target, if they are rolled back after cutover: "
+                "its loss is accepted, or it is replayed at the source."
+            ),
+        ]
+        | None
+    ) = None
+    reason: Annotated[Text, Meta(description="Why it is rolled back.")] | None = None
     cutover: Annotated[Timestamp, Meta(description="When a warm migration cuts over.")] | None = None
     vm_cutover: Annotated[
         dict[Text, Timestamp],

@@ -56,9 +56,9 @@ def has_shared(blueprint: Blueprint) -> bool:
     return bool(used_sources(blueprint)) and bool(made)
 
 
-def migration_name(group: Group) -> str:
+def migration_name(group: Group, attempt: int | None = None) -> str:
     """Return the name of the group's Migration: a new one for each attempt, because a Migration only runs once."""
-    return f"{group.full_name}-{group.attempt}"
+    return f"{group.full_name}-{attempt or group.attempt}"
 
 
 # --- infra -----------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ VERBS = {
     "compile": "Compile a spec into Kustomize bases and overlays.",
     "status": "Show the progress of a migration.",
     "advance": "Move groups to their next stage, if no rule refuses it.",
+    "observe": "Record what happened in the cluster.",
+    "sign": "Record that a person accepts a stage of a group.",
     "diff": "Show which decisions changed, or what changed in vCenter.",
     "explain": "Show why a VM goes where it goes.",
     "verify": "Build compiled output with kustomize and check it.",

@@ -67,3 +67,11 @@ ASSIGNMENTS_MISFIT = declare(
     why="assignments.yaml records what is already in the cluster. If it was lost, edited, or belongs to another "
     "migration, VMs that have moved would be planned again: copied twice, or started next to themselves.",
 )
+
+EVIDENCE_MISFIT = declare(
+    "VMF873",
+    "error",
+    "evidence does not fit the spec",
+    why="evidence.yaml records what happened in the cluster, and gates depend on it. A file that was edited, or that "
+    "belongs to another migration, would open a gate for what never happened.",
+)

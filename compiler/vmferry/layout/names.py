@@ -16,6 +16,11 @@ STAGE = "stage"
 ASSIGNMENTS = "assignments.yaml"
 """File beside the spec that says which VM is in which move group."""
 
+EVIDENCE = "evidence.yaml"
+"""File beside the assignments that says what really happened."""
+
+GENERATED = (ASSIGNMENTS, EVIDENCE)
+
 OWNER = "locks/migration.txt"
 """File with the migration and cluster of a tree: two never share a tree."""
 

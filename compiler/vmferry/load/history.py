@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from vmferry import files
+from vmferry.layout.names import ASSIGNMENTS, EVIDENCE
 from vmferry.load.git import Repository
 from vmferry.model.finding import SpecError
 from vmferry.yaml.read import read
@@ -70,8 +71,10 @@ def at_revision(
             return
         written = None
         if assignments is not None:
-            written = Path(directory, "assignments.yaml")
-            _write_assignments(assignments.resolve(), commit, written)
+            written = Path(directory, ASSIGNMENTS)
+            path = assignments.resolve()
+            _write_as_it_was(path, commit, written)
+            _write_as_it_was(path.with_name(EVIDENCE), commit, written.with_name(EVIDENCE))
         was = then / found.removeprefix(folder)
         yield Earlier(was, written) if was.exists() else None
 
@@ -204,8 +207,8 @@ def _text(data: dict[str, Any], *path: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _write_assignments(path: Path, commit: str, target: Path) -> None:
-    """Write the assignments of a commit, if any."""
+def _write_as_it_was(path: Path, commit: str, target: Path) -> None:
+    """Write a file of a commit, if it was there."""
     elsewhere = Repository(path.parent)
     try:
         name = os.fsencode(f"{elsewhere.prefix()}{path.name}")

@@ -5,19 +5,18 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from vmferry import files
 from vmferry.cache import Cache
-from vmferry.estate.statements import ASSIGNMENTS_MISFIT, UNREADABLE_FILE
-from vmferry.layout.names import ASSIGNMENTS
-from vmferry.load import include, parsed
+from vmferry.estate.statements import UNREADABLE_FILE
+from vmferry.layout.names import ASSIGNMENTS, EVIDENCE, GENERATED
+from vmferry.load import generated, include, parsed
 from vmferry.load.inventory import merge
 from vmferry.load.trail import Tracker
 from vmferry.load.validate import convert, may_be_secret, settle
-from vmferry.model.assignments import Assignments
 from vmferry.model.base import API_VERSION
 from vmferry.model.finding import Finding, SpecError, UnreadableError, Where
 from vmferry.model.inventory import Inventory
@@ -29,6 +28,7 @@ from vmferry.yaml.read import Document, read
 from vmferry.yaml.text import MAX_BYTES, readable
 
 STDIN = "<stdin>"
+T = TypeVar("T")
 
 _TYPES: dict[str, type[MigrationSpec | VirtualMachineSet | Inventory]] = {
     "MigrationSpec": MigrationSpec,
@@ -48,10 +48,10 @@ def load(
     """Return the project at ``spec``: a file, a directory, or ``-`` for standard input.
 
     A directory stands for the YAML files directly in it; ``include`` adds others below it. ``assignments`` defaults to
-    assignments.yaml beside the spec. With ``undecided``, `TODO` instead of a value is not raised but added to the
-    project's findings, and a valid value replaces it. Files that are in the ``cache`` are not read again. ``instead``
-    has the content that files would have, by path. Raises SpecError with all findings if anything cannot be read or
-    does not fit its schema.
+    assignments.yaml beside the spec; the evidence is beside them. With ``undecided``, `TODO` instead of a value is not
+    raised but added to the project's findings, and a valid value replaces it. Files that are in the ``cache`` are not
+    read again. ``instead`` has the content that files would have, by path. Raises SpecError with all findings if
+    anything cannot be read or does not fit its schema.
     """
     reading = _Reading(root=spec if spec.is_dir() else spec.parent, cache=cache, instead=instead)
     if str(spec) == "-":
@@ -59,7 +59,7 @@ def load(
         reading.document(STDIN, sys.stdin.buffer.read(MAX_BYTES + 1), strict=True)
     elif spec.is_dir():
         for name in reading.names(spec):
-            if name != ASSIGNMENTS and name.endswith((".yaml", ".yml")) and not name.startswith("."):
+            if name not in GENERATED and name.endswith((".yaml", ".yml")) and not name.startswith("."):
                 reading.neighbour(spec / name)
     else:
         reading.file(spec, strict=True, named=True)
@@ -67,7 +67,7 @@ def load(
     beside = assignments is None
     if assignments is None and str(spec) != "-":
         assignments = reading.root / ASSIGNMENTS
-    project = reading.project(assignments, beside=beside)
+    project = reading.project(assignments, beside=beside, given=str(spec))
     if project.findings and not undecided:
         raise UnreadableError(project.findings, project.texts)
     return project
@@ -290,7 +290,7 @@ class _Reading:
             raise SpecError(*(_obstructed(obstacle, where) for obstacle in found.obstacles))
         for folder, entries in found.folders.items():
             self.tracker.folder(folder, entries)
-        paths = [path for path in found.paths if path.name != ASSIGNMENTS]
+        paths = [path for path in found.paths if path.name not in GENERATED]
         for path in paths:
             self._inside(path, pattern, where)
         if not paths:
@@ -307,12 +307,14 @@ class _Reading:
         if not files.inside(path, self.root):
             raise SpecError(_leaves(text, where))
 
-    def project(self, assignments: Path | None, *, beside: bool) -> Project:
+    def project(self, assignments: Path | None, *, beside: bool, given: str) -> Project:
         """Return the project, or raise SpecError with all findings.
 
         ``beside``: the assignments are in their default place, not named explicitly.
         """
-        written = self._assignments(assignments, beside=beside)
+        written = self._generated(assignments, generated.ASSIGNMENTS, beside=beside)
+        evidence = assignments.with_name(EVIDENCE) if assignments is not None else None
+        happened = self._generated(evidence, generated.EVIDENCE, beside=True)
         if not self.specs and not self.failed_spec and not self.findings:
             message = f"no MigrationSpec in {self.root}"
             help_text = "write one with `vmferry init DIR`"
@@ -341,6 +343,9 @@ class _Reading:
             entries=tuple(entries),
             inventories=tuple(inventory for inventory, _ in self.inventories),
             assignments=written,
+            evidence=happened,
+            evidence_file=str(evidence or ""),
+            given=given,
             attachments=attachments,
             texts=self.texts,
             skipped=tuple(self.skipped),
@@ -358,41 +363,23 @@ class _Reading:
             self.findings += findings
         return entries
 
-    def _assignments(self, path: Path | None, *, beside: bool) -> Assignments | None:
+    def _generated(self, path: Path | None, form: generated.Form[T], *, beside: bool) -> T | None:
+        """Return a file of vmferry's own; None if there is none, or if it is broken, which is a finding."""
         if path is None:
             return None
         if not os.path.lexists(path):
             self.tracker.file(path, None)
             return None
-        where = Where(file=str(path))
         if path.is_symlink() and (beside or path.is_file()) and not files.inside(path, path.parent):
-            self.findings.append(_leaves(path.name, where))
+            self.findings.append(_leaves(path.name, Where(file=str(path))))
             return None
         raw = self._bytes(path, named=not beside)
         if raw is None:
             return None
         self.texts[str(path)] = raw.decode("utf-8", errors="replace")
-        broken = "the file is vmferry's own: restore it from git, or resolve the merge and run compile again"
-        try:
-            documents = read(raw, str(path))
-        except SpecError as error:
-            self.findings += error.findings
-            return None
-        if len(documents) != 1 or not isinstance(documents[0].data, dict):
-            self.findings.append(
-                ASSIGNMENTS_MISFIT.finding("the file is not one mapping of assignments", broken, where=where)
-            )
-            return None
-        data = documents[0].data
-        try:
-            return _typed_assignments(data)
-        except ValueError:
-            _, found = convert(data, Assignments, where, self.texts[str(path)])
-            self.findings += [
-                ASSIGNMENTS_MISFIT.finding(f"assignments: {f.message}", broken, where=f.where, secret=f.secret)
-                for f in found
-            ]
-        return None
+        value, findings = form.read(raw, str(path), self.texts[str(path)])
+        self.findings += findings
+        return value
 
     def _attachments(self) -> dict[str, bytes]:
         """Read the opaque files that the spec names: secrets to copy, playbooks."""
@@ -422,13 +409,6 @@ class _Reading:
         except ValueError as error:  # a zero byte in the name
             message = f"cannot read {name!r}: {error}"
         raise SpecError(UNREADABLE_FILE.finding(message, help_text, where=where))
-
-
-def _typed_assignments(data: Any) -> Assignments:
-    """Return typed assignments. Raises ValueError (msgspec.ValidationError) if they do not fit."""
-    import msgspec
-
-    return msgspec.convert(data, Assignments, strict=True)
 
 
 def _discreet(finding: Finding, text: str) -> Finding:
@@ -463,7 +443,7 @@ def _named_files(spec: MigrationSpec, where: Where) -> Iterator[tuple[str, Where
 
 def _meant(version: str, kind: str) -> bool:
     """Whether a document looks like one of vmferry's with a typo, which must not be skipped silently."""
-    return "ferry" in version.lower() or kind.lower() in {name.lower() for name in (*_TYPES, "Assignments")}
+    return "ferry" in version.lower() or kind.lower() in {name.lower() for name in (*_TYPES, "Assignments", "Evidence")}
 
 
 def _not_ours(where: Where, why: str) -> Finding:

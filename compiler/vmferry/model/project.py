@@ -1,10 +1,11 @@
-"""The input: the spec, its VMs from all files, and earlier assignments."""
+"""The input: the spec, its VMs from all files, earlier assignments, and what happened since."""
 
 from collections.abc import Mapping
 
 from msgspec import Struct
 
 from vmferry.model.assignments import Assignments
+from vmferry.model.evidence import Evidence
 from vmferry.model.finding import Finding, Where
 from vmferry.model.inventory import Inventory
 from vmferry.model.spec import MigrationSpec, VirtualMachine
@@ -29,6 +30,9 @@ class Project(Struct, frozen=True, kw_only=True):
     entries: tuple[Entry, ...]
     inventories: tuple[Inventory, ...] = ()
     assignments: Assignments | None = None
+    evidence: Evidence | None = None
+    evidence_file: str = ""  # where it is, or would be
+    given: str = ""  # the spec as it was named, for commands that a message proposes
     attachments: Mapping[str, bytes] = {}  # files the spec names: opaque secrets, playbooks
     texts: Mapping[str, str] = {}  # every file read, for showing places in it
     skipped: tuple[str, ...] = ()  # files of other tools in the spec's directory

@@ -63,6 +63,7 @@ class Parts:
             entries=tuple(entry for entry in own if entry is not None),
             inventories=tuple(structs.replace(part, vms=()) for part in project.inventories),
             assignments=None,
+            evidence=None,
             attachments={},
             texts={},
         )

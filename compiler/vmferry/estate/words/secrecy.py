@@ -27,6 +27,12 @@ _TEXT = re.compile(
     r"|\b(?:pw|pass|pin|psk|root|admin|administrator)[\"']?[ \t]{0,8}[:=/]",
     re.IGNORECASE,
 )
+_WITHHELD = re.compile(
+    r"authorization\b|\bbearer\s|\bbasic\s+[A-Za-z0-9+/=]{8}|\beyJ[A-Za-z0-9_-]{8}|\bAKIA[0-9A-Z]{12}"
+    r"|[?&][A-Za-z0-9_.-]*(?:sig|signature|key|token|auth)=|\b[A-Za-z0-9+_=]{40,}",
+    re.IGNORECASE,
+)
+"""What else looks like a credential where programs write: headers, tokens, signed addresses, long random words."""
 _LONGEST = 200
 """Maximum length of an attribute's value; a longer one is free text."""
 _LONGEST_ASKED = 16_384
@@ -54,6 +60,18 @@ def secret_name(name: str) -> bool:
 def secret_text(text: str) -> bool:
     """Return whether a text, such as a note in vCenter, seems to contain a secret."""
     return _TEXT.search(text) is not None
+
+
+def said(text: str, most: int = 300) -> str:
+    """Return what a program said, on one line, cut to ``most`` characters, without what looks like a credential.
+
+    From the first such place on, nothing is kept: nobody knows where a password ends.
+    """
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 16 * most]).split())
+    found = [match.start() for pattern in (_TEXT, _WITHHELD) if (match := pattern.search(line))]
+    if found:
+        line = f"{line[: min(found)].rstrip()} [withheld]".lstrip()
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def harmless(attributes: Mapping[str, str], keep: Keep) -> dict[str, str]:

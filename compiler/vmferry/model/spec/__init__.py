@@ -29,7 +29,7 @@ from vmferry.model.spec.networks import (
     SmokeTest,
     SriovNetwork,
 )
-from vmferry.model.spec.phases import DualRun, Phase, PhaseKind, Window
+from vmferry.model.spec.phases import DualRun, Gates, Phase, PhaseKind, Window
 from vmferry.model.spec.settings import Grouping, Settings, SimilarVms
 from vmferry.model.spec.sources import Credentials, EsxiHost, ExternalSecret, SecretRef, Source, StoreRef, VCenter
 from vmferry.model.spec.storage import AccessMode, DatastoreMap, DatastoreRef, Storage, StorageClass, VolumeMode
@@ -73,6 +73,7 @@ __all__ = [
     "ExternalSecret",
     "ForMany",
     "Forklift",
+    "Gates",
     "GitOps",
     "GroupState",
     "Grouping",

@@ -9,6 +9,10 @@ from vmferry.model.base import Duration, Model, Name, ShortName, Timestamp
 PhaseKind = Literal["migrate", "dev-test", "stateless", "stateful", "decommission"]
 
 
+Gates = Literal["required", "recorded", "none"]
+"""When a move to the next stage needs evidence: always, from the first recorded entry on, or never."""
+
+
 class Window(Model, frozen=True, kw_only=True):
     """A maintenance window."""
 
@@ -34,3 +38,6 @@ class Phase(Model, frozen=True, kw_only=True):
     windows: Annotated[tuple[Window, ...], Meta(description="When cutovers may happen.")] = ()
     dual_run: Annotated[DualRun, Meta(description="How long the source is kept, and how.")] | None = None
     max_vms: Annotated[int, Meta(ge=1, le=500, description="VMs per move group; overrides the setting.")] | None = None
+    gates: (
+        Annotated[Gates, Meta(description="Whether stages of its groups need evidence; overrides the setting.")] | None
+    ) = None

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from vmferry.model.base import Model
+from vmferry.model.spec.phases import Gates
 
 
 class SimilarVms(Model, frozen=True, kw_only=True):
@@ -28,6 +29,10 @@ class Settings(Model, frozen=True, kw_only=True):
 
     auto: Annotated[SimilarVms, Meta(description="How path auto decides.")] = SimilarVms()
     grouping: Annotated[Grouping, Meta(description="Move groups.")] = Grouping()
+    gates: Annotated[
+        Gates,
+        Meta(description="Whether a stage needs evidence of the one before; `recorded`: once evidence.yaml exists."),
+    ] = "recorded"
     parallel_windows: (
         Annotated[
             int,

@@ -1,0 +1,168 @@
+"""`vmferry observe`: record what really happened, from dumps of the cluster or through kubectl."""
+
+import sys
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from vmferry.cache import Cache
+from vmferry.cli.findings import as_json, printable
+from vmferry.cli.options import assignments_option, cache_options, format_option, now_option, spec_argument
+from vmferry.estate.wording import counted
+from vmferry.estate.words.secrecy import said
+from vmferry.model.blueprint import Blueprint
+from vmferry.model.evidence import Entry
+from vmferry.observe.dumps import MOST, Dump, DumpError, read
+from vmferry.observe.evidence_file import EvidenceFile, checked_spec
+from vmferry.observe.observe import observed
+from vmferry.observe.poll import ask, kubectl
+
+
+@click.command("observe")
+@spec_argument
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    type=click.Path(exists=True, allow_dash=True, path_type=Path),
+    metavar="DIR|FILE|-",
+    help="A dump of `kubectl get … -o json`: a file, a directory of .json files, or - for standard input. Repeatable.",
+)
+@click.option("--watch", is_flag=True, help="Ask the cluster with your own kubectl again and again, until Ctrl-C.")
+@click.option(
+    "--interval",
+    type=click.IntRange(min=5, max=86400),
+    default=60,
+    show_default=True,
+    help="With --watch: seconds between two looks.",
+)
+@click.option("--context", help="With --watch: the context of your kubeconfig. [default: the current one]")
+@click.option("--dry-run", "dry", is_flag=True, help="Write nothing; show what would be added.")
+@now_option
+@assignments_option
+@format_option
+@cache_options
+def command(
+    spec: Path,
+    sources: tuple[Path, ...],
+    watch: bool,
+    interval: int,
+    context: str | None,
+    dry: bool,
+    now: datetime,
+    assignments: Path | None,
+    style: str,
+    cache: Cache,
+) -> int:
+    """Record what happened in the cluster, in evidence.yaml beside the assignments.
+
+    It reads Plans, Migrations, Jobs, Pods, DataVolumes, PersistentVolumeClaims, VirtualMachines, their instances,
+    events, and Kustomizations or Applications; of each only names, times, states and messages. It never asks for
+    Secrets. Only news are added; commit the file with the next pull request.
+
+    \b
+    Examples:
+      vmferry observe migration/ --from dumps/ --dry-run
+      kubectl get plans,migrations -A -o json | vmferry observe migration/ --from -
+      vmferry observe migration/ --watch --interval 120
+    """  # noqa: D301 - click wants the character
+    if str(spec) == "-":
+        raise click.UsageError("observe needs files, not a spec on standard input.")
+    if bool(sources) == watch:
+        raise click.UsageError("Pass either --from or --watch.")
+    if not watch and context is not None:
+        raise click.UsageError("--context needs --watch.")
+    checked = checked_spec(spec, assignments, cache)
+    file, blueprint = EvidenceFile(checked), checked.resolution.blueprint
+    tell = _Teller(file.path, style, dry=dry)
+    if watch:
+        return _watch(file, blueprint, context, interval, tell)
+    dump = Dump()
+    try:
+        for source in sources:
+            read(source, _stdin() if str(source) == "-" else None, dump)
+    except DumpError as error:
+        raise click.UsageError(printable(str(error))) from None
+    news = file.news(observed(dump, blueprint, now))
+    if not dry:
+        file.write(news)
+    for notice in dump.notices():
+        click.echo(printable(notice), err=True)
+    tell(news)
+    return 0
+
+
+def _stdin() -> bytes:
+    return sys.stdin.buffer.read(MOST + 1)
+
+
+class _Teller:
+    """Prints new entries."""
+
+    def __init__(self, path: Path, style: str, *, dry: bool) -> None:
+        self._path, self._style, self.dry = path, style, dry
+
+    def __call__(self, news: tuple[Entry, ...]) -> None:
+        if self._style == "json":
+            click.echo(as_json({"file": str(self._path), "written": not self.dry, "entries": as_data(news)}))
+        else:
+            for entry in news:
+                click.echo(line(entry))
+        path = printable(str(self._path))
+        if self.dry:
+            click.echo(f"{path}: would add {counted(len(news), 'entry', 'entries')}; nothing was written", err=True)
+        else:
+            added = f"added {counted(len(news), 'entry', 'entries')}" if news else "nothing new"
+            click.echo(f"{path}: {added}", err=True)
+
+
+def _watch(file: EvidenceFile, blueprint: Blueprint, context: str | None, interval: int, tell: "_Teller") -> int:
+    """Look again and again. Each look is written at once, so that Ctrl-C loses nothing."""
+    program = kubectl()
+    if program is None:
+        raise click.UsageError("There is no kubectl on the PATH; --from reads dumps that were made elsewhere.")
+    looks = 0
+    try:
+        while True:
+            dump = Dump()
+            troubles = list(ask(program, context, blueprint, dump))
+            news = file.news(observed(dump, blueprint, datetime.now(UTC)))
+            if not tell.dry:
+                file.write(news)
+            looks += 1
+            _say([*dump.notices(), *(f"not read: {said(trouble)}" for trouble in troubles)] if looks == 1 else troubles)
+            if news or looks == 1:
+                tell(news)
+            time.sleep(interval)
+    except KeyboardInterrupt:
+        click.echo(f"stopped after {counted(looks, 'look')}", err=True)
+        return 0
+
+
+def _say(lines: Iterable[str]) -> None:
+    for each in lines:
+        click.echo(printable(said(each)), err=True)
+
+
+def as_data(entries: tuple[Entry, ...]) -> list[Any]:
+    """Return entries as they are in the file."""
+    found: list[Any] = msgspec.to_builtins(entries)
+    return found
+
+
+def line(entry: Entry) -> str:
+    """Return an entry for a terminal; a problem has further lines."""
+    about = f"{entry.group} {entry.name}" if entry.name is not None else entry.group
+    attempt = f" (attempt {entry.attempt})" if (entry.attempt or 1) > 1 else ""
+    stage = f" of {entry.stage}" if entry.stage is not None else ""
+    by = f" by {entry.by}" if entry.what == "signOff" else ""
+    text = printable(f"{about}: {entry.what}{stage} {entry.outcome}{attempt}{by}")
+    if entry.cause is not None:
+        text += f" [{entry.cause}]\n  {printable(entry.problem or '')}\n  next: {printable(entry.next or '')}"
+        text += f"\n  the cluster said: {printable(entry.said)}" if entry.said else ""
+    return text

@@ -1,0 +1,116 @@
+"""`vmferry sign`: record that a person accepts what a stage of some groups reached."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from vmferry.cache import Cache
+from vmferry.cli.findings import as_json, printable
+from vmferry.cli.observe import as_data, line
+from vmferry.cli.options import (
+    assignments_option,
+    cache_options,
+    did_you_mean,
+    format_option,
+    now_option,
+    spec_argument,
+)
+from vmferry.estate.stages import STAGES, rank
+from vmferry.estate.wording import counted
+from vmferry.estate.words.secrecy import said
+from vmferry.model.blueprint import Group
+from vmferry.model.evidence import OBSERVED, Entry
+from vmferry.model.spec import Stage
+from vmferry.observe.evidence_file import EvidenceFile, checked_spec
+
+_LONGEST = 500
+"""Characters of a note: what takes longer belongs into the pull request."""
+
+
+@click.command("sign")
+@spec_argument
+@click.argument("groups", nargs=-1, required=True, metavar="GROUP...")
+@click.option("--by", "signer", required=True, metavar="NAME", help="Who accepts it.")
+@click.option("--note", required=True, metavar="TEXT", help="What was checked, or where the approval is.")
+@click.option("--stage", type=click.Choice(STAGES), help="Stage that is accepted. [default: each group's current one]")
+@click.option("--dry-run", "dry", is_flag=True, help="Write nothing; show what would be added.")
+@now_option
+@assignments_option
+@format_option
+@cache_options
+def command(
+    spec: Path,
+    groups: tuple[str, ...],
+    signer: str,
+    note: str,
+    stage: Stage | None,
+    dry: bool,
+    now: datetime,
+    assignments: Path | None,
+    style: str,
+    cache: Cache,
+) -> int:
+    """Record in evidence.yaml that someone accepts a stage of a group.
+
+    A sign-off stands for everything that the next stage would need of this one (`vmferry rules VMF870`). It counts for
+    the group's current attempt. Commit the file: the commit shows who really wrote it.
+
+    \b
+    Examples:
+      vmferry sign migration/ first-01 --by 'Ada Lovelace' --note 'smoke tests passed, CHG-4711' --dry-run
+      vmferry sign migration/ first-01 --by ada --note CHG-4711 --format json --dry-run
+    """  # noqa: D301 - click wants the character
+    if str(spec) == "-":
+        raise click.UsageError("sign needs files, not standard input.")
+    signer, note = _plain(signer, "--by", 100), _plain(note, "--note", _LONGEST)
+    if signer == OBSERVED:
+        raise click.UsageError(f"--by {OBSERVED} is what vmferry observe writes; name a person.")
+    checked = checked_spec(spec, assignments, cache)
+    known = {group.name: group for group in checked.resolution.blueprint.groups}
+    for name in groups:
+        if name not in known:
+            raise click.UsageError(f"There is no group {name!r}.{did_you_mean(name, known)}")
+    file = EvidenceFile(checked)
+    signed = tuple(_signed(known[name], stage, signer, note, now) for name in dict.fromkeys(groups))
+    news = file.news(signed)
+    if not dry:
+        file.write(news)
+    path = printable(str(file.path))
+    if style == "json":
+        click.echo(as_json({"file": str(file.path), "written": not dry, "entries": as_data(news)}))
+    else:
+        for entry in news:
+            click.echo(line(entry))
+    count = counted(len(news), "entry", "entries")
+    click.echo(f"{path}: would add {count}; nothing was written" if dry else f"{path}: added {count}", err=True)
+    return 0
+
+
+def _plain(text: str, option: str, most: int) -> str:
+    """Return a text as it goes into git. Raises UsageError for an empty or long one, or one with a credential."""
+    line_ = " ".join(text.split())
+    if not line_:
+        raise click.UsageError(f"{option} is empty.")
+    if len(line_) > most:
+        raise click.UsageError(f"{option} is longer than {most} characters.")
+    if said(line_, most) != line_:
+        raise click.UsageError(f"{option} contains what looks like a credential, or characters that cannot be shown.")
+    return line_
+
+
+def _signed(group: Group, stage: Stage | None, signer: str, note: str, now: datetime) -> Entry:
+    """Return the sign-off of a stage. Raises UsageError for one that the group has not reached."""
+    at = stage or group.stage
+    if rank(at) > rank(group.stage):
+        raise click.UsageError(f"Group {group.name} is at {group.stage}, so nobody can accept {at} yet.")
+    return Entry(
+        group=group.name,
+        what="signOff",
+        attempt=group.attempt,
+        stage=at,
+        outcome="succeeded",
+        finished=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        by=signer,
+        note=note,
+    )

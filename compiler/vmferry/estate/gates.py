@@ -1,0 +1,119 @@
+"""Which recorded evidence a group needs before it moves to a stage: one table, and what is missing."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from vmferry.estate.history import History
+from vmferry.estate.methods import METHODS
+from vmferry.estate.stages import way
+from vmferry.model.blueprint import Group, Machine
+from vmferry.model.evidence import Evidence, What
+from vmferry.model.spec import MigrationSpec, Stage
+
+
+class Need(NamedTuple):
+    """One kind of evidence: a success of the whole group, or of each of its VMs."""
+
+    what: What
+    words: str  # what is missing, as in `no … is recorded`
+    each: Callable[[Machine], bool] | None = None  # the VMs that need it; None: the group as a whole
+
+
+def _moves(machine: Machine) -> bool:
+    """Return whether the machine's disks are filled: a clone's come from its golden image, when its VM starts."""
+    return machine.clone_of is None and bool(machine.disks)
+
+
+def _runs(machine: Machine) -> bool:
+    """Return whether there is a VM in the target: a golden image only has volumes."""
+    return not machine.golden
+
+
+_PLAN = (Need("plan", "Plan that is Ready"),)
+_SYNC = (Need("sync", "successful sync"),)
+_MIGRATION = Need("migration", "successful migration", _moves)
+_RUNNING = Need("virtualMachine", "running VM", _runs)
+_SIGNED = (Need("signOff", "sign-off"),)
+
+NEEDS: Mapping[str, Mapping[str, tuple[Need, ...]]] = {
+    "migrating": {"cold": _PLAN, "warm": _PLAN, "job": _SYNC, "image": _SYNC, "rebuild": _SYNC},
+    "cutover": {
+        "cold": (_MIGRATION,),
+        "warm": (Need("copy", "finished first copy", _moves),),
+        "job": (Need("conversion", "successful conversion", _moves),),
+        "image": (Need("volume", "filled volume", _moves),),
+    },
+    "adopted": {
+        "cold": (_MIGRATION, _RUNNING),
+        "warm": (_MIGRATION, _RUNNING),
+        "job": (_RUNNING,),
+        "image": (_RUNNING,),
+    },
+    "validated": dict.fromkeys(("cold", "warm", "job", "image", "rebuild"), _SIGNED),
+    "retired": dict.fromkeys(("cold", "warm", "job", "image", "rebuild"), _SIGNED),
+}
+"""By the stage that a group moves to, and its method. A sign-off of the stage before replaces all of it."""
+
+
+class Lack(NamedTuple):
+    """Evidence that a move to a stage lacks: for which VMs, none of them where it concerns the whole group."""
+
+    stage: Stage  # the stage that was not proven
+    need: Need
+    vms: tuple[str, ...] = ()
+
+
+def gated(spec: MigrationSpec, phase: str, evidence: Evidence | None) -> bool:
+    """Return whether moves of a phase's groups need evidence."""
+    own = next((each.gates for each in spec.phases if each.name == phase), None)
+    mode = own or spec.settings.gates
+    return mode == "required" or (mode == "recorded" and evidence is not None)
+
+
+def lacking(group: Group, before: Stage, after: Stage, history: History) -> Iterator[Lack]:
+    """Yield what a move of a group, at its attempt, lacks on the way from one stage to another."""
+    between = way(before, after)
+    if between is None or before == after:
+        return
+    stages = (before, *between, after)
+    for proven, wanted in pairwise(stages):
+        if not history.signed(group, proven):
+            yield from _lacks(group, proven, NEEDS.get(wanted, {}).get(group.method, ()), history)
+
+
+def _lacks(group: Group, proven: Stage, needs: Iterable[Need], history: History) -> Iterator[Lack]:
+    for need in needs:
+        if need.each is None:
+            if (need.what != "sync" or _synced(group, proven)) and not history.succeeded(group, need.what):
+                yield Lack(proven, need)
+            continue
+        vms = tuple(
+            machine.name
+            for machine in group.machines
+            if need.each(machine) and not _proven(group, machine, need.what, history)
+        )
+        if vms:
+            yield Lack(proven, need, vms)
+
+
+def _synced(group: Group, stage: Stage) -> bool:
+    """Return whether a group has anything in the cluster at a stage."""
+    return any(stage in layer.stages for layer in METHODS[group.method].layers.values())
+
+
+def _proven(group: Group, machine: Machine, what: What, history: History) -> bool:
+    """Return whether a VM has what it needs; of its volumes, every one."""
+    found = history.objects(group, what, machine.key)
+    if what == "volume":
+        claims = {disk.claim for disk in machine.disks if disk.owner}
+        return claims <= {name.rpartition("/")[2] for name in found}
+    return bool(found)
+
+
+def sentence(lack: Lack, shown: int = 5) -> str:
+    """Return what is missing in words: `no successful conversion of web-01, web-02 is recorded`."""
+    names: Sequence[str] = lack.vms[:shown]
+    more = f" and {len(lack.vms) - shown} more" if len(lack.vms) > shown else ""
+    of = f" of {', '.join(names)}{more}" if names else ""
+    return f"no {lack.need.words}{of} is recorded"

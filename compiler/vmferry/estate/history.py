@@ -1,0 +1,68 @@
+"""What evidence says about groups and VMs: the questions that gates and the status ask."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from vmferry.model.blueprint import Group, Machine
+from vmferry.model.evidence import Entry, Evidence, What
+from vmferry.model.keys import VmKey
+from vmferry.model.spec import Stage
+
+Subject = tuple[str, VmKey | None, What, str | None, int | None, Stage | None]
+"""What an entry is about: group, VM, what, object, attempt, stage. Later entries about it replace earlier ones."""
+
+
+def subject_of(entry: Entry) -> Subject:
+    """Return what an entry is about."""
+    return entry.group, entry.vm, entry.what, entry.object, entry.attempt, entry.stage
+
+
+def moment(entry: Entry) -> str:
+    """Return when an entry became true; empty where nobody knows. All times are UTC and in one form."""
+    return entry.finished or entry.started or ""
+
+
+def latest(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Return the last entry on each subject."""
+    last: dict[Subject, Entry] = {}
+    for entry in entries:
+        known = last.get(subject_of(entry))
+        if known is None or moment(entry) >= moment(known):
+            last[subject_of(entry)] = entry
+    return tuple(last.values())
+
+
+class History:
+    """The entries of a migration, found by group and VM."""
+
+    def __init__(self, evidence: Evidence | None) -> None:
+        self._found: defaultdict[str, defaultdict[VmKey | None, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+        for entry in evidence.entries if evidence is not None else ():
+            self._found[entry.group][entry.vm].append(entry)
+
+    def of(self, group: Group, vm: VmKey | None = None) -> Iterator[Entry]:
+        """Yield the entries on a VM of a group, or on the group as a whole, that are about its present attempt."""
+        for entry in self._found[group.name][vm] if group.name in self._found else ():
+            if entry.attempt in (None, group.attempt):
+                yield entry
+
+    def succeeded(self, group: Group, what: What) -> bool:
+        """Return whether a success of the whole group is recorded; what has several objects, for each that it has."""
+        last = [entry for entry in latest(self.of(group)) if entry.what == what]
+        return bool(last) and all(entry.outcome == "succeeded" for entry in last)
+
+    def objects(self, group: Group, what: What, vm: VmKey) -> frozenset[str]:
+        """Return the objects that show a success of a VM."""
+        entries = self.of(group, vm)
+        return frozenset(entry.object or "" for entry in entries if entry.what == what and entry.outcome == "succeeded")
+
+    def signed(self, group: Group, stage: Stage) -> bool:
+        """Return whether someone signed off a stage of a group."""
+        return any(entry.what == "signOff" and entry.stage == stage for entry in self.of(group))
+
+    def now(self, group: Group) -> Iterator[tuple[Machine | None, Entry]]:
+        """Yield the last entry on each subject of a group, with its VM."""
+        for machine in (None, *group.machines):
+            key = machine.key if machine is not None else None
+            for entry in latest(self.of(group, key)):
+                yield machine, entry

@@ -1,0 +1,119 @@
+"""Gates: a group moves on when what the stage before should reach is recorded, and the record is never rewritten."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator
+
+from vmferry.estate.gates import Lack, gated, lacking, sentence
+from vmferry.estate.history import History
+from vmferry.estate.statements import EVIDENCE_MISFIT
+from vmferry.model.blueprint import Group
+from vmferry.model.evidence import Entry
+from vmferry.model.finding import Where
+from vmferry.model.review import Problem, Review
+from vmferry.rules.registry import also, rule
+
+
+@rule("VMF870", "error", "stage has no recorded success", needs="comparison", progress=True)
+def gate(review: Review) -> Iterator[Problem]:
+    """A merge moves the group whether or not the stage before worked: the next one may stop a source that has no copy.
+
+    evidence.yaml says what really happened. `vmferry observe` writes it from what `kubectl get` shows, and
+    `vmferry sign` adds what only a person can say. `gates` of a phase, or of the settings, says when it is needed:
+    `recorded` (the default) once the file exists, `required` always, `none` never.
+    """
+    if review.before is None:
+        return
+    evidence = review.project.evidence
+    history = History(evidence)
+    was = {group.name: group.stage for group in review.before.blueprint.groups}
+    for group in review.blueprint.groups:
+        before = was.get(group.name, "planned")
+        if not gated(review.spec, group.phase, evidence):
+            continue
+        for lack in lacking(group, before, group.stage, history):
+            yield Problem(
+                f"group {group.name} goes from {before} to {group.stage}, but {sentence(lack)}",
+                _remedy(review, group, lack),
+                review.at("groups", group.name, "stage"),
+                lack.vms or tuple(machine.name for machine in group.machines),
+            )
+
+
+def _remedy(review: Review, group: Group, lack: Lack) -> str:
+    spec = shlex.quote(review.project.given or ".")
+    sign = f"vmferry sign {spec} {group.name} --stage {lack.stage} --by NAME --note TEXT"
+    if lack.need.what == "signOff":
+        return f"record who accepts it: `{sign}`"
+    return (
+        f"record what the cluster shows: `vmferry observe {spec} --watch`, or --from a dump of `kubectl get -o json`; "
+        f"if you know that it worked, sign it off: `{sign}`"
+    )
+
+
+@rule("VMF871", "error", "recorded evidence was changed", needs="comparison")
+def rewritten(review: Review) -> Iterator[Problem]:
+    """Evidence is a log: an entry that disappears or changes opens or closes a gate for what never happened.
+
+    After a merge conflict in evidence.yaml, keep the entries of both sides.
+    """
+    before = review.before.project.evidence if review.before is not None else None
+    if before is None:
+        return
+    now = review.project.evidence
+    lost = Counter(before.entries) - Counter(now.entries if now is not None else ())
+    if lost:
+        first = next(iter(lost))
+        count = lost.total()
+        yield Problem(
+            f"evidence.yaml lost {'an entry' if count == 1 else f'{count} entries'} of the other commit, such as "
+            f"{_named(first)}",
+            "restore the file from git and record again: entries are only added",
+            review.project.where if now is None else _file(review),
+        )
+
+
+@rule("VMF872", "warning", "evidence names an unknown group or VM")
+def unknown(review: Review) -> Iterator[Problem]:
+    """Nothing counts an entry whose group or VM the migration does not have: the name is misspelt, or both are gone."""
+    evidence = review.project.evidence
+    if evidence is None:
+        return
+    groups = {group.name for group in review.blueprint.groups}
+    vms = {subject.key for subject in review.subjects} | {machine.key for _, machine in review.machines}
+    for index, entry in enumerate(evidence.entries):
+        place = _file(review).at("entries", index)
+        if entry.group not in groups:
+            yield Problem(
+                f"evidence names group {entry.group}, which does not exist",
+                "check the name; what is recorded of a group that is gone has no effect",
+                place.at("group"),
+            )
+        elif entry.vm is not None and entry.vm not in vms:
+            yield Problem(
+                f"evidence names VM {entry.vm}, which does not exist",
+                "check the key; what is recorded of a VM that is gone has no effect",
+                place.at("vm"),
+            )
+
+
+@also(EVIDENCE_MISFIT)
+def foreign(review: Review) -> Iterator[Problem]:
+    """Yield a problem if the evidence is of another migration."""
+    evidence, name = review.project.evidence, review.spec.metadata.name
+    if evidence is not None and evidence.metadata.name != name:
+        yield Problem(
+            f"evidence.yaml belongs to migration {evidence.metadata.name}, not {name}",
+            "move it back to its migration; this one starts without evidence",
+            _file(review).at("metadata", "name"),
+        )
+
+
+def _file(review: Review) -> Where:
+    """Return the place of evidence.yaml."""
+    return Where(file=review.project.evidence_file)
+
+
+def _named(entry: Entry) -> str:
+    of = f"{entry.group}/{entry.name or entry.vm}" if entry.vm is not None else entry.group
+    return f"{entry.what} {entry.outcome} of {of}"

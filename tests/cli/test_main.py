@@ -184,7 +184,9 @@ def test_help_has_examples_a_line_each(verb: str) -> None:
     assert all(f"vmferry {verb}" in line or line.startswith("vmferry ") for line in found)
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("init", "verify", "import", "diff", "observe")])
+@pytest.mark.parametrize(
+    "verb", [verb for verb in VERBS if verb not in ("init", "verify", "import", "diff", "observe")]
+)
 def test_examples_in_help_run_as_they_stand(verb: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.parent)
     commit(project)

@@ -108,6 +108,7 @@ def _signed(group: Group, stage: Stage | None, signer: str, note: str, now: date
         group=group.name,
         what="signOff",
         attempt=group.attempt,
+        remigrate=group.remigrate,
         stage=at,
         outcome="succeeded",
         finished=now.strftime("%Y-%m-%dT%H:%M:%SZ"),

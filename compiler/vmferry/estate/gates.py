@@ -9,7 +9,7 @@ from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import way
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.evidence import Evidence, What
-from vmferry.model.spec import MigrationSpec, Stage
+from vmferry.model.spec import Method, MigrationSpec, Stage
 
 
 class Need(NamedTuple):
@@ -36,7 +36,7 @@ _MIGRATION = Need("migration", "successful migration", _moves)
 _RUNNING = Need("virtualMachine", "running VM", _runs)
 _SIGNED = (Need("signOff", "sign-off"),)
 
-NEEDS: Mapping[str, Mapping[str, tuple[Need, ...]]] = {
+NEEDS: Mapping[Stage, Mapping[Method, tuple[Need, ...]]] = {
     "migrating": {"cold": _PLAN, "warm": _PLAN, "job": _SYNC, "image": _SYNC, "rebuild": _SYNC},
     "cutover": {
         "cold": (_MIGRATION,),
@@ -50,8 +50,8 @@ NEEDS: Mapping[str, Mapping[str, tuple[Need, ...]]] = {
         "job": (_RUNNING,),
         "image": (_RUNNING,),
     },
-    "validated": dict.fromkeys(("cold", "warm", "job", "image", "rebuild"), _SIGNED),
-    "retired": dict.fromkeys(("cold", "warm", "job", "image", "rebuild"), _SIGNED),
+    "validated": dict.fromkeys(METHODS, _SIGNED),
+    "retired": dict.fromkeys(METHODS, _SIGNED),
 }
 """By the stage that a group moves to, and its method. A sign-off of the stage before replaces all of it."""
 
@@ -85,7 +85,7 @@ def lacking(group: Group, before: Stage, after: Stage, history: History) -> Iter
 def _lacks(group: Group, proven: Stage, needs: Iterable[Need], history: History) -> Iterator[Lack]:
     for need in needs:
         if need.each is None:
-            if (need.what != "sync" or _synced(group, proven)) and not history.succeeded(group, need.what):
+            if not _reached(group, proven, need.what, history):
                 yield Lack(proven, need)
             continue
         vms = tuple(
@@ -95,6 +95,13 @@ def _lacks(group: Group, proven: Stage, needs: Iterable[Need], history: History)
         )
         if vms:
             yield Lack(proven, need, vms)
+
+
+def _reached(group: Group, stage: Stage, what: What, history: History) -> bool:
+    """Return whether a group as a whole has what it needs; that nobody signed off its stage is known."""
+    if what == "sync" and not _synced(group, stage):
+        return True
+    return what != "signOff" and history.succeeded(group, what)
 
 
 def _synced(group: Group, stage: Stage) -> bool:

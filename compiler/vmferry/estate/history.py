@@ -8,13 +8,13 @@ from vmferry.model.evidence import Entry, Evidence, What
 from vmferry.model.keys import VmKey
 from vmferry.model.spec import Stage
 
-Subject = tuple[str, VmKey | None, What, str | None, int | None, Stage | None]
-"""What an entry is about: group, VM, what, object, attempt, stage. Later entries about it replace earlier ones."""
+Subject = tuple[str, VmKey | None, What, str | None, int | None, int, Stage | None]
+"""What an entry is about: group, VM, what, object, attempt, remigrate, stage. Later entries replace earlier ones."""
 
 
 def subject_of(entry: Entry) -> Subject:
     """Return what an entry is about."""
-    return entry.group, entry.vm, entry.what, entry.object, entry.attempt, entry.stage
+    return entry.group, entry.vm, entry.what, entry.object, entry.attempt, entry.remigrate, entry.stage
 
 
 def moment(entry: Entry) -> str:
@@ -43,7 +43,7 @@ class History:
     def of(self, group: Group, vm: VmKey | None = None) -> Iterator[Entry]:
         """Yield the entries on a VM of a group, or on the group as a whole, that are about its present attempt."""
         for entry in self._found[group.name][vm] if group.name in self._found else ():
-            if entry.attempt in (None, group.attempt):
+            if entry.attempt in (None, group.attempt) and entry.remigrate == group.remigrate:
                 yield entry
 
     def succeeded(self, group: Group, what: What) -> bool:

@@ -29,7 +29,8 @@ class Entry(Model, frozen=True, kw_only=True):
     name: Annotated[Text, Meta(description="Name of the VM in vCenter.")] | None = None
     what: Annotated[What, Meta(description="What happened.")]
     object: Annotated[Text, Meta(description="The object that shows it: kind, namespace and name.")] | None = None
-    attempt: Annotated[int, Meta(ge=1, le=99, description="Attempt of the group, where it matters.")] | None = None
+    attempt: Annotated[int, Meta(ge=1, le=99, description="Attempt of the group.")] | None = None
+    remigrate: Annotated[int, Meta(ge=0, le=99, description="How often the group had begun again.")] = 0
     stage: Annotated[Stage, Meta(description="The stage that is signed off.")] | None = None
     outcome: Annotated[Outcome, Meta(description="How it went.")]
     started: Annotated[Timestamp, Meta(description="When it started.")] | None = None

@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
     group: Group
     machine: Machine | None = None  # None: to the whole group
-    attempt: int | None = None  # None: to any
+    attempt: int | None = None  # None: it has no number; what it shows counts for the current one
 
 
 Places = Mapping[tuple[str, str], Place]

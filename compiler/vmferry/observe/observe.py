@@ -88,7 +88,7 @@ def _state(entry: Entry) -> tuple[object, ...]:
 
 
 def _same(before: Entry, now: Entry) -> bool:
-    """Return whether nothing changed: a VM that starts again, or a volume that still waits, is no news."""
+    """Return whether nothing changed: a VM that starts again, or a volume that still waits, adds nothing."""
     if now.what == "signOff":
         return False
     return (before.outcome, before.cause) == (now.outcome, now.cause) and (
@@ -105,7 +105,7 @@ def merged(evidence: Evidence | None, name: str, news: tuple[Entry, ...]) -> Evi
 def _order(entry: Entry) -> tuple[object, ...]:
     """Return the place of an entry: parallel branches that observe different groups touch different lines."""
     times = (entry.started or "", entry.finished or "", entry.bytes or 0)
-    about = (entry.what, entry.object or "", entry.attempt or 0, entry.stage or "")
+    about = (entry.what, entry.object or "", entry.remigrate, entry.attempt or 0, entry.stage or "")
     return (
         *(entry.group, entry.vm is not None, entry.name or "", entry.vm or "", *about, moment(entry), *times),
         *(entry.outcome, entry.cause or "", entry.by, entry.note or "", entry.said or ""),

@@ -1,0 +1,170 @@
+"""A group moves on once evidence says that the stage before reached its goal, and evidence is never rewritten."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from tests.cli.test_observe import Observing
+from tests.invocation import Result, vmferry
+
+NOW = ("--now", "2027-02-01T00:00:00Z")
+ADVANCING = ("--now", "2026-12-01T00:00:00Z")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Observing:
+    """Return a repository with the example."""
+    return Observing(tmp_path)
+
+
+def advance(repository: Observing, group: str, *options: str) -> Result:
+    return vmferry("advance", repository.spec, group, *options, *ADVANCING)
+
+
+def against(repository: Observing, *options: str | Path) -> list[str]:
+    """Return the messages of the rules on evidence."""
+    result = vmferry("check", repository.spec, "--against", "HEAD", "--format", "json", *options, *ADVANCING)
+    return [each["message"] for each in result.data["findings"] if each["code"].startswith("VMF87")]
+
+
+def test_a_spec_without_evidence_moves_as_before(repository: Observing) -> None:
+    assert advance(repository, "stateless-07").code == 0
+
+
+@pytest.mark.parametrize(
+    ("group", "lacks", "evidence"),
+    [
+        ("stateless-01", "no successful migration of ldap-01, ldap-02 is recorded", "success-forklift-cold"),
+        ("stateless-04", "no finished first copy of web-03, web-04, web-05, ", "success-forklift-warm"),
+        ("stateless-07", "no filled volume of fw-edge-01, lic-01 is recorded", "success-image"),
+        ("dev-test-04", "no successful conversion of DEV_Win11_Test, lab-probe, dev-legacy", "success-job"),
+        ("stateless-02", "no Plan that is Ready is recorded", "success-sync"),
+        ("stateless-08", "no successful sync is recorded", "success-sync"),
+        ("stateless-03", "no successful migration of web-01, web-02 is recorded", None),
+    ],
+)
+def test_a_stage_needs_what_the_one_before_should_reach(
+    repository: Observing, group: str, lacks: str, evidence: str | None
+) -> None:
+    warm = "stateless-04: {stage: migrating"
+    repository.edit(f"{warm}}}", f'{warm}, cutover: "2027-01-30T23:00:00Z"}}')
+    assert vmferry("sign", repository.spec, "stateful-01", "--by", "ada", "--note", "ok", *NOW).code == 0
+    repository.commit()
+    refused = advance(repository, group)
+    assert (refused.code, repository.changes()) == (1, [])
+    assert "VMF870" in refused.out
+    assert lacks in refused.out.replace("\n", " ").replace("      ", "")
+    if evidence is not None:
+        assert repository.observe(evidence).code == 0
+        accepted = advance(repository, group)
+        assert accepted.code == 0, accepted.text
+
+
+def test_the_help_is_accepted_when_it_is_followed(repository: Observing) -> None:
+    assert repository.observe("conversion-failed-job").code == 0
+    help_ = advance(repository, "dev-test-04").out
+    command = re.search(r"`vmferry (sign [^`]+)`", help_)
+    assert command is not None
+    words = shlex.split(command[1].replace("NAME", "ada").replace("TEXT", "'copied by hand'"))
+    assert vmferry(*words, *NOW).code == 0
+    accepted = advance(repository, "dev-test-04")
+    assert accepted.code == 0, accepted.text
+
+
+def test_evidence_of_another_attempt_does_not_count(repository: Observing) -> None:
+    assert repository.observe("success-job").code == 0
+    repository.edit("attempt: 2}", "attempt: 3}")
+    repository.commit()
+    assert vmferry("compile", repository.spec, "--out", repository.spec.parent).code == 0
+    repository.commit()
+    assert "no successful conversion of" in advance(repository, "dev-test-04").out
+
+
+def test_a_volume_that_is_missing_is_missed(repository: Observing) -> None:
+    text = (Path(__file__).parents[1] / "observe/dumps/success-image.json").read_text()
+    some = text.replace("lic-01-disk-1", "other-disk")
+    assert vmferry("observe", repository.spec, "--from", "-", *NOW, stdin=some.encode()).code == 0
+    assert "no filled volume of lic-01 is recorded" in advance(repository, "stateless-07").out
+
+
+def test_gates_can_be_closed_and_opened_for_a_phase(repository: Observing) -> None:
+    repository.edit("settings:\n", "settings:\n  gates: required\n")
+    repository.commit()
+    assert "VMF870" in advance(repository, "stateless-07").out
+    repository.edit("- name: stateless\n", "- name: stateless\n    gates: none\n")
+    repository.commit()
+    assert advance(repository, "stateless-07").code == 0
+
+
+def test_later_stages_need_a_sign_off(repository: Observing) -> None:
+    repository.edit("dev-test-02: {stage: cutover}", "dev-test-02: {stage: adopted}")
+    repository.commit()
+    assert repository.observe("success-sync").code == 0
+    refused = advance(repository, "dev-test-02")
+    assert "no sign-off is recorded" in refused.out
+    assert vmferry("sign", repository.spec, "dev-test-02", "--by", "ada", "--note", "accepted", *NOW).code == 0
+    accepted = advance(repository, "dev-test-02")
+    assert accepted.code == 0, accepted.text
+    repository.commit()
+    assert "no sign-off is recorded" in advance(repository, "dev-test-02").out
+
+
+def test_a_roll_back_needs_nothing(repository: Observing) -> None:
+    assert repository.observe("success-sync").code == 0
+    repository.commit()
+    repository.edit("stateless-07: {stage: migrating}", "stateless-07: {stage: rolled-back, reason: too slow}")
+    assert against(repository) == []
+
+
+def test_entries_may_be_added_but_neither_changed_nor_removed(repository: Observing) -> None:
+    assert repository.observe("success-job").code == 0
+    repository.commit()
+    assert repository.observe("success-image").code == 0
+    assert against(repository) == []
+    repository.commit()
+    text = repository.evidence.read_text()
+    repository.evidence.write_text(text.replace("outcome: succeeded", "outcome: failed", 2))
+    assert against(repository) == [
+        "evidence.yaml lost 2 entries of the other commit, such as conversion succeeded of dev-test-04/DEV_Win11_Test"
+    ]
+    repository.evidence.unlink()
+    assert against(repository) == [
+        "evidence.yaml lost 6 entries of the other commit, such as conversion succeeded of dev-test-04/DEV_Win11_Test"
+    ]
+
+
+def test_evidence_beside_assignments_elsewhere_is_compared_too(repository: Observing) -> None:
+    elsewhere = repository.spec.parent / "record"
+    elsewhere.mkdir()
+    assignments = elsewhere / "assignments.yaml"
+    (repository.spec / "assignments.yaml").rename(assignments)
+    option = ("--assignments", str(assignments))
+    assert repository.observe("success-job", options=option).code == 0
+    assert not repository.evidence.exists()
+    repository.commit()
+    assert against(repository, *option) == []
+    (elsewhere / "evidence.yaml").unlink()
+    assert len(against(repository, *option)) == 1
+
+
+def test_changed_evidence_is_noticed_by_a_run_with_a_cache(repository: Observing, tmp_path: Path) -> None:
+    cache = ("--cache-dir", str(tmp_path / "cache"))
+    out = ("--out", str(repository.spec.parent))
+
+    def found() -> tuple[bool, bool]:
+        checked = vmferry("check", repository.spec, *cache, *ADVANCING)
+        compiled = vmferry("compile", repository.spec, *out, *cache)
+        assert (checked.code, compiled.code) == (0, 0), compiled.text
+        return "VMF872" in checked.text, "VMF872" in compiled.text
+
+    assert found() == (False, False)
+    assert repository.observe("success-job", options=cache).code == 0
+    assert found() == (False, False)
+    text = repository.evidence.read_text()
+    repository.evidence.write_text(text.replace("vc1/vm-1512", "vc1/vm-9999"))
+    assert found() == (True, True)
+    repository.evidence.write_text(text)
+    assert found() == (False, False)
+    repository.evidence.unlink()
+    assert found() == (False, False)

@@ -1,6 +1,6 @@
 """Moves groups to their next stage in the user's own file, if every rule accepts that."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -9,21 +9,35 @@ from msgspec import Struct, structs
 from vmferry import files
 from vmferry.cache import Cache
 from vmferry.check import Checked, check, review
-from vmferry.estate.stages import onward
+from vmferry.estate.stages import begun, onward
 from vmferry.model.blueprint import Group
 from vmferry.model.finding import Finding, SpecError
+from vmferry.model.project import Project
 from vmferry.model.review import Review
 from vmferry.model.spec import Stage
 from vmferry.yaml.edit import with_values
 from vmferry.yaml.text import MAX_BYTES, encoded
 
+Values = Mapping[str, str | int | None]
+
 
 class Move(Struct, frozen=True):
-    """A group with the stage that it is at, and the one that it goes to."""
+    """A group with the stage that it is at, and the one that it goes to.
+
+    ``more`` are other fields of the group that are set with it, or removed if they are None.
+    """
 
     group: str
     before: Stage
     after: Stage
+    more: Values = {}
+
+
+class Edit(Struct, frozen=True):
+    """The file of the spec, with its new content."""
+
+    file: Path
+    content: bytes
 
 
 class Advance(Struct, frozen=True):
@@ -84,12 +98,7 @@ def next_of(group: Group) -> Move | None:
 def advance(before: Before, moves: Sequence[Move], cache: Cache) -> Advance:
     """Return what these moves would do. Raises CannotEditError if the file has to be edited by hand."""
     where = before.checked.project.where
-    path = Path(where.file)
-    raw = files.read_named(path, MAX_BYTES + 1)
-    text = with_values(
-        raw.decode("utf-8-sig"), where.document, {("groups", move.group, "stage"): move.after for move in moves}
-    )
-    content = encoded(text, raw)
+    edit = edited(before.checked.project, moves)
     after = check(
         before.spec,
         before.assignments,
@@ -97,7 +106,7 @@ def advance(before: Before, moves: Sequence[Move], cache: Cache) -> Advance:
         against=before.against,
         cache=cache,
         reasons=False,
-        instead={where.file: content},
+        instead={where.file: edit.content},
     )
     known = {(finding.code, finding.message) for finding in before.checked.findings}
     places = {(finding.code, finding.where) for finding in before.checked.findings}  # a message may count groups
@@ -107,7 +116,34 @@ def advance(before: Before, moves: Sequence[Move], cache: Cache) -> Advance:
         if (finding.code, finding.message) not in known
         and (finding.is_error or (finding.code, finding.where) not in places)
     )
-    return Advance(tuple(moves), path, content, findings, after)
+    return Advance(tuple(moves), edit.file, edit.content, findings, after)
+
+
+def edited(project: Project, moves: Iterable[Move]) -> Edit:
+    """Return the spec's file after these moves. Raises CannotEditError if it has to be edited by hand, and OSError."""
+    path = Path(project.where.file)
+    raw = files.read_named(path, MAX_BYTES + 1)
+    values: dict[tuple[str, ...], str | int | None] = {
+        ("groups", move.group, field): value
+        for move in moves
+        for field, value in {"stage": move.after, **move.more}.items()
+    }
+    return Edit(path, encoded(with_values(raw.decode("utf-8-sig"), project.where.document, values), raw))
+
+
+def again(project: Project, group: Group, stage: Stage, *, deleted: bool) -> Values:
+    """Return the fields with which a group leaves `rolled-back`: new numbers, and nothing about the roll-back.
+
+    ``deleted`` states that what the earlier run left in the target was deleted.
+    """
+    state = project.spec.groups[group.name]
+    found: dict[str, str | int | None] = {}
+    if group.reached is not None and begun(group.reached) and stage == "prepared":
+        found["attempt"] = state.attempt + 1
+    if deleted:
+        found["remigrate"] = state.remigrate + 1
+    stated = (("dataLoss", state.data_loss), ("reason", state.reason))
+    return found | {field: None for field, value in stated if value is not None}
 
 
 def advance_ready(before: Before, moves: Sequence[Move], cache: Cache) -> tuple[Advance | None, dict[str, Finding]]:

@@ -122,3 +122,60 @@ def test_several_values_are_set_at_once(text: str) -> None:
     values = {("groups", name, "stage"): name * 2 for name in ("b", "c", "a", "d")}
     data = read(with_values(text, 0, values).encode(), "")[0].data
     assert {name: group["stage"] for name, group in data["groups"].items()} == {n: n * 2 for n in "abcd"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("groups:\n  a: {stage: x, why: y} # a\n", "groups:\n  a: {stage: x} # a\n"),
+        ("groups:\n  a: {why: y, stage: x}\n", "groups:\n  a: {stage: x}\n"),
+        ("groups:\n  a: {why: y}\n", "groups:\n  a: {}\n"),
+        ("groups:\n  a:\n    why: y # z\n    stage: x\n", "groups:\n  a:\n    stage: x\n"),
+        ("groups:\n  a:\n    stage: x\n    why: |\n      y\n      z\nb: 1\n", "groups:\n  a:\n    stage: x\nb: 1\n"),
+        ("groups:\n  a:\n    stage: x\n    why: y", "groups:\n  a:\n    stage: x\n"),
+        ('{"groups": {"a": {"stage": "x", "why": "y"}}}', '{"groups": {"a": {"stage": "x"}}}'),
+        ("groups:\n  a: {stage: x}\n", "groups:\n  a: {stage: x}\n"),
+        ("other: 1\n", "other: 1\n"),
+    ],
+)
+def test_a_value_is_removed_with_its_key_and_nothing_else(before: str, after: str) -> None:
+    for ends in ("\n", "\r\n"):
+        found = with_values(before.replace("\n", ends), 0, {("groups", "a", "why"): None})
+        assert found == after.replace("\n", ends)
+
+
+def test_a_key_that_shares_its_line_with_what_has_to_stay_is_left_alone() -> None:
+    with pytest.raises(CannotEditError):
+        with_values("groups:\n  a: &x {why: y}\n  b: *x\n", 0, {("groups", "a", "why"): None})
+    with pytest.raises(CannotEditError):
+        with_values("groups:\n  a:\n    why: y\n", 0, {("groups", "a", "why"): None})
+
+
+@given(_DATA, st.lists(_KEYS, min_size=1, max_size=3).map(tuple))
+def test_removing_takes_nothing_else_from_any_document(data: dict[str, Any], path: tuple[str, ...]) -> None:
+    wanted: Any = deepcopy(data)
+    holder = wanted
+    for step in path[:-1]:
+        holder = holder.get(step) if isinstance(holder, dict) else None
+    text = dump(data).decode()
+    try:
+        found = with_values(text, 0, {path: None})
+    except CannotEditError:
+        return
+    if isinstance(holder, dict):
+        holder.pop(path[-1], None)
+    assert [each.data for each in read(found.encode(), "")] == [wanted]
+
+
+def test_values_are_set_and_removed_together_and_numbers_are_numbers() -> None:
+    text = "groups:\n  a: {stage: rolled-back, attempt: 1, dataLoss: accepted, reason: slow} # a\n  b: {stage: x}\n"
+    values: dict[tuple[str, ...], str | int | None] = {
+        ("groups", "a", "stage"): "prepared",
+        ("groups", "a", "attempt"): 2,
+        ("groups", "a", "remigrate"): 1,
+        ("groups", "a", "dataLoss"): None,
+        ("groups", "a", "reason"): None,
+    }
+    assert with_values(text, 0, values) == (
+        "groups:\n  a: {stage: prepared, attempt: 2, remigrate: 1} # a\n  b: {stage: x}\n"
+    )

@@ -16,6 +16,7 @@ from vmferry.backends import (
     networks,
     overlays,
     rebuild,
+    sources_back,
     virt_v2v,
 )
 from vmferry.kube import kinds
@@ -45,6 +46,7 @@ BACKENDS: dict[str, Backend] = {
     "virt-v2v": Backend(virt_v2v.emit, of_groups=True),
     "kubevirt": Backend(kubevirt.emit, of_groups=True),
     "rebuild": Backend(rebuild.emit, of_groups=True),
+    "sources-back": Backend(sources_back.emit, of_groups=True),
     "phases": Backend(overlays.emit_phases),
     "overlays": Backend(overlays.emit_overlays, of_groups=True),
     "flux": Backend(flux.emit),

@@ -5,11 +5,13 @@ import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 import click
+from msgspec import structs
 
 from vmferry import files
-from vmferry.advance import Advance, Before, Move, advance, advance_ready, chosen, look, next_of
+from vmferry.advance import Advance, Before, Move, Values, advance, advance_ready, again, chosen, look, next_of
 from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, interactive, printable, show, summary
@@ -27,7 +29,7 @@ from vmferry.estate.wording import counted
 from vmferry.layout.locks import DIRECTORY
 from vmferry.model.blueprint import Group
 from vmferry.model.finding import Finding
-from vmferry.model.spec import Stage
+from vmferry.model.spec import DataLoss, Stage
 from vmferry.record import assignments_path
 from vmferry.yaml.edit import CannotEditError
 
@@ -38,6 +40,18 @@ from vmferry.yaml.edit import CannotEditError
 @click.option("--to", "stage", type=click.Choice(STAGES), help="Stage to move to. [default: the next one]")
 @click.option("--phase", help="Move every group of this phase.")
 @click.option("--all-ready", "ready", is_flag=True, help="Move only groups whose move brings no error and no warning.")
+@click.option(
+    "--data-loss",
+    type=click.Choice(get_args(DataLoss)),
+    help="With --to rolled-back, after a cutover: what becomes of what the VMs wrote in the target.",
+)
+@click.option("--reason", help="With --to rolled-back: why.")
+@click.option(
+    "--remigrate",
+    "deleted",
+    is_flag=True,
+    help="With groups that were rolled back: states that what is left of them in the target was deleted.",
+)
 @click.option("--dry-run", "dry", is_flag=True, help="Write nothing; show what would be moved.")
 @now_option
 @assignments_option
@@ -50,6 +64,9 @@ def command(
     stage: Stage | None,
     phase: str | None,
     ready: bool,
+    data_loss: DataLoss | None,
+    reason: str | None,
+    deleted: bool,
     dry: bool,
     now: datetime,
     assignments: Path | None,
@@ -62,6 +79,8 @@ def command(
     Comments and formatting are kept. The spec is checked as it would be after the move, against HEAD in a git
     repository: if a rule refuses the move, nothing is written. Commit the file, and Flux or Argo CD applies it.
 
+    A group goes back to its source with --to rolled-back, and from there to prepared with another attempt.
+
     \b
     Examples:
       vmferry advance migration/ --all-ready --dry-run
@@ -72,8 +91,14 @@ def command(
         raise click.UsageError("advance needs files, not standard input.")
     if not groups and phase is None and not ready:
         raise click.UsageError("Name a GROUP, or pass --phase or --all-ready.")
+    if stage != "rolled-back" and (data_loss is not None or reason is not None):
+        raise click.UsageError("--data-loss and --reason need --to rolled-back.")
     before = look(spec, assignments, now, cache)
-    moves = _moves(before, groups, phase, stage, ready=ready)
+    back: Values = {"dataLoss": data_loss, "reason": reason} if stage == "rolled-back" else {}
+    stated = {field: value for field, value in back.items() if value is not None}
+    moves = [
+        _with_more(before, move, stated, deleted=deleted) for move in _moves(before, groups, phase, stage, ready=ready)
+    ]
     many = len(before.checked.project.entries) > 1000
     if many and interactive():
         click.echo(f"checking {len(before.checked.project.entries)} VMs as they would be …", err=True)
@@ -139,6 +164,14 @@ def _move(group: Group, stage: Stage | None, *, named: bool, ready: bool) -> Mov
             raise click.UsageError(f"Group {group.name} is at {group.stage}{then}.")
         return None
     return Move(group.name, group.stage, stage)
+
+
+def _with_more(before: Before, move: Move, stated: Values, *, deleted: bool) -> Move:
+    """Return a move with what else it sets."""
+    if move.before != "rolled-back":
+        return structs.replace(move, more=stated)
+    [group] = [group for group in before.checked.resolution.blueprint.groups if group.name == move.group]
+    return structs.replace(move, more=again(before.checked.project, group, move.after, deleted=deleted))
 
 
 def _write(found: Advance) -> None:

@@ -64,8 +64,8 @@ def command(
 
     With --inventory, show what changed in vCenter since the inventory of SPEC was taken, and since VMs were frozen.
     Each change is harmless (the next compile or Forklift picks it up), needs a decision, or blocks: a compiled manifest
-    is now wrong. Exits with 1 if any change blocks. If a VM changed after its group was prepared, move the group back
-    to planned and prepare it again. The newer inventory must cover whole vCenters.
+    is now wrong. Exits with 1 if any change blocks. If a VM changed after its group was prepared, set the group to
+    rolled-back, in the next commit to planned, and prepare it again. The newer inventory must cover whole vCenters.
 
     \b
     Examples:
@@ -194,7 +194,8 @@ def _with_inventory(spec: Path, inventory: Path, only: tuple[str, ...], assignme
     counts = [f"{sum(c.verdict == verdict for c in changes)} {verdict}" for verdict in _COLORS]
     if any(change.verdict == "blocks" and change.stage == "prepared" for change in changes):
         click.echo(
-            "to accept changes that block a prepared group: move it back to planned, import, and prepare it again",
+            "to accept changes that block a prepared group: set it to rolled-back, in the next commit to planned, "
+            "import, and prepare it again",
             err=True,
         )
     noun = "change" if len(changes) == 1 else "changes"

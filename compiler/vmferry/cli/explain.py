@@ -11,6 +11,7 @@ from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS, overview
 from vmferry.cli.findings import as_json, printable, show, spans_of, summary
 from vmferry.cli.options import assignments_option, cache_options, did_you_mean, remember, spec_argument
+from vmferry.cli.rollback import show_rollback
 from vmferry.cli.table import as_csv, as_markdown, as_text
 from vmferry.estate.dependencies import outside
 from vmferry.estate.identity import Directory, Mark, key_of, only_source
@@ -50,6 +51,7 @@ def _only(subject: str, words: str = "", *, choices: Sequence[str] = (), metavar
     callback=remember,
     help="text for one VM and json have every decision; the other formats are a table with one row per VM.",
 )
+@click.option("--rollback", is_flag=True, help="Show how to take a move group back to its source. VM is the group.")
 @assignments_option
 @cache_options
 def command(
@@ -57,24 +59,31 @@ def command(
     vm: str | None,
     everything: bool,
     style: str,
+    rollback: bool,
     assignments: Path | None,
     cache: Cache,
     **only: tuple[str, ...],
 ) -> int:
     """Show why a VM goes where it goes: path, method, names, storage, networks, phase, group.
 
-    VM is a name, an id, or SOURCE/NAME. Filters need --all; a filter given twice matches either value.
+    VM is a name, an id, or SOURCE/NAME. Filters need --all; a filter given twice matches either value. With --rollback,
+    show how a move group is taken back from its stage: the edit, the outage, the data that is lost, and each step.
 
     \b
     Examples:
       vmferry explain migration/ web-01
+      vmferry explain migration/ first-01 --rollback
       vmferry explain migration/ --all
       vmferry explain migration/ --all --format csv > vms.csv
       vmferry explain migration/ --all --phase first --path A --format md
       vmferry explain migration/ --all --format json | jq '.[] | select(.path.value == "forklift")'
     """  # noqa: D301 - click wants the character
+    if rollback and (vm is None or everything):
+        raise click.UsageError("--rollback needs a move group.")
     if (vm is None) is not everything:
         raise click.UsageError("Name a VM, or use --all.")
+    if rollback and vm is not None:
+        return show_rollback(spec, vm, style, assignments, cache)
     checked = check(spec, assignments, cache=cache)
     decisions: Mapping[VmKey, tuple[Decision, ...]] = checked.resolution.blueprint.decisions
     labels = _labels(checked)

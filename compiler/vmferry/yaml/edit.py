@@ -1,4 +1,7 @@
-"""Sets values in a YAML text that a person wrote; every other character stays, comments and line ends too."""
+"""Sets and removes values in a YAML text that a person wrote.
+
+Every other character stays, comments and line ends too.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,15 +11,19 @@ from vmferry.model.finding import SpecError
 from vmferry.yaml.read import read
 from vmferry.yaml.write import quoted
 
+Value = str | int | None
+"""What a key is set to; None removes it."""
+
 
 class CannotEditError(Exception):
     """Raised for a text in which nobody can tell where a value belongs."""
 
 
-def with_values(text: str, document: int, values: Mapping[tuple[str, ...], str]) -> str:
+def with_values(text: str, document: int, values: Mapping[tuple[str, ...], Value]) -> str:
     """Return ``text`` with values at paths of keys in one of its documents (from 0).
 
-    A value that exists is replaced; otherwise it and the mappings around it are added, in the style of what is there.
+    A value that exists is replaced; otherwise it and the mappings around it are added, in the style of what is there. A
+    key whose value is None is removed.
     Raises CannotEditError if the result would differ in anything else, for example behind an alias.
     """
     ends = "\r\n" if 2 * text.count("\r\n") > text.count("\n") else "\n"
@@ -28,7 +35,7 @@ def with_values(text: str, document: int, values: Mapping[tuple[str, ...], str])
     raise CannotEditError(f"cannot set {paths} without changing other values (aliases?)")
 
 
-def _together(text: str, document: int, values: Mapping[tuple[str, ...], str], ends: str) -> str | None:
+def _together(text: str, document: int, values: Mapping[tuple[str, ...], Value], ends: str) -> str | None:
     """Return a text with all values, each where it belongs in the text as it is."""
     root = _root(text, document)
     edits = [_edit(text, root, path, value, ends) if root is not None else None for path, value in values.items()]
@@ -40,7 +47,7 @@ def _together(text: str, document: int, values: Mapping[tuple[str, ...], str], e
     return text
 
 
-def _one_by_one(text: str, document: int, values: Mapping[tuple[str, ...], str], ends: str) -> str | None:
+def _one_by_one(text: str, document: int, values: Mapping[tuple[str, ...], Value], ends: str) -> str | None:
     """Return a text with all values, each where it belongs after the one before: it may need that one's mapping."""
     for path, value in values.items():
         root = _root(text, document)
@@ -51,7 +58,7 @@ def _one_by_one(text: str, document: int, values: Mapping[tuple[str, ...], str],
     return text
 
 
-def _only(before: str, after: str, document: int, values: Mapping[tuple[str, ...], str]) -> bool:
+def _only(before: str, after: str, document: int, values: Mapping[tuple[str, ...], Value]) -> bool:
     """Return whether two texts say the same, apart from some values."""
     try:
         was, now = ([each.data for each in read(text.encode(), "")] for text in (before, after))
@@ -60,9 +67,13 @@ def _only(before: str, after: str, document: int, values: Mapping[tuple[str, ...
     for path, value in values.items():
         holder: Any = was[document]
         for step in path[:-1]:
-            holder[step] = holder.get(step) or {}
-            holder = holder[step]
-        holder[path[-1]] = value
+            if value is not None:
+                holder[step] = holder.get(step) or {}
+            holder = holder.get(step) if isinstance(holder, dict) else None
+        if value is not None:
+            holder[path[-1]] = value
+        elif isinstance(holder, dict):
+            holder.pop(path[-1], None)
     return was == now
 
 
@@ -98,9 +109,13 @@ def _root(text: str, document: int) -> Any:
     return root if isinstance(root, yaml.MappingNode) else None
 
 
-def _edit(text: str, root: Any, path: tuple[str, ...], value: str, ends: str) -> _Edit | None:
+def _edit(text: str, root: Any, path: tuple[str, ...], value: Value, ends: str) -> _Edit | None:
     import yaml
 
+    if value is None:
+        holder, missing = _deepest(root, path[:-1])
+        there = isinstance(holder, yaml.MappingNode) and not missing
+        return _removal(text, holder, path[-1]) if there else _Edit(0, 0, "")
     node, missing = _deepest(root, path)
     if isinstance(node, yaml.ScalarNode):
         start, end = node.start_mark.index, node.end_mark.index
@@ -125,12 +140,34 @@ def _edit(text: str, root: Any, path: tuple[str, ...], value: str, ends: str) ->
     return _with_line(text, last, f"{' ' * key.start_mark.column}{entry}", ends)
 
 
+def _removal(text: str, holder: Any, key: str) -> _Edit | None:
+    """Return an edit that takes an entry out of a mapping; None if it shares its line with what has to stay."""
+    index = next((index for index, (each, _) in enumerate(holder.value) if each.value == key), None)
+    if index is None:
+        return _Edit(0, 0, "")
+    start, last = holder.value[index][0].start_mark.index, _last(holder.value[index][1])
+    if holder.flow_style:
+        if index + 1 < len(holder.value):
+            return _Edit(start, holder.value[index + 1][0].start_mark.index, "")
+        before = holder.value[index - 1][1].end_mark.index if index else start
+        return _Edit(before, last.end_mark.index, "")
+    line = text.rfind("\n", 0, start) + 1
+    if text[line:start].strip(" "):
+        return None
+    end = last.end_mark.index
+    if text[end - 1] != "\n":  # a block scalar ends at the start of the next line
+        end = text.find("\n", end) + 1 or len(text)
+    return _Edit(line, end, "")
+
+
 def _style(mapping: Any) -> str | None:
     """Return how the keys of a mapping are quoted: JSON takes nothing else."""
     return '"' if mapping.value and mapping.value[0][0].style == '"' else None
 
 
-def _scalar(value: str, style: str | None) -> str:
+def _scalar(value: str | int, style: str | None) -> str:
+    if isinstance(value, int):
+        return str(value)
     if style == "'" and "'" not in value and value.isprintable():
         return f"'{value}'"
     return json.dumps(value, ensure_ascii=False) if style == '"' else quoted(value)
@@ -169,10 +206,10 @@ def _with_line(text: str, last: Any, line: str, ends: str) -> _Edit:
     return _Edit(len(text), len(text), f"{ends}{line}{ends}") if end < 0 else _Edit(end + 1, end + 1, f"{line}{ends}")
 
 
-def _entry(keys: tuple[str, ...], value: str, style: str | None) -> str:
+def _entry(keys: tuple[str, ...], value: str | int, style: str | None) -> str:
     inner = _scalar(value, style) if len(keys) == 1 else _flow(keys[1:], value, style)
     return f"{_scalar(keys[0], style)}: {inner}"
 
 
-def _flow(keys: Iterable[str], value: str, style: str | None) -> str:
+def _flow(keys: Iterable[str], value: str | int, style: str | None) -> str:
     return f"{{{_entry(tuple(keys), value, style)}}}"

@@ -1,0 +1,204 @@
+"""What taking a group back to its source means: the edit, the outage, the data, and what people do by hand."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from shlex import quote
+
+from msgspec import Struct
+
+from vmferry import files
+from vmferry.advance import Move, edited
+from vmferry.backends import sources_back
+from vmferry.backends.forklift import migration_name
+from vmferry.backends.virt_v2v import job_name
+from vmferry.estate.cutover import cutover_of
+from vmferry.estate.methods import METHODS
+from vmferry.estate.stages import begun, running, way
+from vmferry.estate.wording import counted
+from vmferry.model.blueprint import Group, Machine, MachineNic
+from vmferry.model.project import Project
+from vmferry.yaml.text import MAX_BYTES
+
+REASON = "why"
+"""Stands in the edit for the reason that a person has to give."""
+
+
+class RollBackStep(Struct, frozen=True):
+    """Something to do, in order. ``kind`` says who knows about it."""
+
+    kind: str  # git, target, power, network or dns
+    what: str
+    command: str | None = None
+
+
+class RollBack(Struct, frozen=True, kw_only=True):
+    """How a group is rolled back from its stage."""
+
+    group: str
+    stage: str
+    vms: int
+    possible: bool
+    outage: str
+    data: str  # what is lost
+    command: str | None = None  # that makes the edit
+    edit: str = ""  # unified diff of the file
+    steps: tuple[RollBackStep, ...] = ()
+    again: str = ""  # how the group can move later
+
+
+def roll_back(project: Project, spec: str, group: Group, gitops: str, forklift: str) -> RollBack:
+    """Return how to roll a group back. ``spec`` is what the user calls the spec, ``gitops`` where its tree lies.
+
+    ``forklift`` is Forklift's namespace. Raises CannotEditError if the spec has to be edited by hand, and OSError.
+    """
+    vms = len(group.machines)
+    if group.stage == "rolled-back" or way(group.stage, "rolled-back") is None:
+        return RollBack(group=group.name, stage=group.stage, vms=vms, possible=False, outage="", data=_NOT[group.stage])
+    started = running(group.stage)
+    more = {"dataLoss": "accepted", "reason": REASON} if started else {}
+    edit = edited(project, (Move(group.name, group.stage, "rolled-back", more),))
+    before = files.read_named(edit.file, MAX_BYTES + 1).decode("utf-8-sig")
+    was, now = (text.splitlines(keepends=True) for text in (before, edit.content.decode("utf-8-sig")))
+    stated = f" --data-loss accepted --reason {quote(REASON)}" if started else ""
+    return RollBack(
+        group=group.name,
+        stage=group.stage,
+        vms=vms,
+        possible=True,
+        outage=_outage(group),
+        data=_data(group),
+        command=f"vmferry advance {quote(spec)} {group.name} --to rolled-back{stated}",
+        edit="".join(difflib.unified_diff(was, now, edit.file.name, edit.file.name, n=2)),
+        steps=tuple(_steps(group, f"{gitops}/{sources_back.folder(group)}", forklift)),
+        again=_again(group),
+    )
+
+
+_NOT = {
+    "planned": "nothing of the group is in the cluster",
+    "retired": "the group is retired: there is no way back, and the source may be gone",
+    "rolled-back": "the group is rolled back",
+}
+
+
+def _outage(group: Group) -> str:
+    method = METHODS[group.method]
+    if not begun(group.stage):
+        return "none: the sources run, and nothing was copied"
+    if running(group.stage):
+        if group.path == "rebuild":
+            return "from the moment the workload is scaled to 0 until clients reach the source again"
+        grace = max((machine.termination_grace_period for machine in group.machines), default=0)
+        return (
+            f"from the shutdown in the target (at most {grace} s) until the sources have booted and are reached again"
+        )
+    if method.source_runs or group.path == "rebuild":
+        return "none: the sources run while they are copied"
+    return "it is on already, since the sources were shut down for their copy; it ends when they have booted"
+
+
+def _data(group: Group) -> str:
+    """Return what is lost, and since when."""
+    if not running(group.stage):
+        return "none: nothing has written in the target"
+    times = sorted({time for machine in group.machines if (time := cutover_of(group, machine)) is not None})
+    since = f"since the cutover, {times[0]}" if times else "since they were started there"
+    return f"what the VMs wrote in the target {since}, unless it is replayed at the source (dataLoss: replayed)"
+
+
+def _steps(group: Group, folder: str, forklift: str) -> Iterator[RollBackStep]:
+    yield RollBackStep("git", "make the edit, compile, commit, and let Flux or Argo CD sync it")
+    if not begun(group.stage):
+        return
+    if running(group.stage):
+        yield from _stopped(group)
+    else:
+        yield from _cancelled(group, forklift)
+    if group.path != "rebuild" and not (group.path == "forklift" and not running(group.stage)):
+        yield RollBackStep(
+            "power",
+            f"start the sources: the compile writes {sources_back.SHELL} (govc) and {sources_back.POWERSHELL} "
+            "(PowerCLI); both start a source only if its VM is stopped in the target",
+            f"{folder}/{sources_back.SHELL}",
+        )
+    if running(group.stage):
+        yield from _reached(group)
+
+
+def _stopped(group: Group) -> Iterator[RollBackStep]:
+    if group.path == "rebuild":
+        names = " ".join(machine.target_name for machine in group.machines)
+        yield RollBackStep(
+            "target", "wait until no pod of the workloads is left", f"kubectl get pods --namespace {group.namespace}"
+        )
+        yield RollBackStep("power", f"start the sources in vSphere if they are off ({names})")
+        return
+    yield RollBackStep(
+        "target",
+        "wait until the VMs are stopped: their disks are kept",
+        f"kubectl get vm,vmi --namespace {group.namespace}",
+    )
+
+
+def _cancelled(group: Group, forklift: str) -> Iterator[RollBackStep]:
+    if group.path == "forklift":
+        yield RollBackStep(
+            "target",
+            "wait until Forklift has cancelled the migration: it removes what it copied, and powers sources on that it "
+            "shut down",
+            f"kubectl get migration {migration_name(group)} --namespace {forklift} --output yaml",
+        )
+        yield RollBackStep(
+            "target",
+            "VMs whose copy was complete are not cancelled and may run: if there is one, set the group to cutover "
+            "instead, and roll it back from there",
+            f"kubectl get vm --namespace {group.namespace}",
+        )
+    elif METHODS[group.method].converts:
+        jobs = " ".join(job_name(machine, group.attempt) for machine in group.machines if machine.clone_of is None)
+        yield RollBackStep(
+            "target",
+            "end the conversion Jobs: they are no longer synced, but are never pruned",
+            f"kubectl delete job {jobs} --namespace {group.namespace}",
+        )
+
+
+def _reached(group: Group) -> Iterator[RollBackStep]:
+    """Yield what makes clients reach the sources again."""
+    for machine in group.machines:
+        changed = [nic for nic in machine.nics if nic.readdress is not None]
+        if changed:
+            yield RollBackStep(
+                "dns", f"{machine.name}: point its records back to its address in vSphere, {_from(changed)}"
+            )
+    kept = [machine for machine in group.machines if not any(nic.readdress for nic in machine.nics)]
+    if kept and group.path != "rebuild":
+        yield RollBackStep("dns", f"{_names(kept)}: addresses are the same on both sides, so their records stay")
+        yield RollBackStep(
+            "network",
+            "switches and gateways may send to the target until the sources send a packet: if one is not reached, ping "
+            "its gateway from it, or clear the ARP and MAC tables",
+        )
+    if group.path == "rebuild":
+        yield RollBackStep("dns", f"{_names(group.machines)}: point records and routes back to the address in vSphere")
+
+
+def _from(nics: Iterable[MachineNic]) -> str:
+    new = ", ".join(address for nic in nics if nic.readdress is not None for address in nic.readdress.addresses)
+    return f"instead of {new}"
+
+
+def _names(machines: Iterable[Machine]) -> str:
+    names = sorted(machine.name for machine in machines)
+    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:5])} and {counted(len(names) - 5, 'other')}"
+
+
+def _again(group: Group) -> str:
+    if not begun(group.stage):
+        return "set it to planned to decide its VMs again, or to prepared"
+    if not running(group.stage) and (METHODS[group.method].converts or group.path == "rebuild"):
+        return f"set it to prepared with attempt: {group.attempt + 1}"
+    return (
+        f"delete its VMs and volumes in the target, then set it to prepared with attempt: {group.attempt + 1} and "
+        f"remigrate: {group.remigrate + 1}"
+    )

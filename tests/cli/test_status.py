@@ -103,3 +103,82 @@ def test_a_spec_with_errors_says_so(tmp_path: Path) -> None:
     result = vmferry("status", repository.spec, *NOW)
     assert result.code == 0
     assert "most rules did not run because of errors" in result.out
+
+
+# --- with evidence ---------------------------------------------------------------------------
+
+DUMPS = Path(__file__).parents[1] / "observe/dumps"
+
+
+def observed(tmp_path: Path, *names: str) -> Path:
+    """Return the example with evidence of recorded dumps."""
+    repository = Repository(tmp_path, committed=False)
+    for name in names:
+        dump = DUMPS / f"{name}.json"
+        assert vmferry("observe", repository.spec, "--from", dump, "--now", "2027-02-01T00:00:00Z").code == 0
+    return repository.spec
+
+
+def of_group(data: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return one group of a status."""
+    group: dict[str, Any] = next(group for group in data["groups"] if group["group"] == name)
+    return group
+
+
+def test_without_evidence_nothing_is_copied_and_no_move_waits_for_any() -> None:
+    for group in status()["groups"]:
+        assert group["left"] == (0 if group["stage"] == "cutover" else group["size"])
+        assert (group["running"], group["waits"]) == (0, None)
+    assert status()["problems"] == []
+
+
+def test_what_was_copied_is_no_longer_left(tmp_path: Path) -> None:
+    gib = 1 << 30
+    spec = observed(tmp_path, "running")
+    data = status(spec, *NOW)
+    assert of_group(data, "stateless-01")["left"] == 80 * gib - 6 * 40 * gib // 10 - 40 * gib // 10
+    assert of_group(data, "stateless-07")["left"] == 102 * gib - 4 * 50 * gib // 10
+    assert [of_group(data, name)["running"] for name in ("stateless-01", "stateless-07", "dev-test-04")] == [2, 1, 1]
+    observed(tmp_path / "done", "success-forklift-cold", "success-image", "success-job")
+    data = status(tmp_path / "done/migration", *NOW)
+    for name in ("stateless-01", "stateless-07", "dev-test-04"):
+        assert (of_group(data, name)["left"], of_group(data, name)["running"]) == (0, 0)
+    stateless = next(phase for phase in data["phases"] if phase["phase"] == "stateless")
+    assert stateless["left"] == sum(group["left"] for group in data["groups"] if group["phase"] == "stateless")
+
+
+def test_what_failed_has_its_cause_and_its_next_step_in_every_format(tmp_path: Path) -> None:
+    spec = observed(tmp_path, "conversion-failed", "volume-taken")
+    problems = {(each["group"], each["vm"]): each for each in status(spec, *NOW)["problems"]}
+    assert {key: each["cause"] for key, each in problems.items()} == {
+        ("stateless-01", "ldap-01"): "conversion-failed",
+        ("dev-test-04", "lab-probe"): "volume-taken",
+    }
+    text, markdown = (vmferry("status", spec, "--format", style, *NOW).out for style in ("text", "md"))
+    for each in problems.values():
+        assert each["next"] in text
+        assert f"| {each['vm']} |" in markdown
+        assert f"| {each['cause']} |" in markdown
+
+
+def test_a_success_ends_a_problem(tmp_path: Path) -> None:
+    spec = observed(tmp_path, "vm-crashes")
+    assert [each["cause"] for each in status(spec, *NOW)["problems"]] == ["vm-crashes"]
+    text = (DUMPS / "success-running.json").read_text().replace("2027-01-31", "2027-02-02")
+    assert vmferry("observe", spec, "--from", "-", stdin=text.encode()).code == 0
+    assert status(spec, *NOW)["problems"] == []
+
+
+def test_the_evidence_that_the_next_move_lacks_is_named(tmp_path: Path) -> None:
+    spec = observed(tmp_path, "success-job", "conversion-failed")
+    data = status(spec, *NOW)
+    waits = {name: of_group(data, name)["waits"] for name in ("dev-test-04", "stateless-01", "stateless-05")}
+    assert waits == {"dev-test-04": None, "stateless-01": "successful migration of 2 VMs", "stateless-05": None}
+
+
+def test_evidence_is_known_to_a_run_that_remembers(tmp_path: Path) -> None:
+    spec, cache = observed(tmp_path, "conversion-failed"), ("--cache-dir", tmp_path / "cache")
+    cold = status(spec, *NOW, *cache)
+    assert vmferry("check", spec, *NOW, *cache).code == 0
+    assert status(spec, *NOW, *cache) == cold
+    assert len(cold["problems"]) == 1

@@ -20,7 +20,9 @@ from vmferry.cli.report import all_rows_option, report_format_option, tell
 def command(spec: Path, assignments: Path | None, now: datetime, style: str, everything: bool, cache: Cache) -> int:
     """Show where a migration is: the VMs of each phase by stage, and each group with its next stage.
 
-    It says what the spec says; `vmferry advance SPEC --all-ready --dry-run` says which groups may move now.
+    It says what the spec says, and what evidence.yaml records (`vmferry observe`): what is left to copy, what runs,
+    what failed and why, and what the next stage still needs. `vmferry advance SPEC --all-ready --dry-run` says which
+    groups may move now.
 
     \b
     Examples:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from vmferry.model.blueprint import Group, Machine
+from vmferry.model.blueprint import Group
 from vmferry.model.evidence import Entry, Evidence, What
 from vmferry.model.keys import VmKey
 from vmferry.model.spec import Stage
@@ -48,7 +48,7 @@ class History:
 
     def succeeded(self, group: Group, what: What) -> bool:
         """Return whether a success of the whole group is recorded; what has several objects, for each that it has."""
-        last = [entry for entry in latest(self.of(group)) if entry.what == what]
+        last = [entry for entry in self.last(group) if entry.what == what]
         return bool(last) and all(entry.outcome == "succeeded" for entry in last)
 
     def objects(self, group: Group, what: What, vm: VmKey) -> frozenset[str]:
@@ -60,9 +60,6 @@ class History:
         """Return whether someone signed off a stage of a group."""
         return any(entry.what == "signOff" and entry.stage == stage for entry in self.of(group))
 
-    def now(self, group: Group) -> Iterator[tuple[Machine | None, Entry]]:
-        """Yield the last entry on each subject of a group, with its VM."""
-        for machine in (None, *group.machines):
-            key = machine.key if machine is not None else None
-            for entry in latest(self.of(group, key)):
-                yield machine, entry
+    def last(self, group: Group, vm: VmKey | None = None) -> tuple[Entry, ...]:
+        """Return the last entry on each subject of a VM, or of the group as a whole."""
+        return latest(self.of(group, vm))

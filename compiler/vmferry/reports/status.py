@@ -6,17 +6,21 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from vmferry.estate.history import History
 from vmferry.estate.phases import bounds
-from vmferry.estate.stages import STAGES, onward, running
+from vmferry.estate.progress import Trouble, bytes_left, in_progress, missing, troubles
+from vmferry.estate.stages import STAGES, onward
 from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Group, PhasePlan
+from vmferry.model.review import Review
 from vmferry.model.spec import Stage
 from vmferry.reports.content import Material, Report, Table
 
 HELP = """Report where a migration is: the VMs of each phase by stage, and each group with its next stage.
 
-It says what the spec says; `vmferry advance SPEC --all-ready --dry-run` says which groups may move now. Always exits
-with 0.
+It says what the spec says, and what evidence.yaml records (`vmferry observe`): what is left to copy, what runs, what
+failed and why, and what the next stage still needs. `vmferry advance SPEC --all-ready --dry-run` says which groups may
+move now. Always exits with 0.
 
 \b
 Examples:
@@ -26,6 +30,7 @@ Examples:
 """
 
 _GI = 1 << 30
+_OF_GROUP = ("group", "phase", "stage", "method", "VMs", "disks", "left", "running", "cutover", "next", "next needs")
 _TIB = 1 << 40
 
 
@@ -53,8 +58,24 @@ class GroupStatus(Struct, frozen=True, kw_only=True):
     method: str
     vms: int
     size: int
+    left: int
+    running: int  # VMs that are being copied or started, as recorded
     cutover: str | None
+    waits: str | None  # the evidence that its next move lacks
     next: Stage | None  # None: it is at the last stage, or rolled back
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """Something that failed or waits, as recorded."""
+
+    group: str
+    vm: str | None
+    what: str
+    outcome: str
+    cause: str
+    problem: str
+    next: str
+    said: str | None
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -63,6 +84,7 @@ class Status(Struct, frozen=True, kw_only=True):
     name: str
     phases: tuple[PhaseStatus, ...]
     groups: tuple[GroupStatus, ...]
+    problems: tuple[Problem, ...]
     staying: dict[str, int]  # VMs that do not move, by disposition
 
     @property
@@ -72,16 +94,19 @@ class Status(Struct, frozen=True, kw_only=True):
 
 
 def build(material: Material) -> Report:
-    """Return the report. It needs the Blueprint alone."""
+    """Return the report. It needs the Blueprint, the spec and the evidence, and no VM in vSphere."""
     blueprint, now = material.review.blueprint, material.review.now
+    history = History(material.review.project.evidence)
     ranks = {phase.name: rank for rank, phase in enumerate(blueprint.phases)}
     groups = sorted(blueprint.groups, key=lambda group: (ranks.get(group.phase, len(ranks)), group.name))
     found = Status(
         name=blueprint.name,
         phases=tuple(
-            _phase(phase, [group for group in groups if group.phase == phase.name], now) for phase in blueprint.phases
+            _phase(phase, [group for group in groups if group.phase == phase.name], history, now)
+            for phase in blueprint.phases
         ),
-        groups=tuple(map(_group, groups)),
+        groups=tuple(_group(group, material.review, history) for group in groups),
+        problems=tuple(_problem(group, each) for group in groups for each in troubles(group, history)),
         staying=dict(sorted(Counter(left.disposition for left in blueprint.left).items())),
     )
     return Report(
@@ -91,18 +116,14 @@ def build(material: Material) -> Report:
             Table(
                 "Phases", "phase", ("phase", "groups", "VMs", *STAGES, "disks", "left", "window"), [*_phase_rows(found)]
             ),
-            Table(
-                "Groups",
-                "group",
-                ("group", "phase", "stage", "method", "VMs", "disks", "cutover", "next"),
-                [*_group_rows(found)],
-            ),
+            Table("Problems", "problem", ("group", "VM", "what", "cause", "next step"), _problem_rows(found)),
+            Table("Groups", "group", _OF_GROUP, [*_group_rows(found)]),
         ),
         data=found,
     )
 
 
-def _phase(phase: PhasePlan, groups: list[Group], now: datetime | None) -> PhaseStatus:
+def _phase(phase: PhasePlan, groups: list[Group], history: History, now: datetime | None) -> PhaseStatus:
     stages: Counter[Stage] = Counter()
     for group in groups:
         stages[group.stage] += len(group.machines)
@@ -113,12 +134,12 @@ def _phase(phase: PhasePlan, groups: list[Group], now: datetime | None) -> Phase
         vms=sum(len(group.machines) for group in groups),
         stages={stage: stages[stage] for stage in STAGES},
         size=_size(groups),
-        left=_size(group for group in groups if not running(group.stage)),
+        left=sum(bytes_left(group, history) for group in groups),
         window=_window(phase, now),
     )
 
 
-def _group(group: Group) -> GroupStatus:
+def _group(group: Group, review: Review, history: History) -> GroupStatus:
     return GroupStatus(
         group=group.name,
         phase=group.phase,
@@ -128,8 +149,25 @@ def _group(group: Group) -> GroupStatus:
         method=group.method,
         vms=len(group.machines),
         size=_size([group]),
+        left=bytes_left(group, history),
+        running=in_progress(group, history),
         cutover=group.cutover,
+        waits=missing(group, review.spec, review.project.evidence, history),
         next=onward(group.stage),
+    )
+
+
+def _problem(group: Group, trouble: Trouble) -> Problem:
+    entry = trouble.entry
+    return Problem(
+        group=group.name,
+        vm=trouble.machine.name if trouble.machine is not None else None,
+        what=entry.what,
+        outcome=entry.outcome,
+        cause=entry.cause or "unknown",
+        problem=entry.problem or "",
+        next=entry.next or "",
+        said=entry.said,
     )
 
 
@@ -169,12 +207,19 @@ def _phase_rows(found: Status) -> Iterator[tuple[str, ...]]:
         yield (phase.phase, str(phase.groups), str(phase.vms), *stages, *sizes, phase.window or "")
 
 
+def _problem_rows(found: Status) -> list[tuple[str, ...]]:
+    return [
+        (each.group, each.vm or "", f"{each.what} {each.outcome}", each.cause, each.next) for each in found.problems
+    ]
+
+
 def _group_rows(found: Status) -> Iterator[tuple[str, ...]]:
     for group in found.groups:
         stage = f"{group.stage} (attempt {group.attempt})" if group.attempt > 1 else group.stage
         method = group.method if group.path == group.method else f"{group.path} {group.method}"
-        values = (str(group.vms), _shown(group.size), group.cutover or "", group.next or "")
-        yield (group.group, group.phase, stage, method, *values)
+        values = (str(group.vms), _shown(group.size), _shown(group.left), str(group.running or ""))
+        move = (group.cutover or "", group.next or "", group.waits or "")
+        yield (group.group, group.phase, stage, method, *values, *move)
 
 
 def _shown(size: int) -> str:

@@ -30,7 +30,14 @@ _OUTSIDE = frozenset(
     )
 )
 _WRITTEN = ("bases/", "overlays/", "locks/", "local/", "gitops/", "infra/", "clusters/", "components/")
-_ALSO_WRITTEN = ("assignments.yaml", "namespace.yaml", "kustomization.yaml", "_group.yaml", "_kustomization.yaml")
+_ALSO_WRITTEN = (
+    "assignments.yaml",
+    "evidence.yaml",
+    "namespace.yaml",
+    "kustomization.yaml",
+    "_group.yaml",
+    "_kustomization.yaml",
+)
 
 
 @cache

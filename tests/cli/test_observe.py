@@ -235,3 +235,64 @@ def test_watching_writes_what_it_saw_until_it_is_stopped(repository: Observing, 
     asked = log.read_text()
     assert "secret" not in asked.lower()
     assert "get plans.forklift.konveyor.io --namespace konveyor-forklift --output json" in asked
+
+
+# --- what changes ----------------------------------------------------------------------------
+
+
+def outcomes(repository: Observing, what: str, vm: str) -> list[tuple[str, str | None]]:
+    """Return what is recorded of a VM, in the order of the file."""
+    found = [entry for entry in repository.entries() if (entry["what"], entry.get("name")) == (what, vm)]
+    return [(entry["outcome"], entry.get("cause")) for entry in found]
+
+
+def at(repository: Observing, name: str, now: str) -> None:
+    """Observe a dump at a time."""
+    assert vmferry("observe", repository.spec, "--from", DUMPS / f"{name}.json", "--now", now).code == 0
+
+
+def problems(repository: Observing) -> list[str]:
+    """Return the causes that the status shows."""
+    result = vmferry("status", repository.spec, "--format", "json", "--now", "2027-02-01T00:00:00Z")
+    return [each["cause"] for each in result.data["problems"]]
+
+
+def test_what_no_longer_waits_is_no_longer_a_problem(repository: Observing) -> None:
+    at(repository, "image-pull", "2027-01-11T20:20:00Z")
+    assert problems(repository) == ["image-pull"]
+    at(repository, "running", "2027-01-11T20:30:00Z")
+    assert problems(repository) == []
+    at(repository, "image-pull", "2027-01-11T20:40:00Z")
+    assert problems(repository) == ["image-pull"]
+    waiting = ("waiting", "image-pull")
+    assert outcomes(repository, "conversion", "lab-probe") == [waiting, ("running", None), waiting]
+
+
+def test_an_older_dump_does_not_undo_a_result(repository: Observing) -> None:
+    at(repository, "success-job", "2027-01-12T00:00:00Z")
+    before = repository.evidence.read_bytes()
+    at(repository, "image-pull", "2027-01-12T00:10:00Z")
+    assert repository.evidence.read_bytes() == before
+
+
+def test_a_sign_off_that_is_written_meanwhile_is_kept(repository: Observing) -> None:
+    from vmferry.cache import Cache
+    from vmferry.model.evidence import Entry
+    from vmferry.observe.evidence_file import EvidenceFile, checked_spec
+
+    file = EvidenceFile(checked_spec(repository.spec, None, Cache(enabled=False)))
+    file.add((Entry(group="dev-test-04", what="sync", outcome="running", attempt=2),))
+    assert vmferry("sign", repository.spec, "dev-test-04", "--by", "ada", "--note", "ok", *NOW).code == 0
+    file.add((Entry(group="dev-test-04", what="sync", outcome="succeeded", attempt=2),))
+    assert [(entry["what"], entry["outcome"]) for entry in repository.entries()] == [
+        ("signOff", "succeeded"),
+        ("sync", "running"),
+        ("sync", "succeeded"),
+    ]
+
+
+def test_broken_evidence_is_refused_and_left_as_it_is(repository: Observing) -> None:
+    repository.evidence.write_text("<<<<<<< HEAD\n")
+    result = repository.observe("success-job")
+    assert result.code == 1
+    assert repository.evidence.read_text() == "<<<<<<< HEAD\n"

@@ -27,7 +27,14 @@ from tests.invocation import Result, vmferry
 CORPUS = Path(__file__).parent / "corpus"
 ACME = Path(__file__).resolve().parents[2] / "examples" / "acme"
 GOOD = f"{SPEC}vms:\n{vm('web-01')}groups: {{first-01: {{stage: prepared}}}}\n".encode()
-KINDS = ("spec", "assignments", "lock", "estate", *imports.IMPORTS)
+KINDS = ("spec", "assignments", "evidence", "lock", "estate", *imports.IMPORTS)
+EVIDENCE = b"""apiVersion: vmferry.dev/v1alpha1
+kind: Evidence
+metadata: {name: acme}
+entries:
+- {group: first-01, vm: vc1/web-01, name: web-01, what: conversion, attempt: 1, outcome: succeeded}
+- {group: first-01, what: signOff, attempt: 1, stage: prepared, outcome: succeeded, by: ada, note: checked}
+"""
 LIMIT = 60  # seconds; more is a hang, even on a machine with too much to do
 CHUNK = 50
 
@@ -84,12 +91,15 @@ PLACES = {
     "spec": "spec/spec.yaml",
     "estate": "spec/spec.yaml",
     "assignments": "spec/assignments.yaml",
+    "evidence": "spec/evidence.yaml",
     "lock": "out/gitops/locks/first/first-01.lock",
 }
 
 
 def good(kind: str) -> bytes:
     """Return a file of a kind that is fine."""
+    if kind == "evidence":
+        return EVIDENCE
     return _estate() if kind == "estate" else good_tree()[PLACES[kind]]
 
 

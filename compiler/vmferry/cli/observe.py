@@ -88,9 +88,7 @@ def command(
             read(source, _stdin() if str(source) == "-" else None, dump)
     except DumpError as error:
         raise click.UsageError(printable(str(error))) from None
-    news = file.news(observed(dump, blueprint, now))
-    if not dry:
-        file.write(news)
+    news = file.add(observed(dump, blueprint, now), dry=dry)
     for notice in dump.notices():
         click.echo(printable(notice), err=True)
     tell(news)
@@ -131,9 +129,7 @@ def _watch(file: EvidenceFile, blueprint: Blueprint, context: str | None, interv
         while True:
             dump = Dump()
             troubles = list(ask(program, context, blueprint, dump))
-            news = file.news(observed(dump, blueprint, datetime.now(UTC)))
-            if not tell.dry:
-                file.write(news)
+            news = file.add(observed(dump, blueprint, datetime.now(UTC)), dry=tell.dry)
             looks += 1
             _say([*dump.notices(), *(f"not read: {said(trouble)}" for trouble in troubles)] if looks == 1 else troubles)
             if news or looks == 1:

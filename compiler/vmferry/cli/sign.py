@@ -22,6 +22,7 @@ from vmferry.estate.words.secrecy import said
 from vmferry.model.blueprint import Group
 from vmferry.model.evidence import OBSERVED, Entry
 from vmferry.model.spec import Stage
+from vmferry.observe.entries import stamp
 from vmferry.observe.evidence_file import EvidenceFile, checked_spec
 
 _LONGEST = 500
@@ -73,9 +74,7 @@ def command(
             raise click.UsageError(f"There is no group {name!r}.{did_you_mean(name, known)}")
     file = EvidenceFile(checked)
     signed = tuple(_signed(known[name], stage, signer, note, now) for name in dict.fromkeys(groups))
-    news = file.news(signed)
-    if not dry:
-        file.write(news)
+    news = file.add(signed, dry=dry)
     path = printable(str(file.path))
     if style == "json":
         click.echo(as_json({"file": str(file.path), "written": not dry, "entries": as_data(news)}))
@@ -111,7 +110,7 @@ def _signed(group: Group, stage: Stage | None, signer: str, note: str, now: date
         remigrate=group.remigrate,
         stage=at,
         outcome="succeeded",
-        finished=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        finished=stamp(now),
         by=signer,
         note=note,
     )

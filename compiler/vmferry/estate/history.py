@@ -18,8 +18,8 @@ def subject_of(entry: Entry) -> Subject:
 
 
 def moment(entry: Entry) -> str:
-    """Return when an entry became true; empty where nobody knows. All times are UTC and in one form."""
-    return entry.finished or entry.started or ""
+    """Return when an entry became true, or was seen to be; empty where nobody knows. All times are UTC, in one form."""
+    return entry.finished or entry.seen or entry.started or ""
 
 
 def latest(entries: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -35,6 +35,7 @@ class Entry(Model, frozen=True, kw_only=True):
     outcome: Annotated[Outcome, Meta(description="How it went.")]
     started: Annotated[Timestamp, Meta(description="When it started.")] | None = None
     finished: Annotated[Timestamp, Meta(description="When it reached this outcome.")] | None = None
+    seen: Annotated[Timestamp, Meta(description="When it was observed, if it had not ended.")] | None = None
     bytes: Annotated[int, Meta(ge=0, description="Bytes copied; of a running copy, in tenths of its disks.")] | None = (
         None
     )

@@ -59,9 +59,14 @@ def moment(text: str | None) -> str | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-        return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if found.tzinfo is not None else None
+        return stamp(found) if found.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None
+
+
+def stamp(time: datetime) -> str:
+    """Return a time as it is in evidence."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def tenths(done: int, total: int) -> int:

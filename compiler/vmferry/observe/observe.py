@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
+import msgspec
+from msgspec import structs
+
 from vmferry.estate.history import Subject, latest, moment, subject_of
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.evidence import Entry, Evidence
@@ -11,6 +14,7 @@ from vmferry.model.spec import Metadata
 from vmferry.observe import cluster, forklift
 from vmferry.observe.belonging import Belonging, Place
 from vmferry.observe.dumps import Dump
+from vmferry.observe.entries import stamp
 from vmferry.observe.shapes import (
     Application,
     Claim,
@@ -39,6 +43,8 @@ _READERS: dict[type, Callable[[Any, Place, View], Iterator[Entry]]] = {
     Application: cluster.of_application,
 }
 
+_OPEN = ("running", "waiting")
+
 _HEADER = (
     "Written by `vmferry observe` and `vmferry sign`, and committed: what really happened in the cluster.\n"
     "Entries are only added. After a merge conflict, keep those of both sides."
@@ -59,7 +65,8 @@ def observed(dump: Dump, blueprint: Blueprint, now: datetime | None) -> tuple[En
             view.ignore(f"{kind} of something else", name)
         else:
             found += _READERS[type(obj)](obj, place, view)
-    return tuple(dict.fromkeys(found))
+    seen = stamp(now) if now is not None else None
+    return tuple(dict.fromkeys(each if each.finished else structs.replace(each, seen=seen) for each in found))
 
 
 def added(evidence: Evidence | None, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
@@ -74,7 +81,9 @@ def added(evidence: Evidence | None, entries: tuple[Entry, ...]) -> tuple[Entry,
     for each in sorted(entries, key=_order):
         subject = subject_of(each)
         before = last.get(subject)
-        if (subject, _state(each)) in seen or (before is not None and _same(before, each)):
+        if before is not None and (_same(before, each) or _old(before, each)):
+            continue
+        if each.outcome not in _OPEN and (subject, _state(each)) in seen:
             continue
         seen.add((subject, _state(each)))
         if before is None or moment(each) >= moment(before):
@@ -96,6 +105,11 @@ def _same(before: Entry, now: Entry) -> bool:
     )
 
 
+def _old(before: Entry, now: Entry) -> bool:
+    """Return whether an older dump shows how something went that has ended since."""
+    return now.outcome in _OPEN and before.outcome not in _OPEN and (now.started or "") <= moment(before)
+
+
 def merged(evidence: Evidence | None, name: str, news: tuple[Entry, ...]) -> Evidence:
     """Return evidence with further entries, in the order of the file."""
     known = evidence.entries if evidence is not None else ()
@@ -114,7 +128,5 @@ def _order(entry: Entry) -> tuple[object, ...]:
 
 def render(evidence: Evidence) -> bytes:
     """Return evidence.yaml."""
-    import msgspec
-
     data = {"apiVersion": evidence.api_version, "kind": evidence.kind, **msgspec.to_builtins(evidence)}
     return write(data, comment=_HEADER)

@@ -10,15 +10,16 @@ from vmferry import files
 from vmferry.cache import Cache
 from vmferry.check import Checked, check, review
 from vmferry.estate.stages import begun, onward
-from vmferry.model.blueprint import Group
+from vmferry.kube.dns import fit
+from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Finding, SpecError
 from vmferry.model.project import Project
 from vmferry.model.review import Review
 from vmferry.model.spec import Stage
-from vmferry.yaml.edit import with_values
+from vmferry.yaml.edit import Value, with_values
 from vmferry.yaml.text import MAX_BYTES, encoded
 
-Values = Mapping[str, str | int | None]
+Values = Mapping[str, Value]
 
 
 class Move(Struct, frozen=True):
@@ -123,7 +124,7 @@ def edited(project: Project, moves: Iterable[Move]) -> Edit:
     """Return the spec's file after these moves. Raises CannotEditError if it has to be edited by hand, and OSError."""
     path = Path(project.where.file)
     raw = files.read_named(path, MAX_BYTES + 1)
-    values: dict[tuple[str, ...], str | int | None] = {
+    values: dict[tuple[str, ...], Value] = {
         ("groups", move.group, field): value
         for move in moves
         for field, value in {"stage": move.after, **move.more}.items()
@@ -137,13 +138,21 @@ def again(project: Project, group: Group, stage: Stage, *, deleted: bool) -> Val
     ``deleted`` states that what the earlier run left in the target was deleted.
     """
     state = project.spec.groups[group.name]
-    found: dict[str, str | int | None] = {}
+    found: dict[str, Value] = {}
     if group.reached is not None and begun(group.reached) and stage == "prepared":
         found["attempt"] = state.attempt + 1
     if deleted:
         found["remigrate"] = state.remigrate + 1
     stated = (("dataLoss", state.data_loss), ("reason", state.reason))
     return found | {field: None for field, value in stated if value is not None}
+
+
+def alone(group: Group, machine: Machine, stage: Stage, more: Values) -> Move:
+    """Return the move of one VM out of its group, into one of its own at a stage."""
+    found: dict[str, Value] = {"splitFrom": group.name, "vms": (machine.id or machine.name,)}
+    numbers = (("attempt", group.attempt, 1), ("remigrate", group.remigrate, 0))
+    found |= {field: value for field, value, default in numbers if value != default}
+    return Move(fit(f"{group.name}-{machine.target_name}"), group.stage, stage, found | dict(more))
 
 
 def advance_ready(before: Before, moves: Sequence[Move], cache: Cache) -> tuple[Advance | None, dict[str, Finding]]:

@@ -149,7 +149,7 @@ def _stages(before: Review, after: Review) -> Iterator[StageChange]:
         for phase in after.blueprint.phases
     }
     for group in after.blueprint.groups:
-        stage = was.get(group.name, "planned")
+        stage = was.get(group.name) or was.get(group.split_from or "", "planned")
         if stage != group.stage:
             yield StageChange(
                 group=group.name,
@@ -296,6 +296,7 @@ _OF_GROUP = frozenset(
         "fullName",
         "stage",
         "reached",
+        "departed",
         "running",
         "frozen",
         "layers",

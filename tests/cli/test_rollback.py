@@ -2,53 +2,14 @@
 
 import json
 import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.repository import Repository
-from tests.invocation import Result, vmferry
+from tests.cli.repository import NOW, Estate
+from tests.invocation import vmferry
 
-NOW = ("--now", "2026-12-01T00:00:00Z")
 ACME = Path(__file__).parents[2] / "examples" / "acme"
-
-
-class Estate(Repository):
-    """The example, compiled into its own repository."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.top = self.spec.parent
-        self.compile()
-        self.commit()
-
-    def compile(self) -> Result:
-        result = vmferry("compile", self.spec, "--out", self.top)
-        assert result.code == 0, result.text
-        return result
-
-    def advance(self, *options: str) -> Result:
-        return vmferry("advance", self.spec, *options, *NOW)
-
-    def moved(self, *options: str) -> None:
-        """Advance, check against HEAD, compile, verify and commit."""
-        result = self.advance(*options)
-        assert result.code == 0, result.text
-        self.compile()
-        assert vmferry("check", self.spec, "--against", "HEAD", *NOW).code == 0
-        verified = vmferry("verify", self.top / "gitops")
-        assert verified.code == 0, verified.text
-        self.commit()
-
-    def files(self, pattern: str) -> set[str]:
-        return {path.relative_to(self.top / "gitops").as_posix() for path in (self.top / "gitops").glob(pattern)}
-
-    def built(self, root: str) -> str:
-        found = subprocess.run(
-            ["kubectl", "kustomize", str(self.top / "gitops" / root)], capture_output=True, text=True, check=True
-        )
-        return found.stdout
 
 
 @pytest.fixture

@@ -229,12 +229,18 @@ def plan(blueprint: Blueprint, group: Group) -> KubeObject:
         "targetAffinity": _affinity(group.placement.apart_from),
         "transferNetwork": _nad_reference(group.transfer_network),
         **forklift_plan.conversion(blueprint, options),
-        "vms": [_machine(blueprint, group, machine) for machine in group.machines],
+        "vms": [_machine(blueprint, group, machine) for machine in _planned(group)],
     }
     return {
         **head(kinds.PLAN, blueprint, group.full_name, namespace, group=group, layer="plan"),
         "spec": _known(blueprint, "Plan.spec", spec),
     }
+
+
+def _planned(group: Group) -> list[Machine]:
+    """Return the VMs that a group's Plan names: those that left it later, too."""
+    everyone = {machine.key: machine for machine in (*group.machines, *(each.machine for each in group.departed))}
+    return [machine for _, machine in sorted(everyone.items())]
 
 
 def migration(blueprint: Blueprint, group: Group) -> KubeObject:

@@ -97,10 +97,13 @@ def _of_migration(blueprint: Blueprint, group: Group) -> Iterator[Patch]:
     (kubev2v/forklift pkg/controller/plan/migration.go, execute and Cancel).
     """
     name = migration_name(group)
+    ended = [each.machine for each in group.departed]
     if group.stage == "rolled-back":
-        refs = [found(machine.id, machine.name) for machine in group.machines]
+        ended += group.machines
+    if ended:
+        refs = [found(machine.id, machine.name) for machine in sorted(ended, key=lambda machine: machine.key)]
         yield _forklift(blueprint, kinds.MIGRATION, name, "add", "/spec/cancel", refs)
-    elif group.running and METHODS[group.method].cutover and group.cutover is not None:
+    if group.running and METHODS[group.method].cutover and group.cutover is not None:
         yield _forklift(blueprint, kinds.MIGRATION, name, "add", "/spec/cutover", _utc(group.cutover))
         if group.vm_cutover and "Migration.spec.vmCutover" not in blueprint.target.withheld:
             times = [{"id": each.id, "cutover": _utc(each.time)} for each in group.vm_cutover]

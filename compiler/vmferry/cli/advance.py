@@ -11,7 +11,7 @@ import click
 from msgspec import structs
 
 from vmferry import files
-from vmferry.advance import Advance, Before, Move, Values, advance, advance_ready, again, chosen, look, next_of
+from vmferry.advance import Advance, Before, Move, Values, advance, advance_ready, again, alone, chosen, look, next_of
 from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, interactive, printable, show, summary
@@ -24,6 +24,7 @@ from vmferry.cli.options import (
     now_option,
     spec_argument,
 )
+from vmferry.estate.identity import Directory, of_machine
 from vmferry.estate.stages import STAGES, rank
 from vmferry.estate.wording import counted
 from vmferry.layout.locks import DIRECTORY
@@ -40,6 +41,8 @@ from vmferry.yaml.edit import CannotEditError
 @click.option("--to", "stage", type=click.Choice(STAGES), help="Stage to move to. [default: the next one]")
 @click.option("--phase", help="Move every group of this phase.")
 @click.option("--all-ready", "ready", is_flag=True, help="Move only groups whose move brings no error and no warning.")
+@click.option("--vm", "one", help="Move one VM of GROUP alone, into a group of its own: back, or to wait (--hold).")
+@click.option("--hold", help="With --vm: why the VM has to wait at its stage.")
 @click.option(
     "--data-loss",
     type=click.Choice(get_args(DataLoss)),
@@ -64,6 +67,8 @@ def command(
     stage: Stage | None,
     phase: str | None,
     ready: bool,
+    one: str | None,
+    hold: str | None,
     data_loss: DataLoss | None,
     reason: str | None,
     deleted: bool,
@@ -79,7 +84,8 @@ def command(
     Comments and formatting are kept. The spec is checked as it would be after the move, against HEAD in a git
     repository: if a rule refuses the move, nothing is written. Commit the file, and Flux or Argo CD applies it.
 
-    A group goes back to its source with --to rolled-back, and from there to prepared with another attempt.
+    A group goes back to its source with --to rolled-back, and from there to prepared with another attempt. With --vm,
+    one VM does, and its neighbours go on without it.
 
     \b
     Examples:
@@ -91,14 +97,17 @@ def command(
         raise click.UsageError("advance needs files, not standard input.")
     if not groups and phase is None and not ready:
         raise click.UsageError("Name a GROUP, or pass --phase or --all-ready.")
-    if stage != "rolled-back" and (data_loss is not None or reason is not None):
-        raise click.UsageError("--data-loss and --reason need --to rolled-back.")
+    if one is not None and (len(groups) != 1 or phase is not None or ready):
+        raise click.UsageError("--vm needs one GROUP, without --phase and --all-ready.")
+    if one is not None and hold is None and stage is None:
+        stage = "rolled-back"
+    stated = _stated(stage, data_loss, reason, hold, alone=one is not None)
     before = look(spec, assignments, now, cache)
-    back: Values = {"dataLoss": data_loss, "reason": reason} if stage == "rolled-back" else {}
-    stated = {field: value for field, value in back.items() if value is not None}
-    moves = [
-        _with_more(before, move, stated, deleted=deleted) for move in _moves(before, groups, phase, stage, ready=ready)
-    ]
+    if one is not None:
+        moves = [_alone(before, groups[0], one, stage, stated)]
+    else:
+        every = _moves(before, groups, phase, stage, ready=ready)
+        moves = [_with_more(before, move, stated, deleted=deleted) for move in every]
     many = len(before.checked.project.entries) > 1000
     if many and interactive():
         click.echo(f"checking {len(before.checked.project.entries)} VMs as they would be …", err=True)
@@ -134,10 +143,8 @@ _NO_FURTHER: dict[Stage, str] = {
 def _moves(before: Before, names: Sequence[str], phase: str | None, stage: Stage | None, *, ready: bool) -> list[Move]:
     """Return the moves that were asked for. Raises UsageError for a group or phase that does not exist."""
     blueprint = before.checked.resolution.blueprint
-    known = [group.name for group in blueprint.groups]
     for name in names:
-        if name not in known:
-            raise click.UsageError(f"There is no group {name!r}.{did_you_mean(name, known)}")
+        _known(before, name)
     phases = [each.name for each in blueprint.phases]
     if phase is not None and phase not in phases:
         raise click.UsageError(f"There is no phase {phase!r}.{did_you_mean(phase, phases)}")
@@ -164,6 +171,39 @@ def _move(group: Group, stage: Stage | None, *, named: bool, ready: bool) -> Mov
             raise click.UsageError(f"Group {group.name} is at {group.stage}{then}.")
         return None
     return Move(group.name, group.stage, stage)
+
+
+def _stated(
+    stage: Stage | None, data_loss: DataLoss | None, reason: str | None, hold: str | None, *, alone: bool
+) -> Values:
+    """Return what is set beside the stage. Raises UsageError for what does not belong to it."""
+    if stage != "rolled-back" and (data_loss is not None or reason is not None):
+        raise click.UsageError("--data-loss and --reason need --to rolled-back.")
+    if hold is not None and not alone:
+        raise click.UsageError("--hold needs --vm; for a whole group, write `hold` into the spec.")
+    values = {"hold": hold, "dataLoss": data_loss, "reason": reason}
+    return {field: value for field, value in values.items() if value is not None}
+
+
+def _alone(before: Before, name: str, one: str, stage: Stage | None, more: Values) -> Move:
+    """Return the move of one VM. Raises UsageError for a group or VM that does not exist."""
+    _known(before, name)
+    [group] = [each for each in before.checked.resolution.blueprint.groups if each.name == name]
+    machines = {machine.key: machine for machine in group.machines}
+    marks = Directory(of_machine(machine) for machine in group.machines)
+    meant = marks.meant(one)
+    if len(meant) != 1:
+        names = [machine.name for machine in group.machines]
+        hint = f" Write its id: {', '.join(sorted(m.key for m in meant))}." if meant else did_you_mean(one, names)
+        raise click.UsageError(f"Group {name} has {len(meant) or 'no'} VM{'s' * (len(meant) > 1)} {one!r}.{hint}")
+    return alone(group, machines[meant[0].key], stage or group.stage, more)
+
+
+def _known(before: Before, name: str) -> None:
+    """Raise UsageError for a group that does not exist."""
+    known = [group.name for group in before.checked.resolution.blueprint.groups]
+    if name not in known:
+        raise click.UsageError(f"There is no group {name!r}.{did_you_mean(name, known)}")
 
 
 def _with_more(before: Before, move: Move, stated: Values, *, deleted: bool) -> Move:
@@ -200,9 +240,10 @@ def _tell(before: Before, found: Advance | None, waiting: dict[str, Finding], *,
     if found is None:
         click.echo("no group was moved", err=True)
         return
-    sizes = {group.name: len(group.machines) for group in before.checked.resolution.blueprint.groups}
+    sizes = {group.name: len(group.machines) for group in found.checked.resolution.blueprint.groups}
     for move in found.moves:
-        click.echo(f"{move.group}: {move.before} → {move.after} ({counted(sizes[move.group], 'VM')})")
+        where = f"{move.before} → {move.after}" if move.before != move.after else f"stays at {move.after}"
+        click.echo(f"{move.group}: {where} ({counted(sizes[move.group], 'VM')})")
     if found.findings:
         show(found.findings, found.checked.project.texts, everything=everything, err=True)
     if dry:
@@ -228,6 +269,8 @@ def _next(before: Before, found: Advance) -> Iterator[str]:
 def _subject(moves: Sequence[Move]) -> str:
     """Return the first line of a commit message."""
     first = moves[0]
+    if len(moves) == 1 and first.before == first.after:
+        return f"{first.group}: waits at {first.after}"
     if len(moves) == 1:
         return f"{first.group}: {first.before} → {first.after}"
     same = all((move.before, move.after) == (first.before, first.after) for move in moves)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from vmferry.model.base import Model, Name
-from vmferry.model.blueprint import Machine
+from vmferry.model.blueprint import Departed, Machine
 from vmferry.model.keys import VmKey
 from vmferry.model.spec import ApiVersion, Metadata, Stage
 
@@ -35,3 +35,6 @@ class Assignments(Model, frozen=True, kw_only=True):
     kind: Annotated[Literal["Assignments"], Meta(description="Kind of the file.")] = "Assignments"
     metadata: Annotated[Metadata, Meta(description="Name of the migration.")]
     vms: Annotated[dict[VmKey, Assignment], Meta(description="By source and id (or name).")] = {}
+    departed: Annotated[
+        dict[Name, dict[VmKey, Departed]], Meta(description="VMs that left a group that had begun to move, by group.")
+    ] = {}

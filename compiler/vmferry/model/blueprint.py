@@ -287,6 +287,13 @@ class VmCutover(Model, frozen=True, kw_only=True):
     time: str  # RFC 3339
 
 
+class Departed(Model, frozen=True, kw_only=True):
+    """A VM that left a group which had begun to move, for one of its own. The group's Plan still names it."""
+
+    machine: Machine
+    attempt: int  # of the group at that time
+
+
 class Group(Model, frozen=True, kw_only=True):
     """A move group: VMs with the same plan-level settings, which move together."""
 
@@ -296,6 +303,8 @@ class Group(Model, frozen=True, kw_only=True):
     phase_kind: PhaseKind
     stage: Stage
     reached: Stage | None = None  # the stage from which it was rolled back
+    split_from: str | None = None  # the group that its VMs left
+    departed: tuple[Departed, ...] = ()  # VMs that left it for groups of their own
     hold: str | None = None  # why it stays at its stage
     attempt: int = 1
     remigrate: int = 0  # how often it began again after what was in the target was deleted

@@ -4,11 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from vmferry.estate.methods import METHODS
-from vmferry.estate.stages import frozen, running
+from vmferry.estate.stages import begun, frozen, running
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.kube.dns import fit
-from vmferry.model.assignments import Assignment
-from vmferry.model.blueprint import Group, Machine, NetworkPair, Origin, PlanOptions, StoragePair
+from vmferry.model.assignments import Assignment, Assignments
+from vmferry.model.blueprint import Departed, Group, Machine, NetworkPair, Origin, PlanOptions, StoragePair
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
@@ -57,8 +57,9 @@ def assemble(
     by_group: defaultdict[str, list[Machine]] = defaultdict(list)
     for machine in machines:
         by_group[machine.group].append(machine)
-    for name in spec.groups:
-        if name not in by_group and not _is_consequence(name, by_group, unresolved):
+    for name, state in spec.groups.items():
+        own = state.split_from or state.vms  # what is wrong with them is reported as that
+        if name not in by_group and not own and not _is_consequence(name, by_group, unresolved):
             yield NO_SUCH_GROUP.finding(
                 f"group {name} does not exist",
                 f"groups: {', '.join(sorted(by_group)) or 'none'}; `vmferry explain SPEC --all` shows who is where",
@@ -66,7 +67,8 @@ def assemble(
             )
     ranks = {phase.name: rank for rank, phase in enumerate(phases)}
     known = {phase.name: phase for phase in phases}
-    past = histories(project.assignments)
+    past = _pasts(project.assignments, by_group)
+    departed = _departed(project.assignments, by_group)
     result: list[Group] = []
     for name in sorted(by_group, key=lambda item: (ranks.get(by_group[item][0].phase, -1), item)):
         members = tuple(sorted(by_group[name], key=lambda machine: machine.key))
@@ -75,7 +77,7 @@ def assemble(
             if frozen(spec.groups.get(name, GroupState()).stage):
                 yield from _check_phase(name, members, where)
             continue  # for the others, the phase was reported where it is named
-        result.append((yield from _group(project, name, members, origins, phase, past.get(name))))
+        result.append((yield from _group(project, name, members, origins, phase, past.get(name), departed)))
     return tuple(result)
 
 
@@ -96,6 +98,7 @@ def _group(
     origins: Mapping[VmKey, Origin],
     phase: Phase,
     past: Assignment | None,
+    departed: Mapping[str, tuple[Departed, ...]],
 ) -> Noting[Group]:
     spec, first = project.spec, members[0]
     state = spec.groups.get(name, GroupState())
@@ -105,6 +108,8 @@ def _group(
         yield from check_history(name, state, first.method, past, where)
     reached = reached_by(state, past)
     present = layers(first.method, members, state.stage, reached)
+    left = departed.get(name, ())
+    planned = (*members, *(each.machine for each in left))  # what a Plan names: it never loses a VM that it moved
     again = f"-r{state.remigrate}" if state.remigrate else ""  # Forklift does not rerun a Plan that has succeeded
     return Group(
         name=name,
@@ -113,6 +118,8 @@ def _group(
         phase_kind=phase.kind,
         stage=state.stage,
         reached=reached,
+        split_from=state.split_from,
+        departed=left,
         hold=state.hold,
         attempt=state.attempt,
         remigrate=state.remigrate,
@@ -131,11 +138,56 @@ def _group(
         forklift=first.forklift or PlanOptions(),
         machines=members,
         origins={member.key: origins[member.key] for member in members if member.key in origins},
-        kept_on_failure=kept_on_failure(members, spec.target.cluster.versions) if first.path == "forklift" else (),
-        networks=_network_pairs(members),
-        storage=_storage_pairs(members),
+        kept_on_failure=kept_on_failure(planned, spec.target.cluster.versions) if first.path == "forklift" else (),
+        networks=_network_pairs(planned),
+        storage=_storage_pairs(planned),
         layers=present,
-        steps=steps(first.method, state.stage, present, spec.target.gitops.engine, reached),
+        steps=steps(
+            first.method,
+            state.stage,
+            tuple(layer for layer in present if layer != "migration" or not _moved_elsewhere(members, state, departed)),
+            spec.target.gitops.engine,
+            reached,
+        ),
+    )
+
+
+def _pasts(assignments: Assignments | None, by_group: Mapping[str, list[Machine]]) -> dict[str, Assignment]:
+    """Return a record of each group's past; one that VMs leave another for begins with that one's."""
+    known = histories(assignments)
+    records = assignments.vms if assignments else {}
+    return {
+        name: known[name] if name in known else records[members[0].key]
+        for name, members in by_group.items()
+        if name in known or members[0].key in records
+    }
+
+
+def _departed(
+    assignments: Assignments | None, by_group: Mapping[str, list[Machine]]
+) -> dict[str, tuple[Departed, ...]]:
+    """Return the VMs that left each group when it had begun to move, now and before, by key."""
+    if assignments is None:
+        return {}
+    result: defaultdict[str, dict[VmKey, Departed]] = defaultdict(dict)
+    for group, earlier in assignments.departed.items():
+        result[group] |= earlier
+    for name, members in by_group.items():
+        for machine in members:
+            was = assignments.vms.get(machine.key)
+            if was is not None and was.group != name and begun(was.stage) and was.machine is not None:
+                result[was.group][machine.key] = Departed(machine=was.machine, attempt=was.attempt or 1)
+    return {group: tuple(each for _, each in sorted(found.items())) for group, found in result.items()}
+
+
+def _moved_elsewhere(
+    members: tuple[Machine, ...], state: GroupState, departed: Mapping[str, tuple[Departed, ...]]
+) -> bool:
+    """Return whether a Plan of another group moved the VMs, and no attempt of their own has begun since."""
+    return any(
+        each.machine.key == members[0].key and state.attempt <= each.attempt
+        for group in departed.values()
+        for each in group
     )
 
 

@@ -29,6 +29,7 @@ from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.settling import decide_machines
 from vmferry.resolve.shared import check_left
 from vmferry.resolve.sources import plan_sources
+from vmferry.resolve.splits import split
 from vmferry.resolve.staying import report_staying
 from vmferry.resolve.surroundings import external_nads, plan_bridges, plan_namespaces
 from vmferry.resolve.tables import prepare
@@ -74,7 +75,8 @@ def _passes(project: Project, memory: Memory) -> Noting[Resolution]:
     every = cards_of(candidates)
     cards = {candidate.key: every[candidate.key] for candidate in moving}
     standard = standard_vms(moving, spec.settings.auto)
-    was = yield from thaw(project, tuple(cards.values()))
+    own = yield from split(project, cards.values())
+    was = yield from thaw(project, tuple(cards.values()), own.frozen)
     live = tuple(candidate for candidate in moving if was.key(candidate) is None)
     fresh = tuple(cards[candidate.key] for candidate in live)
     tables = yield from prepare(project)
@@ -96,6 +98,7 @@ def _passes(project: Project, memory: Memory) -> Noting[Resolution]:
         project.assignments,
         closed,
         places,
+        own.planned,
     )
     machines = [replace(machine, group=groups_of[key]) for key, machine in decided.machines.items()]
     yield from check_claims((*was.of_sources(source.name for source in spec.sources), *machines), places)

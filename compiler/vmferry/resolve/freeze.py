@@ -40,8 +40,11 @@ class Frozen(Struct, frozen=True):
         return self.by_candidate.get(vm.key)
 
 
-def thaw(project: Project, cards: tuple[Card, ...]) -> Noting[Frozen]:
-    """Return the machines whose group is past `planned`, each matched to its candidate."""
+def thaw(project: Project, cards: tuple[Card, ...], own: Mapping[VmKey, str]) -> Noting[Frozen]:
+    """Return the machines whose group is past `planned`, each matched to its candidate.
+
+    ``own`` are the groups of those that leave theirs for one of their own, by key.
+    """
     spec, where = project.spec, project.where
     vms = project.assignments.vms if project.assignments else {}
     if project.assignments is not None and project.assignments.metadata.name != spec.metadata.name:
@@ -53,9 +56,9 @@ def thaw(project: Project, cards: tuple[Card, ...]) -> Noting[Frozen]:
     yield from _check_record(spec, vms, where)
     yield from _check_whole(spec, vms, cards, where)
     machines = {
-        key: structs.replace(item.machine, key=key, group=item.group)  # they may differ in an edited record
+        key: structs.replace(item.machine, key=key, group=own.get(key, item.group))  # an edited record may differ
         for key, item in sorted(vms.items())
-        if item.machine is not None and frozen(_stage(spec.groups, item.group))
+        if item.machine is not None and frozen(_stage(spec.groups, own.get(key, item.group)))
     }
     return Frozen(machines, (yield from _match(machines, cards)) if machines else {})
 
@@ -149,7 +152,7 @@ def check_recorded(project: Project, groups: tuple[Group, ...]) -> Noting[None]:
     known = project.assignments.vms if project.assignments else {}
     names = {item.group for item in known.values()}
     for group in groups:
-        if begun(group.stage) and group.name not in names:
+        if begun(group.stage) and group.name not in names and group.split_from not in names:
             yield ASSIGNMENTS_MISFIT.finding(
                 f"group {group.name} is at {group.stage}, and assignments.yaml does not know it",
                 f"if it was ever prepared, {_RESTORE}; if not, compile it as planned or prepared first",
@@ -174,7 +177,8 @@ def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignment
         for group in groups
         for machine in group.machines
     }
-    return Assignments(metadata=spec.metadata, vms=dict(sorted(vms.items())))
+    departed = {group.name: {each.machine.key: each for each in group.departed} for group in groups if group.departed}
+    return Assignments(metadata=spec.metadata, vms=dict(sorted(vms.items())), departed=dict(sorted(departed.items())))
 
 
 FROZEN_DIFFERS = declare(

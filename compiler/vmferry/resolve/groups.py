@@ -163,11 +163,12 @@ def cut(
     assignments: Assignments | None,
     closed: frozenset[str],
     places: Mapping[VmKey, Where],
+    own: Mapping[VmKey, str],
 ) -> Noting[dict[VmKey, str]]:
     """Return the group of each machine by key.
 
     ``ties`` are VMs that must move together. ``closed`` are frozen groups, which no VM joins. A planned VM stays in its
-    group as long as it fits; new ones fill planned groups first.
+    group as long as it fits; new ones fill planned groups first. ``own`` are groups that VMs have for themselves.
     """
     known = {key: item.group for key, item in assignments.vms.items()} if assignments else {}
     limits = {phase.name: phase.max_vms or spec.settings.grouping.max_vms for phase in phases}
@@ -180,6 +181,10 @@ def cut(
     new: list[_Atom] = []
     for atom in atoms:
         first = atom.machines[0]
+        if (name := own.get(first.key)) is not None:
+            if any(own.get(member.key) != name for member in atom.machines) or not bins.keep(atom, name, MAX_OF_GROUP):
+                yield from _cannot_leave(name, atom.machines, places)
+            continue
         group = known.get(first.key, "")
         stays = (
             group not in closed
@@ -193,6 +198,17 @@ def cut(
         if not bins.place(atom, limits.get(phase, 1)) and not bins.open(atom, phase):
             yield from _too_large(atom.machines, places)
     return {machine.key: item.name for item in bins.named.values() for machine in item.machines}
+
+
+def _cannot_leave(name: str, members: tuple[Machine, ...], places: Mapping[VmKey, Where]) -> Noting[None]:
+    """Report VMs that a group of their own would separate from others, or that cannot share one."""
+    names = tuple(member.name for member in members)
+    yield TIED_VMS_APART.finding(
+        f"VMs {', '.join(names)} cannot be in group {name}: some must move with others, or they share no plan",
+        "list all VMs that must move together in `vms`, or give each a group of its own",
+        where=places[members[0].key],
+        vms=names,
+    )
 
 
 def _belongs(group: str, phase: str) -> bool:

@@ -9,7 +9,7 @@ from vmferry.estate.stages import begun, frozen, started, way
 from vmferry.kube.quantity import format_size
 from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Group, Machine, NamespacePlan
-from vmferry.model.keys import Reference, reference
+from vmferry.model.keys import Reference, VmKey, reference
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import Stage
 from vmferry.rules.registry import rule
@@ -184,15 +184,16 @@ def edited(review: Review) -> Iterator[Problem]:
         if after.path != "forklift" or not started(before.stage) or after.remigrate > before.remigrate:
             continue
         changed = [field for field in _PLAN if getattr(before, field) != getattr(after, field)]
-        if _keys(before.machines) != _keys(after.machines):
+        if _planned(before) != _planned(after):
             changed.append("vms")
         if changed:
             what = f"has a Plan that ran, and {', '.join(changed)} changed"
             yield _problem(review, after, what, "restore it; additions go into a group of their own")
 
 
-def _keys(machines: Iterable[Machine]) -> list[str]:
-    return sorted(machine.key for machine in machines)
+def _planned(group: Group) -> set[VmKey]:
+    """Return the VMs that a group's Plan names."""
+    return {machine.key for machine in (*group.machines, *(each.machine for each in group.departed))}
 
 
 @rule("VMF858", "error", "assignment changed after it was frozen", needs="comparison")
@@ -203,11 +204,14 @@ def assignments(review: Review) -> Iterator[Problem]:
     """
     before = review.before.project.assignments if review.before else None
     after = review.project.assignments.vms if review.project.assignments else {}
+    own = {name: state.split_from for name, state in review.spec.groups.items() if state.split_from}
     for key, was in before.vms.items() if before else ():
         now = after.get(key)
         same = now is not None and now.group == was.group and (now.facts == was.facts or _corrected(was, now))
         if was.machine is None or _let_go(was.stage, now.stage if now else "planned"):
             continue
+        if now is not None and now.group != was.group and own.get(now.group) == was.group:
+            continue  # it left for a group of its own (VMF867)
         if same and not _started_differently(was.machine, now.machine if now else None):
             continue
         what = "is gone" if now is None else "changed"
@@ -302,7 +306,7 @@ def _stages(review: Review) -> Iterator[tuple[Stage, Group]]:
         return
     was = {group.name: group.stage for group in review.before.blueprint.groups}
     for group in review.blueprint.groups:
-        yield was.get(group.name, "planned"), group
+        yield was.get(group.name) or was.get(group.split_from or "", "planned"), group
 
 
 def _groups(review: Review) -> Iterator[tuple[Group, Group]]:

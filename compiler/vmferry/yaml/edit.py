@@ -11,8 +11,8 @@ from vmferry.model.finding import SpecError
 from vmferry.yaml.read import read
 from vmferry.yaml.write import quoted
 
-Value = str | int | None
-"""What a key is set to; None removes it."""
+Value = str | int | tuple[str, ...] | None
+"""What a key is set to: a text, a number, or a list of texts. None removes it."""
 
 
 class CannotEditError(Exception):
@@ -71,7 +71,7 @@ def _only(before: str, after: str, document: int, values: Mapping[tuple[str, ...
                 holder[step] = holder.get(step) or {}
             holder = holder.get(step) if isinstance(holder, dict) else None
         if value is not None:
-            holder[path[-1]] = value
+            holder[path[-1]] = list(value) if isinstance(value, tuple) else value
         elif isinstance(holder, dict):
             holder.pop(path[-1], None)
     return was == now
@@ -165,7 +165,9 @@ def _style(mapping: Any) -> str | None:
     return '"' if mapping.value and mapping.value[0][0].style == '"' else None
 
 
-def _scalar(value: str | int, style: str | None) -> str:
+def _scalar(value: str | int | tuple[str, ...], style: str | None) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_scalar(each, style) for each in value)}]"
     if isinstance(value, int):
         return str(value)
     if style == "'" and "'" not in value and value.isprintable():
@@ -206,10 +208,10 @@ def _with_line(text: str, last: Any, line: str, ends: str) -> _Edit:
     return _Edit(len(text), len(text), f"{ends}{line}{ends}") if end < 0 else _Edit(end + 1, end + 1, f"{line}{ends}")
 
 
-def _entry(keys: tuple[str, ...], value: str | int, style: str | None) -> str:
+def _entry(keys: tuple[str, ...], value: str | int | tuple[str, ...], style: str | None) -> str:
     inner = _scalar(value, style) if len(keys) == 1 else _flow(keys[1:], value, style)
     return f"{_scalar(keys[0], style)}: {inner}"
 
 
-def _flow(keys: Iterable[str], value: str | int, style: str | None) -> str:
+def _flow(keys: Iterable[str], value: str | int | tuple[str, ...], style: str | None) -> str:
     return f"{{{_entry(tuple(keys), value, style)}}}"

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from vmferry.model.base import Model, Text, Timestamp
+from vmferry.model.base import Model, Name, Text, Timestamp
 
 Stage = Literal[
     "planned", "prepared", "migrating", "cutover", "adopted", "validated", "retired", "rolled-back"
@@ -17,6 +17,10 @@ class GroupState(Model, frozen=True, kw_only=True):
     """The stage of a move group; a pull request advances it."""
 
     stage: Annotated[Stage, Meta(description="Its stage.")] = "planned"
+    split_from: Annotated[Name, Meta(description="Group that its VMs left.")] | None = None
+    vms: Annotated[
+        tuple[Text, ...], Meta(description="VMs that left that group for this one, by name or id; with `splitFrom`.")
+    ] = ()
     hold: (
         Annotated[Text, Meta(description="Why it stays at its stage for now; it can still be rolled back.")] | None
     ) = None

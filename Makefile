@@ -188,8 +188,9 @@ golden: $(VENV)/.groups ## compile every example over its golden output: review 
 schema: $(VENV)/.vmferry ## write the JSON Schemas of the spec's files to schemas/
 	$(BIN)/vmferry schema --out schemas
 
-docs: $(VENV)/.vmferry ## write the page of every rule to docs/rules/
+docs: $(VENV)/.groups ## write the page of every rule to docs/rules/, and docs/stages.md
 	$(BIN)/vmferry rules --out docs/rules
+	$(BIN)/python -m tests.stages_page
 
 bench: $(VENV)/.groups ## beside a Jinja2 script, for 10,000 VMs; BENCH_ARGS='--growth 20000 100000', or --help
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)

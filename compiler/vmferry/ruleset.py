@@ -40,6 +40,7 @@ DECLARING = (
     "vmferry.resolve.selection",
     "vmferry.resolve.shared",
     "vmferry.resolve.sources",
+    "vmferry.resolve.splits",
     "vmferry.resolve.staying",
     "vmferry.resolve.storage",
     "vmferry.resolve.supported",

@@ -2,8 +2,8 @@
 
 An example is a file below compiler/vmferry/rules/examples/CODE: `fires.yaml` or `passes.yaml`. Its document without a
 `kind` is laid over the MigrationSpec of `_base.yaml` as a JSON merge patch (RFC 7386: lists are replaced, null
-removes); documents with a kind are files of their own, evidence beside the spec. `before.yaml`, likewise, is what was
-compiled and committed before. Comments on top say more:
+removes); documents with a kind are files of their own, evidence and recorded VMs beside the spec. `before.yaml`,
+likewise, is what was compiled and committed before. Comments on top say more:
 
     # now: 2027-01-01T00:00:00Z     the time it is checked at
     # whole                         the file is the spec as it stands, not laid over anything
@@ -67,6 +67,9 @@ def _write(raw: bytes, project: Path) -> None:
             continue
         if document.get("kind") == "Evidence":
             (project / "evidence.yaml").write_bytes(dump(document))
+        elif document.get("kind") == "AdoptedMachines":
+            (project / "adopted").mkdir(exist_ok=True)
+            (project / "adopted" / f"{document['group']}.yaml").write_bytes(dump(document))
         elif "kind" in document:
             parts.append(document)
         else:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from vmferry.backends import adopted
 from vmferry.backends.cdi import BIND_IMMEDIATELY, storage
 from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, head, stamps
 from vmferry.backends.places import of_machine
@@ -47,10 +48,10 @@ _SMALL_PCI_HOLE = ("winXP", "winNet")
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
-    """Yield the VMs of virt-v2v groups, halted, and the Services of every VM's ports.
+    """Yield the VMs of groups, halted, and the Services of every VM's ports.
 
-    Golden images have no VM, and Forklift creates its VMs itself. A Service only reaches a VM through the pod network,
-    so a VM without it gets none.
+    Golden images have no VM, and Forklift creates its VMs itself: git takes them over once they run. A Service only
+    reaches a VM through the pod network, so a VM without it gets none.
     """
     for group in blueprint.groups:
         if group.path == "rebuild":
@@ -60,15 +61,24 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
             if machine.golden:
                 continue
             if "machines" in group.layers:
-                yield of_machine(group, "machines", machine, _virtual_machine(blueprint, group, machine))
+                yield of_machine(group, "machines", machine, _machine(blueprint, group, machine))
             if machine.ports and any(nic.nad is None for nic in machine.nics):
                 yield of_machine(group, layer, machine, _service(blueprint, group, machine, layer))
 
 
-def _virtual_machine(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
+def _machine(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
+    recorded = adopted.recorded(blueprint, group, machine)
+    if recorded is not None:
+        return recorded
+    made = adopted.stopped if group.path == "forklift" else virtual_machine
+    return made(blueprint, group, machine)
+
+
+def virtual_machine(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
+    """Return a VM of path virt-v2v, made from its decisions."""
     own = {**dict(sorted(machine.placement.labels.items())), VM_LABEL: machine.target_name}
     by_phase = {} if machine.priority_class is not None else {PRIORITY_LABEL: "phase"}
-    spec: dict[str, Any] = _catalogue(machine) | {"runStrategy": "Halted"}
+    spec: dict[str, Any] = _catalogue(machine) | {"runStrategy": adopted.HALTED}
     if machine.clone_of is not None:
         spec["dataVolumeTemplates"] = [_clone(disk) for disk in machine.disks]
     spec["template"] = {

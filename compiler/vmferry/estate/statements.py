@@ -75,3 +75,11 @@ EVIDENCE_MISFIT = declare(
     why="evidence.yaml records what happened in the cluster, and gates depend on it. A file that was edited, or that "
     "belongs to another migration, would open a gate for what never happened.",
 )
+
+ADOPTED_MISFIT = declare(
+    "VMF880",
+    "error",
+    "recorded VMs do not fit the spec",
+    why="adopted/ records VMs as they are in the cluster, and their manifests are made from it. From a file that was "
+    "edited, a VM could get back without a disk or a NIC; two records of one VM cannot both be right.",
+)

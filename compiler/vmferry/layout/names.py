@@ -19,6 +19,9 @@ ASSIGNMENTS = "assignments.yaml"
 EVIDENCE = "evidence.yaml"
 """File beside the assignments that says what really happened."""
 
+ADOPTED = "adopted"
+"""Folder beside the spec with the recorded VMs of each group that git takes over."""
+
 GENERATED = (ASSIGNMENTS, EVIDENCE)
 
 OWNER = "locks/migration.txt"

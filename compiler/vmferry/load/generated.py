@@ -1,11 +1,14 @@
-"""The files beside a spec that vmferry writes itself: assignments and evidence."""
+"""The files beside a spec that vmferry writes itself: assignments, evidence and recorded VMs."""
 
+from collections.abc import Iterator, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from vmferry.estate.statements import ASSIGNMENTS_MISFIT, EVIDENCE_MISFIT
+from vmferry.estate.adoption import misshapen
+from vmferry.estate.statements import ADOPTED_MISFIT, ASSIGNMENTS_MISFIT, EVIDENCE_MISFIT
 from vmferry.load.validate import convert
+from vmferry.model.adopted import AdoptedMachines
 from vmferry.model.assignments import Assignments
 from vmferry.model.evidence import Evidence
 from vmferry.model.finding import Finding, SpecError, Where
@@ -55,3 +58,24 @@ EVIDENCE = Form(
     "evidence",
     "the file is vmferry's own: restore it from git, or resolve the merge by keeping the entries of both sides",
 )
+ADOPTED = Form(
+    AdoptedMachines,
+    ADOPTED_MISFIT,
+    "recorded VMs",
+    "the file is vmferry's own: restore it from git, or record its VMs again with `vmferry adopt`",
+)
+
+
+def unfit(files: Mapping[str, AdoptedMachines]) -> Iterator[Finding]:
+    """Yield what is wrong with recorded VMs that their type does not say."""
+    seen: dict[str, str] = {}
+    for file, found in sorted(files.items()):
+        for key, machine in found.vms.items():
+            where = Where(file=file).at("vms", key)
+            if (wrong := misshapen(machine.spec)) is not None:
+                message = f"recorded VM {key}: {wrong} has another form than in a VirtualMachine"
+                yield ADOPTED_MISFIT.finding(message, ADOPTED.repair, where=where.at("spec"))
+            if key in seen:
+                message = f"VM {key} is recorded twice, also in {seen[key]}"
+                yield ADOPTED_MISFIT.finding(message, "delete the older of the two records", where=where)
+            seen[key] = file

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from vmferry import files
 from vmferry.cache import Cache
 from vmferry.estate.statements import UNREADABLE_FILE
-from vmferry.layout.names import ASSIGNMENTS, EVIDENCE, GENERATED
+from vmferry.layout.names import ADOPTED, ASSIGNMENTS, EVIDENCE, GENERATED
 from vmferry.load import generated, include, parsed
 from vmferry.load.inventory import merge
 from vmferry.load.trail import Tracker
 from vmferry.load.validate import convert, may_be_secret, settle
+from vmferry.model.adopted import AdoptedMachines
 from vmferry.model.base import API_VERSION
 from vmferry.model.finding import Finding, SpecError, UnreadableError, Where
 from vmferry.model.inventory import Inventory
@@ -290,7 +291,8 @@ class _Reading:
             raise SpecError(*(_obstructed(obstacle, where) for obstacle in found.obstacles))
         for folder, entries in found.folders.items():
             self.tracker.folder(folder, entries)
-        paths = [path for path in found.paths if path.name not in GENERATED]
+        own = self.root / ADOPTED
+        paths = [path for path in found.paths if path.name not in GENERATED and path.parent != own]
         for path in paths:
             self._inside(path, pattern, where)
         if not paths:
@@ -315,6 +317,8 @@ class _Reading:
         written = self._generated(assignments, generated.ASSIGNMENTS, beside=beside)
         evidence = assignments.with_name(EVIDENCE) if assignments is not None else None
         happened = self._generated(evidence, generated.EVIDENCE, beside=True)
+        folder = self.root / ADOPTED if given != "-" else None
+        adopted = self._adopted(folder) if folder is not None else {}
         if not self.specs and not self.failed_spec and not self.findings:
             message = f"no MigrationSpec in {self.root}"
             help_text = "write one with `vmferry init DIR`"
@@ -345,6 +349,8 @@ class _Reading:
             assignments=written,
             evidence=happened,
             evidence_file=str(evidence or ""),
+            adopted=adopted,
+            adopted_folder=str(folder or ""),
             given=given,
             attachments=attachments,
             texts=self.texts,
@@ -380,6 +386,20 @@ class _Reading:
         value, findings = form.read(raw, str(path), self.texts[str(path)])
         self.findings += findings
         return value
+
+    def _adopted(self, folder: Path) -> dict[str, AdoptedMachines]:
+        """Return the recorded VMs by file."""
+        if not os.path.lexists(folder):
+            self.tracker.file(folder, None)
+            return {}
+        if not folder.is_dir() or not files.inside(folder, self.root):
+            self.findings.append(_leaves(folder.name, Where(file=str(folder))))
+            return {}
+        paths = [folder / name for name in self.names(folder) if name.endswith(".yaml")]
+        found = {str(path): self._generated(path, generated.ADOPTED, beside=True) for path in paths}
+        known = {path: value for path, value in found.items() if value is not None}
+        self.findings += generated.unfit(known)
+        return known
 
     def _attachments(self) -> dict[str, bytes]:
         """Read the opaque files that the spec names: secrets to copy, playbooks."""
@@ -443,7 +463,8 @@ def _named_files(spec: MigrationSpec, where: Where) -> Iterator[tuple[str, Where
 
 def _meant(version: str, kind: str) -> bool:
     """Whether a document looks like one of vmferry's with a typo, which must not be skipped silently."""
-    return "ferry" in version.lower() or kind.lower() in {name.lower() for name in (*_TYPES, "Assignments", "Evidence")}
+    ours = (*_TYPES, "Assignments", "Evidence", "AdoptedMachines")
+    return "ferry" in version.lower() or kind.lower() in {name.lower() for name in ours}
 
 
 def _not_ours(where: Where, why: str) -> Finding:

@@ -5,17 +5,19 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
+from vmferry.model.adopted import AdoptedMachines
 from vmferry.model.assignments import Assignments
 from vmferry.model.evidence import Evidence
 from vmferry.model.inventory import Inventory
 from vmferry.model.spec import MigrationSpec, VirtualMachineSet
 
-KINDS: dict[str, type[MigrationSpec | VirtualMachineSet | Inventory | Assignments | Evidence]] = {
+KINDS: dict[str, type[MigrationSpec | VirtualMachineSet | Inventory | Assignments | Evidence | AdoptedMachines]] = {
     "MigrationSpec": MigrationSpec,
     "VirtualMachineSet": VirtualMachineSet,
     "Inventory": Inventory,
     "Assignments": Assignments,
     "Evidence": Evidence,
+    "AdoptedMachines": AdoptedMachines,
 }
 """Every kind of file, by its `kind`."""
 

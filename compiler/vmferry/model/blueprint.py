@@ -1,6 +1,6 @@
 """The Blueprint: all decisions are made, and backends only turn them into manifests."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from vmferry.model.application import Application, NamedPort
 from vmferry.model.base import Labels, Model
@@ -323,6 +323,7 @@ class Group(Model, frozen=True, kw_only=True):
     forklift: PlanOptions = PlanOptions()
     machines: tuple[Machine, ...]
     origins: dict[VmKey, Origin] = {}  # of those on path virt-v2v
+    adopted: dict[VmKey, dict[str, Any]] = {}  # the specs of those that were recorded as they are in the cluster
     kept_on_failure: tuple[str, ...] = ()  # keys of those that may have served before their migration failed
     networks: tuple[NetworkPair, ...] = ()
     storage: tuple[StoragePair, ...] = ()

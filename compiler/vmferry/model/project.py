@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from vmferry.model.adopted import AdoptedMachines
 from vmferry.model.assignments import Assignments
 from vmferry.model.evidence import Evidence
 from vmferry.model.finding import Finding, Where
@@ -32,6 +33,8 @@ class Project(Struct, frozen=True, kw_only=True):
     assignments: Assignments | None = None
     evidence: Evidence | None = None
     evidence_file: str = ""  # where it is, or would be
+    adopted: Mapping[str, AdoptedMachines] = {}  # by file
+    adopted_folder: str = ""  # where these files are, or would be
     given: str = ""  # the spec as it was named, for commands that a message proposes
     attachments: Mapping[str, bytes] = {}  # files the spec names: opaque secrets, playbooks
     texts: Mapping[str, str] = {}  # every file read, for showing places in it

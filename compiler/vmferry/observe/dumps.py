@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -52,14 +53,8 @@ class Dump:
 
     def add(self, raw: bytes) -> None:
         """Read the objects of one dump: an object, a List, or several of them in a row. Raises DumpError."""
-        for document in _documents(raw):
-            try:
-                found = msgspec.json.decode(document, type=_List)
-                items = found.items if found.kind.endswith("List") else None
-            except (msgspec.MsgspecError, RecursionError):
-                items = None
-            for item in [document] if items is None else items:
-                self._object(bytes(item))
+        for item in objects_of(raw):
+            self._object(item)
 
     def _object(self, raw: bytes) -> None:
         try:
@@ -79,7 +74,25 @@ class Dump:
             self.ignore(f"{head.kind} of an unknown form: {_short(str(error))}", _short(name or "?"))
 
 
-def read(source: Path, stdin: bytes | None, dump: Dump) -> None:
+class Taker(Protocol):
+    """What takes the text of dumps."""
+
+    def add(self, raw: bytes) -> None:
+        """Take one dump. Raises DumpError."""
+
+
+def objects_of(raw: bytes) -> Iterator[bytes]:
+    """Yield the JSON of each object in a dump: an object, a List, or several of them in a row. Raises DumpError."""
+    for document in _documents(raw):
+        try:
+            found = msgspec.json.decode(document, type=_List)
+            items = found.items if found.kind.endswith("List") else None
+        except (msgspec.MsgspecError, RecursionError):
+            items = None
+        yield from map(bytes, [document] if items is None else items)
+
+
+def read(source: Path, stdin: bytes | None, dump: Taker) -> None:
     """Add a file, every JSON file directly in a directory, or standard input. Raises DumpError and OSError."""
     if stdin is not None:
         _add(dump, stdin, "standard input")
@@ -93,7 +106,7 @@ def read(source: Path, stdin: bytes | None, dump: Dump) -> None:
         _add(dump, files.read_named(source, MOST + 1), str(source))
 
 
-def _add(dump: Dump, raw: bytes, name: str) -> None:
+def _add(dump: Taker, raw: bytes, name: str) -> None:
     if len(raw) > MOST:
         raise DumpError(f"{name} is larger than {MOST >> 20} MiB: dump fewer namespaces at once")
     try:

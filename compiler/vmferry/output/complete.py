@@ -7,6 +7,7 @@ before anything is written.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from vmferry.estate.adoption import lacks
 from vmferry.estate.methods import METHODS
 from vmferry.kube import kinds
 from vmferry.model.application import Application
@@ -56,6 +57,8 @@ class Ledger:
         if group.path == "forklift":
             yield from self._of_plan(blueprint, group)
         for machine in group.machines:
+            if "machines" in group.layers and machine.key in group.adopted:
+                yield from self._of_record(machine, group.adopted[machine.key])
             if group.path == "virt-v2v":
                 yield from self._of_machine(group, machine)
             elif group.path == "rebuild":
@@ -88,7 +91,7 @@ class Ledger:
 
     def _of_machine(self, group: Group, machine: Machine) -> Iterator[str]:
         what, namespace = f"VM {machine.name}", machine.namespace
-        if not machine.golden:
+        if not machine.golden and machine.key not in group.adopted:
             obj = self._objects.get(("VirtualMachine", namespace, machine.target_name))
             if obj is None:
                 yield what
@@ -107,6 +110,22 @@ class Ledger:
                 yield f"{what}, {disk.name}: DataSource {disk.claim}"
             if METHODS[group.method].converts and (namespace, disk.claim) not in self._mounted:
                 yield f"{what}, {disk.name}: no Job fills volume {disk.claim}"
+
+    # --- recorded as they are in the cluster -------------------------------------------------
+
+    def _of_record(self, machine: Machine, spec: dict[str, Any]) -> Iterator[str]:
+        """Yield what a VM lacks that was recorded: its manifest is the record. Only whether it runs is up to its stage.
+
+        Its claims may have other names than were decided, such as after a restore, but there are not fewer.
+        """
+        what = f"VM {machine.name}"
+        obj = self._objects.get(("VirtualMachine", machine.namespace, machine.target_name))
+        if obj is None:
+            yield what
+        elif {**obj["spec"], "runStrategy": None} != {**spec, "runStrategy": None}:
+            yield f"{what} as it was recorded"
+        elif (few := lacks(obj["spec"], len(machine.disks), len(machine.nics))) is not None:
+            yield f"{what}: its record has {few}"
 
     # --- containers --------------------------------------------------------------------------
 

@@ -3,10 +3,12 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+from vmferry.estate.adoption import applies, recorded
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import begun, frozen, running
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.kube.dns import fit
+from vmferry.model.adopted import AdoptedMachine
 from vmferry.model.assignments import Assignment, Assignments
 from vmferry.model.blueprint import Departed, Group, Machine, NetworkPair, Origin, PlanOptions, StoragePair
 from vmferry.model.finding import Where
@@ -69,6 +71,7 @@ def assemble(
     known = {phase.name: phase for phase in phases}
     past = _pasts(project.assignments, by_group)
     departed = _departed(project.assignments, by_group)
+    adopted = recorded(project.adopted.values())
     result: list[Group] = []
     for name in sorted(by_group, key=lambda item: (ranks.get(by_group[item][0].phase, -1), item)):
         members = tuple(sorted(by_group[name], key=lambda machine: machine.key))
@@ -77,7 +80,7 @@ def assemble(
             if frozen(spec.groups.get(name, GroupState()).stage):
                 yield from _check_phase(name, members, where)
             continue  # for the others, the phase was reported where it is named
-        result.append((yield from _group(project, name, members, origins, phase, past.get(name), departed)))
+        result.append((yield from _group(project, name, members, origins, phase, past.get(name), departed, adopted)))
     return tuple(result)
 
 
@@ -99,6 +102,7 @@ def _group(
     phase: Phase,
     past: Assignment | None,
     departed: Mapping[str, tuple[Departed, ...]],
+    adopted: Mapping[VmKey, AdoptedMachine],
 ) -> Noting[Group]:
     spec, first = project.spec, members[0]
     state = spec.groups.get(name, GroupState())
@@ -138,6 +142,7 @@ def _group(
         forklift=first.forklift or PlanOptions(),
         machines=members,
         origins={member.key: origins[member.key] for member in members if member.key in origins},
+        adopted={member.key: adopted[member.key].spec for member in members if applies(adopted.get(member.key), state)},
         kept_on_failure=kept_on_failure(planned, spec.target.cluster.versions) if first.path == "forklift" else (),
         networks=_network_pairs(planned),
         storage=_storage_pairs(planned),

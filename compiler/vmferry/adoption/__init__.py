@@ -1,0 +1,1 @@
+"""Adoption: VMs are recorded as the cluster has them, and git owns them from then on."""

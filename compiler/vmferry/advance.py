@@ -1,5 +1,6 @@
 """Moves groups to their next stage in the user's own file, if every rule accepts that."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from vmferry.cache import Cache
 from vmferry.check import Checked, check, review
 from vmferry.estate.stages import begun, onward
 from vmferry.kube.dns import fit
+from vmferry.layout.locks import DIRECTORY
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Finding, SpecError
 from vmferry.model.project import Project
@@ -185,3 +187,15 @@ def chosen(groups: Iterable[Group], names: Sequence[str], phase: str | None) -> 
     """Return the groups with these names and those of a phase; all of them if neither is given."""
     everything = not names and phase is None
     return [group for group in groups if everything or group.name in names or group.phase == phase]
+
+
+def compiled_into(before: Before) -> Path | None:
+    """Return the directory that the spec was compiled into, if it is around the spec in its git repository."""
+    path = before.checked.resolution.blueprint.gitops.path
+    spec = before.spec.resolve()
+    for top in (spec, *spec.parents):
+        if (top / path / DIRECTORY).is_dir():
+            return Path(os.path.relpath(top))
+        if (top / ".git").exists():
+            break
+    return None

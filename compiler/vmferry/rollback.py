@@ -54,6 +54,8 @@ def roll_back(project: Project, spec: str, group: Group, gitops: str, forklift: 
     vms = len(group.machines)
     if group.stage == "rolled-back" or way(group.stage, "rolled-back") is None:
         return RollBack(group=group.name, stage=group.stage, vms=vms, possible=False, outage="", data=_NOT[group.stage])
+    if group.graduated:
+        return RollBack(group=group.name, stage=group.stage, vms=vms, possible=False, outage="", data=_GRADUATED)
     started = running(group.stage)
     more = {"dataLoss": "accepted", "reason": REASON} if started else {}
     edit = edited(project, (Move(group.name, group.stage, "rolled-back", more),))
@@ -74,6 +76,10 @@ def roll_back(project: Project, spec: str, group: Group, gitops: str, forklift: 
     )
 
 
+_GRADUATED = (
+    "another repository owns its VMs: remove them there without pruning them, and remove `graduated` here (VMF887); "
+    "then roll it back"
+)
 _NOT = {
     "planned": "nothing of the group is in the cluster",
     "retired": "the group is retired: there is no way back, and the source may be gone",

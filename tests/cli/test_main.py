@@ -185,7 +185,7 @@ def test_help_has_examples_a_line_each(verb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", [verb for verb in VERBS if verb not in ("init", "verify", "import", "diff", "observe", "adopt")]
+    "verb", [verb for verb in VERBS if verb not in ("init", "verify", "import", "diff", "observe", "adopt", "graduate")]
 )
 def test_examples_in_help_run_as_they_stand(verb: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.parent)

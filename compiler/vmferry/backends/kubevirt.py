@@ -10,6 +10,7 @@ from vmferry.backends.cdi import BIND_IMMEDIATELY, storage
 from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, head, stamps
 from vmferry.backends.places import of_machine
 from vmferry.estate.cloud_init import seed
+from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic, Placement
@@ -62,7 +63,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
                 continue
             if "machines" in group.layers:
                 yield of_machine(group, "machines", machine, _machine(blueprint, group, machine))
-            if machine.ports and any(nic.nad is None for nic in machine.nics):
+            if not group.graduated and machine.ports and any(nic.nad is None for nic in machine.nics):
                 yield of_machine(group, layer, machine, _service(blueprint, group, machine, layer))
 
 
@@ -402,6 +403,7 @@ def _service(blueprint: Blueprint, group: Group, machine: Machine, layer: str) -
             group=group,
             layer=layer,
             labels={VM_LABEL: machine.target_name},
+            keep=group.stage in OWNED,  # clients depend on it, also while the VM is handed over to another repository
         ),
         "spec": {
             "type": "ClusterIP",

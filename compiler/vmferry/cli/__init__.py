@@ -21,6 +21,7 @@ VERBS = {
     "observe": "Record what happened in the cluster.",
     "sign": "Record that a person accepts a stage of a group.",
     "adopt": "Record VMs as they are in the cluster, so that git can own them.",
+    "graduate": "Hand adopted VMs over to another repository.",
     "diff": "Show which decisions changed, or what changed in vCenter.",
     "explain": "Show why a VM goes where it goes.",
     "verify": "Build compiled output with kustomize and check it.",

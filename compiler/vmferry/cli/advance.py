@@ -1,6 +1,5 @@
 """`vmferry advance`: move groups to their next stage in the spec, if no rule refuses it."""
 
-import os
 import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -11,7 +10,20 @@ import click
 from msgspec import structs
 
 from vmferry import files
-from vmferry.advance import Advance, Before, Move, Values, advance, advance_ready, again, alone, chosen, look, next_of
+from vmferry.advance import (
+    Advance,
+    Before,
+    Move,
+    Values,
+    advance,
+    advance_ready,
+    again,
+    alone,
+    chosen,
+    compiled_into,
+    look,
+    next_of,
+)
 from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, interactive, printable, show, summary
@@ -27,7 +39,6 @@ from vmferry.cli.options import (
 from vmferry.estate.identity import Directory, of_machine
 from vmferry.estate.stages import STAGES, rank
 from vmferry.estate.wording import counted
-from vmferry.layout.locks import DIRECTORY
 from vmferry.model.blueprint import Group
 from vmferry.model.finding import Finding
 from vmferry.model.spec import DataLoss, Stage
@@ -256,7 +267,7 @@ def _tell(before: Before, found: Advance | None, waiting: dict[str, Finding], *,
 
 def _next(before: Before, found: Advance) -> Iterator[str]:
     """Yield the commands that commit the move."""
-    spec, out = shlex.quote(str(before.spec)), _out(before)
+    spec, out = shlex.quote(str(before.spec)), compiled_into(before)
     named = f" --assignments {shlex.quote(str(before.assignments))}" if before.assignments is not None else ""
     yield f"vmferry compile {spec} --out {shlex.quote(str(out or 'DIR'))}{named}"
     if out is not None:
@@ -277,15 +288,3 @@ def _subject(moves: Sequence[Move]) -> str:
     return (
         f"{len(moves)} groups: {first.before} → {first.after}" if same else f"{len(moves)} groups to their next stages"
     )
-
-
-def _out(before: Before) -> Path | None:
-    """Return the directory that the spec was compiled into, if it is around the spec in its git repository."""
-    path = before.checked.resolution.blueprint.gitops.path
-    spec = before.spec.resolve()
-    for top in (spec, *spec.parents):
-        if (top / path / DIRECTORY).is_dir():
-            return Path(os.path.relpath(top))
-        if (top / ".git").exists():
-            break
-    return None

@@ -312,6 +312,7 @@ class Group(Model, frozen=True, kw_only=True):
     cutover: str | None = None  # RFC 3339
     vm_cutover: tuple[VmCutover, ...] = ()
     running: bool = False  # at this stage the target runs
+    graduated: bool = False  # its VMs were handed over to another repository
     frozen: bool = False
     path: Path
     method: Method

@@ -91,7 +91,7 @@ class Ledger:
 
     def _of_machine(self, group: Group, machine: Machine) -> Iterator[str]:
         what, namespace = f"VM {machine.name}", machine.namespace
-        if not machine.golden and machine.key not in group.adopted:
+        if not machine.golden and not group.graduated and machine.key not in group.adopted:
             obj = self._objects.get(("VirtualMachine", namespace, machine.target_name))
             if obj is None:
                 yield what

@@ -53,6 +53,7 @@ class GroupStatus(Struct, frozen=True, kw_only=True):
     group: str
     phase: str
     stage: Stage
+    graduated: bool  # its VMs belong to another repository
     attempt: int
     path: str
     method: str
@@ -144,6 +145,7 @@ def _group(group: Group, review: Review, history: History) -> GroupStatus:
         group=group.name,
         phase=group.phase,
         stage=group.stage,
+        graduated=group.graduated,
         attempt=group.attempt,
         path=group.path,
         method=group.method,
@@ -216,6 +218,7 @@ def _problem_rows(found: Status) -> list[tuple[str, ...]]:
 def _group_rows(found: Status) -> Iterator[tuple[str, ...]]:
     for group in found.groups:
         stage = f"{group.stage} (attempt {group.attempt})" if group.attempt > 1 else group.stage
+        stage += ", graduated" if group.graduated else ""
         method = group.method if group.path == group.method else f"{group.path} {group.method}"
         values = (str(group.vms), _shown(group.size), _shown(group.left), str(group.running or ""))
         move = (group.cutover or "", group.next or "", group.waits or "")

@@ -111,7 +111,7 @@ def _group(
         yield from check_state(name, state, first.method, phase, where)
         yield from check_history(name, state, first.method, past, where)
     reached = reached_by(state, past)
-    present = layers(first.method, members, state.stage, reached)
+    present = layers(first.method, members, state.stage, reached, graduated=state.graduated)
     left = departed.get(name, ())
     planned = (*members, *(each.machine for each in left))  # what a Plan names: it never loses a VM that it moved
     again = f"-r{state.remigrate}" if state.remigrate else ""  # Forklift does not rerun a Plan that has succeeded
@@ -131,6 +131,7 @@ def _group(
         cutover=state.cutover,
         vm_cutover=(yield from vm_cutovers(name, state, members, phase, where)),
         running=running(state.stage),
+        graduated=state.graduated,
         frozen=frozen(state.stage),
         path=first.path,
         method=first.method,

@@ -10,13 +10,21 @@ ALL = "all"
 
 
 def layers(
-    method: Method, machines: tuple[Machine, ...], stage: Stage = "planned", reached: Stage | None = None
+    method: Method,
+    machines: tuple[Machine, ...],
+    stage: Stage = "planned",
+    reached: Stage | None = None,
+    *,
+    graduated: bool = False,
 ) -> tuple[str, ...]:
-    """Return the non-empty layers of a group. ``reached`` is the stage from which it was rolled back."""
+    """Return the non-empty layers of a group. ``reached`` is the stage from which it was rolled back.
+
+    A ``graduated`` group has no VMs any more.
+    """
     holds = {
         "volumes": any(machine.clone_of is None for machine in machines),
         "images": any(machine.golden for machine in machines),
-        "machines": any(not machine.golden for machine in machines),
+        "machines": any(not machine.golden for machine in machines) and not graduated,
         "config": any(machine.state or (machine.application and machine.application.config) for machine in machines),
     }
     return tuple(

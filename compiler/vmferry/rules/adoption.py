@@ -33,7 +33,7 @@ def unrecorded(review: Review) -> Iterator[Problem]:
     """
     known = recorded(review.project.adopted.values())
     for group in review.blueprint.groups:
-        if group.path != "forklift" or group.stage not in OWNED:
+        if group.path != "forklift" or group.stage not in OWNED or group.graduated:
             continue
         missing = [machine for machine in group.machines if not machine.golden and machine.key not in group.adopted]
         if missing:

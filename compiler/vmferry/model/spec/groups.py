@@ -52,6 +52,13 @@ class GroupState(Model, frozen=True, kw_only=True):
         | None
     ) = None
     reason: Annotated[Text, Meta(description="Why it is rolled back.")] | None = None
+    graduated: Annotated[
+        bool,
+        Meta(
+            description="Its VMs belong to another repository (`vmferry graduate`): they are no longer synced from "
+            "here, and nothing is pruned."
+        ),
+    ] = False
     cutover: Annotated[Timestamp, Meta(description="When a warm migration cuts over.")] | None = None
     vm_cutover: Annotated[
         dict[Text, Timestamp],

@@ -35,6 +35,7 @@ DECLARING = (
     "vmferry.resolve.networks",
     "vmferry.resolve.nic_addresses",
     "vmferry.resolve.order",
+    "vmferry.estate.again",
     "vmferry.resolve.past",
     "vmferry.resolve.paths",
     "vmferry.resolve.selection",

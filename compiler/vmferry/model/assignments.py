@@ -16,7 +16,10 @@ class Assignment(Model, frozen=True, kw_only=True):
     group: Annotated[Name, Meta(description="Its move group.")]
     stage: Annotated[Stage, Meta(description="Stage its group reached.")] = "planned"
     facts: Annotated[str, Meta(description="Digest of the facts and decisions that were frozen.")] | None = None
-    attempt: Annotated[int, Meta(ge=1, description="Attempt of its group, from `migrating` on.")] | None = None
+    attempt: (
+        Annotated[int, Meta(ge=1, description="Attempt of its group, from `migrating` on, or once there was another.")]
+        | None
+    ) = None
     remigrate: Annotated[int, Meta(ge=0, description="How often its group began again after a roll-back.")] = 0
     reached: Annotated[Stage, Meta(description="Stage from which its group was rolled back, while it is.")] | None = (
         None

@@ -76,7 +76,7 @@ def _passes(project: Project, memory: Memory) -> Noting[Resolution]:
     cards = {candidate.key: every[candidate.key] for candidate in moving}
     standard = standard_vms(moving, spec.settings.auto)
     own = yield from split(project, cards.values())
-    was = yield from thaw(project, tuple(cards.values()), own.frozen)
+    was = yield from thaw(project, tuple(cards.values()), own)
     live = tuple(candidate for candidate in moving if was.key(candidate) is None)
     fresh = tuple(cards[candidate.key] for candidate in live)
     tables = yield from prepare(project)
@@ -98,7 +98,7 @@ def _passes(project: Project, memory: Memory) -> Noting[Resolution]:
         project.assignments,
         closed,
         places,
-        own.planned,
+        own,
     )
     machines = [replace(machine, group=groups_of[key]) for key, machine in decided.machines.items()]
     yield from check_claims((*was.of_sources(source.name for source in spec.sources), *machines), places)

@@ -168,7 +168,7 @@ def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignment
             group=group.name,
             stage=group.stage,
             facts=facts_digest(machine) if group.frozen else None,
-            attempt=group.attempt if begun(group.stage) else None,
+            attempt=group.attempt if begun(group.stage) or group.attempt > 1 else None,
             remigrate=group.remigrate,
             reached=group.reached,
             of=len(group.machines) if group.frozen else None,

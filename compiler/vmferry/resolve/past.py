@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vmferry.estate.methods import METHODS
+from vmferry.estate.again import MIGRATED_AGAIN, Run, misfits
 from vmferry.estate.stages import begun, running
 from vmferry.model.assignments import Assignment, Assignments
 from vmferry.model.finding import Where
@@ -36,10 +36,11 @@ def check_history(name: str, state: GroupState, method: Method, past: Assignment
             where=where.at("hold"),
         )
     yield from _check_data_loss(name, state, past, where)
-    if past.stage == "rolled-back" and state.stage != "rolled-back":
-        yield from _check_again(name, state, method, past, where)
-    else:
-        yield from _check_numbers(name, state, past, where)
+    before = Run(stage=past.stage, attempt=past.attempt or 1, remigrate=past.remigrate, reached=past.reached)
+    for misfit in misfits(
+        name, method, before, Run(stage=state.stage, attempt=state.attempt, remigrate=state.remigrate)
+    ):
+        yield MIGRATED_AGAIN.finding(misfit.message, misfit.fix, where=where)
 
 
 ON_HOLD = declare(
@@ -57,7 +58,7 @@ def _moved(state: GroupState, past: Assignment) -> str | None:
         return None
     if state.stage != past.stage:
         return f"goes from {past.stage} to {state.stage}"
-    if state.attempt > (past.attempt or state.attempt):
+    if begun(past.stage) and state.attempt > (past.attempt or state.attempt):
         return f"begins attempt {state.attempt}"
     return None
 
@@ -109,55 +110,3 @@ NOTHING_TO_ROLL_BACK = declare(
     why="Only a group that was prepared has something in the cluster. The stage tells everyone that the group was "
     "moved, and the next compile would freeze VMs that nobody decided on.",
 )
-
-
-MIGRATED_AGAIN = declare(
-    "VMF864",
-    "error",
-    "group migrates again without a new number",
-    why="What copied the VMs ran, and its name is taken: Forklift reruns no Plan that has succeeded, and a Job that is "
-    "complete does not start again. Volumes that hold an earlier copy must not be mistaken for new ones: `remigrate` "
-    "states that they were deleted, by whoever decided that their data is not needed.",
-    source="kubev2v/forklift pkg/controller/plan: a Plan that succeeded is only reconciled to be archived",
-)
-
-
-def _check_again(name: str, state: GroupState, method: Method, past: Assignment, where: Where) -> Noting[None]:
-    """Report a group that goes on after a roll-back as if nothing of the earlier run were there."""
-    reached = past.reached or "prepared"
-    if not begun(reached):
-        return
-    attempt, deleted = past.attempt or 1, state.stage == "planned" or running(reached) or not _overwrites(method)
-    wanted = [f"attempt: {attempt + 1}"] if state.stage != "planned" and state.attempt <= attempt else []
-    if deleted and state.remigrate <= past.remigrate:
-        wanted.append(f"remigrate: {past.remigrate + 1}")
-    if wanted:
-        condition = ", once its VirtualMachines, DataVolumes and claims in the target are deleted" if deleted else ""
-        yield MIGRATED_AGAIN.finding(
-            f"group {name} was rolled back from {reached} and goes to {state.stage} as if it had never run",
-            f"set {' and '.join(wanted)}{condition}",
-            where=where.at("stage"),
-        )
-
-
-def _overwrites(method: Method) -> bool:
-    """Return whether another attempt may write into the volumes of one that did not finish."""
-    traits = METHODS[method]
-    return traits.converts or traits.path == "rebuild"
-
-
-def _check_numbers(name: str, state: GroupState, past: Assignment, where: Where) -> Noting[None]:
-    """Report numbers that were changed where nothing begins again: they are part of names in the cluster."""
-    lower = state.remigrate < past.remigrate
-    if lower or (state.remigrate > past.remigrate and past.stage != "planned"):
-        yield MIGRATED_AGAIN.finding(
-            f"group {name} is at {state.stage}, and its `remigrate` changed from {past.remigrate} to {state.remigrate}",
-            f"set remigrate: {past.remigrate}" + ("" if lower else "; it is raised when the group leaves rolled-back"),
-            where=where.at("remigrate") if state.remigrate else where,
-        )
-    if state.stage == "rolled-back" and past.attempt is not None and state.attempt != past.attempt:
-        yield MIGRATED_AGAIN.finding(
-            f"group {name} is rolled back, and its `attempt` changed from {past.attempt} to {state.attempt}",
-            f"set attempt: {past.attempt}; it is raised when the group leaves rolled-back",
-            where=where.at("attempt") if state.attempt > 1 else where,
-        )

@@ -3,15 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from msgspec import Struct
-
 from vmferry.estate import identity
-from vmferry.estate.stages import TABLE, begun, frozen
+from vmferry.estate.stages import begun, way
 from vmferry.model.assignments import Assignment
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
 from vmferry.model.rule import declare
-from vmferry.model.spec import GroupState, Stage
+from vmferry.model.spec import GroupState
 from vmferry.resolve.cards import Card
 from vmferry.resolve.notes import Noting
 
@@ -28,16 +26,9 @@ CANNOT_SPLIT = declare(
 _SHOWN = 20  # VMs that a finding lists
 
 
-class Splits(Struct, frozen=True):
-    """The groups that VMs have of their own, by key: the record's for frozen VMs, the candidate's for others."""
-
-    frozen: dict[VmKey, str] = {}
-    planned: dict[VmKey, str] = {}
-
-
-def split(project: Project, cards: Iterable[Card]) -> Noting[Splits]:
-    """Return which VMs leave their group, and which did before."""
-    result = Splits()
+def split(project: Project, cards: Iterable[Card]) -> Noting[dict[VmKey, str]]:
+    """Return the groups that VMs have of their own, by key: of those that leave theirs now, and that did before."""
+    result: dict[VmKey, str] = {}
     wanted = {name: state for name, state in project.spec.groups.items() if state.split_from or state.vms}
     if not wanted:
         return result
@@ -65,8 +56,7 @@ def split(project: Project, cards: Iterable[Card]) -> Noting[Splits]:
         if (trouble := _refused(name, state, members, leaving)) is not None:
             yield CANNOT_SPLIT.finding(f"group {name}: {trouble[0]}", trouble[1], where=where.at("splitFrom"))
             continue
-        for key in found:
-            (result.frozen if frozen(members[key].stage) else result.planned)[key] = name
+        result |= dict.fromkeys(found, name)
     return result
 
 
@@ -117,12 +107,13 @@ def _refused(
     parent = members[min(leaving)]
     if all(key in leaving for key, item in members.items() if item.group == parent.group):
         return f"it takes every VM of {parent.group}", f"set the stage of {parent.group} itself"
-    if begun(parent.stage) and state.stage != "rolled-back":
+    if begun(parent.stage) and state.stage != "rolled-back" and way(parent.stage, "rolled-back") == ():
         return (
             f"it leaves {parent.group}, which is at {parent.stage}, for {state.stage}",
             "set stage: rolled-back; it can go on from there alone",
         )
-    allowed: tuple[Stage, ...] = (parent.stage, *TABLE[parent.stage].next)
-    if frozen(parent.stage) is not frozen(state.stage) or state.stage not in allowed:
+    if begun(parent.stage) and state.stage != "rolled-back":
+        return f"it leaves {parent.group}, which is {parent.stage}", "leave the VM where it is: there is no way back"
+    if state.stage != parent.stage and not (state.stage == "rolled-back" and way(parent.stage, state.stage) == ()):
         return f"it leaves {parent.group}, which is at {parent.stage}, for {state.stage}", f"set stage: {parent.stage}"
     return None

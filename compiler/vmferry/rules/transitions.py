@@ -12,7 +12,7 @@ from vmferry.model.blueprint import Group, Machine, NamespacePlan
 from vmferry.model.keys import Reference, VmKey, reference
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import Stage
-from vmferry.rules.registry import rule
+from vmferry.rules.registry import also, rule
 
 _BACK = "; to take it back, set stage: rolled-back"
 _WAY_BACK: dict[Stage, str] = {
@@ -40,6 +40,22 @@ def skipped(review: Review) -> Iterator[Problem]:
                 f"set stage: {missed[0]}, let it sync, and continue in another commit",
                 "stage",
             )
+
+
+@also(skipped)
+def joined(review: Review) -> Iterator[Problem]:
+    """Yield VMs that come into a group which is further on than theirs was, as after a revert of several commits."""
+    groups = {group.name: group for group in review.blueprint.groups}
+    for before, _, now in _pairs(review):
+        after = groups[now.group]
+        if after.name == before.name or after.split_from == before.name or way(before.stage, after.stage) == ():
+            continue
+        yield _of_vm(
+            review,
+            now,
+            f"comes from group {before.name} ({before.stage}) into {after.name} ({after.stage})",
+            "restore assignments.yaml and the groups as they were at the other commit",
+        )
 
 
 @rule("VMF851", "error", "stage was moved back", needs="comparison")

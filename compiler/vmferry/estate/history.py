@@ -56,6 +56,11 @@ class History:
         entries = self.of(group, vm)
         return frozenset(entry.object or "" for entry in entries if entry.what == what and entry.outcome == "succeeded")
 
+    def first(self, group: Group, what: What, vm: VmKey) -> str | None:
+        """Return when a success of a VM was seen first, if anyone knows."""
+        entries = (entry for entry in self.of(group, vm) if entry.what == what and entry.outcome == "succeeded")
+        return min(filter(None, map(moment, entries)), default=None)
+
     def signed(self, group: Group, stage: Stage) -> bool:
         """Return whether someone signed off a stage of a group."""
         return any(entry.what == "signOff" and entry.stage == stage for entry in self.of(group))

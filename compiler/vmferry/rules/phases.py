@@ -313,7 +313,7 @@ def missed(review: Review) -> Iterator[Problem]:
                 field = "cutover" if time == group.cutover else "vmCutover"
                 yield Problem(
                     f"group {group.name} is at {group.stage}, and its cutover {time} has passed "
-                    f"({_text(moment.timestamp())})",
+                    f"({time_text(moment.timestamp())})",
                     f"set a later `{field}`, inside one of the phase's windows",
                     review.at("groups", group.name, field),
                     names,
@@ -371,7 +371,7 @@ def both_run(review: Review) -> Iterator[Problem]:
             since = was_taken.get(subject.source)
         if since is not None and read > since:
             yield subject.problem(
-                f"it runs in vSphere ({_text(read)}), and group {group.name} has cut over",
+                f"it runs in vSphere ({time_text(read)}), and group {group.name} has cut over",
                 "power the source off; if it was powered on to roll back, stop the VM in the target first",
                 "powerState",
             )
@@ -428,7 +428,7 @@ def decommission_in_dual_run(review: Review) -> Iterator[Problem]:
                 if span.start < over_at:
                     yield Problem(
                         f"phase {phase.name}: its window {span.text} opens before the dual run of {name} is over "
-                        f"({modes[name].at_least} after its last cutover, {_text(over_at)})",
+                        f"({modes[name].at_least} after its last cutover, {time_text(over_at)})",
                         "set a later `start`, or a shorter dualRun.atLeast",
                         review.at(*span.place, "start"),
                     )
@@ -462,7 +462,7 @@ def before_its_dependency(review: Review) -> Iterator[Problem]:
     cutovers that groups state, or the windows of their phases.
     """
     earlier = ancestors(review.blueprint.phases)
-    for subject, index, other in _dependencies(review):
+    for subject, index, other in dependencies(review):
         mine, its = subject.group, other.group
         if mine is None or its is None or (mine.name == its.name and not mine.vm_cutover):
             continue
@@ -471,14 +471,15 @@ def before_its_dependency(review: Review) -> Iterator[Problem]:
         own, needed = _times(review, subject), _times(review, other)
         if own is not None and needed is not None and own[1] < needed[0]:
             yield subject.problem(
-                f"it cuts over by {_text(own[1])}, and {other.name}, which it depends on, from {_text(needed[0])} on",
+                f"it cuts over by {time_text(own[1])}, and {other.name}, which it depends on, from "
+                f"{time_text(needed[0])} on",
                 f"let {other.name} ({its.name}) cut over first, or both at the same time",
                 "dependsOn",
                 index,
             )
 
 
-def _dependencies(review: Review) -> Iterator[tuple[Subject, int, Subject]]:
+def dependencies(review: Review) -> Iterator[tuple[Subject, int, Subject]]:
     """Yield each VM that moves with each VM it depends on, and the dependency's number; those outside are left out."""
     subjects = {subject.key: subject for subject in review.subjects}
     known = Directory(of_vm(subject.vm, subject.source) for subject in review.subjects)
@@ -581,7 +582,8 @@ def _list(names: list[str]) -> str:
     return f"phase {names[0]}" if len(names) == 1 else f"phases {', '.join(names)}"
 
 
-def _text(moment: float) -> str:
+def time_text(moment: float) -> str:
+    """Return a time, in seconds since 1970, to the minute."""
     try:
         return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%MZ")
     except (ValueError, OverflowError):

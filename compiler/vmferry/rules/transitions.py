@@ -50,6 +50,8 @@ def joined(review: Review) -> Iterator[Problem]:
         after = groups[now.group]
         if after.name == before.name or after.split_from == before.name or way(before.stage, after.stage) == ():
             continue
+        if before.stage == "planned" and after.path == "forklift" and started(after.stage):
+            continue  # its Plan ran: VMF857
         yield _of_vm(
             review,
             now,

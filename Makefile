@@ -138,7 +138,7 @@ cases: $(VENV)/.vmferry ## public reports as cases, where VMFERRY_CASES names th
 	else echo "cases are left out: no run in $(VMFERRY_CASES); set VMFERRY_CASES" >&2; fi
 
 e2e: $(VENV)/.groups $(E2E_TOOLS) ## every example on a real API server, through all stages; takes Go
-	VMFERRY_E2E=1 $(BIN)/python -m pytest -n 0 $(addprefix tests/e2e/cluster/test_,examples.py admission.py edits.py)
+	VMFERRY_E2E=1 $(BIN)/python -m pytest -n 0 $(addprefix tests/e2e/cluster/test_,examples.py admission.py edits.py adoption.py)
 
 e2e-flux: $(VENV)/.groups $(E2E_TOOLS) .tools/bin/kustomize-controller ## the same with Flux's kustomize-controller
 	VMFERRY_E2E_FLUX=1 $(BIN)/python -m pytest -n 0 $(addprefix tests/e2e/cluster/test_,flux.py situations.py)

@@ -3,7 +3,7 @@
 The live VMs are those of `tests/adoption/forklift.py`, as Forklift makes them and KubeVirt stores them. They are
 created by Forklift's field manager, dumped with kubectl, recorded, compiled, built with kustomize, and applied as Flux
 and Argo CD do it. KubeVirt asks for a restart if the template's spec changes (kubevirt/kubevirt
-pkg/virt-controller/watch/vm/vm.go, addRestartRequiredIfNeeded), so nothing of the spec may.
+pkg/virt-controller/watch/vm/vm.go, syncRestartRequired), so nothing of the spec may.
 """
 
 import copy

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,6 +15,8 @@ from tests.e2e.cluster import argocd, flux, operators, server
 from tests.e2e.cluster.server import Cluster
 from tests.e2e.cluster.team import ENTRY, Team
 from tests.invocation import vmferry
+
+from vmferry.check import check
 
 pytestmark = pytest.mark.cluster
 
@@ -37,11 +40,20 @@ def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         made.has("reverted", "back-01")
         made.has(operators.FAILS, "bad-01")
         made.has("stopped", "off-01", path="virt-v2v", method="job")
+        made.spec["networks"].append({"source": {"portGroup": "Pods", "vlan": 130}, "target": {"type": "pod"}})
+        made.has("given", "given-01", **_served("00:50:56:9a:21:01"))
+        made.has("handed", "handed-01", path="virt-v2v", method="job", **_served("00:50:56:9a:21:02"))
         assert made.compile().code == 0
         _installed(made)
         made.commit("The plan")
         made.sync()
         yield made
+
+
+def _served(mac: str) -> dict[str, Any]:
+    """Return what gives a VM a Service: a port, and a NIC on the pod network."""
+    nics = [{"network": "Pods", "mac": mac}]
+    return {"staticIP": "none", "nics": nics, "ports": [{"name": "http", "port": 80}]}
 
 
 def _flux(stack: ExitStack, cluster: Cluster, scratch: Path) -> Callable[[Path], flux.Follower]:
@@ -164,3 +176,72 @@ def test_a_migration_that_fails_is_no_green_one(team: Team, tally: Counter[str])
     tally.update(lost=len(team.lost()))
     assert "Migration" in told
     assert team.lost() == []
+
+
+@pytest.mark.parametrize("phase", ["given", "handed"])
+def test_graduated_vms_and_their_services_stay_before_anyone_else_applies_them(
+    team: Team, tally: Counter[str], phase: str, tmp_path: Path
+) -> None:
+    name, group = f"{phase}-01", f"{phase}-01"
+    team.moves(group, "prepared", "migrating", "cutover")
+    if phase == "given":
+        _as_forklift_makes_it(team, name)
+    team.step(group, "adopted")
+    before = team.live("VirtualMachine", name) | team.live("Service", name)
+    assert len(before) == 2
+    done = vmferry("graduate", team.repository, group, "--out", tmp_path / "vms")
+    assert done.code == 0, done.text
+    report = team.step(group, "adopted", graduated=True)
+    tally.update(applied=len(report.applied), deleted=len(report.deleted), lost=len(team.lost()))
+    assert before.keys().isdisjoint(report.applied)
+    assert before.keys().isdisjoint(report.deleted)
+    assert team.lost() == []
+    folder = str(tmp_path / "vms" / group)
+    team.cluster.kubectl("apply", "--server-side", "--force-conflicts", "--kustomize", folder)
+    team.again()
+    after = team.live("VirtualMachine", name) | team.live("Service", name)
+    for key, obj in before.items():
+        assert after[key]["metadata"]["uid"] == obj["metadata"]["uid"]
+        assert after[key]["spec"] == obj["spec"]
+
+
+def _as_forklift_makes_it(team: Team, name: str) -> None:
+    """Create the VM that Forklift would have made, and record it."""
+    [machine] = [
+        machine
+        for group in check(team.repository).resolution.blueprint.groups
+        for machine in group.machines
+        if machine.target_name == name
+    ]
+    claims = [disk.claim for disk in machine.disks]
+    instance = {
+        "domain": {
+            "devices": {
+                "disks": [{"name": f"disk-{at}", "disk": {"bus": "virtio"}} for at, _ in enumerate(claims)],
+                "interfaces": [{"name": "nic-0", "masquerade": {}, "model": "virtio"}],
+            }
+        },
+        "networks": [{"name": "nic-0", "pod": {}}],
+        "volumes": [
+            {"name": f"disk-{at}", "persistentVolumeClaim": {"claimName": claim}} for at, claim in enumerate(claims)
+        ],
+    }
+    made = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": name, "namespace": machine.namespace, "labels": {"vmID": machine.id}},
+        "spec": {"runStrategy": "Always", "template": {"metadata": {"labels": {"app": name}}, "spec": instance}},
+    }
+    team.cluster.kubectl("create", "--field-manager=forklift-controller", "-f", "-", text=json.dumps(made))
+    bound = [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": claim, "namespace": machine.namespace},
+            "status": {"phase": "Bound"},
+        }
+        for claim in claims
+    ]
+    dump = json.dumps({"apiVersion": "v1", "kind": "List", "items": [made, *bound]}).encode()
+    recorded = vmferry("adopt", team.repository, machine.group, "--from", "-", stdin=dump)
+    assert recorded.code == 0, recorded.text

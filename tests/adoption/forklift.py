@@ -25,11 +25,14 @@ sources:
     vcenter:
       url: https://vc1.example.com/sdk
       credentials: {{secretRef: {{name: vc1-vcenter}}}}
+      conversionCredentials: {{secretRef: {{name: vc1-conversion}}}}
+      thumbprint: "5A:5A:5A:5A:5A:5A:5A:5A:5A:5A:5A:5A:5A:5A:5A:5A:5A:5A:5A:5A"
       vddkImage: registry.example.com/vddk:8.0.3
 target:
   cluster:
     name: prod-a
     cni: cilium
+    v2vImage: quay.io/kubev2v/forklift-virt-v2v:v2.9.0
     smokeImage: quay.io/containerdisks/fedora:41
     versions: {{forklift: "{release}"}}
   gitops: {{engine: flux, repoURL: "https://git.example.com/platform/gitops"}}
@@ -51,6 +54,9 @@ vms:
     id: vm-11
     uuid: 42301f6e-1c5d-4c6e-9d3a-000000000011
     powerState: poweredOn
+    datacenter: DC1
+    host: esx1.example.com
+    hardwareVersion: vmx-19
     os: linux
     firmware: bios
     vtpm: false
@@ -66,6 +72,9 @@ vms:
     id: vm-12
     uuid: 42301f6e-1c5d-4c6e-9d3a-000000000012
     powerState: poweredOn
+    datacenter: DC1
+    host: esx1.example.com
+    hardwareVersion: vmx-19
     os: windows
     firmware: efi
     secureBoot: true
@@ -78,6 +87,9 @@ vms:
     id: vm-13
     uuid: 42301f6e-1c5d-4c6e-9d3a-000000000013
     powerState: poweredOn
+    datacenter: DC1
+    host: esx1.example.com
+    hardwareVersion: vmx-19
     os: linux
     firmware: bios
     vtpm: false
@@ -90,6 +102,9 @@ vms:
     instancetype: {{name: u1.large}}
     uuid: 42301f6e-1c5d-4c6e-9d3a-000000000014
     powerState: poweredOn
+    datacenter: DC1
+    host: esx1.example.com
+    hardwareVersion: vmx-19
     os: linux
     firmware: bios
     vtpm: false
@@ -106,7 +121,11 @@ def write_spec(directory: Path, release: str, stage: str = "planned", *, path: s
     """Write the spec of the four VMs for a release of Forklift, with their group at a stage."""
     directory.mkdir(parents=True, exist_ok=True)
     text = SPEC.format(release=release).replace("stage: planned", f"stage: {stage}")
-    (directory / "spec.yaml").write_text(text.replace("path: forklift", f"path: {path}"), encoding="utf-8")
+    if path == "virt-v2v":
+        text = text.replace(
+            "path: forklift, method: cold", "path: virt-v2v, method: job, windowsTimezone: Europe/Vienna"
+        )
+    (directory / "spec.yaml").write_text(text, encoding="utf-8")
     return directory
 
 

@@ -75,7 +75,7 @@ class Migrated:
         return self.spec / "adopted/first-01.yaml"
 
     def emitted(self) -> dict[str, Data]:
-        """Return the VirtualMachines of the compiled tree's overlays, by name, as kustomize would build them."""
+        """Return the VirtualMachines of the base, by name."""
         folder = self.spec / "gitops/bases/first/first-01/machines"
         objects = [obj for path in sorted(folder.glob("*.yaml")) for obj in yaml.safe_load_all(path.read_text())]
         return {obj["metadata"]["name"]: obj for obj in objects if obj["kind"] == "VirtualMachine"}

@@ -5,6 +5,7 @@ import yaml
 from tests.adoption.forklift import NAMES, RELEASES, facts
 from tests.adoption.migrated import Migrated
 from tests.backends.schemas import assert_fits
+from tests.invocation import vmferry
 
 
 @pytest.fixture(scope="module", params=RELEASES)
@@ -72,8 +73,6 @@ def test_recording_the_same_again_changes_nothing(adopted: Migrated) -> None:
 def test_a_compiled_tree_of_adopted_vms_verifies(adopted: Migrated) -> None:
     done = adopted.compile()
     assert done.code == 0, done.text
-    from tests.invocation import vmferry
-
     verified = vmferry("verify", adopted.spec / "gitops")
     assert verified.code == 0, verified.text
 

@@ -18,6 +18,7 @@ timezone from the ESXi host (mapClock), the serial number of the system from a s
 from typing import Any
 
 from vmferry.backends.metadata import VM_LABEL, head
+from vmferry.estate.adoption import RECORDED
 from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint, Group, Machine
 from vmferry.model.manifest import KubeObject
@@ -33,7 +34,7 @@ def recorded(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject
     (RestartRequired). So does the phase's priority class, which is in the template since the VM exists.
     """
     spec = group.adopted.get(machine.key)
-    return _machine(blueprint, group, machine, spec) if spec is not None else None
+    return _machine(blueprint, group, machine, spec, {RECORDED: "true"}) if spec is not None else None
 
 
 def stopped(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
@@ -41,10 +42,12 @@ def stopped(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
 
     A roll-back must not wait for a record. The fields below the run strategy are those that the CRD requires.
     """
-    return _machine(blueprint, group, machine, {"template": {"spec": {"domain": {"devices": {}}}}})
+    return _machine(blueprint, group, machine, {"template": {"spec": {"domain": {"devices": {}}}}}, {})
 
 
-def _machine(blueprint: Blueprint, group: Group, machine: Machine, spec: dict[str, Any]) -> KubeObject:
+def _machine(
+    blueprint: Blueprint, group: Group, machine: Machine, spec: dict[str, Any], notes: dict[str, str]
+) -> KubeObject:
     own = {**dict(sorted(machine.placement.labels.items())), VM_LABEL: machine.target_name}
     return {
         **head(
@@ -55,6 +58,7 @@ def _machine(blueprint: Blueprint, group: Group, machine: Machine, spec: dict[st
             group=group,
             layer="machines",
             labels=own,
+            annotations=notes,
         ),
         "spec": {**spec, "runStrategy": HALTED},
     }

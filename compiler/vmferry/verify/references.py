@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from vmferry.estate.adoption import RECORDED
 from vmferry.kube.kinds import CONTROLLER_GROUPS, EXTERNAL_SECRET, SEALED_SECRET
 from vmferry.layout.objects import Issue, Key, key_of, select, shown
 from vmferry.model.finding import Path
@@ -266,6 +267,7 @@ def references(obj: KubeObject) -> Iterator[Reference]:
     """Yield the references of an object, according to RULES and to its Multus annotation."""
     key = key_of(obj)
     kind = (key.group, key.kind)
+    recorded = kind == VM and any(_recorded(notes) for _, notes in select(obj, "metadata.annotations"))
     for rule in RULES.get(kind, ()):
         for path, value in select(obj, rule.at):
             found = _named(value, rule, key.namespace)
@@ -273,13 +275,17 @@ def references(obj: KubeObject) -> Iterator[Reference]:
                 namespace, name = found
                 targets = tuple(_target(each, namespace, name) for each in rule.to)
                 deeper = (*path, rule.field) if isinstance(value, dict) else path
-                yield Reference(key, deeper, targets, rule.external)
+                yield Reference(key, deeper, targets, rule.external or recorded)
     if kind in TEMPLATES:
         at = f"{TEMPLATES[kind]}.metadata.annotations".removeprefix(".")
         for path, annotations in select(obj, at):
             text = annotations.get(NETWORKS) if isinstance(annotations, dict) else None
             for namespace, name in _networks(text, key.namespace):
                 yield Reference(key, (*path, NETWORKS), (Key(*NAD, namespace, name),), external=False)
+
+
+def _recorded(annotations: Any) -> bool:
+    return isinstance(annotations, dict) and RECORDED in annotations
 
 
 def qualified(key: Key) -> str:

@@ -52,6 +52,15 @@ def test_the_next_commands_can_be_run(repository: Advancing, monkeypatch: pytest
     ]
 
 
+def test_what_was_recorded_is_committed_with_the_move(repository: Advancing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository.spec.parent)
+    assert vmferry("compile", "migration", "--out", ".").code == 0
+    assert vmferry("sign", "migration", "stateless-06", "--by", "ops", "--note", "looked at", *NOW).code == 0
+    repository.commit()
+    said = vmferry("advance", "migration", "stateless-06", *NOW).err
+    assert "git add migration/spec.yaml migration/assignments.yaml migration/evidence.yaml gitops\n" in said
+
+
 def test_a_group_that_the_spec_does_not_name_yet_gets_a_line(repository: Advancing) -> None:
     assert repository.advance("stateless-05").code == 0
     assert repository.changes() == ["+   stateless-05: {stage: prepared}"]

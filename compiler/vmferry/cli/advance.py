@@ -272,7 +272,10 @@ def _next(before: Before, found: Advance) -> Iterator[str]:
     yield f"vmferry compile {spec} --out {shlex.quote(str(out or 'DIR'))}{named}"
     if out is not None:
         tree = out / before.checked.resolution.blueprint.gitops.path
-        paths = [found.file, before.assignments or assignments_path(before.spec), tree]
+        project = before.checked.project
+        beside = [Path(path) for path in (project.evidence_file, project.adopted_folder) if path]
+        paths = [found.file, before.assignments or assignments_path(before.spec)]
+        paths += [*(path for path in beside if path.exists()), tree]
         yield f"git add {' '.join(shlex.quote(str(path)) for path in paths)}"
         yield f"git commit -m {shlex.quote(_subject(found.moves))}"
 

@@ -387,3 +387,22 @@ def test_service_selects_the_vms_pod_and_its_guest_ports() -> None:
 @pytest.mark.parametrize("subject", [machine(nics=(pod_nic(),)), machine(ports=WINDOWS.ports)])
 def test_no_service_without_ports_or_without_the_pod_network(subject: Machine) -> None:
     assert [obj["kind"] for obj in emitted(subject)] == ["VirtualMachine"]
+
+
+def _services(**fields: Any) -> list[KubeObject]:
+    found = schemas.objects(list(kubevirt.emit(blueprint(group(WINDOWS, **fields)))))
+    return [obj for obj in found if obj["kind"] == "Service"]
+
+
+def test_the_service_of_an_adopted_vm_is_protected_from_pruning() -> None:
+    """So that it stays when the VM is handed over to another repository, whichever of them is synced first."""
+    [before], [after] = _services(stage="cutover"), _services(stage="adopted")
+    assert "annotations" not in before["metadata"]
+    assert after["metadata"]["annotations"] == {
+        "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+        "kustomize.toolkit.fluxcd.io/prune": "disabled",
+    }
+
+
+def test_a_graduated_group_has_no_services() -> None:
+    assert _services(stage="adopted", graduated=True) == []

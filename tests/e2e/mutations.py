@@ -253,6 +253,18 @@ MUTATIONS = (
         "selector = {VM_LABEL: machine.target_name}",
     ),
     Mutation(
+        "the Service of an adopted VM is pruned when the VM is handed over",
+        KUBEVIRT,
+        "keep=group.stage in OWNED,",
+        "keep=False,",
+    ),
+    Mutation(
+        "Services of VMs that were handed over are still synced",
+        KUBEVIRT,
+        "if not group.graduated and machine.ports and",
+        "if machine.ports and",
+    ),
+    Mutation(
         "an interface lists its ports, and KubeVirt drops all others",
         KUBEVIRT,
         'result: dict[str, Any] = {"name": nic.name}\n    if nic.binding',

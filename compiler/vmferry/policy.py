@@ -175,7 +175,7 @@ RULE_IS_ESSENTIAL = declare(
 def _essential(rule: Rule, what: str, where: Where) -> Finding:
     return RULE_IS_ESSENTIAL.finding(
         f"{rule.code} ({rule.title}) {what}",
-        "fix what it finds: otherwise the compiled output would be wrong",
+        "remove this, and fix what it finds: otherwise the compiled output would be wrong",
         where=where,
     )
 

@@ -233,13 +233,22 @@ def test_a_group_that_goes_to_cutover_in_this_change_must_not_have_missed_its_ti
     assert only("VMF430", at_stage("cutover")) == []
 
 
+def test_a_cutover_that_was_missed_in_the_last_window_needs_another_window() -> None:
+    state = {"stage": "migrating", "cutover": "2027-02-06T21:00:00Z"}
+    vms = (warm("a-01", id="vm-1"),)
+    found = reviewed(*vms, phases=[FIRST], groups={"first-01": state}, now="2027-03-01T00:00:00Z")
+    [finding] = only("VMF430", found)
+    assert finding.help.endswith("a window that is added to `windows` of the phase: all of its windows are over")
+
+
 def test_a_vm_that_is_late_alone_is_named_alone() -> None:
     late, later = "2027-02-06T21:00:00Z", "2027-02-07T01:00:00Z"
     vms = (warm("a-01", id="vm-1"), warm("a-02", id="vm-2"))
     state = {"stage": "migrating", "cutover": later, "vmCutover": {"a-02": late}}
     found = reviewed(*vms, phases=[FIRST], groups={"first-01": state}, now="2027-02-06T23:00:00Z")
     [finding] = only("VMF430", found)
-    assert (finding.vms, finding.help) == (("a-02",), "set a later `vmCutover`, inside one of the phase's windows")
+    window = "one of the phase's windows: 2027-02-06T20:00:00Z for 8h"
+    assert (finding.vms, finding.help) == (("a-02",), f"set a later `vmCutover`, inside {window}")
 
 
 def test_vms_of_one_group_that_cut_over_apart_are_held_against_what_they_need() -> None:

@@ -110,6 +110,15 @@ def way(before: Stage, after: Stage) -> tuple[Stage, ...] | None:
     return None
 
 
+def keeping(stage: Stage) -> str:
+    """Return what to do with a group instead of moving it back from a stage."""
+    if TABLE[stage].next == ():
+        return f"keep stage: {stage}; a group that is {stage} has no way back"
+    again = "; to start over, raise `attempt`" if TABLE[stage].target == "copies" else ""
+    later = ", and stage: planned in a later commit" if TABLE[stage].target == "nothing" else ""
+    return f"keep stage: {stage}{again}; to take it back, set stage: rolled-back{later}"
+
+
 def onward(stage: Stage) -> Stage | None:
     """Return the stage that follows; None after the last one, and where a group is rolled back."""
     following = TABLE[stage].next

@@ -64,7 +64,7 @@ def assemble(
         if name not in by_group and not own and not _is_consequence(name, by_group, unresolved):
             yield NO_SUCH_GROUP.finding(
                 f"group {name} does not exist",
-                f"groups: {', '.join(sorted(by_group)) or 'none'}; `vmferry explain SPEC --all` shows who is where",
+                f"remove it, or correct its name; groups: {', '.join(sorted(by_group)) or 'none'}",
                 where=where.at(name, key=True),
             )
     ranks = {phase.name: rank for rank, phase in enumerate(phases)}

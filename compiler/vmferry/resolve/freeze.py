@@ -6,12 +6,12 @@ from msgspec import Struct, structs
 
 from vmferry.estate import identity
 from vmferry.estate.smbios import as_formerly
-from vmferry.estate.stages import begun, frozen, way
+from vmferry.estate.stages import begun, frozen, keeping, way
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.model.assignments import Assignment, Assignments
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
-from vmferry.model.keys import VmKey
+from vmferry.model.keys import VmKey, own_of
 from vmferry.model.project import Project
 from vmferry.model.rule import declare
 from vmferry.model.spec import GroupState, MigrationSpec, Stage
@@ -50,7 +50,7 @@ def thaw(project: Project, cards: tuple[Card, ...], own: Mapping[VmKey, str]) ->
     if project.assignments is not None and project.assignments.metadata.name != spec.metadata.name:
         yield ASSIGNMENTS_MISFIT.finding(
             f"assignments.yaml belongs to migration {project.assignments.metadata.name}, this is {spec.metadata.name}",
-            "a migration keeps its name; remove the file only if no group was ever prepared",
+            "a migration keeps its name: restore it, and assignments.yaml, from git; a new one starts without the file",
             where=where.at("metadata", "name"),
         )
     yield from _check_record(spec, vms, where)
@@ -70,9 +70,12 @@ def _stage(groups: Mapping[str, GroupState], name: str) -> Stage:
 def _check_record(spec: MigrationSpec, vms: Mapping[VmKey, Assignment], where: Where) -> Noting[None]:
     """Report a record that was edited or lost, and groups that are set back although something moved."""
     set_back: dict[str, Stage] = {}
+    left: set[str] = set()
     for key, item in sorted(vms.items()):
         if begun(item.stage) and way(item.stage, _stage(spec.groups, item.group)) is None:
             set_back[item.group] = item.stage
+        if item.stage == "rolled-back" and item.reached and begun(item.reached) and item.group not in spec.groups:
+            left.add(item.group)
         machine = item.machine
         if machine is None:
             if frozen(item.stage):
@@ -87,8 +90,15 @@ def _check_record(spec: MigrationSpec, vms: Mapping[VmKey, Assignment], where: W
     for group, stage in sorted(set_back.items()):
         yield ASSIGNMENTS_MISFIT.finding(
             f"group {group} reached {stage} and is set back to {_stage(spec.groups, group)}",
-            "VMs that were copied, or run in the target, would be decided again; keep the stage",
+            keeping(stage),
             where=where.at("groups", group),
+        )
+
+    for group in sorted(left):
+        yield ASSIGNMENTS_MISFIT.finding(
+            f"group {group} was rolled back, and the spec no longer has it: its VMs would move as if they never had",
+            "restore it in `groups`; `vmferry explain SPEC GROUP --rollback` says how to go on",
+            where=where.at("groups"),
         )
 
 
@@ -107,11 +117,12 @@ def _check_whole(
         was = max(item.of or 0 for item in items)
         if len(items) >= was:
             continue
+        have = "has" if len(items) == 1 else "have"
         phases = {item.machine.phase for item in items if item.machine is not None}
         new = tuple(card.name for card in cards if card.key not in vms and card.phase in phases)
         perhaps = f"; {', '.join(new[:_SHOWN])} {'has' if len(new) == 1 else 'have'} none" if new else ""
         yield ASSIGNMENTS_MISFIT.finding(
-            f"assignments: {was} VMs are frozen in group {name}, and only {len(items)} have a record{perhaps}",
+            f"assignments: {was} VMs are frozen in group {name}, and only {len(items)} {have} a record{perhaps}",
             _RESTORE,
             where=where.at("groups", name),
             vms=new,
@@ -143,7 +154,7 @@ def _check_doubles(
             fix = "a rebuilt vCenter reuses ids: restore the id in its entry, or give the vCenter another name"
         else:
             message = f"VM {card.key} has the name or UUID of {was.key}, which is frozen in group {group}"
-            fix = "if it is the same VM, set the id it is frozen with in its entry; if not, another name and uuid"
+            fix = f"if it is the same VM, set id: {own_of(was.key)} in its entry; if not, another name and uuid"
         yield ASSIGNMENTS_MISFIT.finding(message, fix, where=card.where.at("name"), vms=(card.name,))
 
 

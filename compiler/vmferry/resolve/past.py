@@ -86,8 +86,7 @@ def _check_data_loss(name: str, state: GroupState, past: Assignment, where: Wher
         if missing:
             yield DATA_LOSS.finding(
                 f"group {name} is rolled back from {reached} without {' and '.join(missing)}",
-                "add `dataLoss: accepted`, or `replayed` if what was written in the target since the cutover is "
-                "brought back to the source, and `reason`",
+                _add(state),
                 where=where.at("stage"),
             )
     elif reached in (None, "planned"):
@@ -96,6 +95,15 @@ def _check_data_loss(name: str, state: GroupState, past: Assignment, where: Wher
             "remove its `stage`: there is nothing to roll back",
             where=where.at("stage"),
         )
+
+
+def _add(state: GroupState) -> str:
+    """Return what a roll-back has to state yet."""
+    reason = "`reason`: why it is rolled back" if state.reason is None else ""
+    if state.data_loss is not None:
+        return f"add {reason}"
+    replayed = "`dataLoss: replayed` if what was written in the target since the cutover is brought back to the source"
+    return f"add `dataLoss: accepted`, or {replayed}{'; and add ' * bool(reason)}{reason}"
 
 
 def _stated(state: GroupState) -> Iterator[tuple[str, str | None]]:

@@ -48,7 +48,7 @@ def split(project: Project, cards: Iterable[Card]) -> Noting[dict[VmKey, str]]:
             if len(meant) == 1:
                 found.add(meant[0].key)
             else:
-                what, fix = _ambiguous(parent, text, meant, _marks_of(members, marks))
+                what, fix = _ambiguous(name, parent, text, meant, _marks_of(members, marks))
                 yield CANNOT_SPLIT.finding(f"group {name}: {what}", fix, where=where.at("vms", index))
         if len(found) < len(state.vms):
             continue
@@ -65,7 +65,9 @@ def _marks_of(members: Mapping[VmKey, Assignment], marks: Mapping[VmKey, identit
     return (marks[key] if key in marks else identity.of_record(key, item) for key, item in members.items())
 
 
-def _ambiguous(parent: str, text: str, meant: list[identity.Mark], known: Iterable[identity.Mark]) -> tuple[str, str]:
+def _ambiguous(
+    name: str, parent: str, text: str, meant: list[identity.Mark], known: Iterable[identity.Mark]
+) -> tuple[str, str]:
     """Return what is wrong with the name of a VM, and how to fix it."""
     if meant:
         return (
@@ -74,7 +76,10 @@ def _ambiguous(parent: str, text: str, meant: list[identity.Mark], known: Iterab
         )
     names = sorted(mark.name or mark.key for mark in known)
     more = ", …" if len(names) > _SHOWN else ""
-    return f"group {parent} has no VM {text}", f"its VMs: {', '.join(names[:_SHOWN])}{more}"
+    return (
+        f"group {parent} has no VM {text}",
+        f"remove {name}, or name VMs of {parent}: {', '.join(names[:_SHOWN])}{more}",
+    )
 
 
 def _misfit(
@@ -88,7 +93,7 @@ def _misfit(
     if any(re.fullmatch(re.escape(phase.name) + r"-[0-9]{2,}", name) for phase in project.spec.phases):
         return "names of a phase and a number are vmferry's own", f"call it {state.split_from}-{_short(state.vms[0])}"
     if not any(item.group in (state.split_from, name) for item in records.values()):
-        return f"there is no group {state.split_from}", "groups: `vmferry status SPEC`"
+        return f"there is no group {state.split_from}", f"remove {name}, or correct `splitFrom`"
     return None
 
 
@@ -103,17 +108,19 @@ def _refused(
     if not leaving:
         return None
     if any(item.group == name for item in members.values()):
-        return "it exists, and other VMs would join it", "give them a group of their own: each leaves its stage behind"
+        others = ", ".join(sorted(leaving))
+        return "it exists, and other VMs would join it", f"remove {others} from `vms`, for a group of their own"
     parent = members[min(leaving)]
     if all(key in leaving for key, item in members.items() if item.group == parent.group):
-        return f"it takes every VM of {parent.group}", f"set the stage of {parent.group} itself"
-    if begun(parent.stage) and state.stage != "rolled-back" and way(parent.stage, "rolled-back") == ():
+        return f"it takes every VM of {parent.group}", f"remove {name}, and set the stage of {parent.group} itself"
+    back = way(parent.stage, "rolled-back") == ()
+    if begun(parent.stage) and state.stage != "rolled-back" and back:
         return (
             f"it leaves {parent.group}, which is at {parent.stage}, for {state.stage}",
             "set stage: rolled-back; it can go on from there alone",
         )
-    if begun(parent.stage) and state.stage != "rolled-back":
-        return f"it leaves {parent.group}, which is {parent.stage}", "leave the VM where it is: there is no way back"
+    if begun(parent.stage) and not back:
+        return f"it leaves {parent.group}, which is {parent.stage}", f"remove {name}: there is no way back"
     if state.stage != parent.stage and not (state.stage == "rolled-back" and way(parent.stage, state.stage) == ()):
         return f"it leaves {parent.group}, which is at {parent.stage}, for {state.stage}", f"set stage: {parent.stage}"
     return None

@@ -87,7 +87,7 @@ def _report_elsewhere(
     yield STAYING_VM_MOVES.finding(
         f"VM {machine.name} was decided to move by {after}, and its group {machine.group}, at {stage}, "
         f"would move it by {before}",
-        f"restore {before}; or keep the group at prepared and take the VM out of it: {_OUT}",
+        f"restore {before}; or keep stage: prepared, and take the VM out of the group: {_OUT}",
         where=now.origin(field),
         vms=(machine.name,),
     )
@@ -117,7 +117,7 @@ def _warn(machine: Machine, what: str, stage: Stage, where: Where) -> Noting[Non
 
 def _refuse(machine: Machine, what: str, recorded: Stage, stage: Stage, where: Where) -> Noting[None]:
     if not begun(recorded):
-        fix = f"keep the group at {recorded} until the VM is out of it: {_OUT}; or restore its entry to move it"
+        fix = f"keep stage: {recorded} until the VM is out of the group: {_OUT}; or restore its entry to move it"
     else:
         fix = "its group reached migrating, so it is being copied and too late to leave out: restore its entry"
     yield STAYING_VM_MOVES.finding(

@@ -25,7 +25,7 @@ def check_state(name: str, state: GroupState, method: Method, phase: Phase, wher
     elif METHODS[method].cutover and state.stage == "cutover":
         yield CUTOVER_OUTSIDE_WINDOW.finding(
             f"group {name} migrates warm and has no cutover time",
-            "add `cutover`, a time inside one of the phase's windows",
+            f"add `cutover`, a time inside one of the phase's windows{_windows(phase)}",
             where=where,
         )
 
@@ -37,22 +37,31 @@ def check_cutover(
     who = f"group {name}" if vm is None else f"group {name}, VM {vm}"
     starts = [window.start for window in phase.windows]
     if not is_time(time):
-        fix = "correct it: there is no such day or hour"
+        fix = f"set a time that exists, inside one of the phase's windows{_windows(phase)}"
         yield CUTOVER_OUTSIDE_WINDOW.finding(f"{who}: cutover {time} is not a valid time", fix, where=where)
     elif not METHODS[method].cutover:
         field = "cutover" if vm is None else "vmCutover"
-        yield NOT_APPLICABLE.finding(f"{who}: `{field}` is for method warm, but this one is {method}", where=where)
+        yield NOT_APPLICABLE.finding(
+            f"{who}: `{field}` is for method warm, but this one is {method}", f"remove `{field}`", where=where
+        )
     elif (
         all(is_time(start) for start in starts)
         and starts
         and not any(opens <= moment(time) <= closes for opens, closes in map(bounds, phase.windows))
     ):
-        windows = "; ".join(f"{window.start} for {window.duration}" for window in phase.windows)
         message = f"{who}: cutover {time} is outside the windows of phase {phase.name}"
-        yield CUTOVER_OUTSIDE_WINDOW.finding(message, f"windows: {windows}", where=where)
+        yield CUTOVER_OUTSIDE_WINDOW.finding(
+            message, f"set a time inside one of the phase's windows{_windows(phase)}", where=where
+        )
     else:
         return True
     return False
+
+
+def _windows(phase: Phase) -> str:
+    """Return the windows of a phase, as the end of a sentence."""
+    windows = "; ".join(f"{window.start} for {window.duration}" for window in phase.windows)
+    return f": {windows}" if windows else ", if it has any"
 
 
 def check_times(phases: tuple[Phase, ...], where: Where) -> Noting[None]:

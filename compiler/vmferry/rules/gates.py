@@ -68,7 +68,7 @@ def rewritten(review: Review) -> Iterator[Problem]:
         yield Problem(
             f"evidence.yaml lost {'an entry' if count == 1 else f'{count} entries'} of the other commit, such as "
             f"{_named(first)}",
-            "restore the file from git and record again: entries are only added",
+            "restore evidence.yaml from git, and record again: entries are only added",
             review.project.where if now is None else _file(review),
         )
 

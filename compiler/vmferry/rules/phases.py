@@ -20,7 +20,7 @@ from vmferry.estate.stages import frozen, moves, rank, serves, started
 from vmferry.kube.quantity import format_size, parse_duration
 from vmferry.model.blueprint import Group, Machine, PhasePlan
 from vmferry.model.review import Problem, Review, Subject
-from vmferry.model.spec import DualRun
+from vmferry.model.spec import DualRun, Phase
 from vmferry.rules.registry import rule
 
 _TWO_WEEKS = 14 * 86400  # seconds
@@ -300,7 +300,10 @@ def ahead(review: Review) -> Iterator[Problem]:
 
 @rule("VMF430", "warning", "cutover time has passed", blueprint=True)
 def missed(review: Review) -> Iterator[Problem]:
-    """A time in the past is not an appointment: Forklift cuts over as soon as it sees it, at whatever hour that is."""
+    """A time in the past is not an appointment: Forklift cuts over as soon as it sees it, at whatever hour that is.
+
+    It is an error if the group has gone to `cutover` since the other commit and no window of its phase is open.
+    """
     if review.now is None:
         return
     was = {group.name: group for group in review.before.blueprint.groups} if review.before else {}
@@ -311,13 +314,25 @@ def missed(review: Review) -> Iterator[Problem]:
         for time, names in sorted(_appointments(group).items()):
             if (moment := datetime.fromisoformat(time)) < review.now:
                 field = "cutover" if time == group.cutover else "vmCutover"
+                spans = _spans_of(review.blueprint.phases, group.phase)
+                at_once = new and spans and not any(opens <= review.now.timestamp() <= ends for opens, ends in spans)
                 yield Problem(
                     f"group {group.name} is at {group.stage}, and its cutover {time} has passed "
                     f"({time_text(moment.timestamp())})",
-                    f"set a later `{field}`, inside one of the phase's windows",
+                    f"set a later `{field}`, inside {_coming(review.spec.phases, group.phase, review.now)}",
                     review.at("groups", group.name, field),
                     names,
+                    severity="error" if at_once else None,
                 )
+
+
+def _coming(phases: Iterable[Phase], name: str, now: datetime) -> str:
+    """Return the windows of a phase that are not over, in words."""
+    windows = [window for phase in phases if phase.name == name for window in phase.windows]
+    left = [f"{window.start} for {window.duration}" for window in windows if bounds(window)[1] > now.timestamp()]
+    if windows and not left:
+        return "a window that is added to `windows` of the phase: all of its windows are over"
+    return f"one of the phase's windows{': ' * bool(left)}{'; '.join(left)}"
 
 
 def _appointments(group: Group) -> dict[str, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from itertools import zip_longest
 
 from vmferry.estate import identity
 from vmferry.estate.smbios import only_corrected
-from vmferry.estate.stages import begun, frozen, started, way
+from vmferry.estate.stages import begun, frozen, keeping, started, way
 from vmferry.kube.quantity import format_size
 from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Group, Machine, NamespacePlan
@@ -14,13 +14,6 @@ from vmferry.model.review import Problem, Review
 from vmferry.model.spec import Stage
 from vmferry.rules.registry import also, rule
 
-_BACK = "; to take it back, set stage: rolled-back"
-_WAY_BACK: dict[Stage, str] = {
-    "prepared": f"{_BACK}, and stage: planned in a later commit",
-    "migrating": "; to start over, raise `attempt`; to take it back, set stage: rolled-back",
-    **dict.fromkeys(("cutover", "adopted", "validated"), _BACK),
-    "retired": "; a group that is retired has no way back",
-}
 _RESTORE = "restore it, as it was at the other commit"
 
 
@@ -73,7 +66,7 @@ def moved_back(review: Review) -> Iterator[Problem]:
                 review,
                 after,
                 f"goes back from {before} to {after.stage}",
-                f"keep stage: {before}{_WAY_BACK.get(before, '')}",
+                f"keep stage: {before}" if before in ("planned", "rolled-back") else keeping(before),
                 "stage",
             )
 
@@ -235,7 +228,7 @@ def assignments(review: Review) -> Iterator[Problem]:
         what = "is gone" if now is None else "changed"
         yield Problem(
             f"VM {was.machine.name}: its frozen assignment {what}",
-            "restore assignments.yaml from the other commit, and run `vmferry compile`",
+            "restore assignments.yaml from the other commit, and compile",
             review.at("groups", was.group),
             (was.machine.name,),
         )

@@ -68,11 +68,11 @@ def _lines() -> Iterator[str]:
 
 def _reached(stage: Stage) -> tuple[Stage | None, ...]:
     """Return the stages from which a roll-back differs; nothing for other stages."""
-    return ("prepared", "migrating", "cutover") if stage == "rolled-back" else (None,)
+    return ("prepared", "migrating", "cutover", "adopted") if stage == "rolled-back" else (None,)
 
 
 def _row(method: Method, stage: Stage, reached: Stage | None) -> str:
-    name = f"`{stage}`" if reached is None else f"`{stage}` from {reached}{' or later' * (reached == 'cutover')}"
+    name = f"`{stage}`" if reached is None else f"`{stage}` from {reached}{' or later' * (reached == 'adopted')}"
     blueprint = _at(method, stage, reached)
     [found] = blueprint.groups
     kinds, patches = _synced(blueprint, found)

@@ -118,6 +118,12 @@ def _steps(group: Group, folder: str, forklift: str) -> Iterator[RollBackStep]:
         return
     if running(group.stage):
         yield from _stopped(group)
+        if METHODS[group.method].cutover and group.stage == "cutover":
+            yield RollBackStep(
+                "target",
+                "VMs whose cutover has not begun are cancelled, and their sources run on: delete the empty VM that is "
+                "left of each in the target",
+            )
     else:
         yield from _cancelled(group, forklift)
     if group.path != "rebuild" and not (group.path == "forklift" and not running(group.stage)):

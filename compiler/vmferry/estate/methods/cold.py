@@ -8,8 +8,8 @@ METHOD = MoveMethod(
     path="forklift",
     layers={
         "plan": Layer(("prepared", *MOVING, *OWNED)),
-        # Rolled back during the copy, the Migration is cancelled.
-        "migration": Layer(MOVING, wave=2, kept=("migrating",)),
+        # Rolled back, the Migration is cancelled: VMs that have not cut over end there, the others are left alone.
+        "migration": Layer(MOVING, wave=2, kept=MOVING),
         # Forklift creates the VMs; before that, manifests of theirs would be in its way (VMAlreadyExists).
         "machines": Layer(OWNED, wave=3, kept=STARTED, late=True),
     },

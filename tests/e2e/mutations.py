@@ -41,6 +41,7 @@ NETWORKS, NAMESPACES, REBUILD = "backends/networks.py", "backends/namespaces.py"
 VIRT_V2V, FLUX, ARGOCD = "backends/virt_v2v.py", "backends/flux.py", "backends/argocd.py"
 OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py", "backends/credentials.py"
 ENTRY_POINTS, VCENTER = "backends/entry_points.py", "backends/vcenter.py"
+ADOPTED, SOURCES_BACK = "backends/adopted.py", "backends/sources_back.py"
 CLOUD_INIT = "estate/cloud_init.py"
 GUEST_NETWORK, CONVERT = "backends/guest_network.py", "backends/scripts/convert.sh"
 FILES, GIT = "files.py", "load/git.py"
@@ -177,8 +178,8 @@ MUTATIONS = (
     Mutation(
         "a disk and its volume are dropped",
         KUBEVIRT,
-        "_virtual_machine(blueprint, group, machine))",
-        "_virtual_machine(blueprint, group, __import__('msgspec').structs.replace(machine, disks=machine.disks[:1])))",
+        "return made(blueprint, group, machine)",
+        "return made(blueprint, group, __import__('msgspec').structs.replace(machine, disks=machine.disks[:1]))",
     ),
     Mutation(
         "a MAC address without its colons",
@@ -201,7 +202,7 @@ MUTATIONS = (
     Mutation(
         "a VM runs before its disks are converted",
         KUBEVIRT,
-        '{"runStrategy": "Halted"}',
+        '{"runStrategy": adopted.HALTED}',
         '{"runStrategy": "Always"}',
     ),
     Mutation(
@@ -251,6 +252,24 @@ MUTATIONS = (
         KUBEVIRT,
         'selector = {"app" if group.path == "forklift" else VM_LABEL: machine.target_name}',
         "selector = {VM_LABEL: machine.target_name}",
+    ),
+    Mutation(
+        "a VM that was recorded loses its instance type and its preference",
+        ADOPTED,
+        '"spec": {**spec, "runStrategy": HALTED},',
+        '"spec": {"template": spec["template"], "runStrategy": HALTED},',
+    ),
+    Mutation(
+        "a VM that was recorded may be deleted with its manifest",
+        ADOPTED,
+        "kinds.VIRTUAL_MACHINE,\n",
+        "kinds.VIRTUAL_MACHINE._replace(keeps=False),\n",
+    ),
+    Mutation(
+        "a source that did not run before is started by a roll-back",
+        SOURCES_BACK,
+        'return _WAS_OFF if machine.run_strategy in ("Halted", "Manual") else None',
+        "return None",
     ),
     Mutation(
         "the Service of an adopted VM is pruned when the VM is handed over",
@@ -347,8 +366,8 @@ MUTATIONS = (
     Mutation(
         "a Plan leaves its last VM out",
         FORKLIFT,
-        "[_machine(blueprint, group, machine) for machine in group.machines]",
-        "[_machine(blueprint, group, machine) for machine in group.machines[:-1]]",
+        "[_machine(blueprint, group, machine) for machine in _planned(group)]",
+        "[_machine(blueprint, group, machine) for machine in _planned(group)[:-1]]",
     ),
     Mutation(
         "a VM that served is deleted when its PostHook fails",
@@ -833,8 +852,8 @@ MUTATIONS = (
     Mutation(
         "the time of a cutover is not in UTC",
         OVERLAYS,
-        "value=_utc(group.cutover),",
-        "value=group.cutover,",
+        '"/spec/cutover", _utc(group.cutover))',
+        '"/spec/cutover", group.cutover)',
     ),
     Mutation(
         "VMs start as soon as a group migrates",
@@ -1020,6 +1039,7 @@ class Layer(NamedTuple):
 
 _TESTED = {
     TRAIL: ("test_record.py",),
+    ADOPTED: ("adoption/test_adopt.py",),
     STANDING: ("properties/test_incremental.py",),
     OWN_FACTS: ("test_recheck.py",),
     WHOLE: ("verify/test_incremental.py",),

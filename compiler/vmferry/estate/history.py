@@ -41,9 +41,14 @@ class History:
             self._found[entry.group][entry.vm].append(entry)
 
     def of(self, group: Group, vm: VmKey | None = None) -> Iterator[Entry]:
-        """Yield the entries on a VM of a group, or on the group as a whole, that are about its present attempt."""
+        """Yield the entries on a VM of a group, or on the group as a whole, that are about its present attempt.
+
+        Forklift moves with another attempt only what failed: a VM whose migration succeeded before is not moved again.
+        """
         for entry in self._found[group.name][vm] if group.name in self._found else ():
-            if entry.attempt in (None, group.attempt) and entry.remigrate == group.remigrate:
+            done = entry.what == "migration" and entry.outcome == "succeeded" and (entry.attempt or 1) < group.attempt
+            same = entry.attempt in (None, group.attempt) or (vm is not None and done)
+            if same and entry.remigrate == group.remigrate:
                 yield entry
 
     def succeeded(self, group: Group, what: What) -> bool:

@@ -21,7 +21,7 @@ CASES ?=
 export VMFERRY_RAN ?= $(CURDIR)/build/ran
 
 .DEFAULT_GOAL = help
-.PHONY: help install testtools tools demo test cases coverage e2e e2e-flux e2e-argocd e2e-oldest e2e-operators \
+.PHONY: help install testtools tools demo test cases coverage e2e e2e-flux e2e-argocd e2e-lifecycle e2e-oldest e2e-operators \
 	guests mutations compatibility soak lint format golden schema docs bench clean
 
 help: ## this list
@@ -145,6 +145,9 @@ e2e-flux: $(VENV)/.groups $(E2E_TOOLS) .tools/bin/kustomize-controller ## the sa
 
 e2e-argocd: $(VENV)/.groups $(E2E_TOOLS) .tools/bin/argocd-sync ## the same with Argo CD's sync engine, health and diff
 	VMFERRY_E2E_ARGOCD=1 $(BIN)/python -m pytest -n 0 $(addprefix tests/e2e/cluster/test_,argocd.py situations.py)
+
+e2e-lifecycle: $(VENV)/.groups $(E2E_TOOLS) $(ENGINES) ## a migration from planned to retired, with each real engine
+	VMFERRY_E2E_FLUX=1 VMFERRY_E2E_ARGOCD=1 $(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_lifecycle.py
 
 e2e-oldest: $(VENV)/.groups $(OLDEST) ## the same on the oldest API server that is supported; one example with the oldest Flux
 	VMFERRY_SERVERS=oldest VMFERRY_E2E=1 $(BIN)/python -m pytest -n 0 \

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from vmferry.estate.stages import OWNED
 from vmferry.kube.kinds import Kind, Right
 from vmferry.model.blueprint import Path
 from vmferry.model.spec import Stage, VirtualMachine
@@ -32,6 +33,19 @@ class Layer(NamedTuple):
 MOVING: tuple[Stage, ...] = ("migrating", "cutover")
 STARTED: tuple[Stage, ...] = ("cutover", "adopted", "validated")
 """Stages at which the VMs run in the target, and can be rolled back."""
+
+
+PLAN_LAYERS: Mapping[str, Layer] = {
+    "plan": Layer(("prepared", *MOVING, *OWNED)),
+    # Rolled back, the Migration is cancelled: VMs that have not cut over end there, the others are left alone.
+    "migration": Layer(MOVING, wave=2, kept=MOVING),
+    # Forklift creates the VMs; before that, manifests of theirs would be in its way (VMAlreadyExists).
+    "machines": Layer(OWNED, wave=3, kept=STARTED, late=True),
+}
+"""Layers of a group whose VMs a Plan of Forklift's moves."""
+
+# Flux dry-runs a whole root before it applies any of it, and Forklift's webhook refuses a Migration without a Plan.
+PLAN_STEPS = (("plan", ("plan",)), ("migration", ("migration",)), ("machines", ("machines",)))
 
 
 def _nothing(_: VirtualMachine) -> Iterator[Trouble]:

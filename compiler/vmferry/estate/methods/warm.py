@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from vmferry.estate.methods.traits import MOVING, STARTED, Layer, MoveMethod, Trouble
-from vmferry.estate.stages import OWNED
+from vmferry.estate.methods.traits import PLAN_LAYERS, PLAN_STEPS, MoveMethod, Trouble
 from vmferry.kube import kinds
 from vmferry.model.spec import VirtualMachine
 
@@ -22,15 +21,8 @@ def _refuses(vm: VirtualMachine) -> Iterator[Trouble]:
 
 METHOD = MoveMethod(
     path="forklift",
-    layers={
-        "plan": Layer(("prepared", *MOVING, *OWNED)),
-        # Rolled back, the Migration is cancelled: VMs that have not cut over end there, the others are left alone.
-        "migration": Layer(MOVING, wave=2, kept=MOVING),
-        # Forklift creates the VMs; before that, manifests of theirs would be in its way (VMAlreadyExists).
-        "machines": Layer(OWNED, wave=3, kept=STARTED, late=True),
-    },
-    # Flux dry-runs a whole root before it applies any of it, and Forklift's webhook refuses a Migration without a Plan.
-    steps=(("plan", ("plan",)), ("migration", ("migration",)), ("machines", ("machines",))),
+    layers=PLAN_LAYERS,
+    steps=PLAN_STEPS,
     kinds=(kinds.SERVICE, kinds.VIRTUAL_MACHINE),
     usual=_usual,
     refuses=_refuses,

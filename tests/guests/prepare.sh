@@ -2,7 +2,7 @@
 # Sees to it that `make guests` can run: on Debian, as root, it installs what is missing. Fails with a reason elsewhere.
 set -euo pipefail
 
-packages=(debootstrap virt-v2v libnbd-bin libguestfs-tools qemu-system-x86 qemu-utils ovmf linux-image-cloud-amd64
+packages=(debootstrap virt-v2v nbdkit libnbd-bin libguestfs-tools qemu-system-x86 qemu-utils ovmf linux-image-cloud-amd64
   grub-pc-bin grub-efi-amd64-bin grub-common dosfstools mtools e2fsprogs fdisk lvm2 genisoimage systemd)
 
 mirror=http://deb.debian.org/debian # debootstrap's own

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -13,11 +14,15 @@ from vmferry.cache import Cache
 from vmferry.check import check, review
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import printable, show, summary
-from vmferry.cli.options import assignments_option, cache_options, remember, spec_argument
+from vmferry.cli.mermaid import graph
+from vmferry.cli.options import assignments_option, cache_options, now_option, remember, spec_argument
 from vmferry.cli.table import as_markdown, escaped
 from vmferry.consequences import Consequences, Value
+from vmferry.consequences.evidence import EvidenceChange
+from vmferry.consequences.stages import StageChange
 from vmferry.estate.wording import counted
 from vmferry.load.project import load, read_inventories
+from vmferry.model.evidence import OBSERVED
 from vmferry.model.finding import SpecError
 from vmferry.resolve.drift import Change, drift, uncovered
 
@@ -44,6 +49,7 @@ _NAMED = 5  # VMs of a line
     help="Output format; md for a comment on a pull request.",
     callback=remember,
 )
+@now_option
 @assignments_option
 @cache_options
 def command(
@@ -53,14 +59,16 @@ def command(
     inventory: Path | None,
     only: tuple[str, ...],
     style: str,
+    now: datetime,
     assignments: Path | None,
     cache: Cache,
 ) -> int:
     """Show which decisions changed between REV (a commit, branch or tag; HEAD by default) and SPEC, and their effect.
 
-    Groups at another stage with what happens then, VMs with changed decisions, settings of groups, namespaces and the
-    target, and how many VMs each changed `assign` row matches. Both states must be free of errors of their own; `check
-    --against` has the rules.
+    Groups at another stage with what happens then, how long the copy takes and which evidence the move rests on, VMs
+    with changed decisions, settings of groups, namespaces and the target, new evidence, and how many VMs each changed
+    `assign` row matches. Both states must be free of errors of their own; `check --against` has the rules. Durations
+    are estimates: docs/copy-time.md says how they come about, and `settings.copy` states the rates you know.
 
     With --inventory, show what changed in vCenter since the inventory of SPEC was taken, and since VMs were frozen.
     Each change is harmless (the next compile or Forklift picks it up), needs a decision, or blocks: a compiled manifest
@@ -77,7 +85,7 @@ def command(
     if inventory is None:
         if only:
             raise click.UsageError("--only needs --inventory.")
-        return _with_commit(spec, rev or "HEAD", assignments, style, cache, exact=exact)
+        return _with_commit(spec, rev or "HEAD", assignments, style, now, cache, exact=exact)
     if rev is not None or exact:
         raise click.UsageError("REV and --exact compare commits; leave out --inventory.")
     if style == "md":
@@ -85,7 +93,9 @@ def command(
     return _with_inventory(spec, inventory, only, assignments, style)
 
 
-def _with_commit(spec: Path, revision: str, assignments: Path | None, style: str, cache: Cache, *, exact: bool) -> int:
+def _with_commit(
+    spec: Path, revision: str, assignments: Path | None, style: str, now: datetime, cache: Cache, *, exact: bool
+) -> int:
     if str(spec) == "-":
         raise click.UsageError("diff needs a spec in a git repository, not standard input.")
     checked = check(spec, assignments, cache=cache, reasons=False)
@@ -99,7 +109,7 @@ def _with_commit(spec: Path, revision: str, assignments: Path | None, style: str
         return FINDINGS
     if not befores:
         click.echo(f"there is no spec at {printable(revision)}: everything is new", err=True)
-    found = consequences.consequences(befores[0], here) if befores else consequences.of_new(here)
+    found = consequences.consequences(befores[0], here, now) if befores else consequences.of_new(here, now)
     if style == "json":
         click.echo(json.dumps(msgspec.to_builtins(found), indent=2, ensure_ascii=False))
     else:
@@ -111,18 +121,62 @@ def _with_commit(spec: Path, revision: str, assignments: Path | None, style: str
 
 def _text(found: Consequences) -> Iterator[str]:
     for stage in found.stages:
-        when = f"; {stage.when}" if stage.when else ""
-        yield f"group {stage.group}: {stage.before} → {stage.after}: {stage.what}{printable(when)}\n"
+        parts = (stage.what, *_takes(stage), *_when(stage), *_evidence_of(stage))
+        yield f"group {stage.group}: {stage.before} → {stage.after}: {'; '.join(map(printable, parts))}\n"
     for verb, names in (("will now be migrated", found.added), ("will no longer be migrated", found.removed)):
         yield from (f"VM {printable(name)} {verb}\n" for name in names)
     for row in consequences.alike(found.vms):
-        yield f"{_who(row.vms)}: {_difference(row.value)}\n"
+        yield f"{_of_vms(row)}\n"
     for what, several in (("group", found.groups), ("namespace", found.namespaces)):
         for each in several:
             yield from (f"{what} {each.name}: {_difference(value)}\n" for value in each.values)
     yield from (f"target: {_difference(value)}\n" for value in found.target)
+    yield from (f"evidence of {printable(_entries(each))}\n" for each in found.evidence)
     for rule in found.rules:
         yield f"assign[{rule.index}] {rule.how}: {_matches(rule)}{_sample(rule.vms)}\n"
+
+
+def _takes(stage: StageChange) -> tuple[str, ...]:
+    """Return how long the copy of a group takes, if anyone can tell."""
+    return (stage.copy.words,) if stage.copy is not None else ()
+
+
+def _when(stage: StageChange) -> tuple[str, ...]:
+    return (stage.when,) if stage.when else ()
+
+
+def _evidence_of(stage: StageChange) -> Iterator[str]:
+    """Yield what a move rests on, and what it lacks."""
+    if stage.rests:
+        yield f"rests on: {', '.join(stage.rests)}"
+    if stage.lacks:
+        yield f"lacks evidence: {', '.join(stage.lacks)}"
+
+
+def _entries(change: EvidenceChange) -> str:
+    """Return entries of evidence in words: `web-01: 3 VMs: migration succeeded, observed`."""
+    vms = f"{counted(change.vms, 'VM')}: " if change.vms else ""
+    stage = f" of {change.stage}" if change.stage is not None else ""
+    cause = f" ({change.cause})" if change.cause is not None else ""
+    removed = "removed: " if change.how == "removed" else ""
+    outcome = "" if change.what == "signOff" else f" {change.outcome}"
+    by = f" by {change.by}" if change.by != OBSERVED else ""
+    return f"{change.group}: {removed}{vms}{change.what}{stage}{outcome}{cause}{by}"
+
+
+def _of_vms(row: consequences.Alike) -> str:
+    """Return a difference with its VMs: what it means, if it has a name, otherwise the decision."""
+    value = row.value
+    if value.means is None:
+        return f"{_who(row.vms)}: {_difference(value)}"
+    means = value.means if len(row.vms) == 1 else _plural(value.means)
+    return printable(f"{_who(row.vms)} {means}: {value.before} → {value.after}")
+
+
+def _plural(means: str) -> str:
+    """Return what a decision means, of several VMs: `lose live migration`."""
+    verb, _, rest = means.partition(" ")
+    return f"{'are' if verb == 'is' else verb.removesuffix('s')} {rest}"
 
 
 def _difference(value: Value) -> str:
@@ -153,8 +207,18 @@ def _markdown(found: Consequences, revision: str) -> Iterator[str]:
         yield "No decisions changed.\n"
         return
     if found.stages:
-        rows = [(each.group, f"{each.before} → {each.after}", each.what, each.when) for each in found.stages]
-        yield as_markdown(("group", "stage", "what happens", "when"), rows) + "\n"
+        yield graph(found.stages)  # first: it is small, and whoever shortens the comment does not cut it
+        rows = [
+            (
+                each.group,
+                f"{each.before} → {each.after}",
+                each.what,
+                "; ".join((*_takes(each), *_when(each))),
+                "; ".join(_evidence_of(each)),
+            )
+            for each in found.stages
+        ]
+        yield as_markdown(("group", "stage", "what happens", "when", "evidence"), rows) + "\n"
     for title, names in (("VMs that will now be migrated", found.added), ("VMs that will no longer be", found.removed)):
         if names:
             yield f"**{title}:** {len(names)}: {', '.join(map(escaped, names[:_NAMED]))}"
@@ -165,13 +229,18 @@ def _markdown(found: Consequences, revision: str) -> Iterator[str]:
     if shared:
         settings = [(name, value.subject, value.before, value.after) for name, value in shared]
         yield as_markdown(("where", "setting", "before", "after"), settings) + "\n"
+    if found.evidence:
+        yield f"<details><summary>Evidence: {counted(len(found.evidence), 'change')}</summary>\n\n"
+        yield as_markdown(("entries",), [(_entries(each),) for each in found.evidence]) + "\n</details>\n\n"
     if found.rules:
         rules = [(f"assign[{rule.index}]", rule.how, _matches(rule), _listed(rule.vms)) for rule in found.rules]
         yield as_markdown(("row", "change", "VMs matched", "VMs"), rules) + "\n"
     if found.vms:
         alike = consequences.alike(found.vms)
         yield f"<details><summary>{counted(len(found.vms), 'VM')} with changed decisions</summary>\n\n"
-        decided = [(_listed(row.vms), row.value.subject, row.value.before, row.value.after) for row in alike]
+        decided = [
+            (_listed(row.vms), row.value.means or row.value.subject, row.value.before, row.value.after) for row in alike
+        ]
         yield as_markdown(("VMs", "decision", "before", "after"), decided) + "\n</details>\n"
 
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from vmferry.estate.history import History
+from vmferry.estate.history import History, moment
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import way
+from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Group, Machine
-from vmferry.model.evidence import Evidence, What
+from vmferry.model.evidence import Entry, Evidence, What
 from vmferry.model.spec import Method, MigrationSpec, Stage
 
 
@@ -116,6 +117,36 @@ def _proven(group: Group, machine: Machine, what: What, history: History) -> boo
         claims = {disk.claim for disk in machine.disks if disk.owner}
         return claims <= {name.rpartition("/")[2] for name in found}
     return bool(found)
+
+
+def resting(group: Group, before: Stage, after: Stage, history: History) -> Iterator[str]:
+    """Yield the evidence on which a move of a group rests, in words: `sign-off of cutover by ada, 2027-01-12`."""
+    between = way(before, after)
+    if between is None or before == after:
+        return
+    for proven, wanted in pairwise((before, *between, after)):
+        if (signed := history.sign_off(group, proven)) is not None:
+            yield f"sign-off of {proven} by {signed.by}{_on(moment(signed))}"
+            continue
+        for need in NEEDS.get(wanted, {}).get(group.method, ()):
+            found = tuple(_shown_by(group, need, history))
+            if found:
+                vms = f" of {counted(len({entry.vm for entry in found}), 'VM')}" if need.each is not None else ""
+                yield f"{need.words}{vms}, {found[0].by}{_on(max(map(moment, found)))}"
+
+
+def _shown_by(group: Group, need: Need, history: History) -> Iterator[Entry]:
+    """Yield the successes that show what a move needs."""
+    keys = [None] if need.each is None else [machine.key for machine in group.machines if need.each(machine)]
+    for key in keys:
+        yield from (
+            entry for entry in history.last(group, key) if entry.what == need.what and entry.outcome == "succeeded"
+        )
+
+
+def _on(time: str) -> str:
+    """Return the day of a time in evidence, as the end of a phrase."""
+    return f", {time[:10]}" if time else ""
 
 
 def sentence(lack: Lack, shown: int = 5) -> str:

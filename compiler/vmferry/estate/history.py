@@ -68,7 +68,12 @@ class History:
 
     def signed(self, group: Group, stage: Stage) -> bool:
         """Return whether someone signed off a stage of a group."""
-        return any(entry.what == "signOff" and entry.stage == stage for entry in self.of(group))
+        return self.sign_off(group, stage) is not None
+
+    def sign_off(self, group: Group, stage: Stage) -> Entry | None:
+        """Return the last sign-off of a stage of a group."""
+        found = [entry for entry in self.last(group) if entry.what == "signOff" and entry.stage == stage]
+        return max(found, key=moment, default=None)
 
     def last(self, group: Group, vm: VmKey | None = None) -> tuple[Entry, ...]:
         """Return the last entry on each subject of a VM, or of the group as a whole."""

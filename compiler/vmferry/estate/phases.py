@@ -26,6 +26,12 @@ def bounds(window: Window) -> tuple[float, float]:
     return start, start + parse_duration(window.duration)
 
 
+def next_window(windows: Iterable[Window], now: float) -> Window | None:
+    """Return the window that is open, or opens next; None if all are over. ``now`` is in seconds since 1970."""
+    left = [window for window in windows if bounds(window)[1] > now]
+    return min(left, key=bounds, default=None)
+
+
 def moment(time: str) -> float:
     """Return a time (RFC 3339) as seconds since 1970."""
     return datetime.fromisoformat(time).timestamp()

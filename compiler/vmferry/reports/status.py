@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from vmferry.estate.history import History
-from vmferry.estate.phases import bounds
+from vmferry.estate.phases import next_window
 from vmferry.estate.progress import Trouble, bytes_left, in_progress, missing, troubles
 from vmferry.estate.stages import STAGES, onward
 from vmferry.estate.wording import counted
@@ -181,12 +181,8 @@ def _size(groups: Iterable[Group]) -> int:
 
 def _window(phase: PhasePlan, now: datetime | None) -> str | None:
     """Return the window of a phase that is open or opens next; without a time, its first."""
-    moment = now.timestamp() if now is not None else 0.0
-    left = [(bounds(window), window) for window in phase.windows if bounds(window)[1] > moment]
-    if not left:
-        return None
-    _, window = min(left, key=lambda each: each[0])
-    return f"{window.start} for {window.duration}"
+    window = next_window(phase.windows, now.timestamp() if now is not None else 0.0)
+    return f"{window.start} for {window.duration}" if window is not None else None
 
 
 def _summary(found: Status) -> str:

@@ -30,7 +30,7 @@ from vmferry.model.spec.networks import (
     SriovNetwork,
 )
 from vmferry.model.spec.phases import DualRun, Gates, Phase, PhaseKind, Window
-from vmferry.model.spec.settings import Grouping, Settings, SimilarVms
+from vmferry.model.spec.settings import CopySettings, Grouping, Settings, SimilarVms
 from vmferry.model.spec.sources import Credentials, EsxiHost, ExternalSecret, SecretRef, Source, StoreRef, VCenter
 from vmferry.model.spec.storage import AccessMode, DatastoreMap, DatastoreRef, Storage, StorageClass, VolumeMode
 from vmferry.model.spec.suppressions import Suppression, VmSuppression
@@ -58,6 +58,7 @@ __all__ = [
     "BridgeNetwork",
     "Cluster",
     "Cni",
+    "CopySettings",
     "Credentials",
     "DataLoss",
     "DatastoreMap",

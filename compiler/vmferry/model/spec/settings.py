@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from vmferry.model.base import Model
+from vmferry.model.base import Model, Size
 from vmferry.model.spec.phases import Gates
 
 
@@ -24,6 +24,29 @@ class Grouping(Model, frozen=True, kw_only=True):
     max_vms: Annotated[int, Meta(ge=1, le=500, description="VMs per move group.")] = 40
 
 
+class CopySettings(Model, frozen=True, kw_only=True):
+    """How fast disks are copied from vSphere, for estimates. It limits nothing: Forklift has settings for that."""
+
+    per_vm: (
+        Annotated[Size, Meta(description="Bytes per second of one VM. Default: as measured, or published figures.")]
+        | None
+    ) = None
+    per_host: Annotated[Size, Meta(description="Bytes per second that one ESXi host sends.")] | None = None
+    total: Annotated[Size, Meta(description="Bytes per second that a vCenter's hosts send together.")] | None = None
+    vms_per_host: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=500,
+                description="VMs of one ESXi host that are copied at once: Forklift's controller_max_vm_inflight. "
+                "Default: 20, as there.",
+            ),
+        ]
+        | None
+    ) = None
+
+
 class Settings(Model, frozen=True, kw_only=True):
     """Settings of the compiler."""
 
@@ -33,6 +56,9 @@ class Settings(Model, frozen=True, kw_only=True):
         Gates,
         Meta(description="Whether a stage needs evidence of the one before; `recorded`: once evidence.yaml exists."),
     ] = "recorded"
+    copy: Annotated[CopySettings, Meta(description="Rates of copies, for estimates of how long they take.")] = (
+        CopySettings()
+    )
     parallel_windows: (
         Annotated[
             int,

@@ -3,6 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from difflib import SequenceMatcher
 from typing import Any
@@ -10,41 +11,27 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from vmferry.consequences.evidence import EvidenceChange, evidence_changes
+from vmferry.consequences.stages import StageChange, stage_changes
 from vmferry.estate import identity
 from vmferry.estate.matching import Matcher
-from vmferry.estate.methods import METHODS
-from vmferry.estate.stages import begun, rank, running
-from vmferry.estate.wording import counted
 from vmferry.kube.quantity import format_size, parse_size
-from vmferry.model.blueprint import Blueprint, Group, MachineDisk
+from vmferry.model.blueprint import Blueprint
 from vmferry.model.keys import VmKey
 from vmferry.model.review import Review, Subject
-from vmferry.model.spec import Assign, Stage
+from vmferry.model.spec import Assign
 
-_GI = 1 << 30
 NOTHING = "none"
 """Stands for a value that there is not, or was not."""
 
 
 class Value(Struct, frozen=True):
-    """One decision, before and after."""
+    """One decision, before and after; for a VM perhaps with what it means, as in `loses live migration`."""
 
     subject: str
     before: str
     after: str
-
-
-class StageChange(Struct, frozen=True, kw_only=True):
-    """A group at another stage. ``size`` is the capacity of its disks in bytes."""
-
-    group: str
-    phase: str
-    before: Stage
-    after: Stage
-    vms: int
-    size: int
-    what: str  # what happens then
-    when: str = ""  # its cutover, or the windows of its phase
+    means: str | None = None
 
 
 class VmChange(Struct, frozen=True):
@@ -84,6 +71,7 @@ class Consequences(Struct, frozen=True, kw_only=True):
     groups: tuple[Settings, ...] = ()
     namespaces: tuple[Settings, ...] = ()
     target: tuple[Value, ...] = ()  # settings of the cluster, sources, hooks, bridges …
+    evidence: tuple[EvidenceChange, ...] = ()
     rules: tuple[RuleChange, ...] = ()
 
     @property
@@ -92,42 +80,46 @@ class Consequences(Struct, frozen=True, kw_only=True):
         return self == Consequences()
 
 
-def consequences(before: Review, after: Review) -> Consequences:
-    """Return what is decided differently ``after`` a change. VMs are matched as they are between two runs."""
-    was, now = _by_key(before), _by_key(after)
+def consequences(before: Review, after: Review, now: datetime | None = None) -> Consequences:
+    """Return what is decided differently ``after`` a change. VMs are matched as they are between two runs.
+
+    ``now`` says which window is open or opens next.
+    """
+    then, here = _by_key(before), _by_key(after)
     keys = identity.match(
-        (identity.of_vm(each.vm, each.source) for each in was.values()),
-        (identity.of_vm(each.vm, each.source) for each in now.values()),
+        (identity.of_vm(each.vm, each.source) for each in then.values()),
+        (identity.of_vm(each.vm, each.source) for each in here.values()),
     )
-    pairs = {key: (was[old], now[key]) for key, old in keys.items()}
+    pairs = {key: (then[old], here[key]) for key, old in keys.items()}
     moved_before = {key for key, (old, _) in pairs.items() if old.machine is not None}
     moves_still = {keys[key] for key, (_, new) in pairs.items() if new.machine is not None}
-    added = {key for key, subject in now.items() if subject.machine is not None} - moved_before
-    removed = {key for key, subject in was.items() if subject.machine is not None} - moves_still
+    added = {key for key, subject in here.items() if subject.machine is not None} - moved_before
+    removed = {key for key, subject in then.items() if subject.machine is not None} - moves_still
     vms = tuple(_changed(pairs))
     return Consequences(
-        stages=tuple(_stages(before, after)),
-        added=_names(now, added),
-        removed=_names(was, removed),
+        stages=tuple(stage_changes(before, after, now)),
+        added=_names(here, added),
+        removed=_names(then, removed),
         vms=vms,
         groups=tuple(_groups(before, after)),
         namespaces=tuple(_namespaces(before, after)),
         target=tuple(_differences(_plain(_shared(before.blueprint)), _plain(_shared(after.blueprint)))),
+        evidence=tuple(evidence_changes(before.project.evidence, after.project.evidence)),
         rules=tuple(_rules(before, after, {change.key for change in vms} | added | removed)),
     )
 
 
-def of_new(after: Review) -> Consequences:
+def of_new(after: Review, now: datetime | None = None) -> Consequences:
     """Return what a spec decides that was not there before."""
     nothing = msgspec.structs.replace(
         after,
         subjects=(),
         blueprint=msgspec.structs.replace(after.blueprint, groups=(), namespaces=()),
         project=msgspec.structs.replace(
-            after.project, spec=msgspec.structs.replace(after.project.spec, assign=()), entries=()
+            after.project, spec=msgspec.structs.replace(after.project.spec, assign=()), entries=(), evidence=None
         ),
     )
-    return consequences(nothing, after)
+    return consequences(nothing, after, now)
 
 
 def _by_key(review: Review) -> dict[VmKey, Subject]:
@@ -138,135 +130,19 @@ def _names(subjects: Mapping[VmKey, Subject], keys: Iterable[VmKey]) -> tuple[st
     return tuple(subjects[key].name for key in sorted(keys))
 
 
-# --- stages -----------------------------------------------------------------------------------
-
-
-def _stages(before: Review, after: Review) -> Iterator[StageChange]:
-    """Yield groups whose stage differs; a group that there was not before was planned."""
-    was = {group.name: group.stage for group in before.blueprint.groups}
-    windows = {
-        phase.name: ", ".join(f"{window.start} for {window.duration}" for window in phase.windows)
-        for phase in after.blueprint.phases
-    }
-    for group in after.blueprint.groups:
-        stage = was.get(group.name) or was.get(group.split_from or "", "planned")
-        if stage != group.stage:
-            yield StageChange(
-                group=group.name,
-                phase=group.phase,
-                before=stage,
-                after=group.stage,
-                vms=len(group.machines),
-                size=sum(disk.size for disk in _filled(group)),
-                what=_what(group, stage),
-                when=_when(group, windows[group.phase]) if rank(group.stage) > rank(stage) else "",
-            )
-
-
-def _filled(group: Group) -> list[MachineDisk]:
-    """Return the disks of a group whose volumes are filled, from vSphere or from images."""
-    machines = [machine for machine in group.machines if machine.clone_of is None]
-    disks = [disk for machine in machines for disk in machine.disks if disk.owner and not disk.lun]
-    # a Job fills volumes that CDI creates empty
-    return [disk for disk in disks if METHODS[group.method].reads or disk.source.blank is None]
-
-
-def _what(group: Group, before: Stage) -> str:
-    """Return what happens when a group comes to its stage from another."""
-    vms, are = counted(len(group.machines), "VM"), "is" if len(group.machines) == 1 else "are"
-    if group.stage == "rolled-back":
-        return _back(group, f"{vms} {are}")
-    if rank(group.stage) < rank(before):
-        return f"resources created at stage {before} are pruned, except those that hold data"
-    if group.stage == "prepared":
-        return f"{vms} {are} frozen; what surrounds them is created, and nothing is copied yet"
-    if group.stage == "migrating":
-        return _copy(group, f"{vms} {are}")
-    if group.stage == "cutover":
-        return _cutover(group)
-    return _after(group, f"{vms} {are}")
-
-
-def _back(group: Group, vms_are: str) -> str:
-    """Return what a roll-back does, from the stage that the group had reached."""
-    if group.reached is None or not begun(group.reached):
-        return f"{vms_are} no longer prepared; nothing of them had moved"
-    if not running(group.reached):
-        cancelled = "the Migration is cancelled" if group.path == "forklift" else "nothing is copied any more"
-        return f"{cancelled}; what was copied is kept, and the source serves"
-    lost = {"accepted": "what they wrote there is lost", "replayed": "what they wrote there is replayed at the source"}
-    stated = f"; {lost[group.data_loss]}" if group.data_loss is not None else ""
-    return f"{vms_are} stopped in the target and kept{stated}; start the source by hand"
-
-
-def _after(group: Group, vms_are: str) -> str:
-    if group.stage == "adopted":
-        return f"{vms_are} synced from complete manifests; what copied them is no longer synced, and kept"
-    if group.stage == "validated":
-        return f"{vms_are} accepted; nothing changes in the cluster"
-    archived = "its Plan is archived; " if group.path == "forklift" else ""
-    return f"{vms_are} retired: {archived}there is no way back, and the source may be deleted"
-
-
-def _copy(group: Group, vms_are: str) -> str:
-    method = METHODS[group.method]
-    size = f"{_size(sum(disk.size for disk in _filled(group)))} of disks"
-    if group.path == "rebuild":
-        return f"{vms_are} created as workloads with 0 replicas"
-    if method.source_runs:
-        return f"{vms_are} copied while running, with repeated incremental copies until cutover ({size})"
-    if method.from_images:
-        return f"{size} are filled: {_origins(group)}"
-    if method.converts:
-        return f"{vms_are} copied and converted, and must be off for that ({size})"
-    return f"{vms_are} shut down and copied, then started in the target: the downtime begins ({size})"
-
-
-def _origins(group: Group) -> str:
-    """Return where the disks of a group come from, counted."""
-    kinds = {
-        "http": "imported from a web server",
-        "registry": "imported from a registry",
-        "upload": "uploaded by hand",
-        "vddk": "read from vSphere, whose VM must be off",
-    }
-    counts = Counter(
-        words for disk in _filled(group) for field, words in kinds.items() if getattr(disk.source, field) is not None
-    )
-    return ", ".join(f"{counts[words]} {words}" for words in kinds.values() if counts[words]) or "none"
-
-
-def _cutover(group: Group) -> str:
-    count = sum(not machine.golden and machine.run_strategy != "Halted" for machine in group.machines)
-    vms, start = counted(count, "VM"), "starts" if count == 1 else "start"
-    if group.path == "rebuild":
-        return f"workloads are scaled up for {counted(len(group.machines), 'VM')}"
-    if METHODS[group.method].cutover:
-        return f"the sources are shut down, the remaining changes are copied, and {vms} {start} in the target"
-    if group.path == "forklift":
-        return "nothing changes in the cluster: Forklift started the VMs after their copy"
-    return f"{vms} {start} in the target"
-
-
-def _when(group: Group, windows: str) -> str:
-    method = METHODS[group.method]
-    if group.cutover is not None and method.cutover:
-        return f"cutover {group.cutover}"
-    if group.stage == "migrating" and method.reads and not method.source_runs:
-        return "as soon as it is synced" + (f"; windows of the phase: {windows}" if windows else "")
-    return f"windows of the phase: {windows}" if windows and group.stage == "cutover" else ""
-
-
-def _size(size: int) -> str:
-    """Return bytes in whole GiB, rounded up."""
-    return f"{-(-size // _GI)} GiB"
-
-
 # --- VMs --------------------------------------------------------------------------------------
 
 _OF_MACHINE = frozenset(("key", "name", "group", "phase", "revision", "conversion"))
 """Fields of a Machine that a Subject has, that are in no manifest, or that an attempt begins with."""
 _BYTES = ("memory", "size")
+_MEANINGS = {
+    "path": "changes path",
+    "namespace": "changes namespace",
+    "phase": "changes phase",
+    "targetName": "is renamed in the target",
+    "mac": "gets another MAC",
+}
+"""What a decision on a VM means, by its field."""
 
 
 def _changed(pairs: Mapping[VmKey, tuple[Subject, Subject]]) -> Iterator[VmChange]:
@@ -278,7 +154,17 @@ def _changed(pairs: Mapping[VmKey, tuple[Subject, Subject]]) -> Iterator[VmChang
         elif was.machine != now.machine:
             values += tuple(_differences(_plain(was.machine, _OF_MACHINE), _plain(now.machine, _OF_MACHINE)))
         if values:
-            yield VmChange(now.name, key, now.group.name if now.group is not None else "", values)
+            meant = tuple(msgspec.structs.replace(value, means=_meaning(value)) for value in values)
+            yield VmChange(now.name, key, now.group.name if now.group is not None else "", meant)
+
+
+def _meaning(value: Value) -> str | None:
+    """Return what a decision on a VM means to whoever runs it; None where the decision says it by itself."""
+    if value.subject == "evictionStrategy":
+        migrates = (value.before.startswith("LiveMigrate"), value.after.startswith("LiveMigrate"))
+        return {(True, False): "loses live migration", (False, True): "gains live migration"}.get(migrates)
+    last = value.subject.rpartition(".")[2] if value.subject.startswith("nics.") else value.subject
+    return _MEANINGS.get(last)
 
 
 def _of_subject(subject: Subject) -> dict[str, Any]:

@@ -20,6 +20,16 @@ from vmferry.cli import VERBS
 ESCAPE = "\x1b["
 
 
+INVENTORY = """\
+apiVersion: vmferry.dev/v1alpha1
+kind: Inventory
+metadata: {name: vc1}
+source: {name: vc1, kind: rvtools}
+vms:
+- {name: web-01, id: vm-1, powerState: poweredOn, os: linux, disks: [{size: 1Gi, datastore: ds1}], nics: []}
+"""
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A spec as `vmferry init` writes it."""
@@ -191,6 +201,8 @@ def test_examples_in_help_run_as_they_stand(verb: str, project: Path, monkeypatc
     monkeypatch.chdir(project.parent)
     commit(project)
     git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
+    (project.parent / "inventory").mkdir()
+    (project.parent / "inventory/vc1.yaml").write_text(INVENTORY)
     for line in examples(verb):
         call = re.search(r"vmferry ([^|>)#]*)", line)
         assert call is not None

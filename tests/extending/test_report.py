@@ -10,15 +10,15 @@ TOY = '''"""How many VMs go by which path."""
 
 from collections import Counter
 
-from vmferry.reports.content import Material, Report, Table
+from vmferry.model.report import Column, Report, Table
+from vmferry.reports.content import Material
 
 HELP = "Report how many VMs go by which path."
 
 
 def build(material: Material) -> Report:
     found = Counter(machine.path for _, _, machine in material.review.moving)
-    rows = [(path, str(count)) for path, count in sorted(found.items())]
-    table = Table("Paths", "path", ("path", "VMs"), rows)
+    table = Table("Paths", "path", (Column("path"), Column("VMs", "count")), sorted(found.items()))
     return Report("Paths", f"{sum(found.values())} VMs move", (table,), dict(sorted(found.items())))
 '''
 LINE = '    "toy": ("vmferry.reports.toy", "How many VMs go by which path."),'
@@ -38,7 +38,7 @@ def test_a_report_takes_one_module_and_one_line(extended: Scratch) -> None:
 
 
 def test_it_has_a_command_with_the_options_of_every_report(extended: Scratch) -> None:
-    assert "toy       How many VMs go by which path." in extended.vmferry("report", "--help").out
+    assert "toy         How many VMs go by which path." in extended.vmferry("report", "--help").out
     text = extended.vmferry("report", "toy", "--help").out
     for option in ("SPEC", "--assignments", "--now", "--format", "--all"):
         assert option in text
@@ -47,7 +47,7 @@ def test_it_has_a_command_with_the_options_of_every_report(extended: Scratch) ->
 @pytest.mark.parametrize(
     ("style", "shown"),
     [
-        ("text", "2 VMs move\n\npath      VMs\nforklift  2\n"),
+        ("text", "2 VMs move\n\nPaths\npath      VMs\nforklift  2\n"),
         ("md", "# Paths\n\n2 VMs move\n\n## Paths\n\n| path | VMs |\n| --- | --- |\n| forklift | 2 |\n"),
         ("csv", "path,VMs\nforklift,2\n"),
     ],

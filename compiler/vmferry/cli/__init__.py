@@ -148,7 +148,7 @@ def _guarded() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINDINGS
     except OSError as error:
-        from vmferry.cli.findings import printable
+        from vmferry.render.printable import printable
 
         name = f"{error.filename}: " if error.filename else ""
         click.echo(f"vmferry: {printable(name)}{error.strerror or error}", err=True)

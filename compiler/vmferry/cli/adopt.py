@@ -12,7 +12,7 @@ from vmferry.adoption.live import LiveObjects
 from vmferry.cache import Cache
 from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS
-from vmferry.cli.findings import as_json, printable
+from vmferry.cli.findings import as_json
 from vmferry.cli.options import (
     assignments_option,
     cache_options,
@@ -24,6 +24,7 @@ from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Group
 from vmferry.model.finding import SpecError
 from vmferry.observe.dumps import MOST, DumpError, read
+from vmferry.render.printable import printable
 
 
 @click.command("adopt")

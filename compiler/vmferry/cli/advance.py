@@ -26,7 +26,7 @@ from vmferry.advance import (
 )
 from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
-from vmferry.cli.findings import as_data, as_json, interactive, printable, show, summary
+from vmferry.cli.findings import as_data, as_json, interactive, show, summary
 from vmferry.cli.options import (
     all_option,
     assignments_option,
@@ -43,6 +43,7 @@ from vmferry.model.blueprint import Group
 from vmferry.model.finding import Finding
 from vmferry.model.spec import DataLoss, Stage
 from vmferry.record import assignments_path
+from vmferry.render.printable import printable
 from vmferry.yaml.edit import CannotEditError
 
 

@@ -13,7 +13,7 @@ from vmferry import ruleset
 from vmferry.cache import Cache
 from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS
-from vmferry.cli.findings import printable, show, summary
+from vmferry.cli.findings import show, summary
 from vmferry.cli.fix import findings_of, fix
 from vmferry.cli.options import (
     all_option,
@@ -26,6 +26,7 @@ from vmferry.cli.options import (
 from vmferry.estate.wording import counted
 from vmferry.model.finding import Finding
 from vmferry.recheck import remember
+from vmferry.render.printable import printable
 
 
 class Prefix(click.ParamType[str]):

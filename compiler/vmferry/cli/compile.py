@@ -10,13 +10,14 @@ import click
 from vmferry import cores
 from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
-from vmferry.cli.findings import as_data, as_json, interactive, printable, show, summary
+from vmferry.cli.findings import as_data, as_json, interactive, show, summary
 from vmferry.cli.options import all_option, assignments_option, cache_options, format_option, spec_argument
 from vmferry.layout.compiled import OUT_OF_DATE
 from vmferry.model.finding import Finding
 from vmferry.model.rule import declare
 from vmferry.output.tree_diff import unified
 from vmferry.record import Outcome, Run, assignments_path, repeated, untracked
+from vmferry.render.printable import printable
 
 
 @click.command("compile")

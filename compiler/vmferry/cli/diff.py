@@ -13,10 +13,9 @@ from vmferry.against import earlier
 from vmferry.cache import Cache
 from vmferry.check import check, review
 from vmferry.cli import FINDINGS
-from vmferry.cli.findings import printable, show, summary
+from vmferry.cli.findings import show, summary
 from vmferry.cli.mermaid import graph
 from vmferry.cli.options import assignments_option, cache_options, now_option, remember, spec_argument
-from vmferry.cli.table import as_markdown, escaped
 from vmferry.consequences import Consequences, Value
 from vmferry.consequences.evidence import EvidenceChange
 from vmferry.consequences.stages import StageChange
@@ -24,6 +23,8 @@ from vmferry.estate.wording import counted
 from vmferry.load.project import load, read_inventories
 from vmferry.model.evidence import OBSERVED
 from vmferry.model.finding import SpecError
+from vmferry.render.printable import printable
+from vmferry.render.table import as_markdown, escaped
 from vmferry.resolve.drift import Change, drift, uncovered
 
 _COLORS = {"harmless": "green", "decision": "yellow", "blocks": "red"}

@@ -9,10 +9,9 @@ import click
 from vmferry.cache import Cache
 from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS, overview
-from vmferry.cli.findings import as_json, printable, show, spans_of, summary
+from vmferry.cli.findings import as_json, show, summary
 from vmferry.cli.options import assignments_option, cache_options, did_you_mean, remember, spec_argument
 from vmferry.cli.rollback import show_rollback
-from vmferry.cli.table import as_csv, as_markdown, as_text
 from vmferry.estate.dependencies import outside
 from vmferry.estate.identity import Directory, Mark, key_of, only_source
 from vmferry.estate.wording import counted
@@ -20,6 +19,9 @@ from vmferry.model.blueprint import Decision
 from vmferry.model.finding import Span, Where
 from vmferry.model.keys import VmKey, own_of, source_of
 from vmferry.model.spec import Disposition, Method, VirtualMachine
+from vmferry.render.printable import printable
+from vmferry.render.table import as_csv, as_markdown, as_text
+from vmferry.yaml.positions import spans_of
 
 Option = Callable[[Callable[..., int]], Callable[..., int]]
 

@@ -14,7 +14,8 @@ from msgspec import structs
 
 from vmferry import files, ruleset
 from vmferry.estate.wording import counted
-from vmferry.model.finding import Finding, Span, SpecError, UnreadableError, Where, ordered
+from vmferry.model.finding import Finding, Span, SpecError, UnreadableError, ordered
+from vmferry.render.printable import printable, printable_lines
 from vmferry.yaml.positions import MAX_SHOWN, Wanted, line_text, locate
 from vmferry.yaml.text import MAX_BYTES
 
@@ -39,16 +40,6 @@ def place(findings: Iterable[Finding], texts: Mapping[str, str]) -> dict[int, Sp
         for path, span in locate(texts.get(file, ""), paths).items():
             spans.update(dict.fromkeys(paths[path], span))
     return spans
-
-
-def spans_of(places: Iterable[Where], texts: Mapping[str, str]) -> dict[Where, Span]:
-    """Return the span of each place."""
-    wanted: defaultdict[str, dict[Wanted, Where]] = defaultdict(dict)
-    for where in places:
-        wanted[where.file][where.document, where.path, where.key] = where
-    return {
-        paths[path]: span for file, paths in wanted.items() for path, span in locate(texts.get(file, ""), paths).items()
-    }
 
 
 def show(
@@ -202,18 +193,6 @@ def _excerpt(whole: str, span: Span) -> list[str]:
     gutter = " " * len(str(span.line))
     under = " " * len(before) + click.style("^" * max(1, len(marked)), fg="red", bold=True)
     return [f"  {span.line} | {before}{marked}{after}", f"  {gutter} | {under}"]
-
-
-def printable(text: str) -> str:
-    """Return text that can neither move the cursor nor hide: names come from other people's vCenters."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
-
-
-def printable_lines(text: str) -> str:
-    """Return a text of several lines, each printable."""
-    return "\n".join(map(printable, text.split("\n")))
 
 
 def _indented(text: str) -> str:

@@ -10,7 +10,7 @@ from vmferry import files
 from vmferry.advance import Advance, Before, Move, advance, compiled_into, look
 from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
-from vmferry.cli.findings import as_data, as_json, printable, show, summary
+from vmferry.cli.findings import as_data, as_json, show, summary
 from vmferry.cli.options import (
     all_option,
     assignments_option,
@@ -28,6 +28,7 @@ from vmferry.layout.compiled import OUT_OF_DATE
 from vmferry.model.blueprint import Group
 from vmferry.model.finding import SpecError
 from vmferry.record import assignments_path
+from vmferry.render.printable import printable
 from vmferry.yaml.edit import CannotEditError
 
 

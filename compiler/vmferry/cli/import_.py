@@ -11,7 +11,7 @@ import click
 
 from vmferry import __version__
 from vmferry.cli import FINDINGS
-from vmferry.cli.findings import interactive, printable
+from vmferry.cli.findings import interactive
 from vmferry.cli.lazy import Lazy
 from vmferry.estate.wording import counted
 from vmferry.estate.words.secrecy import Keep
@@ -21,6 +21,7 @@ from vmferry.importers.inventory_files import split, write
 from vmferry.importers.protocol import Importer, Request
 from vmferry.importers.steady import steady
 from vmferry.model.inventory import Inventory, Unjoined
+from vmferry.render.printable import printable
 from vmferry.yaml.write import dump
 
 _SHOWN = 5  # rows of one tab with the same problem

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from vmferry.cache import Cache
-from vmferry.cli.findings import as_json, printable
+from vmferry.cli.findings import as_json
 from vmferry.cli.options import assignments_option, cache_options, format_option, now_option, spec_argument
 from vmferry.estate.wording import counted
 from vmferry.estate.words.secrecy import said
@@ -21,6 +21,7 @@ from vmferry.observe.dumps import MOST, Dump, DumpError, read
 from vmferry.observe.evidence_file import EvidenceFile, checked_spec
 from vmferry.observe.observe import observed
 from vmferry.observe.poll import ask, kubectl
+from vmferry.render.printable import printable
 
 
 @click.command("observe")

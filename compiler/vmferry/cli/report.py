@@ -1,7 +1,8 @@
 """`vmferry report`: reports on a migration, for people. Its commands are the registered reports."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,101 +12,130 @@ import msgspec
 if TYPE_CHECKING:
     from vmferry.check import Checked
 
-from vmferry.cli.findings import as_json, printable
+from vmferry.cli.findings import as_json
 from vmferry.cli.lazy import Lazy
-from vmferry.cli.options import assignments_option, now_option, remember, spec_argument
-from vmferry.cli.table import as_csv, as_markdown, as_text
-from vmferry.estate.wording import counted
+from vmferry.cli.options import F, assignments_option, now_option, remember, spec_argument
+from vmferry.model.report import Report
+from vmferry.render import report as render
 from vmferry.reports import REPORTS, builder
-from vmferry.reports.content import Builder, Material, Report, Table
+from vmferry.reports.content import Builder, Material
 
-_TOP = 10  # rows of a table in the text, unless all are asked for
+FORMATS = ("text", "md", "csv", "json", "html")
+"""The formats of every report; some have more (`FORMATS` of their module)."""
+
 _PARTIAL = "most rules did not run because of errors: fix these first for the full report"
+
+
+FORMATS = ("text", "md", "csv", "json", "html")
+"""The formats of every report; some have more (`FORMATS` of their module)."""
 
 
 class _Reports(Lazy):
     """One command per report; its module is imported when it is called."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command of a report."""
-        if cmd_name not in self.modules:
-            return None
+        """Return the command of a report, or that of the site with all of them."""
+        if cmd_name not in REPORTS:
+            return super().get_command(ctx, cmd_name)
         found = builder(cmd_name)
-        return click.Command(cmd_name, callback=partial(_report, found), params=[*_parameters.params], help=found.HELP)
+
+        @click.command(cmd_name, help=found.HELP)
+        @spec_argument
+        @assignments_option
+        @now_option
+        @format_option(*getattr(found, "FORMATS", ()))
+        @all_rows_option
+        def command(spec: Path, assignments: Path | None, now: datetime, style: str, everything: bool) -> None:
+            with checked_for_reports(spec, assignments, now) as (checked, base):
+                tell(found, cmd_name, material(checked, now, base), style, everything)
+
+        return command
 
 
-@click.group("report", cls=_Reports, modules=REPORTS)
+@click.group(
+    "report",
+    cls=_Reports,
+    modules={**REPORTS, "site": ("vmferry.cli.site", "All reports as a static site, or as one file.")},
+)
 def command() -> None:
     """Report on a migration: results for people, outside the synced tree.
 
+    SPEC may also be an inventory as `vmferry import` wrote it: the report is then on the spec that
+    `vmferry init --from` would draft for it.
+
     \b
     Examples:
-      vmferry report concerns migration/
+      vmferry report assessment inventory/
       vmferry report concerns migration/ --format md > concerns.md
+      vmferry report site migration/ --out public/
     """  # noqa: D301 - click wants the character
 
 
-report_format_option = click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "md", "csv", "json"]),
-    default="text",
-    show_default=True,
-    callback=remember,
-    help="csv has the rows of the last table; the others have all of them.",
-)
+def format_option(*more: str) -> Callable[[F], F]:
+    """Return the option --format of a report, with the formats that only it has."""
+    return click.option(
+        "--format",
+        "style",
+        type=click.Choice((*FORMATS, *more)),
+        default="text",
+        show_default=True,
+        callback=remember,
+        help="csv has the rows of the last table; the others have everything. html is one page for a browser.",
+    )
+
+
 all_rows_option = click.option(
     "--all", "everything", is_flag=True, help="With text: show every row, not only the first ten."
 )
 
 
-@click.command()
-@spec_argument
-@assignments_option
-@now_option
-@report_format_option
-@all_rows_option
-def _parameters() -> None:
-    """Carry what every report takes."""
-
-
-def _report(found: Builder, spec: Path, assignments: Path | None, now: datetime, style: str, everything: bool) -> None:
-    """Check a spec, and render a report on it."""
+@contextmanager
+def checked_for_reports(spec: Path, assignments: Path | None, now: datetime) -> "Iterator[tuple[Checked, str]]":
+    """Check a spec, or the draft of one for a bare inventory; with what paths in the draft's directory begin with."""
     from vmferry.check import check  # the stages, which no list of reports needs
+    from vmferry.cli.drafted import drafted, is_bare
 
-    tell(found, check(spec, assignments, now=now), now, style, everything)
+    if not is_bare(spec):
+        yield check(spec, assignments, now=now), ""
+        return
+    with drafted(spec) as draft:
+        yield check(draft, None, now=now), f"{draft}/"
 
 
-def tell(found: Builder, checked: "Checked", now: datetime, style: str, everything: bool) -> None:
-    """Print a report on a spec."""
+def tell(found: Builder, name: str, of: Material, style: str, everything: bool) -> None:
+    """Print a report."""
+    if style == "html":
+        from vmferry.site import single_file
+
+        click.echo(single_file(of, name), nl=False)
+        return
+    report = found.build(of)
+    summary = report.summary + ("" if of.complete else f"\n{_PARTIAL}")
+    click.echo(_rendered(report._replace(summary=summary), style, everything), nl=False)
+
+
+def material(checked: "Checked", now: datetime, base: str = "") -> Material:
+    """Return the input of reports."""
     from vmferry import ruleset
     from vmferry.check import review
 
-    material = Material(
-        review(checked.project, checked.resolution, now=now), checked.findings, lambda code: ruleset.of(code).title
+    return Material(
+        review=review(checked.project, checked.resolution, now=now),
+        findings=checked.findings,
+        title=lambda code: ruleset.of(code).title,
+        standard=checked.resolution.standard,
+        complete=checked.complete,
+        base=base,
     )
-    report = found.build(material)
-    summary = report.summary + ("" if checked.complete else f"\n{_PARTIAL}")
-    click.echo(_rendered(report._replace(summary=summary), style, everything), nl=False)
 
 
 def _rendered(report: Report, style: str, everything: bool) -> str:
     if style == "json":
         return as_json(msgspec.to_builtins(report.data)) + "\n"
     if style == "csv":
-        return as_csv(report.tables[-1].headings, report.tables[-1].rows)
+        return render.as_spreadsheet(report.tables[-1])
     if style == "md":
-        parts = [f"# {report.title}\n", report.summary + "\n"]
-        for table in report.tables:
-            parts += [f"## {table.title}\n", as_markdown(table.headings, table.rows)]
-        return "\n".join(parts)
-    return report.summary + "\n" + "".join(_text(table, everything) for table in report.tables)
-
-
-def _text(table: Table, everything: bool) -> str:
-    """Return a table for a terminal, with a blank line above; nothing for one without rows."""
-    notable = table.rows if table.notable is None else table.notable
-    rows = notable if everything else notable[:_TOP]
-    text = "\n" + as_text(table.headings, [tuple(map(printable, row)) for row in rows]) if rows else ""
-    left = len(notable) - len(rows)
-    return text + (f"… and {counted(left, table.one)} more; --all shows them\n" if left else "")
+        return render.markdown(report)
+    if style == "text":
+        return render.text(report, everything=everything)
+    return report.extra[style]

@@ -9,9 +9,10 @@ import msgspec
 from vmferry.cache import Cache
 from vmferry.check import check
 from vmferry.cli import FINDINGS
-from vmferry.cli.findings import as_json, printable, show, summary
+from vmferry.cli.findings import as_json, show, summary
 from vmferry.cli.options import did_you_mean
 from vmferry.estate.wording import counted
+from vmferry.render.printable import printable
 from vmferry.rollback import RollBack, roll_back
 from vmferry.yaml.edit import CannotEditError
 

@@ -1,9 +1,9 @@
 """`vmferry rules --versions`: show the supported releases of the target's components, and what depends on them."""
 
 from vmferry.cli.findings import as_json
-from vmferry.cli.table import Rows, as_markdown, as_text
 from vmferry.kube import versions
 from vmferry.kube.versions import MAIN, Support
+from vmferry.render.table import Rows, as_markdown, as_text
 
 _RELEASES = ("component", "oldest", "newest, the default", "tested", "no longer maintained upstream")
 _FEATURES = ("component", "what", "releases", "source")

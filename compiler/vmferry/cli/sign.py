@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from vmferry.cache import Cache
-from vmferry.cli.findings import as_json, printable
+from vmferry.cli.findings import as_json
 from vmferry.cli.observe import as_data, line
 from vmferry.cli.options import (
     assignments_option,
@@ -24,6 +24,7 @@ from vmferry.model.evidence import OBSERVED, Entry
 from vmferry.model.spec import Stage
 from vmferry.observe.entries import stamp
 from vmferry.observe.evidence_file import EvidenceFile, checked_spec
+from vmferry.render.printable import printable
 
 _LONGEST = 500
 """Characters of a note: what takes longer belongs into the pull request."""

@@ -7,14 +7,14 @@ import click
 
 from vmferry.cache import Cache
 from vmferry.cli.options import assignments_option, cache_options, now_option, spec_argument
-from vmferry.cli.report import all_rows_option, report_format_option, tell
+from vmferry.cli.report import all_rows_option, format_option, material, tell
 
 
 @click.command("status")
 @spec_argument
 @assignments_option
 @now_option
-@report_format_option
+@format_option()
 @all_rows_option
 @cache_options
 def command(spec: Path, assignments: Path | None, now: datetime, style: str, everything: bool, cache: Cache) -> int:
@@ -33,6 +33,6 @@ def command(spec: Path, assignments: Path | None, now: datetime, style: str, eve
     from vmferry.check import check
     from vmferry.reports import status
 
-    checked = check(spec, assignments, now=now, cache=cache, reasons=False, brief=True)
-    tell(status, checked, now, style, everything)
+    checked = check(spec, assignments, now=now, cache=cache, reasons=False, brief=style != "html")
+    tell(status, "status", material(checked, now), style, everything)
     return 0

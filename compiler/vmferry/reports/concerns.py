@@ -1,13 +1,16 @@
 """What stands in the way of a migration: by rule, with the affected VMs, and by VM."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from vmferry.model.finding import Finding, Path, Severity
+from vmferry.model.finding import Finding, Severity
+from vmferry.model.keys import VmKey
+from vmferry.model.report import Cell, Column, Report, Row, Table
 from vmferry.model.review import Subject
-from vmferry.reports.content import Material, Report, Rows, Table
+from vmferry.reports.census import meant
+from vmferry.reports.content import Material
 
 HELP = """Report what stands in the way of a migration: the top blockers, and the findings of each VM.
 
@@ -37,7 +40,7 @@ class VmConcern(Struct, frozen=True, kw_only=True):
     """The findings on one VM."""
 
     name: str
-    key: str
+    key: VmKey
     disposition: str
     path: str
     method: str
@@ -72,20 +75,26 @@ def build(material: Material) -> Report:
         f"{len(found.vms)} VM{'' if len(found.vms) == 1 else 's'}: {found.blocked} blocked by errors, "
         f"{len(found.vms) - found.blocked - found.clean} with concerns, {found.clean} clean"
     )
-    by_rule = Table("Top blockers", "rule", ("code", "severity", "VMs", "title"), _rule_rows(found))
-    headings = ("vm", "key", "disposition", "path", "method", "group", "errors", "warnings", "infos")
-    by_vm = Table("By VM", "VM", headings, vms, notable=[row for row in vms if any(row[6:])])
+    by_rule = Table("Top blockers", "rule", _OF_RULE, _rule_rows(found))
+    by_vm = Table("By VM", "VM", _OF_VM, vms, notable=[row for row in vms if any(row[6:])])
     return Report("Concerns", summary, (by_rule, by_vm), found)
 
 
-def _rule_rows(found: Concerns) -> Rows:
-    return [(rule.code, rule.severity, str(len(rule.vms) or ""), rule.title) for rule in found.rules]
+_OF_RULE = (Column("code"), Column("severity"), Column("VMs", "count"), Column("title"))
+_OF_VM = tuple(map(Column, ("vm", "key", "disposition", "path", "method", "group", "errors", "warnings", "infos")))
 
 
-def _vm_rows(found: Concerns) -> Rows:
+def _rule_rows(found: Concerns) -> list[Row]:
+    return [
+        (rule.code, rule.severity, Cell(len(rule.vms), of=(("code", rule.code),)) if rule.vms else None, rule.title)
+        for rule in found.rules
+    ]
+
+
+def _vm_rows(found: Concerns) -> list[Row]:
     return [
         (
-            vm.name,
+            Cell(vm.name, vm=vm.key),
             vm.key,
             vm.disposition,
             vm.path,
@@ -105,31 +114,16 @@ def concerns(findings: Iterable[Finding], subjects: Iterable[Subject], titles: T
     by_rule: defaultdict[str, list[Finding]] = defaultdict(list)
     by_vm: defaultdict[str, defaultdict[Severity, set[str]]] = defaultdict(lambda: defaultdict(set))
     subjects = tuple(subjects)
-    named: defaultdict[str, list[str]] = defaultdict(list)
-    for subject in subjects:
-        named[subject.name].append(subject.key)
-    entries = {(subject.where.file, subject.where.document, subject.where.path): subject for subject in subjects}
-    for finding in findings:
+    for finding, keys in meant(findings, subjects):
         by_rule[finding.code].append(finding)
-        for vm in finding.vms:
-            keys = named[vm] if len(named[vm]) < 2 else _meant(finding, vm, entries) or named[vm]
-            for key in keys:
-                by_vm[key][finding.severity].add(finding.code)
+        for key in keys:
+            by_vm[key][finding.severity].add(finding.code)
     rules = [_rule(code, found, titles) for code, found in by_rule.items()]
     vms = [_vm(subject, by_vm[subject.key]) for subject in subjects]
     return Concerns(
         rules=tuple(sorted(rules, key=lambda rule: (_RANK[rule.severity], -len(rule.vms), rule.code))),
         vms=tuple(sorted(vms, key=lambda vm: (-len(vm.errors), -len(vm.warnings), vm.name, vm.key))),
     )
-
-
-def _meant(finding: Finding, name: str, entries: Mapping[tuple[str, int, Path], Subject]) -> list[str]:
-    """Return which of several VMs with the same name a finding is about: the one whose entry contains it, if any."""
-    where = finding.where
-    if where is None:
-        return []
-    around = (entries.get((where.file, where.document, where.path[:steps])) for steps in range(len(where.path) + 1))
-    return [subject.key for subject in around if subject is not None and subject.name == name]
 
 
 def _rule(code: str, found: list[Finding], titles: Titles) -> RuleConcern:

@@ -1,39 +1,35 @@
-"""The input and the content of reports: results for people, which the command line renders."""
+"""The input of reports, and what the module of one has."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Protocol
+
+from msgspec import Struct
 
 from vmferry.model.finding import Finding
+from vmferry.model.report import Report
 from vmferry.model.review import Review
+from vmferry.reports.census import Picked, census
 
-Rows = Sequence[tuple[str, ...]]
 
+class Material(Struct, frozen=True, kw_only=True, eq=False, dict=True):
+    """The input of a report: a checked spec.
 
-class Material(NamedTuple):
-    """The input of a report: a checked spec. Without errors its Blueprint is complete."""
+    Without errors of the spec's own (``complete``) its Blueprint has every VM that moves. Only equal to itself, so that
+    what several reports need is made once.
+    """
 
     review: Review
     findings: tuple[Finding, ...]
     title: Callable[[str], str]  # of a rule, by its code
+    standard: Mapping[str, int] = {}  # by source, how many VMs count for Forklift (`estate.routing.auto`)
+    complete: bool = True
+    base: str = ""  # what paths of files begin with that nobody keeps: those of a draft
 
-
-class Table(NamedTuple):
-    """One table of a report, the most important row first."""
-
-    title: str
-    one: str  # what a row is about, as in `VM`
-    headings: tuple[str, ...]
-    rows: Rows
-    notable: Rows | None = None  # rows that a terminal shows; all by default
-
-
-class Report(NamedTuple):
-    """A finished report. As text and Markdown it has all tables, as CSV the last one, as JSON its ``data``."""
-
-    title: str
-    summary: str
-    tables: tuple[Table, ...]
-    data: Any  # what `msgspec.to_builtins` takes
+    @cached_property
+    def vms(self) -> Picked:
+        """Return every VM, with the values that reports count by."""
+        return census(self.review, self.findings, self.standard)
 
 
 class Builder(Protocol):

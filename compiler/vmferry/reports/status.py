@@ -10,11 +10,12 @@ from vmferry.estate.history import History
 from vmferry.estate.phases import next_window
 from vmferry.estate.progress import Trouble, bytes_left, in_progress, missing, troubles
 from vmferry.estate.stages import STAGES, onward
-from vmferry.estate.wording import counted
+from vmferry.estate.wording import counted, size
 from vmferry.model.blueprint import Group, PhasePlan
+from vmferry.model.report import Cell, Column, Report, Row, Table
 from vmferry.model.review import Review
 from vmferry.model.spec import Stage
-from vmferry.reports.content import Material, Report, Table
+from vmferry.reports.content import Material
 
 HELP = """Report where a migration is: the VMs of each phase by stage, and each group with its next stage.
 
@@ -29,9 +30,29 @@ Examples:
   vmferry report status migration/ --format json | jq '.groups[] | select(.stage == "migrating")'
 """
 
-_GI = 1 << 30
-_OF_GROUP = ("group", "phase", "stage", "method", "VMs", "disks", "left", "running", "cutover", "next", "next needs")
-_TIB = 1 << 40
+_OF_PHASE = (
+    Column("phase"),
+    Column("groups", "count"),
+    Column("VMs", "count"),
+    *(Column(stage, "count") for stage in STAGES),
+    Column("disks", "bytes"),
+    Column("left", "bytes"),
+    Column("window"),
+)
+_OF_GROUP = (
+    Column("group"),
+    Column("phase"),
+    Column("stage"),
+    Column("method"),
+    Column("VMs", "count"),
+    Column("disks", "bytes"),
+    Column("left", "bytes"),
+    Column("running", "count"),
+    Column("cutover", "time"),
+    Column("next"),
+    Column("next needs"),
+)
+_OF_PROBLEM = tuple(map(Column, ("group", "VM", "what", "cause", "next step")))
 
 
 class PhaseStatus(Struct, frozen=True, kw_only=True):
@@ -113,11 +134,9 @@ def build(material: Material) -> Report:
     return Report(
         title=f"Status of {found.name}",
         summary=_summary(found),
-        tables=(
-            Table(
-                "Phases", "phase", ("phase", "groups", "VMs", *STAGES, "disks", "left", "window"), [*_phase_rows(found)]
-            ),
-            Table("Problems", "problem", ("group", "VM", "what", "cause", "next step"), _problem_rows(found)),
+        blocks=(
+            Table("Phases", "phase", _OF_PHASE, [*_phase_rows(found)]),
+            Table("Problems", "problem", _OF_PROBLEM, _problem_rows(found)),
             Table("Groups", "group", _OF_GROUP, [*_group_rows(found)]),
         ),
         data=found,
@@ -190,39 +209,31 @@ def _summary(found: Status) -> str:
     for phase in found.phases:
         stages.update(phase.stages)
     counts = ", ".join(f"{stages[stage]} {stage}" for stage in STAGES if stages[stage])
-    size, left = sum(phase.size for phase in found.phases), sum(phase.left for phase in found.phases)
+    whole, left = sum(phase.size for phase in found.phases), sum(phase.left for phase in found.phases)
     vms, groups = counted(found.vms, "VM"), counted(len(found.groups), "group")
     stay = ", ".join(f"{disposition} {count}" for disposition, count in found.staying.items())
     staying = counted(sum(found.staying.values()), "VM")
-    text = f"{found.name}: {vms} in {groups}" + (f": {counts}; {_shown(left)} of {_shown(size)} left" if counts else "")
+    text = f"{found.name}: {vms} in {groups}" + (f": {counts}; {size(left)} of {size(whole)} left" if counts else "")
     return text + (f"; {staying} not moved ({stay})" if stay else "")
 
 
-def _phase_rows(found: Status) -> Iterator[tuple[str, ...]]:
+def _phase_rows(found: Status) -> Iterator[Row]:
     for phase in found.phases:
-        stages = (str(phase.stages[stage]) if phase.stages[stage] else "" for stage in STAGES)
-        sizes = (_shown(phase.size), _shown(phase.left))
-        yield (phase.phase, str(phase.groups), str(phase.vms), *stages, *sizes, phase.window or "")
+        of = (("phase", phase.phase),)
+        stages = (
+            Cell(phase.stages[stage], of=(*of, ("stage", stage))) if phase.stages[stage] else None for stage in STAGES
+        )
+        yield (phase.phase, phase.groups, Cell(phase.vms, of=of), *stages, phase.size, phase.left, phase.window)
 
 
-def _problem_rows(found: Status) -> list[tuple[str, ...]]:
-    return [
-        (each.group, each.vm or "", f"{each.what} {each.outcome}", each.cause, each.next) for each in found.problems
-    ]
+def _problem_rows(found: Status) -> list[Row]:
+    return [(each.group, each.vm, f"{each.what} {each.outcome}", each.cause, each.next) for each in found.problems]
 
 
-def _group_rows(found: Status) -> Iterator[tuple[str, ...]]:
+def _group_rows(found: Status) -> Iterator[Row]:
     for group in found.groups:
         stage = f"{group.stage} (attempt {group.attempt})" if group.attempt > 1 else group.stage
         stage += ", graduated" if group.graduated else ""
         method = group.method if group.path == group.method else f"{group.path} {group.method}"
-        values = (str(group.vms), _shown(group.size), _shown(group.left), str(group.running or ""))
-        move = (group.cutover or "", group.next or "", group.waits or "")
-        yield (group.group, group.phase, stage, method, *values, *move)
-
-
-def _shown(size: int) -> str:
-    """Return bytes in a readable unit: TiB with one decimal, below that whole GiB, rounded up."""
-    if size >= _TIB:
-        return f"{size / _TIB:.1f} TiB"
-    return f"{-(-size // _GI)} GiB"
+        sizes = (Cell(group.vms, of=(("group", group.group),)), group.size, group.left, group.running or None)
+        yield (group.group, group.phase, stage, method, *sizes, group.cutover, group.next, group.waits)

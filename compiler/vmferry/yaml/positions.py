@@ -1,11 +1,12 @@
 """Finds the lines and columns of values in a YAML text, for the few places in findings."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from vmferry.model.finding import Path, Span
+from vmferry.model.finding import Path, Span, Where
 
 MAX_SHOWN = 200
 _LINE_END = re.compile(r"\r\n?|[\n\x85\u2028\u2029]")  # line breaks of PyYAML
@@ -33,6 +34,16 @@ def locate(text: str, wanted: Iterable[Wanted]) -> dict[Wanted, Span]:
         _Search(text.removeprefix("\ufeff"), roots, set(targets.values())).run()
     found = ((item, _resolve(target, item[2])) for item, target in targets.items())
     return {item: span for item, span in found if span is not None and _has_line(text, span.line)}
+
+
+def spans_of(places: Iterable[Where], texts: Mapping[str, str]) -> dict[Where, Span]:
+    """Return the span of each place."""
+    wanted: defaultdict[str, dict[Wanted, Where]] = defaultdict(dict)
+    for where in places:
+        wanted[where.file][where.document, where.path, where.key] = where
+    return {
+        paths[path]: span for file, paths in wanted.items() for path, span in locate(texts.get(file, ""), paths).items()
+    }
 
 
 def _has_line(text: str, line: int) -> bool:

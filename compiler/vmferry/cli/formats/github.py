@@ -6,8 +6,9 @@ Source: GitHub docs, "Workflow commands for GitHub Actions"; escapes as in actio
 from collections.abc import Mapping
 
 from vmferry import ruleset
-from vmferry.cli.findings import as_data, printable_lines
+from vmferry.cli.findings import as_data
 from vmferry.model.finding import Finding
+from vmferry.render.printable import printable_lines
 
 _LEVELS = {"error": "error", "warning": "warning", "info": "notice"}
 

@@ -11,8 +11,9 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from vmferry import ruleset
-from vmferry.cli.findings import as_data, printable, printable_lines
+from vmferry.cli.findings import as_data
 from vmferry.model.finding import Finding
+from vmferry.render.printable import printable, printable_lines
 
 
 def render(findings: tuple[Finding, ...], texts: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Sequence
 
-from vmferry.cli.findings import printable
+from vmferry.render.printable import printable
 
 Rows = Sequence[tuple[str, ...]]
 

@@ -1,0 +1,1 @@
+"""Shows results to people: text, Markdown, CSV, HTML. It decides nothing, and escapes every name."""

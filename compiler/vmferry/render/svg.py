@@ -1,0 +1,177 @@
+"""Charts as SVG that stands in a page: no script, no colours of its own (the page's style has them by class)."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from html import escape
+from itertools import groupby
+
+from vmferry.model.report import Bars, Cell, Graph, Node, Timeline, Value, value_of
+from vmferry.render.links import Links
+from vmferry.render.values import shown
+
+_LABEL = 190  # width of labels left of a chart, in its own units
+_WIDTH = 900
+_ROW = 26
+_FONT = 6.6  # average width of a character
+_DAY = 86400
+
+
+def bars(chart: Bars, links: Links) -> str:
+    """Return horizontal bars, stacked; each part leads to its VMs."""
+    most = max((sum(_number(part) for part in bar.parts) for bar in chart.bars), default=0) or 1
+    room = _WIDTH - _LABEL - 100
+    body = []
+    for row, bar in enumerate(chart.bars):
+        top, left = row * _ROW, float(_LABEL)
+        body.append(_text(_LABEL - 8, top + 17, bar.label, "end", _LABEL - 8))
+        for number, (name, part) in enumerate(zip(chart.series, bar.parts, strict=True)):
+            width = _number(part) / most * room
+            if not width:
+                continue
+            label = f"{bar.label}, {name}: {shown(part, chart.unit)}"
+            place = f'x="{left:.1f}" y="{top + 3}" width="{max(width, 1):.1f}" height="{_ROW - 6}"'
+            shape = f'<rect class="s{number % 6}" {place}><title>{escape(label)}</title></rect>'
+            body.append(_linked(shape, part, links, label))
+            left += width
+        whole = sum(_number(part) for part in bar.parts)
+        body.append(_text(left + 6, top + 17, shown(int(whole) if whole == int(whole) else whole, chart.unit)))
+    return _svg(chart.title, len(chart.bars) * _ROW, body) + _legend(chart.series)
+
+
+def timeline(chart: Timeline) -> str:
+    """Return a Gantt chart, with the days or months on top."""
+    spans = [span for lane in chart.lanes for span in lane.spans]
+    if not spans:
+        return ""
+    start, end = min(span.start for span in spans), max(span.end for span in spans)
+    if chart.now is not None:
+        start, end = min(start, chart.now), max(end, chart.now)
+    scale = (_WIDTH - _LABEL - 10) / ((end - start) or 1)
+
+    def across(moment: float) -> float:
+        return _LABEL + (moment - start) * scale
+
+    body = [_tick(across(moment), label, len(chart.lanes)) for moment, label in _ticks(start, end)]
+    top = 24
+    for section, lanes in groupby(chart.lanes, key=lambda lane: lane.section):
+        if section:
+            body.append(_text(4, top + 15, section, css="section"))
+            top += 20
+        for lane in lanes:
+            body.append(_text(_LABEL - 8, top + 15, lane.label, "end", _LABEL - 12))
+            for span in lane.spans:
+                words = f"{lane.label} {span.label}: {_moment(span.start)} to {_moment(span.end)} UTC"
+                body.append(
+                    f'<rect class="{span.kind}" x="{across(span.start):.1f}" y="{top + 4}" '
+                    f'width="{max((span.end - span.start) * scale, 2):.1f}" height="14">'
+                    f"<title>{escape(words)}</title></rect>"
+                )
+            top += 20
+    if chart.now is not None:
+        at = across(chart.now)
+        body.append(f'<line class="now" x1="{at:.1f}" x2="{at:.1f}" y1="18" y2="{top}"><title>now</title></line>')
+    return _svg(chart.title, top, body)
+
+
+def graph(chart: Graph, links: Links) -> str:
+    """Return a graph with its nodes in columns; edges that go back or stay in a column are drawn as curves."""
+    wide, high, gap = 150, 22, 70
+    by_column = [[node for node in chart.nodes if node.column == column] for column in range(len(chart.columns))]
+    places: dict[str, tuple[float, float]] = {}
+    body = []
+    for column, nodes in enumerate(by_column):
+        left = column * (wide + gap) + 4
+        body.append(_text(left, 14, chart.columns[column], css="section", room=wide))
+        for row, node in enumerate(nodes):
+            places[node.id] = (left, 26 + row * (high + 8))
+    for edge in chart.edges:
+        (x1, y1), (x2, y2) = places[edge.start], places[edge.end]
+        body.append(_curve(x1, y1 + high / 2, x2, y2 + high / 2, wide, edge.kind, edge.label))
+    body += [_node(node, *places[node.id], wide, high, links) for node in chart.nodes]
+    height = 30 + max((len(nodes) for nodes in by_column), default=0) * (high + 8)
+    return _svg(chart.title, height, body, width=max(len(chart.columns) * (wide + gap), 300))
+
+
+def _node(node: Node, left: float, top: float, wide: int, high: int, links: Links) -> str:
+    shape = (
+        f'<g class="node {node.kind}"><rect x="{left:.1f}" y="{top:.1f}" width="{wide}" height="{high}" rx="4"/>'
+        f"{_text(left + 8, top + 15, node.label, room=wide - 12)}<title>{escape(node.label)}</title></g>"
+    )
+    return _linked(shape, Cell(1, of=node.of), links, node.label)
+
+
+def _curve(x1: float, y1: float, x2: float, y2: float, wide: int, kind: str, label: str) -> str:
+    title = f"<title>{escape(label)}</title>" if label else ""
+    if x1 < x2:
+        start, end, bend = x1 + wide, x2, (x2 - x1 - wide) / 2
+    elif x1 > x2:
+        start, end, bend = x1, x2 + wide, -(x1 - x2 - wide) / 2
+    else:
+        start, end, bend = x1 + wide, x2 + wide, 40
+    out = end - bend if x1 != x2 else end + bend
+    return (
+        f'<path class="edge {kind}" d="M{start:.1f} {y1:.1f} C{start + bend:.1f} {y1:.1f} {out:.1f} {y2:.1f} '
+        f'{end:.1f} {y2:.1f}">{title}</path>'
+    )
+
+
+def _svg(title: str, height: float, body: Iterable[str], width: int = _WIDTH) -> str:
+    name = escape(title, quote=True)
+    return (
+        f'<svg class="chart" role="group" aria-label="{name}" viewBox="0 0 {width} {height + 4:.0f}" '
+        f'width="{width}" height="{height + 4:.0f}">{"".join(body)}</svg>'
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start", room: float = 0, css: str = "") -> str:
+    most = int(room / _FONT) if room else len(text)
+    words = text if len(text) <= most else text[: max(most - 1, 1)] + "…"
+    style = f' class="{css}"' if css else ""
+    return f'<text{style} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def _linked(shape: str, cell: Cell | Value, links: Links, label: str) -> str:
+    if not isinstance(cell, Cell) or cell.of is None:
+        return shape
+    return f'<a href="{escape(links.vms(cell.of), quote=True)}" aria-label="{escape(label, quote=True)}">{shape}</a>'
+
+
+def _legend(series: tuple[str, ...]) -> str:
+    if len(series) < 2:
+        return ""
+    items = "".join(f'<li><span class="s{number % 6}"></span>{escape(name)}</li>' for number, name in enumerate(series))
+    return f'<ul class="legend">{items}</ul>'
+
+
+def _number(part: Cell | Value) -> float:
+    value = value_of(part)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _ticks(start: float, end: float) -> Iterator[tuple[float, str]]:
+    """Yield days, weeks or months between two moments, at most about a dozen."""
+    days = (end - start) / _DAY
+    first = datetime.fromtimestamp(start, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if days > 120:
+        step = -(-int(days / 30) // 12) or 1
+        year, month = first.year, first.month
+        while True:
+            month += step
+            year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
+            at = datetime(year, month, 1, tzinfo=UTC)
+            if at.timestamp() > end:
+                return
+            yield at.timestamp(), at.strftime("%b %Y")
+    each = timedelta(days=max(1, -(-int(days) // 12)))
+    at = first + timedelta(days=1)
+    while at.timestamp() <= end:
+        yield at.timestamp(), f"{at.day} {at.strftime('%b')}"
+        at += each
+
+
+def _tick(x: float, label: str, lanes: int) -> str:
+    return f'<line class="tick" x1="{x:.1f}" x2="{x:.1f}" y1="18" y2="{24 + lanes * 24}"/>' + _text(x + 2, 14, label)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

@@ -166,13 +166,16 @@ def walk(example: Path, project: Path) -> None:
     lay_out(example, project)
     spec = yaml.safe_load((project / "spec.yaml").read_text(encoding="utf-8"))
     reached: Any = directive(example.read_text(encoding="utf-8", errors="replace"), "reached") or "cutover"
-    ways = {name: _way(group["stage"], reached) for name, group in spec.get("groups", {}).items()}
-    for step in range(max(map(len, ways.values()), default=1)):
-        groups = {
-            name: group if step >= len(ways[name]) - 1 else {"stage": ways[name][step]}
-            for name, group in spec.get("groups", {}).items()
-        }
-        (project / "spec.yaml").write_bytes(dump(spec | {"groups": groups}))
+    given: dict[str, Any] = spec.get("groups", {})
+    ways = {name: _way(group["stage"], reached) for name, group in given.items() if "splitFrom" not in group}
+    # one that waits is held, and one VM leaves for a group of its own, once a group is where it is
+    later = any("hold" in group or "splitFrom" in group for group in given.values())
+    last = max(map(len, ways.values()), default=1) - 1 + later
+    for step in range(last + 1):
+        groups = {name: given[name] if step >= len(way) - 1 else {"stage": way[step]} for name, way in ways.items()}
+        if step < last:
+            groups = {name: {each: group[each] for each in group if each != "hold"} for name, group in groups.items()}
+        (project / "spec.yaml").write_bytes(dump(spec | {"groups": given if step == last else groups}))
         result = vmferry("compile", project, "--out", project)
         assert result.code == 0, result.text
 

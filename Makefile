@@ -22,7 +22,7 @@ export VMFERRY_RAN ?= $(CURDIR)/build/ran
 
 .DEFAULT_GOAL = help
 .PHONY: help install testtools tools demo test cases coverage e2e e2e-flux e2e-argocd e2e-lifecycle e2e-oldest e2e-operators \
-	guests mutations compatibility soak lint format golden schema docs bench clean
+	guests browser mutations compatibility soak lint format golden schema docs bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -49,6 +49,7 @@ install: $(VENV)/.groups ## vmferry and what developing it takes, into .venv
 KUSTOMIZE = sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
 KUSTOMIZE_OLDEST = sigs.k8s.io/kustomize/kustomize/v5@v5.5.0
 KUBECONFORM = github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
+AXE = 4.14.1
 OPA = github.com/open-policy-agent/opa@v1.10.1
 # Programs with a go.mod of their own below tests/, which says what they are built from.
 VCSIM = tests/vcsim
@@ -161,6 +162,15 @@ e2e-operators: $(VENV)/.groups .tools/bin/kubectl ## every example on the cluste
 guests: $(VENV)/.groups ## real Debian guests by real virt-v2v, booted in QEMU; Debian and root; GUESTS=cheap or names
 	tests/guests/prepare.sh
 	VMFERRY_GUESTS=$(GUESTS) $(BIN)/python -m pytest -n 2 tests/guests
+
+.tools/axe/package/axe.min.js:
+	@mkdir -p .tools/axe
+	cd .tools/axe && npm pack --silent axe-core@$(AXE) && tar xzf axe-core-$(AXE).tgz
+
+browser: $(VENV)/.groups .tools/axe/package/axe.min.js ## the site in Debian's chromium, offline, with axe-core; takes npm
+	tests/browser/prepare.sh
+	$(BIN)/python -m pip install --quiet --group browser
+	VMFERRY_BROWSER=$$(command -v chromium) $(BIN)/python -m pytest -n 0 tests/browser
 
 mutations: $(VENV)/.groups $(TEST_TOOLS) $(E2E_TOOLS) ## faults in the backends: each is caught; MUTATIONS_ARGS=--write for docs/
 	PATH="$(CURDIR)/.tools/bin:$$PATH" $(BIN)/python tests/e2e/mutations.py $(MUTATIONS_ARGS)

@@ -1,7 +1,7 @@
 "use strict";
 // Sorting, and the table of VMs. Names only ever become text, never markup.
 (() => {
-  const PAGE = 200;
+  const PAGE = 100;
   const SELECTS = ["phase", "group", "stage", "path", "disposition", "os", "power", "cluster", "worst"];
   const make = (name, text, set = {}) => {
     const element = document.createElement(name);
@@ -49,7 +49,8 @@
     const facet = new Map(data.facets.map((name, index) => [name, index]));
     const values = (row, name) => row[0][facet.get(name)].map((index) => text[index]);
     const name = (row) => text[row[2]];
-    return { data, text, facet, values, name };
+    const number = new Map(text.map((value, index) => [value, index]));
+    return { data, text, facet, number, values, name };
   }
 
   function table(place, known, query) {
@@ -70,10 +71,12 @@
       if (!known.facet.has(column)) continue;
       const select = make("select");
       const all = new Map();
-      for (const row of data.rows) for (const value of values(row, column)) all.set(value, (all.get(value) || 0) + 1);
+      const which = known.facet.get(column);
+      for (const row of data.rows) for (const value of row[0][which]) all.set(value, (all.get(value) || 0) + 1);
       if (all.size < 2 && !query.some(([each]) => each === column)) continue;
       select.append(make("option", "all", { value: "" }));
-      for (const value of [...all.keys()].sort(collator.compare)) select.append(make("option", `${value} (${all.get(value)})`, { value: `=${value}` }));
+      const offered = [...all].map(([value, count]) => [known.text[value], count]).sort((one, other) => collator.compare(one[0], other[0]));
+      for (const [value, count] of offered) select.append(make("option", `${value} (${count})`, { value: `=${value}` }));
       field(column, select);
       filters.set(column, select);
       const wanted = query.find(([each]) => each === column);
@@ -95,17 +98,17 @@
       head.append(heading);
       sortButton(heading, (way) => { order = [index, way]; draw(); });
     });
-    const cells = (row) => columns.map((column) => column.facet ? values(row, column.facet).join(", ") : column.number === undefined ? name(row) : row[1][column.number]);
+    const cell = (row, column) => column.facet ? values(row, column.facet).join(", ") : column.number === undefined ? name(row) : row[1][column.number];
     let found = [];
     let drawn = 0;
     const more = make("div", null, { id: "more" });
     function draw() {
       const term = words.value.trim().toLowerCase();
-      const wanted = [...filters].filter(([, select]) => select.value).map(([column, select]) => [column, select.value.slice(1)]);
-      found = data.rows.filter((row) => wanted.every(([column, value]) => values(row, column).includes(value)) && (!term || name(row).toLowerCase().includes(term)));
+      const wanted = [...filters].filter(([, select]) => select.value).map(([column, select]) => [known.facet.get(column), known.number.get(select.value.slice(1))]);
+      found = data.rows.filter((row) => wanted.every(([column, value]) => row[0][column].includes(value)) && (!term || name(row).toLowerCase().includes(term)));
       if (order) {
         const [index, way] = order;
-        found = found.map((row) => [cells(row)[index], row]).sort((one, other) => way * compare(one[0], other[0])).map((each) => each[1]);
+        found = found.map((row) => [cell(row, columns[index]), row]).sort((one, other) => way * compare(one[0], other[0])).map((each) => each[1]);
       }
       const total = (which) => found.reduce((sum, row) => sum + (row[1][which] || 0), 0);
       status.textContent = `${found.length} of ${data.rows.length} VMs; ${total(0)} vCPUs, ${size(total(1))} of memory, ${size(total(2))} of disks`;
@@ -119,13 +122,14 @@
       const rows = document.createDocumentFragment();
       for (const row of found.slice(drawn, drawn + PAGE)) {
         const line = make("tr");
-        cells(row).forEach((value, index) => {
-          const unit = columns[index].unit;
-          const cell = make("td", unit === "bytes" ? size(value) : unit === "count" ? number(value) : undefined);
-          if (unit !== "text") cell.className = "n";
-          else if (index === 0) cell.append(make("a", value, { href: `#vm?${new URLSearchParams({ key: values(row, "key")[0] })}` }));
-          else cell.textContent = value;
-          line.append(cell);
+        columns.forEach((column, index) => {
+          const value = cell(row, column);
+          const { unit } = column;
+          const box = make("td", unit === "bytes" ? size(value) : unit === "count" ? number(value) : undefined);
+          if (unit !== "text") box.className = "n";
+          else if (index === 0) box.append(make("a", value, { href: `#vm?${new URLSearchParams({ key: values(row, "key")[0] })}` }));
+          else box.textContent = value;
+          line.append(box);
         });
         rows.append(line);
       }

@@ -3,24 +3,24 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from tests.invocation import vmferry
 
-pytest.importorskip("playwright.sync_api", reason="make browser installs Playwright")
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, ViewportSize, sync_playwright
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, ViewportSize
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NOW = "2027-01-18T09:00:00Z"
-DESKTOP = ViewportSize(width=1280, height=900)
-PHONE = ViewportSize(width=390, height=800)
+DESKTOP: "ViewportSize" = {"width": 1280, "height": 900}
+PHONE: "ViewportSize" = {"width": 390, "height": 800}
 
 
 class Opened(NamedTuple):
     """A page with all that went wrong on it: what the console said, and what it asked for outside of its folder."""
 
-    page: Page
+    page: "Page"
     errors: list[str]
     requests: list[str]
 
@@ -28,24 +28,24 @@ class Opened(NamedTuple):
 class Visitor:
     """Opens files in pages of their own, without any network."""
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: "Browser") -> None:
         self._browser = browser
 
-    def open(self, file: Path, fragment: str = "", *, size: ViewportSize = DESKTOP, dark: bool = False) -> Opened:
+    def open(self, file: Path, fragment: str = "", *, size: "ViewportSize" = DESKTOP, dark: bool = False) -> Opened:
         """Open a file and wait until it stands."""
         context = self._browser.new_context(offline=True, viewport=size, color_scheme="dark" if dark else "light")
         opened = Opened(context.new_page(), [], [])
         folder = file.parent.as_uri()
 
-        def said(message: ConsoleMessage) -> None:
+        def said(message: "ConsoleMessage") -> None:
             if message.type in ("error", "warning"):
                 opened.errors.append(message.text)
 
-        def asked(request: Request) -> None:
+        def asked(request: "Request") -> None:
             if not request.url.startswith((folder, "data:")):
                 opened.requests.append(request.url)
 
-        def broke(error: Error) -> None:
+        def broke(error: "Error") -> None:
             opened.errors.append(str(error))
 
         opened.page.on("console", said)
@@ -60,7 +60,8 @@ def visitor() -> Iterator[Visitor]:
     program = os.environ.get("VMFERRY_BROWSER")
     if not program:
         pytest.skip("VMFERRY_BROWSER does not name a Chromium: see make browser")
-    with sync_playwright() as playwright:
+    playwright_api = pytest.importorskip("playwright.sync_api", reason="make browser installs Playwright")
+    with playwright_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield Visitor(browser)
         browser.close()

@@ -3,14 +3,16 @@
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Page
 from tests.bench import estate
 from tests.browser.conftest import DESKTOP, EXAMPLES, PHONE, Opened, Visitor, built
 
 from vmferry.reports import REPORTS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 PAGES = ("index", *REPORTS, "vms")
 _AXE = Path(__file__).parents[2] / ".tools/axe/package/axe.min.js"
@@ -24,7 +26,7 @@ def is_fine(opened: Opened) -> bool:
     return True
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: "Page") -> list[str]:
     """Return what axe-core finds: contrast, names, roles, order of headings and the rest of WCAG 2.1 A and AA."""
     page.context.new_cdp_session(page).send("Page.setBypassCSP", {"enabled": True})
     page.reload()

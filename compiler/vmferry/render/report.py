@@ -50,7 +50,9 @@ def tabular(block: Block) -> Table | None:
 
 def _block_text(block: Block, everything: bool) -> str:
     if isinstance(block, Prose):
-        return "\n" + "".join(f"{printable(paragraph)}\n" for paragraph in block.paragraphs)
+        title = f"{printable(block.title)}\n" if block.title else ""
+        lines = "".join(f"{printable(paragraph)}\n" for paragraph in block.paragraphs)
+        return f"\n{title}{lines}" if lines else ""
     table = tabular(block)
     return "" if table is None else _table_text(table, everything)
 
@@ -76,6 +78,8 @@ def _cells(table: Table, rows: Sequence[Row], safe: Callable[[str], str] = str) 
 
 
 def _block_markdown(block: Block) -> Iterator[str]:
+    if isinstance(block, Prose) and not block.paragraphs:
+        return
     if block.title:
         yield f"## {escaped(block.title)}\n"
     match block:

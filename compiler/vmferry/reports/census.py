@@ -11,6 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from vmferry.estate.network_map import NetworkMap, network_map
 from vmferry.estate.routing import auto, specialities
 from vmferry.kube.quantity import parse_size
 from vmferry.model.finding import Finding, Path, Severity
@@ -54,6 +55,7 @@ class Vm(Struct, frozen=True, kw_only=True):
     group: str
     stage: str
     namespace: str
+    pool: str
     os: str
     system: str
     power: str
@@ -69,6 +71,7 @@ class Vm(Struct, frozen=True, kw_only=True):
     used: int | None
     datastores: tuple[str, ...]
     networks: tuple[str, ...]
+    attached: tuple[str, ...]  # rows of the network map, by their names in the target
     classes: tuple[str, ...]
     traits: tuple[str, ...]
     worst: str
@@ -87,6 +90,7 @@ FACETS: Mapping[str, Callable[[Vm], tuple[str, ...]]] = {
     "group": lambda vm: (vm.group,),
     "stage": lambda vm: (vm.stage,),
     "namespace": lambda vm: (vm.namespace,),
+    "pool": lambda vm: (vm.pool,),
     "os": lambda vm: (vm.os,),
     "system": lambda vm: (vm.system,),
     "power": lambda vm: (vm.power,),
@@ -98,6 +102,7 @@ FACETS: Mapping[str, Callable[[Vm], tuple[str, ...]]] = {
     "disk": lambda vm: (vm.disk_size,),
     "datastore": lambda vm: vm.datastores,
     "network": lambda vm: vm.networks,
+    "target network": lambda vm: vm.attached,
     "class": lambda vm: vm.classes,
     "trait": lambda vm: vm.traits,
     "worst": lambda vm: (vm.worst,),
@@ -158,9 +163,10 @@ def census(review: Review, findings: Iterable[Finding], standard: Mapping[str, i
         for disk in subject.machine.disks
         if disk.shared is not None and disk.owner
     }
+    known = network_map(review.spec.networks, review.project.where)
     return Picked(
         tuple(
-            _vm(subject, review, codes[subject.key], left, reasons, _capacity(subject, brought), standard)
+            _vm(subject, review, codes[subject.key], left, reasons, _capacity(subject, brought), standard, known)
             for subject in review.subjects
         )
     )
@@ -224,11 +230,13 @@ def _vm(
     reasons: Mapping[VmKey, str],
     capacity: int,
     standard: Mapping[str, int],
+    known: NetworkMap,
 ) -> Vm:
     vm, machine, group = subject.vm, subject.machine, subject.group
     path, why = _path(subject, standard, review.spec.settings.auto)
     memory = machine.memory if machine is not None and machine.memory else _bytes(vm.memory)
     networks = {nic.network for nic in vm.nics or ()}
+    rows = (known.of_nic(subject.source, nic, vm.datacenter).row for nic in vm.nics or ())
     datastores = {disk.datastore for disk in vm.disks or () if disk.datastore is not None}
     return Vm(
         key=subject.key,
@@ -242,6 +250,7 @@ def _vm(
         group=group.name if group is not None else NONE,
         stage=group.stage if group is not None else NONE,
         namespace=machine.namespace if machine is not None else NONE,
+        pool=vm.resource_pool or NONE,
         os=vm.os or UNKNOWN,
         system=vm.guest_tools_name or vm.guest_name or vm.guest_id or UNKNOWN,
         power=_POWER.get(vm.power_state or "", UNKNOWN),
@@ -257,6 +266,7 @@ def _vm(
         used=vm.used_storage,
         datastores=tuple(sorted(datastores)) or (NONE,),
         networks=tuple(sorted(networks)) or (NONE,),
+        attached=tuple(sorted({row.name for row in rows if row is not None})) or (NONE,),
         classes=tuple(sorted({disk.storage_class for disk in machine.disks})) if machine is not None else (),
         traits=tuple(_traits(subject)),
         worst=min(codes.values(), key=_RANK.__getitem__, default=NONE),

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.importers.estates import vm
 
-from vmferry.draft.cover import Member, Names, literal, selects
+from vmferry.draft.cover import Names, literal, selects
+from vmferry.estate.ties import Member
 
 
 def members(*names: str) -> list[Member]:

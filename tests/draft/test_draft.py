@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.importers.estates import NETWORK, disk, estate, nic, vm
 
 from vmferry.cli.init import quoted
-from vmferry.draft.cover import Member
 from vmferry.draft.propose import Draft, propose
 from vmferry.draft.unknown import ways
+from vmferry.estate.ties import Member
 from vmferry.model.finding import Where
 from vmferry.model.inventory import (
     Inventory,

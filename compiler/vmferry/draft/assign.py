@@ -4,14 +4,15 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from vmferry.draft.cover import MAX_GLOB, Member, Names, below, literal, matcher, selects
+from vmferry.draft.cover import MAX_GLOB, Names, below, literal, matcher, selects
 from vmferry.draft.guesses import Guess, guess, is_vcls
 from vmferry.draft.hints import PhaseName
 from vmferry.draft.maps import GOLDEN, NamespacePlan
 from vmferry.draft.systems import learn
 from vmferry.draft.unknown import Way, unreadable_disk, without_datastore
+from vmferry.estate.ties import Member, shared_sets
 from vmferry.estate.wording import counted
-from vmferry.model.keys import VmKey, disk_key
+from vmferry.model.keys import VmKey
 
 PHASES: tuple[PhaseName, ...] = ("dev-test", "stateless", "stateful", "decommission")
 CAREFUL: PhaseName = "stateful"
@@ -167,22 +168,6 @@ def _together(
 
 def _phase(name: str) -> PhaseName:
     return next(phase for phase in PHASES if phase == name)
-
-
-def shared_sets(members: Sequence[Member]) -> list[list[Member]]:
-    """Return the sets of VMs that share disks, each sorted, in order."""
-    home: dict[str, int] = {}
-    sets: dict[int, list[Member]] = {}
-    for index, member in enumerate(sorted(members)):
-        disks = {disk_key(member.source, disk.shared) for disk in member.vm.disks or () if disk.shared}
-        joined = [member]
-        for other in sorted({home[disk] for disk in disks if disk in home}):
-            joined = sets.pop(other) + joined
-        if disks:
-            sets[index] = joined
-            for tied in joined:
-                home |= {disk_key(tied.source, d.shared): index for d in tied.vm.disks or () if d.shared}
-    return [found for _, found in sorted(sets.items()) if len(found) > 1]
 
 
 # --- namespaces, method, tier -----------------------------------------------------------------------

@@ -6,26 +6,18 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from vmferry.estate.matching import Matcher
-from vmferry.model.keys import VmKey
-from vmferry.model.spec import Match, VirtualMachine
+from vmferry.estate.ties import Member
+from vmferry.model.spec import Match
 
 MAX_GLOB = 1000
 _SPECIAL = re.compile(r"[*?[]")
 UNCARRIED = re.compile(r"\$\{|[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 """What a value in a spec must not contain: `${` (Flux), control characters, characters that kustomize cannot read."""
-
-
-class Member(NamedTuple):
-    """A VM of the inventory and its vCenter."""
-
-    key: VmKey
-    source: str
-    vm: VirtualMachine
 
 
 def literal(text: str) -> str:

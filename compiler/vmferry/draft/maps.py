@@ -5,8 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
-from vmferry.draft.cover import UNCARRIED, Member
+from vmferry.draft.cover import UNCARRIED
 from vmferry.draft.guesses import leave, tier
+from vmferry.estate.ties import Member
 from vmferry.kube.quantity import parse_size
 from vmferry.kube.vlans import span
 from vmferry.model.facts import Nic

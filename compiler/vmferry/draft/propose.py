@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from vmferry.draft.assign import PHASES, Proposal, propose_rules
 from vmferry.draft.commented import Decision, Page, Quote
-from vmferry.draft.cover import Member, literal, selects
+from vmferry.draft.cover import literal, selects
 from vmferry.draft.guesses import TIERS, Leave, leave
 from vmferry.draft.maps import (
     DatastoreRow,
@@ -21,9 +21,10 @@ from vmferry.draft.maps import (
     network_rows,
     plan_namespaces,
 )
-from vmferry.draft.ties import Tie, rebuilds, retirements, ties
+from vmferry.draft.ties import rebuilds, retirements
 from vmferry.draft.unknown import Unknown, Way, shared_macs, unknown, ways
 from vmferry.estate.identity import key_of
+from vmferry.estate.ties import Member, Tie, ties
 from vmferry.estate.wording import counted
 from vmferry.model.base import API_VERSION
 from vmferry.model.inventory import Inventory, Origin

@@ -6,12 +6,12 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from vmferry.draft.cover import Member
 from vmferry.estate.methods import usual_of
 from vmferry.estate.missing import CONTROLLERS, DEVICES, RUNS, missing
 from vmferry.estate.readable import unreadable
 from vmferry.estate.routing import auto, is_standard
 from vmferry.estate.sizing import whole_sockets
+from vmferry.estate.ties import Member
 from vmferry.kube.mac import plain
 from vmferry.model.blueprint import Path
 from vmferry.model.facts import Disk, Nic

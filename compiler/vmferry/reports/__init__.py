@@ -7,6 +7,7 @@ from vmferry.reports.content import Builder
 
 REPORTS: Mapping[str, tuple[str, str]] = {
     "assessment": ("vmferry.reports.assessment", "What there is, what moves how, blockers and risks."),
+    "dependencies": ("vmferry.reports.dependencies", "Which VMs need each other, and what crosses phases."),
     "networks": ("vmferry.reports.networks", "Networks, datastores, resource pools: who is on them, where they go."),
     "status": ("vmferry.reports.status", "Where a migration is: phases and groups by stage."),
     "concerns": ("vmferry.reports.concerns", "What stands in the way, by rule and by VM, worst first."),

@@ -64,6 +64,9 @@ def _lines() -> Iterator[str]:
     yield "What is no longer synced is not deleted if it holds data or ran: VirtualMachines, volumes, Jobs, Plans and"
     yield "Migrations carry annotations against pruning for both engines. At `rolled-back`, a group also has scripts to"
     yield "start its sources, and `vmferry explain SPEC GROUP --rollback` lists every step."
+    yield ""
+    yield "In a phase with `acceptanceSnapshot: true`, a VirtualMachineSnapshot of each VM is synced at `adopted`, too,"
+    yield "and kept from `validated` on: see [adoption](adoption.md)."
 
 
 def _reached(stage: Stage) -> tuple[Stage | None, ...]:

@@ -15,20 +15,13 @@ from vmferry.estate.cutover import cutover_of
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import begun, running, way
 from vmferry.estate.wording import counted
-from vmferry.model.blueprint import Group, Machine, MachineNic
+from vmferry.model.blueprint import Blueprint, Group, Machine, MachineNic
 from vmferry.model.project import Project
+from vmferry.restore import Step, restore
 from vmferry.yaml.text import MAX_BYTES
 
 REASON = "why"
 """Stands in the edit for the reason that a person has to give."""
-
-
-class RollBackStep(Struct, frozen=True):
-    """Something to do, in order. ``kind`` says who knows about it."""
-
-    kind: str  # git, target, power, network or dns
-    what: str
-    command: str | None = None
 
 
 class RollBack(Struct, frozen=True, kw_only=True):
@@ -42,14 +35,15 @@ class RollBack(Struct, frozen=True, kw_only=True):
     data: str  # what is lost
     command: str | None = None  # that makes the edit
     edit: str = ""  # unified diff of the file
-    steps: tuple[RollBackStep, ...] = ()
+    steps: tuple[Step, ...] = ()
+    restore: tuple[Step, ...] = ()  # instead: VMs stay in the target, as they were before their acceptance
     again: str = ""  # how the group can move later
 
 
-def roll_back(project: Project, spec: str, group: Group, gitops: str, forklift: str) -> RollBack:
-    """Return how to roll a group back. ``spec`` is what the user calls the spec, ``gitops`` where its tree lies.
+def roll_back(project: Project, spec: str, group: Group, blueprint: Blueprint) -> RollBack:
+    """Return how to roll a group back. ``spec`` is what the user calls the spec.
 
-    ``forklift`` is Forklift's namespace. Raises CannotEditError if the spec has to be edited by hand, and OSError.
+    Raises CannotEditError if the spec has to be edited by hand, and OSError.
     """
     vms = len(group.machines)
     if group.stage == "rolled-back" or way(group.stage, "rolled-back") is None:
@@ -71,7 +65,10 @@ def roll_back(project: Project, spec: str, group: Group, gitops: str, forklift: 
         data=_data(group),
         command=f"vmferry advance {quote(spec)} {group.name} --to rolled-back{stated}",
         edit="".join(difflib.unified_diff(was, now, edit.file.name, edit.file.name, n=2)),
-        steps=tuple(_steps(group, f"{gitops}/{sources_back.folder(group)}", forklift)),
+        steps=tuple(
+            _steps(group, f"{blueprint.gitops.path}/{sources_back.folder(group)}", blueprint.forklift.namespace)
+        ),
+        restore=tuple(restore(blueprint, group, spec)),
         again=_again(group),
     )
 
@@ -112,14 +109,14 @@ def _data(group: Group) -> str:
     return f"what the VMs wrote in the target {since}, unless it is replayed at the source (dataLoss: replayed)"
 
 
-def _steps(group: Group, folder: str, forklift: str) -> Iterator[RollBackStep]:
-    yield RollBackStep("git", "make the edit, compile, commit, and let Flux or Argo CD sync it")
+def _steps(group: Group, folder: str, forklift: str) -> Iterator[Step]:
+    yield Step("git", "make the edit, compile, commit, and let Flux or Argo CD sync it")
     if not begun(group.stage):
         return
     if running(group.stage):
         yield from _stopped(group)
         if METHODS[group.method].cutover and group.stage == "cutover":
-            yield RollBackStep(
+            yield Step(
                 "target",
                 "VMs whose cutover has not begun are cancelled, and their sources run on: delete the empty VM that is "
                 "left of each in the target",
@@ -127,7 +124,7 @@ def _steps(group: Group, folder: str, forklift: str) -> Iterator[RollBackStep]:
     else:
         yield from _cancelled(group, forklift)
     if group.path != "rebuild" and not (group.path == "forklift" and not running(group.stage)):
-        yield RollBackStep(
+        yield Step(
             "power",
             f"start the sources: the compile writes {sources_back.SHELL} (govc) and {sources_back.POWERSHELL} "
             "(PowerCLI); both start a source only if its VM is stopped in the target",
@@ -137,30 +134,30 @@ def _steps(group: Group, folder: str, forklift: str) -> Iterator[RollBackStep]:
         yield from _reached(group)
 
 
-def _stopped(group: Group) -> Iterator[RollBackStep]:
+def _stopped(group: Group) -> Iterator[Step]:
     if group.path == "rebuild":
         names = " ".join(machine.target_name for machine in group.machines)
-        yield RollBackStep(
+        yield Step(
             "target", "wait until no pod of the workloads is left", f"kubectl get pods --namespace {group.namespace}"
         )
-        yield RollBackStep("power", f"start the sources in vSphere if they are off ({names})")
+        yield Step("power", f"start the sources in vSphere if they are off ({names})")
         return
-    yield RollBackStep(
+    yield Step(
         "target",
         "wait until the VMs are stopped: their disks are kept",
         f"kubectl get vm,vmi --namespace {group.namespace}",
     )
 
 
-def _cancelled(group: Group, forklift: str) -> Iterator[RollBackStep]:
+def _cancelled(group: Group, forklift: str) -> Iterator[Step]:
     if group.path == "forklift":
-        yield RollBackStep(
+        yield Step(
             "target",
             "wait until Forklift has cancelled the migration: it removes what it copied, and powers sources on that it "
             "shut down",
             f"kubectl get migration {migration_name(group)} --namespace {forklift} --output yaml",
         )
-        yield RollBackStep(
+        yield Step(
             "target",
             "VMs whose copy was complete are not cancelled and may run: if there is one, set the group to cutover "
             "instead, and roll it back from there",
@@ -168,31 +165,29 @@ def _cancelled(group: Group, forklift: str) -> Iterator[RollBackStep]:
         )
     elif METHODS[group.method].converts:
         jobs = " ".join(job_name(machine, group.attempt) for machine in group.machines if machine.clone_of is None)
-        yield RollBackStep(
+        yield Step(
             "target",
             "end the conversion Jobs: they are no longer synced, but are never pruned",
             f"kubectl delete job {jobs} --namespace {group.namespace}",
         )
 
 
-def _reached(group: Group) -> Iterator[RollBackStep]:
+def _reached(group: Group) -> Iterator[Step]:
     """Yield what makes clients reach the sources again."""
     for machine in group.machines:
         changed = [nic for nic in machine.nics if nic.readdress is not None]
         if changed:
-            yield RollBackStep(
-                "dns", f"{machine.name}: point its records back to its address in vSphere, {_from(changed)}"
-            )
+            yield Step("dns", f"{machine.name}: point its records back to its address in vSphere, {_from(changed)}")
     kept = [machine for machine in group.machines if not any(nic.readdress for nic in machine.nics)]
     if kept and group.path != "rebuild":
-        yield RollBackStep("dns", f"{_names(kept)}: addresses are the same on both sides, so their records stay")
-        yield RollBackStep(
+        yield Step("dns", f"{_names(kept)}: addresses are the same on both sides, so their records stay")
+        yield Step(
             "network",
             "switches and gateways may send to the target until the sources send a packet: if one is not reached, ping "
             "its gateway from it, or clear the ARP and MAC tables",
         )
     if group.path == "rebuild":
-        yield RollBackStep("dns", f"{_names(group.machines)}: point records and routes back to the address in vSphere")
+        yield Step("dns", f"{_names(group.machines)}: point records and routes back to the address in vSphere")
 
 
 def _from(nics: Iterable[MachineNic]) -> str:

@@ -15,10 +15,10 @@ Data = dict[str, Any]
 
 
 class Migrated:
-    """The migration, at stage cutover, and its live objects by name."""
+    """The migration, at stage cutover, and its live objects by name. ``sections`` replace those of its spec."""
 
-    def __init__(self, top: Path, release: str = "2.12", *, path: str = "forklift") -> None:
-        self.spec, self.release, self.path = top / "migration", release, path
+    def __init__(self, top: Path, release: str = "2.12", *, path: str = "forklift", **sections: Any) -> None:
+        self.spec, self.release, self.path, self.sections = top / "migration", release, path, sections
         for stage in ("prepared", "migrating", "cutover"):
             self.stage(stage)
             done = self.compile()
@@ -51,8 +51,8 @@ class Migrated:
     def stage(self, stage: str, **more: Any) -> None:
         """Move the group to a stage."""
         write_spec(self.spec, self.release, stage, path=self.path)
-        if more:
-            data = yaml.safe_load((self.spec / "spec.yaml").read_text())
+        if more or self.sections:
+            data = yaml.safe_load((self.spec / "spec.yaml").read_text()) | self.sections
             data["groups"]["first-01"] |= more
             (self.spec / "spec.yaml").write_text(yaml.safe_dump(data))
 
@@ -74,8 +74,8 @@ class Migrated:
         """Return the file with the recorded VMs."""
         return self.spec / "adopted/first-01.yaml"
 
-    def emitted(self) -> dict[str, Data]:
-        """Return the VirtualMachines of the base, by name."""
-        folder = self.spec / "gitops/bases/first/first-01/machines"
+    def emitted(self, layer: str = "machines", kind: str = "VirtualMachine") -> dict[str, Data]:
+        """Return objects of a layer of the base, by name."""
+        folder = self.spec / "gitops/bases/first/first-01" / layer
         objects = [obj for path in sorted(folder.glob("*.yaml")) for obj in yaml.safe_load_all(path.read_text())]
-        return {obj["metadata"]["name"]: obj for obj in objects if obj["kind"] == "VirtualMachine"}
+        return {obj["metadata"]["name"]: obj for obj in objects if obj["kind"] == kind}

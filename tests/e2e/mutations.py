@@ -41,7 +41,7 @@ NETWORKS, NAMESPACES, REBUILD = "backends/networks.py", "backends/namespaces.py"
 VIRT_V2V, FLUX, ARGOCD = "backends/virt_v2v.py", "backends/flux.py", "backends/argocd.py"
 OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py", "backends/credentials.py"
 ENTRY_POINTS, VCENTER = "backends/entry_points.py", "backends/vcenter.py"
-ADOPTED, SOURCES_BACK = "backends/adopted.py", "backends/sources_back.py"
+ADOPTED, SOURCES_BACK, SNAPSHOTS = "backends/adopted.py", "backends/sources_back.py", "backends/snapshots.py"
 CLOUD_INIT = "estate/cloud_init.py"
 GUEST_NETWORK, CONVERT = "backends/guest_network.py", "backends/scripts/convert.sh"
 FILES, GIT = "files.py", "load/git.py"
@@ -252,6 +252,18 @@ MUTATIONS = (
         KUBEVIRT,
         'selector = {"app" if group.path == "forklift" else VM_LABEL: machine.target_name}',
         "selector = {VM_LABEL: machine.target_name}",
+    ),
+    Mutation(
+        "what a snapshot holds is deleted with it",
+        SNAPSHOTS,
+        '"deletionPolicy": "Retain",',
+        '"deletionPolicy": "Delete",',
+    ),
+    Mutation(
+        "another attempt has the snapshot of the one before",
+        SNAPSHOTS,
+        "snapshot_name(machine, group.attempt),",
+        "snapshot_name(machine, 1),",
     ),
     Mutation(
         "a VM that was recorded loses its instance type and its preference",
@@ -1038,6 +1050,7 @@ class Layer(NamedTuple):
 
 
 _TESTED = {
+    SNAPSHOTS: ("adoption/test_snapshots.py",),
     TRAIL: ("test_record.py",),
     ADOPTED: ("adoption/test_adopt.py",),
     STANDING: ("properties/test_incremental.py",),

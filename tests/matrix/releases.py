@@ -27,6 +27,7 @@ MISSING = f"no schemas of each release in {FOLDER}; set VMFERRY_SCHEMAS_VERSIONS
 GROUPS = {
     "forklift.konveyor.io": Component.FORKLIFT,
     "kubevirt.io": Component.KUBEVIRT,
+    "snapshot.kubevirt.io": Component.KUBEVIRT,
     "cdi.kubevirt.io": Component.CDI,
 }
 """Whose definitions there are for each release, by the group of its resources."""

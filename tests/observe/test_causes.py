@@ -27,6 +27,9 @@ FAILURES = {
     "vddk-invalid": ("plan", None, "failed", "vddk-image"),
     # forklift pkg/controller/plan/adapter/vsphere/client.go: "error cheking task status: %s", with vSphere's words
     "snapshot-failed": ("migration", "web-03", "failed", "snapshot-failed"),
+    # kubevirt pkg/storage/snapshot/snapshot.go: updateSnapshotStatus, updateSnapshotSnapshotableVolumes
+    "vm-snapshot-failed": ("snapshot", "ERP-DB-01", "failed", "vm-snapshot-failed"),
+    "vm-snapshot-partial": ("snapshot", "ERP-DB-01", "failed", "vm-snapshot-partial"),
     # cdi pkg/controller/datavolume/controller-base.go: ErrExceededQuota
     "quota-exceeded": ("volume", "lic-01", "waiting", "quota-exceeded"),
     # kubernetes plugin/pkg/admission/resourcequota/controller.go: "exceeded quota: %s, requested: %s, …"
@@ -118,6 +121,9 @@ SUCCESSES = {
     "success-image": {("volume", "fw-edge-01"), ("volume", "lic-01")},
     "success-running": {("virtualMachine", "web-01"), ("virtualMachine", "web-02")},
     "success-sync": {("sync", None), ("plan", None)},
+    "success-snapshot": {
+        ("snapshot", name) for name in ("ERP-DB-01", "ERP_APP_01", "ERP_APP_02", "ERP Report Server", "ERP_TERM_01")
+    },
 }
 
 

@@ -16,6 +16,7 @@ from vmferry.backends import (
     networks,
     overlays,
     rebuild,
+    snapshots,
     sources_back,
     virt_v2v,
 )
@@ -45,6 +46,7 @@ BACKENDS: dict[str, Backend] = {
     "cdi": Backend(cdi.emit, of_groups=True),
     "virt-v2v": Backend(virt_v2v.emit, of_groups=True),
     "kubevirt": Backend(kubevirt.emit, of_groups=True),
+    "snapshots": Backend(snapshots.emit, of_groups=True),
     "rebuild": Backend(rebuild.emit, of_groups=True),
     "sources-back": Backend(sources_back.emit, of_groups=True),
     "phases": Backend(overlays.emit_phases),

@@ -55,8 +55,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
         yield Resource(directory=entry, object=_part(blueprint, part, rank))
         for point in part.points:
             yield entry_points.placed(part, point, _root(blueprint, point))
-    if any(group.path == "forklift" for group in blueprint.groups):
-        yield from health(blueprint.target.engine_namespace)
+    yield from health(blueprint)
 
 
 def _project(blueprint: Blueprint) -> KubeObject:

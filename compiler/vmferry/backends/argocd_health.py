@@ -1,4 +1,4 @@
-"""Health checks of Forklift's kinds, as keys of argocd-cm, so that Argo CD notices a failed migration.
+"""Health checks as keys of argocd-cm, so that Argo CD notices a failed migration or snapshot.
 
 Argo CD ships none for them (`resource_customizations/` in its repository), so a failure would look healthy. Its
 configuration belongs to the cluster, so no Application syncs this file; whoever runs Argo CD applies it once.
@@ -7,6 +7,8 @@ configuration belongs to the cluster, so no Application syncs this file; whoever
 from collections.abc import Iterator
 
 from vmferry.kube import kinds
+from vmferry.kube.kinds import Kind
+from vmferry.model.blueprint import Blueprint
 from vmferry.model.manifest import File
 
 PATH = "infra/argocd/argocd-cm.yaml"
@@ -50,9 +52,27 @@ return hs
 """
 """For a Plan: a refused one is Degraded. One whose run failed is Ready again, or no retry would be synced."""
 
+SNAPSHOT = """\
+hs = {status = "Progressing", message = "KubeVirt has not taken it"}
+if obj.status ~= nil then
+  if obj.status.phase == "Failed" then
+    local why = obj.status.error ~= nil and obj.status.error.message or "it took too long"
+    return {status = "Degraded", message = why}
+  end
+  if obj.status.readyToUse == true then
+    hs = {status = "Healthy", message = "Ready"}
+  end
+end
+return hs
+"""
+"""For a VirtualMachineSnapshot (kubevirt/kubevirt pkg/storage/snapshot/snapshot.go, updateSnapshotStatus)."""
+
+_FORKLIFT = ((kinds.MIGRATION, MIGRATION), (kinds.PLAN, PLAN))
+
 _HEAD = """\
-# Argo CD's health checks for Forklift. Nothing syncs this file: add it once for each cluster to where argocd-cm is
-# kept, or apply it with: kubectl apply --server-side --field-manager vmferry-health -f {path}
+# Health checks of kinds that Argo CD knows nothing about. Nothing syncs this file: add it once for each cluster to
+# where argocd-cm is kept, or apply it with:
+# kubectl apply --server-side --field-manager vmferry-health -f {path}
 apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -62,10 +82,17 @@ data:
 """
 
 
-def health(namespace: str) -> Iterator[File]:
-    """Yield the file with the health checks, for Argo CD in ``namespace``."""
-    lines = [_HEAD.format(path=PATH, namespace=namespace)]
-    for kind, script in ((kinds.MIGRATION, MIGRATION), (kinds.PLAN, PLAN)):
+def health(blueprint: Blueprint) -> Iterator[File]:
+    """Yield the file with the health checks of the kinds that a Blueprint emits, if there are any."""
+    scripts: list[tuple[Kind, str]] = []
+    if any(group.path == "forklift" for group in blueprint.groups):
+        scripts += _FORKLIFT
+    if any(group.snapshots for group in blueprint.groups):
+        scripts.append((kinds.SNAPSHOT, SNAPSHOT))
+    if not scripts:
+        return
+    lines = [_HEAD.format(path=PATH, namespace=blueprint.target.engine_namespace)]
+    for kind, script in scripts:
         lines.append(f"  resource.customizations.health.{kind.group}_{kind.name}: |\n")
         lines += [f"    {line}\n" for line in script.splitlines()]
     yield File(path=PATH, content="".join(lines).encode())

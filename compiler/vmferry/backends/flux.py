@@ -8,6 +8,7 @@ from vmferry.backends import entry_points, forklift, virt_v2v
 from vmferry.backends.durations import go_duration
 from vmferry.backends.entry_points import EntryPoint, Part
 from vmferry.backends.metadata import head
+from vmferry.estate.snapshots import snapshot_name, snapshotted
 from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint, Group, Machine
 from vmferry.model.manifest import Item, KubeObject, Resource
@@ -48,6 +49,13 @@ _VOLUME_HEALTH = {
     "kind": kinds.DATA_VOLUME.name,
     # A volume that waits for its VM is as ready as it gets before the VM exists.
     "current": ("has(status.phase) && status.phase in ['Succeeded', 'WaitForFirstConsumer', 'PendingPopulation']"),
+    "failed": "has(status.phase) && status.phase == 'Failed'",
+}
+_SNAPSHOT_HEALTH = {
+    "apiVersion": kinds.SNAPSHOT.api_version,
+    "kind": kinds.SNAPSHOT.name,
+    # kubevirt/kubevirt pkg/storage/snapshot/snapshot.go, updateSnapshotStatus
+    "current": "has(status.readyToUse) && status.readyToUse",
     "failed": "has(status.phase) && status.phase == 'Failed'",
 }
 
@@ -175,6 +183,10 @@ def _health(blueprint: Blueprint, point: EntryPoint) -> tuple[list[dict[str, str
         claims = [disk.claim for each in _filled(group) for disk in each.disks if disk.owner]
         volumes = [_object(_VOLUME_HEALTH, claim, group.namespace) for claim in claims]
         return volumes, [_VOLUME_HEALTH], _SHORT_TIMEOUT
+    if "snapshots" in layers:
+        taken = [snapshot_name(each, group.attempt) for each in snapshotted(group)]
+        snapshots = [_object(_SNAPSHOT_HEALTH, name, group.namespace) for name in taken]
+        return snapshots, [_SNAPSHOT_HEALTH], _TIMEOUT
     return [], [], _TIMEOUT
 
 

@@ -118,6 +118,8 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
         rights += method.kinds
         if method.converts and blueprint.cluster.distribution == "openshift":
             rights.append(_CONVERSION_SCC)
+        if group.snapshots:
+            rights.append(kinds.SNAPSHOT)
     if plan.quota:
         rights.append(kinds.QUOTA)
     if plan.default_requests:

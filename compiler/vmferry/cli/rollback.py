@@ -13,8 +13,11 @@ from vmferry.cli.findings import as_json, show, summary
 from vmferry.cli.options import did_you_mean
 from vmferry.estate.wording import counted
 from vmferry.render.printable import printable
+from vmferry.restore import Step
 from vmferry.rollback import RollBack, roll_back
 from vmferry.yaml.edit import CannotEditError
+
+_INSTEAD = "instead, to restore VMs in the target to their snapshots"
 
 
 def show_rollback(spec: Path, name: str, style: str, assignments: Path | None, cache: Cache) -> int:
@@ -29,7 +32,7 @@ def show_rollback(spec: Path, name: str, style: str, assignments: Path | None, c
     if name not in groups:
         raise click.UsageError(f"There is no group {name!r}.{did_you_mean(name, groups)}")
     try:
-        found = roll_back(checked.project, str(spec), groups[name], blueprint.gitops.path, blueprint.forklift.namespace)
+        found = roll_back(checked.project, str(spec), groups[name], blueprint)
     except CannotEditError as error:
         click.echo(printable(f"{checked.project.where.file}: {error}; edit the file by hand"), err=True)
         return FINDINGS
@@ -54,11 +57,17 @@ def _text(found: RollBack) -> Iterator[str]:
     yield f"edit:    {found.command}"
     yield from (f"    {printable(line)}" for line in found.edit.splitlines())
     yield "steps:"
-    for number, step in enumerate(found.steps, 1):
-        yield f"{number:3}. [{step.kind}] {printable(step.what)}"
-        if step.command is not None:
-            yield f"       {printable(step.command)}"
+    yield from _text_steps(found.steps)
     yield f"to move it again: {found.again}"
+    if found.restore:
+        yield f"{_INSTEAD}:"
+        yield from _text_steps(found.restore)
+
+
+def _text_steps(steps: tuple[Step, ...]) -> Iterator[str]:
+    for number, step in enumerate(steps, 1):
+        yield f"{number:3}. [{step.kind}] {printable(step.what)}"
+        yield from (f"       {printable(line)}" for line in (step.command or "").splitlines())
 
 
 def _markdown(found: RollBack) -> Iterator[str]:
@@ -71,8 +80,18 @@ def _markdown(found: RollBack) -> Iterator[str]:
     yield f"- Data: {printable(found.data)}\n"
     yield f"```console\n$ {found.command}\n```\n"
     yield f"```diff\n{found.edit.rstrip()}\n```\n"
-    for number, step in enumerate(found.steps, 1):
-        yield f"{number}. {step.kind}: {printable(step.what)}"
-        if step.command is not None:
-            yield f"   `{printable(step.command)}`"
+    yield from _markdown_steps(found.steps)
     yield f"\nTo move it again: {found.again}."
+    if found.restore:
+        yield f"\n## {_INSTEAD[0].upper()}{_INSTEAD[1:]}\n"
+        yield from _markdown_steps(found.restore)
+
+
+def _markdown_steps(steps: tuple[Step, ...]) -> Iterator[str]:
+    for number, step in enumerate(steps, 1):
+        yield f"{number}. {step.kind}: {printable(step.what)}"
+        lines = [printable(line) for line in (step.command or "").splitlines()]
+        if len(lines) == 1:
+            yield f"   `{lines[0]}`"
+        elif lines:
+            yield from ("", "   ```sh", *(f"   {line}" for line in lines), "   ```", "")

@@ -201,12 +201,17 @@ def _back(group: Group, vms_are: str) -> str:
 
 
 def _after(group: Group, vms_are: str) -> str:
+    count = len(group.snapshots)
+    snapshots = f"the {counted(count, 'snapshot')} from before {'its' if count == 1 else 'their'} acceptance"
     if group.stage == "adopted":
-        return f"{vms_are} synced from complete manifests; what copied them is no longer synced, and kept"
+        taken = f"; {counted(count, 'VM')} {'is' if count == 1 else 'are'} snapshotted" * bool(count)
+        return f"{vms_are} synced from complete manifests; what copied them is no longer synced, and kept{taken}"
     if group.stage == "validated":
-        return f"{vms_are} accepted; nothing changes in the cluster"
+        kept = f"{snapshots} {'is' if count == 1 else 'are'} kept, and no longer synced"
+        return f"{vms_are} accepted; {kept if count else 'nothing changes in the cluster'}"
     archived = "its Plan is archived; " if group.path == "forklift" else ""
-    return f"{vms_are} retired: {archived}there is no way back, and the source may be deleted"
+    unneeded = f"; {snapshots} can be deleted" * bool(count)
+    return f"{vms_are} retired: {archived}there is no way back, and the source may be deleted{unneeded}"
 
 
 def _copy(group: Group, vms_are: str) -> str:

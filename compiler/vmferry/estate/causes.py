@@ -116,6 +116,20 @@ CAUSES: tuple[Cause, ...] = (
         r"|(?:fail|error|unable|cannot|exceed|maximum|too many).{0,160}snapshot",
     ),
     Cause(
+        "vm-snapshot-failed",
+        "KubeVirt could not snapshot the VM before its acceptance, or its snapshot was lost.",
+        "Look at the VolumeSnapshots of the namespace and at the CSI driver. Then delete the failed "
+        "VirtualMachineSnapshot; the GitOps engine creates it again.",
+        source="kubevirt: pkg/storage/snapshot/snapshot.go (updateSnapshotStatus; snapshot deadline exceeded)",
+    ),
+    Cause(
+        "vm-snapshot-partial",
+        "The snapshot of the VM does not contain all of its disks.",
+        "Its StorageClass has no VolumeSnapshotClass: create one, or set `snapshots: false` of the class. Then delete "
+        "the VirtualMachineSnapshot; the GitOps engine creates it again.",
+        source="kubevirt: pkg/storage/snapshot/snapshot.go (updateSnapshotSnapshotableVolumes)",
+    ),
+    Cause(
         "checksum-mismatch",
         "The image that CDI downloaded does not have the stated checksum.",
         "Upload the image again, or correct `checksum` of the disk. Then delete the failed DataVolume; the GitOps "

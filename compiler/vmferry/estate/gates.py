@@ -18,24 +18,31 @@ class Need(NamedTuple):
 
     what: What
     words: str  # what is missing, as in `no … is recorded`
-    each: Callable[[Machine], bool] | None = None  # the VMs that need it; None: the group as a whole
+    each: Callable[[Group, Machine], bool] | None = None  # the VMs that need it; None: the group as a whole
+    signed: bool = False  # a sign-off of the stage does not replace it: the sign-off is needed as well
 
 
-def _moves(machine: Machine) -> bool:
+def _moves(_: Group, machine: Machine) -> bool:
     """Return whether the machine's disks are filled: a clone's come from its golden image, when its VM starts."""
     return machine.clone_of is None and bool(machine.disks)
 
 
-def _runs(machine: Machine) -> bool:
+def _runs(_: Group, machine: Machine) -> bool:
     """Return whether there is a VM in the target: a golden image only has volumes."""
     return not machine.golden
+
+
+def _snapshotted(group: Group, machine: Machine) -> bool:
+    """Return whether the machine is snapshotted before it is accepted."""
+    return machine.key in group.snapshots
 
 
 _PLAN = (Need("plan", "Plan that is Ready"),)
 _SYNC = (Need("sync", "successful sync"),)
 _MIGRATION = Need("migration", "successful migration", _moves)
 _RUNNING = Need("virtualMachine", "running VM", _runs)
-_SIGNED = (Need("signOff", "sign-off"),)
+_SIGN_OFF = Need("signOff", "sign-off")
+_SNAPSHOT = Need("snapshot", "snapshot that is ready", _snapshotted, signed=True)
 
 NEEDS: Mapping[Stage, Mapping[Method, tuple[Need, ...]]] = {
     "migrating": {"cold": _PLAN, "warm": _PLAN, "job": _SYNC, "image": _SYNC, "rebuild": _SYNC},
@@ -51,10 +58,10 @@ NEEDS: Mapping[Stage, Mapping[Method, tuple[Need, ...]]] = {
         "job": (_RUNNING,),
         "image": (_RUNNING,),
     },
-    "validated": dict.fromkeys(METHODS, _SIGNED),
-    "retired": dict.fromkeys(METHODS, _SIGNED),
+    "validated": dict.fromkeys(METHODS, (_SNAPSHOT, _SIGN_OFF)),
+    "retired": dict.fromkeys(METHODS, (_SIGN_OFF,)),
 }
-"""By the stage that a group moves to, and its method. A sign-off of the stage before replaces all of it."""
+"""By the stage that a group moves to, and its method. A sign-off of the stage before replaces what is not `signed`."""
 
 
 class Lack(NamedTuple):
@@ -79,8 +86,13 @@ def lacking(group: Group, before: Stage, after: Stage, history: History) -> Iter
         return
     stages = (before, *between, after)
     for proven, wanted in pairwise(stages):
-        if not history.signed(group, proven):
-            yield from _lacks(group, proven, NEEDS.get(wanted, {}).get(group.method, ()), history)
+        needs = _needs(group, wanted, signed=history.signed(group, proven))
+        yield from _lacks(group, proven, needs, history)
+
+
+def _needs(group: Group, wanted: Stage, *, signed: bool) -> tuple[Need, ...]:
+    """Return what a move of a group to a stage needs, if the stage before is ``signed`` off or not."""
+    return tuple(need for need in NEEDS.get(wanted, {}).get(group.method, ()) if need.signed or not signed)
 
 
 def _lacks(group: Group, proven: Stage, needs: Iterable[Need], history: History) -> Iterator[Lack]:
@@ -92,7 +104,7 @@ def _lacks(group: Group, proven: Stage, needs: Iterable[Need], history: History)
         vms = tuple(
             machine.name
             for machine in group.machines
-            if need.each(machine) and not _proven(group, machine, need.what, history)
+            if need.each(group, machine) and not _proven(group, machine, need.what, history)
         )
         if vms:
             yield Lack(proven, need, vms)
@@ -127,8 +139,7 @@ def resting(group: Group, before: Stage, after: Stage, history: History) -> Iter
     for proven, wanted in pairwise((before, *between, after)):
         if (signed := history.sign_off(group, proven)) is not None:
             yield f"sign-off of {proven} by {signed.by}{_on(moment(signed))}"
-            continue
-        for need in NEEDS.get(wanted, {}).get(group.method, ()):
+        for need in _needs(group, wanted, signed=signed is not None):
             found = tuple(_shown_by(group, need, history))
             if found:
                 vms = f" of {counted(len({entry.vm for entry in found}), 'VM')}" if need.each is not None else ""
@@ -137,7 +148,7 @@ def resting(group: Group, before: Stage, after: Stage, history: History) -> Iter
 
 def _shown_by(group: Group, need: Need, history: History) -> Iterator[Entry]:
     """Yield the successes that show what a move needs."""
-    keys = [None] if need.each is None else [machine.key for machine in group.machines if need.each(machine)]
+    keys = [None] if need.each is None else [machine.key for machine in group.machines if need.each(group, machine)]
     for key in keys:
         yield from (
             entry for entry in history.last(group, key) if entry.what == need.what and entry.outcome == "succeeded"

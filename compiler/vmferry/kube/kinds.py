@@ -82,6 +82,9 @@ PRIORITY_CLASS = Kind("scheduling.k8s.io", "v1", "PriorityClass", "priorityclass
 # --- KubeVirt and CDI ------------------------------------------------------------------------
 
 VIRTUAL_MACHINE = Kind("kubevirt.io", "v1", "VirtualMachine", "virtualmachines", APPLY, keeps=True, counted=True)
+SNAPSHOT = Kind(
+    "snapshot.kubevirt.io", "v1beta1", "VirtualMachineSnapshot", "virtualmachinesnapshots", APPLY, keeps=True
+)
 DATA_VOLUME = Kind(_CDI, "v1beta1", "DataVolume", "datavolumes", APPLY, keeps=True, counted=True)
 DATA_SOURCE = Kind(_CDI, "v1beta1", "DataSource", "datasources", counted=True)
 
@@ -121,8 +124,9 @@ APP_PROJECT = Kind(_ARGOCD, "v1alpha1", "AppProject", "appprojects", keeps=True)
 EMITTED = (
     *(NAMESPACE, CONFIG_MAP, SECRET, SERVICE, SERVICE_ACCOUNT, CLAIM, QUOTA, LIMIT_RANGE, DEPLOYMENT, STATEFUL_SET),
     *(JOB, NETWORK_POLICY, DISRUPTION_BUDGET, ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, PRIORITY_CLASS),
-    *(VIRTUAL_MACHINE, DATA_VOLUME, DATA_SOURCE, PROVIDER, HOST, HOOK, NETWORK_MAP, STORAGE_MAP, PLAN, MIGRATION),
-    *(NAD, NODE_NETWORK, EXTERNAL_SECRET, SEALED_SECRET, KUSTOMIZATION, GIT_REPOSITORY, APPLICATION, APP_PROJECT),
+    *(VIRTUAL_MACHINE, SNAPSHOT, DATA_VOLUME, DATA_SOURCE, PROVIDER, HOST, HOOK, NETWORK_MAP, STORAGE_MAP, PLAN),
+    *(MIGRATION, NAD, NODE_NETWORK, EXTERNAL_SECRET, SEALED_SECRET, KUSTOMIZATION, GIT_REPOSITORY, APPLICATION),
+    APP_PROJECT,
 )
 
 # --- created by others, or written into local/ by users --------------------------------------

@@ -477,6 +477,13 @@ NUMA_GATED = Feature(
     until="1.4",
     source="kubevirt v1.3.0 pkg/virt-config/feature-gates.go, v1.4.0 pkg/virt-config/deprecation/feature-gates.go",
 )
+SNAPSHOT_GATED = Feature(
+    Component.KUBEVIRT,
+    "feature gate Snapshot, which has to be switched on",
+    until="1.9",
+    source="kubevirt v1.8.4 pkg/virt-config/feature-gates.go isFeatureGateEnabled, v1.9.0 "
+    "pkg/virt-config/featuregate/feature-gates.go IsEnabled: gates in Beta are on",
+)
 STATE_VOLUME_PINS = Feature(
     Component.KUBEVIRT,
     "VMs that cannot live-migrate because their EFI or vTPM state is on a ReadWriteOnce volume",

@@ -325,6 +325,7 @@ class Group(Model, frozen=True, kw_only=True):
     machines: tuple[Machine, ...]
     origins: dict[VmKey, Origin] = {}  # of those on path virt-v2v
     adopted: dict[VmKey, dict[str, Any]] = {}  # the specs of those that were recorded as they are in the cluster
+    snapshots: tuple[VmKey, ...] = ()  # those that get a snapshot before they are accepted
     kept_on_failure: tuple[str, ...] = ()  # keys of those that may have served before their migration failed
     networks: tuple[NetworkPair, ...] = ()
     storage: tuple[StoragePair, ...] = ()

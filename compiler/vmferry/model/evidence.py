@@ -8,9 +8,10 @@ from vmferry.model.base import Model, Name, Text, Timestamp
 from vmferry.model.keys import VmKey
 from vmferry.model.spec import ApiVersion, Metadata, Stage
 
-What = Literal["sync", "plan", "copy", "migration", "conversion", "volume", "virtualMachine", "signOff"]
+What = Literal["sync", "plan", "copy", "migration", "conversion", "volume", "virtualMachine", "snapshot", "signOff"]
 """`sync`: a root in the cluster. `plan`: the Forklift Plan, Ready. `copy`: a first copy while the source runs.
 `migration`: Forklift's whole run. `conversion`: a Job of virt-v2v. `volume`: a DataVolume. `virtualMachine`: it runs.
+`snapshot`: a VirtualMachineSnapshot with all disks, before the VM is accepted.
 """
 
 Outcome = Literal["running", "waiting", "succeeded", "failed", "canceled"]

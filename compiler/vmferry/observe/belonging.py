@@ -8,6 +8,7 @@ from vmferry.backends import entry_points
 from vmferry.backends.forklift import migration_name
 from vmferry.backends.metadata import GROUP_LABEL, MIGRATION_LABEL
 from vmferry.backends.virt_v2v import job_name
+from vmferry.estate.snapshots import has_volumes, snapshot_name
 from vmferry.model.blueprint import Blueprint, Group, Machine
 from vmferry.observe.shapes import (
     Application,
@@ -20,10 +21,11 @@ from vmferry.observe.shapes import (
     Migration,
     Object,
     Plan,
+    Snapshot,
     VirtualMachine,
 )
 
-OURS = (Plan, Migration, Job, Kustomization, Application)
+OURS = (Plan, Migration, Job, Snapshot, Kustomization, Application)
 """Kinds that only vmferry makes for a migration; the others are made by Forklift too, without vmferry's labels."""
 
 
@@ -71,6 +73,8 @@ class Belonging:
             return self._migrations
         if isinstance(obj, Job):
             return self._jobs
+        if isinstance(obj, Snapshot):
+            return self._snapshots
         if isinstance(obj, DataVolume | Claim):
             return self._volumes
         if isinstance(obj, VirtualMachine | Instance):
@@ -101,6 +105,16 @@ class Belonging:
             for group in self._blueprint.groups
             if group.method == "job"
             for machine in group.machines
+            for attempt in range(1, group.attempt + 1)
+        }
+
+    @cached_property
+    def _snapshots(self) -> Places:
+        return {
+            (machine.namespace, snapshot_name(machine, attempt)): Place(group, machine, attempt)
+            for group in self._blueprint.groups
+            for machine in group.machines
+            if has_volumes(machine)
             for attempt in range(1, group.attempt + 1)
         }
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from vmferry.backends.virt_v2v import HOLDS_DATA, NOT_SHUT_OFF, TAKEN
+from vmferry.estate.adoption import disks as recorded_disks
 from vmferry.estate.causes import BY_CODE, Cause
 from vmferry.model.evidence import Entry, Outcome
 from vmferry.observe.belonging import Place
@@ -17,6 +18,7 @@ from vmferry.observe.shapes import (
     Job,
     Kustomization,
     Metadata,
+    Snapshot,
     VirtualMachine,
 )
 from vmferry.observe.view import View
@@ -174,6 +176,34 @@ def _machine(
     if outcome == "running":
         return entry(place, "virtualMachine", object_, outcome, times=(when, None))
     return entry(place, "virtualMachine", object_, outcome, times=(None, when), cause=cause, texts=texts)
+
+
+def of_snapshot(snapshot: Snapshot, place: Place, _view: View) -> Iterator[Entry]:
+    """Yield whether a VM's snapshot is ready, with all of its disks (kubevirt pkg/storage/snapshot/snapshot.go)."""
+    status, machine = snapshot.status, place.machine
+    if status is None or machine is None:
+        return
+    object_ = title("VirtualMachineSnapshot", snapshot.metadata)
+    times = (snapshot.metadata.creation_timestamp, status.creation_time)
+    spec = place.group.adopted.get(machine.key)
+    disks = set(recorded_disks(spec)) if spec is not None else {disk.name for disk in machine.disks}
+    taken = set(status.snapshot_volumes.included_volumes or ()) if status.snapshot_volumes is not None else set()
+    lost = (status.error.message or "") if status.error is not None else ""
+    failure = true(status.conditions, "Failure")
+    if status.phase == "Failed" or (status.phase == "Succeeded" and not status.ready_to_use and lost):
+        texts = [words(failure.reason, failure.message) if failure is not None else "", lost]
+        when = failure.last_transition_time if failure is not None else None
+        times = (times[0], when or times[1])
+        yield entry(place, "snapshot", object_, "failed", times=times, cause=BY_CODE["vm-snapshot-failed"], texts=texts)
+    elif status.phase == "Succeeded" and not disks <= taken:
+        texts = [f"not in it: {', '.join(sorted(disks - taken))}"]
+        yield entry(
+            place, "snapshot", object_, "failed", times=times, cause=BY_CODE["vm-snapshot-partial"], texts=texts
+        )
+    elif status.phase == "Succeeded" and status.ready_to_use:
+        yield entry(place, "snapshot", object_, "succeeded", times=times)
+    else:
+        yield entry(place, "snapshot", object_, "running", times=(times[0], None))
 
 
 def of_kustomization(root: Kustomization, place: Place, _view: View) -> Iterator[Entry]:

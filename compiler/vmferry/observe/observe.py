@@ -26,6 +26,7 @@ from vmferry.observe.shapes import (
     Migration,
     Plan,
     Pod,
+    Snapshot,
     VirtualMachine,
 )
 from vmferry.observe.view import View
@@ -39,6 +40,7 @@ _READERS: dict[type, Callable[[Any, Place, View], Iterator[Entry]]] = {
     Claim: cluster.of_claim,
     VirtualMachine: cluster.of_virtual_machine,
     Instance: cluster.of_instance,
+    Snapshot: cluster.of_snapshot,
     Kustomization: cluster.of_kustomization,
     Application: cluster.of_application,
 }

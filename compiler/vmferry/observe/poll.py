@@ -23,6 +23,8 @@ def questions(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
     moving = [group for group in blueprint.groups if group.steps and group.path != "rebuild"]
     for namespace in sorted({group.namespace for group in moving}):
         yield from ((resource, namespace) for resource in _OF_VMS)
+    for namespace in sorted({group.namespace for group in moving if group.snapshots}):
+        yield "virtualmachinesnapshots.snapshot.kubevirt.io", namespace
     yield _ENGINES[blueprint.gitops.engine], blueprint.target.engine_namespace
 
 

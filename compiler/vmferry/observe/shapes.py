@@ -265,6 +265,36 @@ class Instance(Shape, frozen=True):
     status: PhaseStatus | None = None
 
 
+class SnapshotVolumes(Shape, frozen=True):
+    """The volumes of a VM that its snapshot contains."""
+
+    included_volumes: tuple[str, ...] | None = None
+
+
+class SnapshotError(Shape, frozen=True):
+    """Why a snapshot is not ready."""
+
+    message: str | None = None
+
+
+class SnapshotStatus(Shape, frozen=True):
+    """Status of a VirtualMachineSnapshot."""
+
+    phase: str | None = None
+    ready_to_use: bool | None = None
+    creation_time: str | None = None
+    error: SnapshotError | None = None
+    conditions: tuple[Condition, ...] | None = None
+    snapshot_volumes: SnapshotVolumes | None = None
+
+
+class Snapshot(Shape, frozen=True):
+    """A VirtualMachineSnapshot of KubeVirt."""
+
+    metadata: Metadata
+    status: SnapshotStatus | None = None
+
+
 class Event(Shape, frozen=True):
     """An event, which explains another object."""
 
@@ -319,7 +349,18 @@ class Application(Shape, frozen=True):
 
 
 Object = (
-    Plan | Migration | Job | Pod | DataVolume | Claim | VirtualMachine | Instance | Event | Kustomization | Application
+    Plan
+    | Migration
+    | Job
+    | Pod
+    | DataVolume
+    | Claim
+    | VirtualMachine
+    | Instance
+    | Snapshot
+    | Event
+    | Kustomization
+    | Application
 )
 
 KINDS: dict[tuple[str, str], type[Object]] = {
@@ -331,6 +372,7 @@ KINDS: dict[tuple[str, str], type[Object]] = {
     ("", "PersistentVolumeClaim"): Claim,
     ("kubevirt.io", "VirtualMachine"): VirtualMachine,
     ("kubevirt.io", "VirtualMachineInstance"): Instance,
+    ("snapshot.kubevirt.io", "VirtualMachineSnapshot"): Snapshot,
     ("", "Event"): Event,
     ("kustomize.toolkit.fluxcd.io", "Kustomization"): Kustomization,
     ("argoproj.io", "Application"): Application,

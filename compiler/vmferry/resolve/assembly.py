@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from vmferry.estate.adoption import applies, recorded
 from vmferry.estate.methods import METHODS
+from vmferry.estate.snapshots import has_volumes, obstacle
 from vmferry.estate.stages import begun, frozen, running
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.kube.dns import fit
@@ -111,7 +112,8 @@ def _group(
         yield from check_state(name, state, first.method, phase, where)
         yield from check_history(name, state, first.method, past, where)
     reached = reached_by(state, past)
-    present = layers(first.method, members, state.stage, reached, graduated=state.graduated)
+    snapshots = _snapshots(project, members, state, phase)
+    present = layers(first.method, members, state.stage, reached, graduated=state.graduated, snapshots=bool(snapshots))
     left = departed.get(name, ())
     planned = (*members, *(each.machine for each in left))  # what a Plan names: it never loses a VM that it moved
     again = f"-r{state.remigrate}" if state.remigrate else ""  # Forklift does not rerun a Plan that has succeeded
@@ -144,6 +146,7 @@ def _group(
         machines=members,
         origins={member.key: origins[member.key] for member in members if member.key in origins},
         adopted={member.key: adopted[member.key].spec for member in members if applies(adopted.get(member.key), state)},
+        snapshots=snapshots,
         kept_on_failure=kept_on_failure(planned, spec.target.cluster.versions) if first.path == "forklift" else (),
         networks=_network_pairs(planned),
         storage=_storage_pairs(planned),
@@ -156,6 +159,14 @@ def _group(
             reached,
         ),
     )
+
+
+def _snapshots(project: Project, members: tuple[Machine, ...], state: GroupState, phase: Phase) -> tuple[VmKey, ...]:
+    """Return the VMs of a group that get a snapshot before they are accepted; VMF888 reports those that cannot."""
+    if not phase.acceptance_snapshot or state.graduated:
+        return ()  # the VMs of a graduated group are up to their team
+    classes = {item.name: item for item in project.spec.storage.classes}
+    return tuple(machine.key for machine in members if has_volumes(machine) and obstacle(machine, classes) is None)
 
 
 def _pasts(assignments: Assignments | None, by_group: Mapping[str, list[Machine]]) -> dict[str, Assignment]:

@@ -43,6 +43,11 @@ def gate(review: Review) -> Iterator[Problem]:
 def _remedy(review: Review, group: Group, lack: Lack) -> str:
     spec = shlex.quote(review.project.given or ".")
     sign = f"vmferry sign {spec} {group.name} --stage {lack.stage} --by NAME --note TEXT"
+    if lack.need.signed:
+        return (
+            f"record what the cluster shows: `vmferry observe {spec} --watch`; if a snapshot failed, delete it, and it "
+            "is taken again; to accept the VMs without one, set acceptanceSnapshot: false in the phase"
+        )
     if lack.need.what == "signOff":
         return f"record who accepts it: `{sign}`"
     return (

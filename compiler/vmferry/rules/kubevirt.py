@@ -422,6 +422,7 @@ _GATES: tuple[tuple[str, versions.Feature | None, str], ...] = (
     ("VMPersistentState", versions.PERSISTENT_STATE_GATED, "a vTPM or EFI variables"),
     ("CPUManager", None, "dedicated CPUs"),
     ("NUMA", versions.NUMA_GATED, "a NUMA topology"),
+    ("Snapshot", versions.SNAPSHOT_GATED, "a snapshot before its acceptance"),
 )
 """Feature gates that admission requires: name, the releases with that gate (None: all), and what needs it."""
 
@@ -431,7 +432,8 @@ _GATES: tuple[tuple[str, versions.Feature | None, str], ...] = (
     "error",
     "feature gate is off",
     source="kubevirt pkg/virt-config/featuregate; admitters/vmi-create-admitter.go validatePersistentReservation, "
-    "validatePersistentState, validateHostDevicesWithPassthroughEnabled, validateNUMA; virt-handler: nodes are "
+    "validatePersistentState, validateHostDevicesWithPassthroughEnabled, validateNUMA; pkg/storage/admitters/"
+    "vmsnapshot.go; virt-handler: nodes are "
     "labelled cpumanager=true with gate CPUManager only",
     each=True,
 )
@@ -460,13 +462,14 @@ def gate_unknown(review: Review) -> Iterator[Problem]:
 def _gated(review: Review) -> Iterator[tuple[Subject, str, str]]:
     """Yield the feature gates that VMs need: the VM, the gate, and the reason."""
     here = review.spec.target.cluster.versions
-    for subject, _, machine in review.moving:
+    for subject, group, machine in review.moving:
         needs = {
             "HostDevices": bool(machine.host_devices),
             "PersistentReservation": any(disk.lun for disk in machine.disks),
             "CPUManager": machine.dedicated_cpus,
             "NUMA": machine.numa_passthrough,
             "VMPersistentState": keeps_state(machine),
+            "Snapshot": machine.key in group.snapshots,
         }
         for name, gated, what in _GATES:
             if needs[name] and (gated is None or versions.possible(here, gated)):

@@ -112,6 +112,7 @@ RULES: dict[KindKey, tuple[Rule, ...]] = {
         _secret(f"{VMI}.accessCredentials[].sshPublicKey.source.secret", "secretName"),
         *_import("spec.dataVolumeTemplates[].spec"),
     ),
+    kinds.SNAPSHOT.key: (Rule("spec.source", (VM,)),),
     DATA_VOLUME: _import("spec"),
     _DATA_SOURCE: (
         Rule("spec.source.pvc", _CLAIM),

@@ -43,6 +43,7 @@ KINDS = (
     Kind("kubevirt.io/v1", "VirtualMachine"),
     Kind("kustomize.toolkit.fluxcd.io/v1", "Kustomization"),
     Kind("nmstate.io/v1", "NodeNetworkConfigurationPolicy", "nodenetworkconfigurationpolicies", "Cluster"),
+    Kind("snapshot.kubevirt.io/v1beta1", "VirtualMachineSnapshot"),
     Kind("source.toolkit.fluxcd.io/v1", "GitRepository", "gitrepositories"),
 )
 """The custom resources that vmferry emits. The server refuses any other."""

@@ -145,6 +145,12 @@ def _machine(obj: Object) -> Object:
     }
 
 
+def _snapshot(obj: Object) -> Object:
+    """KubeVirt: a snapshot is taken first, and ready when it is looked at next."""
+    begun = "phase" in obj.get("status", {})
+    return {"phase": "Succeeded" if begun else "InProgress", "readyToUse": begun}
+
+
 def _job(obj: Object) -> Object:
     """A Job starts, and is complete when it is looked at next."""
     if obj["spec"].get("suspend"):
@@ -188,6 +194,7 @@ STATUSES: dict[str, Callable[[Object], Object]] = {
     "datavolume.cdi.kubevirt.io": _data_volume,
     "datasource.cdi.kubevirt.io": _says_ready,
     "virtualmachine.kubevirt.io": _machine,
+    "virtualmachinesnapshot.snapshot.kubevirt.io": _snapshot,
     "provider.forklift.konveyor.io": _ready,
     "host.forklift.konveyor.io": _ready,
     "hook.forklift.konveyor.io": _ready,

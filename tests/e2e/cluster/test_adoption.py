@@ -41,8 +41,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 class Moved:
     """A migration by Forklift whose VMs are in the cluster."""
 
-    def __init__(self, cluster: Cluster, top: Path, release: str) -> None:
-        self.cluster, self.migrated = cluster, Migrated(top, release)
+    def __init__(self, cluster: Cluster, top: Path, release: str, **sections: Any) -> None:
+        self.cluster, self.migrated = cluster, Migrated(top, release, **sections)
         self._clear()
         vms = [{key: value for key, value in vm.items() if key != "status"} for vm in self.migrated.vms.values()]
         for vm in vms:
@@ -95,8 +95,13 @@ class Moved:
         self.migrated.stage(stage, **more)
         done = self.migrated.compile()
         assert done.code == 0, done.text
-        root = self.migrated.spec / "gitops/overlays/first/first-01/machines"
-        return [obj for obj in yaml.safe_load_all(build(root)) if obj["kind"] == "VirtualMachine"]
+        return self.root("machines")
+
+    def root(self, step: str) -> list[Data]:
+        """Return the VMs and snapshots of a root of the group."""
+        root = self.migrated.spec / "gitops/overlays/first/first-01" / step
+        kinds = ("VirtualMachine", "VirtualMachineSnapshot")
+        return [obj for obj in yaml.safe_load_all(build(root)) if obj["kind"] in kinds]
 
     def applied(self, manager: str, objects: list[Data], *options: str) -> dict[str, Data]:
         """Return what objects become when an engine applies them."""
@@ -105,6 +110,22 @@ class Moved:
         done = self.cluster.kubectl("apply", *how, *options, "--output=json", "-f", "-", text=text)
         data = json.loads(done.stdout)
         return by_name(data.get("items", [data]))
+
+
+def test_snapshots_are_taken_once_and_changed_by_no_later_sync(cluster: Cluster, tmp_path: Path) -> None:
+    """KubeVirt refuses any change of a snapshot's spec, and a server that filled a field in would make one."""
+    moved = Moved(cluster, tmp_path, "2.12", phases=[{"name": "first", "kind": "dev-test", "acceptanceSnapshot": True}])
+    moved.adopt()
+    moved.applied("kustomize-controller", moved.synced("adopted"))
+    text = yaml.safe_dump_all(moved.root("snapshots"))
+    versions = []
+    for manager in ("kustomize-controller", "kustomize-controller", "argocd-controller"):
+        how = ("--server-side", "--force-conflicts", f"--field-manager={manager}", "--validate=strict")
+        done = moved.cluster.kubectl("apply", *how, "--output=json", "-f", "-", text=text)
+        items = json.loads(done.stdout)["items"]
+        versions.append({each["metadata"]["name"]: each["metadata"]["generation"] for each in items})
+    assert versions[0] == versions[1] == versions[2]
+    assert sorted(versions[0]) == sorted(f"{name}-acceptance-1" for name in NAMES)
 
 
 def by_name(vms: list[Data]) -> dict[str, Data]:

@@ -1,6 +1,6 @@
 """Method image of path virt-v2v: disks come from images that a bastion created, or CDI copies them unchanged."""
 
-from vmferry.estate.methods.traits import MOVING, STARTED, Layer, MoveMethod
+from vmferry.estate.methods.traits import MOVING, SNAPSHOT_STEP, SNAPSHOTS, STARTED, Layer, MoveMethod
 from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.model.spec import VirtualMachine
@@ -20,8 +20,9 @@ METHOD = MoveMethod(
         "volumes": Layer(MOVING, wave=1),
         "images": Layer((*MOVING, *OWNED), wave=1, kept=("migrating", *STARTED)),
         "machines": Layer(("cutover", *OWNED), wave=3, kept=STARTED),
+        "snapshots": SNAPSHOTS,
     },
-    steps=(("import", ("volumes", "images")), ("machines", ("machines",))),
+    steps=(("import", ("volumes", "images")), ("machines", ("machines",)), SNAPSHOT_STEP),
     kinds=(kinds.SERVICE, kinds.DATA_VOLUME, kinds.DATA_SOURCE, kinds.VIRTUAL_MACHINE),
     usual=_usual,
     volumes="volumes",

@@ -1,6 +1,6 @@
 """Method job of path virt-v2v: a Job in the cluster copies and converts the VM."""
 
-from vmferry.estate.methods.traits import MOVING, STARTED, Layer, MoveMethod
+from vmferry.estate.methods.traits import MOVING, SNAPSHOT_STEP, SNAPSHOTS, STARTED, Layer, MoveMethod
 from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.kube.kinds import Right
@@ -21,8 +21,9 @@ METHOD = MoveMethod(
         "access": Layer(("prepared", *MOVING)),
         "conversion": Layer(MOVING, wave=1),
         "machines": Layer(("cutover", *OWNED), wave=3, kept=STARTED),
+        "snapshots": SNAPSHOTS,
     },
-    steps=(("convert", ("access", "conversion")), ("machines", ("machines",))),
+    steps=(("convert", ("access", "conversion")), ("machines", ("machines",)), SNAPSHOT_STEP),
     kinds=(
         *(kinds.SERVICE, kinds.CONFIG_MAP, kinds.SERVICE_ACCOUNT, kinds.JOB, kinds.DATA_VOLUME, kinds.VIRTUAL_MACHINE),
         Right(kinds.CLAIM, ("get", "patch")),  # the Jobs' own permissions: only who has them can grant them

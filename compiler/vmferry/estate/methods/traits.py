@@ -35,17 +35,26 @@ STARTED: tuple[Stage, ...] = ("cutover", "adopted", "validated")
 """Stages at which the VMs run in the target, and can be rolled back."""
 
 
+SNAPSHOTS = Layer(("adopted",), wave=4, late=True)
+"""Snapshots before acceptance. After it, a deleted one is not made again: it would be of a later time.
+
+Like everything that leaves the sync and holds data, they are never pruned.
+"""
+SNAPSHOT_STEP = ("snapshots", ("snapshots",))
+"""On its own under Flux: a snapshot that is refused must not keep VMs from being synced."""
+
 PLAN_LAYERS: Mapping[str, Layer] = {
     "plan": Layer(("prepared", *MOVING, *OWNED)),
     # Rolled back, the Migration is cancelled: VMs that have not cut over end there, the others are left alone.
     "migration": Layer(MOVING, wave=2, kept=MOVING),
     # Forklift creates the VMs; before that, manifests of theirs would be in its way (VMAlreadyExists).
     "machines": Layer(OWNED, wave=3, kept=STARTED, late=True),
+    "snapshots": SNAPSHOTS,
 }
 """Layers of a group whose VMs a Plan of Forklift's moves."""
 
 # Flux dry-runs a whole root before it applies any of it, and Forklift's webhook refuses a Migration without a Plan.
-PLAN_STEPS = (("plan", ("plan",)), ("migration", ("migration",)), ("machines", ("machines",)))
+PLAN_STEPS = (("plan", ("plan",)), ("migration", ("migration",)), ("machines", ("machines",)), SNAPSHOT_STEP)
 
 
 def _nothing(_: VirtualMachine) -> Iterator[Trouble]:

@@ -38,6 +38,10 @@ class Phase(Model, frozen=True, kw_only=True):
     windows: Annotated[tuple[Window, ...], Meta(description="When cutovers may happen.")] = ()
     dual_run: Annotated[DualRun, Meta(description="How long the source is kept, and how.")] | None = None
     max_vms: Annotated[int, Meta(ge=1, le=500, description="VMs per move group; overrides the setting.")] | None = None
+    acceptance_snapshot: Annotated[
+        bool,
+        Meta(description="Snapshot every VM once it is adopted, so that it can be restored to before its acceptance."),
+    ] = False
     gates: (
         Annotated[Gates, Meta(description="Whether stages of its groups need evidence; overrides the setting.")] | None
     ) = None

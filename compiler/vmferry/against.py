@@ -3,14 +3,23 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+from msgspec import structs
+
+from vmferry import recheck
+from vmferry.cache import Cache
 from vmferry.check import review
 from vmferry.estate.stages import begun
-from vmferry.load.history import Identity, Unclear, at_revision, repository_of
+from vmferry.load.git import Repository
+from vmferry.load.history import Earlier, Identity, Unclear, at_revision, repository_of
 from vmferry.load.project import NOT_ONE_SPEC, load
+from vmferry.load.trail import same_below
 from vmferry.model.finding import Finding, SpecError, Where
+from vmferry.model.project import Project
 from vmferry.model.review import Review
 from vmferry.model.rule import declare
+from vmferry.model.spec import MigrationSpec
 from vmferry.resolve.blueprint import resolve
 
 PARENT = "parent"
@@ -22,34 +31,80 @@ _FROM = "PRE_COMMIT_FROM_REF"
 _Earlier = tuple[tuple[Review, ...], tuple[Finding, ...]]
 
 
-def earlier(here: Review, spec: Path, assignments: Path | None, revision: str, *, exact: bool) -> _Earlier:
+def remembered(
+    here: Project, spec: Path, assignments: Path | None, revision: str, cache: Cache, *, exact: bool
+) -> recheck.Solved | None:
+    """Return what `earlier` found in an earlier run; None if only looking again can tell."""
+    repository = repository_of(spec)
+    if not cache.enabled or revision == PARENT or (revision == "HEAD" and not repository.sides(spec)):
+        return None
+    commit = repository.base(revision, spec, exact=exact)
+    key = _key(repository, commit, here.spec, spec, assignments)
+    return recheck.recall_commit(key, cache) if key is not None else None
+
+
+def _key(
+    repository: Repository, commit: str, here: MigrationSpec, spec: Path, assignments: Path | None
+) -> bytes | None:
+    """Return what identifies all that is read of a commit if the spec was at its place; None if that is uncertain."""
+    folder = repository.folder(commit) if assignments is None else None
+    if folder is None:
+        return None
+    sought = (here.metadata.name, here.target.cluster.name, here.target.gitops.path)
+    return "\0".join((folder, "" if spec.is_dir() else spec.name, *sought)).encode(errors="surrogateescape")
+
+
+class _Here(NamedTuple):
+    """The migration as it is here, and what it is compared with."""
+
+    review: Review
+    spec: Path
+    assignments: Path | None
+    revision: str
+    cache: Cache
+    complete: bool  # whether it has no errors of its own
+
+
+def earlier(
+    here: Review,
+    spec: Path,
+    assignments: Path | None,
+    revision: str,
+    *,
+    exact: bool,
+    complete: bool = True,
+    cache: Cache | None = None,
+) -> _Earlier:
     """Return the migration as it was where its branch left a revision, and findings that prevent a comparison.
 
-    A parent that is a merge gives several, one per side. Raises SpecError if git cannot tell.
+    A parent that is a merge gives several, one per side. What a commit contained is kept in the ``cache`` for
+    `remembered`; if ``here`` is ``complete``, a commit with the same bytes is not resolved again. Raises SpecError if
+    git cannot tell.
     """
     repository = repository_of(spec)
+    asked = _Here(here, spec, assignments, revision, cache or Cache(enabled=False), complete)
     if revision == PARENT:
         if beginning := os.environ.get(_FROM):
-            return earlier(here, spec, assignments, beginning, exact=False)
+            return earlier(here, spec, assignments, beginning, exact=False, complete=complete, cache=cache)
         sides = repository.sides(spec)
-        found = _since(sides, here, spec, assignments, revision)
+        found = _since(sides, asked)
         if len(sides) > 1 or not found[0] or not _same(here, found[0][0]):
             return found
-        return _since(repository.parents(sides[0], spec), here, spec, assignments, revision)
+        return _since(repository.parents(sides[0], spec), asked)
     if revision == "HEAD" and not repository.sides(spec):
-        return _since([], here, spec, assignments, revision)
-    return _since([repository.base(revision, spec, exact=exact)], here, spec, assignments, revision)
+        return _since([], asked)
+    return _since([repository.base(revision, spec, exact=exact)], asked)
 
 
-def _since(commits: Iterable[str], here: Review, spec: Path, assignments: Path | None, revision: str) -> _Earlier:
+def _since(commits: Iterable[str], asked: _Here) -> _Earlier:
     befores: list[Review] = []
     findings: list[Finding] = []
     for commit in commits:
-        before, unread = _at(commit, here, spec, assignments, revision)
+        before, unread = _at(commit, asked)
         befores += [before] if before is not None else []
         findings += unread
     if not befores and not findings:
-        findings += _new(here, revision)
+        findings += _new(asked.review, asked.revision)
     return tuple(befores), tuple(findings)
 
 
@@ -71,10 +126,9 @@ EARLIER_DOES_NOT_COMPILE = declare(
 )
 
 
-def _at(
-    commit: str, here: Review, spec: Path, assignments: Path | None, revision: str
-) -> tuple[Review | None, tuple[Finding, ...]]:
+def _at(commit: str, asked: _Here) -> tuple[Review | None, tuple[Finding, ...]]:
     """Return the migration at a commit; None if it did not exist there, or does not compile, which is a finding."""
+    here, spec, assignments, revision, cache, _ = asked
     sought = Identity(here.spec.metadata.name, here.spec.target.cluster.name)
     with at_revision(spec, commit, here.spec.target.gitops.path, assignments, sought=sought) as earlier:
         if earlier is None:
@@ -82,13 +136,20 @@ def _at(
         if isinstance(earlier, Unclear):
             return None, (_unclear(earlier, here, revision),)
         try:
-            was = load(earlier.spec, earlier.assignments)
-            resolution = resolve(was)
-            errors = [finding for finding in resolution.findings if finding.is_error]
+            if _unchanged(asked, earlier):
+                before, errors = structs.replace(here, now=None, before=None), []
+            else:
+                project = load(earlier.spec, earlier.assignments, cache=cache)
+                resolution = resolve(project, reasons=False)
+                before = review(project, resolution)
+                errors = [finding for finding in resolution.findings if finding.is_error]
         except SpecError as error:
             errors = list(error.findings)
     if not errors:
-        return review(was, resolution), ()
+        key = _key(repository_of(spec), commit, here.spec, spec, assignments) if cache.enabled else None
+        if key is not None and not earlier.moved and recheck.recall_commit(key, cache) is None:
+            recheck.remember_commit(before, key, cache)
+        return before, ()
     if [error.code for error in errors] == [NOT_ONE_SPEC.code] and errors[0].where == Where(file=str(earlier.spec)):
         return None, ()  # the directory was there, but without a spec
     count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
@@ -112,6 +173,17 @@ NOTHING_TO_COMPARE = declare(
     essential=False,
     needs="comparison",
 )
+
+
+def _unchanged(asked: _Here, earlier: Earlier) -> bool:
+    """Return whether a commit has the very bytes that were read here, so that nothing has to be resolved again."""
+    trail, spec = asked.review.project.trail, asked.spec
+    if trail is None or asked.assignments is not None or earlier.moved or not asked.complete:
+        return False
+    if spec.is_dir() != earlier.spec.is_dir():
+        return False
+    root, other = (spec, earlier.spec) if spec.is_dir() else (spec.parent, earlier.spec.parent)
+    return same_below(trail, root, other)
 
 
 def _unclear(found: Unclear, here: Review, revision: str) -> Finding:

@@ -44,7 +44,8 @@ _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of vmferry: https
 class Cache:
     """The entries in a directory, by default the user's cache directory; a disabled cache never has any.
 
-    Entries are written when the cache is closed, in one transaction. The database is opened on first use.
+    Entries are found at once, and written when the cache is closed, in one transaction. The database is opened on first
+    use.
     """
 
     def __init__(self, directory: Path | None = None, *, enabled: bool = True, most: int = MAX_BYTES) -> None:
@@ -93,7 +94,8 @@ class Cache:
         self._database, self._opened = None, False
 
     def _read(self, addresses: list[bytes]) -> dict[bytes, bytes]:
-        found: dict[bytes, bytes] = {}
+        found = {address: self._pending[address] for address in addresses if address in self._pending}
+        addresses = [address for address in addresses if address not in found]
         day = int(time.time()) - _DAY
 
         def read(database: "sqlite3.Connection") -> None:

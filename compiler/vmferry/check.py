@@ -24,6 +24,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     complete: bool = True  # whether the rules ran: not while the spec has errors of its own
     befores: tuple[Review, ...] = ()  # what rules on transitions compared it with
+    whole: bool = True  # whether all VMs are in it; what `recheck` recalls has only the Blueprint
     solved: recheck.Solved | None = None  # what `recheck.remember` would keep; None if there is nothing new
 
     @property
@@ -64,7 +65,7 @@ def check(
     if memory is not None:
         known = recheck.recall(spec, assignments, memory)
         if known is not None:
-            return _judged(known, now)
+            return structs.replace(_judged(known, now), whole=False)
     project = load(spec, assignments, undecided=True, cache=cache, instead=instead)
     resolution = resolve(project, cache, reasons=reasons)
     found = (*project.findings, *resolution.findings)
@@ -77,7 +78,7 @@ def check(
     elif against is not None:
         from vmferry.against import earlier  # few runs compare
 
-        befores, unread = earlier(here, spec, assignments, against, exact=exact)
+        befores, unread = earlier(here, spec, assignments, against, exact=exact, complete=complete, cache=cache)
         found = (*found, *unread)
     if complete and memory is not None:
         known = recheck.Found(project, resolution, (*found, *rules.of_estate(here, memory)))
@@ -88,6 +89,14 @@ def check(
     return Checked(
         project=project, resolution=resolution, findings=ordered(applied), complete=complete, befores=befores
     )
+
+
+def known(spec: Path, assignments: Path | None, cache: Cache) -> Checked | None:
+    """Return a spec as `check` does with ``brief``, if it is remembered, and without findings."""
+    found = recheck.recall(spec, assignments, cache, judged=False) if cache.enabled else None
+    if found is None:
+        return None
+    return Checked(project=found.project, resolution=found.resolution, findings=(), whole=False)
 
 
 def _judged(found: recheck.Found, now: datetime | None) -> Checked:

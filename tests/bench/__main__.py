@@ -17,7 +17,7 @@ from tests.bench.measure import Measures, Place
 
 VMS = 10_000
 GROWTH = (20_000, 100_000)
-PARTS = ("compile", "verify", "memory", "import", "start")
+PARTS = ("compile", "verify", "compare", "memory", "import", "start")
 
 
 class Bar(NamedTuple):
@@ -37,6 +37,10 @@ BARS = (
     Bar("check, one VM edited ÷ check from nothing", "check edited", "check", 0.30, 0.12),
     Bar("verify after one edit ÷ first verify", "verify edited", "verify", 0.10, 0.03),
     Bar("first verify ÷ Jinja2", "verify", "jinja", 8, 4),
+    Bar("status ÷ first compile", "status", "compile committed", 0.10, None),
+    Bar("diff, a group moved ÷ first compile", "diff", "compile committed", 0.10, None),
+    Bar("diff, one VM edited ÷ first compile", "diff edited", "compile committed", 0.10, None),
+    Bar("advance ÷ first compile", "advance", "compile committed", 0.10, None),
     Bar("peak memory of a first compile, MiB", "mebibytes", None, 300, 200),
     Bar("files", "files", None, 12_500, None),
     Bar("first compile of 20,000 ÷ 10,000", "compile 20000", "compile", 2.1, None),
@@ -50,13 +54,15 @@ def measured(options: argparse.Namespace, top: Path) -> Measures:
     """Return all that was asked for."""
     place, parts = Place(top), options.only
     found: Measures = {}
-    if {"compile", "verify", "memory"} & {*parts}:
+    if {"compile", "verify", "compare", "memory"} & {*parts}:
         pristine = measure.written(place, options.vms)
         verify = "verify" in parts and any(map(shutil.which, ("kustomize", "kubectl")))
         if {"compile", "verify"} & {*parts}:
             found |= measure.fastest(
                 measure.compile_and_verify(place, pristine, verify=verify) for _ in range(options.repeat)
             )
+        if "compare" in parts:
+            found |= measure.fastest(measure.comparisons(place, pristine) for _ in range(options.repeat))
         if "memory" in parts:
             found |= measure.memory(place, pristine)
     for size in options.growth:

@@ -159,3 +159,18 @@ def edit(directory: Path, memory: int) -> None:
     at = text.index("memory: ", text.index("way-job"))
     end = text.index("\n", at)
     path.write_text(f'{text[:at]}memory: "{memory}Gi"{text[end:]}')
+
+
+def next_group(directory: Path) -> str:
+    """Return a group of a written estate that is prepared."""
+    text = (directory / "spec.yaml").read_text()
+    return text[text.index("\ngroups:\n") :].split("\n")[2].strip().removesuffix(":")
+
+
+def move(directory: Path, group: str, stage: str) -> None:
+    """Give a prepared group of a written estate another stage."""
+    path = directory / "spec.yaml"
+    before = f"  {group}:\n    stage: prepared\n"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, f"  {group}:\n    stage: {stage}\n"))

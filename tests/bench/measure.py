@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,42 @@ def compile_and_verify(place: Place, pristine: Path, *, verify: bool) -> Measure
     estate.edit(spec, 6)
     found["check edited"] = vmferry("check", spec, cache=cache).seconds
     return found
+
+
+def comparisons(place: Place, pristine: Path) -> Measures:
+    """Return what verbs on a committed estate take, its first compile among them.
+
+    An edit was compiled and compared once before `diff` is measured, as by whoever wrote it: what a commit contained is
+    looked up from then on. `advance` decides everything again, with the move.
+    """
+    top, cache = place.new("repository"), place.new("cache")
+    spec = top / "migration"
+    shutil.copytree(pristine, spec)
+    found = {"compile committed": vmferry("compile", spec, "--out", top, cache=cache).seconds}
+    vmferry("compile", spec, "--out", top, cache=cache)
+    _git(top, "init", "--quiet")
+    _git(top, "add", "--all")
+    _git(top, "commit", "--quiet", "--message", "all")
+    found["status"] = vmferry("status", spec, cache=cache).seconds
+    group = estate.next_group(spec)
+    estate.move(spec, group, "migrating")
+    vmferry("diff", spec, cache=cache)
+    found["diff"] = vmferry("diff", spec, cache=cache).seconds
+    found["diff edited"] = _after_edit(spec, cache)
+    _git(top, "checkout", "--quiet", "--", ".")
+    found["advance"] = vmferry("advance", spec, group, "--dry-run", cache=cache).seconds
+    return found
+
+
+def _after_edit(spec: Path, cache: Path) -> float:
+    """Return what a `diff` takes after a fact of one VM changed."""
+    estate.edit(spec, 6)
+    return vmferry("diff", spec, cache=cache).seconds
+
+
+def _git(top: Path, *words: str) -> None:
+    who = ("-c", "user.name=bench", "-c", "user.email=bench@example.com")
+    subprocess.run(("git", *who, *words), cwd=top, check=True, capture_output=True)
 
 
 def memory(place: Place, pristine: Path) -> Measures:

@@ -1,28 +1,32 @@
 """`vmferry diff`: show what a change of the spec decides differently, or what changed in vCenter and what it breaks."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import msgspec
 
 from vmferry import consequences
-from vmferry.against import earlier
+from vmferry.against import earlier, remembered
 from vmferry.cache import Cache
-from vmferry.check import check, review
+from vmferry.check import Checked, check, review
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import show, summary
 from vmferry.cli.mermaid import graph
 from vmferry.cli.options import assignments_option, cache_options, now_option, remember, spec_argument
 from vmferry.consequences import Consequences, Value
 from vmferry.consequences.evidence import EvidenceChange
+from vmferry.consequences.known import of_known
 from vmferry.consequences.stages import StageChange
 from vmferry.estate.wording import counted
 from vmferry.load.project import load, read_inventories
 from vmferry.model.evidence import OBSERVED
-from vmferry.model.finding import SpecError
+from vmferry.model.finding import Finding, SpecError
+from vmferry.recheck import remember as remember_state
+from vmferry.recheck import state
 from vmferry.render.printable import printable
 from vmferry.render.table import as_markdown, escaped
 from vmferry.resolve.drift import Change, drift, uncovered
@@ -99,25 +103,58 @@ def _with_commit(
 ) -> int:
     if str(spec) == "-":
         raise click.UsageError("diff needs a spec in a git repository, not standard input.")
-    checked = check(spec, assignments, cache=cache, reasons=False)
-    if not checked.complete:
-        raise SpecError(*(finding for finding in checked.findings if finding.is_error))
-    here = review(checked.project, checked.resolution)
-    befores, unread = earlier(here, spec, assignments, revision, exact=exact)
-    if unread:
-        show(unread, checked.project.texts, style="text" if style == "md" else style, err=style == "md")
-        click.echo(summary(unread), err=True)
+    compared = _compared(spec, revision, assignments, now, cache, exact=exact)
+    if isinstance(compared, _Incomparable):
+        show(compared.findings, compared.texts, style="text" if style == "md" else style, err=style == "md")
+        click.echo(summary(compared.findings), err=True)
         return FINDINGS
-    if not befores:
-        click.echo(f"there is no spec at {printable(revision)}: everything is new", err=True)
-    found = consequences.consequences(befores[0], here, now) if befores else consequences.of_new(here, now)
     if style == "json":
-        click.echo(json.dumps(msgspec.to_builtins(found), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(msgspec.to_builtins(compared), indent=2, ensure_ascii=False))
     else:
-        click.echo("".join(_markdown(found, revision) if style == "md" else _text(found)), nl=False)
-    if found.empty:
+        click.echo("".join(_markdown(compared, revision) if style == "md" else _text(compared)), nl=False)
+    if compared.empty:
         click.echo(f"no decisions changed since {printable(revision)}", err=True)
     return 0
+
+
+class _Incomparable(NamedTuple):
+    """Why two states cannot be compared, with the files that the findings are about."""
+
+    findings: tuple[Finding, ...]
+    texts: Mapping[str, str]
+
+
+def _compared(
+    spec: Path, revision: str, assignments: Path | None, now: datetime, cache: Cache, *, exact: bool
+) -> Consequences | _Incomparable:
+    """Return what a spec decides differently than at a revision, from what earlier runs left of both if they did."""
+    checked, here = None, state(spec, assignments, cache)
+    if here is None:
+        checked = _checked(spec, assignments, cache)
+        here = remember_state(checked.solved, checked.resolution.blueprint.groups, spec, assignments, cache)
+    if here is not None:
+        before = remembered(here.project, spec, assignments, revision, cache, exact=exact)
+        found = of_known(before, here, now, cache) if before is not None else None
+        if found is not None:
+            return found
+    if checked is None or not checked.whole:
+        checked = _checked(spec, assignments, cache, whole=True)
+    reviewed = review(checked.project, checked.resolution)
+    befores, unread = earlier(reviewed, spec, assignments, revision, exact=exact, cache=cache)
+    if unread:
+        return _Incomparable(unread, checked.project.texts)
+    if not befores:
+        click.echo(f"there is no spec at {printable(revision)}: everything is new", err=True)
+        return consequences.of_new(reviewed, now)
+    return consequences.consequences(befores[0], reviewed, now)
+
+
+def _checked(spec: Path, assignments: Path | None, cache: Cache, *, whole: bool = False) -> Checked:
+    """Return a spec without errors of its own; unless ``whole``, what is remembered of it is enough."""
+    checked = check(spec, assignments, cache=cache, reasons=False, brief=not whole)
+    if not checked.complete:
+        raise SpecError(*(finding for finding in checked.findings if finding.is_error))
+    return checked
 
 
 def _text(found: Consequences) -> Iterator[str]:

@@ -30,9 +30,14 @@ def command(spec: Path, assignments: Path | None, now: datetime, style: str, eve
       vmferry status migration/ --format md > STATUS.md
       vmferry status migration/ --format json | jq '.groups[] | select(.stage == "migrating")'
     """  # noqa: D301 - click wants the character
-    from vmferry.check import check
+    from vmferry.check import check, known
+    from vmferry.recheck import remember
     from vmferry.reports import status
 
-    checked = check(spec, assignments, now=now, cache=cache, reasons=False, brief=style != "html")
+    brief = style != "html"  # which shows every VM
+    checked = known(spec, assignments, cache) if brief else None
+    if checked is None:
+        checked = check(spec, assignments, now=now, cache=cache, reasons=False, brief=brief)
+        remember(checked.solved, checked.resolution.blueprint.groups, spec, assignments, cache)
     tell(status, "status", material(checked, now), style, everything)
     return 0

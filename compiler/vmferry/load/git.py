@@ -128,6 +128,11 @@ class Repository:
         """Return the directory's path below the root, with a trailing slash; empty for the root itself."""
         return self._text("rev-parse", "--show-prefix")
 
+    def folder(self, commit: str) -> str | None:
+        """Return the object name of the directory as it is in a commit; None if it is not there."""
+        found = self._lines("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:{self.prefix()}")
+        return found[0] if len(found) == 1 and _NAME.fullmatch(found[0]) else None
+
     def files(self, commit: str) -> list[Blob]:
         """Return everything in a commit, by path from the root. Raises SpecError (unreadable)."""
         listed = self._run("ls-tree", "-r", "-z", "--full-tree", commit)

@@ -22,6 +22,7 @@ class Earlier(NamedTuple):
 
     spec: Path
     assignments: Path | None
+    moved: bool  # whether it was at another place in the repository
 
 
 class Identity(NamedTuple):
@@ -76,7 +77,7 @@ def at_revision(
             _write_as_it_was(path, commit, written)
             _write_as_it_was(path.with_name(EVIDENCE), commit, written.with_name(EVIDENCE))
         was = then / found.removeprefix(folder)
-        yield Earlier(was, written) if was.exists() else None
+        yield Earlier(was, written, found != place) if was.exists() else None
 
 
 class _History:

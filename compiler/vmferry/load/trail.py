@@ -88,6 +88,28 @@ def look(trail: Trail) -> Look | None:
     return found
 
 
+def same_below(trail: Trail, root: Path, other: Path) -> bool:
+    """Return whether a copy of a folder has all that a trail found below it. A trail that leads elsewhere has not."""
+    places: dict[str, Path] = {}
+    for name in (*trail.files, *trail.folders):
+        if not Path(name).is_relative_to(root):
+            return False
+        places[name] = other / Path(name).relative_to(root)
+    try:
+        for folder, listing in trail.folders.items():
+            with os.scandir(places[folder]) as entries:
+                if _listing(folder, entries) != listing:
+                    return False
+        return all(
+            not os.path.lexists(places[name])
+            if digest is None
+            else digest == _digest(name) + content(files.read(places[name], MAX_BYTES + 1))
+            for name, digest in trail.files.items()
+        )
+    except OSError:
+        return False
+
+
 def content(raw: bytes) -> bytes:
     """Return a digest of a file's content."""
     return blake2b(raw, digest_size=_CONTENT).digest()

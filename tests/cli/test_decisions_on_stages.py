@@ -111,9 +111,8 @@ def test_several_moves_are_a_graph_in_markdown_only_and_hostile_names_are_inert(
     (repository.spec / "evidence.yaml").write_text(EVIDENCE + READY + SIGNED)
     said = diff(repository, "--format", "md").out
     graph = said.partition("```mermaid\n")[2].partition("```")[0]
-    assert re.match(r'flowchart LR\n  subgraph p0\["state(ful|less)"\]\n', graph)
-    assert 'p0s0["prepared"]\n' in graph
-    assert '-- "stateless-02, 2 VMs, 40 GiB" -->' in graph
+    assert re.match(r'flowchart LR\n  subgraph c0\["state(ful|less)"\]\n    n0\["prepared"\]\n', graph)
+    assert '-->|"stateless-02, 2 VMs, 40 GiB"|' in graph
     assert "<b>" not in said.replace("\\<b\\>", "")
     assert "mermaid" not in diff(repository).out
 

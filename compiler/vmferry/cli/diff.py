@@ -15,10 +15,10 @@ from vmferry.cache import Cache
 from vmferry.check import Checked, check, review
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import show, summary
-from vmferry.cli.mermaid import graph
 from vmferry.cli.options import assignments_option, cache_options, now_option, remember, spec_argument
 from vmferry.consequences import Consequences, Value
 from vmferry.consequences.evidence import EvidenceChange
+from vmferry.consequences.graph import graph_of
 from vmferry.consequences.known import of_known
 from vmferry.consequences.stages import StageChange
 from vmferry.estate.wording import counted
@@ -27,6 +27,7 @@ from vmferry.model.evidence import OBSERVED
 from vmferry.model.finding import Finding, SpecError
 from vmferry.recheck import remember as remember_state
 from vmferry.recheck import state
+from vmferry.render.mermaid import flowchart
 from vmferry.render.printable import printable
 from vmferry.render.table import as_markdown, escaped
 from vmferry.resolve.drift import Change, drift, uncovered
@@ -245,7 +246,8 @@ def _markdown(found: Consequences, revision: str) -> Iterator[str]:
         yield "No decisions changed.\n"
         return
     if found.stages:
-        yield graph(found.stages)  # first: it is small, and whoever shortens the comment does not cut it
+        if (graph := graph_of(found.stages)) is not None:
+            yield flowchart(graph) + "\n"  # first: it is small, and whoever shortens the comment does not cut it
         rows = [
             (
                 each.group,

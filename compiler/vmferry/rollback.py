@@ -11,9 +11,9 @@ from vmferry.advance import Move, edited
 from vmferry.backends import sources_back
 from vmferry.backends.forklift import migration_name
 from vmferry.backends.virt_v2v import job_name
-from vmferry.estate.cutover import cutover_of
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import begun, running, way
+from vmferry.estate.way_back import data_lost, outage
 from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineNic
 from vmferry.model.project import Project
@@ -61,8 +61,8 @@ def roll_back(project: Project, spec: str, group: Group, blueprint: Blueprint) -
         stage=group.stage,
         vms=vms,
         possible=True,
-        outage=_outage(group),
-        data=_data(group),
+        outage=outage(group),
+        data=data_lost(group),
         command=f"vmferry advance {quote(spec)} {group.name} --to rolled-back{stated}",
         edit="".join(difflib.unified_diff(was, now, edit.file.name, edit.file.name, n=2)),
         steps=tuple(
@@ -82,31 +82,6 @@ _NOT = {
     "retired": "the group is retired: there is no way back, and the source may be gone",
     "rolled-back": "the group is rolled back",
 }
-
-
-def _outage(group: Group) -> str:
-    method = METHODS[group.method]
-    if not begun(group.stage):
-        return "none: the sources run, and nothing was copied"
-    if running(group.stage):
-        if group.path == "rebuild":
-            return "from the moment the workload is scaled to 0 until clients reach the source again"
-        grace = max((machine.termination_grace_period for machine in group.machines), default=0)
-        return (
-            f"from the shutdown in the target (at most {grace} s) until the sources have booted and are reached again"
-        )
-    if method.source_runs or group.path == "rebuild":
-        return "none: the sources run while they are copied"
-    return "it is on already, since the sources were shut down for their copy; it ends when they have booted"
-
-
-def _data(group: Group) -> str:
-    """Return what is lost, and since when."""
-    if not running(group.stage):
-        return "none: nothing has written in the target"
-    times = sorted({time for machine in group.machines if (time := cutover_of(group, machine)) is not None})
-    since = f"since the cutover, {times[0]}" if times else "since they were started there"
-    return f"what the VMs wrote in the target {since}, unless it is replayed at the source (dataLoss: replayed)"
 
 
 def _steps(group: Group, folder: str, forklift: str) -> Iterator[Step]:

@@ -56,9 +56,8 @@ def site(material: Material) -> dict[str, bytes]:
     files["data.js"] = f"globalThis.VMFERRY = {html.in_script(_data(material))};\n"
     for page in pages:
         downloads: list[tuple[str, str]] = []
-        if page.report.tables:
-            downloads.append(("CSV", f"{page.name}.csv"))
-            files[f"{page.name}.csv"] = as_spreadsheet(page.report.tables[-1])
+        downloads.append(("CSV", f"{page.name}.csv"))
+        files[f"{page.name}.csv"] = as_spreadsheet(page.report.spreadsheet)
         for kind, text in sorted(page.report.extra.items()):
             downloads.append((kind.upper(), f"{page.name}.{kind}"))
             files[f"{page.name}.{kind}"] = text

@@ -80,7 +80,7 @@ def format_option(*more: str) -> Callable[[F], F]:
         default="text",
         show_default=True,
         callback=remember,
-        help="csv has the rows of the last table; the others have everything. html is one page for a browser.",
+        help="csv has the rows of one table; the others have everything. html is one page for a browser.",
     )
 
 
@@ -133,7 +133,7 @@ def _rendered(report: Report, style: str, everything: bool) -> str:
     if style == "json":
         return as_json(msgspec.to_builtins(report.data)) + "\n"
     if style == "csv":
-        return render.as_spreadsheet(report.tables[-1])
+        return render.as_spreadsheet(report.spreadsheet)
     if style == "md":
         return render.markdown(report)
     if style == "text":

@@ -141,18 +141,20 @@ Block = Prose | Figures | Table | Bars | Timeline | Graph
 
 
 class Report(NamedTuple):
-    """A finished report. As CSV it has the rows of the last table, as JSON its ``data``, otherwise every block."""
+    """A finished report. As CSV it has the rows of one table, as JSON its ``data``, otherwise every block."""
 
     title: str
     summary: str
     blocks: tuple[Block, ...]
     data: Any  # what `msgspec.to_builtins` takes
     extra: Mapping[str, str] = {}  # further formats by name, such as ics
+    whole: Table | None = None  # what a spreadsheet gets, where that is not the last table of the blocks
 
     @property
-    def tables(self) -> tuple[Table, ...]:
-        """Return its tables."""
-        return tuple(block for block in self.blocks if isinstance(block, Table))
+    def spreadsheet(self) -> Table:
+        """Return the table that a spreadsheet gets; an empty one if there is no table."""
+        tables = [block for block in self.blocks if isinstance(block, Table)]
+        return self.whole or (tables[-1] if tables else Table("", "", (), ()))
 
 
 def value_of(cell: Cell | Value) -> Value:

@@ -10,6 +10,7 @@ REPORTS: Mapping[str, tuple[str, str]] = {
     "dependencies": ("vmferry.reports.dependencies", "Which VMs need each other, and what crosses phases."),
     "networks": ("vmferry.reports.networks", "Networks, datastores, resource pools: who is on them, where they go."),
     "status": ("vmferry.reports.status", "Where a migration is: phases and groups by stage."),
+    "runbook": ("vmferry.reports.runbook", "What people do for each group, step by step, and the playbook."),
     "concerns": ("vmferry.reports.concerns", "What stands in the way, by rule and by VM, worst first."),
 }
 """The module of each report, with its HELP and `build`, and a summary: both are available without importing it."""

@@ -252,7 +252,7 @@ def _planned(material: Material, group: Group, facts: Mapping[VmKey, VirtualMach
 
 
 def _playbook(material: Material, history: History) -> Iterator[Lesson]:
-    """Yield what went wrong, what somebody wrote down, and what was accepted with a reason."""
+    """Yield what went wrong, what people wrote down, and what was accepted with a reason."""
     for group in material.review.blueprint.groups:
         for trouble in troubles(group, history):
             entry = trouble.entry

@@ -22,6 +22,10 @@ FRONT = "assessment"
 """The report on the first page."""
 
 
+_SUFFIX = {"badge": "svg"}
+"""What the files of formats end with, where that is not their name."""
+
+
 class Shown(NamedTuple):
     """A column of the table of VMs: the VM's name, a facet, or one of the numbers in `_numbers`."""
 
@@ -59,8 +63,8 @@ def site(material: Material) -> dict[str, bytes]:
         downloads.append(("CSV", f"{page.name}.csv"))
         files[f"{page.name}.csv"] = as_spreadsheet(page.report.spreadsheet)
         for kind, text in sorted(page.report.extra.items()):
-            downloads.append((kind.upper(), f"{page.name}.{kind}"))
-            files[f"{page.name}.{kind}"] = text
+            downloads.append((kind.upper(), f"{page.name}.{_SUFFIX.get(kind, kind)}"))
+            files[f"{page.name}.{_SUFFIX.get(kind, kind)}"] = text
         files[f"{page.name}.html"] = html.page(frame, page._replace(downloads=tuple(downloads)))
     files["index.html"] = files[f"{FRONT}.html"]
     return {name: text.encode() for name, text in sorted(files.items())}

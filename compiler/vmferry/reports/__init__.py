@@ -11,6 +11,7 @@ REPORTS: Mapping[str, tuple[str, str]] = {
     "networks": ("vmferry.reports.networks", "Networks, datastores, resource pools: who is on them, where they go."),
     "status": ("vmferry.reports.status", "Where a migration is: phases and groups by stage."),
     "runbook": ("vmferry.reports.runbook", "What people do for each group, step by step, and the playbook."),
+    "progress": ("vmferry.reports.progress", "VMs, bytes and hosts that are left, week by week; a badge."),
     "concerns": ("vmferry.reports.concerns", "What stands in the way, by rule and by VM, worst first."),
 }
 """The module of each report, with its HELP and `build`, and a summary: both are available without importing it."""

@@ -37,7 +37,7 @@ from vmferry.model.spec import Stage
 from vmferry.rules.page import EXAMPLES
 from vmferry.yaml.write import dump
 
-_TRANSITIONS = (812, *range(850, 900))
+_TRANSITIONS = (430, 812, *range(850, 900))
 
 
 def directive(text: str, name: str) -> str | None:

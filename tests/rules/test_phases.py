@@ -233,6 +233,61 @@ def test_a_group_that_goes_to_cutover_in_this_change_must_not_have_missed_its_ti
     assert only("VMF430", at_stage("cutover")) == []
 
 
+@pytest.mark.parametrize(
+    ("now", "interval", "said"),
+    [
+        ("2027-02-06T20:50:00Z", "10m", None),
+        ("2027-02-06T20:50:01Z", "10m", "is in less than 10m, which the engine may take to see it"),
+        ("2027-02-06T20:50:01Z", "5m", None),
+        ("2027-02-06T21:00:00Z", "5m", "is in less than 5m"),
+        ("2027-02-06T21:00:01Z", "5m", "has passed (2027-02-06T21:00Z)"),
+        ("2027-02-06T21:00:00Z", "0s", None),
+    ],
+)
+def test_a_cutover_is_not_before_the_engine_has_seen_it(now: str, interval: str, said: str | None) -> None:
+    before = appointed("migrating", CUT_OVER, now=now)
+    found = only("VMF430", appointed("cutover", CUT_OVER, interval=interval, now=now, before=before))
+    assert [said is not None and said in finding.message for finding in found] == [True] * (said is not None)
+    assert not any(finding.is_error for finding in found)  # the window is open meanwhile
+
+
+@pytest.mark.parametrize(
+    ("cutover", "now", "error"),
+    [
+        ("2027-02-06T20:00:00Z", "2027-02-06T19:55:00Z", False),  # the window opens with the cutover
+        ("2027-02-07T03:55:00Z", "2027-02-07T03:50:00Z", False),  # it is seen as the window closes
+        ("2027-02-07T03:55:00Z", "2027-02-07T03:50:01Z", True),  # after that
+        ("2027-02-06T21:00:00Z", "2027-02-07T03:50:00Z", False),
+        ("2027-02-06T21:00:00Z", "2027-02-07T03:50:01Z", True),
+        ("2027-02-06T21:00:00Z", "2027-02-07T05:00:00Z", True),
+    ],
+)
+def test_it_is_an_error_if_no_window_is_open_until_the_engine_sees_it(cutover: str, now: str, error: bool) -> None:
+    before = appointed("migrating", cutover, now=now)
+    [finding] = only("VMF430", appointed("cutover", cutover, now=now, before=before))
+    assert finding.is_error == error
+
+
+def test_a_group_that_is_at_cutover_may_let_its_time_pass_and_not_change_it_to_one_that_is_too_near() -> None:
+    now = "2027-02-06T20:55:00Z"
+    before = appointed("cutover", "2027-02-07T01:00:00Z", now=now)
+    assert only("VMF430", appointed("cutover", "2027-02-07T01:00:00Z", now="2027-02-07T02:00:00Z", before=before)) == []
+    assert len(only("VMF430", appointed("cutover", CUT_OVER, now=now, before=before))) == 1
+    assert only("VMF430", appointed("cutover", "2027-02-07T02:00:00Z", now=now, before=before)) == []
+
+
+def test_a_cutover_that_is_only_planned_may_be_near() -> None:
+    assert only("VMF430", appointed("migrating", CUT_OVER, now="2027-02-06T20:59:00Z")) == []
+
+
+def appointed(stage: str, cutover: str, interval: str = "10m", **more: Any) -> Review:
+    """Return a warm group with a cutover, in a window from 20:00 to 04:00."""
+    gitops = {"engine": "flux", "repoURL": "https://git.example.com/platform/gitops", "interval": interval}
+    target = {"cluster": {"name": "prod-a"}, "gitops": gitops}
+    groups = {"first-01": {"stage": stage, "cutover": cutover}}
+    return reviewed(warm("a-01"), phases=[FIRST], groups=groups, target=target, **more)
+
+
 def test_a_cutover_that_was_missed_in_the_last_window_needs_another_window() -> None:
     state = {"stage": "migrating", "cutover": "2027-02-06T21:00:00Z"}
     vms = (warm("a-01", id="vm-1"),)

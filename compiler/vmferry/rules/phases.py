@@ -15,7 +15,7 @@ from vmferry.estate.cutover import cutover_of
 from vmferry.estate.dependencies import needs
 from vmferry.estate.identity import Directory, of_vm
 from vmferry.estate.methods import METHODS
-from vmferry.estate.phases import ancestors, bounds
+from vmferry.estate.phases import ancestors, bounds, moment
 from vmferry.estate.stages import frozen, moves, rank, serves, started
 from vmferry.kube.quantity import format_size, parse_duration
 from vmferry.model.blueprint import Group, Machine, PhasePlan
@@ -298,32 +298,40 @@ def ahead(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF430", "warning", "cutover time has passed", blueprint=True)
+@rule("VMF430", "warning", "cutover time has passed, or has by the time it is synced", blueprint=True)
 def missed(review: Review) -> Iterator[Problem]:
     """A time in the past is not an appointment: Forklift cuts over as soon as it sees it, at whatever hour that is.
 
-    It is an error if the group has gone to `cutover` since the other commit and no window of its phase is open.
+    A commit that brings a group to `cutover`, or gives it another time, takes up to `target.gitops.interval` to reach
+    the cluster; an earlier time may be past by then. It is an error if no window of the phase is open until then,
+    because the VMs may cut over outside of it. Once a group is at `cutover`, its time may pass.
     """
     if review.now is None:
         return
+    now, interval = review.now.timestamp(), review.spec.target.gitops.interval
+    synced = now + parse_duration(interval)
     was = {group.name: group for group in review.before.blueprint.groups} if review.before else {}
     for group in review.blueprint.groups:
-        new = group.name in was and not _done(was[group.name]) and _done(group)  # at cutover since the other commit
-        if started(group.stage) and not new:
-            continue
+        known = was.get(group.name)
         for time, names in sorted(_appointments(group).items()):
-            if (moment := datetime.fromisoformat(time)) < review.now:
-                field = "cutover" if time == group.cutover else "vmCutover"
-                spans = _spans_of(review.blueprint.phases, group.phase)
-                at_once = new and spans and not any(opens <= review.now.timestamp() <= ends for opens, ends in spans)
-                yield Problem(
-                    f"group {group.name} is at {group.stage}, and its cutover {time} has passed "
-                    f"({time_text(moment.timestamp())})",
-                    f"set a later `{field}`, inside {_coming(review.spec.phases, group.phase, review.now)}",
-                    review.at("groups", group.name, field),
-                    names,
-                    severity="error" if at_once else None,
-                )
+            agreed = moment(time)
+            # at cutover, or at this time, since the other commit
+            new = known is not None and _done(group) and (not _done(known) or time not in _appointments(known))
+            if agreed >= (synced if new else now) or (started(group.stage) and not new):
+                continue
+            field = "cutover" if time == group.cutover else "vmCutover"
+            spans = _spans_of(review.blueprint.phases, group.phase)
+            at_once = new and spans and not any(opens <= max(agreed, now) and synced <= ends for opens, ends in spans)
+            why = f"has passed ({time_text(agreed)})"
+            if agreed >= now:
+                why = f"is in less than {interval}, which the engine may take to see it (target.gitops.interval)"
+            yield Problem(
+                f"group {group.name} is at {group.stage}, and its cutover {time} {why}",
+                f"set a later `{field}`, inside {_coming(review.spec.phases, group.phase, review.now)}",
+                review.at("groups", group.name, field),
+                names,
+                severity="error" if at_once else None,
+            )
 
 
 def _coming(phases: Iterable[Phase], name: str, now: datetime) -> str:

@@ -15,8 +15,7 @@ from msgspec import Struct, structs
 from vmferry import rules
 from vmferry.cache import Cache
 from vmferry.layout.names import ASSIGNMENTS
-from vmferry.load.changed_vms import ChangedVm, changed_vms, texts_of
-from vmferry.load.trail import follow
+from vmferry.load.changed_vms import Changed, ChangedVm, changed_vms, texts_of
 from vmferry.model.blueprint import Blueprint, Group
 from vmferry.model.finding import Finding
 from vmferry.model.keys import VmKey
@@ -135,9 +134,12 @@ def state(spec: Path, assignments: Path | None, cache: Cache) -> Solved | None:
         return None
     key = _key(spec, assignments)
     known = cache.get(_KIND, [key], Solved).get(key)
-    if known is None or follow(known.trail) is not None:
+    changed = _changed(known, cache) if known is not None else None
+    if known is None or changed is None:
+        return None
+    if changed.trail == known.trail:
         return known
-    found = _recalled(key, known, cache, judged=False)
+    found = _recalled(key, known, changed, cache, judged=False)
     return found[1] if found is not None else None
 
 
@@ -148,15 +150,23 @@ def recall(spec: Path, assignments: Path | None, cache: Cache, *, judged: bool =
     """
     key = _key(spec, assignments)
     known = cache.get(_KIND, [key], Solved).get(key)
-    found = _recalled(key, known, cache, judged=judged) if known is not None else None
+    changed = _changed(known, cache) if known is not None else None
+    if known is None or changed is None:
+        return None
+    found = _recalled(key, known, changed, cache, judged=judged)
     return found[0] if found is not None else None
 
 
-def _recalled(key: bytes, known: Solved, cache: Cache, *, judged: bool) -> tuple[Found, Solved] | None:
-    """Return what a run finds, and what it leaves: the ``known`` again if nothing changed."""
+def _changed(known: Solved, cache: Cache) -> Changed | None:
+    """Return the VMs that changed since a run; None if too much did."""
     changed = changed_vms(known.trail, known.project, known.blueprint.places, cache)
-    if changed is None or len(changed.vms) > MOST:
-        return None
+    return changed if changed is not None and len(changed.vms) <= MOST else None
+
+
+def _recalled(
+    key: bytes, known: Solved, changed: Changed, cache: Cache, *, judged: bool
+) -> tuple[Found, Solved] | None:
+    """Return what a run finds, and what it leaves: the ``known`` again if nothing changed."""
     groups = groups_of(known, known.groups, cache)
     if groups is None:
         return None

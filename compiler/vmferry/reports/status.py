@@ -1,7 +1,7 @@
 """Where a migration is: phases and groups by stage, with how much of them is left."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 from msgspec import Struct
@@ -121,13 +121,13 @@ def build(material: Material) -> Report:
     history = History(material.review.project.evidence)
     ranks = {phase.name: rank for rank, phase in enumerate(blueprint.phases)}
     groups = sorted(blueprint.groups, key=lambda group: (ranks.get(group.phase, len(ranks)), group.name))
+    statuses = tuple(_group(group, material.review, history) for group in groups)
     found = Status(
         name=blueprint.name,
         phases=tuple(
-            _phase(phase, [group for group in groups if group.phase == phase.name], history, now)
-            for phase in blueprint.phases
+            _phase(phase, [each for each in statuses if each.phase == phase.name], now) for phase in blueprint.phases
         ),
-        groups=tuple(_group(group, material.review, history) for group in groups),
+        groups=statuses,
         problems=tuple(_problem(group, each) for group in groups for each in troubles(group, history)),
         staying=dict(sorted(Counter(left.disposition for left in blueprint.left).items())),
     )
@@ -143,18 +143,18 @@ def build(material: Material) -> Report:
     )
 
 
-def _phase(phase: PhasePlan, groups: list[Group], history: History, now: datetime | None) -> PhaseStatus:
+def _phase(phase: PhasePlan, groups: list[GroupStatus], now: datetime | None) -> PhaseStatus:
     stages: Counter[Stage] = Counter()
     for group in groups:
-        stages[group.stage] += len(group.machines)
+        stages[group.stage] += group.vms
     return PhaseStatus(
         phase=phase.name,
         kind=phase.kind,
         groups=len(groups),
-        vms=sum(len(group.machines) for group in groups),
+        vms=sum(group.vms for group in groups),
         stages={stage: stages[stage] for stage in STAGES},
-        size=_size(groups),
-        left=sum(bytes_left(group, history) for group in groups),
+        size=sum(group.size for group in groups),
+        left=sum(group.left for group in groups),
         window=_window(phase, now),
     )
 
@@ -169,7 +169,7 @@ def _group(group: Group, review: Review, history: History) -> GroupStatus:
         path=group.path,
         method=group.method,
         vms=len(group.machines),
-        size=_size([group]),
+        size=_size(group),
         left=bytes_left(group, history),
         running=in_progress(group, history),
         cutover=group.cutover,
@@ -192,10 +192,9 @@ def _problem(group: Group, trouble: Trouble) -> Problem:
     )
 
 
-def _size(groups: Iterable[Group]) -> int:
-    """Return the capacity of the disks that belong to VMs of these groups; a shared disk counts once."""
-    machines = (machine for group in groups for machine in group.machines)
-    return sum(disk.size for machine in machines for disk in machine.disks if disk.owner)
+def _size(group: Group) -> int:
+    """Return the capacity of the disks that belong to VMs of a group; a shared disk counts once."""
+    return sum(disk.size for machine in group.machines for disk in machine.disks if disk.owner)
 
 
 def _window(phase: PhasePlan, now: datetime | None) -> str | None:

@@ -1,7 +1,7 @@
 """Phases: which come before which, and when their windows are open."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from vmferry.kube.quantity import parse_duration
 from vmferry.model.blueprint import PhasePlan
@@ -35,6 +35,15 @@ def next_window(windows: Iterable[Window], now: float) -> Window | None:
 def moment(time: str) -> float:
     """Return a time (RFC 3339) as seconds since 1970."""
     return datetime.fromisoformat(time).timestamp()
+
+
+def is_day(text: str) -> bool:
+    """Return whether a day (2027-02-28) exists in the calendar."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_time(text: str) -> bool:

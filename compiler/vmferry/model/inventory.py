@@ -68,6 +68,7 @@ class InventoryHost(Model, frozen=True, kw_only=True):
     id: Annotated[Text, Meta(description="Managed object id.")] | None = None
     cluster: Annotated[Text, Meta(description="Its cluster.")] | None = None
     cpu_model: Annotated[Text, Meta(description="CPU model.")] | None = None
+    cpus: Annotated[int, Meta(ge=0, description="CPU packages (sockets).")] | None = None
     cores: Annotated[int, Meta(ge=0, description="CPU cores.")] | None = None
     memory: Annotated[int, Meta(ge=0, description="Memory in bytes.")] | None = None
     version: Annotated[Text, Meta(description="ESXi version.")] | None = None

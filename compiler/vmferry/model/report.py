@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from vmferry.model.keys import VmKey
 
-Unit = Literal["text", "count", "bytes", "seconds", "time", "percent", "decimal"]
+Unit = Literal["text", "count", "bytes", "seconds", "time", "percent", "decimal", "money"]
 """What a number means. `time` is a moment in RFC 3339; `decimal` is a number with one digit after the point."""
 
 Value = str | int | float | None

@@ -21,7 +21,7 @@ from vmferry.render.values import shown
 MOST_ROWS = 1000
 """Rows of a table in a page. The CSV beside it, and the table of VMs, have all of them."""
 
-_NUMBERS = ("count", "bytes", "seconds", "percent", "decimal")
+_NUMBERS = ("count", "bytes", "seconds", "percent", "decimal", "money")
 
 
 class Page(NamedTuple):

@@ -21,6 +21,8 @@ def shown(cell: Cell | Value, unit: Unit = "text") -> str:
             return duration(value)
         case "percent":
             return f"{value:.0f} %"
+        case "money":
+            return f"{value:,.2f}".removesuffix(".00")
         case "decimal":
             return f"{value:.1f}"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -68,7 +68,7 @@ def resolve(project: Project, cache: Cache | None = None, *, reasons: bool = Tru
 def _passes(project: Project, memory: Memory) -> Noting[Resolution]:
     spec, where = project.spec, project.where
     phases = yield from order.order_phases(spec.phases, where)
-    yield from check_times(phases, where)
+    yield from check_times(spec, where)
     candidates = yield from select(project)
     moving, left = yield from dispose(candidates)
     yield from order.check_phases(moving, phases)

@@ -1,11 +1,11 @@
 """Times of a cutover and windows of a phase: each is a time, and a cutover lies inside a window."""
 
 from vmferry.estate.methods import METHODS
-from vmferry.estate.phases import bounds, is_time, moment
+from vmferry.estate.phases import bounds, is_day, is_time, moment
 from vmferry.estate.statements import NOT_APPLICABLE, SCHEMA_MISFIT
 from vmferry.model.finding import Where
 from vmferry.model.rule import declare
-from vmferry.model.spec import GroupState, Method, Phase
+from vmferry.model.spec import GroupState, Method, MigrationSpec, Phase
 from vmferry.resolve.notes import Noting
 
 CUTOVER_OUTSIDE_WINDOW = declare(
@@ -64,9 +64,15 @@ def _windows(phase: Phase) -> str:
     return f": {windows}" if windows else ", if it has any"
 
 
-def check_times(phases: tuple[Phase, ...], where: Where) -> Noting[None]:
-    """Report windows whose start is not a valid time (2027-02-30)."""
-    for index, phase in enumerate(phases):
+def check_times(spec: MigrationSpec, where: Where) -> Noting[None]:
+    """Report windows and licences whose start or end does not exist (2027-02-30)."""
+    for index, licence in enumerate(spec.costs.licences if spec.costs is not None else ()):
+        if licence.ends is not None and not is_day(licence.ends):
+            yield SCHEMA_MISFIT.finding(
+                f"licence {licence.name}: {licence.ends} is not a valid day",
+                where=where.at("costs", "licences", index, "ends"),
+            )
+    for index, phase in enumerate(spec.phases):
         for number, window in enumerate(phase.windows):
             if not is_time(window.start):
                 yield SCHEMA_MISFIT.finding(

@@ -120,6 +120,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
         | {
             "host": ("Host", "Name"),
             "cpu_model": ("CPU Model",),
+            "cpus": ("# CPU", "Num CPU"),
             "cores": ("# Cores", "Num CPU Cores"),
             "memory": ("# Memory", "Memory", "Memory Size"),
             "version": ("ESX Version",),

@@ -194,6 +194,7 @@ def _hosts(rows: Sequence[Row]) -> list[InventoryHost]:
                     id=fits(row.cells.get("id")),
                     cluster=fits(row.cells.get("cluster")),
                     cpu_model=fits(row.cells.get("cpu_model")),
+                    cpus=count(row.cells.get("cpus")),
                     cores=count(row.cells.get("cores")),
                     memory=count(row.cells.get("memory")),
                     version=fits(row.cells.get("version")),

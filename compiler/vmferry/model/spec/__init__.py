@@ -1,6 +1,7 @@
 """The migration spec: what people decide, as they write it in YAML. One module per section of the file."""
 
 from vmferry.model.spec.assign import Assign, ForMany, Match
+from vmferry.model.spec.costs import Costs, Licence, Once, Recurring, Team
 from vmferry.model.spec.decisions import (
     Decisions,
     Disposition,
@@ -59,6 +60,7 @@ __all__ = [
     "Cluster",
     "Cni",
     "CopySettings",
+    "Costs",
     "Credentials",
     "DataLoss",
     "DatastoreMap",
@@ -82,6 +84,7 @@ __all__ = [
     "HookUse",
     "IgnoredNetwork",
     "InstancetypeRef",
+    "Licence",
     "LiveMigration",
     "MacvtapNetwork",
     "Match",
@@ -95,6 +98,7 @@ __all__ = [
     "NetworkTarget",
     "NodeBridge",
     "NodePool",
+    "Once",
     "OvnLayer2",
     "OvnLocalnet",
     "PathChoice",
@@ -104,6 +108,7 @@ __all__ = [
     "PodNetwork",
     "Quota",
     "Readdressing",
+    "Recurring",
     "RunStrategy",
     "SecretRef",
     "ServiceAccountRef",
@@ -118,6 +123,7 @@ __all__ = [
     "StoreRef",
     "Suppression",
     "Target",
+    "Team",
     "Toleration",
     "VCenter",
     "Versions",

@@ -7,6 +7,7 @@ from msgspec import Meta
 from vmferry.model.base import API_VERSION, Model, Name, RuleCode, ShortName, Text
 from vmferry.model.forklift import ScriptSet
 from vmferry.model.spec.assign import Assign, ForMany
+from vmferry.model.spec.costs import Costs
 from vmferry.model.spec.groups import GroupState
 from vmferry.model.spec.hooks import Hook
 from vmferry.model.spec.namespaces import Namespace
@@ -49,6 +50,7 @@ class MigrationSpec(Model, frozen=True, kw_only=True):
     assign: Annotated[tuple[Assign, ...], Meta(description="Bulk decisions in order; later ones win.")] = ()
     vms: Annotated[tuple[VirtualMachine, ...], Meta(description="VMs.")] = ()
     settings: Annotated[Settings, Meta(description="Settings.")] = Settings()
+    costs: Annotated[Costs, Meta(description="What it costs, for `vmferry report cost`.")] | None = None
     rules: Annotated[
         dict[RuleCode, Literal["error", "warning", "info", "off"]],
         Meta(description="Severity of rules; overrides their default."),

@@ -177,7 +177,7 @@ def _per_year(licence: Licence, review: Review) -> tuple[float | None, str]:
 
 
 def _counted_cores(host: InventoryHost, least: int) -> int:
-    """Return the cores of a host as they are licensed: at least so many for each CPU."""
+    """Return the cores of a host as they are licensed: `least` or more for each CPU."""
     return max(host.cores or 0, least * (host.cpus or 0))
 
 

@@ -5,11 +5,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vmferry.draft.cover import MAX_GLOB, Names, below, literal, matcher, selects
-from vmferry.draft.guesses import Guess, guess, is_vcls
+from vmferry.draft.guesses import Guess, guess
 from vmferry.draft.hints import PhaseName
 from vmferry.draft.maps import GOLDEN, NamespacePlan
 from vmferry.draft.systems import learn
 from vmferry.draft.unknown import Way, unreadable_disk, without_datastore
+from vmferry.estate.hardware import is_vcls
 from vmferry.estate.ties import Member, shared_sets
 from vmferry.estate.wording import counted
 from vmferry.model.keys import VmKey

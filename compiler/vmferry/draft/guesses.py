@@ -21,6 +21,7 @@ from vmferry.draft.hints import (
     PhaseName,
     Table,
 )
+from vmferry.estate.hardware import is_vcls
 from vmferry.estate.words.conventions import NONE, Conventions
 from vmferry.estate.words.environments import Dimension, said, words
 from vmferry.estate.words.leftovers import LEFT
@@ -67,13 +68,7 @@ def named(name: str, table: Table, codes: tuple[str, ...] = ()) -> tuple[str, st
 
 # --- VMs to leave out -------------------------------------------------------------------------------
 
-_VCLS = re.compile(r"vCLS[- (]", re.IGNORECASE)
 _BROKEN = ("orphaned", "inaccessible", "invalid")
-
-
-def is_vcls(vm: VirtualMachine) -> bool:
-    """Return whether a VM belongs to vSphere Cluster Services, which vSphere creates and removes itself."""
-    return _VCLS.match(vm.name) is not None
 
 
 def leave(vm: VirtualMachine) -> Leave | None:

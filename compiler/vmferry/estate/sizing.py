@@ -34,8 +34,6 @@ _TPM = 53 * _MI
 _DEDICATED = 100 * _MI  # of a pod that is Guaranteed
 _PAGE_TABLES = 512  # bytes of memory per byte of page table
 _FILESYSTEM_OVERHEAD = Decimal("1.06")  # CDI's default 0.06
-_CONVERSION_CPU = 1000  # millicores a virt-v2v pod
-_CONVERSION_MEMORY = _GI
 SMOKE_MEMORY = _GI  # of a smoke-test VM, which has one vCPU
 
 
@@ -66,6 +64,10 @@ class Load(Struct, frozen=True):
             max(self.claims, other.claims),
             devices,
         )
+
+
+CONVERSION = Load(1000, _GI)
+"""The requests of a virt-v2v pod: Forklift's defaults, which conversion Jobs have too."""
 
 
 def whole_sockets(cpu: Cpu) -> int | None:
@@ -138,6 +140,17 @@ def machine_load(machine: Machine, cluster: Cluster) -> Load:
     if machine.dedicated_cpus:
         pod = _guaranteed(machine)
     return Load(pod.cpu, pod.memory, storage, claims, dict(devices))
+
+
+def guest_load(vcpus: int, memory: int, cluster: Cluster, *, passthrough: bool = False, vtpm: bool = False) -> Load:
+    """Return the requests of a VM's pod before anything is decided about the VM. ``memory`` is in bytes."""
+    more = (_VFIO if passthrough else 0) + (_TPM if vtpm else 0)
+    return _launcher(vcpus, memory, _overhead(vcpus, memory) + more, cluster)
+
+
+def pod_overhead(machine: Machine) -> int:
+    """Return the memory in bytes that a VM's pod requests beside its guest's."""
+    return memory_overhead(machine) + _CONSOLE_MEMORY
 
 
 def smoke_load(cluster: Cluster, *, passthrough: bool) -> Load:
@@ -223,7 +236,7 @@ def _conversion(group: Group, cluster: Cluster) -> Load:
     pods = len(machines) if METHODS[group.method].reads else 0
     return total(
         (
-            Load(_CONVERSION_CPU, _CONVERSION_MEMORY).times(pods),
+            CONVERSION.times(pods),
             *(_conversion_scratch(group, cluster) for machine in machines if machine.disks and not machine.raw),
             # a populator fills a prime claim, as large as the one that then takes over its volume
             *(Load(0, 0, disk_storage(disk), 1) for disk in disks),

@@ -67,6 +67,13 @@ class Prose(NamedTuple):
     paragraphs: tuple[str, ...]
 
 
+class Snippet(NamedTuple):
+    """Text to copy as it is, such as a manifest or commands. What people wrote must not be in it unchecked."""
+
+    title: str
+    text: str
+
+
 class Bar(NamedTuple):
     """One bar of a chart: a value for each series of it."""
 
@@ -137,7 +144,7 @@ class Graph(NamedTuple):
     edges: tuple[Edge, ...]
 
 
-Block = Prose | Figures | Table | Bars | Timeline | Graph
+Block = Prose | Figures | Snippet | Table | Bars | Timeline | Graph
 
 
 class Report(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from vmferry.estate.wording import counted
-from vmferry.model.report import Bars, Block, Column, Figures, Graph, Prose, Report, Row, Table, Timeline
+from vmferry.model.report import Bars, Block, Column, Figures, Graph, Prose, Report, Row, Snippet, Table, Timeline
 from vmferry.render import mermaid
 from vmferry.render.printable import printable
 from vmferry.render.table import as_csv, as_markdown, as_text, escaped
@@ -53,6 +53,8 @@ def _block_text(block: Block, everything: bool) -> str:
         title = f"{printable(block.title)}\n" if block.title else ""
         lines = "".join(f"{printable(paragraph)}\n" for paragraph in block.paragraphs)
         return f"\n{title}{lines}" if lines else ""
+    if isinstance(block, Snippet):
+        return f"\n{printable(block.title)}\n" + "".join(f"  {printable(line)}\n" for line in block.text.splitlines())
     table = tabular(block)
     return "" if table is None else _table_text(table, everything)
 
@@ -85,6 +87,8 @@ def _block_markdown(block: Block) -> Iterator[str]:
     match block:
         case Prose():
             yield from (escaped(paragraph) + "\n" for paragraph in block.paragraphs)
+        case Snippet():
+            yield "".join(f"    {printable(line)}\n" for line in block.text.splitlines())
         case Timeline():
             yield mermaid.gantt(block)
         case Graph():

@@ -218,31 +218,6 @@ def too_few_devices(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF527", "warning", "all VMs together need more than the nodes have", blueprint=True)
-def too_many(review: Review) -> Iterator[Problem]:
-    """The requests of everything that runs after the migration add up to more than the nodes have.
-
-    The last VMs to start are not scheduled, and nothing is left for a node that fails or is updated.
-    """
-    cluster = review.spec.target.cluster
-    if not cluster.nodes:
-        return
-    machines = [machine for _, machine in review.machines if _runs(machine)]
-    need = total(machine_load(machine, cluster) for machine in machines)
-    memory = sum(pool.count * parse_size(pool.memory) for pool in cluster.nodes)
-    cpu = sum(pool.count * pool.cpu for pool in cluster.nodes)
-    over = [f"{_size(need.memory)} of memory, the nodes have {_size(memory)}"] if need.memory > memory else []
-    over += [f"{need.cpu / 1000:g} CPUs, the nodes have {cpu}"] if need.cpu > cpu * 1000 else []
-    names = {machine.name for machine in machines}
-    for what in over:
-        yield Problem(
-            f"{counted(len(names), 'VM')} request {what}",
-            "add nodes to target.cluster.nodes before the phase that needs them, or migrate fewer VMs",
-            review.at("target", "cluster", "nodes"),
-            tuple(sorted(names)),
-        )
-
-
 @rule(
     "VMF528",
     "warning",

@@ -4,27 +4,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from vmferry.estate.sizing import disk_storage, machine_load, peak, total
+from vmferry.estate.sizing import machine_load, peak, total
+from vmferry.estate.volumes import disk_facts, volumes_of
 from vmferry.estate.wording import counted
 from vmferry.kube.provisioners import is_local, is_zonal
 from vmferry.kube.quantity import format_size, parse_size
 from vmferry.model.blueprint import Group, Machine
-from vmferry.model.facts import Disk, DiskBaseline
+from vmferry.model.facts import DiskBaseline
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.model.spec import Quota, StorageClass
 from vmferry.rules.registry import rule
 
 _GI = 1 << 30
 _ZONE = "topology.kubernetes.io/zone"
-
-
-class _Volume(NamedTuple):
-    """A volume of a machine: its name, its class, its claim in bytes, and how often it exists."""
-
-    name: str
-    storage_class: str
-    claim: int
-    copies: int = 1
 
 
 @rule(
@@ -220,8 +212,8 @@ def _demands(review: Review) -> Iterator[tuple[int, StorageClass, _Demand]]:
     limited = any(item.capacity is not None for item in review.spec.storage.classes)
     for subject, _, machine in review.moving if limited else ():
         thin: defaultdict[str, int] = defaultdict(int)
-        facts = _facts(subject, machine)
-        for volume in _volumes(machine):
+        facts = disk_facts(subject.vm, machine)
+        for volume in volumes_of(machine):
             demand = demands[volume.storage_class]
             claimed = volume.claim * volume.copies
             demand.claimed += claimed
@@ -262,7 +254,7 @@ def slow(review: Review) -> Iterator[Problem]:
     for subject, _, machine in review.moving if fast else ():
         baseline = subject.vm.baseline
         measured = {each.label: _peak(each) for each in baseline.disks} if baseline is not None else {}
-        facts = _facts(subject, machine) if measured else {}
+        facts = disk_facts(subject.vm, machine) if measured else {}
         for disk in machine.disks:
             fact, limit = facts.get(disk.name), fast.get(disk.storage_class)
             iops = measured.get(fact.unit or "", 0) if fact is not None else 0
@@ -400,7 +392,7 @@ def _quotas(review: Review) -> Iterator[_StatedQuota]:
 
 def _without_overhead(machine: Machine) -> int:
     if machine.application is not None:
-        return sum(volume.claim * volume.copies for volume in _volumes(machine))
+        return sum(volume.claim * volume.copies for volume in volumes_of(machine))
     return sum(disk.size for disk in machine.disks if disk.owner)
 
 
@@ -441,27 +433,6 @@ def _named(review: Review, test: Callable[[StorageClass], bool]) -> frozenset[st
 def _used(machine: Machine) -> set[str]:
     """Return the names of a machine's classes; the spec may no longer define all of them."""
     return {disk.storage_class for disk in machine.disks} | {state.storage_class for state in machine.state}
-
-
-def _volumes(machine: Machine) -> Iterator[_Volume]:
-    """Yield the volumes that a machine's base creates; those of a shared disk once, with their owner."""
-    for disk in machine.disks:
-        if disk.owner:
-            yield _Volume(disk.name, disk.storage_class, disk_storage(disk))
-    application = machine.application
-    for state in machine.state:  # a StatefulSet has one volume a replica, unless all mount the same
-        each = application is not None and application.kind == "StatefulSet" and state.access_mode != "ReadWriteMany"
-        copies = application.replicas if application is not None and each else 1
-        yield _Volume(state.name, state.storage_class, state.size, copies)
-
-
-def _facts(subject: Subject, machine: Machine) -> dict[str, Disk]:
-    """Return vSphere's facts on each disk by its name in the target, matched by VMDK, because the order may differ."""
-    given = subject.vm.disks or ()
-    if len(given) == 1 == len(machine.disks):
-        return {machine.disks[0].name: given[0]}
-    files = {disk.file: disk for disk in given if disk.file is not None}
-    return {disk.name: files[disk.file] for disk in machine.disks if disk.file in files}
 
 
 def _must_survive(review: Review, subject: Subject, group: Group) -> str | None:

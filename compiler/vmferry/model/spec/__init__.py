@@ -31,7 +31,7 @@ from vmferry.model.spec.networks import (
     SriovNetwork,
 )
 from vmferry.model.spec.phases import DualRun, Gates, Phase, PhaseKind, Window
-from vmferry.model.spec.settings import CopySettings, Grouping, Settings, SimilarVms
+from vmferry.model.spec.settings import CopySettings, Grouping, NodeType, Settings, SimilarVms, SizingSettings
 from vmferry.model.spec.sources import Credentials, EsxiHost, ExternalSecret, SecretRef, Source, StoreRef, VCenter
 from vmferry.model.spec.storage import AccessMode, DatastoreMap, DatastoreRef, Storage, StorageClass, VolumeMode
 from vmferry.model.spec.suppressions import Suppression, VmSuppression
@@ -98,6 +98,7 @@ __all__ = [
     "NetworkTarget",
     "NodeBridge",
     "NodePool",
+    "NodeType",
     "Once",
     "OvnLayer2",
     "OvnLocalnet",
@@ -114,6 +115,7 @@ __all__ = [
     "ServiceAccountRef",
     "Settings",
     "SimilarVms",
+    "SizingSettings",
     "SmokeTest",
     "Source",
     "SriovNetwork",

@@ -47,6 +47,68 @@ class CopySettings(Model, frozen=True, kw_only=True):
     ) = None
 
 
+class NodeType(Model, frozen=True, kw_only=True):
+    """The size of a node."""
+
+    cpu: Annotated[int, Meta(ge=1, le=4096, description="CPU threads.")]
+    memory: Annotated[Size, Meta(description="Memory.")]
+
+
+_Percent = Annotated[int, Meta(ge=0, le=300)]
+
+
+class SizingSettings(Model, frozen=True, kw_only=True):
+    """How many nodes and how much storage to plan, for VMF441, VMF442 and the report `sizing`.
+
+    docs/sizing.md has the arithmetic, and where each default comes from.
+    """
+
+    headroom: Annotated[
+        _Percent, Meta(description="Percent of what VMs request that nodes have on top, for Kubernetes and KubeVirt.")
+    ] = 20
+    ceph_headroom: Annotated[
+        _Percent, Meta(description="Percent on top of that where Rook or ODF runs Ceph on the same nodes.")
+    ] = 15
+    spare_nodes: Annotated[
+        int, Meta(ge=0, le=10, description="Nodes that may fail without a VM left out: 1 for N+1, 2 for N+2.")
+    ] = 1
+    spare_per: Annotated[
+        Literal["zone", "cluster"],
+        Meta(description="Whether spareNodes may fail in each zone, or in all."),
+    ] = "zone"
+    vms_per_node: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=1000,
+                description="VMs per node. Default: the distribution's maxPods less 20 for pods of the node itself, "
+                "so 90, and 230 on OpenShift.",
+            ),
+        ]
+        | None
+    ) = None
+    conversions: Annotated[
+        int, Meta(ge=0, le=1000, description="VMs that are converted at once while a phase runs.")
+    ] = 20
+    node: (
+        Annotated[
+            NodeType,
+            Meta(
+                description="Nodes to plan with while `target.cluster.nodes` is empty. Default: like the most common "
+                "ESXi host."
+            ),
+        ]
+        | None
+    ) = None
+    zones: Annotated[
+        int, Meta(ge=1, le=20, description="Zones to plan with while `target.cluster.nodes` is empty.")
+    ] = 1
+    growth: Annotated[_Percent, Meta(description="Percent that stored data grows before storage is added.")] = 20
+    snapshot_reserve: Annotated[_Percent, Meta(description="Percent of stored data for snapshots.")] = 20
+    max_fill: Annotated[int, Meta(ge=10, le=100, description="Percent of the raw capacity that may be full.")] = 85
+
+
 class Settings(Model, frozen=True, kw_only=True):
     """Settings of the compiler."""
 
@@ -58,6 +120,9 @@ class Settings(Model, frozen=True, kw_only=True):
     ] = "recorded"
     copy: Annotated[CopySettings, Meta(description="Rates of copies, for estimates of how long they take.")] = (
         CopySettings()
+    )
+    sizing: Annotated[SizingSettings, Meta(description="How many nodes and how much storage to plan.")] = (
+        SizingSettings()
     )
     parallel_windows: (
         Annotated[

@@ -14,7 +14,6 @@ from tests.backends.schemas import assert_fits
 from tests.invocation import vmferry
 
 from vmferry.check import check
-from vmferry.estate.methods import METHODS
 from vmferry.observe.poll import questions
 
 PHASES = [{"name": "first", "kind": "dev-test", "acceptanceSnapshot": True}]
@@ -121,11 +120,15 @@ def order(name: str) -> int:
     return NAMES.index(name.removesuffix("-acceptance-1"))
 
 
-def test_argo_cd_takes_them_after_the_vms(tmp_path: Path) -> None:
+def test_under_argo_cd_nothing_waits_for_them_and_what_fails_is_seen(tmp_path: Path) -> None:
     spec = yaml.safe_load((Migrated(tmp_path / "flux").spec / "spec.yaml").read_text())
     migrated = adopted(tmp_path / "argocd", target=spec["target"] | {"gitops": ARGOCD})
-    [wave] = {obj["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"] for obj in taken(migrated).values()}
-    assert int(wave) > METHODS["cold"].layers["machines"].wave
+    base = migrated.spec / "gitops/bases/first/first-01"
+    synced = [path.read_text() for layer in ("plan", "machines", "snapshots") for path in (base / layer).glob("*.yaml")]
+    assert len(synced) > len(NAMES)
+    assert not any("sync-wave" in text for text in synced)
+    at(migrated, "rolled-back", dataLoss="accepted", reason="slow disks")
+    assert not any("sync-wave" in path.read_text() for path in (base / "machines").glob("*.yaml"))
     health = (migrated.spec / "gitops/infra/argocd/argocd-cm.yaml").read_text()
     assert "health.snapshot.kubevirt.io_VirtualMachineSnapshot: |" in health
 

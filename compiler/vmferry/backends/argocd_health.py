@@ -52,6 +52,31 @@ return hs
 """
 """For a Plan: a refused one is Degraded. One whose run failed is Ready again, or no retry would be synced."""
 
+READY = """\
+hs = {status = "Progressing", message = "Forklift has not looked at it"}
+if obj.status ~= nil and obj.status.conditions ~= nil then
+  for _, c in ipairs(obj.status.conditions) do
+    if c.status == "True" then
+      if c.type == "Ready" then
+        return {status = "Healthy", message = c.message or c.type}
+      end
+      if c.type == "SourceProviderNotReady" or c.type == "DestinationProviderNotReady" then
+        hs = {status = "Healthy", message = c.message or c.type}
+      elseif c.category == "Critical" or c.category == "Error" then
+        return {status = "Degraded", message = c.type .. ": " .. (c.message or "")}
+      end
+    end
+  end
+end
+return hs
+"""
+"""For a Provider, Host, Hook, NetworkMap or StorageMap: Ready, unless a condition is Critical or an Error.
+
+A map whose Provider is not ready is not at fault, and a sync that waits for it would wait as long as vCenter is down.
+Sources: kubev2v/forklift pkg/controller/provider, host, hook and map (controller.go, validation.go), and
+pkg/lib/condition/condition.go (HasBlockerCondition), from v2.9 to main.
+"""
+
 SNAPSHOT = """\
 hs = {status = "Progressing", message = "KubeVirt has not taken it"}
 if obj.status ~= nil then
@@ -67,7 +92,10 @@ return hs
 """
 """For a VirtualMachineSnapshot (kubevirt/kubevirt pkg/storage/snapshot/snapshot.go, updateSnapshotStatus)."""
 
-_FORKLIFT = ((kinds.MIGRATION, MIGRATION), (kinds.PLAN, PLAN))
+_FORKLIFT = (
+    *((kinds.HOOK, READY), (kinds.HOST, READY), (kinds.MIGRATION, MIGRATION), (kinds.NETWORK_MAP, READY)),
+    *((kinds.PLAN, PLAN), (kinds.PROVIDER, READY), (kinds.STORAGE_MAP, READY)),
+)
 
 _HEAD = """\
 # Health checks of kinds that Argo CD knows nothing about. Nothing syncs this file: add it once for each cluster to

@@ -23,6 +23,9 @@ It times out and starts again after the retry interval, until the copy is done.
 _PLAN_HEALTH = {
     "apiVersion": kinds.PLAN.api_version,
     "kind": kinds.PLAN.name,
+    # It stands for its Providers and maps: unless they are ready, it is not either (kubev2v/forklift
+    # pkg/controller/plan/validation.go). The root of a Provider has no check: every group of its vCenter depends on it,
+    # and while vCenter is down, none could be synced, not even rolled back.
     # Forklift does not reconcile a Plan that ran, and an archived one is no longer Ready.
     "current": (
         "has(status.conditions) && status.conditions.exists(c,"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from vmferry.estate.methods import METHODS
+from vmferry.estate.stages import in_order
 from vmferry.kube.kinds import Kind
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, Group
@@ -46,7 +47,7 @@ def head(
         notes |= FLUX_KEEP
         notes[ARGOCD_OPTIONS] = "Prune=false,Delete=false"
     if blueprint.gitops.engine == "argocd":
-        if wave is None and group is not None and layer is not None:
+        if wave is None and group is not None and layer is not None and in_order(group.stage):
             wave = METHODS[group.method].layers[layer].wave
         if wave:
             notes[ARGOCD_WAVE] = str(wave)

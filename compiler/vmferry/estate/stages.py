@@ -125,6 +125,14 @@ def onward(stage: Stage) -> Stage | None:
     return following[0] if following and stage != "rolled-back" else None
 
 
+def in_order(stage: Stage) -> bool:
+    """Return whether each part of a group is applied once the one before is healthy: only while it moves.
+
+    Later, a Plan or a Migration that is no longer healthy must not keep its VMs from being synced, or stopped.
+    """
+    return stage not in (*OWNED, "rolled-back")
+
+
 def frozen(stage: Stage) -> bool:
     """Return whether the VMs of a group at this stage stay as they were written down."""
     return TABLE[stage].frozen

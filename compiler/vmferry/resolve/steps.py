@@ -2,6 +2,7 @@
 
 from vmferry.estate.methods import METHODS
 from vmferry.estate.methods.traits import Layer
+from vmferry.estate.stages import in_order
 from vmferry.model.blueprint import Machine, Step
 from vmferry.model.spec import Method, Stage
 
@@ -43,12 +44,9 @@ def _synced(layer: Layer, stage: Stage, reached: Stage | None) -> bool:
 def steps(
     method: Method, stage: Stage, present: tuple[str, ...], engine: str, reached: Stage | None = None
 ) -> tuple[Step, ...]:
-    """Return the roots that a group has at a stage: each waits for the one before while the group moves.
-
-    After that, each is on its own: a Plan that is no longer healthy must not keep a VM from being synced.
-    """
+    """Return the roots that a group has at a stage: each waits for the one before while the group moves."""
     selected = [layer for layer in present if _synced(METHODS[method].layers[layer], stage, reached)]
-    waits = stage in ("prepared", "migrating", "cutover")
+    waits = in_order(stage)
     if engine == "argocd":
         return (Step(name=ALL, layers=tuple(selected)),) if selected else ()
     result: list[Step] = []

@@ -91,6 +91,15 @@ def running(cluster: Cluster) -> Iterator[Program]:
         process.communicate(timeout=60)
 
 
+def check_health(cluster: Cluster, tree: Path) -> None:
+    """Do what README.md has an administrator do once: add the health checks of a tree to Argo CD's ConfigMap."""
+    checks = tree / "infra/argocd/argocd-cm.yaml"
+    if checks.is_file():
+        own = {"name": "argocd-cm", "namespace": "argocd", "labels": {"app.kubernetes.io/part-of": "argocd"}}
+        cluster.apply(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": own}), "argocd")
+        cluster.kubectl("apply", "--server-side", "--field-manager=vmferry-health", "--filename", str(checks))
+
+
 class Follower(Imitation):
     """Syncs what the Applications in the cluster say from a repository."""
 

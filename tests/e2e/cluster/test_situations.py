@@ -69,11 +69,7 @@ def _argocd(stack: ExitStack, cluster: Cluster) -> Callable[[Path], argocd.Follo
 def _installed(team: Team) -> None:
     """Do what README.md has an administrator do once: the applier's first rights, and Argo CD's health checks."""
     team.cluster.kubectl("apply", "--server-side", "--kustomize", str(team.repository / "gitops/infra/applier"))
-    checks = team.repository / "gitops/infra/argocd/argocd-cm.yaml"
-    if checks.is_file():
-        own = {"name": "argocd-cm", "namespace": "argocd", "labels": {"app.kubernetes.io/part-of": "argocd"}}
-        team.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": own}), "argocd")
-        team.cluster.kubectl("apply", "--server-side", "--field-manager=vmferry-health", "--filename", str(checks))
+    argocd.check_health(team.cluster, team.repository / "gitops")
 
 
 def test_a_vm_that_is_to_stay_does_not_move_with_its_group(team: Team, tally: Counter[str]) -> None:

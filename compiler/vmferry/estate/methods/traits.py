@@ -20,8 +20,8 @@ Needed = tuple[str, str, str]
 class Layer(NamedTuple):
     """A part of a group's base: the stages at which it is synced, and its sync wave under Argo CD.
 
-    A group is one Application there, and waves order its layers. ``kept`` are the stages from which a roll-back leaves
-    the layer synced. A ``late`` layer is only in the base while it is synced.
+    A group is one Application there, and waves order its layers while it moves. ``kept`` are the stages from which a
+    roll-back leaves the layer synced. A ``late`` layer is only in the base while it is synced.
     """
 
     stages: tuple[Stage, ...]

@@ -308,7 +308,7 @@ def _blocks(found: Runbook) -> Iterator[Block]:
         if plan.stage == "retired":
             continue
         yield Prose(f"{plan.group}: {counted(len(plan.vms), 'VM')}, {plan.method}, {plan.phase}", tuple(_about(plan)))
-        yield Table("", "step", _COLUMNS, [_row(step) for step in plan.steps], notable=[_row(s) for s in plan.steps])
+        yield Table(f"Steps of {plan.group}", "step", _COLUMNS, [_row(step) for step in plan.steps])
     rows: list[Row] = [(each.group, each.about, each.what, each.answer) for each in found.playbook]
     columns = (Column("group"), Column("about"), Column("what"), Column("answer"))
     yield Table("Playbook: what was learned so far", "lesson", columns, rows)

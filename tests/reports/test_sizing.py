@@ -204,6 +204,14 @@ def test_a_stated_node_type_and_zones_are_planned_with() -> None:
     assert [(pool.zone, pool.needed) for pool in found.pools] == [("zone-1", 3), ("zone-2", 3), ("zone-3", 3)]
 
 
+@pytest.mark.parametrize("rate", [float("inf"), 1e308, 250])
+def test_a_measurement_above_all_of_it_counts_as_all_of_it(rate: float) -> None:
+    odd = vm("a", baseline=measured((rate, rate), (rate, rate)))  # type: ignore[arg-type]
+    full = vm("a", baseline=measured((100, 100), (100, 100)))
+    nodes = target({"name": "workers", "count": 5, "cpu": 4, "memory": "64Gi"})
+    assert sizing(project(odd, target=nodes)).pools == sizing(project(full, target=nodes)).pools
+
+
 def test_gpus_have_their_pool_and_the_text_that_prepares_it() -> None:
     gpus = {"gpus": [{"deviceName": "nvidia.com/TU104GL_Tesla_T4"}], "liveMigration": "none"}
     nodes = [

@@ -73,11 +73,11 @@ def movers_of(material: Material) -> tuple[Mover, ...]:
 
 
 def _average(rate: Rate) -> float:
-    return rate.average
+    return min(100.0, rate.average)
 
 
 def _peak(rate: Rate) -> float:
-    return rate.peak
+    return min(100.0, rate.peak)
 
 
 def phases_of(material: Material) -> tuple[str, ...]:

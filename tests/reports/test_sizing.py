@@ -184,6 +184,13 @@ def test_a_vm_that_no_node_allots_is_named() -> None:
     assert found.pools[0].needed == 2
 
 
+def test_a_vm_whose_devices_no_node_has_is_named() -> None:
+    made = vm("a", gpus=[{"deviceName": "example.com/gpu"}], liveMigration="none")
+    found = sizing(project(made, target=target({"name": "workers", "count": 5, "cpu": 32, "memory": "256Gi"})))
+    assert [(each.vm, each.allotted_cpu, each.allotted_memory) for each in found.too_large] == [("a", None, None)]
+    assert [(each.needed, each.there) for each in found.devices] == [(1, 0)]
+
+
 def test_two_spare_nodes_and_own_parameters_are_used_and_shown() -> None:
     made = estate_a()
     spare = replace(made.spec.settings.sizing, spare_nodes=2, conversions=0, headroom=15)

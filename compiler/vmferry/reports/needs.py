@@ -63,14 +63,14 @@ class Phase(Struct, frozen=True, kw_only=True):
 
 
 class TooLarge(Struct, frozen=True, kw_only=True):
-    """A VM that takes more than any node allots. CPU in millicores, memory in bytes."""
+    """A VM that takes more than any node allots; None: no node has its devices. CPU in millicores, memory in bytes."""
 
     vm: str
     key: VmKey
     cpu: int
     memory: int
-    allotted_cpu: int
-    allotted_memory: int
+    allotted_cpu: int | None
+    allotted_memory: int | None
 
 
 class Devices(Struct, frozen=True, kw_only=True):
@@ -288,7 +288,7 @@ def _too_large(movers: Sequence[Mover], pools: Sequence[Pool], margins: Margins)
         for pod in too_large(mover.pods[:1], pools, margins) if pools else ():
             meant = eligible(pod, pools)
             largest = [allotted(pool, margins) for pool in meant]
-            cpu, memory = max(largest, key=lambda allot: (allot[1], allot[0]), default=(0, 0))
+            cpu, memory = max(largest, key=lambda allot: (allot[1], allot[0])) if largest else (None, None)
             yield TooLarge(
                 vm=mover.vm.name,
                 key=mover.vm.key,

@@ -59,19 +59,7 @@ def _blocks(found: Sizing, material: Material, phases: Table) -> Iterator[Block]
     if found.phases:
         yield _bars(found)
     yield phases
-    if found.too_large:
-        rows: list[Row] = [
-            (Cell(each.vm, vm=each.key), each.cpu / _CPUS, each.memory, each.allotted_cpu / _CPUS, each.allotted_memory)
-            for each in found.too_large
-        ]
-        columns = (
-            Column("VM"),
-            Column("CPUs requested", "decimal"),
-            Column("memory requested", "bytes"),
-            Column("CPUs a node allots", "decimal"),
-            Column("memory a node allots", "bytes"),
-        )
-        yield Table("VMs that are too large for a node", "VM", columns, rows, note="Each counts as a whole node.")
+    yield from _too_large(found)
     yield from _devices(found, material)
     yield _storage(found, material)
     yield from _hardware(found)
@@ -220,6 +208,32 @@ def _phases(found: Sizing) -> Table:
         "when those that may fail are gone. ESXi hosts free: after vMotion of what is left onto the others."
     )
     return Table("Phase by phase", "phase", columns, rows, note=note)
+
+
+def _too_large(found: Sizing) -> Iterator[Table]:
+    if not found.too_large:
+        return
+    columns = (
+        Column("VM"),
+        Column("CPUs requested", "decimal"),
+        Column("memory requested", "bytes"),
+        Column("CPUs a node allots", "decimal"),
+        Column("memory a node allots", "bytes"),
+    )
+    rows: list[Row] = [
+        (
+            Cell(each.vm, vm=each.key),
+            each.cpu / _CPUS,
+            each.memory,
+            None if each.allotted_cpu is None else each.allotted_cpu / _CPUS,
+            each.allotted_memory,
+        )
+        for each in found.too_large
+    ]
+    note = (
+        "Each counts as a whole node. Where nothing is allotted, no node has the devices of the VM: it counts nowhere."
+    )
+    yield Table("VMs that are too large for every node", "VM", columns, rows, note=note)
 
 
 def _devices(found: Sizing, material: Material) -> Iterator[Block]:

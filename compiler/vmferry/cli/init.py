@@ -5,17 +5,12 @@ import os
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from vmferry import files as disk
 from vmferry.cli import FINDINGS
-from vmferry.load.project import UNKNOWN_KIND
 from vmferry.load.schema import KINDS, file_name, json_schema
-
-if TYPE_CHECKING:
-    from vmferry.model.inventory import Inventory
 
 SPEC, TEAM = "spec.yaml", "vms/team-a.yaml"
 _SCHEMAS = ".vmferry/schemas"
@@ -82,11 +77,12 @@ def _schema(kind: str) -> bytes:
 def _draft(directory: Path, inventory: Path, wanted: dict[str, bytes]) -> int:
     """Write the draft of a spec, and list the open decisions."""
     from vmferry.draft.propose import propose
+    from vmferry.load.project import read_inventories
 
     if inventory.resolve() == directory.resolve():
         raise click.UsageError(f"the spec cannot be inside its inventory directory; try --out {directory / 'spec'}")
     place, copies = _placed(directory, inventory)
-    found = _inventories(inventory)
+    found = read_inventories(inventory) if _files(inventory) else ()
     if not any(part.vms for part in found):
         click.echo(f"vmferry: no VM in {inventory}; write an inventory with `vmferry import`", err=True)
         return FINDINGS
@@ -121,34 +117,6 @@ def _placed(directory: Path, inventory: Path) -> tuple[str, dict[str, bytes]]:
 
 def _files(inventory: Path) -> list[Path]:
     return sorted(path for path in inventory.rglob("*.yaml") if path.is_file())
-
-
-def _inventories(directory: Path) -> "list[Inventory]":
-    """Return the inventories in a directory. Raises SpecError for a file that is not an inventory."""
-    from vmferry.load.validate import convert
-    from vmferry.model.finding import Finding, SpecError, Where
-    from vmferry.model.inventory import Inventory
-    from vmferry.yaml.read import read
-    from vmferry.yaml.text import MAX_BYTES
-
-    result: list[Inventory] = []
-    findings: list[Finding] = []
-    for path in _files(directory):
-        raw = disk.read(path, MAX_BYTES + 1)
-        for document in read(raw, str(path)):
-            where = Where(file=str(path), document=document.index)
-            data = document.data
-            if not isinstance(data, dict) or data.get("kind") != "Inventory":
-                message = f"{path.name} is not an Inventory"
-                findings.append(UNKNOWN_KIND.finding(message, "`vmferry import` writes them", where=where))
-                continue
-            value, found = convert(data, Inventory, where, raw.decode("utf-8-sig"))
-            findings += found
-            if isinstance(value, Inventory):
-                result.append(value)
-    if findings:
-        raise SpecError(*findings)
-    return result
 
 
 def quoted(text: str) -> str:

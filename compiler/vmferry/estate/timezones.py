@@ -19,6 +19,11 @@ def is_zone(name: str) -> bool:
     return _ZONE.fullmatch(name) is not None and meant(name) is None
 
 
+def exists(name: str) -> bool:
+    """Return whether a time zone is in the tz database of the package tzdata."""
+    return name in _known()
+
+
 @cache  # hundreds of VMs have the same few
 def meant(name: str) -> str | None:
     """Return the time zone that ``name`` is a typo of; None if it is correct or unknown."""

@@ -10,6 +10,7 @@ REPORTS: Mapping[str, tuple[str, str]] = {
     "dependencies": ("vmferry.reports.dependencies", "Which VMs need each other, and what crosses phases."),
     "networks": ("vmferry.reports.networks", "Networks, datastores, resource pools: who is on them, where they go."),
     "sizing": ("vmferry.reports.sizing", "Nodes and storage that the VMs need, phase by phase."),
+    "schedule": ("vmferry.reports.schedule", "When everything moves, what fits its window, and what decides the end."),
     "status": ("vmferry.reports.status", "Where a migration is: phases and groups by stage."),
     "runbook": ("vmferry.reports.runbook", "What people do for each group, step by step, and the playbook."),
     "progress": ("vmferry.reports.progress", "VMs, bytes and hosts that are left, week by week; a badge."),

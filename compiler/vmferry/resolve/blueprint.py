@@ -37,7 +37,7 @@ from vmferry.resolve.target import PRIORITIES, plan_target
 from vmferry.resolve.today import decide_again, explain_frozen
 from vmferry.resolve.turns import places as places_of
 from vmferry.resolve.turns import turns
-from vmferry.resolve.windows import check_times
+from vmferry.resolve.windows import check_schedule, check_times
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
@@ -69,6 +69,7 @@ def _passes(project: Project, memory: Memory) -> Noting[Resolution]:
     spec, where = project.spec, project.where
     phases = yield from order.order_phases(spec.phases, where)
     yield from check_times(spec, where)
+    yield from check_schedule(spec.settings.schedule, where)
     candidates = yield from select(project)
     moving, left = yield from dispose(candidates)
     yield from order.check_phases(moving, phases)

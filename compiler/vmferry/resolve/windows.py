@@ -1,11 +1,12 @@
-"""Times of a cutover and windows of a phase: each is a time, and a cutover lies inside a window."""
+"""Times of a cutover, windows of a phase, freezes: each is a time, and a cutover lies inside a window."""
 
 from vmferry.estate.methods import METHODS
 from vmferry.estate.phases import bounds, is_day, is_time, moment
 from vmferry.estate.statements import NOT_APPLICABLE, SCHEMA_MISFIT
+from vmferry.estate.timezones import exists, meant
 from vmferry.model.finding import Where
 from vmferry.model.rule import declare
-from vmferry.model.spec import GroupState, Method, MigrationSpec, Phase
+from vmferry.model.spec import GroupState, Method, MigrationSpec, Phase, ScheduleSettings
 from vmferry.resolve.notes import Noting
 
 CUTOVER_OUTSIDE_WINDOW = declare(
@@ -79,3 +80,24 @@ def check_times(spec: MigrationSpec, where: Where) -> Noting[None]:
                     f"phase {phase.name}: {window.start} is not a valid time",
                     where=where.at("phases", index, "windows", number, "start"),
                 )
+
+
+def check_schedule(settings: ScheduleSettings, where: Where) -> Noting[None]:
+    """Report freezes whose start is not a valid time, and time zones that do not exist. ``where`` is the spec."""
+    here = where.at("settings", "schedule")
+    for index, freeze in enumerate(settings.freezes):
+        if not is_time(freeze.start):
+            yield SCHEMA_MISFIT.finding(
+                f"settings.schedule.freezes: {freeze.start} is not a valid time",
+                where=here.at("freezes", index, "start"),
+            )
+    zones = [(each.timezone, here.at("bandwidth", index, "timezone")) for index, each in enumerate(settings.bandwidth)]
+    zones.append((settings.windows.timezone, here.at("windows", "timezone")))
+    for name, place in zones:
+        if name != "UTC" and not exists(name):
+            close = meant(name)
+            yield SCHEMA_MISFIT.finding(
+                f"settings.schedule: {name} is not a time zone" + (f"; did you mean {close}?" if close else ""),
+                "set a name of the tz database, such as Europe/Berlin",
+                where=place,
+            )

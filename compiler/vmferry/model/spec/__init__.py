@@ -31,6 +31,7 @@ from vmferry.model.spec.networks import (
     SriovNetwork,
 )
 from vmferry.model.spec.phases import DualRun, Gates, Phase, PhaseKind, Window
+from vmferry.model.spec.schedule import Bandwidth, Freeze, ScheduleSettings, WeeklyWindow
 from vmferry.model.spec.settings import CopySettings, Grouping, NodeType, Settings, SimilarVms, SizingSettings
 from vmferry.model.spec.sources import Credentials, EsxiHost, ExternalSecret, SecretRef, Source, StoreRef, VCenter
 from vmferry.model.spec.storage import AccessMode, DatastoreMap, DatastoreRef, Storage, StorageClass, VolumeMode
@@ -56,6 +57,7 @@ __all__ = [
     "AccessMode",
     "ApiVersion",
     "Assign",
+    "Bandwidth",
     "BridgeNetwork",
     "Cluster",
     "Cni",
@@ -76,6 +78,7 @@ __all__ = [
     "ExternalSecret",
     "ForMany",
     "Forklift",
+    "Freeze",
     "Gates",
     "GitOps",
     "GroupState",
@@ -111,6 +114,7 @@ __all__ = [
     "Readdressing",
     "Recurring",
     "RunStrategy",
+    "ScheduleSettings",
     "SecretRef",
     "ServiceAccountRef",
     "Settings",
@@ -133,5 +137,6 @@ __all__ = [
     "VirtualMachineSet",
     "VmSuppression",
     "VolumeMode",
+    "WeeklyWindow",
     "Window",
 ]

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from vmferry.model.base import Model, Size
 from vmferry.model.spec.phases import Gates
+from vmferry.model.spec.schedule import ScheduleSettings
 
 
 class SimilarVms(Model, frozen=True, kw_only=True):
@@ -123,6 +124,9 @@ class Settings(Model, frozen=True, kw_only=True):
     )
     sizing: Annotated[SizingSettings, Meta(description="How many nodes and how much storage to plan.")] = (
         SizingSettings()
+    )
+    schedule: Annotated[ScheduleSettings, Meta(description="What forecasts of the schedule assume.")] = (
+        ScheduleSettings()
     )
     parallel_windows: (
         Annotated[

@@ -1,0 +1,422 @@
+"""When everything moves, simulated before it does: windows, outages, what does not fit, and what decides the end."""
+
+import math
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from vmferry.estate.copying import ASSUMED
+from vmferry.estate.history import History
+from vmferry.estate.timetable.forecast import forecast
+from vmferry.estate.timetable.plans import GroupTimes, Why
+from vmferry.estate.timetable.works import dual_run, moved_at
+from vmferry.estate.wording import counted, duration, size
+from vmferry.model.keys import VmKey
+from vmferry.model.report import Block, Cell, Column, Figure, Figures, Prose, Report, Row, Table, Timeline
+from vmferry.reports.assumed import Assumption, assumptions
+from vmferry.reports.content import Material
+from vmferry.reports.schedule_times import Known, calendar, lanes, time_text
+
+HELP = """Report when everything moves: a simulation of copies, conversions and outages within windows and limits.
+
+It says which groups fit into their windows, how long each VM is down in the best, likely and worst case, what decides
+the end, and what would save time. Measured rates replace assumed ones as soon as there is evidence. docs/schedule.md
+has the rules and the arithmetic; `settings.schedule` states what you know better. With --format ics it is a calendar of
+the windows.
+
+\b
+Examples:
+  vmferry report schedule migration/
+  vmferry report schedule migration/ --format csv > schedule.csv
+  vmferry report schedule migration/ --format ics > windows.ics
+"""
+
+FORMATS = ("ics",)
+
+
+class GroupForecast(Struct, frozen=True, kw_only=True):
+    """When a group moves. Times are in RFC 3339, durations in seconds; None where it has no place or nothing is known.
+
+    ``exceeds`` is by how much it exceeds its window in the worst case, ``original`` when it would have ended at the
+    rates that were assumed first, ``held_by`` the group that ``why`` is about.
+    """
+
+    group: str
+    phase: str
+    method: str
+    vms: int
+    copy_from: str | None
+    copied: str | None
+    window: str | None
+    start: str | None
+    end: str | None
+    kept_until: str | None
+    lasts: float | None
+    alone: float
+    exceeds: float
+    original: str | None
+    why: str
+    held_by: str | None
+
+
+class VmForecast(Struct, frozen=True, kw_only=True):
+    """How long a VM is down, in seconds; None if its group has no place."""
+
+    vm: str
+    key: VmKey
+    group: str
+    down: str | None
+    up: str | None
+    best: float | None
+    likely: float | None
+    worst: float | None
+
+
+class Misfit(Struct, frozen=True, kw_only=True):
+    """A group without a place in any window."""
+
+    group: str
+    phase: str
+    vms: int
+    alone: float
+    longest: float | None  # the longest window of its phase that is not over
+    why: str
+
+
+class SavingOf(Struct, frozen=True, kw_only=True):
+    """What another limit would change."""
+
+    what: str
+    end: str | None
+    saves: float
+    unplaced: int
+
+
+class Schedule(Struct, frozen=True, kw_only=True):
+    """The whole forecast."""
+
+    name: str
+    now: str
+    end: str | None
+    kept_until: str | None
+    original_end: str | None
+    groups: tuple[GroupForecast, ...]
+    vms: tuple[VmForecast, ...]
+    misfits: tuple[Misfit, ...]
+    path: tuple[str, ...]
+    savings: tuple[SavingOf, ...]
+    assumptions: tuple[Assumption, ...]
+    moved: dict[str, str | None]  # groups that have moved, with the time if it is known
+    waiting: dict[str, str]  # groups that nobody can schedule, with the reason
+
+
+def build(material: Material) -> Report:
+    """Return the report."""
+    review = material.review
+    found = forecast(review)
+    settings = review.spec.settings.schedule
+    known = Known(review, found, {phase.name: dual_run(phase, settings) for phase in review.spec.phases})
+    data = _schedule(known)
+    return Report(
+        f"Schedule of {data.name}",
+        _summary(data),
+        tuple(_blocks(data, known, material)),
+        data,
+        {"ics": calendar(known)},
+    )
+
+
+def _schedule(known: Known) -> Schedule:
+    review, found = known.review, known.found
+    groups = tuple(_group(known, number) for number in range(len(found.prepared.groups)))
+    ends = [_kept(known, number) for number in range(len(groups))]
+    history = History(review.project.evidence)
+    out = found.prepared.left_out
+    moved = {
+        group.name: time_text(moved_at(group, history)) for group in review.blueprint.groups if out.get(group.name)
+    }
+    return Schedule(
+        name=review.blueprint.name,
+        now=time_text(found.prepared.plan.now) or "",
+        end=time_text(found.likely.end),
+        kept_until=time_text(max((end for end in ends if end is not None), default=None)),
+        original_end=time_text(found.original.end) if found.original is not None else None,
+        groups=groups,
+        vms=tuple(_vms(known)),
+        misfits=tuple(_misfits(known)),
+        path=tuple(found.prepared.groups[link.group].name for link in found.path),
+        savings=tuple(
+            SavingOf(what=each.what, end=time_text(each.end), saves=each.saves, unplaced=each.unplaced)
+            for each in found.savings
+        ),
+        assumptions=tuple(assumptions(review, found.prepared)),
+        moved={name: time for name, time in sorted(moved.items()) if out[name] == "has moved"},
+        waiting={name: why for name, why in sorted(out.items()) if why != "has moved"},
+    )
+
+
+def _group(known: Known, number: int) -> GroupForecast:
+    found = known.found
+    group, times = found.prepared.groups[number], found.likely.groups[number]
+    original = found.original.groups[number].end if found.original is not None else None
+    going = found.prepared.plan.groups[number].running == "out"
+    return GroupForecast(
+        group=group.name,
+        phase=group.phase,
+        method=group.method,
+        vms=len(group.machines),
+        copy_from=time_text(times.ahead_from),
+        copied=time_text(times.ahead_to),
+        window=None if going else _window(times),
+        start=time_text(times.start),
+        end=time_text(times.end),
+        kept_until=time_text(_kept(known, number)),
+        lasts=times.end - times.start if times.end is not None and times.start is not None else None,
+        alone=found.alone(number),
+        exceeds=found.at_risk(number),
+        original=time_text(original),
+        why="is being moved" if going else _why(known, times),
+        held_by=found.prepared.groups[times.held_by].name if times.held_by is not None else None,
+    )
+
+
+def _kept(known: Known, number: int) -> float | None:
+    """Return until when the sources of a group are kept."""
+    end = known.found.likely.groups[number].end
+    return end + known.kept[known.found.prepared.groups[number].phase] if end is not None else None
+
+
+_WORDS: dict[Why, str] = {
+    "window": "the first window of its phase",
+    "after": "{} had to cut over first, whose phase comes before",
+    "needs": "{} had to cut over first, which it needs",
+    "copy": "its first copies were not complete",
+    "full": "the window before was full",
+    "team": "the team had reached its limit",
+    "length": "the window before was too short",
+    "cutover": "the spec states the time",
+}
+
+_NO_PLACE: dict[Why, str] = {
+    "window": "no window of its phase is left",
+    "after": "the windows of its phase are over before {} has cut over, whose phase comes first",
+    "needs": "it needs {}, which does not cut over before or with it",
+    "copy": "its first copies are not complete before the last window",
+    "full": "the windows of its phase are full",
+    "team": "the team's limit per window is reached in every window",
+    "length": "every window of its phase is too short for it",
+    "cutover": "its stated cutover leaves it too little time, or is in no window",
+}
+
+
+def _why(known: Known, times: GroupTimes) -> str:
+    words = _WORDS if times.end is not None else _NO_PLACE
+    name = known.found.prepared.groups[times.held_by].name if times.held_by is not None else "another group"
+    if times.end is not None and times.why == "window" and (times.opening is None or times.opening.end == math.inf):
+        return "its phase has no windows"
+    return words[times.why].format(name)
+
+
+def _vms(known: Known) -> Iterator[VmForecast]:
+    found = known.found
+    off = {each.key for each in known.review.subjects if each.vm.power_state == "poweredOff"}
+    works = iter(range(len(found.prepared.plan.works)))
+    for group in found.prepared.groups:
+        for machine in group.machines:
+            number = next(works)
+            times, outage = found.likely.vms[number], found.outage(number)
+            if machine.golden:
+                continue
+            if machine.key in off and outage is not None:
+                outage = (0.0, 0.0, 0.0)  # nobody uses it
+            best, likely, worst = outage if outage is not None else (None, None, None)
+            yield VmForecast(
+                vm=machine.name,
+                key=machine.key,
+                group=group.name,
+                down=time_text(times.down),
+                up=time_text(times.up),
+                best=best,
+                likely=likely,
+                worst=worst,
+            )
+
+
+def _misfits(known: Known) -> Iterator[Misfit]:
+    found = known.found
+    for number in found.likely.unplaced:
+        group = found.prepared.groups[number]
+        calendar = found.prepared.plan.phases[found.prepared.plan.groups[number].phase].calendar
+        yield Misfit(
+            group=group.name,
+            phase=group.phase,
+            vms=len(group.machines),
+            alone=found.alone(number),
+            longest=max((end - start for start, end in calendar.windows), default=None),
+            why=_why(known, found.likely.groups[number]),
+        )
+
+
+# --- blocks -----------------------------------------------------------------------------------
+
+
+def _summary(data: Schedule) -> str:
+    vms = sum(group.vms for group in data.groups)
+    if not data.groups:
+        left = len(data.moved) + len(data.waiting)
+        return f"{data.name}: nothing is left to schedule" if left else f"{data.name}: no groups yet, so no schedule"
+    text = f"{data.name}: {counted(vms, 'VM')} in {counted(len(data.groups), 'group')}"
+    text += f", the last one cuts over by {data.end}" if data.end is not None else ""
+    if data.original_end is not None and data.original_end != data.end:
+        text += f" (at the rates assumed first: {data.original_end})"
+    risks = sum(group.exceeds > 0 for group in data.groups)
+    text += f"; {counted(len(data.misfits), 'group')} without a place" if data.misfits else ""
+    text += f"; {counted(risks, 'group')} may exceed the window in the worst case" if risks else ""
+    assumed = sum(each.basis == "assumed" for each in data.assumptions)
+    return f"{text}. A forecast that rests on {counted(assumed, 'assumption')}"
+
+
+def _blocks(data: Schedule, known: Known, material: Material) -> Iterator[Block]:
+    yield Figures("At a glance", tuple(_figures(data)))
+    if not data.groups and not data.moved and not data.waiting:
+        yield Prose("What can be said already", tuple(_before_groups(material)))
+    yield Timeline("Phases and groups", tuple(lanes(known)), known.found.prepared.plan.now)
+    yield Table("Groups without a place", "group", _OF_MISFIT, [*_misfit_rows(data)])
+    yield Table("What decides the end", "step", _OF_STEP, [*_path_rows(data)])
+    rows = [(each.what, each.end, each.saves, each.unplaced) for each in data.savings]
+    note = "The simulation ran again with each. A negative number means that it would end later." if rows else ""
+    yield Table("What would save time", "change", _OF_SAVING, rows, note=note)
+    yield Table("Groups that cannot be scheduled", "group", _OF_WAITING, [*data.waiting.items()])
+    yield Table("Groups that have moved", "group", _OF_MOVED, [*data.moved.items()])
+    order = sorted(data.vms, key=lambda each: (-(each.worst or 0.0), each.key))
+    vms: list[Row] = [
+        (Cell(each.vm, vm=each.key), each.group, each.down, each.best, each.likely, each.worst) for each in order
+    ]
+    yield Table("Outages", "VM", _OF_VM, vms, note=_OUTAGES if vms else "")
+    basis = [(each.what, each.value, each.basis, each.source, each.setting) for each in data.assumptions]
+    yield Table(
+        "What this rests on", "number", _OF_BASIS, basis, note="assumed: nobody has measured or stated it here."
+    )
+    yield Table("Groups", "group", _OF_GROUP, [*_group_rows(data)], note=_GROUPS if data.groups else "")
+
+
+def _before_groups(material: Material) -> Iterator[str]:
+    """Yield the least time that copies take, while there are no groups to schedule."""
+    yield "There are no groups to schedule: the spec has errors, or no VM moves. `vmferry check` says which."
+    for source, picked in material.vms.where("moves", "yes").by("source"):
+        read = sum(vm.capacity if vm.used is None else min(vm.used, vm.capacity) for vm in picked.vms)
+        seconds = read / ASSUMED["cold"][2]
+        if read:
+            yield (
+                f"From {source}, {size(read)} of {counted(len(picked.vms), 'VM')} are copied: {duration(seconds)} "
+                f"at least, at the {ASSUMED['cold'][2] / _MIB:.0f} MiB/s that are assumed of a vCenter."
+            )
+
+
+_MIB = 1 << 20
+_OUTAGES = "From the shutdown until it serves again. A VM that is off has no outage."
+_GROUPS = "Likely times, which rest on the numbers above. alone: the outage if nothing else were copied."
+
+_OF_MISFIT = (
+    Column("group"),
+    Column("phase"),
+    Column("VMs", "count"),
+    Column("takes alone", "seconds"),
+    Column("longest window", "seconds"),
+    Column("why"),
+)
+_OF_STEP = (Column("group"), Column("from", "time"), Column("to", "time"), Column("why not earlier"))
+_OF_SAVING = (
+    Column("change"),
+    Column("last cutover", "time"),
+    Column("saves", "seconds"),
+    Column("groups without a place", "count"),
+)
+_OF_WAITING = (Column("group"), Column("why"))
+_OF_MOVED = (Column("group"), Column("cut over", "time"))
+_OF_VM = (
+    Column("VM"),
+    Column("group"),
+    Column("down from", "time"),
+    Column("best", "seconds"),
+    Column("likely", "seconds"),
+    Column("worst", "seconds"),
+)
+_OF_BASIS = (Column("number"), Column("value"), Column("basis"), Column("source"), Column("in the spec"))
+_OF_GROUP = (
+    Column("group"),
+    Column("phase"),
+    Column("method"),
+    Column("VMs", "count"),
+    Column("first copies from", "time"),
+    Column("copied", "time"),
+    Column("window"),
+    Column("cutover from", "time"),
+    Column("until", "time"),
+    Column("lasts", "seconds"),
+    Column("alone", "seconds"),
+    Column("too late in the worst case by", "seconds"),
+    Column("sources kept until", "time"),
+    Column("until, as assumed first", "time"),
+    Column("why not earlier"),
+)
+
+
+def _figures(data: Schedule) -> Iterator[Figure]:
+    likely = [each.likely for each in data.vms if each.likely is not None]
+    worst = [each.worst for each in data.vms if each.worst is not None]
+    yield Figure("groups to move", len(data.groups))
+    yield Figure("VMs to move", sum(group.vms for group in data.groups))
+    yield Figure("last cutover", data.end, "time", "likely")
+    if data.original_end is not None:
+        yield Figure("last cutover at assumed rates", data.original_end, "time", "the forecast before anything moved")
+    yield Figure("sources kept until", data.kept_until, "time", "after dualRun and settings.schedule.businessCycle")
+    yield Figure("longest outage, likely", max(likely, default=None), "seconds")
+    yield Figure("longest outage, worst case", max(worst, default=None), "seconds")
+    yield Figure("groups without a place", len(data.misfits))
+    yield Figure("groups too late in the worst case", sum(group.exceeds > 0 for group in data.groups))
+    assumed = sum(each.basis == "assumed" for each in data.assumptions)
+    yield Figure("assumptions", assumed, "count", f"of {len(data.assumptions)} numbers that this rests on")
+
+
+def _misfit_rows(data: Schedule) -> Iterator[Row]:
+    for each in data.misfits:
+        vms = Cell(each.vms, of=(("group", each.group),))
+        yield (each.group, each.phase, vms, each.alone, each.longest, each.why)
+
+
+def _path_rows(data: Schedule) -> Iterator[Row]:
+    groups = {group.group: group for group in data.groups}
+    for name in data.path:
+        group = groups[name]
+        if group.copy_from is not None:
+            yield (f"{name}, first copies", group.copy_from, group.copied, "")
+        yield (name, group.start, group.end, group.why)
+
+
+def _group_rows(data: Schedule) -> Iterator[Row]:
+    for each in data.groups:
+        yield (
+            each.group,
+            each.phase,
+            each.method,
+            Cell(each.vms, of=(("group", each.group),)),
+            each.copy_from,
+            each.copied,
+            each.window,
+            each.start,
+            each.end,
+            each.lasts,
+            each.alone,
+            each.exceeds or None,
+            each.kept_until,
+            each.original,
+            each.why,
+        )
+
+
+def _window(times: GroupTimes) -> str | None:
+    opening = times.opening
+    if opening is None or opening.end == math.inf:
+        return None
+    return f"{time_text(opening.start)} for {duration(opening.lasts)}"

@@ -1,0 +1,292 @@
+"""Tests of `vmferry report schedule`: the estates of docs/schedule.md that were worked out by hand, and its formats."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.cli.test_hostile_names import NAMES
+from tests.invocation import vmferry
+
+ACME = Path(__file__).parents[2] / "examples/acme"
+GIB = 1 << 30
+NOW = ("--now", "2027-01-01T00:00:00Z")
+
+
+def vm(number: int, used: int, size: str = "400Gi", **more: Any) -> dict[str, Any]:
+    return {
+        "name": f"vm-{number:02d}",
+        "id": f"vm-{number}",
+        "os": "linux",
+        "firmware": "bios",
+        "powerState": "poweredOn",
+        "cpu": {"count": 2},
+        "memory": "4Gi",
+        "datacenter": "dc1",
+        "cluster": "c1",
+        "host": "esx1",
+        "uuid": f"4230aaaa-0000-4000-8000-{number:012d}",
+        "disks": [{"size": size, "datastore": "ds1", "file": f"[ds1] vm-{number}/vm.vmdk"}],
+        "nics": [],
+        "usedStorage": used,
+    } | more
+
+
+def spec(folder: Path, vms: list[dict[str, Any]], **more: Any) -> Path:
+    """Write a spec, and return its path."""
+    data = {
+        "apiVersion": "vmferry.dev/v1alpha1",
+        "kind": "MigrationSpec",
+        "metadata": {"name": "demo"},
+        "sources": [
+            {
+                "name": "vc1",
+                "vcenter": {
+                    "url": "https://vc1.example.com/sdk",
+                    "credentials": {"secretRef": {"name": "vc1"}},
+                    "conversionCredentials": {"secretRef": {"name": "vc1-read"}},
+                    "vddkImage": "registry.example.com/vddk:8.0.3",
+                    "parallelConversions": more.pop("places", 10),
+                    "insecureSkipVerify": True,
+                },
+            }
+        ],
+        "target": {
+            "cluster": {"name": "prod", "cni": "cilium", "versions": {"forklift": "2.12"}},
+            "gitops": {"engine": "flux", "repoURL": "https://git.example.com/gitops.git"},
+        },
+        "storage": {
+            "classes": [{"name": "ceph", "provisioner": "rook-ceph.rbd.csi.ceph.com", "tier": "gold"}],
+            "map": [{"source": {"datastore": "ds1"}, "tier": "gold"}],
+        },
+        "namespaces": [{"name": "web", "quota": "none"}],
+        "phases": [{"name": "one", "windows": [window("2027-01-16")]}],
+        "defaults": {"phase": "one", "namespace": "web", "path": "forklift", "method": "cold"},
+        "vms": vms,
+    } | more
+    file = folder / "spec.yaml"
+    file.write_text(yaml.safe_dump(data, sort_keys=False))
+    return file
+
+
+def window(day: str, lasts: str = "8h") -> dict[str, str]:
+    return {"start": f"{day}T20:00:00Z", "duration": lasts}
+
+
+def schedule(file: Path, *more: str) -> Any:
+    result = vmferry("report", "schedule", file, "--format", "json", *(more or NOW))
+    assert (result.code, result.err) == (0, "")
+    return result.data
+
+
+# --- by hand: docs/schedule.md ----------------------------------------------------------------
+
+
+def test_ten_cold_vms_share_what_their_host_can_send(tmp_path: Path) -> None:
+    found = schedule(spec(tmp_path, [vm(number, 35 * GIB) for number in range(10)]))
+    for each in found["vms"]:
+        assert each["likely"] == pytest.approx(2337.6, abs=0.1)
+        assert each["best"] == pytest.approx(1827.6, abs=0.1)
+        assert each["worst"] == pytest.approx(4675.3, abs=0.1)
+    assert (found["groups"][0]["start"], found["end"]) == ("2027-01-16T20:00Z", "2027-01-16T20:39Z")
+
+
+def test_five_jobs_take_turns_in_two_places(tmp_path: Path) -> None:
+    vms = [vm(number, 100 * GIB, host=f"esx{number}") for number in range(5)]
+    jobs = {"phase": "one", "namespace": "web", "path": "virt-v2v", "method": "job"}
+    found = schedule(spec(tmp_path, vms, defaults=jobs, places=2))
+    assert [each["likely"] for each in found["vms"]] == pytest.approx([4092] * 5)
+    assert [each["worst"] for each in found["vms"]] == pytest.approx([8184] * 5)
+    savings = {each["what"]: each["saves"] for each in found["savings"]}
+    assert savings["one more conversion at once per vCenter"] == pytest.approx(1024)
+
+
+def warm(folder: Path, **settings: Any) -> Path:
+    written = {"average": 2075.2, "peak": 4150.4}
+    baseline = {"days": 7, "samples": 336, "coverage": 1.0, "disks": [{"label": "scsi0:0", "write": written}]}
+    more = {"baseline": baseline, "changeTracking": True, "method": "warm", "tools": "running"}
+    vms = [vm(number, 76_500_000_000, host=f"esx{number}", **more) for number in range(2)]
+    ports = [{"name": "http", "port": 80}]
+    application = {"image": "registry.example.com/web:1", "ports": ports, "replicas": 1}
+    rebuilt = {"disposition": "rebuild", "reason": "stateless", "phase": "two", "path": "rebuild"}
+    vms.append(vm(7, GIB) | {"application": application} | rebuilt)
+    vms[-1].pop("method", None)
+    return spec(
+        folder,
+        vms,
+        defaults={"phase": "one", "namespace": "web", "path": "forklift"},
+        phases=[
+            {"name": "one", "maxVms": 1, "windows": [window("2027-01-16"), window("2027-01-23")]},
+            {
+                "name": "two",
+                "after": ["one"],
+                "windows": [window("2027-01-16"), window("2027-01-23"), window("2027-01-30")],
+            },
+        ],
+        settings={"schedule": {"groupsPerWindow": 1} | settings},
+    )
+
+
+def test_warm_vms_are_down_for_what_they_wrote_and_the_team_takes_one_group(tmp_path: Path) -> None:
+    found = schedule(warm(tmp_path))
+    outages = {each["vm"]: (each["best"], each["likely"], each["worst"]) for each in found["vms"]}
+    for name in ("vm-00", "vm-01"):
+        assert outages[name] == pytest.approx((665, 1330, 2860), abs=0.01)
+    first, second, third = found["groups"]
+    assert (first["copy_from"], first["copied"]) == ("2027-01-09T20:00Z", "2027-01-09T20:17Z")
+    assert (first["start"], first["end"]) == ("2027-01-16T20:00Z", "2027-01-16T20:23Z")
+    assert (second["start"], second["why"]) == ("2027-01-23T20:00Z", "the team had reached its limit")
+    assert (third["start"], third["end"]) == ("2027-01-23T20:23Z", "2027-01-23T20:38Z")
+    assert third["held_by"] == second["group"]
+    assert found["path"] == [first["group"], second["group"], third["group"]]
+    savings = {each["what"]: each["saves"] for each in found["savings"]}
+    assert savings["twice the team"] == pytest.approx(7 * 86400)
+
+
+# --- what the spec states ---------------------------------------------------------------------
+
+
+def test_stated_numbers_are_stated_and_others_assumed(tmp_path: Path) -> None:
+    found = schedule(warm(tmp_path, shutdown="5m", dailyChange=2))
+    basis = {each["setting"].rpartition(".")[2]: each["basis"] for each in found["assumptions"] if each["setting"]}
+    assert (basis["shutdown"], basis["dailyChange"], basis["groupsPerWindow"]) == ("stated", "stated", "stated")
+    assert (basis["start"], basis["perVm"]) == ("assumed", "assumed")
+    assert found["vms"][0]["likely"] == pytest.approx(1330 + 180, abs=0.01)
+
+
+def test_a_group_that_fits_no_window_says_how_long_it_takes(tmp_path: Path) -> None:
+    file = spec(tmp_path, [vm(1, 2000 * GIB, "3Ti")], phases=[{"name": "one", "windows": [window("2027-01-16", "2h")]}])
+    found = schedule(file)
+    assert found["end"] is None
+    (misfit,) = found["misfits"]
+    assert (misfit["alone"], misfit["longest"]) == (pytest.approx(120 + 20480 + 900), 7200)
+    assert misfit["why"] == "every window of its phase is too short for it"
+    assert "1 group without a place" in vmferry("report", "schedule", file, *NOW).out
+
+
+def test_a_group_that_only_fits_if_all_goes_well_is_marked(tmp_path: Path) -> None:
+    phases = [{"name": "one", "windows": [window("2027-01-16", "1h")]}]
+    found = schedule(spec(tmp_path, [vm(number, 35 * GIB) for number in range(10)], phases=phases))
+    assert found["groups"][0]["exceeds"] == pytest.approx(4675.3 - 3600, abs=0.1)
+
+
+def test_nothing_cuts_over_in_a_freeze_and_bandwidth_is_limited_in_business_hours(tmp_path: Path) -> None:
+    freeze = {"start": "2027-01-16T00:00:00Z", "duration": "2d", "reason": "end of the year"}
+    limit = {"rate": "10Mi", "days": ["fri"], "from": "08:00", "to": "18:00", "timezone": "Europe/Berlin"}
+    vms = [vm(1, 36 * GIB)]
+    settings = {"schedule": {"freezes": [freeze], "bandwidth": [limit]}}
+    found = schedule(spec(tmp_path, vms, phases=[{"name": "one"}], settings=settings), "--now", "2027-01-15T06:58:00Z")
+    # at 07:00 UTC its copy begins, at 10 MiB/s: 36 GiB take 3686.4 s, until 08:01:26
+    assert found["vms"][0]["likely"] == pytest.approx(120 + 3686.4 + 900, abs=0.1)
+    found = schedule(spec(tmp_path, vms, phases=[{"name": "one"}], settings=settings), "--now", "2027-01-15T23:50:00Z")
+    assert found["groups"][0]["start"] == "2027-01-18T00:00Z"
+
+
+def test_sources_are_kept_for_the_dual_run_and_a_business_cycle(tmp_path: Path) -> None:
+    phases = [{"name": "one", "windows": [window("2027-01-16")], "dualRun": {"atLeast": "14d"}}]
+    file = spec(tmp_path, [vm(1, 35 * GIB)], phases=phases)
+    assert schedule(file)["kept_until"].startswith("2027-01-30T20:")
+    file = spec(tmp_path, [vm(1, 35 * GIB)], phases=phases, settings={"schedule": {"businessCycle": "31d"}})
+    assert schedule(file)["kept_until"].startswith("2027-02-16T20:")
+
+
+def test_measured_rates_replace_assumed_ones_and_both_forecasts_are_shown(tmp_path: Path) -> None:
+    vms = [vm(1, 50 * GIB, "100Gi", phase="zero"), vm(2, 100 * GIB, "100Gi", host="esx2")]
+    phases = [{"name": "zero"}, {"name": "one", "windows": [window("2027-01-16")]}]
+    file = spec(tmp_path, vms, phases=phases, groups={"zero-01": {"stage": "migrating"}})
+    vmferry("compile", file, "--out", tmp_path)
+    entry = {
+        "group": "zero-01",
+        "vm": "vc1/vm-1",
+        "what": "migration",
+        "outcome": "succeeded",
+        "attempt": 1,
+        "started": "2027-01-02T00:00:00Z",
+        "finished": "2027-01-02T00:34:08Z",
+        "bytes": 100 * GIB,
+    }
+    evidence = {
+        "apiVersion": "vmferry.dev/v1alpha1",
+        "kind": "Evidence",
+        "metadata": {"name": "demo"},
+        "entries": [entry],
+    }
+    (tmp_path / "evidence.yaml").write_text(yaml.safe_dump(evidence))
+    found = schedule(file, "--now", "2027-01-03T00:00:00Z")
+    second = next(each for each in found["groups"] if each["group"] == "one-01")
+    # 100 GiB in 2048 s are 50 MiB/s: half of the 100 that were assumed
+    assert second["lasts"] == pytest.approx(120 + 2048 + 900)
+    assert (second["end"], second["original"]) == ("2027-01-16T20:52Z", "2027-01-16T20:35Z")
+    first = next(each for each in found["assumptions"] if each["setting"] == "settings.copy.perVm")
+    assert (first["basis"], first["value"]) == ("measured", "50.0 MiB/s")
+    moved = next(each for each in found["vms"] if each["vm"] == "vm-01")
+    assert moved["likely"] == 900  # what was copied is not copied again
+
+
+# --- formats ----------------------------------------------------------------------------------
+
+
+def unfolded(text: str) -> list[str]:
+    """Return the lines of a calendar file as RFC 5545 says: CRLF, folded by a space."""
+    assert text.endswith("\r\n")
+    assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
+    assert "\n" not in text.replace("\r\n", "")
+    return text[:-2].replace("\r\n ", "").split("\r\n")
+
+
+def events(text: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    for line in unfolded(text):
+        name, _, value = line.partition(":")
+        if line == "BEGIN:VEVENT":
+            found.append({})
+        elif found and name not in ("BEGIN", "END"):
+            found[-1][name] = value
+    return found
+
+
+def test_windows_are_events_of_a_calendar(tmp_path: Path) -> None:
+    file = warm(tmp_path)
+    text = vmferry("report", "schedule", file, "--format", "ics", *NOW).out
+    found = events(text)
+    assert len(found) == 5
+    assert len({each["UID"] for each in found}) == 5
+    first = found[0]
+    assert (first["DTSTART"], first["DTEND"]) == ("20270116T200000Z", "20270117T040000Z")
+    assert first["DTSTAMP"] == "20270101T000000Z"
+    assert first["DESCRIPTION"] == "one-01: 1 VM\\, warm\\, likely 22 min\\nvm-00"
+    for each in found:
+        datetime.strptime(each["DTSTART"], "%Y%m%dT%H%M%SZ")  # noqa: DTZ007
+    later = events(vmferry("report", "schedule", file, "--format", "ics", "--now", "2027-01-02T00:00:00Z").out)
+    assert [each["UID"] for each in later] == [each["UID"] for each in found]
+
+
+@pytest.mark.parametrize("style", ["text", "md", "csv", "html", "ics"])
+def test_hostile_names_are_inert(style: str, tmp_path: Path) -> None:
+    names = [*NAMES, "a\r\nEND:VCALENDAR", "ä" * 90, "x;y,z\\"]
+    vms = [vm(number, 35 * GIB) | {"name": name[:400]} for number, name in enumerate(names)]
+    file = spec(tmp_path, vms)
+    result = vmferry("report", "schedule", file, "--format", style, *NOW)
+    assert result.code == 0
+    assert "<script>alert" not in result.out or style == "ics"
+    assert all(each.isprintable() or each in "\r\n" for each in result.out) or style == "html"
+    if style == "ics":
+        (event,) = events(result.out)
+        assert set(event) == {"UID", "DTSTAMP", "DTSTART", "DTEND", "SUMMARY", "DESCRIPTION", "TRANSP"}
+
+
+@pytest.mark.parametrize("style", ["text", "md", "csv", "json", "html", "ics"])
+def test_every_format_is_the_same_twice(style: str) -> None:
+    now = ("--now", "2027-01-09T08:00:00Z")
+    first, second = (vmferry("report", "schedule", ACME, "--format", style, *now) for _ in range(2))
+    assert (first.code, first.out) == (0, second.out)
+
+
+def test_every_vm_that_moves_is_in_the_schedule_or_its_group_is_listed() -> None:
+    found = schedule(ACME, "--now", "2027-01-09T08:00:00Z")
+    moving = vmferry("report", "assessment", ACME, "--format", "json").data["moving"]["vms"]
+    status = {each["group"]: each["vms"] for each in vmferry("status", ACME, "--format", "json").data["groups"]}
+    out = {*found["moved"], *found["waiting"]}
+    assert sum(each["vms"] for each in found["groups"]) + sum(status[name] for name in out) == moving
+    assert {each["group"] for each in found["groups"]} | out == set(status)

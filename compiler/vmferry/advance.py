@@ -100,8 +100,13 @@ def next_of(group: Group) -> Move | None:
 
 def advance(before: Before, moves: Sequence[Move], cache: Cache) -> Advance:
     """Return what these moves would do. Raises CannotEditError if the file has to be edited by hand."""
-    where = before.checked.project.where
     edit = edited(before.checked.project, moves)
+    findings, after = rechecked(before, edit, cache)
+    return Advance(tuple(moves), edit.file, edit.content, findings, after)
+
+
+def rechecked(before: Before, edit: Edit, cache: Cache) -> tuple[tuple[Finding, ...], Checked]:
+    """Return what the rules say about an edit that they did not say before, and the spec after it."""
     after = check(
         before.spec,
         before.assignments,
@@ -109,7 +114,7 @@ def advance(before: Before, moves: Sequence[Move], cache: Cache) -> Advance:
         against=before.against,
         cache=cache,
         reasons=False,
-        instead={where.file: edit.content},
+        instead={before.checked.project.where.file: edit.content},
     )
     known = {(finding.code, finding.message) for finding in before.checked.findings}
     places = {(finding.code, finding.where) for finding in before.checked.findings}  # a message may count groups
@@ -119,7 +124,7 @@ def advance(before: Before, moves: Sequence[Move], cache: Cache) -> Advance:
         if (finding.code, finding.message) not in known
         and (finding.is_error or (finding.code, finding.where) not in places)
     )
-    return Advance(tuple(moves), edit.file, edit.content, findings, after)
+    return findings, after
 
 
 def edited(project: Project, moves: Iterable[Move]) -> Edit:

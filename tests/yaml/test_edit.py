@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmferry.yaml.edit import CannotEditError, with_values
+from vmferry.yaml.edit import CannotEditError, with_items, with_values
 from vmferry.yaml.read import read
 from vmferry.yaml.write import dump
 
@@ -179,3 +179,46 @@ def test_values_are_set_and_removed_together_and_numbers_are_numbers() -> None:
     assert with_values(text, 0, values) == (
         "groups:\n  a: {stage: prepared, attempt: 2, remigrate: 1} # a\n  b: {stage: x}\n"
     )
+
+
+ITEM = {"start": "2027-01-11T20:00:00Z", "duration": "6h"}
+FLOW = '{start: "2027-01-11T20:00:00Z", duration: "6h"}'
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("p:\n  - name: a # first\n    after: [b]\n  # of c\n  - name: c\n",
+         f"p:\n  - name: a # first\n    after: [b]\n    windows:\n      - {FLOW}\n  # of c\n  - name: c\n"),
+        ("p:\n- name: a\n  windows:\n  - {x: y} # old\n  kind: b\n",
+         f"p:\n- name: a\n  windows:\n  - {{x: y}} # old\n  - {FLOW}\n  kind: b\n"),
+        ("p:\n- name: a\n  windows:\n  - x: y\n    z: |\n      text\n  kind: b\n",
+         f"p:\n- name: a\n  windows:\n  - x: y\n    z: |\n      text\n  - {FLOW}\n  kind: b\n"),
+        ("p: [{name: a}] # x\n", f"p: [{{name: a, windows: [{FLOW}]}}] # x\n"),
+        ("p: [{name: a, windows: []}]\n", f"p: [{{name: a, windows: [{FLOW}]}}]\n"),
+        ("p: [{name: a, windows: [{x: y}]}]\n", f"p: [{{name: a, windows: [{{x: y}}, {FLOW}]}}]\n"),
+        ("p:\n- windows:\n  name: a\n", f"p:\n- windows: [{FLOW}]\n  name: a\n"),
+        ("p:\n- windows: ~\n  name: a\n", f"p:\n- windows: [{FLOW}]\n  name: a\n"),
+        ("p:\r\n- name: a\r\nq: 1\r\n", f"p:\r\n- name: a\r\n  windows:\r\n    - {FLOW}\r\nq: 1\r\n"),
+        ("p:\n- name: a", f"p:\n- name: a\n  windows:\n    - {FLOW}\n"),
+        ('{"p": [{"name": "a"}]}',
+         '{"p": [{"name": "a", "windows": [{"start": "2027-01-11T20:00:00Z", "duration": "6h"}]}]}'),
+    ],
+)  # fmt: skip
+def test_items_are_added_to_a_list_where_it_ends(before: str, after: str) -> None:
+    assert with_items(before, 0, ("p", 0, "windows"), [ITEM]) == after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x: &a {name: b}\np: [*a]\n",
+        "x: &a [{x: y}]\np: [{windows: *a}]\n",
+        "p: [{windows: prose}]\n",
+        "p: []\n",
+        "- p\n",
+    ],
+)
+def test_items_that_cannot_be_added_leave_the_text_alone(text: str) -> None:
+    with pytest.raises(CannotEditError):
+        with_items(text, 0, ("p", 0, "windows"), [ITEM])

@@ -16,6 +16,7 @@ VERBS = {
     "import": "Import VMs from RVTools or vCenter into inventory files.",
     "check": "Find everything that is wrong with a spec.",
     "compile": "Compile a spec into Kustomize bases and overlays.",
+    "plan": "Propose windows in which everything fits.",
     "status": "Show the progress of a migration.",
     "advance": "Move groups to their next stage, if no rule refuses it.",
     "observe": "Record what happened in the cluster.",

@@ -21,8 +21,8 @@ HELP = """Report when everything moves: a simulation of copies, conversions and 
 
 It says which groups fit into their windows, how long each VM is down in the best, likely and worst case, what decides
 the end, and what would save time. Measured rates replace assumed ones as soon as there is evidence. docs/schedule.md
-has the rules and the arithmetic; `settings.schedule` states what you know better. With --format ics it is a calendar of
-the windows.
+has the rules and the arithmetic; `settings.schedule` states what you know better. `vmferry plan schedule` proposes
+windows. With --format ics it is a calendar of the windows.
 
 \b
 Examples:
@@ -281,7 +281,7 @@ def _blocks(data: Schedule, known: Known, material: Material) -> Iterator[Block]
     if not data.groups and not data.moved and not data.waiting:
         yield Prose("What can be said already", tuple(_before_groups(material)))
     yield Timeline("Phases and groups", tuple(lanes(known)), known.found.prepared.plan.now)
-    yield Table("Groups without a place", "group", _OF_MISFIT, [*_misfit_rows(data)])
+    yield Table("Groups without a place", "group", _OF_MISFIT, [*_misfit_rows(data)], note=_PROPOSE)
     yield Table("What decides the end", "step", _OF_STEP, [*_path_rows(data)])
     rows = [(each.what, each.end, each.saves, each.unplaced) for each in data.savings]
     note = "The simulation ran again with each. A negative number means that it would end later." if rows else ""
@@ -314,6 +314,7 @@ def _before_groups(material: Material) -> Iterator[str]:
 
 
 _MIB = 1 << 20
+_PROPOSE = "`vmferry plan schedule` proposes windows in which they fit."
 _OUTAGES = "From the shutdown until it serves again. A VM that is off has no outage."
 _GROUPS = "Likely times, which rest on the numbers above. alone: the outage if nothing else were copied."
 

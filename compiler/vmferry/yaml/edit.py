@@ -4,7 +4,7 @@ Every other character stays, comments and line ends too.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vmferry.model.finding import SpecError
@@ -13,6 +13,10 @@ from vmferry.yaml.write import quoted
 
 Value = str | int | tuple[str, ...] | None
 """What a key is set to: a text, a number, or a list of texts. None removes it."""
+
+
+Step = str | int
+"""A step of a path: a key of a mapping, or the number of an item."""
 
 
 class CannotEditError(Exception):
@@ -33,6 +37,22 @@ def with_values(text: str, document: int, values: Mapping[tuple[str, ...], Value
             return found
     paths = ", ".join(".".join(path) for path in values)
     raise CannotEditError(f"cannot set {paths} without changing other values (aliases?)")
+
+
+def with_items(text: str, document: int, path: tuple[Step, ...], items: Sequence[Mapping[str, str]]) -> str:
+    """Return ``text`` with mappings added at the end of a list in one of its documents, in the style of what is there.
+
+    The mapping around a list that does not exist has to exist.
+    Raises CannotEditError if the result would differ in anything else, for example behind an alias.
+    """
+    ends = "\r\n" if 2 * text.count("\r\n") > text.count("\n") else "\n"
+    root = _root(text, document)
+    edit = _added(text, root, path, items, ends) if root is not None else None
+    if edit is not None:
+        found = edit.applied(text)
+        if _only_added(text, found, document, path, items):
+            return found
+    raise CannotEditError(f"cannot add to {'.'.join(map(str, path))} without changing other values (aliases?)")
 
 
 def _together(text: str, document: int, values: Mapping[tuple[str, ...], Value], ends: str) -> str | None:
@@ -89,11 +109,52 @@ class _Edit(NamedTuple):
         return text[: self.start] + self.new + text[self.end :]
 
 
+def _added(text: str, root: Any, path: tuple[Step, ...], items: Sequence[Mapping[str, str]], ends: str) -> _Edit | None:
+    import yaml
+
+    node, missing = _deepest(root, path)
+    style = _style(root)
+    entries = [f"{{{', '.join(_entry((key,), value, style) for key, value in item.items())}}}" for item in items]
+    if isinstance(node, yaml.SequenceNode) and not missing:
+        if not node.flow_style and node.value:
+            lines = ends.join(f"{' ' * node.start_mark.column}- {entry}" for entry in entries)
+            return _with_line(text, _last(node.value[-1]), lines, ends)
+        at = node.value[-1].end_mark.index if node.value else node.end_mark.index - 1
+        return _Edit(at, at, f"{', ' if node.value else ''}{', '.join(entries)}")
+    if isinstance(node, yaml.ScalarNode) and not missing and node.tag == "tag:yaml.org,2002:null":
+        start, end = node.start_mark.index, node.end_mark.index
+        return _Edit(start, end, f"{'' if start < end else ' '}[{', '.join(entries)}]")
+    if not isinstance(node, yaml.MappingNode) or len(missing) != 1:
+        return None
+    key = _scalar(str(missing[0]), style)
+    if node.flow_style:
+        at = node.value[-1][1].end_mark.index if node.value else node.end_mark.index - 1
+        return _Edit(at, at, f"{', ' if node.value else ''}{key}: [{', '.join(entries)}]")
+    indent = " " * node.value[0][0].start_mark.column
+    lines = ends.join([f"{indent}{key}:", *(f"{indent}  - {entry}" for entry in entries)])
+    return _with_line(text, _last(node.value[-1][1]), lines, ends)
+
+
+def _only_added(
+    before: str, after: str, document: int, path: tuple[Step, ...], items: Sequence[Mapping[str, str]]
+) -> bool:
+    """Return whether two texts say the same, apart from some items that one list has more."""
+    try:
+        was, now = ([each.data for each in read(text.encode(), "")] for text in (before, after))
+    except SpecError:
+        return False
+    holder: Any = was[document]
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = [*(holder.get(path[-1]) or ()), *map(dict, items)]
+    return was == now
+
+
 class _Place(NamedTuple):
     """The deepest mapping or value that a path leads to, and the keys that are missing below it."""
 
     node: Any
-    missing: tuple[str, ...]
+    missing: tuple[Step, ...]
 
 
 def _root(text: str, document: int) -> Any:
@@ -117,6 +178,7 @@ def _edit(text: str, root: Any, path: tuple[str, ...], value: Value, ends: str) 
         there = isinstance(holder, yaml.MappingNode) and not missing
         return _removal(text, holder, path[-1]) if there else _Edit(0, 0, "")
     node, missing = _deepest(root, path)
+    keys = tuple(map(str, missing))
     if isinstance(node, yaml.ScalarNode):
         start, end = node.start_mark.index, node.end_mark.index
         if not missing:
@@ -125,11 +187,11 @@ def _edit(text: str, root: Any, path: tuple[str, ...], value: Value, ends: str) 
             )
         if node.tag != "tag:yaml.org,2002:null":
             return None
-        inner = _flow(missing, value, _style(root))
+        inner = _flow(keys, value, _style(root))
         return _Edit(start, end, inner if start < end else f" {inner}")
     if not isinstance(node, yaml.MappingNode) or not missing:
         return None
-    entry = _entry(missing, value, _style(node) or _style(root))
+    entry = _entry(keys, value, _style(node) or _style(root))
     if node.flow_style and node.value:
         at = node.value[-1][1].end_mark.index
         return _Edit(at, at, f", {entry}")
@@ -175,11 +237,14 @@ def _scalar(value: str | int | tuple[str, ...], style: str | None) -> str:
     return json.dumps(value, ensure_ascii=False) if style == '"' else quoted(value)
 
 
-def _deepest(node: Any, path: tuple[str, ...]) -> _Place:
+def _deepest(node: Any, path: tuple[Step, ...]) -> _Place:
     """Return the deepest node of a path that exists."""
     import yaml
 
     for depth, step in enumerate(path):
+        if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            continue
         if not isinstance(node, yaml.MappingNode):
             return _Place(node, path[depth:])
         inner = next((value for key, value in node.value if key.value == step), None)

@@ -50,7 +50,8 @@ class Recurring(NamedTuple):
 class Calendar(NamedTuple):
     """When a phase may cut over: in its windows, at any time without any (``endless``), and in recurring windows.
 
-    ``daily`` splits an endless one into days, for limits that count by window. Nothing cuts over in a freeze.
+    ``daily`` splits an endless one into days, for limits that count by window. Nothing cuts over in a freeze. Recurring
+    windows come after the others.
     """
 
     windows: tuple[Span, ...] = ()
@@ -86,7 +87,8 @@ class Calendar(NamedTuple):
 
     def _next_recurring(self, moment: float) -> Iterator[Opening]:
         found = 0
-        for start, end in self.recurring.spans(moment) if self.recurring is not None else ():
+        since = max([moment, *(end for _, end in self.windows)])
+        for start, end in self.recurring.spans(since) if self.recurring is not None else ():
             if not any(start < until and since < end for since, until in (*self.freezes, *self.taken)):
                 yield Opening(start, end, elastic=True)
                 found += 1

@@ -34,7 +34,7 @@ class Freeze(Model, frozen=True, kw_only=True):
 
 
 class WeeklyWindow(Model, frozen=True, kw_only=True):
-    """When the business accepts windows: proposals of windows follow it."""
+    """When the business accepts windows: `vmferry plan schedule` proposes them then."""
 
     days: Annotated[tuple[Weekday, ...], Meta(min_length=1, description="Days on which one may open.")] = ("sat",)
     at: Annotated[TimeOfDay, Meta(description="When it opens.")] = "20:00"

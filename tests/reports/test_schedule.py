@@ -290,3 +290,24 @@ def test_every_vm_that_moves_is_in_the_schedule_or_its_group_is_listed() -> None
     out = {*found["moved"], *found["waiting"]}
     assert sum(each["vms"] for each in found["groups"]) + sum(status[name] for name in out) == moving
     assert {each["group"] for each in found["groups"]} | out == set(status)
+
+
+@pytest.mark.parametrize("now", ["0001-01-02T00:00:00Z", "2027-01-01T00:00:00Z", "9999-12-31T23:00:00Z"])
+@pytest.mark.parametrize(
+    ("windows", "settings"),
+    [
+        ([{"start": "9999-12-31T20:00:00Z", "duration": "9999d"}], {}),
+        ([{"start": "2027-01-16T20:00:00Z", "duration": "0s"}], {"copy": {"perVm": "1", "perHost": "1", "total": "1"}}),
+        ([], {"schedule": {"freezes": [{"start": "0002-01-01T00:00:00Z", "duration": "9999d"}], "vmsPerWindow": 1}}),
+        ([], {"schedule": {"bandwidth": [{"rate": "1", "days": ["mon"], "from": "00:00", "to": "00:01"}]}}),
+        ([], {"schedule": {"windows": {"duration": "9999d"}, "copyAhead": "9999d", "start": "9999d", "worst": 100}}),
+    ],
+)
+def test_extreme_numbers_and_the_ends_of_time_are_survived(
+    windows: list[dict[str, str]], settings: dict[str, Any], now: str, tmp_path: Path
+) -> None:
+    vms = [vm(1, 35 * GIB), vm(2, 0, "1Gi", host="esx2"), vm(3, 10**15)]
+    file = spec(tmp_path, vms, phases=[{"name": "one", "windows": windows}], settings=settings)
+    for style in ("html", "ics", "md"):
+        assert vmferry("report", "schedule", file, "--format", style, "--now", now).code == 0
+    assert vmferry("plan", "schedule", file, "--now", now).code == 0

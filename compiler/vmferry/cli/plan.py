@@ -1,7 +1,7 @@
 """`vmferry plan`: proposes what a plan lacks."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -16,6 +16,7 @@ from vmferry.estate.timetable.proposal import Proposal
 from vmferry.estate.wording import counted
 from vmferry.planning import Planned, planned
 from vmferry.render.printable import printable
+from vmferry.reports.schedule_times import time_text
 from vmferry.yaml.edit import CannotEditError
 
 
@@ -97,12 +98,12 @@ def _lines(found: Proposal) -> Iterator[str]:
     left = found.after.unplaced
     for number in left:
         yield f"group {found.prepared.groups[number].name}: no place in any window; see `vmferry report schedule`"
-    end = found.after.end
+    end = time_text(found.after.end)
     if end is not None:
         groups = counted(len(found.prepared.groups) - len(left), "group")
         was = len(found.before.unplaced)
         before = f"; {counted(was, 'group')} had no place before" if was else ""
-        yield f"{groups} cut over by {datetime.fromtimestamp(end, UTC):%Y-%m-%dT%H:%MZ}, a forecast{before}"
+        yield f"{groups} cut over by {end}, a forecast{before}"
 
 
 def _data(found: Planned, *, written: bool) -> dict[str, object]:

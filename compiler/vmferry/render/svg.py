@@ -1,7 +1,8 @@
 """Charts as SVG that stands in a page: no script, no colours of its own (the page's style has them by class)."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from html import escape
 from itertools import groupby
 
@@ -158,15 +159,18 @@ def _ticks(start: float, end: float) -> Iterator[tuple[float, str]]:
         while True:
             month += step
             year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
+            if year > MAXYEAR:
+                return
             at = datetime(year, month, 1, tzinfo=UTC)
             if at.timestamp() > end:
                 return
             yield at.timestamp(), at.strftime("%b %Y")
     each = timedelta(days=max(1, -(-int(days) // 12)))
-    at = first + timedelta(days=1)
-    while at.timestamp() <= end:
-        yield at.timestamp(), f"{at.day} {at.strftime('%b')}"
-        at += each
+    with suppress(OverflowError):  # after the year 9999
+        at = first + timedelta(days=1)
+        while at.timestamp() <= end:
+            yield at.timestamp(), f"{at.day} {at.strftime('%b')}"
+            at += each
 
 
 def _tick(x: float, label: str, lanes: int) -> str:

@@ -281,7 +281,8 @@ def _blocks(data: Schedule, known: Known, material: Material) -> Iterator[Block]
     if not data.groups and not data.moved and not data.waiting:
         yield Prose("What can be said already", tuple(_before_groups(material)))
     yield Timeline("Phases and groups", tuple(lanes(known)), known.found.prepared.plan.now)
-    yield Table("Groups without a place", "group", _OF_MISFIT, [*_misfit_rows(data)], note=_PROPOSE)
+    misfits = [*_misfit_rows(data)]
+    yield Table("Groups without a place", "group", _OF_MISFIT, misfits, note=_PROPOSE if misfits else "")
     yield Table("What decides the end", "step", _OF_STEP, [*_path_rows(data)])
     rows = [(each.what, each.end, each.saves, each.unplaced) for each in data.savings]
     note = "The simulation ran again with each. A negative number means that it would end later." if rows else ""

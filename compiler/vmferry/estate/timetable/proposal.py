@@ -16,6 +16,7 @@ from vmferry.kube.quantity import parse_duration
 from vmferry.model.review import Review
 from vmferry.model.spec import Window
 
+_LAST = 253_370_764_800.0  # the year 9999
 _ROUNDS = 8  # as windows are stated, groups may move to earlier ones; it settles after one or two
 
 
@@ -97,7 +98,9 @@ def _cutovers(prepared: Prepared, found: Timetable) -> dict[str, str]:
 
 
 def _fixed(times: GroupTimes) -> bool:
-    return times.start is not None and times.opening is not None and times.opening.end < math.inf
+    """Return whether a group begins in a window that ends, at a time that can be written down."""
+    opening = times.opening
+    return times.start is not None and opening is not None and max(opening.end, times.start) < _LAST
 
 
 def _moment(seconds: float) -> str:

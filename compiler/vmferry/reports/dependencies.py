@@ -70,7 +70,8 @@ def build(material: Material) -> Report:
     """Return the report."""
     vms = {vm.key: vm for vm in material.vms.vms}
     order = [phase.name for phase in material.review.blueprint.phases] or [p.name for p in material.review.spec.phases]
-    edges = tuple(sorted({*_stated(material, vms, order), *_proposed(material, vms, order)}, key=_rank))
+    stated = tuple(_stated(material, vms, order))
+    edges = tuple(sorted({*stated, *_proposed(material, vms, order, stated)}, key=_rank))
     found = Dependencies(edges=edges, clusters=tuple(_clusters(edges, vms)))
     graph = _graph(edges, vms, order)
     crossing = [edge for edge in edges if edge.crosses and edge.kind != "proposed"]
@@ -119,15 +120,17 @@ def _stated(material: Material, vms: Mapping[VmKey, Vm], order: Sequence[str]) -
             )
 
 
-def _proposed(material: Material, vms: Mapping[VmKey, Vm], order: Sequence[str]) -> Iterator[EdgeOf]:
+def _proposed(
+    material: Material, vms: Mapping[VmKey, Vm], order: Sequence[str], stated: Iterable[EdgeOf]
+) -> Iterator[EdgeOf]:
     """Yield what the inventory suggests, apart from what the spec says already."""
     parts = material.review.project.inventories
     members = [Member(subject.key, subject.source, subject.vm) for subject in material.review.subjects]
     known = Directory(of_vm(member.vm, member.source) for member in members)
-    stated = {(edge.start, edge.end) for edge in _stated(material, vms, order)}
+    known_pairs = {(edge.start, edge.end) for edge in stated}
     for tie in ties(parts, members):
         for start, end in _pairs(tie, known):
-            if end in vms and start != end and not {(start, end), (end, start)} & stated:
+            if end in vms and start != end and not {(start, end), (end, start)} & known_pairs:
                 yield _edge(vms[start], vms[end], "proposed", tie.why, order)
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from shlex import quote
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct, structs
 
+from vmferry.estate.copying import Figure as Rate
 from vmferry.estate.copying import about, at_rate, copies_of, estimate, measured, rates_of
 from vmferry.estate.gates import NEEDS, lacking
 from vmferry.estate.history import History
@@ -17,7 +18,7 @@ from vmferry.estate.wording import counted, size
 from vmferry.model.blueprint import Group
 from vmferry.model.keys import VmKey
 from vmferry.model.report import Block, Cell, Column, Prose, Report, Row, Table
-from vmferry.model.spec import Method, PhaseKind, Stage, VirtualMachine
+from vmferry.model.spec import Method, PhaseKind, Stage
 from vmferry.reports.content import Material
 
 HELP = """Write the execution plan of each group: preconditions, steps, decisions and the way back, to follow at night.
@@ -88,11 +89,14 @@ def build(material: Material) -> Report:
     """Return the report."""
     review = material.review
     history = History(review.project.evidence)
-    facts = {subject.key: subject.vm for subject in review.subjects}
+    copies = _Copies(
+        used={subject.key: subject.vm.used_storage for subject in review.subjects},
+        measured=measured(review.blueprint.groups, review.project.evidence),
+    )
     phases = [phase.name for phase in review.blueprint.phases]
     groups = sorted(review.blueprint.groups, key=lambda group: (phases.index(group.phase), group.name))
     found = Runbook(
-        groups=tuple(_plan(material, group, history, facts) for group in groups if not group.graduated),
+        groups=tuple(_plan(material, group, history, copies) for group in groups if not group.graduated),
         playbook=tuple(_playbook(material, history)),
     )
     ahead = sum(each.stage != "retired" for each in found.groups)
@@ -102,10 +106,17 @@ def build(material: Material) -> Report:
     )
 
 
+class _Copies(NamedTuple):
+    """What the times of copies rest on: bytes in use by VM, where known, and rates by method, where measured."""
+
+    used: Mapping[VmKey, int | None]
+    measured: Mapping[Method, Rate]
+
+
 # --- the plan of a group ----------------------------------------------------------------------
 
 
-def _plan(material: Material, group: Group, history: History, facts: Mapping[VmKey, VirtualMachine]) -> GroupPlan:
+def _plan(material: Material, group: Group, history: History, copies: _Copies) -> GroupPlan:
     review = material.review
     phase = next(each for each in review.blueprint.phases if each.name == group.phase)
     following = next((stage for stage in _STEPS if rank(stage) > rank(group.stage)), None)
@@ -125,7 +136,7 @@ def _plan(material: Material, group: Group, history: History, facts: Mapping[VmK
         missing=tuple(lack.need.words + (f" of {', '.join(lack.vms)}" if lack.vms else "") for lack in lacks),
         hold=group.hold,
         announcement=_announcement(group, windows),
-        steps=tuple(_steps(material, group, facts)),
+        steps=tuple(_steps(material, group, copies)),
     )
 
 
@@ -145,7 +156,7 @@ def _announcement(group: Group, windows: Sequence[str]) -> str:
 _STEPS: tuple[Stage, ...] = tuple(stage for stage in STAGES if stage not in ("planned", "rolled-back"))
 
 
-def _steps(material: Material, group: Group, facts: Mapping[VmKey, VirtualMachine]) -> Iterator[Step]:
+def _steps(material: Material, group: Group, copies: _Copies) -> Iterator[Step]:
     spec = quote(material.review.project.given or "migration/")
     number = 0
     now = rank(group.stage)
@@ -168,7 +179,7 @@ def _steps(material: Material, group: Group, facts: Mapping[VmKey, VirtualMachin
                 what=what,
                 command=command,
                 expected=expected,
-                planned=_planned(material, group, facts) if moves and stage == "migrating" else "",
+                planned=_planned(material, group, copies) if moves and stage == "migrating" else "",
                 state=state,
                 outage=outage(there) if stage != "retired" else "there is no way back",
                 data=data_lost(there) if stage != "retired" else "there is no way back",
@@ -229,23 +240,13 @@ def _before(group: Group, stage: Stage) -> Iterator[_Action]:
         )
 
 
-def _planned(material: Material, group: Group, facts: Mapping[VmKey, VirtualMachine]) -> str:
+def _planned(material: Material, group: Group, copies: _Copies) -> str:
     """Return how long the copies take, and on which rate that rests."""
-
-    def used(key: VmKey) -> int | None:
-        return facts[key].used_storage if key in facts else None
-
-    copies = copies_of(group, used)
-    if not copies:
+    found = copies_of(group, copies.used.get)
+    if not found:
         return ""
-    rates = rates_of(
-        material.review.spec,
-        group.source,
-        group.method,
-        measured(material.review.blueprint.groups, material.review.project.evidence),
-    )
-    found = estimate(copies, rates)
-    return f"{about(found.seconds)} {at_rate(found)}" if found is not None else ""
+    time = estimate(found, rates_of(material.review.spec, group.source, group.method, copies.measured))
+    return f"{about(time.seconds)} {at_rate(time)}" if time is not None else ""
 
 
 # --- the playbook -----------------------------------------------------------------------------

@@ -69,14 +69,14 @@ def too_many(review: Review) -> Iterator[Problem]:
 def not_carried(review: Review) -> Iterator[Problem]:
     """When a node fails or is drained for an update, its VMs need room on the others.
 
-    VMs are placed on the nodes phase by phase, the largest first, with the headroom of VMF441 free, without the largest
-    node of each zone, and with room for the conversions of the phase. The first phase whose VMs do not all find a node
-    is named. `settings.sizing` sets how many nodes may fail, and how many VMs are converted at once;
-    `vmferry report sizing` shows all phases.
+    VMs are placed on the nodes phase by phase, the largest first, without the largest node of each zone, and with room
+    for the conversions of the phase. The first phase whose VMs do not all find a node is named. While a node is away,
+    the others may use the headroom of VMF441. `settings.sizing` sets how many nodes may fail, and how many VMs are
+    converted at once; `vmferry report sizing` shows all phases.
     """
     cluster = review.spec.target.cluster
     pools, margins, most = pools_of(cluster), margins_of(review.spec), review.spec.settings.sizing.conversions
-    placed = empty(pools, margins)
+    placed = empty(pools, margins._replace(headroom=0))
     totals = dict(_totals(review)) if pools else {}
     for phase in review.blueprint.phases if pools else ():
         groups = [group for group in review.blueprint.groups if group.phase == phase.name]
@@ -124,7 +124,7 @@ def _not_carried(review: Review, phase: str, left: list[Pod], waiting: int, more
     without = counted(len(names), "VM finds", "VMs find") if left else f"{waiting} of its conversions find"
     failing = f" when {_failing(margins)}" if margins.spare else ""
     return Problem(
-        f"with phase {phase}, {without} no node{failing}, with {_why(review)}: {nodes} would do",
+        f"with phase {phase}, {without} no node{failing}: {nodes} would do",
         "add nodes to target.cluster.nodes before that phase, or state in settings.sizing what you plan with",
         review.at("target", "cluster", "nodes"),
         names,

@@ -79,7 +79,7 @@ def single_file(material: Material, only: str | None = None) -> bytes:
 def _pages(material: Material, only: str | None = None) -> tuple[html.Page, ...]:
     names = [only] if only is not None else sorted(REPORTS, key=lambda name: name != FRONT)
     found = [html.Page(name, name.capitalize(), builder(name).build(material)) for name in names]
-    return (*found, html.Page(VMS, "VMs", _all_vms(material)))
+    return (*found, html.Page(VMS, "VMs", all_vms(material)))
 
 
 def _frame(material: Material, pages: Sequence[html.Page], links: Links) -> html.Frame:
@@ -94,7 +94,7 @@ def _frame(material: Material, pages: Sequence[html.Page], links: Links) -> html
     )
 
 
-def _all_vms(material: Material) -> Report:
+def all_vms(material: Material) -> Report:
     """Return the table of VMs as a report, for its CSV file; the page draws its own from the data."""
     columns = tuple(Column(each, "text") for each in FACETS)
     numbers = tuple(

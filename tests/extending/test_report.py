@@ -9,8 +9,6 @@ from tests.extending.scratch import Scratch
 
 TOY = '''"""How many VMs go by which path."""
 
-from collections import Counter
-
 from vmferry.model.report import Column, Report, Table
 from vmferry.reports.content import Material
 
@@ -18,9 +16,10 @@ HELP = "Report how many VMs go by which path."
 
 
 def build(material: Material) -> Report:
-    found = Counter(machine.path for _, _, machine in material.review.moving)
-    table = Table("Paths", "path", (Column("path"), Column("VMs", "count")), sorted(found.items()))
-    return Report("Paths", f"{sum(found.values())} VMs move", (table,), dict(sorted(found.items())))
+    moving = material.vms.where("moves", "yes")
+    found = [(path, picked.count) for path, picked in moving.by("path")]
+    table = Table("Paths", "path", (Column("path"), Column("VMs", "count")), found, covers=moving.facets)
+    return Report("Paths", f"{len(moving.vms)} VMs move", (table,), {path: count.value for path, count in found})
 '''
 LINE = '    "toy": ("vmferry.reports.toy", "How many VMs go by which path."),'
 SPEC = Path(__file__).parents[2] / "examples/minimal"

@@ -15,12 +15,20 @@ Facets = tuple[tuple[str, str], ...]
 """Which VMs a number counts: values of columns of the table of VMs, all of which must hold. () means every VM."""
 
 
+Measure = Literal["vms", "vcpus", "memory", "capacity", "moving", "used"]
+"""What a number counts of the VMs behind it: how many they are, or a sum over them. See `reports.census.Vm`."""
+
+Covers = Facets | Literal["some"] | None
+"""The VMs that rows divide among themselves, each in exactly one row. `some`: a VM is in several rows, or in none."""
+
+
 class Cell(NamedTuple):
     """A value with what stands behind it: the VMs that it counts, or the one VM that it names."""
 
     value: Value
     of: Facets | None = None
     vm: VmKey | None = None
+    counts: Measure = "vms"
 
 
 class Column(NamedTuple):
@@ -42,6 +50,7 @@ class Table(NamedTuple):
     rows: Sequence[Row]
     notable: Sequence[Row] | None = None  # rows that a terminal shows; all by default
     note: str = ""  # what a reader needs to know to read it
+    covers: Covers = None  # None: it is not about VMs
 
 
 class Figure(NamedTuple):
@@ -89,6 +98,7 @@ class Bars(NamedTuple):
     unit: Unit
     series: tuple[str, ...]
     bars: tuple[Bar, ...]
+    covers: Covers = None
 
 
 class Span(NamedTuple):

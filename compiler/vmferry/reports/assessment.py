@@ -119,11 +119,12 @@ def _blocks(everyone: Picked, moving: Picked, concerns: tuple[Concern, ...]) -> 
         "count",
         ("VMs",),
         tuple(Bar(value, (picked.count,)) for value, picked in everyone.by("disposition")),
+        everyone.facets,
     )
     yield _table("By path", "path", moving, "path")
     yield _table("Why they take this path, or stay", "reason", everyone, "why")
     yield _table("By phase", "phase", moving, "phase")
-    yield _table("Risks", "what makes them harder to move", everyone, "trait", note=_SEVERAL)
+    yield _several("Risks", "what makes them harder to move", everyone, "trait")
     rows = [
         (each.severity, each.code, Cell(each.vms, of=(("code", each.code),)) if each.vms else None, each.places, *rest)
         for each in concerns
@@ -138,7 +139,7 @@ def _blocks(everyone: Picked, moving: Picked, concerns: tuple[Concern, ...]) -> 
         Column("what"),
     )
     note = "places: where a file has to be changed, or a fact looked up; many VMs may share one."
-    yield Table("Blockers and warnings", "rule", columns, rows, note=note if rows else "")
+    yield Table("Blockers and warnings", "rule", columns, rows, note=note if rows else "", covers="some")
     if not rows:
         yield Prose("", ("No rule found anything.",))
 
@@ -148,14 +149,15 @@ def _blocks(everyone: Picked, moving: Picked, concerns: tuple[Concern, ...]) -> 
         "count",
         ("powered on", "powered off", "suspended", "unknown"),
         tuple(_by_power(everyone)),
+        everyone.facets,
     )
     yield _table("Guest systems", "guest system", everyone, "system")
     yield _table("By memory", "memory", everyone, "size")
     yield _table("By disks", "size of all disks", everyone, "disk")
     yield _table("By hardware version", "hardware version", everyone, "hardware")
     yield _table("By cluster", "cluster", everyone, "cluster")
-    yield _table("By datastore", "datastore", everyone, "datastore", note=_SEVERAL)
-    yield _table("By network", "network", everyone, "network", note=_SEVERAL)
+    yield _several("By datastore", "datastore", everyone, "datastore")
+    yield _several("By network", "network", everyone, "network")
 
 
 _SEVERAL = "A VM may be in several rows, with all its disks in each."
@@ -169,7 +171,7 @@ def _figures(everyone: Picked, moving: Picked) -> Iterator[Figure]:
     yield Figure("capacity of the disks", everyone.total("capacity"), "bytes", "a shared disk counts once")
     yield Figure("used on datastores", everyone.total("used"), "bytes", _unknown(everyone.lacking("used")))
     yield Figure("VMs that move", moving.count)
-    yield Figure("capacity that moves", moving.total("capacity"), "bytes")
+    yield Figure("capacity that moves", moving.total("moving"), "bytes")
     for name, column in (("clusters", "cluster"), ("ESXi hosts", "host"), ("datastores", "datastore")):
         yield Figure(f"{name} with VMs", sum(value not in (UNKNOWN, NONE) for value, _ in everyone.by(column)))
     yield Figure("networks with VMs", sum(value != NONE for value, _ in everyone.by("network")))
@@ -193,9 +195,15 @@ _SIZES = (
 )
 
 
-def _table(title: str, one: str, of: Picked, column: str, note: str = "") -> Table:
+def _table(title: str, one: str, of: Picked, column: str) -> Table:
+    """Return a table of VMs by a column with one value for each."""
     rows: list[Row] = [(value, *_sizes(picked)) for value, picked in of.by(column)]
-    return Table(title, one, (Column(one), *_SIZES), rows, note=note)
+    return Table(title, one, (Column(one), *_SIZES), rows, covers=of.facets)
+
+
+def _several(title: str, one: str, of: Picked, column: str) -> Table:
+    """Return a table of VMs by a column with several values for some."""
+    return _table(title, one, of, column)._replace(note=_SEVERAL, covers="some")
 
 
 def _sizes(picked: Picked) -> tuple[Cell, ...]:

@@ -13,8 +13,11 @@ from msgspec import Struct
 
 from vmferry.estate.network_map import NetworkMap, network_map
 from vmferry.estate.routing import auto, specialities
+from vmferry.estate.stages import running
 from vmferry.kube.quantity import parse_size
+from vmferry.model.blueprint import Group
 from vmferry.model.finding import Finding, Path, Severity
+from vmferry.model.inventory import InventoryNetwork
 from vmferry.model.keys import VmKey
 from vmferry.model.report import Cell, Facets
 from vmferry.model.review import Review, Subject
@@ -23,7 +26,8 @@ from vmferry.model.spec import SimilarVms, VirtualMachine
 UNKNOWN = "unknown"
 NONE = "none"
 
-Total = Literal["vcpus", "memory", "capacity", "used"]
+Total = Literal["vcpus", "memory", "capacity", "moving", "used"]
+"""A `Measure` that is a sum."""
 
 _GIB = 1 << 30
 _TIB = 1 << 40
@@ -41,7 +45,8 @@ _RANK: Mapping[str, int] = {"error": 0, "warning": 1, "info": 2}
 class Vm(Struct, frozen=True, kw_only=True):
     """A VM. Sizes are in bytes; None is unknown. ``capacity`` is that of the disks that move with it or stay with it.
 
-    A disk that several VMs share counts for the one that brings it.
+    ``moving`` is that of the disks that move: none of a VM that stays, or is rebuilt. A disk that several VMs share
+    counts for the one that brings it.
     """
 
     key: VmKey
@@ -54,6 +59,7 @@ class Vm(Struct, frozen=True, kw_only=True):
     phase: str
     group: str
     stage: str
+    moved: str
     namespace: str
     pool: str
     os: str
@@ -68,6 +74,7 @@ class Vm(Struct, frozen=True, kw_only=True):
     vcpus: int | None
     memory: int | None
     capacity: int
+    moving: int
     used: int | None
     datastores: tuple[str, ...]
     networks: tuple[str, ...]
@@ -89,6 +96,7 @@ FACETS: Mapping[str, Callable[[Vm], tuple[str, ...]]] = {
     "phase": lambda vm: (vm.phase,),
     "group": lambda vm: (vm.group,),
     "stage": lambda vm: (vm.stage,),
+    "moved": lambda vm: (vm.moved,),
     "namespace": lambda vm: (vm.namespace,),
     "pool": lambda vm: (vm.pool,),
     "os": lambda vm: (vm.os,),
@@ -141,7 +149,7 @@ class Picked(Struct, frozen=True):
     def total(self, column: Total) -> Cell:
         """Return a sum over them; None if it is unknown for all. See `lacking` for how many it is unknown."""
         known = [value for vm in self.vms if (value := getattr(vm, column)) is not None]
-        return Cell(sum(known) if known or not self.vms else None, of=self.facets)
+        return Cell(sum(known) if known or not self.vms else None, of=self.facets, counts=column)
 
     def lacking(self, column: Total) -> int:
         """Return for how many of them a value is unknown."""
@@ -164,12 +172,23 @@ def census(review: Review, findings: Iterable[Finding], standard: Mapping[str, i
         if disk.shared is not None and disk.owner
     }
     known = network_map(review.spec.networks, review.project.where)
+    names = datastore_names(review)
     return Picked(
         tuple(
-            _vm(subject, review, codes[subject.key], left, reasons, _capacity(subject, brought), standard, known)
+            _vm(subject, review, codes[subject.key], left, reasons, _capacity(subject, brought), standard, known, names)
             for subject in review.subjects
         )
     )
+
+
+def datastore_names(review: Review) -> dict[tuple[str, str], str]:
+    """Return the names of datastores by source and id."""
+    return {
+        (part.source.name, datastore.id): datastore.name
+        for part in review.project.inventories
+        for datastore in part.datastores
+        if datastore.id is not None
+    }
 
 
 def meant(findings: Iterable[Finding], subjects: Iterable[Subject]) -> Iterator[tuple[Finding, list[VmKey]]]:
@@ -231,13 +250,14 @@ def _vm(
     capacity: int,
     standard: Mapping[str, int],
     known: NetworkMap,
+    names: Mapping[tuple[str, str], str],
 ) -> Vm:
     vm, machine, group = subject.vm, subject.machine, subject.group
     path, why = _path(subject, standard, review.spec.settings.auto)
     memory = machine.memory if machine is not None and machine.memory else _bytes(vm.memory)
-    networks = {nic.network for nic in vm.nics or ()}
+    networks = {_named(review.networks, subject.source, nic.network) for nic in vm.nics or ()}
     rows = (known.of_nic(subject.source, nic, vm.datacenter).row for nic in vm.nics or ())
-    datastores = {disk.datastore for disk in vm.disks or () if disk.datastore is not None}
+    datastores = {names.get((subject.source, each), each) for disk in vm.disks or () if (each := disk.datastore)}
     return Vm(
         key=subject.key,
         name=subject.name,
@@ -249,6 +269,7 @@ def _vm(
         phase=machine.phase if machine is not None else (subject.decisions.phase or NONE) if path else NONE,
         group=group.name if group is not None else NONE,
         stage=group.stage if group is not None else NONE,
+        moved=_moved(group) if path else NONE,
         namespace=machine.namespace if machine is not None else NONE,
         pool=vm.resource_pool or NONE,
         os=vm.os or UNKNOWN,
@@ -260,9 +281,12 @@ def _vm(
         hardware=vm.hardware_version or UNKNOWN,
         size=_class_of(memory, _SIZES, _ABOVE["size"]),
         disk_size=_class_of(capacity, _DISKS, _ABOVE["disk"]),
-        vcpus=vm.cpu.count if vm.cpu is not None else None,
+        vcpus=_vcpus(subject),
         memory=memory,
         capacity=capacity,
+        moving=sum(disk.size for disk in machine.disks if disk.owner)
+        if machine is not None
+        else (capacity if path not in ("", "rebuild") else 0),
         used=vm.used_storage,
         datastores=tuple(sorted(datastores)) or (NONE,),
         networks=tuple(sorted(networks)) or (NONE,),
@@ -272,6 +296,29 @@ def _vm(
         worst=min(codes.values(), key=_RANK.__getitem__, default=NONE),
         codes=tuple(sorted(codes)),
     )
+
+
+def _named(networks: Mapping[tuple[str, str], InventoryNetwork], source: str, network: str) -> str:
+    """Return the name of a network that a NIC may name by its id."""
+    fact = networks.get((source, network))
+    return fact.name if fact is not None else network
+
+
+def _vcpus(subject: Subject) -> int | None:
+    """Return the vCPUs that a VM gets, or has where the cluster or nobody decides that."""
+    machine, cpu = subject.machine, subject.vm.cpu
+    if cpu is None or machine is None or machine.application is not None or machine.instancetype is not None:
+        return cpu.count if cpu is not None else None
+    return machine.sockets * machine.cores * machine.threads
+
+
+def _moved(group: Group | None) -> str:
+    """Return whether VMs that move have done so: `yes`, `no`, or `waits` while they are on hold or rolled back."""
+    if group is None:
+        return "no"
+    if running(group.stage):
+        return "yes"
+    return "waits" if group.stage == "rolled-back" or group.hold is not None else "no"
 
 
 def _path(subject: Subject, standard: Mapping[str, int], settings: SimilarVms) -> tuple[str, str]:

@@ -75,8 +75,8 @@ def build(material: Material) -> Report:
         f"{len(found.vms)} VM{'' if len(found.vms) == 1 else 's'}: {found.blocked} blocked by errors, "
         f"{len(found.vms) - found.blocked - found.clean} with concerns, {found.clean} clean"
     )
-    by_rule = Table("Top blockers", "rule", _OF_RULE, _rule_rows(found))
-    by_vm = Table("By VM", "VM", _OF_VM, vms, notable=[row for row in vms if any(row[6:])])
+    by_rule = Table("Top blockers", "rule", _OF_RULE, _rule_rows(found), covers="some")
+    by_vm = Table("By VM", "VM", _OF_VM, vms, notable=[row for row in vms if any(row[6:])], covers=())
     return Report("Concerns", summary, (by_rule, by_vm), found)
 
 
@@ -112,13 +112,18 @@ Titles = Callable[[str], str]
 def concerns(findings: Iterable[Finding], subjects: Iterable[Subject], titles: Titles) -> Concerns:
     """Return the findings by rule and by VM; ``titles`` maps codes to titles."""
     by_rule: defaultdict[str, list[Finding]] = defaultdict(list)
+    vms_of: defaultdict[str, set[VmKey]] = defaultdict(set)
     by_vm: defaultdict[str, defaultdict[Severity, set[str]]] = defaultdict(lambda: defaultdict(set))
     subjects = tuple(subjects)
+    names = {subject.key: subject.name for subject in subjects}
     for finding, keys in meant(findings, subjects):
         by_rule[finding.code].append(finding)
+        vms_of[finding.code].update(keys)
         for key in keys:
             by_vm[key][finding.severity].add(finding.code)
-    rules = [_rule(code, found, titles) for code, found in by_rule.items()]
+    rules = [
+        _rule(code, found, sorted(names[key] for key in vms_of[code]), titles(code)) for code, found in by_rule.items()
+    ]
     vms = [_vm(subject, by_vm[subject.key]) for subject in subjects]
     return Concerns(
         rules=tuple(sorted(rules, key=lambda rule: (_RANK[rule.severity], -len(rule.vms), rule.code))),
@@ -126,12 +131,12 @@ def concerns(findings: Iterable[Finding], subjects: Iterable[Subject], titles: T
     )
 
 
-def _rule(code: str, found: list[Finding], titles: Titles) -> RuleConcern:
+def _rule(code: str, found: list[Finding], vms: Iterable[str], title: str) -> RuleConcern:
     return RuleConcern(
         code=code,
         severity=min((finding.severity for finding in found), key=_RANK.__getitem__),
-        title=titles(code),
-        vms=tuple(sorted({vm for finding in found for vm in finding.vms})),
+        title=title,
+        vms=tuple(vms),
         findings=len(found),
     )
 

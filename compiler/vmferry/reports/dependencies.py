@@ -83,11 +83,11 @@ def build(material: Material) -> Report:
     together = [cluster for cluster in found.clusters if len(cluster.vms) > 1]
     blocks = (
         graph,
-        Table("Between phases", "dependency", _OF_EDGE, [_row(each) for each in crossing], note=_RISK * bool(crossing)),
-        Table("VMs that need each other", "set", _OF_CLUSTER, [_cluster_row(each) for each in together]),
-        Table("Proposed, to confirm or drop", "proposal", _OF_EDGE, [_row(e) for e in edges if e.kind == "proposed"]),
-        Table("Outside of the migration", "dependency", _OF_EDGE, [_row(e) for e in edges if e.kind == "outside"]),
-        Table("All dependencies", "dependency", _OF_EDGE, [_row(edge) for edge in edges]),
+        _table("Between phases", "dependency", crossing)._replace(note=_RISK * bool(crossing)),
+        Table("VMs that need each other", "set", _OF_CLUSTER, [*map(_cluster_row, together)], covers="some"),
+        _table("Proposed, to confirm or drop", "proposal", [edge for edge in edges if edge.kind == "proposed"]),
+        _table("Outside of the migration", "dependency", [edge for edge in edges if edge.kind == "outside"]),
+        _table("All dependencies", "dependency", edges),
     )
     return Report("Dependencies", summary, blocks, found, extra={"dot": _dot(graph)})
 
@@ -216,6 +216,10 @@ _OF_EDGE = (
     Column("what it means"),
 )
 _RISK = "Each is a risk: move both sides in one phase, or plan for the traffic between the platforms."
+
+
+def _table(title: str, one: str, edges: Iterable[EdgeOf]) -> Table:
+    return Table(title, one, _OF_EDGE, [*map(_row, edges)], covers="some")
 
 
 def _row(edge: EdgeOf) -> Row:

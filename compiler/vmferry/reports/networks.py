@@ -24,7 +24,7 @@ from vmferry.model.spec import (
     PodNetwork,
     SriovNetwork,
 )
-from vmferry.reports.census import NONE, Picked
+from vmferry.reports.census import NONE, Picked, datastore_names
 from vmferry.reports.content import Material
 
 HELP = """Document every network, datastore and resource pool: who is on it, where it goes, what the nodes need.
@@ -121,10 +121,29 @@ def build(material: Material) -> Report:
     )
     vms = material.vms
     blocks = (
-        Table("Networks", "network", _OF_NETWORK, [_network_row(each, vms) for each in found.networks], note=_NSX),
-        Table("Datastores", "datastore", _OF_DATASTORE, [_datastore_row(each, vms) for each in found.datastores]),
+        Table(
+            "Networks",
+            "network",
+            _OF_NETWORK,
+            [_network_row(each, vms) for each in found.networks],
+            note=_NSX,
+            covers="some",
+        ),
+        Table(
+            "Datastores",
+            "datastore",
+            _OF_DATASTORE,
+            [_datastore_row(each, vms) for each in found.datastores],
+            covers="some",
+        ),
         Prose("Refused StorageClasses", tuple(_refused(found.datastores))),
-        Table("Resource pools", "resource pool", _OF_POOL, [_pool_row(each, vms) for each in found.pools]),
+        Table(
+            "Resource pools",
+            "resource pool",
+            _OF_POOL,
+            [_pool_row(each, vms) for each in found.pools],
+            covers=vms.where("moves", "yes").facets,
+        ),
     )
     return Report("Networks, datastores and resource pools", summary, blocks, found)
 
@@ -276,7 +295,7 @@ def _datastores(review: Review) -> Iterator[DatastoreUse]:
         for part in review.project.inventories
         for datastore in part.datastores
     }
-    names = {(source, fact.id): fact.name for (source, _), fact in facts.items() if fact.id is not None}
+    names = datastore_names(review)
     found: defaultdict[tuple[str, str], list[tuple[Subject, int]]] = defaultdict(list)
     for subject in review.subjects:
         for index, disk in enumerate(subject.vm.disks or ()):

@@ -60,7 +60,7 @@ def build(material: Material) -> Report:
         summary,
         (
             Table("What is called what", "concept", _OF_CONCEPT, concepts, notable=concepts),
-            Table("What to learn, and before which phase", "topic", _OF_TRAINING, training, note=_RBAC),
+            Table("What to learn, and before which phase", "topic", _OF_TRAINING, training, note=_RBAC, covers="some"),
         ),
         found,
     )

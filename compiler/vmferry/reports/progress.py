@@ -1,7 +1,7 @@
 """How far a migration is: VMs, bytes and hosts that are left, week by week, with a badge and numbers for dashboards."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
@@ -12,9 +12,10 @@ from vmferry.estate.stages import OWNED, running
 from vmferry.estate.wording import counted, size
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.keys import VmKey
-from vmferry.model.report import Bar, Bars, Cell, Column, Figure, Figures, Report, Row, Table
+from vmferry.model.report import Bar, Bars, Column, Figure, Figures, Report, Row, Table
 from vmferry.reports.census import UNKNOWN, Picked
 from vmferry.reports.content import Material
+from vmferry.reports.demand import phases_of
 
 HELP = """Report how far a migration is: VMs, bytes and ESXi hosts that have moved and that are left, week by week.
 
@@ -74,21 +75,22 @@ def build(material: Material) -> Report:
     """Return the report."""
     blueprint = material.review.blueprint
     history = History(material.review.project.evidence)
+    moving = material.vms.where("moves", "yes")
     machines = [(group, machine) for group in blueprint.groups for machine in group.machines]
     dates = {machine.key: date for group, machine in machines if (date := _moved_on(group, machine, history))}
     hosts = _hosts(material.vms)
-    away = {machine.key for group, machine in machines if running(group.stage)}
-    weeks = tuple(_weeks(machines, dates, hosts, material.review.now))
+    away = {vm.key for vm in moving.where("moved", "yes").vms}
+    weeks = tuple(_weeks(moving, dates, hosts, material.review.now))
     found = Progress(
         name=blueprint.name,
-        moved=_share(machines),
+        moved=_share(moving),
         phases=tuple(
             PhaseProgress(
-                phase=phase.name,
-                moved=_share([each for each in machines if each[0].phase == phase.name]),
-                accepted=sum(group.phase == phase.name and group.stage in OWNED[1:] for group, _ in machines),
+                phase=phase,
+                moved=_share(its := moving.where("phase", phase)),
+                accepted=sum(vm.stage in OWNED[1:] for vm in its.vms),
             )
-            for phase in blueprint.phases
+            for phase in phases_of(material)
         ),
         hosts=len(hosts),
         hosts_empty=sum(keys <= away for keys in hosts.values()),
@@ -98,20 +100,21 @@ def build(material: Material) -> Report:
     return Report(
         f"Progress of {found.name}",
         _summary(found),
-        tuple(_blocks(found, material.vms)),
+        tuple(_blocks(found, moving)),
         found,
         {"badge": _badge(found)},
     )
 
 
-def _share(machines: Iterable[tuple[Group, Machine]]) -> Share:
-    vms = of_vms = done = whole = 0
-    for group, machine in machines:
-        disks = sum(disk.size for disk in machine.disks if disk.owner)
-        of_vms, whole = of_vms + 1, whole + disks
-        if running(group.stage):
-            vms, done = vms + 1, done + disks
-    return Share(vms=vms, of_vms=of_vms, size=done, of_size=whole, share=vms / of_vms if of_vms else 0.0)
+def _share(of: Picked) -> Share:
+    moved = of.where("moved", "yes").vms
+    return Share(
+        vms=len(moved),
+        of_vms=len(of.vms),
+        size=sum(vm.moving for vm in moved),
+        of_size=sum(vm.moving for vm in of.vms),
+        share=len(moved) / len(of.vms) if of.vms else 0.0,
+    )
 
 
 def _moved_on(group: Group, machine: Machine, history: History) -> float | None:
@@ -130,7 +133,7 @@ def _hosts(vms: Picked) -> dict[str, set[VmKey]]:
 
 
 def _weeks(
-    machines: list[tuple[Group, Machine]],
+    moving: Picked,
     dates: dict[VmKey, float],
     hosts: dict[str, set[VmKey]],
     now: datetime | None,
@@ -141,13 +144,13 @@ def _weeks(
     until = max(max(dates.values()), now.timestamp() if now is not None else 0.0)
     start = datetime.fromtimestamp(min(dates.values()), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     start -= timedelta(days=start.weekday())
-    sizes = {machine.key: sum(disk.size for disk in machine.disks if disk.owner) for _, machine in machines}
+    sizes = {vm.key: vm.moving for vm in moving.vms}
     while start.timestamp() <= until:
         end = (start + timedelta(days=7)).timestamp()
         gone = {key for key, date in dates.items() if date < end}
         yield Week(
             start=start.date().isoformat(),
-            vms=len(machines) - len(gone),
+            vms=len(sizes) - len(gone),
             size=sum(sizes.values()) - sum(sizes[key] for key in gone),
             hosts=sum(not keys <= gone for keys in hosts.values()),
         )
@@ -164,19 +167,21 @@ def _summary(found: Progress) -> str:
     return text + (f"; no date is recorded for {counted(undated, 'VM')} that moved" if undated else "")
 
 
-def _blocks(found: Progress, vms: Picked) -> Iterator[Figures | Bars | Table]:
-    moved = found.moved
+def _blocks(found: Progress, moving: Picked) -> Iterator[Figures | Bars | Table]:
+    moved = moving.where("moved", "yes")
     yield Figures(
         "",
         (
-            Figure("VMs that moved", moved.vms, "count", f"of {moved.of_vms}"),
-            Figure("share", moved.share * 100, "percent"),
-            Figure("moved", moved.size, "bytes", f"of {size(moved.of_size)}"),
+            Figure("VMs that moved", moved.count, "count", f"of {found.moved.of_vms}"),
+            Figure("share", found.moved.share * 100, "percent"),
+            Figure("moved", moved.total("moving"), "bytes", f"of {size(found.moved.of_size)}"),
             Figure("ESXi hosts without a VM", found.hosts_empty, "count", f"of {found.hosts}"),
         ),
     )
-    bars = (Bar(each.phase, (each.moved.vms, each.moved.of_vms - each.moved.vms)) for each in found.phases)
-    yield Bars("VMs by phase", "phase", "count", ("moved", "left"), tuple(bars))
+    by_phase = [(each, moving.where("phase", each.phase)) for each in found.phases]
+    states = ("yes", "no", "waits")
+    bars = (Bar(each.phase, tuple(its.where("moved", state).count for state in states)) for each, its in by_phase)
+    yield Bars("VMs by phase", "phase", "count", ("moved", "left", "waiting"), tuple(bars), moving.facets)
     if found.weeks:
         yield Bars(
             "VMs left, by week", "week of", "count", ("left",), tuple(Bar(w.start, (w.vms,)) for w in found.weeks)
@@ -188,27 +193,21 @@ def _blocks(found: Progress, vms: Picked) -> Iterator[Figures | Bars | Table]:
         Column("ESXi hosts with VMs", "count"),
     )
     rows: list[Row] = [(week.start, week.vms, week.size, week.hosts) for week in found.weeks]
-    yield Table("Burn-down", "week", columns, rows)
+    yield Table("Burn-down", "week", columns, rows, covers="some")
     of_phase = (
         Column("phase"),
         Column("VMs", "count"),
         Column("moved", "count"),
         Column("accepted", "count"),
-        Column("disks", "bytes"),
+        Column("disks that move", "bytes"),
         Column("disks moved", "bytes"),
     )
     lines: list[Row] = [
-        (
-            each.phase,
-            Cell(each.moved.of_vms, of=vms.where("phase", each.phase).facets),
-            each.moved.vms,
-            each.accepted,
-            each.moved.of_size,
-            each.moved.size,
-        )
-        for each in found.phases
+        (each.phase, its.count, gone.count, each.accepted, its.total("moving"), gone.total("moving"))
+        for each, its in by_phase
+        for gone in [its.where("moved", "yes")]
     ]
-    yield Table("Phases", "phase", of_phase, lines)
+    yield Table("Phases", "phase", of_phase, lines, covers=moving.facets)
 
 
 def _badge(found: Progress) -> str:

@@ -12,7 +12,7 @@ from vmferry.estate.timetable.plans import GroupTimes, Why
 from vmferry.estate.timetable.works import dual_run, moved_at
 from vmferry.estate.wording import counted, duration, size
 from vmferry.model.keys import VmKey
-from vmferry.model.report import Block, Cell, Column, Figure, Figures, Prose, Report, Row, Table, Timeline
+from vmferry.model.report import Block, Cell, Column, Covers, Figure, Figures, Prose, Report, Row, Table, Timeline
 from vmferry.reports.assumed import Assumption, assumptions
 from vmferry.reports.content import Material
 from vmferry.reports.schedule_times import Known, calendar, lanes, time_text
@@ -225,9 +225,7 @@ def _vms(known: Known) -> Iterator[VmForecast]:
         for machine in group.machines:
             number = next(works)
             times, outage = found.likely.vms[number], found.outage(number)
-            if machine.golden:
-                continue
-            if machine.key in off and outage is not None:
+            if outage is not None and (machine.golden or machine.key in off):
                 outage = (0.0, 0.0, 0.0)  # nobody uses it
             best, likely, worst = outage if outage is not None else (None, None, None)
             yield VmForecast(
@@ -282,23 +280,28 @@ def _blocks(data: Schedule, known: Known, material: Material) -> Iterator[Block]
         yield Prose("What can be said already", tuple(_before_groups(material)))
     yield Timeline("Phases and groups", tuple(lanes(known)), known.found.prepared.plan.now)
     misfits = [*_misfit_rows(data)]
-    yield Table("Groups without a place", "group", _OF_MISFIT, misfits, note=_PROPOSE if misfits else "")
+    yield Table("Groups without a place", "group", _OF_MISFIT, misfits, note=_PROPOSE if misfits else "", covers="some")
     yield Table("What decides the end", "step", _OF_STEP, [*_path_rows(data)])
-    rows = [(each.what, each.end, each.saves, each.unplaced) for each in data.savings]
+    rows: list[Row] = [(each.what, each.end, each.saves, each.unplaced) for each in data.savings]
     note = "The simulation ran again with each. A negative number means that it would end later." if rows else ""
     yield Table("What would save time", "change", _OF_SAVING, rows, note=note)
-    yield Table("Groups that cannot be scheduled", "group", _OF_WAITING, [*data.waiting.items()])
-    yield Table("Groups that have moved", "group", _OF_MOVED, [*data.moved.items()])
+    waiting, moved, left = (material.vms.where("moves", "yes").where("moved", each) for each in ("waits", "yes", "no"))
+    rows = [(name, waiting.where("group", name).count, why) for name, why in data.waiting.items()]
+    yield Table("Groups that cannot be scheduled", "group", _OF_WAITING, rows, covers=waiting.facets)
+    rows = [(name, moved.where("group", name).count, time) for name, time in data.moved.items()]
+    yield Table("Groups that have moved", "group", _OF_MOVED, rows, covers=moved.facets)
     order = sorted(data.vms, key=lambda each: (-(each.worst or 0.0), each.key))
     vms: list[Row] = [
         (Cell(each.vm, vm=each.key), each.group, each.down, each.best, each.likely, each.worst) for each in order
     ]
-    yield Table("Outages", "VM", _OF_VM, vms, note=_OUTAGES if vms else "")
+    covers: Covers = left.facets if material.complete else "some"
+    yield Table("Outages", "VM", _OF_VM, vms, note=_OUTAGES if vms else "", covers=covers)
     basis = [(each.what, each.value, each.basis, each.source, each.setting) for each in data.assumptions]
     yield Table(
         "What this rests on", "number", _OF_BASIS, basis, note="assumed: nobody has measured or stated it here."
     )
-    yield Table("Groups", "group", _OF_GROUP, [*_group_rows(data)], note=_GROUPS if data.groups else "")
+    note = _GROUPS if data.groups else ""
+    yield Table("Groups", "group", _OF_GROUP, [*_group_rows(data)], note=note, covers=covers)
 
 
 def _before_groups(material: Material) -> Iterator[str]:
@@ -316,7 +319,7 @@ def _before_groups(material: Material) -> Iterator[str]:
 
 _MIB = 1 << 20
 _PROPOSE = "`vmferry plan schedule` proposes windows in which they fit."
-_OUTAGES = "From the shutdown until it serves again. A VM that is off has no outage."
+_OUTAGES = "From the shutdown until it serves again. A VM that is off has no outage, nor has a golden image."
 _GROUPS = "Likely times, which rest on the numbers above. alone: the outage if nothing else were copied."
 
 _OF_MISFIT = (
@@ -334,8 +337,8 @@ _OF_SAVING = (
     Column("saves", "seconds"),
     Column("groups without a place", "count"),
 )
-_OF_WAITING = (Column("group"), Column("why"))
-_OF_MOVED = (Column("group"), Column("cut over", "time"))
+_OF_WAITING = (Column("group"), Column("VMs", "count"), Column("why"))
+_OF_MOVED = (Column("group"), Column("VMs", "count"), Column("cut over", "time"))
 _OF_VM = (
     Column("VM"),
     Column("group"),

@@ -207,7 +207,7 @@ def _phases(found: Sizing) -> Table:
         "Each phase with what the phases before it brought. carried: what the nodes have for VMs, less the headroom, "
         "when those that may fail are gone. ESXi hosts free: after vMotion of what is left onto the others."
     )
-    return Table("Phase by phase", "phase", columns, rows, note=note)
+    return Table("Phase by phase", "phase", columns, rows, note=note, covers=(("moves", "yes"),))
 
 
 def _too_large(found: Sizing) -> Iterator[Table]:
@@ -233,7 +233,7 @@ def _too_large(found: Sizing) -> Iterator[Table]:
     note = (
         "Each counts as a whole node. Where nothing is allotted, no node has the devices of the VM: it counts nowhere."
     )
-    yield Table("VMs that are too large for every node", "VM", columns, rows, note=note)
+    yield Table("VMs that are too large for every node", "VM", columns, rows, note=note, covers="some")
 
 
 def _devices(found: Sizing, material: Material) -> Iterator[Block]:
@@ -247,7 +247,7 @@ def _devices(found: Sizing, material: Material) -> Iterator[Block]:
     )
     rows: list[Row] = [(each.device, each.vms, each.needed, each.there) for each in found.devices]
     note = "A device belongs to one running VM, and keeps it from live migration."
-    yield Table("GPUs and other devices", "device", columns, rows, note=note)
+    yield Table("GPUs and other devices", "device", columns, rows, note=note, covers="some")
     resources = device_ids(material.review.subjects)
     wanted = {each.device for each in found.devices}
     named = {name: ids for name, ids in resources.items() if name in wanted}
@@ -291,7 +291,7 @@ def _storage(found: Sizing, material: Material) -> Table:
         "planned: with growth and room for snapshots; thick: claims in full, thin: what is in use. raw: with all "
         "copies and the share that must stay empty, where the class states `replication`. A VM may be in several rows."
     )
-    return Table("Storage", "StorageClass", columns, rows, note=note)
+    return Table("Storage", "StorageClass", columns, rows, note=note, covers="some")
 
 
 def _linked(each: ClassNeed, material: Material) -> Cell | int:
@@ -332,4 +332,4 @@ def _hardware(found: Sizing) -> Iterator[Block]:
         "empty after phase: all of its VMs have moved; vMotion frees hosts earlier, as the phases show. A host that "
         "holds the sources of a dual run, or vSAN data, is needed until those are gone."
     )
-    yield Table("ESXi hosts that can be reused", "ESXi host", columns, rows, note=note)
+    yield Table("ESXi hosts that can be reused", "ESXi host", columns, rows, note=note, covers="some")

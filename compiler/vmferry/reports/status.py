@@ -15,6 +15,7 @@ from vmferry.model.blueprint import Group, PhasePlan
 from vmferry.model.report import Cell, Column, Report, Row, Table
 from vmferry.model.review import Review
 from vmferry.model.spec import Stage
+from vmferry.reports.census import NONE, Picked
 from vmferry.reports.content import Material
 
 HELP = """Report where a migration is: the VMs of each phase by stage, and each group with its next stage.
@@ -34,8 +35,9 @@ _OF_PHASE = (
     Column("phase"),
     Column("groups", "count"),
     Column("VMs", "count"),
+    Column("in no group yet", "count"),
     *(Column(stage, "count") for stage in STAGES),
-    Column("disks", "bytes"),
+    Column("disks that move", "bytes"),
     Column("left", "bytes"),
     Column("window"),
 )
@@ -45,7 +47,7 @@ _OF_GROUP = (
     Column("stage"),
     Column("method"),
     Column("VMs", "count"),
-    Column("disks", "bytes"),
+    Column("disks that move", "bytes"),
     Column("left", "bytes"),
     Column("running", "count"),
     Column("cutover", "time"),
@@ -56,12 +58,16 @@ _OF_PROBLEM = tuple(map(Column, ("group", "VM", "what", "cause", "next step")))
 
 
 class PhaseStatus(Struct, frozen=True, kw_only=True):
-    """One phase. ``size`` is the capacity of its disks in bytes, ``left`` of those that have not moved."""
+    """One phase. ``size`` is the capacity of its disks in bytes, ``left`` of those that have not moved.
+
+    ``undecided``: VMs without a group, because of errors in the spec; they are at no stage.
+    """
 
     phase: str
     kind: str
     groups: int
     vms: int
+    undecided: int
     stages: dict[Stage, int]  # VMs at each
     size: int
     left: int
@@ -116,17 +122,16 @@ class Status(Struct, frozen=True, kw_only=True):
 
 
 def build(material: Material) -> Report:
-    """Return the report. It needs the Blueprint, the spec and the evidence, and no VM in vSphere."""
+    """Return the report. It needs the Blueprint, the spec and the evidence; VMs only for those without a group."""
     blueprint, now = material.review.blueprint, material.review.now
     history = History(material.review.project.evidence)
     ranks = {phase.name: rank for rank, phase in enumerate(blueprint.phases)}
     groups = sorted(blueprint.groups, key=lambda group: (ranks.get(group.phase, len(ranks)), group.name))
     statuses = tuple(_group(group, material.review, history) for group in groups)
+    whole = material.vms.where("moves", "yes").facets
     found = Status(
         name=blueprint.name,
-        phases=tuple(
-            _phase(phase, [each for each in statuses if each.phase == phase.name], now) for phase in blueprint.phases
-        ),
+        phases=tuple(_phases(material, statuses, now)),
         groups=statuses,
         problems=tuple(_problem(group, each) for group in groups for each in troubles(group, history)),
         staying=dict(sorted(Counter(left.disposition for left in blueprint.left).items())),
@@ -135,15 +140,27 @@ def build(material: Material) -> Report:
         title=f"Status of {found.name}",
         summary=_summary(found),
         blocks=(
-            Table("Phases", "phase", _OF_PHASE, [*_phase_rows(found)]),
+            Table("Phases", "phase", _OF_PHASE, [*_phase_rows(found)], covers=whole),
             Table("Problems", "problem", _OF_PROBLEM, _problem_rows(found)),
-            Table("Groups", "group", _OF_GROUP, [*_group_rows(found)]),
+            Table("Groups", "group", _OF_GROUP, [*_group_rows(found)], covers=whole if material.complete else "some"),
         ),
         data=found,
     )
 
 
-def _phase(phase: PhasePlan, groups: list[GroupStatus], now: datetime | None) -> PhaseStatus:
+def _phases(material: Material, groups: tuple[GroupStatus, ...], now: datetime | None) -> Iterator[PhaseStatus]:
+    """Yield the phases in their order, and at last what is in none because of errors."""
+    without = material.vms.where("moves", "yes").where("group", NONE)
+    for phase in material.review.blueprint.phases:
+        its = [each for each in groups if each.phase == phase.name]
+        yield _phase(phase, its, without.where("phase", phase.name), now)
+    homeless = without.where("phase", NONE)
+    if homeless.vms:
+        yield _phase(PhasePlan(name=NONE, kind="migrate", priority=0), [], homeless, now)
+
+
+def _phase(phase: PhasePlan, groups: list[GroupStatus], without: Picked, now: datetime | None) -> PhaseStatus:
+    size = sum(vm.moving for vm in without.vms)
     stages: Counter[Stage] = Counter()
     for group in groups:
         stages[group.stage] += group.vms
@@ -151,10 +168,11 @@ def _phase(phase: PhasePlan, groups: list[GroupStatus], now: datetime | None) ->
         phase=phase.name,
         kind=phase.kind,
         groups=len(groups),
-        vms=sum(group.vms for group in groups),
+        vms=sum(group.vms for group in groups) + len(without.vms),
+        undecided=len(without.vms),
         stages={stage: stages[stage] for stage in STAGES},
-        size=sum(group.size for group in groups),
-        left=sum(group.left for group in groups),
+        size=sum(group.size for group in groups) + size,
+        left=sum(group.left for group in groups) + size,
         window=_window(phase, now),
     )
 
@@ -218,11 +236,13 @@ def _summary(found: Status) -> str:
 
 def _phase_rows(found: Status) -> Iterator[Row]:
     for phase in found.phases:
-        of = (("phase", phase.phase),)
+        of = (("moves", "yes"), ("phase", phase.phase))
+        undecided = Cell(phase.undecided, of=(*of, ("group", NONE))) if phase.undecided else None
         stages = (
             Cell(phase.stages[stage], of=(*of, ("stage", stage))) if phase.stages[stage] else None for stage in STAGES
         )
-        yield (phase.phase, phase.groups, Cell(phase.vms, of=of), *stages, phase.size, phase.left, phase.window)
+        size = Cell(phase.size, of=of, counts="moving")
+        yield (phase.phase, phase.groups, Cell(phase.vms, of=of), undecided, *stages, size, phase.left, phase.window)
 
 
 def _problem_rows(found: Status) -> list[Row]:
@@ -234,5 +254,6 @@ def _group_rows(found: Status) -> Iterator[Row]:
         stage = f"{group.stage} (attempt {group.attempt})" if group.attempt > 1 else group.stage
         stage += ", graduated" if group.graduated else ""
         method = group.method if group.path == group.method else f"{group.path} {group.method}"
-        sizes = (Cell(group.vms, of=(("group", group.group),)), group.size, group.left, group.running or None)
+        of = (("group", group.group),)
+        sizes = (Cell(group.vms, of=of), Cell(group.size, of=of, counts="moving"), group.left, group.running or None)
         yield (group.group, group.phase, stage, method, *sizes, group.cutover, group.next, group.waits)

@@ -105,6 +105,14 @@ def test_removed_evidence_is_shown(repository: Repository) -> None:
     assert "evidence of stateless-02: removed: plan succeeded" in diff(repository).out
 
 
+def test_evidence_of_a_smoke_test_is_that_of_a_network(repository: Repository) -> None:
+    tested = (
+        "  - {network: web-prod, what: smokeTest, object: VirtualMachine web/smoke-web-prod-a, outcome: succeeded}\n"
+    )
+    (repository.spec / "evidence.yaml").write_text(EVIDENCE + tested)
+    assert "evidence of network web-prod: smokeTest succeeded\n" in diff(repository).out
+
+
 def test_several_moves_are_a_graph_in_markdown_only_and_hostile_names_are_inert(repository: Repository) -> None:
     assert "mermaid" not in diff(repository, "--format", "md").out
     repository.edit("stateful-05: {stage: prepared}", "stateful-05: {stage: migrating}")

@@ -79,6 +79,8 @@ FAILURES = {
     # kubevirt staging/src/kubevirt.io/api/core/v1/types.go: VirtualMachinePrintableStatus
     "vm-crashes": ("virtualMachine", "web-01", "failed", "vm-crashes"),
     "volume-missing": ("virtualMachine", "web-01", "failed", "volume-missing"),
+    # vmferry backends/networks.py: a VM of a smoke test is Ready only while it reaches the other
+    "smoke-test-failed": ("smokeTest", None, "failed", "smoke-test-failed"),
     # fluxcd/kustomize-controller internal/controller/kustomization_controller.go: ReconciliationFailed
     "sync-failed": ("sync", None, "failed", "sync-failed"),
     "unknown": ("migration", "ldap-01", "failed", "unknown"),
@@ -121,6 +123,7 @@ SUCCESSES = {
     "success-image": {("volume", "fw-edge-01"), ("volume", "lic-01")},
     "success-running": {("virtualMachine", "web-01"), ("virtualMachine", "web-02")},
     "success-sync": {("sync", None), ("plan", None)},
+    "success-smoke-test": {("smokeTest", None)},
     "success-snapshot": {
         ("snapshot", name) for name in ("ERP-DB-01", "ERP_APP_01", "ERP_APP_02", "ERP Report Server", "ERP_TERM_01")
     },
@@ -139,6 +142,17 @@ def test_a_warm_vm_has_its_first_copy_while_the_migration_runs() -> None:
     assert {(entry["what"], entry["outcome"]) for entry in entries} == {("copy", "succeeded"), ("migration", "running")}
     copy = next(entry for entry in entries if entry["what"] == "copy")
     assert (copy["started"], copy["finished"]) == ("2027-01-11T20:06:00Z", "2027-01-11T21:00:00Z")
+
+
+def test_a_smoke_test_is_of_a_network_and_of_each_of_its_vms() -> None:
+    found = [(each.get("group"), each["network"], each["object"]) for each in observe("success-smoke-test")]
+    assert found == [(None, "web-prod", f"VirtualMachine web/smoke-web-prod-{one}") for one in ("a", "b")]
+
+
+def test_a_vm_of_a_smoke_test_has_a_while_to_boot() -> None:
+    options = ("--from", DUMPS / "smoke-test-failed.json", "--dry-run", "--format", "json")
+    found = vmferry("observe", ACME, *options, "--now", "2027-01-05T09:10:00Z").data["entries"]
+    assert found == []
 
 
 def test_progress_is_recorded_in_tenths() -> None:

@@ -148,6 +148,15 @@ def test_evidence_beside_assignments_elsewhere_is_compared_too(repository: Obser
     assert len(against(repository, *option)) == 1
 
 
+def test_evidence_of_a_network_that_is_gone_is_named(repository: Observing) -> None:
+    assert repository.observe("success-smoke-test").code == 0
+    assert "VMF872" not in vmferry("check", repository.spec, *ADVANCING).text
+    text = repository.evidence.read_text()
+    repository.evidence.write_text(text.replace("network: web-prod", "network: web-old", 1))
+    found = vmferry("check", repository.spec, *ADVANCING).text
+    assert "warning[VMF872] evidence names network web-old, which does not exist" in found
+
+
 def test_changed_evidence_is_noticed_by_a_run_with_a_cache(repository: Observing, tmp_path: Path) -> None:
     cache = ("--cache-dir", str(tmp_path / "cache"))
     out = ("--out", str(repository.spec.parent))

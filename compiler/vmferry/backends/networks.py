@@ -248,12 +248,14 @@ def _pair(blueprint: Blueprint, plan: NamespacePlan, pair: SmokePair) -> Iterato
     The readiness probe uses the pod network, so it needs no guest agent; the result is on the serial console too. Their
     MACs are generated and locally administered: no vSphere VM has such a MAC.
     """
-    addresses = pair.test.addresses
-    for name, own, peer in (
-        (suffixed(pair.name, "a"), addresses[0], addresses[1]),
-        (suffixed(pair.name, "b"), addresses[1], addresses[0]),
-    ):
+    one, other = pair.test.addresses
+    for name, (own, peer) in zip(smoke_names(pair), ((one, other), (other, one)), strict=True):
         yield _smoke_machine(blueprint, plan, pair, name, own, peer)
+
+
+def smoke_names(pair: SmokePair) -> tuple[str, str]:
+    """Return the names of the two VMs."""
+    return suffixed(pair.name, "a"), suffixed(pair.name, "b")
 
 
 def _smoke_machine(

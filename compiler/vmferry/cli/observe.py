@@ -154,7 +154,7 @@ def as_data(entries: tuple[Entry, ...]) -> list[Any]:
 
 def line(entry: Entry) -> str:
     """Return an entry for a terminal; a problem has further lines."""
-    about = f"{entry.group} {entry.name}" if entry.name is not None else entry.group
+    about = f"{entry.about} {entry.name}" if entry.name is not None else entry.about
     attempt = f" (attempt {entry.attempt})" if (entry.attempt or 1) > 1 else ""
     stage = f" of {entry.stage}" if entry.stage is not None else ""
     by = f" by {entry.by}" if entry.what == "signOff" else ""

@@ -1,26 +1,27 @@
-"""What evidence came or went with a change: what was observed, and who signed what, counted by group."""
+"""What evidence came or went with a change: what was observed, and who signed what, counted by group or network."""
 
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from vmferry.model.evidence import Entry, Evidence, Outcome, What
 from vmferry.model.spec import Stage
 
 
 class EvidenceChange(Struct, frozen=True, kw_only=True):
-    """Entries about one group that say the same."""
+    """Entries about one group, or one network, that say the same."""
 
-    group: str
+    group: str | None
+    network: str | None = None
     how: Literal["added", "removed"]
     what: What
     outcome: Outcome
     stage: Stage | None = None  # that was signed off
     by: str
     cause: str | None = None
-    vms: int  # VMs that they are about; 0: the group as a whole
+    vms: int  # VMs that they are about; 0: the group as a whole, or a network
 
 
 def evidence_changes(before: Evidence | None, after: Evidence | None) -> Iterator[EvidenceChange]:
@@ -31,11 +32,19 @@ def evidence_changes(before: Evidence | None, after: Evidence | None) -> Iterato
 
 
 def _counted(how: Literal["added", "removed"], entries: list[Entry]) -> Iterator[EvidenceChange]:
-    found: defaultdict[tuple[str, What, Outcome, Stage | None, str, str | None], set[str]] = defaultdict(set)
+    found: defaultdict[EvidenceChange, set[str]] = defaultdict(set)
     for entry in entries:
-        about = (entry.group, entry.what, entry.outcome, entry.stage, entry.by, entry.cause)
-        found[about] |= {entry.vm} if entry.vm is not None else set()
-    for (group, what, outcome, stage, by, cause), vms in found.items():
-        yield EvidenceChange(
-            group=group, how=how, what=what, outcome=outcome, stage=stage, by=by, cause=cause, vms=len(vms)
+        alike = EvidenceChange(
+            group=entry.group,
+            network=entry.network,
+            how=how,
+            what=entry.what,
+            outcome=entry.outcome,
+            stage=entry.stage,
+            by=entry.by,
+            cause=entry.cause,
+            vms=0,
         )
+        found[alike] |= {entry.vm} if entry.vm is not None else set()
+    for alike, vms in found.items():
+        yield structs.replace(alike, vms=len(vms))

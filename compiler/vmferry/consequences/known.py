@@ -26,7 +26,7 @@ def of_known(before: Solved, after: Solved, now: datetime | None, cache: Cache) 
     names = {name for name, _ in before.groups.items() ^ after.groups.items()}
     names |= {state.split_from for state in after.project.spec.groups.values() if state.split_from is not None}
     if after.project.evidence is not None:  # measured rates
-        names |= {entry.group for entry in after.project.evidence.entries}
+        names |= {entry.group for entry in after.project.evidence.entries if entry.group is not None}
     was, here = groups_of(before, names, cache), groups_of(after, names, cache)
     if was is None or here is None:
         return None

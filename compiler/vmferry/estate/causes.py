@@ -237,6 +237,13 @@ CAUSES: tuple[Cause, ...] = (
         pattern=r"ErrorPvcNotFound|DataVolumeError|PVC is missing",
     ),
     Cause(
+        "smoke-test-failed",
+        "A VM of a smoke test runs, but does not reach its peer or the gateway over the network.",
+        "Look at its console (`virtctl console`): it says who does not answer. Check the VLAN on the switch ports of "
+        "the nodes, the bridge or bridge mapping on both nodes, and that nothing else has the test's addresses.",
+        source="vmferry: backends/networks.py",
+    ),
+    Cause(
         "plan-not-ready",
         "Forklift's checks found something in the Plan that has to be fixed first.",
         "Fix what the condition names, in the spec or in vSphere; the Plan becomes Ready by itself.",

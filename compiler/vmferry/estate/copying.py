@@ -130,7 +130,7 @@ def measured(groups: Iterable[Group], evidence: Evidence | None) -> dict[Method,
     known = {group.name: (group, {machine.key: machine for machine in group.machines}) for group in groups}
     found: defaultdict[Method, list[tuple[float, float]]] = defaultdict(list)
     for entry in evidence.entries if evidence is not None else ():
-        group, machines = known.get(entry.group, (None, {}))
+        group, machines = known.get(entry.group or "", (None, {}))
         machine = machines.get(entry.vm) if entry.vm is not None else None
         if group is None or machine is None or group.forklift.offload or entry.outcome != "succeeded":
             continue

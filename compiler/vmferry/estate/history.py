@@ -8,8 +8,11 @@ from vmferry.model.evidence import Entry, Evidence, What
 from vmferry.model.keys import VmKey
 from vmferry.model.spec import Stage
 
-Subject = tuple[str, VmKey | None, What, str | None, int | None, int, Stage | None]
-"""What an entry is about: group, VM, what, object, attempt, remigrate, stage. Later entries replace earlier ones."""
+Subject = tuple[str | None, VmKey | None, What, str | None, int | None, int, Stage | None]
+"""What an entry is about: group, VM, what, object, attempt, remigrate, stage. Later entries replace earlier ones.
+
+Those on networks have no group; their objects tell them apart.
+"""
 
 
 def subject_of(entry: Entry) -> Subject:
@@ -38,7 +41,8 @@ class History:
     def __init__(self, evidence: Evidence | None) -> None:
         self._found: defaultdict[str, defaultdict[VmKey | None, list[Entry]]] = defaultdict(lambda: defaultdict(list))
         for entry in evidence.entries if evidence is not None else ():
-            self._found[entry.group][entry.vm].append(entry)
+            if entry.group is not None:
+                self._found[entry.group][entry.vm].append(entry)
 
     def of(self, group: Group, vm: VmKey | None = None) -> Iterator[Entry]:
         """Yield the entries on a VM of a group, or on the group as a whole, that are about its present attempt.

@@ -408,6 +408,11 @@ class SmokePair(Model, frozen=True, kw_only=True):
     gateway: str | None = None
     binding: Binding  # of their NICs on it
 
+    @property
+    def network(self) -> str:
+        """Return the name of the network that they test."""
+        return self.name.removeprefix("smoke-")
+
 
 class Places(Model, frozen=True, kw_only=True):
     """A ConfigMap in which conversion Jobs of one vCenter claim places, which limits how many run at once."""

@@ -8,10 +8,21 @@ from vmferry.model.base import Model, Name, Text, Timestamp
 from vmferry.model.keys import VmKey
 from vmferry.model.spec import ApiVersion, Metadata, Stage
 
-What = Literal["sync", "plan", "copy", "migration", "conversion", "volume", "virtualMachine", "snapshot", "signOff"]
+What = Literal[
+    "sync",
+    "plan",
+    "copy",
+    "migration",
+    "conversion",
+    "volume",
+    "virtualMachine",
+    "snapshot",
+    "signOff",
+    "smokeTest",
+]
 """`sync`: a root in the cluster. `plan`: the Forklift Plan, Ready. `copy`: a first copy while the source runs.
 `migration`: Forklift's whole run. `conversion`: a Job of virt-v2v. `volume`: a DataVolume. `virtualMachine`: it runs.
-`snapshot`: a VirtualMachineSnapshot with all disks, before the VM is accepted.
+`snapshot`: a VirtualMachineSnapshot with all disks, before the VM is accepted. `smokeTest`: a VM that tests a network.
 """
 
 Outcome = Literal["running", "waiting", "succeeded", "failed", "canceled"]
@@ -21,9 +32,12 @@ OBSERVED = "observed"
 
 
 class Entry(Model, frozen=True, kw_only=True):
-    """One thing that happened to a move group, or to one VM of it."""
+    """One thing that happened to a move group, to one VM of it, or to a network."""
 
-    group: Annotated[Name, Meta(description="The move group.")]
+    group: Annotated[Name, Meta(description="The move group.")] | None = None
+    network: (
+        Annotated[Name, Meta(description="The network that a smoke test is about, by its name in the target.")] | None
+    ) = None
     vm: Annotated[VmKey, Meta(description="The VM, by source and id (or name); absent for the whole group.")] | None = (
         None
     )
@@ -46,6 +60,11 @@ class Entry(Model, frozen=True, kw_only=True):
     problem: Annotated[Text, Meta(description="The cause in words.")] | None = None
     next: Annotated[Text, Meta(description="What to do next.")] | None = None
     said: Annotated[Text, Meta(description="What the cluster said, shortened, without credentials.")] | None = None
+
+    @property
+    def about(self) -> str:
+        """Return what it is about, in words: a group, or a network."""
+        return self.group or f"network {self.network}"
 
 
 class Evidence(Model, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from vmferry.backends import entry_points
 from vmferry.backends.forklift import migration_name
 from vmferry.backends.metadata import GROUP_LABEL, MIGRATION_LABEL
+from vmferry.backends.networks import smoke_names
 from vmferry.backends.virt_v2v import job_name
 from vmferry.estate.snapshots import has_volumes, snapshot_name
 from vmferry.model.blueprint import Blueprint, Group, Machine
@@ -53,6 +54,13 @@ class Belonging:
         found = self._of(obj).get((metadata.namespace or "", metadata.name or ""))
         return found if found is not None and self._labelled(obj, metadata, found) else None
 
+    def network(self, obj: Object) -> str | None:
+        """Return the network that a VM of a smoke test is for; None for anything else."""
+        metadata = obj.metadata
+        if not isinstance(obj, VirtualMachine) or (metadata.labels or {}).get(MIGRATION_LABEL) != self._blueprint.name:
+            return None
+        return self._smoke.get((metadata.namespace or "", metadata.name or ""))
+
     def machine(self, group: Group, id_: str | None, name: str | None) -> Machine | None:
         """Return the VM of a group that Forklift names by id, or by name while its id is unknown."""
         own = self._forklift.get(group.name, {})
@@ -82,6 +90,15 @@ class Belonging:
         if isinstance(obj, Kustomization | Application):
             return self._roots
         return {}
+
+    @cached_property
+    def _smoke(self) -> Mapping[tuple[str, str], str]:
+        return {
+            (plan.name, name): pair.network
+            for plan in self._blueprint.namespaces
+            for pair in plan.smoke
+            for name in smoke_names(pair)
+        }
 
     @cached_property
     def _plans(self) -> Places:

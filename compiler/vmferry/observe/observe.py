@@ -11,7 +11,7 @@ from vmferry.estate.history import Subject, latest, moment, subject_of
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.evidence import Entry, Evidence
 from vmferry.model.spec import Metadata
-from vmferry.observe import cluster, forklift
+from vmferry.observe import cluster, forklift, smoke
 from vmferry.observe.belonging import Belonging, Place
 from vmferry.observe.dumps import Dump
 from vmferry.observe.entries import stamp
@@ -61,8 +61,10 @@ def observed(dump: Dump, blueprint: Blueprint, now: datetime | None) -> tuple[En
     for kind, obj in dump.objects:
         if isinstance(obj, Event | Pod):
             continue
-        place = belonging.place(obj)
-        if place is None:
+        place, network = belonging.place(obj), belonging.network(obj)
+        if network is not None and isinstance(obj, VirtualMachine):
+            found += smoke.of_smoke_test(obj, network, view)
+        elif place is None:
             name = f"{obj.metadata.namespace}/{obj.metadata.name}"
             view.ignore(f"{kind} of something else", name)
         else:
@@ -123,7 +125,16 @@ def _order(entry: Entry) -> tuple[object, ...]:
     times = (entry.started or "", entry.finished or "", entry.bytes or 0)
     about = (entry.what, entry.object or "", entry.remigrate, entry.attempt or 0, entry.stage or "")
     return (
-        *(entry.group, entry.vm is not None, entry.name or "", entry.vm or "", *about, moment(entry), *times),
+        *(
+            entry.group or "",
+            entry.network or "",
+            entry.vm is not None,
+            entry.name or "",
+            entry.vm or "",
+            *about,
+            moment(entry),
+            *times,
+        ),
         *(entry.outcome, entry.cause or "", entry.by, entry.note or "", entry.said or ""),
     )
 

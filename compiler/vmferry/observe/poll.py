@@ -25,6 +25,9 @@ def questions(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
         yield from ((resource, namespace) for resource in _OF_VMS)
     for namespace in sorted({group.namespace for group in moving if group.snapshots}):
         yield "virtualmachinesnapshots.snapshot.kubevirt.io", namespace
+    for namespace in (plan.name for plan in blueprint.namespaces if plan.smoke):
+        if namespace not in {group.namespace for group in moving}:
+            yield "virtualmachines.kubevirt.io", namespace
     yield _ENGINES[blueprint.gitops.engine], blueprint.target.engine_namespace
 
 

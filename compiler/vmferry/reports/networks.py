@@ -2,11 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
 from vmferry.estate.network_map import MappedNetwork, NetworkMap, network_map
+from vmferry.estate.smoke import tested
 from vmferry.estate.wording import counted, size
 from vmferry.model.facts import Nic
 from vmferry.model.inventory import InventoryDatastore, InventoryNetwork
@@ -39,6 +40,7 @@ Examples:
 """
 
 UNMAPPED = "none"
+SmokeState = Literal["none", "not run", "passed", "failed"]
 
 
 class NetworkUse(Struct, frozen=True, kw_only=True):
@@ -61,7 +63,9 @@ class NetworkUse(Struct, frozen=True, kw_only=True):
     target: str  # `none` where no row of the spec says
     detail: str
     nodes: str
-    smoke_test: str
+    smoke_test: SmokeState
+    smoke_at: str | None  # when it passed or failed, in RFC 3339
+    smoke_why: str
 
 
 class DatastoreUse(Struct, frozen=True, kw_only=True):
@@ -179,6 +183,8 @@ def _use(review: Review, source: str, name: str, row: MappedNetwork | None, foun
     )
     network = row.network if row is not None else None
     origins = Counter(on.nic.origin for on in found)
+    test = network.smoke_test if network is not None else None
+    smoke = tested(row.name, test, review.project.evidence) if row is not None and test is not None else None
     mtu = getattr(network.target, "mtu", None) if network is not None else None
     return NetworkUse(
         name=fact.name if fact is not None else name,
@@ -198,7 +204,9 @@ def _use(review: Review, source: str, name: str, row: MappedNetwork | None, foun
         target=_kind(network.target) if network is not None else UNMAPPED,
         detail=_detail(row) if row is not None else "add a row for it to `networks`",
         nodes=_nodes(network.target, review.spec.target.cluster) if network is not None else "",
-        smoke_test="two VMs ping each other" if network is not None and network.smoke_test is not None else "none",
+        smoke_test=smoke.state if smoke is not None else "none",
+        smoke_at=smoke.at if smoke is not None else None,
+        smoke_why=smoke.why if smoke is not None else "",
     )
 
 
@@ -282,7 +290,12 @@ def _network_row(use: NetworkUse, vms: Picked) -> Row:
     of = of.where("network", use.name) if use.row is None else of.where("target network", use.row)
     count = Cell(use.vms, of=of.facets) if len(of.vms) == use.vms else Cell(use.vms)
     addresses = (use.static or None, use.dhcp or None)
-    return (*places, count, use.nics, *addresses, layer, use.target, use.detail, use.nodes, use.smoke_test)
+    return (*places, count, use.nics, *addresses, layer, use.target, use.detail, use.nodes, _smoke(use))
+
+
+def _smoke(use: NetworkUse) -> str:
+    at = f" {use.smoke_at[:10]}" if use.smoke_at is not None else ""
+    return f"{use.smoke_test}{at}" + (f": {use.smoke_why}" if use.smoke_why else "")
 
 
 # --- datastores -------------------------------------------------------------------------------

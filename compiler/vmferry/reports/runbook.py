@@ -274,7 +274,7 @@ def _playbook(material: Material, history: History) -> Iterator[Lesson]:
     for entry in material.review.project.evidence.entries if material.review.project.evidence else ():
         if entry.what == "signOff" and entry.note:
             yield Lesson(
-                group=entry.group, about=f"sign-off of {entry.stage}", what=entry.note, answer=f"by {entry.by}"
+                group=entry.about, about=f"sign-off of {entry.stage}", what=entry.note, answer=f"by {entry.by}"
             )
     for suppression in material.review.spec.suppress:
         names = ", ".join(suppression.vms or ()) or "the whole spec"

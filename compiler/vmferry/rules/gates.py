@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from vmferry.estate.gates import Lack, gated, lacking, sentence
 from vmferry.estate.history import History
+from vmferry.estate.network_map import network_map
 from vmferry.estate.statements import EVIDENCE_MISFIT
 from vmferry.model.blueprint import Group
 from vmferry.model.evidence import Entry
@@ -78,17 +79,28 @@ def rewritten(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF872", "warning", "evidence names an unknown group or VM")
+@rule("VMF872", "warning", "evidence names an unknown group, VM or network")
 def unknown(review: Review) -> Iterator[Problem]:
-    """Nothing counts an entry whose group or VM the migration does not have: the name is misspelt, or both are gone."""
+    """Nothing counts an entry whose group, VM or network the migration does not have.
+
+    The name is misspelt, or what it named is gone.
+    """
     evidence = review.project.evidence
     if evidence is None:
         return
     groups = {group.name for group in review.blueprint.groups}
+    networks = {row.name for row in network_map(review.spec.networks, review.project.where).rows}
     vms = {subject.key for subject in review.subjects} | {machine.key for _, machine in review.machines}
     for index, entry in enumerate(evidence.entries):
         place = _file(review).at("entries", index)
-        if entry.group not in groups:
+        if entry.group is None:
+            if entry.network not in networks:
+                yield Problem(
+                    f"evidence names network {entry.network}, which does not exist",
+                    "check the name; what is recorded of a network that is gone has no effect",
+                    place.at("network"),
+                )
+        elif entry.group not in groups:
             yield Problem(
                 f"evidence names group {entry.group}, which does not exist",
                 "check the name; what is recorded of a group that is gone has no effect",
@@ -120,5 +132,5 @@ def _file(review: Review) -> Where:
 
 
 def _named(entry: Entry) -> str:
-    of = f"{entry.group}/{entry.name or entry.vm}" if entry.vm is not None else entry.group
+    of = f"{entry.about}/{entry.name or entry.vm}" if entry.vm is not None else entry.about
     return f"{entry.what} {entry.outcome} of {of}"

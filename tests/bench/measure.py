@@ -115,6 +115,24 @@ def imports(place: Place, book: Path) -> Measures:
     }
 
 
+def site(place: Place, pristine: Path) -> Measures:
+    """Return what all reports of an estate take, as a site and as one file, beside the script that prints its VMs.
+
+    All of it is seconds of CPU, and the sizes are in MB.
+    """
+    spec, out, cache = _copy(place, pristine), place.new("out"), place.new("cache")
+    vmferry("compile", spec, "--out", out, cache=cache)
+    decided, pages, file = sheet(place, spec, out), place.new("site"), place.new("site").with_suffix(".html")
+    found = {
+        "site": vmferry("report", "site", spec, "--out", pages, cache=cache).cpu,
+        "site, Jinja2": program(sys.executable, SCRIPT, spec, decided, place.new("printed"), "pyyaml").cpu,
+    }
+    vmferry("report", "site", spec, "--out", file, "--single-file", cache=cache)
+    sizes = {"site megabytes": sum(path.stat().st_size for path in pages.iterdir())}
+    sizes["file megabytes"] = file.stat().st_size
+    return found | {name: size / 1e6 for name, size in sizes.items()}
+
+
 def start_up(place: Place) -> Measures:
     """Return the seconds that `vmferry check` of the minimal spec takes."""
     spec, cache = _MINIMAL, place.new("cache")

@@ -22,6 +22,7 @@ class Run(NamedTuple):
     """One program that ran to its end."""
 
     seconds: float
+    cpu: float  # seconds that it and its workers had a processor: other programs on the machine do not count
     mebibytes: float  # most memory that it and its workers held at once; 0 if nobody asked
 
 
@@ -54,7 +55,7 @@ def program(*arguments: str | Path, environment: Mapping[str, str] | None = None
             raise RuntimeError(output.read().decode(errors="replace")[-4000:])
     # getrusage knows the largest process alone, in bytes on macOS and in KiB elsewhere
     largest = usage.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-    return Run(seconds, max(mebibytes, largest) if measured else 0.0)
+    return Run(seconds, usage.ru_utime + usage.ru_stime, max(mebibytes, largest) if measured else 0.0)
 
 
 class _Watch:

@@ -12,7 +12,7 @@ from tests.bench.processes import program, vmferry
 from vmferry.layout.objects import Key, is_object, key_of, parse
 
 TOP = Path(__file__).parents[2]
-PARTS = ("compile", "compare", "memory", "import", "start")
+PARTS = ("compile", "compare", "memory", "import", "site", "start")
 
 
 def bench(*arguments: str) -> str:
@@ -29,7 +29,7 @@ def objects(directory: Path) -> dict[Key, Any]:
 
 def test_every_row_has_its_bars_and_what_was_measured() -> None:
     found = json.loads(bench("--growth", "40", "--json"))
-    assert len(found["rows"]) == 16
+    assert len(found["rows"]) == 19
     unmeasured = {row["what"].partition(" ")[0] for row in found["rows"] if row["value"] is None}
     assert unmeasured == {"verify", "first"}  # the part was not asked for, and those of 20,000 and 100,000
     assert all(value > 0 for value in found["measures"].values())

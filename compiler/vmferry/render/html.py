@@ -117,9 +117,11 @@ def _is_number(column: Column) -> bool:
     return column.unit in _NUMBERS
 
 
-def _any(table: Table, index: int) -> bool:
-    """Return whether a column has any value."""
-    return any(value_of(row[index]) not in (None, "") for row in table.rows)
+def _filled(table: Table) -> tuple[bool, ...]:
+    """Return for each column whether it has any value."""
+    return tuple(
+        any(value_of(row[index]) not in (None, "") for row in table.rows) for index in range(len(table.columns))
+    )
 
 
 _TOOLS = {
@@ -129,7 +131,7 @@ _TOOLS = {
     "shown": shown,
     "value": value_of,
     "number": _is_number,
-    "has": _any,
+    "filled": _filled,
     "tabular": tabular,
     "most": MOST_ROWS,
     "vms": VMS,

@@ -32,8 +32,9 @@ def locate(text: str, wanted: Iterable[Wanted]) -> dict[Wanted, Span]:
         targets[item] = target
     if roots:
         _Search(text.removeprefix("\ufeff"), roots, set(targets.values())).run()
-    found = ((item, _resolve(target, item[2])) for item, target in targets.items())
-    return {item: span for item, span in found if span is not None and _has_line(text, span.line)}
+    found = {item: span for item, target in targets.items() if (span := _resolve(target, item[2])) is not None}
+    last = _last_line(text, max((span.line for span in found.values()), default=0))
+    return {item: span for item, span in found.items() if span.line <= last}
 
 
 def spans_of(places: Iterable[Where], texts: Mapping[str, str]) -> dict[Where, Span]:
@@ -46,9 +47,10 @@ def spans_of(places: Iterable[Where], texts: Mapping[str, str]) -> dict[Where, S
     }
 
 
-def _has_line(text: str, line: int) -> bool:
-    """Return whether a text has a line: the value of a final `---` is after the end."""
-    return line <= text.count("\n") + 1 or line <= len(_LINE_END.findall(text)) + 1
+def _last_line(text: str, wanted: int) -> int:
+    """Return how many lines a text has, if not as many as wanted: the value of a final `---` is after the end."""
+    lines = text.count("\n") + 1
+    return lines if wanted <= lines else max(lines, len(_LINE_END.findall(text)) + 1)
 
 
 def line_of(text: str, line: int) -> str:

@@ -21,6 +21,7 @@ DECLARING = (
     "vmferry.output.render",
     "vmferry.placed",
     "vmferry.policy",
+    "vmferry.resolve.access",
     "vmferry.resolve.applications",
     "vmferry.resolve.assembly",
     "vmferry.resolve.corrections",

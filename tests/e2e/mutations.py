@@ -602,8 +602,8 @@ MUTATIONS = (
     Mutation(
         "a role binding refers to no role",
         NAMESPACES,
-        '"kind": role.name, "name": name},',
-        '"kind": role.name, "name": f"{name}-role"},',
+        '"kind": role.name, "name": called},',
+        '"kind": role.name, "name": f"{called}-role"},',
     ),
     # Applications rebuilt as containers
     Mutation(
@@ -744,6 +744,24 @@ MUTATIONS = (
         "backends/applier.py",
         "(kinds.NAMESPACE, kinds.PRIORITY_CLASS)",
         "(kinds.PRIORITY_CLASS,)",
+    ),
+    Mutation(
+        "a group of people gets its role in every namespace",
+        "resolve/access.py",
+        "granted[name][entry.role].add(entry.group)",
+        "[granted[each][entry.role].add(entry.group) for each in known]",
+    ),
+    Mutation(
+        "who only operates VMs gets the role to edit them",
+        "backends/access.py",
+        "kinds.CLUSTER_ROLE, CLUSTER_ROLES[role], subjects)\n    else:",
+        'kinds.CLUSTER_ROLE, CLUSTER_ROLES["edit"], subjects)\n    else:',
+    ),
+    Mutation(
+        "the applier may not bind the ClusterRoles that people get",
+        "backends/applier.py",
+        'Right(kinds.CLUSTER_ROLE, ("bind",), bound)',
+        'Right(kinds.CLUSTER_ROLE, ("use",), bound)',
     ),
     Mutation(
         "a VM that is to stay moves on with its group",

@@ -197,6 +197,10 @@ def _spec(draw: st.DrawFn, phases: int) -> Data:
             | ({"after": [f"p{rank - 1}"]} if rank else {})
             for rank in range(phases)
         ],
+        "access": [
+            {"group": "oidc:team", "role": role, "namespaces": list(NAMESPACES[:1])}
+            for role in sorted(draw(st.sets(st.sampled_from(("view", "operate", "edit")))))
+        ],
         "settings": {"grouping": {"maxVms": draw(st.sampled_from((1, 2, 3, 40)))}},
     }
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from vmferry.backends import (
+    access,
     applier,
     argocd,
     cdi,
@@ -40,6 +41,7 @@ class Backend(NamedTuple):
 
 BACKENDS: dict[str, Backend] = {
     "namespaces": Backend(namespaces.emit),
+    "access": Backend(access.emit),
     "networks": Backend(networks.emit),
     "forklift": Backend(forklift.emit_sources),
     "plans": Backend(forklift.emit_plans, of_groups=True),

@@ -9,6 +9,7 @@ they do not have. Flux's and Argo CD's own controllers usually have all permissi
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from vmferry.backends import access
 from vmferry.backends.namespaces import applier, beside_roles, grant, rules_of
 from vmferry.backends.namespaces import emit as namespace_items
 from vmferry.kube import kinds
@@ -44,17 +45,21 @@ def _of_the_cluster(blueprint: Blueprint) -> Iterator[dict[str, Any]]:
     """Yield the permissions on cluster-scoped kinds, and on the Roles that hold all others.
 
     The API server asks for `escalate` and `bind` by the name of the Role (kubernetes pkg/registry/rbac/
-    escalation_check.go), which server-side apply, which both engines use, already has in its first request.
+    escalation_check.go), which server-side apply, which both engines use, already has in its first request. Of
+    KubeVirt's ClusterRoles the applier may bind those that `access` names, and have none of what they allow.
     """
     yield from _one_by_one((kinds.NAMESPACE, kinds.PRIORITY_CLASS))
     if blueprint.bridges:
         yield from _one_by_one((kinds.NODE_NETWORK,))
     yield from _one_by_one((kinds.ROLE, kinds.ROLE_BINDING))
     yield from beside_roles(blueprint)
-    made = (item.object for item in namespace_items(blueprint) if isinstance(item, Resource))
+    items = (*namespace_items(blueprint), *access.emit(blueprint))
+    made = (item.object for item in items if isinstance(item, Resource))
     names = sorted({obj["metadata"]["name"] for obj in made if obj["kind"] == kinds.ROLE.name})
     if names:
         yield from rules_of([Right(kinds.ROLE, ("escalate", "bind"), tuple(names))])
+    if bound := access.cluster_roles(blueprint):
+        yield from rules_of([Right(kinds.CLUSTER_ROLE, ("bind",), bound)])
 
 
 def _one_by_one(each_of: Iterable[kinds.Kind]) -> Iterator[dict[str, Any]]:

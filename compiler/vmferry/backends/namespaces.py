@@ -189,16 +189,21 @@ def grant(
     subjects: list[dict[str, str]],
 ) -> Iterator[KubeObject]:
     """Yield a role and its binding; cluster-wide ones without a namespace."""
-    role, binding = kinds.ROLE, kinds.ROLE_BINDING
-    if namespace is None:
-        role, binding = kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING
+    role = kinds.CLUSTER_ROLE if namespace is None else kinds.ROLE
     yield {
         **head(role, blueprint, name, namespace),
         "rules": rules,
     }
-    yield {
-        **head(binding, blueprint, name, namespace),
-        "roleRef": {"apiGroup": role.group, "kind": role.name, "name": name},
+    yield bind(blueprint, name, namespace, role, name, subjects)
+
+
+def bind(
+    blueprint: Blueprint, name: str, namespace: str | None, role: Kind, called: str, subjects: list[dict[str, str]]
+) -> KubeObject:
+    """Return a binding of the role that is ``called`` so; a cluster-wide one without a namespace."""
+    return {
+        **head(kinds.CLUSTER_ROLE_BINDING if namespace is None else kinds.ROLE_BINDING, blueprint, name, namespace),
+        "roleRef": {"apiGroup": role.group, "kind": role.name, "name": called},
         "subjects": subjects,
     }
 

@@ -452,6 +452,12 @@ LINK_STATE = Feature(
     "1.5",
     source="kubevirt VEP 3; pkg/network/admitter/admit.go",
 )
+MIGRATE_ROLE = Feature(
+    Component.KUBEVIRT,
+    "ClusterRole kubevirt.io:migrate; before, kubevirt.io:edit may migrate",
+    "1.5",
+    source="kubevirt v1.4.0 and v1.5.0 pkg/virt-operator/resource/generate/rbac/cluster.go",
+)
 MANY_VCPUS = Feature(
     Component.KUBEVIRT,
     "more than 255 vCPUs",

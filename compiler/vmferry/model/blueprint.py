@@ -10,6 +10,7 @@ from vmferry.model.forklift import AapJob, ConversionStorage, ConvertorPods, Csi
 from vmferry.model.keys import Reference, VmKey
 from vmferry.model.spec import (
     AccessMode,
+    AccessRole,
     Cluster,
     DataLoss,
     Disposition,
@@ -432,6 +433,7 @@ class NamespacePlan(Model, frozen=True, kw_only=True):
     quota_basis: str = ""  # what the numbers are made of
     default_requests: dict[str, str] = {}  # of pods that ask for nothing, which the quota would refuse
     isolate: bool = False
+    access: dict[AccessRole, tuple[str, ...]] = {}  # confirmed groups of people by role, both sorted
     credentials: tuple[Credential, ...] = ()  # of conversion Jobs
     places: tuple[Places, ...] = ()
     forklift: bool = False  # Plans put VMs here: the applier needs create on virtualmachines

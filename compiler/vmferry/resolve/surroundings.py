@@ -22,6 +22,7 @@ from vmferry.model.keys import Reference, VmKey, apart, name_of, reference, vm_k
 from vmferry.model.project import Project
 from vmferry.model.rule import declare
 from vmferry.model.spec import BridgeNetwork, Cluster, ExistingNad, Namespace, Phase, Quota, VirtualMachine
+from vmferry.resolve.access import plan_access
 from vmferry.resolve.forklift import default_requests
 from vmferry.resolve.network_rows import stranded
 from vmferry.resolve.notes import Noting
@@ -47,6 +48,7 @@ def plan_namespaces(
     nads = yield from _nads(groups, networks, project.where)
     routes = _transfer_routes(groups, networks, spec.target.cluster)
     smoke = yield from _smoke(spec.namespaces, networks, nads)
+    access = yield from plan_access(spec.access, spec.namespaces, project.where)
     result: dict[str, NamespacePlan] = {}
     for index, namespace in enumerate(spec.namespaces):
         here = by_namespace[namespace.name]
@@ -70,6 +72,7 @@ def plan_namespaces(
             quota_basis=sized.basis,
             default_requests=sized.defaults,
             isolate=namespace.network_policy == "isolate",
+            access=dict(access.get(namespace.name, {})),
             credentials=(yield from _credentials(project, namespace.name, here)),
             forklift=any(group.path == "forklift" for group in here),
         )

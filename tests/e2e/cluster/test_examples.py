@@ -87,6 +87,33 @@ def test_the_applier_needs_no_other_rights_than_the_tree_states(name: str, tmp_p
             assert "orbidden" not in tried.stderr
 
 
+def test_an_operator_stops_vms_and_changes_none(tmp_path: Path) -> None:
+    with server.running(tmp_path) as cluster:
+        assert Flux(cluster, EXAMPLES / "acme", BOOTSTRAP).sync().refused == []
+        operator, somebody = "oidc:vm-operators", "oidc:nobody"
+        assert may(cluster, operator, "update", "subresources.kubevirt.io", "virtualmachines/stop", "web")
+        assert may(cluster, operator, "get", "subresources.kubevirt.io", "virtualmachineinstances/vnc", "web")
+        assert may(cluster, operator, "list", "kubevirt.io", "virtualmachines", "web")
+        for verb in ("create", "update", "patch", "delete"):
+            assert not may(cluster, operator, verb, "kubevirt.io", "virtualmachines", "web")
+        assert not may(cluster, operator, "get", "", "secrets", "web")
+        assert not may(cluster, operator, "update", "subresources.kubevirt.io", "virtualmachines/stop", "dev")
+        assert not may(cluster, somebody, "list", "kubevirt.io", "virtualmachines", "web")
+
+
+def may(cluster: Cluster, people: str, verb: str, group: str, resource: str, namespace: str) -> bool:
+    """Return whether the API server would allow something to a person in a group."""
+    what, _, part = resource.partition("/")
+    attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": what, "subresource": part}
+    question = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": "somebody", "groups": [people, "system:authenticated"], "resourceAttributes": attributes},
+    }
+    said = cluster.kubectl("create", "--filename=-", "--output=yaml", text=yaml.safe_dump(question)).stdout
+    return bool(yaml.safe_load(said)["status"]["allowed"])
+
+
 @pytest.mark.parametrize("name", sorted(ENGINES))
 def test_the_stages_lose_nothing_that_holds_data(name: str, tmp_path: Path, tally: Counter[str]) -> None:
     with server.running(tmp_path) as cluster:

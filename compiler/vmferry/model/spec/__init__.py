@@ -1,5 +1,6 @@
 """The migration spec: what people decide, as they write it in YAML. One module per section of the file."""
 
+from vmferry.model.spec.access import Access, AccessRole
 from vmferry.model.spec.assign import Assign, ForMany, Match
 from vmferry.model.spec.costs import Costs, Licence, Once, Recurring, Team
 from vmferry.model.spec.decisions import (
@@ -54,7 +55,9 @@ from vmferry.model.spec.vms import ExternalDependency, Readdressing, VirtualMach
 
 __all__ = [
     "HOOK_RUNNER",
+    "Access",
     "AccessMode",
+    "AccessRole",
     "ApiVersion",
     "Assign",
     "Bandwidth",

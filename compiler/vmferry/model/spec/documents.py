@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from vmferry.model.base import API_VERSION, Model, Name, RuleCode, ShortName, Text
 from vmferry.model.forklift import ScriptSet
+from vmferry.model.spec.access import Access
 from vmferry.model.spec.assign import Assign, ForMany
 from vmferry.model.spec.costs import Costs
 from vmferry.model.spec.groups import GroupState
@@ -42,6 +43,9 @@ class MigrationSpec(Model, frozen=True, kw_only=True):
     networks: Annotated[tuple[Network, ...], Meta(description="Network map.")] = ()
     storage: Annotated[Storage, Meta(description="Storage classes and map.")] = Storage()
     namespaces: Annotated[tuple[Namespace, ...], Meta(description="Namespaces.")] = ()
+    access: Annotated[
+        tuple[Access, ...], Meta(description="Who may do what with the VMs of namespaces; nobody else gets access.")
+    ] = ()
     phases: Annotated[tuple[Phase, ...], Meta(min_length=1, description="Phases.")]
     groups: Annotated[dict[Name, GroupState], Meta(description="Move groups past `planned`.")] = {}
     hooks: Annotated[tuple[Hook, ...], Meta(description="Forklift hooks.")] = ()

@@ -3,9 +3,12 @@
 import csv
 import io
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+import yaml
 from tests.invocation import vmferry
 
 from vmferry.estate.stages import STAGES
@@ -69,7 +72,7 @@ def test_the_way_back_costs_what_explain_says(tmp_path: Path) -> None:
 
 def test_copies_have_a_planned_time_and_the_rate_behind_it() -> None:
     plan = plans()["dev-test-01"]
-    [planned] = [step["planned"] for step in plan["steps"] if step["planned"]]
+    [planned] = [step["planned"] for step in plan["steps"] if step["planned_seconds"]]
     assert planned.startswith("about ")
     assert "an assumed" in planned
 
@@ -84,3 +87,153 @@ def test_a_spreadsheet_has_the_steps_of_all_groups() -> None:
     rows = list(csv.DictReader(io.StringIO(text)))
     assert {row["group"] for row in rows} == plans().keys()
     assert len(rows) == sum(len(plan["steps"]) for plan in plans().values())
+
+
+# --- contacts ---------------------------------------------------------------------------------
+
+
+def contacts(plan: dict[str, Any], owner: str) -> set[tuple[str, ...]]:
+    """Return the contacts of the steps that somebody does."""
+    return {tuple(step["contacts"]) for step in plan["steps"] if step["owner"] == owner}
+
+
+def test_the_nearest_place_names_whom_to_reach() -> None:
+    found = plans()
+    rotas = "https://oncall.acme.example/rotas"
+    assert contacts(found["dev-test-01"], "application") == {("service-desk@acme.example",)}  # the settings
+    assert contacts(found["stateful-05"], "application") == {(f"{rotas}/databases",)}  # its phase
+    assert contacts(found["stateless-01"], "application") == {("identity rota",)}  # the group
+    erp = next(plan for plan in found.values() if "ERP-DB-01" in plan["vms"])
+    assert erp["phase"] == "stateful"
+    assert contacts(erp, "application") == {("erp-team@lists.acme.example",)}  # its VMs
+    assert {role for plan in found.values() for role in contacts(plan, "platform")} == {(f"{rotas}/platform",)}
+
+
+def test_a_vm_without_a_contact_has_that_of_its_group_beside_those_of_the_others(edited: Callable[..., Path]) -> None:
+    spec = edited(("  - name: web-03", "  - name: web-03\n    contact: shop rota"))
+    plan = next(plan for plan in plans(spec).values() if {"web-03", "web-04"} <= set(plan["vms"]))
+    assert contacts(plan, "application") == {("shop rota", "service-desk@acme.example")}
+
+
+def test_every_decision_says_whom_to_reach_or_that_nobody_is_named() -> None:
+    for plan in plans().values():
+        decisions = [step for step in plan["steps"] if step["decision"]]
+        assert len(decisions) >= 4
+        assert all(step["contacts"] for step in decisions)
+        assert all(step["what"].startswith("Go or no-go") for step in decisions)
+    text = vmferry("report", "runbook", EXAMPLES / "minimal").out
+    assert "Go or no-go: steps 4, 8, 10, 12, 13: nobody is named." in text
+
+
+@pytest.mark.parametrize("contact", ["https://ada:hunter2@oncall.example/", " ", "", "a\tb", "x" * 201])
+def test_a_contact_is_a_reference_without_credentials(contact: str, edited: Callable[..., Path]) -> None:
+    spec = edited(("application: service-desk@acme.example", f"application: {yaml.safe_dump(contact).splitlines()[0]}"))
+    result = vmferry("report", "runbook", spec)
+    assert result.code == 1
+    assert "hunter2" not in result.text
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that makes a copy of the example with replaced texts, and returns its path."""
+
+    def edit(*pairs: tuple[str, str]) -> Path:
+        shutil.copytree(EXAMPLES / "acme", tmp_path / "acme", ignore=shutil.ignore_patterns("gitops"))
+        for old, new in pairs:
+            [path] = [path for path in sorted((tmp_path / "acme").rglob("*.yaml")) if old in path.read_text()]
+            path.write_text(path.read_text().replace(old, new, 1))
+        return tmp_path / "acme"
+
+    return edit
+
+
+# --- time planned and taken -------------------------------------------------------------------
+
+
+def evidence(spec: Path, *entries: dict[str, Any]) -> Path:
+    """Write evidence beside a spec."""
+    head = {"apiVersion": "vmferry.dev/v1alpha1", "kind": "Evidence", "metadata": {"name": "acme"}}
+    (spec / "evidence.yaml").write_text(yaml.safe_dump(head | {"entries": list(entries)}))
+    return spec
+
+
+def of_vms(spec: Path, group: str, what: str, *times: tuple[str | None, str], **more: Any) -> list[dict[str, Any]]:
+    """Return successes of the VMs of a group, one for each pair of times."""
+    found = yaml.safe_load((spec / "assignments.yaml").read_text())["vms"]
+    keys = sorted(key for key, each in found.items() if each["group"] == group)
+    assert len(keys) == len(times), keys
+    return [
+        {"group": group, "vm": key, "what": what, "outcome": "succeeded", "attempt": 1, "finished": end}
+        | ({"started": start} if start is not None else {})
+        | more
+        for key, (start, end) in zip(keys, times, strict=True)
+    ]
+
+
+def step(plan: dict[str, Any], stage: str) -> dict[str, Any]:
+    """Return the pull request that takes a group to a stage."""
+    [found] = [each for each in plan["steps"] if (each["command"] or "").endswith(f"--to {stage}")]
+    return dict(found)
+
+
+def test_a_cold_night_is_timed_from_its_first_copy_to_its_last_vm(edited: Callable[..., Path]) -> None:
+    spec = edited()
+    untouched = step(plans(spec)["dev-test-01"], "migrating")
+    assert (untouched["started"], untouched["finished"], untouched["taken_seconds"]) == (None, None, None)
+    starts = [f"2027-01-11T18:{minute:02}:00Z" for minute in (10, 12, 14, 16, 18, 20)]
+    ends = [f"2027-01-11T{hour}:00Z" for hour in ("18:40", "18:50", "19:05", "18:55", "19:00", "18:45")]
+    ran = [(None, f"2027-01-11T19:{minute:02}:00Z") for minute in (6, 7, 8, 9, 10, 11)]
+    ready = {"group": "dev-test-01", "what": "plan", "outcome": "succeeded", "attempt": 1}
+    signed = {"group": "dev-test-01", "what": "signOff", "stage": "adopted", "outcome": "succeeded", "by": "ada"}
+    evidence(
+        spec,
+        ready | {"finished": "2027-01-08T09:00:00Z"},
+        *of_vms(spec, "dev-test-01", "migration", *zip(starts, ends, strict=True)),
+        *of_vms(spec, "dev-test-01", "virtualMachine", *ran),
+        signed | {"attempt": 1, "finished": "2027-01-13T10:00:00Z"},
+    )
+    plan = plans(spec)["dev-test-01"]
+    copied = step(plan, "migrating")
+    assert (copied["started"], copied["finished"]) == ("2027-01-11T18:10:00Z", "2027-01-11T19:05:00Z")
+    assert copied["taken_seconds"] == 55 * 60
+    # what its own night measured is no plan for it
+    assert copied["planned_seconds"] == untouched["planned_seconds"]
+    assert step(plan, "prepared")["finished"] == "2027-01-08T09:00:00Z"
+    assert step(plan, "cutover")["finished"] == "2027-01-11T19:11:00Z"
+    [sign] = [each for each in plan["steps"] if "sign-off of adopted" in each["expected"]]
+    assert sign["finished"] == "2027-01-13T10:00:00Z"
+    text = vmferry("report", "runbook", spec, "--format", "md").out
+    assert "Planned and taken so far" in text
+    assert "| dev-test-01 | dev-test | migrating |" in text
+    # the copies of later groups are planned with what this night measured: 360 GiB in the sum of six times
+    rate = 360 * 2**30 / sum((30, 38, 51, 39, 42, 25)) / 60
+    later = step(plans(spec)["stateless-02"], "migrating")
+    assert later["planned"].endswith(f"at the measured {rate / 2**20:.0f} MiB/s per VM (6 copies)")
+
+
+def test_a_move_has_no_end_before_all_of_its_vms_are_done(edited: Callable[..., Path]) -> None:
+    spec = edited()
+    done = of_vms(spec, "dev-test-01", "migration", *[("2027-01-11T18:10:00Z", "2027-01-11T18:40:00Z")] * 6)
+    evidence(spec, *done[:-1], done[-1] | {"outcome": "failed"})
+    copied = step(plans(spec)["dev-test-01"], "migrating")
+    assert (copied["started"], copied["finished"], copied["taken_seconds"]) == ("2027-01-11T18:10:00Z", None, None)
+
+
+def test_a_warm_outage_lasts_from_the_cutover_until_all_vms_run(edited: Callable[..., Path]) -> None:
+    spec = edited()
+    before = step(plans(spec)["stateless-03"], "cutover")
+    assert before["planned_seconds"] > 15 * 60  # the start alone
+    assert "15m of them to start and check" in before["planned"]
+    ran = [(None, "2027-01-30T22:17:00Z"), (None, "2027-01-30T22:21:00Z")]
+    evidence(spec, *of_vms(spec, "stateless-03", "virtualMachine", *ran))
+    after = step(plans(spec)["stateless-03"], "cutover")
+    assert (after["started"], after["finished"]) == ("2027-01-30T22:00:00Z", "2027-01-30T22:21:00Z")
+    assert after["taken_seconds"] == 21 * 60
+    assert after["planned_seconds"] == before["planned_seconds"]
+
+
+def test_a_retry_starts_the_clock_again(edited: Callable[..., Path]) -> None:
+    spec = edited()
+    first = of_vms(spec, "dev-test-04", "conversion", *[("2027-01-11T20:00:00Z", "2027-01-11T21:00:00Z")] * 3)
+    evidence(spec, *first)
+    assert step(plans(spec)["dev-test-04"], "migrating")["started"] is None  # the group is at its second attempt

@@ -1,25 +1,21 @@
 """What people do for each group, in order: preconditions, steps with owner and command, decisions, and the way back."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from shlex import quote
-from typing import Literal, NamedTuple
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from vmferry.estate.copying import Figure as Rate
-from vmferry.estate.copying import about, at_rate, copies_of, estimate, measured, rates_of
-from vmferry.estate.gates import NEEDS, lacking
+from vmferry.estate.gates import lacking
 from vmferry.estate.history import History
 from vmferry.estate.methods import METHODS
 from vmferry.estate.progress import troubles
-from vmferry.estate.stages import STAGES, TABLE, rank
-from vmferry.estate.way_back import data_lost, outage
+from vmferry.estate.stages import rank
 from vmferry.estate.wording import counted, size
 from vmferry.model.blueprint import Group
-from vmferry.model.keys import VmKey
 from vmferry.model.report import Block, Cell, Column, Prose, Report, Row, Table
 from vmferry.model.spec import Method, PhaseKind, Stage
 from vmferry.reports.content import Material
+from vmferry.reports.runbook_steps import STEPS, Planning, Step, planning, steps
 
 HELP = """Write the execution plan of each group: preconditions, steps, decisions and the way back, to follow at night.
 
@@ -31,24 +27,6 @@ Examples:
   vmferry report runbook migration/ --format md > runbook.md
   vmferry report runbook migration/ --format json | jq '.groups[0].steps'
 """
-
-Owner = Literal["platform", "vSphere", "application", "network"]
-"""Who does a step: who owns the GitOps repository, vCenter, the application, or the network and DNS."""
-
-
-class Step(Struct, frozen=True, kw_only=True):
-    """Something to do. ``outage`` and ``data`` are what going back from there costs."""
-
-    number: int
-    stage: Stage  # the one that it leads to, or belongs to
-    owner: Owner
-    what: str
-    command: str | None
-    expected: str
-    planned: str  # how long, where anything is known
-    state: Literal["done", "next", "later"]
-    outage: str
-    data: str
 
 
 class GroupPlan(Struct, frozen=True, kw_only=True):
@@ -87,17 +65,12 @@ class Runbook(Struct, frozen=True, kw_only=True):
 
 def build(material: Material) -> Report:
     """Return the report."""
-    review = material.review
-    history = History(review.project.evidence)
-    copies = _Copies(
-        used={subject.key: subject.vm.used_storage for subject in review.subjects},
-        measured=measured(review.blueprint.groups, review.project.evidence),
-    )
+    review, of = material.review, planning(material)
     phases = [phase.name for phase in review.blueprint.phases]
     groups = sorted(review.blueprint.groups, key=lambda group: (phases.index(group.phase), group.name))
     found = Runbook(
-        groups=tuple(_plan(material, group, history, copies) for group in groups if not group.graduated),
-        playbook=tuple(_playbook(material, history)),
+        groups=tuple(_plan(material, group, of) for group in groups if not group.graduated),
+        playbook=tuple(_playbook(material, of.history)),
     )
     ahead = sum(each.stage != "retired" for each in found.groups)
     summary = f"{counted(ahead, 'group')} to move or to finish; {counted(len(found.playbook), 'lesson')} so far"
@@ -106,21 +79,14 @@ def build(material: Material) -> Report:
     )
 
 
-class _Copies(NamedTuple):
-    """What the times of copies rest on: bytes in use by VM, where known, and rates by method, where measured."""
-
-    used: Mapping[VmKey, int | None]
-    measured: Mapping[Method, Rate]
-
-
 # --- the plan of a group ----------------------------------------------------------------------
 
 
-def _plan(material: Material, group: Group, history: History, copies: _Copies) -> GroupPlan:
+def _plan(material: Material, group: Group, of: Planning) -> GroupPlan:
     review = material.review
     phase = next(each for each in review.blueprint.phases if each.name == group.phase)
-    following = next((stage for stage in _STEPS if rank(stage) > rank(group.stage)), None)
-    lacks = lacking(group, group.stage, following, history) if following is not None else ()
+    following = next((stage for stage in STEPS if rank(stage) > rank(group.stage)), None)
+    lacks = lacking(group, group.stage, following, of.history) if following is not None else ()
     names = tuple(machine.name for machine in group.machines)
     windows = tuple(f"{window.start} for {window.duration}" for window in phase.windows)
     return GroupPlan(
@@ -136,7 +102,7 @@ def _plan(material: Material, group: Group, history: History, copies: _Copies) -
         missing=tuple(lack.need.words + (f" of {', '.join(lack.vms)}" if lack.vms else "") for lack in lacks),
         hold=group.hold,
         announcement=_announcement(group, windows),
-        steps=tuple(_steps(material, group, copies)),
+        steps=tuple(steps(group, of)),
     )
 
 
@@ -151,102 +117,6 @@ def _announcement(group: Group, windows: Sequence[str]) -> str:
         f"{counted(len(group.machines), 'server')} of {group.phase} will move to the new platform {when}. The outage "
         f"{down}. Afterwards, check your application and report problems to the migration team."
     )
-
-
-_STEPS: tuple[Stage, ...] = tuple(stage for stage in STAGES if stage not in ("planned", "rolled-back"))
-
-
-def _steps(material: Material, group: Group, copies: _Copies) -> Iterator[Step]:
-    spec = quote(material.review.project.given or "migration/")
-    number = 0
-    now = rank(group.stage)
-    for stage in _STEPS:
-        there = structs.replace(group, stage=stage)
-        state: Literal["done", "next", "later"] = (
-            "done"
-            if rank(stage) <= now and group.stage != "rolled-back"
-            else "next"
-            if rank(stage) == now + 1
-            else "later"
-        )
-        for owner, what, command, expected in _actions(group, stage, spec):
-            number += 1
-            moves = command is not None and command.startswith("vmferry advance")
-            yield Step(
-                number=number,
-                stage=stage,
-                owner=owner,
-                what=what,
-                command=command,
-                expected=expected,
-                planned=_planned(material, group, copies) if moves and stage == "migrating" else "",
-                state=state,
-                outage=outage(there) if stage != "retired" else "there is no way back",
-                data=data_lost(there) if stage != "retired" else "there is no way back",
-            )
-
-
-_Action = tuple[Owner, str, str | None, str]
-
-
-def _actions(group: Group, stage: Stage, spec: str) -> Iterator[_Action]:
-    """Yield what people do for a stage: before the pull request, the pull request itself, and after it."""
-    yield from _before(group, stage)
-    needs = [need.words for need in NEEDS.get(_after(stage), {}).get(group.method, ()) if need.what != "signOff"]
-    expected = ", ".join(f"{words} in `vmferry status`" for words in needs) or "`vmferry verify` and the sync succeed"
-    merge = f"Pull request: {stage}. {TABLE[stage].means} Merge it, then record what happened (`vmferry observe`)."
-    yield "platform", merge, f"vmferry advance {spec} {group.name} --to {stage}", expected
-    back = f"`vmferry explain {spec} {group.name} --rollback` has the way back"
-    if stage == "cutover":
-        yield "application", f"Go or no-go: test the application. No-go: {back}.", None, "the application works"
-    if any(need.what == "signOff" for need in NEEDS.get(_after(stage), {}).get(group.method, ())):
-        what = f"Go or no-go: sign off that it is {stage}. No-go: {back}."
-        command = f"vmferry sign {spec} {group.name} --by NAME --note WHAT-WAS-TESTED"
-        yield "application", what, command, f"sign-off of {stage} in evidence.yaml"
-
-
-def _after(stage: Stage) -> Stage:
-    index = STAGES.index(stage)
-    return STAGES[min(index + 1, len(STAGES) - 1)]
-
-
-def _before(group: Group, stage: Stage) -> Iterator[_Action]:
-    method = METHODS[group.method]
-    if stage == "prepared":
-        yield "vSphere", "Freeze changes to these VMs: no new disks, NICs or names.", None, "agreed"
-    elif stage == "migrating":
-        yield "application", "Announce the move, and confirm a backup that was restored once.", None, "confirmed"
-        if not method.source_runs and group.path == "virt-v2v":
-            yield "vSphere", "Shut down the VMs: the downtime begins.", None, "all are powered off in vCenter"
-        elif not method.source_runs and group.path == "forklift":
-            what = "Go or no-go: the next pull request shuts the VMs down, and the downtime begins."
-            yield "platform", what, None, "all agree, and the window is open"
-    elif stage == "cutover":
-        if method.cutover:
-            what = "Go or no-go: at the time of the cutover, Forklift shuts the VMs down and starts them in the target."
-            yield "platform", what, None, "all agree, and the cutover lies in a window"
-        yield (
-            "network",
-            "Prepare what clients reach the VMs by: DNS, load balancers, firewall.",
-            None,
-            "ready to switch",
-        )
-    elif stage == "retired":
-        yield (
-            "application",
-            "Go or no-go: after this, there is no way back.",
-            None,
-            "the dual run is over, all sign off",
-        )
-
-
-def _planned(material: Material, group: Group, copies: _Copies) -> str:
-    """Return how long the copies take, and on which rate that rests."""
-    found = copies_of(group, copies.used.get)
-    if not found:
-        return ""
-    time = estimate(found, rates_of(material.review.spec, group.source, group.method, copies.measured))
-    return f"{about(time.seconds)} {at_rate(time)}" if time is not None else ""
 
 
 # --- the playbook -----------------------------------------------------------------------------
@@ -293,18 +163,47 @@ _COLUMNS = (
     Column("done"),
     Column("stage"),
     Column("who"),
+    Column("contact"),
     Column("what"),
     Column("command"),
     Column("expected"),
-    Column("takes"),
+    Column("planned"),
+    Column("began", "time"),
+    Column("ended", "time"),
+    Column("took", "seconds"),
     Column("way back: outage"),
     Column("way back: data"),
 )
 _WHOLE = (Column("group"), Column("phase"), *_COLUMNS)
+_NOBODY = "nobody is named"
 _BOX = {"done": "☑", "next": "☐ next", "later": "☐"}
 
 
+_OF_NIGHT = (
+    Column("group"),
+    Column("phase"),
+    Column("move to"),
+    Column("planned", "seconds"),
+    Column("took", "seconds"),
+    Column("longer than planned", "seconds"),
+    Column("began", "time"),
+    Column("ended", "time"),
+)
+
+
+def _nights(found: Runbook) -> Iterator[Row]:
+    """Yield the moves that have begun, with the time planned and the time taken."""
+    for plan in found.groups:
+        for step in plan.steps:
+            if (step.started or step.finished) and (step.command or "").startswith("vmferry advance"):
+                planned, took = step.planned_seconds, step.taken_seconds
+                longer = took - planned if took is not None and planned is not None else None
+                yield (plan.group, plan.phase, step.stage, planned, took, longer, step.started, step.finished)
+
+
 def _blocks(found: Runbook) -> Iterator[Block]:
+    if nights := [*_nights(found)]:
+        yield Table("Planned and taken so far", "move", _OF_NIGHT, nights)
     for plan in found.groups:
         if plan.stage == "retired":
             continue
@@ -323,12 +222,20 @@ def _about(plan: GroupPlan) -> Iterator[str]:
         yield f"On hold: {plan.hold}."
     if plan.missing:
         yield f"Preconditions of the next step that are not recorded yet: {'; '.join(plan.missing)}."
+    asked: defaultdict[str, list[str]] = defaultdict(list)
+    for step in plan.steps:
+        if step.decision:
+            asked[", ".join(step.contacts) or _NOBODY].append(str(step.number))
+    decisions = "; ".join(f"steps {', '.join(numbers)}: {who}" for who, numbers in asked.items())
+    yield f"Go or no-go: {decisions}."
     yield f"To announce: {plan.announcement}"
 
 
 def _row(step: Step) -> Row:
-    values = (step.stage, step.owner, step.what, step.command, step.expected, step.planned or None)
-    return (Cell(step.number), _BOX[step.state], *values, step.outage, step.data)
+    who = ", ".join(step.contacts) or (_NOBODY if step.decision else None)
+    values = (step.stage, step.owner, who, step.what, step.command, step.expected, step.planned or None)
+    times = (step.started, step.finished, step.taken_seconds)
+    return (Cell(step.number), _BOX[step.state], *values, *times, step.outage, step.data)
 
 
 def _rows(found: Runbook) -> Iterator[Row]:

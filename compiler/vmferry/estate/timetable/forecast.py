@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from msgspec import structs
+
 from vmferry.estate.timetable.calendars import DAY, Calendar, Caps
 from vmferry.estate.timetable.engine import alone, simulate
 from vmferry.estate.timetable.plans import GroupTimes, Plan, Timetable, VmTimes
@@ -67,6 +69,25 @@ def forecast(review: Review) -> Forecast:
     original = simulate(prepare(review, calibrated=False).plan) if "measured" in rates else None
     path = tuple(reversed(list(_path(likely, prepared.plan))))
     return Forecast(prepared, likely, best, worst, original, path, tuple(_savings(prepared.plan, likely)))
+
+
+def outages(review: Review) -> dict[str, float]:
+    """Return how long the outage of each warm group takes by itself, in seconds, whatever its stage is by now.
+
+    The rates are those that the spec states or that are assumed, as before the first copy.
+    """
+    groups = tuple(
+        structs.replace(group, stage="planned", hold=None)
+        for group in review.blueprint.groups
+        if group.method == "warm"
+    )
+    before = structs.replace(
+        review,
+        project=structs.replace(review.project, evidence=None),
+        blueprint=structs.replace(review.blueprint, groups=groups),
+    )
+    prepared = prepare(before)
+    return {group.name: alone(prepared.plan, number) for number, group in enumerate(prepared.groups)}
 
 
 def _down(times: VmTimes) -> float | None:

@@ -2,6 +2,7 @@
 
 from vmferry.model.spec.access import Access, AccessRole
 from vmferry.model.spec.assign import Assign, ForMany, Match
+from vmferry.model.spec.contacts import Contacts
 from vmferry.model.spec.costs import Costs, Licence, Once, Recurring, Team
 from vmferry.model.spec.decisions import (
     Decisions,
@@ -64,6 +65,7 @@ __all__ = [
     "BridgeNetwork",
     "Cluster",
     "Cni",
+    "Contacts",
     "CopySettings",
     "Costs",
     "Credentials",

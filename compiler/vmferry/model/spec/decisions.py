@@ -7,6 +7,7 @@ from msgspec import Meta, field
 from vmferry.model.application import NamedPort
 from vmferry.model.base import Duration, LabelKey, Labels, LabelValue, Model, Name, Reason, Subdomain, Text
 from vmferry.model.forklift import ForkliftDecisions
+from vmferry.model.spec.contacts import Contact
 from vmferry.model.spec.hooks import HookUse
 
 Disposition = Literal["migrate", "rebuild", "retire", "retain", "exclude"]
@@ -160,5 +161,9 @@ class Decisions(Model, frozen=True, kw_only=True):
             tuple[NamedPort, ...],
             Meta(description="Ports it serves; on the pod network a Service offers them."),
         ]
+        | None
+    ) = None
+    contact: (
+        Annotated[Contact, Meta(description="Whom to reach about its application; over those of its group and phase.")]
         | None
     ) = None

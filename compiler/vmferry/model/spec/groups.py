@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from vmferry.model.base import Model, Name, Text, Timestamp
+from vmferry.model.spec.contacts import Contacts
 
 Stage = Literal[
     "planned", "prepared", "migrating", "cutover", "adopted", "validated", "retired", "rolled-back"
@@ -64,3 +65,4 @@ class GroupState(Model, frozen=True, kw_only=True):
         dict[Text, Timestamp],
         Meta(description="Cutover times of single VMs, by name or id. Needs Forklift main."),
     ] = {}
+    contacts: Annotated[Contacts, Meta(description="Whom to reach; over those of its phase.")] = Contacts()

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from vmferry.model.base import Duration, Model, Name, ShortName, Timestamp
+from vmferry.model.spec.contacts import Contacts
 
 PhaseKind = Literal["migrate", "dev-test", "stateless", "stateful", "decommission"]
 
@@ -45,3 +46,4 @@ class Phase(Model, frozen=True, kw_only=True):
     gates: (
         Annotated[Gates, Meta(description="Whether stages of its groups need evidence; overrides the setting.")] | None
     ) = None
+    contacts: Annotated[Contacts, Meta(description="Whom to reach; over those of the settings.")] = Contacts()

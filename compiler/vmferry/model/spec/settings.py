@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from vmferry.model.base import Model, Size
+from vmferry.model.spec.contacts import Contacts
 from vmferry.model.spec.phases import Gates
 from vmferry.model.spec.schedule import ScheduleSettings
 
@@ -128,6 +129,7 @@ class Settings(Model, frozen=True, kw_only=True):
     schedule: Annotated[ScheduleSettings, Meta(description="What forecasts of the schedule assume.")] = (
         ScheduleSettings()
     )
+    contacts: Annotated[Contacts, Meta(description="Whom to reach, for `vmferry report runbook`.")] = Contacts()
     parallel_windows: (
         Annotated[
             int,

@@ -1,0 +1,212 @@
+"""The steps of each group in the runbook: who does what, whom to reach, and the time planned and taken."""
+
+from collections.abc import Iterator, Mapping
+from shlex import quote
+from typing import Literal, NamedTuple
+
+from msgspec import Struct, structs
+
+from vmferry.estate.contacts import Role, contacts_of
+from vmferry.estate.copying import Estimate, Figure, about, at_rate, copies_of, estimate, measured, rates_of
+from vmferry.estate.gates import NEEDS
+from vmferry.estate.history import History
+from vmferry.estate.methods import METHODS
+from vmferry.estate.stages import STAGES, TABLE, rank
+from vmferry.estate.taken import Taken, before, signed, taken
+from vmferry.estate.timetable.forecast import outages
+from vmferry.estate.way_back import data_lost, outage
+from vmferry.model.blueprint import Group
+from vmferry.model.evidence import Evidence
+from vmferry.model.keys import VmKey
+from vmferry.model.spec import Method, MigrationSpec, Stage
+from vmferry.reports.content import Material
+
+STEPS: tuple[Stage, ...] = tuple(stage for stage in STAGES if stage not in ("planned", "rolled-back"))
+"""The stages that a group is taken to, in order."""
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """Something to do. ``outage`` and ``data`` are what going back from there costs.
+
+    Times are in RFC 3339, durations in seconds; None is unknown, or has not happened. ``planned`` is in words, with
+    what it rests on.
+    """
+
+    number: int
+    stage: Stage  # the one that it leads to, or belongs to
+    owner: Role
+    decision: bool  # a go or no-go
+    contacts: tuple[str, ...]  # whom to reach, as the spec names them; () if it names nobody
+    what: str
+    command: str | None
+    expected: str
+    planned: str
+    planned_seconds: float | None
+    started: str | None
+    finished: str | None
+    taken_seconds: float | None
+    state: Literal["done", "next", "later"]
+    outage: str
+    data: str
+
+
+class Planning(NamedTuple):
+    """What the steps rest on, of all groups."""
+
+    spec: MigrationSpec
+    given: str  # the spec, as it stands in commands
+    evidence: Evidence | None
+    history: History
+    used: Mapping[VmKey, int | None]  # bytes in use by VM, where known
+    contacts: Mapping[VmKey, str | None]  # that VMs name themselves
+    groups: tuple[Group, ...]
+    measured: Mapping[Method, Figure]  # rates by method
+    outages: Mapping[str, float]  # in seconds, of warm groups
+
+
+def planning(material: Material) -> Planning:
+    """Return what the steps of all groups rest on."""
+    review = material.review
+    evidence, groups = review.project.evidence, review.blueprint.groups
+    return Planning(
+        review.spec,
+        quote(review.project.given or "migration/"),
+        evidence,
+        History(evidence),
+        {subject.key: subject.vm.used_storage for subject in review.subjects},
+        {subject.key: subject.decisions.contact for subject in review.subjects},
+        groups,
+        measured(groups, evidence),
+        outages(review),
+    )
+
+
+def steps(group: Group, of: Planning) -> Iterator[Step]:
+    """Yield the steps of a group, in order."""
+    number = 0
+    now = rank(group.stage)
+    reach = contacts_of(group, of.spec, (of.contacts.get(machine.key) for machine in group.machines))
+    for stage in STEPS:
+        there = structs.replace(group, stage=stage)
+        state: Literal["done", "next", "later"] = (
+            "done"
+            if rank(stage) <= now and group.stage != "rolled-back"
+            else "next"
+            if rank(stage) == now + 1
+            else "later"
+        )
+        for owner, what, command, expected in _actions(group, stage, of.given):
+            number += 1
+            planned, seconds = _planned(group, stage, command, of)
+            took = _taken(group, stage, command, of.history)
+            yield Step(
+                number=number,
+                stage=stage,
+                owner=owner,
+                decision=what.startswith(_DECISION),
+                contacts=reach.get(owner, ()),
+                what=what,
+                command=command,
+                expected=expected,
+                planned=planned,
+                planned_seconds=seconds,
+                started=took.started,
+                finished=took.finished,
+                taken_seconds=took.seconds,
+                state=state,
+                outage=outage(there) if stage != "retired" else "there is no way back",
+                data=data_lost(there) if stage != "retired" else "there is no way back",
+            )
+
+
+_DECISION = "Go or no-go: "
+
+_Action = tuple[Role, str, str | None, str]
+
+
+def _actions(group: Group, stage: Stage, spec: str) -> Iterator[_Action]:
+    """Yield what people do for a stage: before the pull request, the pull request itself, and after it."""
+    yield from _before(group, stage)
+    needs = [need.words for need in NEEDS.get(_after(stage), {}).get(group.method, ()) if need.what != "signOff"]
+    expected = ", ".join(f"{words} in `vmferry status`" for words in needs) or "`vmferry verify` and the sync succeed"
+    merge = f"Pull request: {stage}. {TABLE[stage].means} Merge it, then record what happened (`vmferry observe`)."
+    yield "platform", merge, f"vmferry advance {spec} {group.name} --to {stage}", expected
+    back = f"`vmferry explain {spec} {group.name} --rollback` has the way back"
+    if stage == "cutover":
+        yield "application", f"{_DECISION}test the application. No-go: {back}.", None, "the application works"
+    if any(need.what == "signOff" for need in NEEDS.get(_after(stage), {}).get(group.method, ())):
+        what = f"{_DECISION}sign off that it is {stage}. No-go: {back}."
+        command = f"vmferry sign {spec} {group.name} --by NAME --note WHAT-WAS-TESTED"
+        yield "application", what, command, f"sign-off of {stage} in evidence.yaml"
+
+
+def _after(stage: Stage) -> Stage:
+    index = STAGES.index(stage)
+    return STAGES[min(index + 1, len(STAGES) - 1)]
+
+
+def _before(group: Group, stage: Stage) -> Iterator[_Action]:
+    method = METHODS[group.method]
+    if stage == "prepared":
+        yield "vSphere", "Freeze changes to these VMs: no new disks, NICs or names.", None, "agreed"
+    elif stage == "migrating":
+        yield "application", "Announce the move, and confirm a backup that was restored once.", None, "confirmed"
+        if not method.source_runs and group.path == "virt-v2v":
+            yield "vSphere", "Shut down the VMs: the downtime begins.", None, "all are powered off in vCenter"
+        elif not method.source_runs and group.path == "forklift":
+            what = f"{_DECISION}the next pull request shuts the VMs down, and the downtime begins."
+            yield "platform", what, None, "all agree, and the window is open"
+    elif stage == "cutover":
+        if method.cutover:
+            what = "at the time of the cutover, Forklift shuts the VMs down and starts them in the target."
+            yield "platform", _DECISION + what, None, "all agree, and the cutover lies in a window"
+        yield (
+            "network",
+            "Prepare what clients reach the VMs by: DNS, load balancers, firewall.",
+            None,
+            "ready to switch",
+        )
+    elif stage == "retired":
+        yield (
+            "application",
+            f"{_DECISION}after this, there is no way back.",
+            None,
+            "the dual run is over, all sign off",
+        )
+
+
+# --- time planned and taken -------------------------------------------------------------------
+
+
+def _planned(group: Group, stage: Stage, command: str | None, of: Planning) -> tuple[str, float | None]:
+    """Return how long a step should take, in words and in seconds."""
+    if not _moves(command):
+        return "", None
+    if stage == "migrating" and (time := _copies(group, of)) is not None:
+        return f"{about(time.seconds)} {at_rate(time)}", time.seconds
+    if stage == "cutover" and group.name in of.outages:
+        start = of.spec.settings.schedule.start
+        return f"{about(of.outages[group.name])} of outage, {start} of them to start and check", of.outages[group.name]
+    return "", None
+
+
+def _copies(group: Group, of: Planning) -> Estimate | None:
+    """Return how long the copies of a group take, by what was known before they began."""
+    found = copies_of(group, of.used.get)
+    if not found:
+        return None
+    known = of.measured
+    if taken(group, "migrating", of.history).started is not None:
+        known = measured(of.groups, before(group, of.evidence))
+    return estimate(found, rates_of(of.spec, group.source, group.method, known))
+
+
+def _taken(group: Group, stage: Stage, command: str | None, history: History) -> Taken:
+    """Return when a step began and ended; only pull requests and sign-offs leave evidence."""
+    if _moves(command):
+        return taken(group, stage, history)
+    return signed(group, stage, history) if command is not None else Taken()
+
+
+def _moves(command: str | None) -> bool:
+    return command is not None and command.startswith("vmferry advance")

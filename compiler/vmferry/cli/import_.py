@@ -110,6 +110,7 @@ def _summary(inventory: Inventory) -> str:
         counted(len(inventory.networks), "network"),
         counted(len(inventory.datastores), "datastore"),
         counted(len(inventory.hosts), "host"),
+        *([counted(len(inventory.permissions), "permission")] if inventory.permissions else []),
     )
     return f"{inventory.source.name}: {', '.join(parts)}"
 

@@ -1,4 +1,4 @@
-"""Inventory files: one for the surroundings of a vCenter and one per cluster, only replaced if facts changed."""
+"""Inventory files: surroundings and permissions of a vCenter, and one per cluster; only replaced if facts changed."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ from vmferry.yaml.text import MAX_BYTES
 Dump = Callable[[Mapping[str, Any], str], bytes]
 """Writes a mapping as YAML under a comment: yaml/write.dump."""
 
-SURROUNDINGS = "surroundings"
+SURROUNDINGS, PERMISSIONS = "surroundings", "permissions"
 _MOST, _MOST_NOTES = 4000, 4 * 2**20  # VMs per file, and characters of their notes: at 32 MiB a file is not read
 _NO_CLUSTER = "no-cluster"
 _LONGEST_NAME = 100
@@ -38,7 +38,7 @@ _OWN = re.compile(
 
 
 def split(inventory: Inventory) -> dict[str, Inventory]:
-    """Return the files of a source by relative path: its surroundings, and its VMs by cluster.
+    """Return the files of a source by relative path: its surroundings, its permissions, and its VMs by cluster.
 
     Only the surroundings record when and by what they were read, so that the other files only change with the facts.
     """
@@ -46,10 +46,16 @@ def split(inventory: Inventory) -> dict[str, Inventory]:
     clusters: defaultdict[tuple[str, str], list[VirtualMachine]] = defaultdict(list)
     for vm in inventory.vms:
         clusters[vm.datacenter or "" if vm.cluster else "", vm.cluster or ""].append(vm)
-    files = {
-        f"{source.name}/{SURROUNDINGS}.yaml": replace(inventory, metadata=InventoryMetadata(name=source.name), vms=())
-    }
     bare = Origin(name=source.name, kind=source.kind, instance_uuid=source.instance_uuid)
+    around = replace(inventory, metadata=InventoryMetadata(name=source.name), vms=(), roles=(), permissions=())
+    files = {f"{source.name}/{SURROUNDINGS}.yaml": around}
+    if inventory.permissions:
+        files[f"{source.name}/{PERMISSIONS}.yaml"] = Inventory(
+            metadata=InventoryMetadata(name=f"{source.name}/{PERMISSIONS}"),
+            source=bare,
+            roles=inventory.roles,
+            permissions=inventory.permissions,
+        )
     stems = _stems(clusters)
     for key, vms in sorted(clusters.items()):
         vms = sorted(vms, key=lambda vm: (vm.name, vm.id or "", vm.uuid or ""))
@@ -69,7 +75,7 @@ def _stems(clusters: Mapping[tuple[str, str], object]) -> dict[tuple[str, str], 
     for key, stem in plain.items():
         if not key[1]:
             result[key] = _NO_CLUSTER
-        elif not stem or stem in (SURROUNDINGS, _NO_CLUSTER) or often[stem] > 1 or _UNSAFE.search(stem):
+        elif not stem or stem in (SURROUNDINGS, PERMISSIONS, _NO_CLUSTER) or often[stem] > 1 or _UNSAFE.search(stem):
             digest = hashlib.sha256("\0".join(key).encode()).hexdigest()[:8]
             result[key] = f"{stem.replace('.', '-')}-{digest}".lstrip("-")
         else:

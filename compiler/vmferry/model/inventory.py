@@ -19,7 +19,7 @@ FACTS = tuple(
 class InventoryMetadata(Model, frozen=True, kw_only=True):
     """Name of one part of an inventory."""
 
-    name: Annotated[Text, Meta(description="SOURCE, or SOURCE and cluster.")]
+    name: Annotated[Text, Meta(description="SOURCE, or SOURCE and what the part has.")]
 
 
 class Origin(Model, frozen=True, kw_only=True):
@@ -106,6 +106,57 @@ class ResourcePool(Model, frozen=True, kw_only=True):
     memory_limit: Annotated[Size, Meta(description="Memory limit.")] | None = None
 
 
+class InventoryRole(Model, frozen=True, kw_only=True):
+    """A role that some permission gives. Roles that nobody has are left out."""
+
+    name: Annotated[Text, Meta(description="Its name.")]
+    builtin: Annotated[bool, Meta(description="It is one of vCenter's own.")] = False
+    privileges: Annotated[
+        tuple[Text, ...], Meta(description="What it allows, as in VirtualMachine.Interact.PowerOn.")
+    ] = ()
+
+
+EntityKind = Literal[
+    "root",
+    "datacenter-folder",
+    "datacenter",
+    "vm-folder",
+    "compute-folder",
+    "cluster",
+    "host",
+    "resource-pool",
+    "vm",
+    "datastore",
+    "network",
+    "other",
+]
+"""What a permission can be set on."""
+
+
+class InventoryPermission(Model, frozen=True, kw_only=True):
+    """A role of a user or group on an object, and on what is below it if it propagates."""
+
+    principal: Annotated[Text, Meta(description="The user or group; a stand-in unless names were asked for.")]
+    group: Annotated[bool, Meta(description="It is a group.")] = False
+    service: Annotated[bool, Meta(description="It is one of vSphere's own services, not a person.")] = False
+    role: Annotated[Text, Meta(description="The role, by name.")]
+    kind: Annotated[EntityKind, Meta(description="What kind of object it is set on.")]
+    id: Annotated[Text, Meta(description="Managed object id of the object.")] | None = None
+    path: Annotated[
+        Text, Meta(description="Path or name of the object: /Prod/Web of a folder, Prod/Web of a resource pool.")
+    ]
+    datacenter: Annotated[Text, Meta(description="Datacenter of the object.")] | None = None
+    cluster: (
+        Annotated[Text, Meta(description="Cluster of a host or resource pool; of a pool also its standalone host.")]
+        | None
+    ) = None
+    contains: Annotated[
+        tuple[Text, ...],
+        Meta(description="Datacenters below a folder of datacenters; clusters and hosts below one of computers."),
+    ] = ()
+    propagate: Annotated[bool, Meta(description="It also holds for what is below the object.")] = True
+
+
 class Unjoined(Model, frozen=True, kw_only=True):
     """A row of an export without a VM: reported, never dropped silently."""
 
@@ -116,7 +167,7 @@ class Unjoined(Model, frozen=True, kw_only=True):
 
 
 class Inventory(Model, frozen=True, kw_only=True):
-    """One part of an inventory. A source has one part with its surroundings and one per cluster."""
+    """One part of an inventory. A source has one with its surroundings, one with permissions, and one per cluster."""
 
     api_version: Annotated[ApiVersion, Meta(description="Version of the format.")] = "vmferry.dev/v1alpha1"
     kind: Annotated[Literal["Inventory"], Meta(description="Kind of the file.")] = "Inventory"
@@ -128,4 +179,6 @@ class Inventory(Model, frozen=True, kw_only=True):
     clusters: Annotated[tuple[InventoryCluster, ...], Meta(description="Clusters.")] = ()
     hosts: Annotated[tuple[InventoryHost, ...], Meta(description="Hosts.")] = ()
     resource_pools: Annotated[tuple[ResourcePool, ...], Meta(description="Resource pools.")] = ()
+    roles: Annotated[tuple[InventoryRole, ...], Meta(description="Roles that people have.")] = ()
+    permissions: Annotated[tuple[InventoryPermission, ...], Meta(description="Who has which role where.")] = ()
     unjoined: Annotated[tuple[Unjoined, ...], Meta(description="Rows that match no VM.")] = ()

@@ -46,11 +46,14 @@ def _assert_fails(result: Result, *words: str) -> None:
     assert len(result.err.strip().splitlines()) == 1
 
 
-def test_one_file_a_cluster_and_one_for_the_surroundings(server: Server, tmp_path: Path) -> None:
+def test_each_cluster_has_a_file_and_so_have_permissions_and_surroundings(server: Server, tmp_path: Path) -> None:
     result = _import(server.url, tmp_path, "--insecure")
     assert result.code == 0, result.text
-    assert _files(tmp_path) == ["vc1/dc0_c0.yaml", "vc1/dc0_c1.yaml", "vc1/no-cluster.yaml", "vc1/surroundings.yaml"]
+    parts = ("dc0_c0", "dc0_c1", "no-cluster", "permissions", "surroundings")
+    assert _files(tmp_path) == [f"vc1/{part}.yaml" for part in parts]
     assert "vc1: 6 VMs, 6 disks, 6 NICs" in result.out
+    assert ", 3 permissions" in result.out
+    assert "note: the names of 3 users and groups with permissions stay in vCenter" in result.err
 
 
 def test_a_second_import_changes_no_file(server: Server, tmp_path: Path) -> None:

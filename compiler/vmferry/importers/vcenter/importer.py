@@ -18,7 +18,8 @@ _HELP = """Read a vCenter, https://HOST/sdk, without changing anything: the role
 The password comes from the environment, a file or a prompt, and is only sent to the vCenter.
 
 Notes stay in vCenter except for words vmferry knows, and custom attributes except for known harmless ones: people put
-passwords into both, and the inventory is committed. --notes and --attribute import more.
+passwords into both, and the inventory is committed. --notes and --attribute import more. Roles and permissions are
+imported without the names of the people who have them, unless you ask for them with --principals.
 
 \b
 Examples:
@@ -72,6 +73,11 @@ class VCenter(NamedTuple):
             help="Also import resource usage over this period, such as 7d.",
         ),
         click.Option(
+            ["--principals"],
+            is_flag=True,
+            help="Import the names of users and groups with permissions. [default: stand-ins such as group-1]",
+        ),
+        click.Option(
             ["--timeout"],
             type=click.IntRange(1, 3600),
             default=300,
@@ -94,6 +100,7 @@ class VCenter(NamedTuple):
         thumbprint: str | None,
         insecure: bool,
         baseline: int | None,
+        principals: bool,
         timeout: int,
     ) -> Reading:
         """Return the inventory of a vCenter."""
@@ -112,6 +119,7 @@ class VCenter(NamedTuple):
             timeout=timeout,
             progress=request.progress,
             keep=request.keep,
+            principals=principals,
             by=request.by,
         )
         return Reading((found.inventory,), found.notes, "1 call" if found.calls == 1 else f"{found.calls} calls")

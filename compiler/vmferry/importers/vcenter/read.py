@@ -1,4 +1,4 @@
-"""Reads a vCenter into an inventory: a session, a traversal of the surroundings, one of the VMs, tags, baselines."""
+"""Reads a vCenter into an inventory: a session, the surroundings, the VMs, tags, permissions, baselines."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from vmferry.estate.wording import counted
 from vmferry.estate.words.secrecy import NOTHING_MORE, Keep, stays
 from vmferry.importers.build import build
 from vmferry.importers.vcenter import machines, surroundings
@@ -13,6 +14,7 @@ from vmferry.importers.vcenter.collect import Collector
 from vmferry.importers.vcenter.machines import Machine, name_shared_disks, read_machine
 from vmferry.importers.vcenter.patience import ANSWER
 from vmferry.importers.vcenter.perf import read_baselines
+from vmferry.importers.vcenter.permissions import read_permissions
 from vmferry.importers.vcenter.session import Login, Session, Trust, open_session, parse_address
 from vmferry.importers.vcenter.surroundings import Surroundings
 from vmferry.importers.vcenter.tags import TagsError, read_tags
@@ -42,12 +44,13 @@ def read_vcenter(
     progress: Callable[[str], None] = lambda _: None,
     page: int = PAGE,
     keep: Keep = NOTHING_MORE,
+    principals: bool = False,
     by: str | None = None,
 ) -> Answers:
     """Return the inventory of a vCenter, read-only; ``name`` is its name as a source, ``baseline`` days to measure.
 
-    ``timeout`` is the time limit per response in seconds. Raises ImporterError if the vCenter cannot be reached,
-    trusted, logged in to or read.
+    ``principals`` also takes the names of users and groups with permissions. ``timeout`` is the time limit per response
+    in seconds. Raises ImporterError if the vCenter cannot be reached, trusted, logged in to or read.
     """
     address = parse_address(url)
     taken = datetime.now(UTC).replace(microsecond=0)
@@ -64,6 +67,7 @@ def read_vcenter(
             tags = {}
             notes.append(f"no tags: the REST API did not answer ({error})")
         vms = tuple(replace(vm, tags=tags.get(vm.id or "", ())) for vm in vms)
+        who = read_permissions(session, collector, around, {vm.id: vm.name for vm in vms if vm.id}, names=principals)
         if baseline is not None:
             vms = _measured(session, collector, vms, baseline, progress)
         if collector.unknown:
@@ -71,11 +75,15 @@ def read_vcenter(
         about = session.content.about
         calls = session.calls
     notes += stays(sum(machine.has_note for machine in found), (machine.withheld for machine in found), keep)
+    notes += [who.note] if who.note else []
+    if not principals and (hidden := len({(each.group, each.principal) for each in who.permissions})):
+        text = counted(hidden, "user or group", "users and groups")
+        notes.append(f"the names of {text} with permissions stay in vCenter: --principals imports them")
     if secret := sum(machine.secret for machine in found):
         notes.append(f"the notes of {secret} VMs seem to contain a secret and were left out: rotate the secrets")
-    hidden = sum(vm.cpu is None for vm in vms)
-    if hidden:
-        notes.append(f"{hidden} of {len(vms)} VMs show no configuration: inaccessible, or the user may not see it")
+    unseen = sum(vm.cpu is None for vm in vms)
+    if unseen:
+        notes.append(f"{unseen} of {len(vms)} VMs show no configuration: inaccessible, or the user may not see it")
     inventory = build(
         Inventory,
         address.authority,
@@ -97,6 +105,8 @@ def read_vcenter(
         clusters=around.clusters(),
         hosts=around.hosts(),
         resource_pools=around.pools(),
+        roles=who.roles,
+        permissions=who.permissions,
     )
     return Answers(inventory, tuple(notes), calls)
 

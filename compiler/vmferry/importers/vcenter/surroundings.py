@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
 from typing import Any
 
 from pyVmomi import vim
@@ -102,6 +103,23 @@ class Surroundings:
                 return "/" + "/".join(reversed(names[:-1]))  # the last is `vm`, which every datacenter has
             names.append(_name(record))
         return None
+
+    def names_above(self, start: Any) -> tuple[str, ...]:
+        """Return the names of an object and the folders above it, outermost first, below its datacenter or the root."""
+        names = [_name(record) for record in takewhile(lambda each: each.kind != "Datacenter", self._upward(start))]
+        return tuple(reversed(names))
+
+    def below(self, obj: Any, *kinds: str) -> tuple[str, ...]:
+        """Return the names of the objects of some types below an object, sorted."""
+        found = (
+            record for record in self._of(*kinds) if any(up.id == key(obj) for up in self._upward(record.get("parent")))
+        )
+        return tuple(sorted({_name(record) for record in found}))
+
+    def owner(self, pool: Any) -> str | None:
+        """Return the cluster or standalone host that a resource pool is a part of."""
+        record = self._records.get(key(pool))
+        return self.name(record.get("owner")) if record else None
 
     def datacenter(self, *starts: Any) -> str | None:
         """Return the datacenter of the first object that has one."""

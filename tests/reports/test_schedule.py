@@ -1,5 +1,8 @@
 """Tests of `vmferry report schedule`: the estates of docs/schedule.md that were worked out by hand, and its formats."""
 
+import os
+import re
+import subprocess
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -217,11 +220,80 @@ def test_measured_rates_replace_assumed_ones_and_both_forecasts_are_shown(tmp_pa
     second = next(each for each in found["groups"] if each["group"] == "one-01")
     # 100 GiB in 2048 s are 50 MiB/s: half of the 100 that were assumed
     assert second["lasts"] == pytest.approx(120 + 2048 + 900)
-    assert (second["end"], second["original"]) == ("2027-01-16T20:52Z", "2027-01-16T20:35Z")
+    plan = {each["group"]: each for each in found["plan"]["groups"]}["one-01"]
+    assert (plan["planned_start"], plan["planned_end"]) == ("2027-01-16T20:00Z", "2027-01-16T20:35Z")
+    assert (second["end"], plan["end"], plan["late"]) == ("2027-01-16T20:52Z", "2027-01-16T20:52Z", 17 * 60)
+    assert (found["plan"]["since"], found["plan"]["late"]) == ("2027-01-02T00:00Z", 17 * 60)
+    text = vmferry("report", "schedule", file, "--now", "2027-01-03T00:00:00Z").out
+    assert "by 2027-01-16T20:52Z, 17 min later than planned (2027-01-16T20:35Z)" in text
     first = next(each for each in found["assumptions"] if each["setting"] == "settings.copy.perVm")
     assert (first["basis"], first["value"]) == ("measured", "50.0 MiB/s")
     moved = next(each for each in found["vms"] if each["vm"] == "vm-01")
     assert moved["likely"] == 900  # what was copied is not copied again
+
+
+def recorded(folder: Path, group: str, finished: str) -> None:
+    """Record that the only VM of a group has moved."""
+    entry = {
+        "group": group,
+        "vm": "vc1/vm-1",
+        "what": "migration",
+        "outcome": "succeeded",
+        "attempt": 1,
+        "finished": finished,
+    }
+    head = {"apiVersion": "vmferry.dev/v1alpha1", "kind": "Evidence", "metadata": {"name": "demo"}}
+    (folder / "evidence.yaml").write_text(yaml.safe_dump({**head, "entries": [entry]}))
+
+
+def test_what_has_moved_is_compared_with_its_plan(tmp_path: Path) -> None:
+    file = spec(tmp_path, [vm(1, 100 * GIB, "100Gi")], groups={"one-01": {"stage": "prepared"}})
+    vmferry("compile", file, "--out", tmp_path)
+    recorded(tmp_path, "one-01", "2027-01-16T21:15:00Z")
+    file.write_text(file.read_text().replace("stage: prepared", "stage: cutover"))
+    found = schedule(file, "--now", "2027-01-18T00:00:00Z")
+    (each,) = found["plan"]["groups"]
+    assert (each["state"], each["planned_end"], each["end"]) == ("moved", "2027-01-16T20:35Z", "2027-01-16T21:15Z")
+    assert (each["late"], found["plan"]["phases"][0]["late"]) == (40 * 60, 40 * 60)
+    picture = vmferry("report", "schedule", file, "--now", "2027-01-18T00:00:00Z", "--format", "html").out
+    words = "one-01 cutover as planned: 2027-01-16 20:00 to 2027-01-16 20:34 UTC"
+    assert re.search(rf'<rect class="plan"[^>]*><title>{words}</title>', picture)
+    assert re.search(r'<rect class="done"[^>]*><title>one-01 cut over: 2027-01-16 21:15', picture)
+    assert '<li><span class="plan"></span>cutover as planned</li>' in picture
+
+
+def git(folder: Path, *words: str, when: str = "2027-01-01T00:00:00Z") -> None:
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    env = os.environ | {"GIT_COMMITTER_DATE": when, "GIT_AUTHOR_DATE": when}
+    subprocess.run(("git", *who, *words), cwd=folder, check=True, capture_output=True, env=env)
+
+
+def test_the_plan_may_be_what_an_earlier_commit_forecast(tmp_path: Path) -> None:
+    file = spec(tmp_path, [vm(1, 100 * GIB, "100Gi")])
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "--all")
+    git(tmp_path, "commit", "-q", "-m", "x", when="2026-12-01T08:00:00Z")
+    git(tmp_path, "tag", "agreed")
+    spec(tmp_path, [vm(1, 100 * GIB, "100Gi")], phases=[{"name": "one", "windows": [window("2027-01-23")]}])
+    assert schedule(file)["plan"]["late"] == 0
+    for report in ("schedule", "progress"):
+        result = vmferry("report", report, file, "--format", "json", "--against", "agreed", *NOW)
+        plan = result.data["plan"]
+        assert (plan["since"], plan["revision"]) == ("2026-12-01T08:00Z", "agreed")
+        assert (plan["planned_end"], plan["end"]) == ("2027-01-16T20:35Z", "2027-01-23T20:35Z")
+        assert plan["late"] == 7 * 86400
+    result = vmferry("report", "schedule", file, "--against", "nothing", *NOW)
+    assert result.code == 1
+    assert "there is no commit 'nothing'" in result.out
+    out = tmp_path / "site"
+    assert vmferry("report", "site", file, "--out", out, "--against", "agreed", *NOW).code == 0
+    assert "what agreed forecast when it was committed" in (out / "schedule.html").read_text()
+
+
+def test_a_plan_needs_a_spec_in_a_repository(tmp_path: Path) -> None:
+    spec(tmp_path, [vm(1, GIB)])
+    stdin = (tmp_path / "spec.yaml").read_bytes()
+    assert vmferry("report", "schedule", "-", "--against", "HEAD", stdin=stdin).code == 2
 
 
 # --- formats ----------------------------------------------------------------------------------

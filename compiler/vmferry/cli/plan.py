@@ -12,11 +12,11 @@ from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, show, summary
 from vmferry.cli.options import all_option, assignments_option, cache_options, format_option, now_option, spec_argument
+from vmferry.estate.phases import time_text
 from vmferry.estate.timetable.proposal import Proposal
 from vmferry.estate.wording import counted
 from vmferry.planning import Planned, planned
 from vmferry.render.printable import printable
-from vmferry.reports.schedule_times import time_text
 from vmferry.yaml.edit import CannotEditError
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 import msgspec
+from msgspec import structs
 
 if TYPE_CHECKING:
     from vmferry.check import Checked
@@ -15,19 +16,17 @@ if TYPE_CHECKING:
 from vmferry.cli.findings import as_json
 from vmferry.cli.lazy import Lazy
 from vmferry.cli.options import F, assignments_option, now_option, remember, spec_argument
+from vmferry.model.finding import SpecError
 from vmferry.model.report import Report
 from vmferry.render import report as render
+from vmferry.render.printable import printable
 from vmferry.reports import REPORTS, builder
-from vmferry.reports.content import Builder, Material
+from vmferry.reports.content import Builder, Earlier, Material
 
 FORMATS = ("text", "md", "csv", "json", "html")
 """The formats of every report; some have more (`FORMATS` of their module)."""
 
 _PARTIAL = "most rules did not run because of errors: fix these first for the full report"
-
-
-FORMATS = ("text", "md", "csv", "json", "html")
-"""The formats of every report; some have more (`FORMATS` of their module)."""
 
 
 class _Reports(Lazy):
@@ -45,11 +44,19 @@ class _Reports(Lazy):
         @now_option
         @format_option(*getattr(found, "FORMATS", ()))
         @all_rows_option
-        def command(spec: Path, assignments: Path | None, now: datetime, style: str, everything: bool) -> None:
+        def command(
+            spec: Path,
+            assignments: Path | None,
+            now: datetime,
+            style: str,
+            everything: bool,
+            against: str | None = None,
+        ) -> None:
             with checked_for_reports(spec, assignments, now) as (checked, base):
-                tell(found, cmd_name, material(checked, now, base), style, everything)
+                of = compared(material(checked, now, base), spec, assignments, against)
+                tell(found, cmd_name, of, style, everything)
 
-        return command
+        return against_option(command) if getattr(found, "AGAINST", False) else command
 
 
 @click.group(
@@ -86,6 +93,13 @@ def format_option(*more: str) -> Callable[[F], F]:
 
 all_rows_option = click.option(
     "--all", "everything", is_flag=True, help="With text: show every row, not only the first ten."
+)
+
+
+against_option = click.option(
+    "--against",
+    metavar="REV",
+    help="Compare with what this commit, branch or tag forecast when it was made. [default: this spec, at its start]",
 )
 
 
@@ -127,6 +141,25 @@ def material(checked: "Checked", now: datetime, base: str = "") -> Material:
         complete=checked.complete,
         base=base,
     )
+
+
+def compared(of: Material, spec: Path, assignments: Path | None, revision: str | None) -> Material:
+    """Return the input of reports with the migration at a commit, which is the plan. Raises SpecError, UsageError."""
+    if revision is None:
+        return of
+    if str(spec) == "-" or of.base:
+        raise click.UsageError("--against needs a spec in a git repository.")
+    from vmferry.against import earlier
+    from vmferry.load.history import repository_of
+
+    befores, unread = earlier(of.review, spec, assignments, revision, exact=True)
+    if unread:
+        raise SpecError(*unread)
+    if not befores:
+        raise click.UsageError(f"there is no spec at {printable(revision)}: name a commit that has the plan.")
+    repository = repository_of(spec)
+    then = repository.time(repository.commit(revision, spec))
+    return structs.replace(of, earlier=Earlier(structs.replace(befores[0], now=then), revision))
 
 
 def _rendered(report: Report, style: str, everything: bool) -> str:

@@ -8,7 +8,7 @@ import click
 from vmferry import files
 from vmferry.cli import FINDINGS
 from vmferry.cli.options import assignments_option, now_option, spec_argument
-from vmferry.cli.report import checked_for_reports, material
+from vmferry.cli.report import against_option, checked_for_reports, compared, material
 from vmferry.estate.wording import counted
 
 _LIST = ".vmferry-site"
@@ -21,7 +21,10 @@ _LIST = ".vmferry-site"
 @click.option("--single-file", is_flag=True, help="Write everything into one HTML file, to send by mail; - is stdout.")
 @assignments_option
 @now_option
-def command(spec: Path, out: Path, single_file: bool, assignments: Path | None, now: datetime) -> int:
+@against_option
+def command(
+    spec: Path, out: Path, single_file: bool, assignments: Path | None, now: datetime, against: str | None
+) -> int:
     """Write all reports as a static site: pages for a browser, the table of all VMs, CSV files.
 
     It needs no server and loads nothing from the internet. Every number leads to the VMs behind it, and each VM to its
@@ -35,7 +38,7 @@ def command(spec: Path, out: Path, single_file: bool, assignments: Path | None, 
     from vmferry import site
 
     with checked_for_reports(spec, assignments, now) as (checked, base):
-        of = material(checked, now, base)
+        of = compared(material(checked, now, base), spec, assignments, against)
         if single_file:
             return _write_file(out, site.single_file(of))
         return _write_site(out, site.site(of))

@@ -1,5 +1,6 @@
 """Phases: which come before which, and when their windows are open."""
 
+import math
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
@@ -53,3 +54,14 @@ def is_time(text: str) -> bool:
         return moment.tzinfo is not None and moment.astimezone(UTC).year > 1
     except (ValueError, OverflowError):
         return False
+
+
+LAST = 253_370_764_800.0
+"""The year 9999, in seconds since 1970: later moments cannot be written down."""
+
+
+def time_text(moment: float | None) -> str | None:
+    """Return a moment in RFC 3339, to the minute, rounded up; None for one that is unknown or out of range."""
+    if moment is None or not 0 <= moment <= LAST:
+        return None
+    return datetime.fromtimestamp(math.ceil(moment / 60 - 1e-6) * 60, UTC).strftime("%Y-%m-%dT%H:%MZ")

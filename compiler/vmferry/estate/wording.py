@@ -17,7 +17,9 @@ def size(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time span in two units at most: 3 d 4 h, 2 h 5 min, 40 s."""
+    """Return a time span in two units at most: 3 d 4 h, 2 h 5 min, 40 s, -1 d."""
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
     left = round(seconds)
     if left < 60:
         return f"{left} s"

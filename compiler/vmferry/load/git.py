@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -48,6 +49,12 @@ class Repository:
         message = f"there is no commit {revision!r} in a git repository around {self.directory}"
         remedy = "name a commit, a branch or a tag; in CI fetch it first (actions/checkout: fetch-depth: 0)"
         raise SpecError(_refused(message + (f": {said}" if said else ""), remedy, spec))
+
+    def time(self, commit: str) -> datetime:
+        """Return when a commit was made, within what a datetime can be."""
+        found = self._lines("rev-list", "--max-count=1", "--timestamp", commit)
+        seconds = int(found[0]) if found and found[0].isdecimal() else 0
+        return datetime.fromtimestamp(min(seconds, 253_370_764_800), UTC)
 
     def base(self, revision: str, spec: Path, *, exact: bool = False) -> str:
         """Return the merge base of the working tree and ``revision``; with ``exact``, the revision itself.

@@ -84,7 +84,7 @@ class Snippet(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """One bar of a chart: a value for each series of it."""
+    """One bar or point of a chart: a value for each series of it."""
 
     label: str
     parts: tuple[Cell | Value, ...]
@@ -101,13 +101,26 @@ class Bars(NamedTuple):
     covers: Covers = None
 
 
+class Lines(NamedTuple):
+    """A chart of lines over points that are as far from each other, such as weeks; a table beside it has its numbers.
+
+    The first series is what the others are compared with, and is drawn dashed. A point where it is None is left out.
+    """
+
+    title: str
+    one: str  # what a point is about
+    unit: Unit
+    series: tuple[str, ...]
+    points: tuple[Bar, ...]
+
+
 class Span(NamedTuple):
     """A span of time in a row of a `Timeline`. Moments are in seconds since 1970, UTC."""
 
     label: str
     start: float
     end: float
-    kind: Literal["planned", "done", "running", "late", "window", "freeze"] = "planned"
+    kind: Literal["planned", "done", "running", "late", "window", "freeze", "plan"] = "planned"
 
 
 class Lane(NamedTuple):
@@ -154,7 +167,7 @@ class Graph(NamedTuple):
     edges: tuple[Edge, ...]
 
 
-Block = Prose | Figures | Snippet | Table | Bars | Timeline | Graph
+Block = Prose | Figures | Snippet | Table | Bars | Lines | Timeline | Graph
 
 
 class Report(NamedTuple):

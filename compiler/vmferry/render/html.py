@@ -12,7 +12,7 @@ from typing import NamedTuple
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from vmferry.model.report import Bars, Cell, Column, Graph, Report, Table, Timeline, Value, value_of
+from vmferry.model.report import Bars, Cell, Column, Graph, Lines, Report, Table, Timeline, Value, value_of
 from vmferry.render import svg
 from vmferry.render.links import VMS, Links
 from vmferry.render.report import tabular
@@ -97,6 +97,8 @@ def _chart(block: object, links: Links) -> Markup:
     match block:
         case Bars():
             drawn = svg.bars(block, links)
+        case Lines():
+            drawn = svg.lines(block)
         case Timeline():
             drawn = svg.timeline(block)
         case Graph():

@@ -3,7 +3,20 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from vmferry.estate.wording import counted
-from vmferry.model.report import Bars, Block, Column, Figures, Graph, Prose, Report, Row, Snippet, Table, Timeline
+from vmferry.model.report import (
+    Bars,
+    Block,
+    Column,
+    Figures,
+    Graph,
+    Lines,
+    Prose,
+    Report,
+    Row,
+    Snippet,
+    Table,
+    Timeline,
+)
 from vmferry.render import mermaid
 from vmferry.render.printable import printable
 from vmferry.render.table import as_csv, as_markdown, as_text, escaped
@@ -80,7 +93,7 @@ def _cells(table: Table, rows: Sequence[Row], safe: Callable[[str], str] = str) 
 
 
 def _block_markdown(block: Block) -> Iterator[str]:
-    if isinstance(block, Prose) and not block.paragraphs:
+    if isinstance(block, Lines) or (isinstance(block, Prose) and not block.paragraphs):
         return
     if block.title:
         yield f"## {escaped(block.title)}\n"

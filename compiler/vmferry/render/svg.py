@@ -6,7 +6,7 @@ from datetime import MAXYEAR, UTC, datetime, timedelta
 from html import escape
 from itertools import groupby
 
-from vmferry.model.report import Bars, Cell, Graph, Node, Timeline, Value, value_of
+from vmferry.model.report import Bars, Cell, Graph, Lines, Node, Timeline, Value, value_of
 from vmferry.render.links import Links
 from vmferry.render.values import shown
 
@@ -39,6 +39,43 @@ def bars(chart: Bars, links: Links) -> str:
     return _svg(chart.title, len(chart.bars) * _ROW, body) + _legend(chart.series)
 
 
+def lines(chart: Lines) -> str:
+    """Return lines over points, each named at its end; what they are compared with is dashed."""
+    high, left, right, top = 180, 70, 90, 12
+    most = max((_number(part) for point in chart.points for part in point.parts), default=0) or 1
+    step = (_WIDTH - left - right) / max(len(chart.points) - 1, 1)
+
+    def place(number: int, part: Cell | Value) -> tuple[float, float]:
+        return left + number * step, top + high * (1 - _number(part) / most)
+
+    body = []
+    for share in (0, 0.5, 1):
+        y = top + high * (1 - share)
+        body.append(f'<line class="tick" x1="{left}" x2="{_WIDTH - right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        label = shown(int(most * share), chart.unit) if share else "0"
+        body.append(_text(left - 8, y + 4, label, "end", left - 8))
+    each = -(-len(chart.points) // 9) or 1
+    body += [
+        _text(left + number * step, top + high + 18, chart.points[number].label, "middle", step * each)
+        for number in range(0, len(chart.points), each)
+    ]
+    for number, name in enumerate(chart.series):
+        known = [
+            (place(index, point.parts[number]), point)
+            for index, point in enumerate(chart.points)
+            if value_of(point.parts[number]) is not None
+        ]
+        if not known:
+            continue
+        path = " ".join(f"{x:.1f},{y:.1f}" for (x, y), _ in known)
+        body.append(f'<polyline class="line l{number % 3}" points="{path}"><title>{escape(name)}</title></polyline>')
+        for (x, y), point in known:
+            words = f"{name}, {point.label}: {shown(point.parts[number], chart.unit)}"
+            circle = f'<circle class="dot l{number % 3}" cx="{x:.1f}" cy="{y:.1f}" r="3">'
+            body.append(f"{circle}<title>{escape(words)}</title></circle>")
+    return _svg(chart.title, top + high + 24, body) + _legend(chart.series, "l")
+
+
 def timeline(chart: Timeline) -> str:
     """Return a Gantt chart, with the days or months on top."""
     spans = [span for lane in chart.lanes for span in lane.spans]
@@ -62,16 +99,20 @@ def timeline(chart: Timeline) -> str:
             body.append(_text(_LABEL - 8, top + 15, lane.label, "end", _LABEL - 12))
             for span in lane.spans:
                 words = f"{lane.label} {span.label}: {_moment(span.start)} to {_moment(span.end)} UTC"
-                body.append(
-                    f'<rect class="{span.kind}" x="{across(span.start):.1f}" y="{top + 4}" '
-                    f'width="{max((span.end - span.start) * scale, 2):.1f}" height="14">'
-                    f"<title>{escape(words)}</title></rect>"
-                )
+                body.append(_span(across(span.start), top, (span.end - span.start) * scale, span.kind, words))
             top += 20
     if chart.now is not None:
         at = across(chart.now)
         body.append(f'<line class="now" x1="{at:.1f}" x2="{at:.1f}" y1="18" y2="{top}"><title>now</title></line>')
-    return _svg(chart.title, top, body)
+    kinds = dict.fromkeys((span.label, span.kind) for span in spans)
+    return _svg(chart.title, top, body) + _listed(kinds)
+
+
+def _span(left: float, top: float, width: float, kind: str, words: str) -> str:
+    """Return a bar of a timeline; a plan is a frame around what became of it."""
+    frame = 2 if kind == "plan" else 0
+    place = f'x="{left - frame:.1f}" y="{top + 4 - frame}" width="{max(width, 2) + 2 * frame:.1f}"'
+    return f'<rect class="{kind}" {place} height="{14 + 2 * frame}"><title>{escape(words)}</title></rect>'
 
 
 def graph(chart: Graph, links: Links) -> str:
@@ -137,10 +178,13 @@ def _linked(shape: str, cell: Cell | Value, links: Links, label: str) -> str:
     return f'<a href="{escape(links.vms(cell.of), quote=True)}" aria-label="{escape(label, quote=True)}">{shape}</a>'
 
 
-def _legend(series: tuple[str, ...]) -> str:
-    if len(series) < 2:
-        return ""
-    items = "".join(f'<li><span class="s{number % 6}"></span>{escape(name)}</li>' for number, name in enumerate(series))
+def _legend(series: tuple[str, ...], kind: str = "s") -> str:
+    return _listed((name, f"{kind}{number % 6}") for number, name in enumerate(series)) if len(series) > 1 else ""
+
+
+def _listed(names: Iterable[tuple[str, str]]) -> str:
+    """Return a legend of names, each with the class of its sign."""
+    items = "".join(f'<li><span class="{css}"></span>{escape(name)}</li>' for name, css in names)
     return f'<ul class="legend">{items}</ul>'
 
 

@@ -3,13 +3,13 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from vmferry.render.printable import printable
 
 Rows = Sequence[tuple[str, ...]]
 
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets read wide ones as well
 _MARKUP = re.compile(r"[\\|`*_\[\]<>#&~$:@]|(?<=www)\.", re.IGNORECASE)
 """Characters that end a cell or have a meaning; `:`, `@` and the dot because GitHub turns URLs into links."""
 
@@ -23,15 +23,18 @@ def as_text(headings: Sequence[str], rows: Rows) -> str:
     return "".join("  ".join(cell.ljust(width) for cell, width in line).rstrip() + "\n" for line in lines)
 
 
-def as_csv(headings: Sequence[str], rows: Rows) -> str:
-    """Return a table as CSV, one line per row. A cell that a spreadsheet would read as a formula gets an apostrophe."""
+def as_csv(headings: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> str:
+    """Return a table as CSV, one line per row. Text that a spreadsheet would read as a formula gets an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(headings)
-    writer.writerows(
-        [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in map(printable, row)] for row in rows
-    )
+    writer.writerows([_inert(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return text.getvalue()
+
+
+def _inert(text: str) -> str:
+    plain = printable(text)
+    return f"'{plain}" if plain.startswith(_FORMULA) else plain
 
 
 def as_markdown(headings: Sequence[str], rows: Rows) -> str:

@@ -13,7 +13,7 @@ def shown(cell: Cell | Value, unit: Unit = "text") -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value
+        return value.replace("T", " ", 1) if unit == "time" else value
     match unit:
         case "bytes":
             return size(int(value))
@@ -28,10 +28,10 @@ def shown(cell: Cell | Value, unit: Unit = "text") -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def raw(cell: Cell | Value) -> str:
-    """Return a value for a spreadsheet, which calculates with it: numbers without their unit."""
+def raw(cell: Cell | Value) -> str | int | float:
+    """Return a value for a spreadsheet, which calculates with it: numbers without their unit; "" for an unknown one."""
     value = value_of(cell)
-    return "" if value is None else str(value)
+    return "" if value is None else value
 
 
 def heading(column: Column) -> str:

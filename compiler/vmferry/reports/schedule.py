@@ -7,15 +7,16 @@ from msgspec import Struct
 
 from vmferry.estate.copying import ASSUMED
 from vmferry.estate.history import History
-from vmferry.estate.timetable.forecast import forecast
+from vmferry.estate.phases import time_text
 from vmferry.estate.timetable.plans import GroupTimes, Why
 from vmferry.estate.timetable.works import dual_run, moved_at
 from vmferry.estate.wording import counted, duration, size
 from vmferry.model.keys import VmKey
 from vmferry.model.report import Block, Cell, Column, Covers, Figure, Figures, Prose, Report, Row, Table, Timeline
+from vmferry.reports.against_plan import Beside, beside, compared, phases_table
 from vmferry.reports.assumed import Assumption, assumptions
 from vmferry.reports.content import Material
-from vmferry.reports.schedule_times import Known, calendar, lanes, time_text
+from vmferry.reports.schedule_times import Known, calendar, lanes
 
 HELP = """Report when everything moves: a simulation of copies, conversions and outages within windows and limits.
 
@@ -23,6 +24,9 @@ It says which groups fit into their windows, how long each VM is down in the bes
 the end, and what would save time. Measured rates replace assumed ones as soon as there is evidence. docs/schedule.md
 has the rules and the arithmetic; `settings.schedule` states what you know better. `vmferry plan schedule` proposes
 windows. With --format ics it is a calendar of the windows.
+
+Beside the forecast stands the plan: this spec before anything moved, at rates that are assumed or stated; or with
+--against, what an earlier commit forecast.
 
 \b
 Examples:
@@ -32,13 +36,13 @@ Examples:
 """
 
 FORMATS = ("ics",)
+AGAINST = True
 
 
 class GroupForecast(Struct, frozen=True, kw_only=True):
     """When a group moves. Times are in RFC 3339, durations in seconds; None where it has no place or nothing is known.
 
-    ``exceeds`` is by how much it exceeds its window in the worst case, ``original`` when it would have ended at the
-    rates that were assumed first, ``held_by`` the group that ``why`` is about.
+    ``exceeds`` is by how much it exceeds its window in the worst case, ``held_by`` the group that ``why`` is about.
     """
 
     group: str
@@ -54,7 +58,6 @@ class GroupForecast(Struct, frozen=True, kw_only=True):
     lasts: float | None
     alone: float
     exceeds: float
-    original: str | None
     why: str
     held_by: str | None
 
@@ -99,7 +102,7 @@ class Schedule(Struct, frozen=True, kw_only=True):
     now: str
     end: str | None
     kept_until: str | None
-    original_end: str | None
+    plan: Beside
     groups: tuple[GroupForecast, ...]
     vms: tuple[VmForecast, ...]
     misfits: tuple[Misfit, ...]
@@ -113,10 +116,11 @@ class Schedule(Struct, frozen=True, kw_only=True):
 def build(material: Material) -> Report:
     """Return the report."""
     review = material.review
-    found = forecast(review)
+    found = material.forecast
     settings = review.spec.settings.schedule
-    known = Known(review, found, {phase.name: dual_run(phase, settings) for phase in review.spec.phases})
-    data = _schedule(known)
+    groups = compared(material)
+    known = Known(review, found, {phase.name: dual_run(phase, settings) for phase in review.spec.phases}, groups)
+    data = _schedule(known, beside(material, groups))
     return Report(
         f"Schedule of {data.name}",
         _summary(data),
@@ -126,7 +130,7 @@ def build(material: Material) -> Report:
     )
 
 
-def _schedule(known: Known) -> Schedule:
+def _schedule(known: Known, plan: Beside) -> Schedule:
     review, found = known.review, known.found
     groups = tuple(_group(known, number) for number in range(len(found.prepared.groups)))
     ends = [_kept(known, number) for number in range(len(groups))]
@@ -140,7 +144,7 @@ def _schedule(known: Known) -> Schedule:
         now=time_text(found.prepared.plan.now) or "",
         end=time_text(found.likely.end),
         kept_until=time_text(max((end for end in ends if end is not None), default=None)),
-        original_end=time_text(found.original.end) if found.original is not None else None,
+        plan=plan,
         groups=groups,
         vms=tuple(_vms(known)),
         misfits=tuple(_misfits(known)),
@@ -158,7 +162,6 @@ def _schedule(known: Known) -> Schedule:
 def _group(known: Known, number: int) -> GroupForecast:
     found = known.found
     group, times = found.prepared.groups[number], found.likely.groups[number]
-    original = found.original.groups[number].end if found.original is not None else None
     going = found.prepared.plan.groups[number].running == "out"
     return GroupForecast(
         group=group.name,
@@ -174,7 +177,6 @@ def _group(known: Known, number: int) -> GroupForecast:
         lasts=times.end - times.start if times.end is not None and times.start is not None else None,
         alone=found.alone(number),
         exceeds=found.at_risk(number),
-        original=time_text(original),
         why="is being moved" if going else _why(known, times),
         held_by=found.prepared.groups[times.held_by].name if times.held_by is not None else None,
     )
@@ -265,8 +267,9 @@ def _summary(data: Schedule) -> str:
         return f"{data.name}: nothing is left to schedule" if left else f"{data.name}: no groups yet, so no schedule"
     text = f"{data.name}: {counted(vms, 'VM')} in {counted(len(data.groups), 'group')}"
     text += f", the last one cuts over by {data.end}" if data.end is not None else ""
-    if data.original_end is not None and data.original_end != data.end:
-        text += f" (at the rates assumed first: {data.original_end})"
+    if data.plan.late:
+        how = "later" if data.plan.late > 0 else "earlier"
+        text += f", {duration(abs(data.plan.late))} {how} than planned ({data.plan.planned_end})"
     risks = sum(group.exceeds > 0 for group in data.groups)
     text += f"; {counted(len(data.misfits), 'group')} without a place" if data.misfits else ""
     text += f"; {counted(risks, 'group')} may exceed the window in the worst case" if risks else ""
@@ -279,6 +282,7 @@ def _blocks(data: Schedule, known: Known, material: Material) -> Iterator[Block]
     if not data.groups and not data.moved and not data.waiting:
         yield Prose("What can be said already", tuple(_before_groups(material)))
     yield Timeline("Phases and groups", tuple(lanes(known)), known.found.prepared.plan.now)
+    yield phases_table(data.plan, material)
     misfits = [*_misfit_rows(data)]
     yield Table("Groups without a place", "group", _OF_MISFIT, misfits, note=_PROPOSE if misfits else "", covers="some")
     yield Table("What decides the end", "step", _OF_STEP, [*_path_rows(data)])
@@ -288,7 +292,11 @@ def _blocks(data: Schedule, known: Known, material: Material) -> Iterator[Block]
     waiting, moved, left = (material.vms.where("moves", "yes").where("moved", each) for each in ("waits", "yes", "no"))
     rows = [(name, waiting.where("group", name).count, why) for name, why in data.waiting.items()]
     yield Table("Groups that cannot be scheduled", "group", _OF_WAITING, rows, covers=waiting.facets)
-    rows = [(name, moved.where("group", name).count, time) for name, time in data.moved.items()]
+    plans = {each.group: each for each in data.plan.groups}
+    rows = [
+        (name, moved.where("group", name).count, plans[name].planned_end, time, plans[name].late)
+        for name, time in data.moved.items()
+    ]
     yield Table("Groups that have moved", "group", _OF_MOVED, rows, covers=moved.facets)
     order = sorted(data.vms, key=lambda each: (-(each.worst or 0.0), each.key))
     vms: list[Row] = [
@@ -338,7 +346,13 @@ _OF_SAVING = (
     Column("groups without a place", "count"),
 )
 _OF_WAITING = (Column("group"), Column("VMs", "count"), Column("why"))
-_OF_MOVED = (Column("group"), Column("VMs", "count"), Column("cut over", "time"))
+_OF_MOVED = (
+    Column("group"),
+    Column("VMs", "count"),
+    Column("planned until", "time"),
+    Column("cut over", "time"),
+    Column("later by", "seconds"),
+)
 _OF_VM = (
     Column("VM"),
     Column("group"),
@@ -362,7 +376,9 @@ _OF_GROUP = (
     Column("alone", "seconds"),
     Column("too late in the worst case by", "seconds"),
     Column("sources kept until", "time"),
-    Column("until, as assumed first", "time"),
+    Column("planned from", "time"),
+    Column("planned until", "time"),
+    Column("later by", "seconds"),
     Column("why not earlier"),
 )
 
@@ -373,8 +389,9 @@ def _figures(data: Schedule) -> Iterator[Figure]:
     yield Figure("groups to move", len(data.groups))
     yield Figure("VMs to move", sum(group.vms for group in data.groups))
     yield Figure("last cutover", data.end, "time", "likely")
-    if data.original_end is not None:
-        yield Figure("last cutover at assumed rates", data.original_end, "time", "the forecast before anything moved")
+    if data.plan.planned_end is not None:
+        late = f"later by {duration(data.plan.late)}" if data.plan.late is not None else ""
+        yield Figure("last cutover, as planned", data.plan.planned_end, "time", late)
     yield Figure("sources kept until", data.kept_until, "time", "after dualRun and settings.schedule.businessCycle")
     yield Figure("longest outage, likely", max(likely, default=None), "seconds")
     yield Figure("longest outage, worst case", max(worst, default=None), "seconds")
@@ -400,7 +417,9 @@ def _path_rows(data: Schedule) -> Iterator[Row]:
 
 
 def _group_rows(data: Schedule) -> Iterator[Row]:
+    plans = {each.group: each for each in data.plan.groups}
     for each in data.groups:
+        plan = plans[each.group]
         yield (
             each.group,
             each.phase,
@@ -415,7 +434,9 @@ def _group_rows(data: Schedule) -> Iterator[Row]:
             each.alone,
             each.exceeds or None,
             each.kept_until,
-            each.original,
+            plan.planned_start,
+            plan.planned_end,
+            plan.late,
             each.why,
         )
 

@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import NamedTuple
 
-from vmferry.estate.phases import bounds, is_time
+from vmferry.estate.phases import LAST, bounds, is_time
 from vmferry.estate.timetable.forecast import Forecast
+from vmferry.estate.timetable.plans import GroupTimes
 from vmferry.estate.timetable.works import freezes_of
 from vmferry.estate.wording import counted, duration
 from vmferry.model.report import Lane, Span
 from vmferry.model.review import Review
+from vmferry.reports.against_plan import Compared
 from vmferry.reports.calendar_file import Appointment, ics
 
-_LAST = 253_370_764_800.0  # the year 9999: later moments cannot be written down
 _MOST_LANES = 300
 
 
@@ -23,12 +23,14 @@ class Known(NamedTuple):
     review: Review
     found: Forecast
     kept: dict[str, int]
+    groups: tuple[Compared, ...]
 
 
 def lanes(known: Known) -> Iterator[Lane]:
     """Yield freezes, and for each phase its windows and groups."""
     plan, found = known.found.prepared.plan, known.found.likely
-    every = len(plan.groups) <= _MOST_LANES
+    every = len(known.groups) <= _MOST_LANES
+    plans = {each.group.name: each.plan for each in known.groups}
     freezes = [Span("change freeze", *each, "freeze") for each in freezes_of(known.review.spec.settings.schedule)]
     if any(_drawable(each) for each in freezes):
         yield Lane("change freezes", tuple(filter(_drawable, freezes)))
@@ -39,9 +41,25 @@ def lanes(known: Known) -> Iterator[Lane]:
         if not every:
             spans += [span for number in members for span in _spans(known, number)]
         yield Lane("windows" if every else "all groups", tuple(filter(_drawable, spans)), phase.name)
+        for each in known.groups if every else ():
+            if each.group.phase == phase.name and each.state == "moved":
+                spans = [*_planned(each.plan), *_moved(each.times)]
+                yield Lane(each.group.name, tuple(filter(_drawable, spans)), phase.name)
         for number in members if every else ():
+            name = plan.groups[number].name
+            spans = [*_planned(plans[name]), *_spans(known, number)]
             if found.groups[number].start is not None:
-                yield Lane(plan.groups[number].name, tuple(filter(_drawable, _spans(known, number))), phase.name)
+                yield Lane(name, tuple(filter(_drawable, spans)), phase.name)
+
+
+def _planned(times: GroupTimes | None) -> Iterator[Span]:
+    if times is not None and times.start is not None and times.end is not None:
+        yield Span("cutover as planned", times.start, times.end, "plan")
+
+
+def _moved(times: GroupTimes | None) -> Iterator[Span]:
+    if times is not None and times.end is not None:
+        yield Span("cut over", times.end, times.end, "done")
 
 
 def _spans(known: Known, number: int) -> Iterator[Span]:
@@ -50,11 +68,12 @@ def _spans(known: Known, number: int) -> Iterator[Span]:
         yield Span("first copies", times.ahead_from, times.ahead_to, "running")
     if times.start is not None and times.end is not None:
         late = known.found.at_risk(number) > 0
-        yield Span("cutover", times.start, times.end, "late" if late else "planned")
+        label = "cutover, too late in the worst case" if late else "cutover"
+        yield Span(label, times.start, times.end, "late" if late else "planned")
 
 
 def _drawable(span: Span) -> bool:
-    return 0 <= span.start <= span.end <= _LAST
+    return 0 <= span.start <= span.end <= LAST
 
 
 # --- the calendar -----------------------------------------------------------------------------
@@ -71,7 +90,7 @@ def _appointments(known: Known) -> Iterator[Appointment]:
     for rank, phase in enumerate(known.review.spec.phases):
         for window in phase.windows:
             start, end = bounds(window) if is_time(window.start) else (-1.0, -1.0)
-            if not 0 <= start <= end <= _LAST:
+            if not 0 <= start <= end <= LAST:
                 continue
             inside = [
                 number
@@ -83,7 +102,7 @@ def _appointments(known: Known) -> Iterator[Appointment]:
             yield Appointment(uid, start, end, f"{name}: window of {phase.name}", _contents(known, inside))
     for number, times in enumerate(groups):
         opening, phase_name = times.opening, plan.phases[plan.groups[number].phase].name
-        if times.start is None or times.end is None or opening is None or opening.end < math.inf or times.end > _LAST:
+        if times.start is None or times.end is None or opening is None or opening.end < math.inf or times.end > LAST:
             continue
         uid = f"{plan.groups[number].name}@{name}.vmferry.dev"
         title = f"{name}: {plan.groups[number].name} of {phase_name} cuts over"
@@ -110,10 +129,3 @@ def _contents(known: Known, numbers: list[int]) -> str:
         lines.append(f"{group.name}: {many}, {group.method}, likely {duration(times.end - times.start)}")
         lines.append(", ".join(machine.name for machine in group.machines))
     return "\n".join(lines) or "No group is planned for this window."
-
-
-def time_text(moment: float | None) -> str | None:
-    """Return a moment in RFC 3339, to the minute, rounded up; None for one that is unknown or out of range."""
-    if moment is None or not 0 <= moment <= _LAST:
-        return None
-    return datetime.fromtimestamp(math.ceil(moment / 60 - 1e-6) * 60, UTC).strftime("%Y-%m-%dT%H:%MZ")

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from vmferry.estate.timetable.calendars import DAY, Calendar, Caps
 from vmferry.estate.timetable.engine import alone, simulate
+from vmferry.estate.timetable.planned import Planned, planned
 from vmferry.estate.timetable.plans import GroupTimes, Plan, Timetable, VmTimes
 from vmferry.estate.timetable.works import Prepared, prepare
 from vmferry.model.review import Review
@@ -30,13 +31,13 @@ class Link(NamedTuple):
 
 
 class Forecast(NamedTuple):
-    """Everything that is known beforehand. ``original`` is the forecast with rates as they were assumed first."""
+    """Everything that is known beforehand, with the ``plan`` that it is compared with."""
 
     prepared: Prepared
     likely: Timetable
     best: Timetable
     worst: Timetable
-    original: Timetable | None
+    plan: Planned
     path: tuple[Link, ...]
     savings: tuple[Saving, ...]
 
@@ -59,16 +60,15 @@ class Forecast(NamedTuple):
         return max(worst - opening.end, 0.0)
 
 
-def forecast(review: Review) -> Forecast:
-    """Return the forecast of a migration from now on."""
+def forecast(review: Review, earlier: Review | None = None) -> Forecast:
+    """Return the forecast of a migration from now on. ``earlier``: see `planned`."""
     prepared = prepare(review)
     likely = simulate(prepared.plan)
     given = {number: times for number, times in enumerate(likely.groups) if times.start is not None}
     best, worst = (simulate(prepare(review, case).plan, given) for case in ("best", "worst"))
-    rates = (each.per_vm.basis for each in prepared.rates.values())
-    original = simulate(prepare(review, calibrated=False).plan) if "measured" in rates else None
     path = tuple(reversed(list(_path(likely, prepared.plan))))
-    return Forecast(prepared, likely, best, worst, original, path, tuple(_savings(prepared.plan, likely)))
+    savings = tuple(_savings(prepared.plan, likely))
+    return Forecast(prepared, likely, best, worst, planned(review, earlier), path, savings)
 
 
 def outages(review: Review) -> dict[str, float]:

@@ -8,18 +8,20 @@ from msgspec import Struct
 from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.report import Column, Report, Row, Table
+from vmferry.reports.access import Who, blocks, who
 from vmferry.reports.census import NONE, UNKNOWN, Picked
 from vmferry.reports.content import Material
 
-HELP = """Report what changes for the people: vSphere's concepts with this estate's own objects, and a training plan.
+HELP = """Report what changes for the people: concepts with this estate's own objects, access, and a training plan.
 
-Roles and permissions in vCenter are not imported: who may do what is to be agreed with each team.
+From the roles and permissions that `vmferry import vcenter` reads it proposes who gets which role in which namespace,
+to be confirmed under `access` in the spec. RVTools exports have no permissions.
 
 \b
 Examples:
   vmferry report people migration/
   vmferry report people migration/ --format md > people.md
-  vmferry report people migration/ --format json | jq .training
+  vmferry report people migration/ --format json | jq .access.proposals
 """
 
 
@@ -46,21 +48,29 @@ class People(Struct, frozen=True, kw_only=True):
     """All of it."""
 
     concepts: tuple[Concept, ...]
+    access: Who
     training: tuple[Training, ...]
 
 
 def build(material: Material) -> Report:
     """Return the report."""
-    found = People(concepts=tuple(_concepts(material)), training=tuple(_training(material)))
+    found = People(concepts=tuple(_concepts(material)), access=who(material), training=tuple(_training(material)))
     concepts: list[Row] = [(each.vsphere, each.target, each.here, each.day) for each in found.concepts]
     training: list[Row] = [(each.phase, each.topic, each.who, each.vms, each.why) for each in found.training]
-    summary = f"{counted(len(found.concepts), 'concept')}; {counted(len(found.training), 'topic')} to learn"
+    summary = "; ".join(
+        (
+            counted(len(found.concepts), "concept"),
+            *([counted(len(found.access.proposals), "proposal") + " of access"] if found.access.imported else []),
+            f"{counted(len(found.training), 'topic')} to learn",
+        )
+    )
     return Report(
         "People",
         summary,
         (
             Table("What is called what", "concept", _OF_CONCEPT, concepts, notable=concepts),
-            Table("What to learn, and before which phase", "topic", _OF_TRAINING, training, note=_RBAC, covers="some"),
+            *blocks(found.access),
+            Table("What to learn, and before which phase", "topic", _OF_TRAINING, training, covers="some"),
         ),
         found,
     )
@@ -68,7 +78,6 @@ def build(material: Material) -> Report:
 
 _OF_CONCEPT = (Column("in vSphere"), Column("in the target"), Column("here"), Column("how it is done there"))
 _OF_TRAINING = (Column("before phase"), Column("topic"), Column("who"), Column("VMs", "count"), Column("because"))
-_RBAC = "Roles and permissions in vCenter are not imported: agree on Roles and RoleBindings for each namespace."
 
 
 # --- concepts ---------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ KUSTOMIZE = sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
 KUSTOMIZE_OLDEST = sigs.k8s.io/kustomize/kustomize/v5@v5.5.0
 KUBECONFORM = github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 AXE = 4.14.1
+MERMAID = 11.17.2
 OPA = github.com/open-policy-agent/opa@v1.10.1
 # Programs with a go.mod of their own below tests/, which says what they are built from.
 VCSIM = tests/vcsim
@@ -167,7 +168,11 @@ guests: $(VENV)/.groups ## real Debian guests by real virt-v2v, booted in QEMU; 
 	@mkdir -p .tools/axe
 	cd .tools/axe && npm pack --silent axe-core@$(AXE) && tar xzf axe-core-$(AXE).tgz
 
-browser: $(VENV)/.groups .tools/axe/package/axe.min.js ## the site in Debian's chromium, offline, with axe-core; takes npm
+.tools/mermaid/package/dist/mermaid.min.js:
+	@mkdir -p .tools/mermaid
+	cd .tools/mermaid && npm pack --silent mermaid@$(MERMAID) && tar xzf mermaid-$(MERMAID).tgz package/dist/mermaid.min.js
+
+browser: $(VENV)/.groups .tools/axe/package/axe.min.js .tools/mermaid/package/dist/mermaid.min.js ## the site in Debian's chromium, offline, with axe-core and mermaid; takes npm
 	tests/browser/prepare.sh
 	$(BIN)/python -m pip install --quiet --group browser
 	VMFERRY_BROWSER=$$(command -v chromium) $(BIN)/python -m pytest -n 0 tests/browser

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from vmferry.model.report import Bars, Cell, Column, Graph, Lines, Report, Table, Timeline, Value, value_of
 from vmferry.render import svg
 from vmferry.render.links import VMS, Links
+from vmferry.render.printable import printable_lines
 from vmferry.render.report import tabular
 from vmferry.render.values import shown
 
@@ -83,8 +84,15 @@ def _hashed(text: str) -> str:
 
 @cache
 def _template(name: str):  # type: ignore[no-untyped-def]
-    found = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    found = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_printable
+    )
     return found.from_string(asset(name))
+
+
+def _printable(value: object) -> object:
+    """Return what a page shows of a value: names can neither hide in it nor turn the text around them."""
+    return printable_lines(value) if type(value) is str and not value.isprintable() else value
 
 
 def _kind(block: object) -> str:

@@ -8,6 +8,12 @@ from vmferry.model.report import Graph, Timeline
 MOST = 400
 """Edges that Mermaid draws by default are 500 (maxEdges); beyond this, a picture says nothing anyway."""
 
+_STATEMENT = re.compile(
+    r"^(?=(section|title|click|gantt|(date|axis)Format|excludes|includes|todayMarker|topAxis|inclusiveEndDates|"
+    r"week(day|end)|displayMode|tickInterval|acc(Title|Descr))\b)",
+    re.IGNORECASE,
+)
+"""Where a line of a Gantt chart would be a statement, not a task (packages/mermaid/src/diagrams/gantt/parser)."""
 _PLAIN = re.compile(r"[^\w .,()/-]", re.ASCII)
 
 
@@ -23,7 +29,7 @@ def gantt(timeline: Timeline) -> str:
         for span in lane.spans:
             number += 1
             state = {"done": "done, ", "running": "active, ", "late": "crit, "}.get(span.kind, "")
-            name = _inert(f"{lane.label} {span.label}".strip())
+            name = _STATEMENT.sub("_", _inert(f"{lane.label} {span.label}".strip()))
             lines.append(f"  {name} :{state}t{number}, {_moment(span.start)}, {_moment(span.end)}")
     return "\n".join([*lines, "```\n"])
 

@@ -1,13 +1,14 @@
 """Charts as SVG that stands in a page: no script, no colours of its own (the page's style has them by class)."""
 
+import html
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import MAXYEAR, UTC, datetime, timedelta
-from html import escape
 from itertools import groupby
 
 from vmferry.model.report import Bars, Cell, Graph, Lines, Node, Timeline, Value, value_of
 from vmferry.render.links import Links
+from vmferry.render.printable import printable
 from vmferry.render.values import shown
 
 _LABEL = 190  # width of labels left of a chart, in its own units
@@ -31,7 +32,7 @@ def bars(chart: Bars, links: Links) -> str:
                 continue
             label = f"{bar.label}, {name}: {shown(part, chart.unit)}"
             place = f'x="{left:.1f}" y="{top + 3}" width="{max(width, 1):.1f}" height="{_ROW - 6}"'
-            shape = f'<rect class="s{number % 6}" {place}><title>{escape(label)}</title></rect>'
+            shape = f'<rect class="s{number % 6}" {place}><title>{_safe(label)}</title></rect>'
             body.append(_linked(shape, part, links, label))
             left += width
         whole = sum(_number(part) for part in bar.parts)
@@ -68,11 +69,11 @@ def lines(chart: Lines) -> str:
         if not known:
             continue
         path = " ".join(f"{x:.1f},{y:.1f}" for (x, y), _ in known)
-        body.append(f'<polyline class="line l{number % 3}" points="{path}"><title>{escape(name)}</title></polyline>')
+        body.append(f'<polyline class="line l{number % 3}" points="{path}"><title>{_safe(name)}</title></polyline>')
         for (x, y), point in known:
             words = f"{name}, {point.label}: {shown(point.parts[number], chart.unit)}"
             circle = f'<circle class="dot l{number % 3}" cx="{x:.1f}" cy="{y:.1f}" r="3">'
-            body.append(f"{circle}<title>{escape(words)}</title></circle>")
+            body.append(f"{circle}<title>{_safe(words)}</title></circle>")
     return _svg(chart.title, top + high + 24, body) + _legend(chart.series, "l")
 
 
@@ -112,7 +113,7 @@ def _span(left: float, top: float, width: float, kind: str, words: str) -> str:
     """Return a bar of a timeline; a plan is a frame around what became of it."""
     frame = 2 if kind == "plan" else 0
     place = f'x="{left - frame:.1f}" y="{top + 4 - frame}" width="{max(width, 2) + 2 * frame:.1f}"'
-    return f'<rect class="{kind}" {place} height="{14 + 2 * frame}"><title>{escape(words)}</title></rect>'
+    return f'<rect class="{kind}" {place} height="{14 + 2 * frame}"><title>{_safe(words)}</title></rect>'
 
 
 def graph(chart: Graph, links: Links) -> str:
@@ -137,13 +138,13 @@ def graph(chart: Graph, links: Links) -> str:
 def _node(node: Node, left: float, top: float, wide: int, high: int, links: Links) -> str:
     shape = (
         f'<g class="node {node.kind}"><rect x="{left:.1f}" y="{top:.1f}" width="{wide}" height="{high}" rx="4"/>'
-        f"{_text(left + 8, top + 15, node.label, room=wide - 12)}<title>{escape(node.label)}</title></g>"
+        f"{_text(left + 8, top + 15, node.label, room=wide - 12)}<title>{_safe(node.label)}</title></g>"
     )
     return _linked(shape, Cell(1, of=node.of), links, node.label)
 
 
 def _curve(x1: float, y1: float, x2: float, y2: float, wide: int, kind: str, label: str) -> str:
-    title = f"<title>{escape(label)}</title>" if label else ""
+    title = f"<title>{_safe(label)}</title>" if label else ""
     if x1 < x2:
         start, end, bend = x1 + wide, x2, (x2 - x1 - wide) / 2
     elif x1 > x2:
@@ -157,8 +158,13 @@ def _curve(x1: float, y1: float, x2: float, y2: float, wide: int, kind: str, lab
     )
 
 
+def _safe(text: str) -> str:
+    """Return text as it may stand in an element or an attribute: no markup, and nothing that hides or turns text."""
+    return html.escape(printable(text), quote=True)
+
+
 def _svg(title: str, height: float, body: Iterable[str], width: int = _WIDTH) -> str:
-    name = escape(title, quote=True)
+    name = _safe(title)
     return (
         f'<svg class="chart" role="group" aria-label="{name}" viewBox="0 0 {width} {height + 4:.0f}" '
         f'width="{width}" height="{height + 4:.0f}">{"".join(body)}</svg>'
@@ -169,13 +175,13 @@ def _text(x: float, y: float, text: str, anchor: str = "start", room: float = 0,
     most = int(room / _FONT) if room else len(text)
     words = text if len(text) <= most else text[: max(most - 1, 1)] + "…"
     style = f' class="{css}"' if css else ""
-    return f'<text{style} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+    return f'<text{style} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{_safe(words)}</text>'
 
 
 def _linked(shape: str, cell: Cell | Value, links: Links, label: str) -> str:
     if not isinstance(cell, Cell) or cell.of is None:
         return shape
-    return f'<a href="{escape(links.vms(cell.of), quote=True)}" aria-label="{escape(label, quote=True)}">{shape}</a>'
+    return f'<a href="{_safe(links.vms(cell.of))}" aria-label="{_safe(label)}">{shape}</a>'
 
 
 def _legend(series: tuple[str, ...], kind: str = "s") -> str:
@@ -184,7 +190,7 @@ def _legend(series: tuple[str, ...], kind: str = "s") -> str:
 
 def _listed(names: Iterable[tuple[str, str]]) -> str:
     """Return a legend of names, each with the class of its sign."""
-    items = "".join(f'<li><span class="{css}"></span>{escape(name)}</li>' for name, css in names)
+    items = "".join(f'<li><span class="{css}"></span>{_safe(name)}</li>' for name, css in names)
     return f'<ul class="legend">{items}</ul>'
 
 

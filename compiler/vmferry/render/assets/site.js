@@ -3,9 +3,11 @@
 (() => {
   const PAGE = 100;
   const SELECTS = ["phase", "group", "stage", "path", "disposition", "os", "power", "cluster", "worst"];
+  // What hides or turns text around, such as a right-to-left override, is shown by its number.
+  const plain = (text) => text.replace(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (each) => `\\u${each.codePointAt(0).toString(16).padStart(4, "0")}`);
   const make = (name, text, set = {}) => {
     const element = document.createElement(name);
-    if (text !== undefined && text !== null) element.textContent = text;
+    if (text !== undefined && text !== null) element.textContent = plain(String(text));
     for (const [key, value] of Object.entries(set)) element.setAttribute(key, value);
     return element;
   };
@@ -128,7 +130,7 @@
           const box = make("td", unit === "bytes" ? size(value) : unit === "count" ? number(value) : undefined);
           if (unit !== "text") box.className = "n";
           else if (index === 0) box.append(make("a", value, { href: `#vm?${new URLSearchParams({ key: values(row, "key")[0] })}` }));
-          else box.textContent = value;
+          else box.textContent = plain(value);
           line.append(box);
         });
         rows.append(line);

@@ -79,6 +79,7 @@ def test_a_proposal_says_where_it_is_wider_than_today(tmp_path: Path) -> None:
     assert proposed(place) == [("group-1", "web", "operate", False, "reaches 1 more VM than today")]
     [only] = reported(place)["proposals"]
     assert (only["reached"], only["vms"]) == (1, 2)
+    assert "  # web: reaches 1 more VM than today\n" in snippet(place)
 
 
 def test_the_weakest_of_several_roles_is_proposed(tmp_path: Path) -> None:

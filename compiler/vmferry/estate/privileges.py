@@ -59,9 +59,9 @@ AREAS: Sequence[Area] = (
     Area("snapshots", "role edit, or the acceptance snapshots of a phase", ("VirtualMachine.State.",)),
     Area("inside guests", "SSH, RDP or WinRM: KubeVirt runs nothing in a guest", ("VirtualMachine.GuestOperations.",)),
     Area(
-        "replication",
-        "the platform team: replication of the storage",
-        ("VirtualMachine.Hbr.", "ReplicationService.", "DrProxy.", "HLM.", "VcDr"),
+        "replication and backup",
+        "the platform team: replication and backup of the storage",
+        ("VirtualMachine.Hbr.", "ReplicationService.", "DrProxy.", "HLM.", "VcDr", "vSphereDataProtection."),
     ),
     Area("vMotion", "role migrate", (MIGRATE, "Resource.QueryVMotion", "Resource.ColdMigrate")),
     Area(
@@ -92,7 +92,7 @@ AREAS: Sequence[Area] = (
         "the monitoring of the cluster",
         (
             *("Alarm.", "Performance.", "HealthUpdateProvider.", "ExternalStatsProvider.", "Observability."),
-            *("GuestDataPublisher.", "VmCam."),
+            *("GuestDataPublisher.", "VmCam.", "vStats.", "vSANStats."),
         ),
     ),
     Area(
@@ -110,7 +110,7 @@ AREAS: Sequence[Area] = (
         "nobody: there is none",
         (
             *("Global.", "Sessions.", "Extension.", "Plugin.", "Task.", "ScheduledTask.", "SettingsStore."),
-            *("IntercomNamespace.", "PartnerRestDaemon.", "Hcx", "vService."),
+            *("IntercomNamespace.", "PartnerRestDaemon.", "Hcx", "vService.", "vSphereClient."),
         ),
     ),
 )

@@ -17,7 +17,7 @@ from vmferry.model.inventory import EntityKind, InventoryPermission
 from vmferry.model.keys import VmKey
 from vmferry.model.report import Block, Column, Prose, Row, Snippet, Table
 from vmferry.model.spec import Access, AccessRole
-from vmferry.reports.census import NONE
+from vmferry.reports.census import NONE, Picked
 from vmferry.reports.content import Material
 from vmferry.yaml.write import dump
 
@@ -105,8 +105,8 @@ def who(material: Material) -> Who:
     )
 
 
-def blocks(found: Who) -> Iterator[Block]:
-    """Yield what a report shows of it."""
+def blocks(found: Who, vms: Picked) -> Iterator[Block]:
+    """Yield what a report shows of it; ``vms`` are all VMs."""
     if not found.imported:
         yield Prose("Who may do what", (_NOTHING,))
     else:
@@ -121,7 +121,7 @@ def blocks(found: Who) -> Iterator[Block]:
             "Proposed access",
             "proposal",
             _OF_PROPOSAL,
-            [*map(_proposal_row, found.proposals)],
+            [_proposal_row(each, vms) for each in found.proposals],
             note=_PROPOSED,
             covers="some",
         )
@@ -232,11 +232,12 @@ def _permission_row(each: Permission) -> Row:
     return (each.source, each.principal, each.kind, each.role, each.on, "yes" if each.below else "no", each.vms)
 
 
-def _proposal_row(each: Proposal) -> Row:
+def _proposal_row(each: Proposal, vms: Picked) -> Row:
+    there = vms.where("namespace", each.namespace)
     proposed = f"{each.role}, migrate" if each.migrate else each.role
     return (
         *(each.source, each.principal, ", ".join(each.roles), "; ".join(each.on), each.namespace, proposed),
-        *(each.reached, each.vms, each.note),
+        *(each.reached, there.count if len(there.vms) == each.vms else each.vms, each.note),
     )
 
 
@@ -250,6 +251,7 @@ def pasted(proposals: Sequence[Proposal]) -> str:
     Empty without a proposal for a namespace that is decided.
     """
     spaces: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+    notes: defaultdict[tuple[str, str, str], list[Proposal]] = defaultdict(list)
     whom: dict[tuple[str, str, str], Proposal] = {}
     for each in proposals:
         if each.namespace == UNDECIDED:
@@ -258,11 +260,13 @@ def pasted(proposals: Sequence[Proposal]) -> str:
             key = each.source, each.principal, role
             spaces[key].append(each.namespace)
             whom.setdefault(key, each)
+            notes[key] += [each] if each.note else []
     parts = ["access:\n"]
     for key, names in spaces.items():
         source, principal, role = key
         roles, on = ", ".join(whom[key].roles), "; ".join(whom[key].on)
-        comment = " ".join(f"{principal} of {source}: {roles} on {on}".split())
+        told = [f"{each.namespace}: {each.note}" for each in notes[key]]
+        comment = "\n".join(" ".join(line.split()) for line in (f"{principal} of {source}: {roles} on {on}", *told))
         text = dump([{"group": "", "role": role, "namespaces": names}], comment).decode()
         parts += [f"  {line}\n" for line in text.splitlines()]
     return "".join(parts) if spaces else ""

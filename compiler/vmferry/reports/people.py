@@ -69,7 +69,7 @@ def build(material: Material) -> Report:
         summary,
         (
             Table("What is called what", "concept", _OF_CONCEPT, concepts, notable=concepts),
-            *blocks(found.access),
+            *blocks(found.access, material.vms),
             Table("What to learn, and before which phase", "topic", _OF_TRAINING, training, covers="some"),
         ),
         found,

@@ -11,6 +11,7 @@ from tests.importers.test_validated import refused
 from tests.importers.vcsim import PASSWORD, USER, Administrator, Server, administrator, running
 from tests.invocation import Result, vmferry
 
+from vmferry.estate.privileges import OTHER, beyond, role_of
 from vmferry.importers.vcenter.permissions import is_service
 from vmferry.importers.vcenter.read import read_vcenter
 from vmferry.importers.vcenter.session import Login, Trust
@@ -113,6 +114,12 @@ def test_only_roles_that_somebody_has_are_imported(named: Inventory) -> None:
     assert [role.builtin for _, role in sorted(roles.items())] == [True, True, False]
     assert set(OPERATOR) < set(roles["VM operator"].privileges)
     assert len(roles["Admin"].privileges) > 400
+
+
+def test_no_privilege_of_an_administrator_is_unknown(named: Inventory) -> None:
+    [admin] = [role for role in named.roles if role.name == "Admin"]
+    assert role_of(frozenset(admin.privileges)) == "admin"
+    assert OTHER not in beyond(admin.privileges, "admin", migrate=True)
 
 
 def test_without_being_asked_no_name_of_anybody_is_imported(anonymous: Inventory, named: Inventory) -> None:

@@ -110,6 +110,14 @@ def test_a_spec_without_vms_is_reported_on() -> None:
     assert report(SPEC).data["vms"] == []
 
 
+@pytest.mark.parametrize("style", ["html", "md", "csv", "ics"])
+def test_a_file_that_cannot_be_read_is_a_finding_in_every_format(style: str, tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(f"{SPEC}vms: [")
+    result = vmferry("report", "schedule", tmp_path, "--format", style)
+    assert (result.code, result.out) == (1, "")
+    assert "error[VMF" in result.err
+
+
 @pytest.mark.parametrize("name", [*NAMES.values(), "\ud800", "a\ud800b"])
 @pytest.mark.parametrize("style", FORMATS)
 def test_names_do_nothing_to_a_terminal(name: str, style: str) -> None:

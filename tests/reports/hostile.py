@@ -51,6 +51,11 @@ def estate(folder: Path, texts: tuple[str, ...] = HOSTILE) -> Path:
     def text(number: int) -> str:
         return texts[number % count]
 
+    lines = [each for each in texts if each.isprintable() and each.strip() == each and "://" not in each]
+
+    def line(number: int) -> str:
+        return lines[number % len(lines)]
+
     vms = [_vm(number, text(number), text, texts) for number in range(count)]
     vms.append(_rebuilt(count, text(3)))
     vms.append(vm(count + 1, GIB) | {"name": "kept", "disposition": "retain", "reason": text(5)})
@@ -64,7 +69,7 @@ def estate(folder: Path, texts: tuple[str, ...] = HOSTILE) -> Path:
     ]
     more: dict[str, Any] = {
         "phases": phases,
-        "groups": {"one-01": {"hold": text(7)}},
+        "groups": {"one-01": {"hold": text(7), "contacts": {"application": line(4)}}},
         "networks": [
             {"source": {"portGroup": text(number)}, "target": {"type": "bridge", "bridge": "br-vm", "untagged": True}}
             for number in range(0, count, 3)
@@ -74,6 +79,7 @@ def estate(folder: Path, texts: tuple[str, ...] = HOSTILE) -> Path:
             "map": [{"source": {"datastore": name}, "tier": "gold"} for name in dict.fromkeys(texts)],
         },
         "settings": {
+            "contacts": {"application": line(0), "network": line(1), "platform": line(2), "vSphere": line(3)},
             "schedule": {"freezes": [{"start": "2027-01-02T00:00:00Z", "duration": "1d", "reason": text(9)}]},
         },
         "suppress": [{"rule": "VMF431", "reason": text(11)}],
@@ -85,6 +91,7 @@ def estate(folder: Path, texts: tuple[str, ...] = HOSTILE) -> Path:
             "recurring": [{"name": text(16), "of": "target", "perMonth": 1}],
         },
     }
+    (folder / "nsx.yaml").write_text(yaml.safe_dump(_nsx(texts)))
     (folder / "evidence.yaml").write_text(yaml.safe_dump(_evidence(text)))
     return spec(folder, vms, **more)
 
@@ -100,6 +107,39 @@ def _evidence(text: Callable[[int], str]) -> dict[str, Any]:
     ]
     head = {"apiVersion": "vmferry.dev/v1alpha1", "kind": "Evidence", "metadata": {"name": "demo"}}
     return {**head, "entries": entries}
+
+
+def _nsx(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return the inventory of an NSX: each network is a segment, and each text names a rule, a group and a service."""
+    groups = [
+        {
+            "path": f"/infra/domains/default/groups/{number}",
+            "name": text,
+            "anyOf": [{"allOf": [{"what": what, "values": [text]}]} for what in ("other", "name")],
+        }
+        for number, text in enumerate(texts)
+    ]
+    rules = [
+        {
+            "id": f"r{number}",
+            "name": text,
+            "action": text,
+            "direction": text,
+            "sources": [group["path"], text],
+            "destinations": [text],
+            "services": [text],
+            "appliedTo": [group["path"]],
+        }
+        for number, (text, group) in enumerate(zip(texts, groups, strict=True))
+    ]
+    policy = {"path": "/infra/domains/default/security-policies/p", "name": texts[0], "kind": "distributed"}
+    policy |= {"category": texts[1], "rules": rules}
+    segments = [
+        {"path": f"/infra/segments/{number}", "name": text, "kind": "overlay"} for number, text in enumerate(texts)
+    ]
+    head = {"apiVersion": "vmferry.dev/v1alpha1", "kind": "Inventory", "metadata": {"name": "nsx"}}
+    source = {"source": {"name": "nsx", "kind": "nsx"}}
+    return {**head, **source, "nsx": {"segments": segments, "groups": groups, "policies": [policy]}}
 
 
 def _vm(number: int, name: str, text: Callable[[int], str], texts: tuple[str, ...]) -> dict[str, Any]:

@@ -46,6 +46,8 @@ def test_the_estate_is_one_that_reports_are_complete_for() -> None:
     for texts in (HOSTILE, PLAIN):
         assert of(texts).complete
         assert len(of(texts).vms.vms) == len(HOSTILE) + 2
+        assert {each.rule for each in built("networks", texts).data.rules} == set(texts)
+        assert any(step.contacts for plan in built("runbook", texts).data.groups for step in plan.steps)
     shown = "".join(render.text(built(name), everything=True) for name in REPORTS)
     assert sum(text in shown for text in HOSTILE) > 25
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import yaml
 from tests.cli.test_check import SPEC, vm
 from tests.invocation import vmferry
 from tests.reports.test_assessment import inventory
@@ -92,3 +93,157 @@ def test_half_of_a_smoke_test_is_none(tmp_path: Path) -> None:
     assert vmferry("observe", tmp_path / "acme", "--from", "-", stdin=json.dumps(raw).encode()).code == 0
     found = vmferry("report", "networks", tmp_path / "acme", "--format", "json").data["networks"]
     assert [each["smoke_test"] for each in found if each["row"] == "web-prod"] == ["not run"]
+
+
+# --- NSX ----------------------------------------------------------------------------------------
+
+
+def networks(spec: Path) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in vmferry("report", "networks", spec, "--format", "json").data["networks"]}
+
+
+def test_each_segment_says_which_rules_touch_it_and_by_which_way() -> None:
+    found = vmferry("report", "networks", ACME, "--format", "json").data
+    ways = {(each["network"], each["rule"]): (each["way"], each["enforced"]) for each in found["rules"]}
+    assert {rule: way for (network, rule), way in ways.items() if network == "seg-web-prod"} == {
+        "Admins": ("group", True),
+        "Browsers to web": ("group", True),
+        "Web to databases": ("group", False),  # applied to the databases
+        "PCI to databases": ("unknown", True),  # by tags that nobody imported
+        "Internet to web": ("group", True),  # at its gateway
+    }
+    assert ways["seg-db-prod", "Web to databases"] == ("vm", True)
+    assert {rule for (network, rule), (way, _) in ways.items() if network is None and way == "any"} == {
+        *("Quarantine PCI", "DNS and time", "Browsers to web", "Default Layer3 Rule"),
+    }
+
+
+def test_the_numbers_of_rules_add_up_to_the_rows() -> None:
+    found = vmferry("report", "networks", ACME, "--format", "json").data
+    uses = {each["name"]: each["nsx"] for each in found["networks"] if each["nsx"] and each["nsx"]["segment"]}
+    assert uses.keys() == {"seg-web-prod", "seg-db-prod", "seg_cluster_HB"}
+    rows = found["rules"]
+    for name, use in uses.items():
+        own = [each for each in rows if each["network"] == name]
+        enabled = [each for each in own if not each["disabled"]]
+        assert use["touching"] == sum(each["way"] != "unknown" for each in enabled)
+        assert use["unknown"] == sum(each["way"] == "unknown" for each in enabled)
+    wide = [each for each in rows if each["network"] is None]
+    assert sum(each["networks"] for each in wide if not each["disabled"]) == sum(use["by_any"] for use in uses.values())
+    disabled = sum(each["networks"] for each in rows if each["disabled"])
+    assert disabled == sum(use["disabled"] for use in uses.values())
+    # every rule of the import is there, and none twice for one network
+    keys = [(each["network"], each["policy"], each["rule"]) for each in rows]
+    assert len(keys) == len(set(keys))
+    nsx = yaml.safe_load((ACME / "inventory/nsx/surroundings.yaml").read_text())["nsx"]
+    assert {each["rule"] for each in rows} == {rule["name"] for policy in nsx["policies"] for rule in policy["rules"]}
+
+
+def test_a_segment_fills_in_what_the_spec_leaves_out(tmp_path: Path) -> None:
+    shutil.copytree(ACME, tmp_path / "acme", ignore=shutil.ignore_patterns("gitops"))
+    spec = tmp_path / "acme/spec.yaml"
+    spec.write_text(spec.read_text().replace("    subnet: 10.20.120.0/24\n    gateway: 10.20.120.1\n", ""))
+    web = networks(tmp_path / "acme")["seg-web-prod"]
+    assert (web["subnet"], web["gateway"]) == ("10.20.120.0/24", "10.20.120.1")
+
+
+def test_what_filters_in_the_target_follows_from_the_target() -> None:
+    found = networks(ACME)
+    assert found["seg-web-prod"]["firewall"] == "a firewall on the physical network, or in the guests"
+    assert found["seg-db-prod"]["firewall"].startswith("MultiNetworkPolicy")
+    assert found["DVPG-Infra-140"]["firewall"] == ""  # no segment
+
+
+def column(spec: Path) -> set[str]:
+    """Return what the column on NSX says in the report as Markdown."""
+    lines = vmferry("report", "networks", spec, "--format", "md").out.splitlines()
+    head = next(index for index, line in enumerate(lines) if line.startswith("| network | source | kind"))
+    place = [name.strip() for name in lines[head].split("|")].index("NSX rules")
+    rows = [line for line in lines[head + 2 :] if line.startswith("|")]
+    return {row.split("|")[place].strip().replace("\\", "") for row in rows[: lines[head + 2 :].index("")]}
+
+
+def test_without_an_import_the_column_says_that_none_was_imported(tmp_path: Path) -> None:
+    shutil.copytree(ACME, tmp_path / "acme", ignore=shutil.ignore_patterns("gitops", "inventory"))
+    spec = tmp_path / "acme/spec.yaml"
+    lines = spec.read_text().splitlines(keepends=True)
+    spec.write_text("".join(line for line in lines if "inventory/**" not in line))
+    assert column(tmp_path / "acme") == {"none imported"}
+    found = vmferry("report", "networks", tmp_path / "acme", "--format", "json").data
+    assert (found["rules"], {each["nsx"] is None for each in found["networks"]}) == (None, {True})
+    assert "run `vmferry import nsx` before any VM moves" in vmferry("report", "networks", tmp_path / "acme").out
+
+
+def test_a_vcenter_that_the_nsx_does_not_serve_has_none_imported() -> None:
+    found = {
+        (each["source"], each["name"]): each["nsx"]
+        for each in vmferry("report", "networks", ACME, "--format", "json").data["networks"]
+    }
+    assert found["vc2", "VM Network"] is None
+    nobody = {"manager": None, "segment": None, "candidates": []}
+    assert found["vc1", "VM Network"] == nobody | dict.fromkeys(("touching", "by_any", "unknown", "disabled"), 0)
+
+
+def nsx_inventory(folder: Path, *, segments: Any = (), groups: Any = (), rules: Any = (), **more: Any) -> Path:
+    """Write the inventory of an NSX with one policy."""
+    policy = {"path": "/infra/p", "name": "policy", "kind": "distributed", "rules": list(rules)}
+    nsx = {"segments": list(segments), "groups": list(groups), "policies": [policy]} | more
+    head = {"apiVersion": "vmferry.dev/v1alpha1", "kind": "Inventory", "metadata": {"name": "nsx"}}
+    data = head | {"source": {"name": "nsx", "kind": "nsx"}, "nsx": nsx}
+    folder.mkdir(exist_ok=True)
+    (folder / "nsx.yaml").write_text(yaml.safe_dump(data, allow_unicode=True))
+    return folder
+
+
+def segment(path: str, name: str) -> dict[str, str]:
+    return {"path": f"/infra/segments/{path}", "name": name, "kind": "overlay"}
+
+
+ANYONE = {"id": "r", "name": "everyone", "action": "ALLOW"}
+
+
+def test_a_bare_inventory_shows_its_rules_too(tmp_path: Path) -> None:
+    place = inventory(tmp_path / "inventory", fact(1, nics=[{"network": "seg-a"}]))
+    nsx_inventory(place, segments=[segment("a", "seg-a")], rules=[ANYONE | {"sources": ["/infra/segments/a"]}])
+    found = networks(place)["seg-a"]["nsx"]
+    assert (found["segment"], found["touching"]) == ("/infra/segments/a", 1)
+
+
+def test_two_segments_of_one_name_are_unclear_and_an_id_tells_them_apart(tmp_path: Path) -> None:
+    two = [segment("a", "seg"), segment("b", "seg")]
+    place = inventory(tmp_path / "inventory", fact(1, nics=[{"network": "seg"}]))
+    nsx_inventory(place, segments=two, rules=[ANYONE])
+    use = networks(place)["seg"]["nsx"]
+    assert (use["segment"], use["candidates"]) == (None, ["/infra/segments/a", "/infra/segments/b"])
+    assert column(place) == {"unclear: /infra/segments/a, /infra/segments/b"}
+    place = inventory(tmp_path / "known", fact(1, nics=[{"network": "seg", "networkId": "uuid-b"}]))
+    nsx_inventory(place, segments=[two[0], two[1] | {"ids": ["UUID-B"]}], rules=[ANYONE])
+    assert networks(place)["seg"]["nsx"]["segment"] == "/infra/segments/b"
+
+
+def test_a_port_group_that_is_not_of_nsx_is_no_segment_whatever_its_name(tmp_path: Path) -> None:
+    place = inventory(tmp_path / "inventory", fact(1, nics=[{"network": "seg"}]))
+    raw = yaml.safe_load((place / "vc1.yaml").read_text()) | {"networks": [{"name": "seg", "kind": "distributed"}]}
+    (place / "vc1.yaml").write_text(yaml.safe_dump(raw))
+    nsx_inventory(place, segments=[segment("a", "seg")], rules=[ANYONE])
+    assert networks(place)["seg"]["nsx"]["candidates"] == []
+
+
+def test_segments_without_a_network_here_are_listed() -> None:
+    assert "Segments of NSX without a network here\n1 segment: seg-vdi." in vmferry("report", "networks", ACME).out
+
+
+# --- sums --------------------------------------------------------------------
+
+
+def test_every_table_adds_up_to_the_estate() -> None:
+    found = vmferry("report", "networks", ACME, "--format", "json").data
+    checked = check(ACME)
+    nics = [nic for each in checked.resolution.subjects for nic in each.vm.nics or ()]
+    assert sum(each["nics"] for each in found["networks"]) == len(nics)
+    for origin in ("static", "dhcp"):
+        assert sum(each[origin] for each in found["networks"]) == sum(nic.origin == origin for nic in nics)
+    machines = [machine for group in checked.resolution.blueprint.groups for machine in group.machines]
+    size = sum(disk.size for machine in machines for disk in machine.disks if disk.owner and disk.datastore)
+    assert sum(each["size"] for each in found["datastores"]) == size
+    assert sum(each["vms"] for each in found["pools"]) == len(machines)

@@ -13,7 +13,7 @@ from vmferry import __version__
 
 VERBS = {
     "init": "Write a starter spec, or with --from INVENTORY a draft.",
-    "import": "Import VMs from RVTools or vCenter into inventory files.",
+    "import": "Import VMs from RVTools or vCenter, and NSX's firewall, into inventory files.",
     "check": "Find everything that is wrong with a spec.",
     "compile": "Compile a spec into Kustomize bases and overlays.",
     "plan": "Propose windows in which everything fits.",

@@ -13,6 +13,7 @@ import click
 from msgspec import structs
 
 from vmferry import files, ruleset
+from vmferry.cli.options import FINDINGS_FORMATS
 from vmferry.estate.wording import counted
 from vmferry.model.finding import Finding, Span, SpecError, UnreadableError, ordered
 from vmferry.render.printable import printable, printable_lines
@@ -100,11 +101,14 @@ def _gist(finding: Finding) -> str:
 
 
 def show_errors(error: SpecError, *, style: str = "text", everything: bool = False) -> None:
-    """Print the findings of a SpecError that no verb caught; to standard error if the output was to be a table."""
+    """Print the findings of a SpecError that no verb caught.
+
+    They go to standard error if the output was to be in a format that findings do not have, such as a table or a page.
+    """
     findings = ordered(error.findings)
     texts = error.texts if isinstance(error, UnreadableError) else texts_of({f.where.file for f in findings if f.where})
-    table = style in ("md", "csv")
-    show(findings, texts, style="text" if table else style, everything=everything, err=table)
+    foreign = style not in ("text", *FINDINGS_FORMATS)
+    show(findings, texts, style="text" if foreign else style, everything=everything, err=foreign)
     click.echo(summary(findings), err=True)
 
 

@@ -45,12 +45,13 @@ class _Importers(Lazy):
 
 @click.group("import", cls=_Importers, modules=IMPORTERS)
 def command() -> None:
-    """Import VMs and their surroundings from vSphere into inventory files: facts, no decisions.
+    """Import VMs and their surroundings from vSphere, and NSX's firewall, into inventory files: facts, no decisions.
 
     \b
     Examples:
       vmferry import rvtools RVTools_export.xlsx --out inventory/
       vmferry import vcenter https://vc1.acme.example --source vc1 --out inventory/
+      vmferry import nsx --from nsx/ --source vc1 --out inventory/
     """  # noqa: D301 - click wants the character
 
 
@@ -91,7 +92,9 @@ def _import(found: Importer, out: Path, *, notes: bool, attributes: tuple[str, .
         more = [f"{counted(left, 'row')} not imported, listed above"] if left else []
         click.echo("; ".join((_summary(inventory), *more, *filter(None, (reading.effort,)))))
     where = printable(str(out))
-    click.echo(f"{counted(len(changed), 'file')} changed in {where}; next: vmferry init --from {where}")
+    vms = any(inventory.nsx is None for inventory in reading.inventories)
+    following = f"vmferry init --from {where}" if vms else "vmferry report networks, on the spec or the inventory"
+    click.echo(f"{counted(len(changed), 'file')} changed in {where}; next: {following}")
     return 0
 
 
@@ -103,7 +106,8 @@ def _save(inventories: Sequence[Inventory], out: Path) -> list[Path]:
 
 def _summary(inventory: Inventory) -> str:
     """Return how many objects of each kind an inventory has."""
-    parts = (
+    nsx = inventory.nsx
+    parts: tuple[str, ...] = (
         counted(len(inventory.vms), "VM"),
         counted(sum(len(vm.disks or ()) for vm in inventory.vms), "disk"),
         counted(sum(len(vm.nics or ()) for vm in inventory.vms), "NIC"),
@@ -112,6 +116,14 @@ def _summary(inventory: Inventory) -> str:
         counted(len(inventory.hosts), "host"),
         *([counted(len(inventory.permissions), "permission")] if inventory.permissions else []),
     )
+    if nsx is not None:
+        parts = (
+            counted(len(nsx.segments), "segment"),
+            counted(len(nsx.groups), "group"),
+            counted(len(nsx.policies), "policy", "policies"),
+            counted(sum(len(policy.rules) for policy in nsx.policies), "rule"),
+            counted(len(nsx.vms), "VM") + " with tags",
+        )
     return f"{inventory.source.name}: {', '.join(parts)}"
 
 

@@ -14,6 +14,8 @@ import click
 from vmferry.cache import Cache
 
 F = TypeVar("F", bound=Callable[..., Any])
+FINDINGS_FORMATS = ("json", "sarif", "github", "gitlab", "junit")
+"""Formats of findings for programs: the modules of `vmferry.cli.formats`."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -32,7 +34,7 @@ def spec_argument(function: F) -> F:
 
 def findings_option(function: F) -> F:
     """Add --format with every format of findings."""
-    return _format(("text", "json", "sarif", "github", "gitlab", "junit"))(function)
+    return _format(("text", *FINDINGS_FORMATS))(function)
 
 
 def format_option(function: F) -> F:

@@ -92,7 +92,10 @@ def propose(
 
 
 def _estate(parts: Sequence[Inventory]) -> _Estate:
-    parts = sorted(parts, key=lambda part: (part.source.name, part.metadata.name))
+    parts = sorted(
+        (part for part in parts if part.nsx is None),  # no vCenter, and nothing to decide
+        key=lambda part: (part.source.name, part.metadata.name),
+    )
     sources: dict[str, Origin] = {}
     for part in parts:
         known = sources.get(part.source.name)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from vmferry.importers.protocol import Importer
 
 IMPORTERS: Mapping[str, tuple[str, str]] = {
+    "nsx": ("vmferry.importers.nsx.importer", "Read saved answers of NSX: segments, groups and firewall rules."),
     "rvtools": ("vmferry.importers.rvtools.importer", "Read RVTools exports: .xlsx files, or folders of .csv files."),
     "vcenter": ("vmferry.importers.vcenter.importer", "Read a live vCenter."),
 }

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from vmferry.model.base import Model, Mtu, Name, Size, Text, Trunk, Vlan
+from vmferry.model.nsx import Nsx
 from vmferry.model.spec import ApiVersion, Decisions, VirtualMachine
 
 FACTS = tuple(
@@ -182,3 +183,4 @@ class Inventory(Model, frozen=True, kw_only=True):
     roles: Annotated[tuple[InventoryRole, ...], Meta(description="Roles that people have.")] = ()
     permissions: Annotated[tuple[InventoryPermission, ...], Meta(description="Who has which role where.")] = ()
     unjoined: Annotated[tuple[Unjoined, ...], Meta(description="Rows that match no VM.")] = ()
+    nsx: Annotated[Nsx, Meta(description="What an NSX Manager says; such a part has nothing else.")] | None = None

@@ -1,18 +1,19 @@
 """Every segment and port group, datastore and resource pool: who is on it, where it goes, what nodes need for it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
 from vmferry.estate.network_map import MappedNetwork, NetworkMap, network_map
+from vmferry.estate.nsx.segments import Segments, ids_of
 from vmferry.estate.smoke import tested
-from vmferry.estate.wording import counted, size
-from vmferry.model.facts import Nic
-from vmferry.model.inventory import InventoryDatastore, InventoryNetwork
-from vmferry.model.report import Cell, Column, Prose, Report, Row, Table
-from vmferry.model.review import Review, Subject
+from vmferry.estate.wording import counted
+from vmferry.model.inventory import InventoryNetwork
+from vmferry.model.nsx import NsxSegment
+from vmferry.model.report import Cell, Column, Report, Row, Table
+from vmferry.model.review import Review
 from vmferry.model.spec import (
     BridgeNetwork,
     Cluster,
@@ -25,8 +26,11 @@ from vmferry.model.spec import (
     PodNetwork,
     SriovNetwork,
 )
-from vmferry.reports.census import NONE, Picked, datastore_names
+from vmferry.reports import nsx_rules, stores_and_pools
+from vmferry.reports.census import Picked
 from vmferry.reports.content import Material
+from vmferry.reports.nsx_rules import NsxUse, On, RuleUse, firewall_of, in_words, replacement
+from vmferry.reports.stores_and_pools import DatastoreUse, PoolUse, datastores_of, pools_of
 
 HELP = """Document every network, datastore and resource pool: who is on it, where it goes, what the nodes need.
 
@@ -60,62 +64,71 @@ class NetworkUse(Struct, frozen=True, kw_only=True):
     dhcp: int  # NICs with addresses from DHCP
     dhcp_server: bool | None
     layer: int | None
+    nsx: NsxUse | None  # None: no NSX was imported for its vCenter
     target: str  # `none` where no row of the spec says
     detail: str
     nodes: str
+    firewall: str  # what can filter its traffic in the target, if it is a segment of NSX
     smoke_test: SmokeState
     smoke_at: str | None  # when it passed or failed, in RFC 3339
     smoke_why: str
-
-
-class DatastoreUse(Struct, frozen=True, kw_only=True):
-    """A datastore. Sizes are in bytes; None is unknown."""
-
-    name: str
-    source: str
-    kind: str | None
-    capacity: int | None
-    free: int | None
-    vms: int
-    disks: int
-    size: int
-    classes: dict[str, int]  # disks by StorageClass
-    refused: dict[str, int]  # why other classes were refused, with the number of disks
-
-
-class PoolUse(Struct, frozen=True, kw_only=True):
-    """A resource pool, and a namespace that its VMs go to."""
-
-    pool: str
-    namespace: str
-    vms: int
-    quota: str
-    basis: str
 
 
 class Document(Struct, frozen=True, kw_only=True):
     """All of them."""
 
     networks: tuple[NetworkUse, ...]
+    rules: tuple[RuleUse, ...] | None  # of NSX that touch them; None: no NSX was imported
     datastores: tuple[DatastoreUse, ...]
     pools: tuple[PoolUse, ...]
 
 
-class _On(NamedTuple):
-    """A NIC on a network, with its VM."""
+class _Network(NamedTuple):
+    """A network, with its row in the spec, and its facts in the inventory."""
 
-    subject: Subject
-    nic: Nic
+    source: str
+    name: str
+    row: MappedNetwork | None
+    fact: InventoryNetwork | None
+    nics: list[On]
+
+    @property
+    def asked(self) -> nsx_rules.Network:
+        """Return it as NSX is asked about it."""
+        network = self.row.network if self.row is not None else None
+        ids = {on.nic.network_id for on in self.nics}
+        return nsx_rules.Network(
+            self.source,
+            self.fact.name if self.fact is not None else self.name,
+            ids_of(self.fact, network.source.id if network is not None else None, *sorted(filter(None, ids))),
+            self.kind,
+            network.subnet if network is not None else None,
+            self.nics,
+        )
+
+    @property
+    def kind(self) -> str | None:
+        """Return what it is in vSphere."""
+        stated = self.row.network.source.kind if self.row is not None else None
+        return stated or (self.fact.kind if self.fact is not None else None)
 
 
 def build(material: Material) -> Report:
     """Return the report."""
     review = material.review
     known = network_map(review.spec.networks, review.project.where)
+    segments = Segments(review.project.inventories)
+    on = _networks(review, known)
+    firewall = firewall_of(segments, [each.asked for each in on]) if segments.managers else None
+    uses = [
+        use if segments.serve(each.source) else None
+        for each, use in zip(on, firewall.uses if firewall is not None else (None,) * len(on), strict=True)
+    ]
     found = Document(
-        networks=tuple(_networks(review, known)),
-        datastores=tuple(_datastores(review)),
-        pools=tuple(_pools(material)),
+        networks=tuple(_use(review, each, use, segments) for each, use in zip(on, uses, strict=True)),
+        rules=firewall.rules if firewall is not None else None,
+        datastores=tuple(datastores_of(review)),
+        pools=tuple(pools_of(material)),
     )
     unmapped = sum(each.target == UNMAPPED for each in found.networks)
     summary = (
@@ -124,30 +137,12 @@ def build(material: Material) -> Report:
         + (f"; {counted(unmapped, 'network')} with VMs without a target" if unmapped else "")
     )
     vms = material.vms
+    networks = [_network_row(each, vms) for each in found.networks]
+    note = _UNKNOWN_RULES if firewall is None else ""
     blocks = (
-        Table(
-            "Networks",
-            "network",
-            _OF_NETWORK,
-            [_network_row(each, vms) for each in found.networks],
-            note=_NSX,
-            covers="some",
-        ),
-        Table(
-            "Datastores",
-            "datastore",
-            _OF_DATASTORE,
-            [_datastore_row(each, vms) for each in found.datastores],
-            covers="some",
-        ),
-        Prose("Refused StorageClasses", tuple(_refused(found.datastores))),
-        Table(
-            "Resource pools",
-            "resource pool",
-            _OF_POOL,
-            [_pool_row(each, vms) for each in found.pools],
-            covers=vms.where("moves", "yes").facets,
-        ),
+        Table("Networks", "network", _OF_NETWORK, networks, note=note, covers="some"),
+        *nsx_rules.blocks(firewall),
+        *stores_and_pools.blocks(found.datastores, found.pools, vms),
     )
     return Report("Networks, datastores and resource pools", summary, blocks, found)
 
@@ -155,59 +150,74 @@ def build(material: Material) -> Report:
 # --- networks ---------------------------------------------------------------------------------
 
 
-def _networks(review: Review, known: NetworkMap) -> Iterator[NetworkUse]:
-    """Yield every network that has a VM or a row in the spec, by name."""
-    nics: defaultdict[tuple[str, str, int | None], list[_On]] = defaultdict(list)
+def _networks(review: Review, known: NetworkMap) -> list[_Network]:
+    """Return every network that has a VM or a row in the spec, by name."""
+    nics: defaultdict[tuple[str, str, int | None], list[On]] = defaultdict(list)
     for subject in review.subjects:
         for nic in subject.vm.nics or ():
             row = known.of_nic(subject.source, nic, subject.vm.datacenter).row
             name = row.original if row is not None else nic.network
-            nics[subject.source, name, row.index if row is not None else None].append(_On(subject, nic))
-    mapped = {row.index: row for row in known.rows}
+            nics[subject.source, name, row.index if row is not None else None].append(On(subject, nic))
+    mapped: dict[int | None, MappedNetwork] = {row.index: row for row in known.rows}
     seen = {index for _, _, index in nics}
-    uses = [
-        _use(review, source, name, mapped[index] if index is not None else None, found)
-        for (source, name, index), found in nics.items()
-    ]
-    uses += [
-        _use(review, row.network.source.source or "", row.original, row, [])
-        for row in known.rows
-        if row.index not in seen
-    ]
-    yield from sorted(uses, key=lambda use: (use.name, use.source, use.detail))
+    found = [(source, name, mapped.get(index), each) for (source, name, index), each in nics.items()]
+    found += [(row.network.source.source or "", row.original, row, []) for row in known.rows if row.index not in seen]
+    networks = [_Network(source, name, row, _fact(review, source, name), each) for source, name, row, each in found]
+    return sorted(
+        networks, key=lambda each: (each.asked.name, each.source, each.row.index if each.row is not None else -1)
+    )
 
 
-def _use(review: Review, source: str, name: str, row: MappedNetwork | None, found: list[_On]) -> NetworkUse:
-    fact = review.networks.get((source, name)) or next(
+def _fact(review: Review, source: str, name: str) -> InventoryNetwork | None:
+    return review.networks.get((source, name)) or next(
         (network for (_, key), network in review.networks.items() if not source and key == name), None
     )
+
+
+def _use(review: Review, on: _Network, nsx: NsxUse | None, segments: Segments) -> NetworkUse:
+    row, fact, found = on.row, on.fact, on.nics
     network = row.network if row is not None else None
-    origins = Counter(on.nic.origin for on in found)
+    segment = segments.find(nsx.manager, nsx.segment) if nsx is not None else None
+    subnet, gateway = _subnet_of(segment)
+    origins = Counter(each.nic.origin for each in found)
     test = network.smoke_test if network is not None else None
     smoke = tested(row.name, test, review.project.evidence) if row is not None and test is not None else None
     mtu = getattr(network.target, "mtu", None) if network is not None else None
+    dhcp = network.dhcp if network is not None else None
     return NetworkUse(
-        name=fact.name if fact is not None else name,
+        name=fact.name if fact is not None else on.name,
         row=row.name if row is not None else None,
-        source=source,
-        kind=(network.source.kind if network is not None else None) or (fact.kind if fact is not None else None),
-        vlan=_vlan(row, fact),
+        source=on.source,
+        kind=on.kind,
+        vlan=_vlan(row, fact) or (", ".join(segment.vlans) if segment is not None else "") or None,
         mtu=mtu or (fact.mtu if fact is not None else None),
-        subnet=network.subnet if network is not None else None,
-        gateway=network.gateway if network is not None else _gateway(found),
-        vms=len({on.subject.key for on in found}),
+        subnet=(network.subnet if network is not None else None) or subnet,
+        gateway=(network.gateway if network is not None else None)
+        or gateway
+        or (_gateway(found) if network is None else None),
+        vms=len({each.subject.key for each in found}),
         nics=len(found),
         static=origins["static"],
         dhcp=origins["dhcp"],
-        dhcp_server=network.dhcp if network is not None else None,
+        dhcp_server=dhcp if dhcp is not None or segment is None else segment.dhcp or None,
         layer=network.layer if network is not None else None,
+        nsx=nsx,
         target=_kind(network.target) if network is not None else UNMAPPED,
         detail=_detail(row) if row is not None else "add a row for it to `networks`",
         nodes=_nodes(network.target, review.spec.target.cluster) if network is not None else "",
+        firewall=replacement(network.target if network is not None else None) if segment is not None else "",
         smoke_test=smoke.state if smoke is not None else "none",
         smoke_at=smoke.at if smoke is not None else None,
         smoke_why=smoke.why if smoke is not None else "",
     )
+
+
+def _subnet_of(segment: NsxSegment | None) -> tuple[str | None, str | None]:
+    """Return the subnets and the gateways of a segment in NSX."""
+    subnets = segment.subnets if segment is not None else ()
+    nets = [each.network for each in subnets if each.network is not None]
+    gateways = [each.gateway.partition("/")[0] for each in subnets if each.gateway is not None]
+    return ", ".join(nets) or None, ", ".join(gateways) or None
 
 
 def _vlan(row: MappedNetwork | None, fact: InventoryNetwork | None) -> str | None:
@@ -220,7 +230,7 @@ def _vlan(row: MappedNetwork | None, fact: InventoryNetwork | None) -> str | Non
     return ", ".join(str(vlan) for vlan in vlans if vlan) or None
 
 
-def _gateway(found: Iterable[_On]) -> str | None:
+def _gateway(found: Iterable[On]) -> str | None:
     """Return the gateway that most NICs have."""
     counts = Counter(gateway for on in found for gateway in on.nic.gateways)
     return min(counts, key=lambda gateway: (-counts[gateway], gateway), default=None)
@@ -262,7 +272,10 @@ def _nodes(target: NetworkTarget, cluster: Cluster) -> str:
     return "nothing"
 
 
-_NSX = "Firewall rules of NSX are not imported: list them for each segment before its VMs move."
+_UNKNOWN_RULES = (
+    "No firewall rules of NSX were imported. If there is an NSX, save its answers and run `vmferry import nsx` before "
+    "any VM moves: its distributed firewall does not come along."
+)
 _OF_NETWORK = (
     Column("network"),
     Column("source"),
@@ -275,10 +288,13 @@ _OF_NETWORK = (
     Column("NICs", "count"),
     Column("static", "count"),
     Column("DHCP", "count"),
+    Column("DHCP server"),
     Column("layer"),
+    Column("NSX rules"),
     Column("target"),
     Column("what it becomes"),
     Column("nodes need"),
+    Column("firewall in the target"),
     Column("smoke test"),
 )
 
@@ -289,124 +305,14 @@ def _network_row(use: NetworkUse, vms: Picked) -> Row:
     of = vms.where("source", use.source)
     of = of.where("network", use.name) if use.row is None else of.where("target network", use.row)
     count = Cell(use.vms, of=of.facets) if len(of.vms) == use.vms else Cell(use.vms)
-    addresses = (use.static or None, use.dhcp or None)
-    return (*places, count, use.nics, *addresses, layer, use.target, use.detail, use.nodes, _smoke(use))
+    addresses = (use.static or None, use.dhcp or None, _YES.get(use.dhcp_server))
+    becomes = (use.target, use.detail, use.nodes, use.firewall or None, _smoke(use))
+    return (*places, count, use.nics, *addresses, layer, in_words(use.nsx), *becomes)
+
+
+_YES: Mapping[bool | None, str] = {True: "yes", False: "no"}
 
 
 def _smoke(use: NetworkUse) -> str:
     at = f" {use.smoke_at[:10]}" if use.smoke_at is not None else ""
     return f"{use.smoke_test}{at}" + (f": {use.smoke_why}" if use.smoke_why else "")
-
-
-# --- datastores -------------------------------------------------------------------------------
-
-
-def _datastores(review: Review) -> Iterator[DatastoreUse]:
-    """Yield every datastore with a disk, by name."""
-    facts: dict[tuple[str, str], InventoryDatastore] = {
-        (part.source.name, datastore.name): datastore
-        for part in review.project.inventories
-        for datastore in part.datastores
-    }
-    names = datastore_names(review)
-    found: defaultdict[tuple[str, str], list[tuple[Subject, int]]] = defaultdict(list)
-    for subject in review.subjects:
-        for index, disk in enumerate(subject.vm.disks or ()):
-            if disk.datastore is not None:
-                name = names.get((subject.source, disk.datastore), disk.datastore)
-                found[subject.source, name].append((subject, index))
-    for (source, name), disks in sorted(found.items(), key=lambda item: (item[0][1], item[0][0])):
-        fact = facts.get((source, name))
-        made = [
-            (subject, disk)
-            for subject, index in disks
-            if subject.machine is not None
-            for disk in subject.machine.disks
-            if disk.index == index
-        ]
-        yield DatastoreUse(
-            name=name,
-            source=source,
-            kind=fact.kind if fact is not None else None,
-            capacity=fact.capacity if fact is not None else None,
-            free=fact.free if fact is not None else None,
-            vms=len({subject.key for subject, _ in disks}),
-            disks=len(disks),
-            size=sum(disk.size for _, disk in made if disk.owner),
-            classes=dict(sorted(Counter(disk.storage_class for _, disk in made).items())),
-            refused=_reasons(review, ((subject, disk.name) for subject, disk in made)),
-        )
-
-
-def _reasons(review: Review, disks: Iterable[tuple[Subject, str]]) -> dict[str, int]:
-    """Return why StorageClasses were refused, with the number of disks, most first."""
-    counts: Counter[str] = Counter()
-    for subject, name in disks:
-        for decision in review.blueprint.decisions.get(subject.key, ()):
-            if decision.subject == name:
-                counts.update(decision.refused)
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-_OF_DATASTORE = (
-    Column("datastore"),
-    Column("source"),
-    Column("kind"),
-    Column("capacity", "bytes"),
-    Column("free", "bytes"),
-    Column("VMs", "count"),
-    Column("disks", "count"),
-    Column("size that moves", "bytes"),
-    Column("StorageClasses"),
-)
-
-
-def _datastore_row(use: DatastoreUse, vms: Picked) -> Row:
-    of = vms.where("source", use.source).where("datastore", use.name)
-    count = Cell(use.vms, of=of.facets) if len(of.vms) == use.vms else Cell(use.vms)
-    classes = ", ".join(f"{name} ({counted(disks, 'disk')})" for name, disks in use.classes.items())
-    return (use.name, use.source, use.kind, use.capacity, use.free, count, use.disks, use.size, classes)
-
-
-def _refused(datastores: Iterable[DatastoreUse]) -> Iterator[str]:
-    for use in datastores:
-        if use.refused:
-            reasons = "; ".join(f"{reason} ({counted(disks, 'disk')})" for reason, disks in use.refused.items())
-            yield f"{use.name} ({use.source}, {size(use.size)}): {reasons}"
-
-
-# --- resource pools ---------------------------------------------------------------------------
-
-
-def _pools(material: Material) -> Iterator[PoolUse]:
-    """Yield the namespaces that the VMs of each resource pool go to."""
-    plans = {plan.name: plan for plan in material.review.blueprint.namespaces}
-    for pool, inside in sorted(material.vms.where("moves", "yes").by("pool")):
-        for namespace, picked in sorted(inside.by("namespace")):
-            plan = plans.get(namespace)
-            yield PoolUse(
-                pool=pool,
-                namespace=namespace,
-                vms=len(picked.vms),
-                quota=_quota(plan.quota) if plan is not None else "",
-                basis=plan.quota_basis if plan is not None else "",
-            )
-
-
-def _quota(quota: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in sorted(quota.items()))
-
-
-_OF_POOL = (
-    Column("resource pool"),
-    Column("namespace"),
-    Column("VMs", "count"),
-    Column("quota of the namespace"),
-    Column("made of"),
-)
-
-
-def _pool_row(use: PoolUse, vms: Picked) -> Row:
-    of = vms.where("moves", "yes").where("pool", use.pool).where("namespace", use.namespace)
-    namespace = use.namespace if use.namespace != NONE else "not decided"
-    return (use.pool, namespace, of.count, use.quota, use.basis)

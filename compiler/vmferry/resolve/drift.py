@@ -76,7 +76,7 @@ def drift(project: Project, newer: Iterable[Inventory]) -> tuple[Change, ...]:
     A frozen VM is compared with its record, any other with the spec's inventory. A fact that the spec overrides has not
     changed as long as vCenter's value is the same as then.
     """
-    comparison = _Comparison(project, tuple(newer))
+    comparison = _Comparison(project, tuple(part for part in newer if part.nsx is None))
     changes = [*comparison.vcenters(), *comparison.maps(), *comparison.vms()]
     return tuple(sorted(changes, key=lambda change: (_SEVERITY[change.verdict], change.kind == "vm", change.key)))
 

@@ -237,6 +237,18 @@ def test_watching_writes_what_it_saw_until_it_is_stopped(repository: Observing, 
     assert "get plans.forklift.konveyor.io --namespace konveyor-forklift --output json" in asked
 
 
+def test_vms_of_smoke_tests_are_asked_for_where_nothing_moves_yet(tmp_path: Path) -> None:
+    from vmferry.check import check
+    from vmferry.observe.poll import questions
+
+    repository = Observing(tmp_path, committed=False)
+    asked = list(questions(check(repository.spec).resolution.blueprint))
+    assert len(asked) == len(set(asked))
+    repository.edit("smokeTest: {namespace: web,", "smokeTest: {namespace: shop,")
+    more = set(questions(check(repository.spec).resolution.blueprint)) - set(asked)
+    assert more == {("virtualmachines.kubevirt.io", "shop")}
+
+
 # --- what changes ----------------------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """Tests of `vmferry report networks`: every NIC and disk is on one row, with the target that the spec gives it."""
 
+import csv
+import io
 import json
 import shutil
 from pathlib import Path
@@ -157,7 +159,7 @@ def test_what_filters_in_the_target_follows_from_the_target() -> None:
 def column(spec: Path) -> set[str]:
     """Return what the column on NSX says in the report as Markdown."""
     lines = vmferry("report", "networks", spec, "--format", "md").out.splitlines()
-    head = next(index for index, line in enumerate(lines) if line.startswith("| network | source | kind"))
+    head = next(index for index, line in enumerate(lines) if line.startswith("| network | source | target"))
     place = [name.strip() for name in lines[head].split("|")].index("NSX rules")
     rows = [line for line in lines[head + 2 :] if line.startswith("|")]
     return {row.split("|")[place].strip().replace("\\", "") for row in rows[: lines[head + 2 :].index("")]}
@@ -231,6 +233,17 @@ def test_a_port_group_that_is_not_of_nsx_is_no_segment_whatever_its_name(tmp_pat
 
 def test_segments_without_a_network_here_are_listed() -> None:
     assert "Segments of NSX without a network here\n1 segment: seg-vdi." in vmferry("report", "networks", ACME).out
+
+
+def test_a_spreadsheet_has_every_network_with_all_that_is_known_of_it() -> None:
+    rows = [*csv.DictReader(io.StringIO(vmferry("report", "networks", ACME, "--format", "csv").out))]
+    assert [(row["network"], row["source"]) for row in rows] == [
+        (each["name"], each["source"])
+        for each in vmferry("report", "networks", ACME, "--format", "json").data["networks"]
+    ]
+    [web] = [row for row in rows if row["network"] == "seg-web-prod"]
+    assert (web["VMs"], web["target"], web["smoke test"]) == ("26", "bridge", "not run")
+    assert web["NSX rules"] == "4 touch it, 2 by ANY, 1 unknown, 1 disabled"
 
 
 # --- sums --------------------------------------------------------------------

@@ -11,7 +11,9 @@ import pytest
 import yaml
 from tests.invocation import vmferry
 
+from vmferry.check import check
 from vmferry.estate.stages import STAGES
+from vmferry.estate.wording import duration
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -121,8 +123,9 @@ def test_every_decision_says_whom_to_reach_or_that_nobody_is_named() -> None:
         assert len(decisions) >= 4
         assert all(step["contacts"] for step in decisions)
         assert all(step["what"].startswith("Go or no-go") for step in decisions)
-    text = vmferry("report", "runbook", EXAMPLES / "minimal").out
-    assert "Go or no-go: steps 4, 8, 10, 12, 13: nobody is named." in text
+    text = vmferry("report", "runbook", EXAMPLES / "minimal", "--format", "md").out
+    assert "Contacts\\: nobody is named." in text
+    assert text.count("| nobody is named |") == 5
 
 
 @pytest.mark.parametrize("contact", ["https://ada:hunter2@oncall.example/", " ", "", "a\tb", "x" * 201])
@@ -237,3 +240,32 @@ def test_a_retry_starts_the_clock_again(edited: Callable[..., Path]) -> None:
     first = of_vms(spec, "dev-test-04", "conversion", *[("2027-01-11T20:00:00Z", "2027-01-11T21:00:00Z")] * 3)
     evidence(spec, *first)
     assert step(plans(spec)["dev-test-04"], "migrating")["started"] is None  # the group is at its second attempt
+
+
+# --- sums ---------------------------------------------------------------------------------------
+
+
+def test_the_plans_add_up_to_the_blueprint() -> None:
+    blueprint = check(EXAMPLES / "acme").resolution.blueprint
+    groups = {group.name: group for group in blueprint.groups}
+    found = plans()
+    assert found.keys() == groups.keys()
+    for name, plan in found.items():
+        machines = groups[name].machines
+        assert sorted(plan["vms"]) == sorted(machine.name for machine in machines)
+        assert plan["size"] == sum(disk.size for machine in machines for disk in machine.disks if disk.owner)
+
+
+def test_the_table_of_nights_has_every_move_that_left_evidence(edited: Callable[..., Path]) -> None:
+    spec = edited()
+    copied = [("2027-01-11T18:00:00Z", "2027-01-11T18:30:00Z")] * 6
+    evidence(spec, *of_vms(spec, "dev-test-01", "migration", *copied))
+    moves = [(name, each) for name, plan in plans(spec).items() for each in plan["steps"] if each["started"]]
+    assert [(name, each["stage"], each["taken_seconds"]) for name, each in moves] == [
+        ("dev-test-01", "migrating", 1800.0)
+    ]
+    planned = moves[0][1]["planned_seconds"]
+    text = vmferry("report", "runbook", spec, "--format", "md").out
+    [row] = [line for line in text.splitlines() if line.startswith("| dev-test-01 | dev-test | migrating |")]
+    cells = [cell.strip() for cell in row.split("|")[4:7]]
+    assert cells == [duration(planned), duration(1800), duration(1800 - planned)]

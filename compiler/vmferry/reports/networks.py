@@ -137,14 +137,21 @@ def build(material: Material) -> Report:
         + (f"; {counted(unmapped, 'network')} with VMs without a target" if unmapped else "")
     )
     vms = material.vms
-    networks = [_network_row(each, vms) for each in found.networks]
+    names = [_names(each) for each in found.networks]
+    there = [_network_row(each, vms) for each in found.networks]
+    becomes = [_target_row(each) for each in found.networks]
     note = _UNKNOWN_RULES if firewall is None else ""
+    rows = [(*name, *own) for name, own in zip(names, there, strict=True)]
+    targets = [(*name, *own) for name, own in zip(names, becomes, strict=True)]
+    every = [(*row, *own) for row, own in zip(rows, becomes, strict=True)]
     blocks = (
-        Table("Networks", "network", _OF_NETWORK, networks, note=note, covers="some"),
+        Table("Networks", "network", (*_NAMES, *_OF_NETWORK), rows, covers="some"),
+        Table("What networks become", "network", (*_NAMES, *_BECOMES), targets, note=note),
         *nsx_rules.blocks(firewall),
         *stores_and_pools.blocks(found.datastores, found.pools, vms),
     )
-    return Report("Networks, datastores and resource pools", summary, blocks, found)
+    whole = Table("Networks", "network", (*_NAMES, *_OF_NETWORK, *_BECOMES), every, covers="some")
+    return Report("Networks, datastores and resource pools", summary, blocks, found, whole=whole)
 
 
 # --- networks ---------------------------------------------------------------------------------
@@ -276,9 +283,8 @@ _UNKNOWN_RULES = (
     "No firewall rules of NSX were imported. If there is an NSX, save its answers and run `vmferry import nsx` before "
     "any VM moves: its distributed firewall does not come along."
 )
+_NAMES = (Column("network"), Column("source"))
 _OF_NETWORK = (
-    Column("network"),
-    Column("source"),
     Column("kind"),
     Column("VLAN"),
     Column("subnet"),
@@ -290,24 +296,32 @@ _OF_NETWORK = (
     Column("DHCP", "count"),
     Column("DHCP server"),
     Column("layer"),
-    Column("NSX rules"),
+)
+_BECOMES = (
     Column("target"),
     Column("what it becomes"),
     Column("nodes need"),
-    Column("firewall in the target"),
     Column("smoke test"),
+    Column("NSX rules"),
+    Column("firewall in the target"),
 )
 
 
+def _names(use: NetworkUse) -> Row:
+    return (use.name, use.source)
+
+
 def _network_row(use: NetworkUse, vms: Picked) -> Row:
-    places = (use.name, use.source, use.kind, use.vlan, use.subnet, use.gateway, str(use.mtu) if use.mtu else None)
+    places = (use.kind, use.vlan, use.subnet, use.gateway, str(use.mtu) if use.mtu else None)
     layer = f"layer {use.layer}" if use.layer is not None else None
     of = vms.where("source", use.source)
     of = of.where("network", use.name) if use.row is None else of.where("target network", use.row)
     count = Cell(use.vms, of=of.facets) if len(of.vms) == use.vms else Cell(use.vms)
-    addresses = (use.static or None, use.dhcp or None, _YES.get(use.dhcp_server))
-    becomes = (use.target, use.detail, use.nodes, use.firewall or None, _smoke(use))
-    return (*places, count, use.nics, *addresses, layer, in_words(use.nsx), *becomes)
+    return (*places, count, use.nics, use.static or None, use.dhcp or None, _YES.get(use.dhcp_server), layer)
+
+
+def _target_row(use: NetworkUse) -> Row:
+    return (use.target, use.detail, use.nodes, _smoke(use), in_words(use.nsx), use.firewall or None)
 
 
 _YES: Mapping[bool | None, str] = {True: "yes", False: "no"}

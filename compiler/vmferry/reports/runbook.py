@@ -1,6 +1,5 @@
 """What people do for each group, in order: preconditions, steps with owner and command, decisions, and the way back."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
@@ -163,10 +162,10 @@ _COLUMNS = (
     Column("done"),
     Column("stage"),
     Column("who"),
-    Column("contact"),
     Column("what"),
     Column("command"),
     Column("expected"),
+    Column("decides"),
     Column("planned"),
     Column("began", "time"),
     Column("ended", "time"),
@@ -222,18 +221,15 @@ def _about(plan: GroupPlan) -> Iterator[str]:
         yield f"On hold: {plan.hold}."
     if plan.missing:
         yield f"Preconditions of the next step that are not recorded yet: {'; '.join(plan.missing)}."
-    asked: defaultdict[str, list[str]] = defaultdict(list)
-    for step in plan.steps:
-        if step.decision:
-            asked[", ".join(step.contacts) or _NOBODY].append(str(step.number))
-    decisions = "; ".join(f"steps {', '.join(numbers)}: {who}" for who, numbers in asked.items())
-    yield f"Go or no-go: {decisions}."
+    reach = {step.owner: ", ".join(step.contacts) for step in plan.steps if step.contacts}
+    yield f"Contacts: {'; '.join(f'{owner}: {who}' for owner, who in reach.items()) or _NOBODY}."
+    yield f"Go or no-go: steps {', '.join(str(step.number) for step in plan.steps if step.decision)}."
     yield f"To announce: {plan.announcement}"
 
 
 def _row(step: Step) -> Row:
-    who = ", ".join(step.contacts) or (_NOBODY if step.decision else None)
-    values = (step.stage, step.owner, who, step.what, step.command, step.expected, step.planned or None)
+    who = (", ".join(step.contacts) or _NOBODY) if step.decision else None
+    values = (step.stage, step.owner, step.what, step.command, step.expected, who, step.planned or None)
     times = (step.started, step.finished, step.taken_seconds)
     return (Cell(step.number), _BOX[step.state], *values, *times, step.outage, step.data)
 

@@ -147,6 +147,84 @@ def test_warm_vms_are_down_for_what_they_wrote_and_the_team_takes_one_group(tmp_
     assert savings["twice the team"] == pytest.approx(7 * 86400)
 
 
+def test_a_vm_with_a_time_of_its_own_goes_then_even_in_another_window(tmp_path: Path) -> None:
+    cutovers = {"cutover": "2027-01-16T20:00:00Z", "vmCutover": {"vm-01": "2027-01-23T21:00:00Z"}}
+    windows = [window("2027-01-16"), window("2027-01-23")]
+    file = warm(tmp_path, groupsPerWindow=5)
+    data = yaml.safe_load(file.read_text())
+    data |= {"groups": {"one-01": cutovers}, "phases": [{"name": "one", "windows": windows}, data["phases"][1]]}
+    file.write_text(yaml.safe_dump(data))
+    found = schedule(file)
+    vms = {each["vm"]: each for each in found["vms"]}
+    assert (vms["vm-00"]["down"], vms["vm-01"]["down"]) == ("2027-01-16T20:00Z", "2027-01-23T21:00Z")
+    assert [vms[name]["likely"] for name in ("vm-00", "vm-01")] == pytest.approx([1330, 1330], abs=0.01)
+    group = found["groups"][0]
+    assert (group["start"], group["end"], group["exceeds"]) == ("2027-01-16T20:00Z", "2027-01-23T21:23Z", 0)
+    cutovers["vmCutover"]["vm-01"] = "2027-01-24T03:50:00Z"  # its window closes at four
+    file.write_text(yaml.safe_dump(data))
+    assert schedule(file)["misfits"][0]["why"] == "its stated cutover leaves it too little time, or is in no window"
+
+
+def elsewhere(folder: Path, **more: Any) -> Any:
+    """Return the schedule of a VM that the storage array copies, and of one that comes from an image."""
+    image = {"path": "virt-v2v", "method": "image", "phase": "two"}
+    offload = {"xcopy": {"secretRef": "array", "storageVendorProduct": "vantara"}}
+    storage = {
+        "classes": [{"name": "ceph", "provisioner": "rook-ceph.rbd.csi.ceph.com", "tier": "gold"}],
+        "map": [{"source": {"datastore": "ds1"}, "tier": "gold", "offload": offload}],
+    }
+    phases = [{"name": name, "windows": [window("2027-01-16")]} for name in ("one", "two")]
+    return spec(folder, [vm(1, 100 * GIB), vm(2, 100 * GIB, **image)], storage=storage, phases=phases, **more)
+
+
+def test_copies_by_array_and_by_image_take_what_the_spec_states(tmp_path: Path) -> None:
+    found = schedule(elsewhere(tmp_path, settings={"copy": {"offload": "500Mi", "image": "50Mi"}}))
+    outages = {each["vm"]: (each["best"], each["likely"], each["worst"]) for each in found["vms"]}
+    assert outages["vm-01"] == pytest.approx(
+        (60 + 204.8 + 105 + 450, 120 + 204.8 + 210 + 900, 240 + 409.6 + 420 + 1800)
+    )
+    assert outages["vm-02"] == pytest.approx((60 + 2048 + 450, 120 + 2048 + 900, 240 + 4096 + 1800))
+    rates = {each["setting"]: (each["value"], each["basis"]) for each in found["assumptions"]}
+    assert rates["settings.copy.offload"] == ("500.0 MiB/s", "stated")
+    assert rates["settings.copy.image"] == ("50.0 MiB/s", "stated")
+
+
+def test_what_nobody_knows_is_unknown_and_never_nothing(tmp_path: Path) -> None:
+    file = elsewhere(tmp_path)
+    found = schedule(file)
+    for each in found["vms"]:
+        assert (each["unknown"], each["best"], each["likely"], each["worst"], each["up"]) == (True, *[None] * 4)
+    assert [each["unknown"] for each in found["groups"]] == [1, 1]
+    assert [each["lasts"] for each in found["groups"]] == [1020, 1020]  # the least: shutdown and start
+    assert [each["basis"] for each in found["assumptions"] if each["what"].startswith("copies of")] == ["unknown"]
+    assert "how long 2 VMs are down is unknown" in vmferry("report", "schedule", file, *NOW).out
+
+
+def test_a_measured_copy_by_an_array_is_a_rate_for_the_next(tmp_path: Path) -> None:
+    file = elsewhere(tmp_path)
+    vmferry("compile", file, "--out", tmp_path)
+    entry = {
+        "group": "one-01",
+        "vm": "vc1/vm-1",
+        "what": "migration",
+        "outcome": "succeeded",
+        "attempt": 1,
+        "started": "2027-01-02T00:00:00Z",
+        "finished": "2027-01-02T00:06:40Z",
+        "bytes": 400 * GIB,
+    }
+    head = {"apiVersion": "vmferry.dev/v1alpha1", "kind": "Evidence", "metadata": {"name": "demo"}}
+    (tmp_path / "evidence.yaml").write_text(yaml.safe_dump({**head, "entries": [entry]}))
+    more = vm(3, 100 * GIB, host="esx3")
+    data = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump(data | {"vms": [*data["vms"], more]}))
+    found = {each["vm"]: each for each in schedule(file)["vms"]}
+    # 400 GiB in 400 s are 1 GiB/s, of whole disks and of the whole migration, with its conversion
+    assert found["vm-03"]["likely"] == pytest.approx(120 + 400 + 900)
+    assert found["vm-01"]["likely"] == pytest.approx(900)  # its copy is there
+    assert found["vm-02"]["unknown"]
+
+
 # --- what the spec states ---------------------------------------------------------------------
 
 

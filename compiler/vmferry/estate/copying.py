@@ -22,6 +22,9 @@ Basis = Literal["stated", "measured", "assumed"]
 
 Per = Literal["VM", "ESXi host", "vCenter"]
 
+Way = Method | Literal["offload"]
+"""How disks are copied, as far as evidence measures it: by a method over the network, or by the storage array."""
+
 _MIB = 1 << 20
 
 
@@ -102,7 +105,7 @@ def copies_of(group: Group, used: Callable[[VmKey], int | None]) -> tuple[Copy, 
     )
 
 
-def rates_of(spec: MigrationSpec, source: str, method: Method, measured: Mapping[Method, Figure]) -> Rates:
+def rates_of(spec: MigrationSpec, source: str, method: Method, measured: Mapping[Way, Figure]) -> Rates:
     """Return the rates of a vCenter and a method. Raises KeyError for a method that reads nothing from vSphere."""
     stated = spec.settings.copy
     per_vm, per_host, total = (Figure(value, "assumed") for value in ASSUMED[method])
@@ -118,29 +121,40 @@ def rates_of(spec: MigrationSpec, source: str, method: Method, measured: Mapping
     )
 
 
+def rate_elsewhere(spec: MigrationSpec, group: Group, measured: Mapping[Way, Figure]) -> Figure | None:
+    """Return the rate of one VM that the storage array copies, or that comes from an image; None: unknown.
+
+    Forklift's documentation has no rate for arrays. Images are exported by people; evidence only has their import.
+    """
+    stated = spec.settings.copy
+    if group.forklift.offload:
+        return _stated(stated.offload) or measured.get("offload")
+    return _stated(stated.image)
+
+
 def _stated(size: str | None) -> Figure | None:
     return Figure(parse_size(size), "stated") if size is not None else None
 
 
-def measured(groups: Iterable[Group], evidence: Evidence | None) -> dict[Method, Figure]:
-    """Return the rate of one VM that recorded copies had, by method: the capacity of its disks over its time.
+def measured(groups: Iterable[Group], evidence: Evidence | None) -> dict[Way, Figure]:
+    """Return the rate of one VM that recorded copies had, by way: the capacity of its disks over its time.
 
     Copies that ran side by side were slower for it, so that the rate is that of a VM among others.
     """
     known = {group.name: (group, {machine.key: machine for machine in group.machines}) for group in groups}
-    found: defaultdict[Method, list[tuple[float, float]]] = defaultdict(list)
+    found: defaultdict[Way, list[tuple[float, float]]] = defaultdict(list)
     for entry in evidence.entries if evidence is not None else ():
         group, machines = known.get(entry.group or "", (None, {}))
         machine = machines.get(entry.vm) if entry.vm is not None else None
-        if group is None or machine is None or group.forklift.offload or entry.outcome != "succeeded":
+        if group is None or machine is None or entry.outcome != "succeeded":
             continue
         seconds = _lasted(entry.started, entry.finished)
         size = entry.bytes or sum(disk.size for disk in filled(machine, group.method))
         if _SHOWS.get(group.method) == entry.what and seconds and size:
-            found[group.method].append((size, seconds))
+            found["offload" if group.forklift.offload else group.method].append((size, seconds))
     return {
-        method: Figure(sum(size for size, _ in each) / sum(seconds for _, seconds in each), "measured", len(each))
-        for method, each in found.items()
+        way: Figure(sum(size for size, _ in each) / sum(seconds for _, seconds in each), "measured", len(each))
+        for way, each in found.items()
     }
 
 

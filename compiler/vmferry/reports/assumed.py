@@ -1,7 +1,7 @@
 """What a schedule rests on: each number with whether it is stated, measured or assumed, and where it comes from."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -21,7 +21,7 @@ class Assumption(Struct, frozen=True, kw_only=True):
 
     what: str
     value: str
-    basis: Basis
+    basis: Basis | Literal["unknown"]
     source: str  # where it comes from, and what states another
     setting: str = ""  # where the spec states it
 
@@ -103,19 +103,44 @@ def _facts(prepared: Prepared) -> Iterator[Assumption]:
             basis="assumed",
             source="bytes in use are not known: import them (usedStorage)",
         )
-    if prepared.not_estimated:
-        yield Assumption(
-            what=f"copies of {counted(prepared.not_estimated, 'VM')} by image, rebuild or storage array",
-            value="no time",
-            basis="assumed",
-            source="not estimated: only shutdown, start and checks count",
-        )
+    yield from _elsewhere(prepared)
     if prepared.written:
         yield Assumption(
             what=f"writes of {counted(prepared.written, 'warm VM')}",
             value="average; peak in the worst case",
             basis="measured",
             source="the inventory's baseline",
+        )
+
+
+_ELSEWHERE = {"offload": "by storage array", "image": "by image"}
+
+
+def _elsewhere(prepared: Prepared) -> Iterator[Assumption]:
+    """Yield the rates of copies by storage array and by image, and how many VMs lack one."""
+    for way, (figure, vms) in prepared.elsewhere.items():
+        measured = f"evidence.yaml, {counted(figure.copies, 'copy', 'copies')}"
+        yield Assumption(
+            what=f"copies of {counted(vms, 'VM')} {_ELSEWHERE[way]}, per VM",
+            value=f"{figure.value / _MIB:.1f} MiB/s",
+            basis=figure.basis,
+            source=measured if figure.basis == "measured" else "the spec",
+            setting=f"settings.copy.{way}",
+        )
+    if prepared.unknown:
+        yield Assumption(
+            what=f"copies of {counted(len(prepared.unknown), 'VM')} by storage array or image",
+            value="",
+            basis="unknown",
+            source="there is no published rate: windows are filled with their other times alone",
+            setting="settings.copy.offload, settings.copy.image",
+        )
+    if prepared.rebuilt:
+        yield Assumption(
+            what=f"the work before {counted(prepared.rebuilt, 'rebuilt VM')} cut over",
+            value="",
+            basis="unknown",
+            source="it is done before the window: only start and checks are in it",
         )
 
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct, structs
 
 from vmferry.estate.contacts import Role, contacts_of
-from vmferry.estate.copying import Estimate, Figure, about, at_rate, copies_of, estimate, measured, rates_of
+from vmferry.estate.copying import Estimate, Figure, Way, about, at_rate, copies_of, estimate, measured, rates_of
 from vmferry.estate.gates import NEEDS
 from vmferry.estate.history import History
 from vmferry.estate.methods import METHODS
@@ -18,7 +18,7 @@ from vmferry.estate.way_back import data_lost, outage
 from vmferry.model.blueprint import Group
 from vmferry.model.evidence import Evidence
 from vmferry.model.keys import VmKey
-from vmferry.model.spec import Method, MigrationSpec, Stage
+from vmferry.model.spec import MigrationSpec, Stage
 from vmferry.reports.content import Material
 
 STEPS: tuple[Stage, ...] = tuple(stage for stage in STAGES if stage not in ("planned", "rolled-back"))
@@ -60,7 +60,7 @@ class Planning(NamedTuple):
     used: Mapping[VmKey, int | None]  # bytes in use by VM, where known
     contacts: Mapping[VmKey, str | None]  # that VMs name themselves
     groups: tuple[Group, ...]
-    measured: Mapping[Method, Figure]  # rates by method
+    measured: Mapping[Way, Figure]  # rates by method
     outages: Mapping[str, float]  # in seconds, of warm groups
 
 

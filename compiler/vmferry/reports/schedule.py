@@ -43,12 +43,14 @@ class GroupForecast(Struct, frozen=True, kw_only=True):
     """When a group moves. Times are in RFC 3339, durations in seconds; None where it has no place or nothing is known.
 
     ``exceeds`` is by how much it exceeds its window in the worst case, ``held_by`` the group that ``why`` is about.
+    ``unknown``: VMs whose copy takes an unknown time; ``end``, ``lasts`` and ``alone`` are then minimums.
     """
 
     group: str
     phase: str
     method: str
     vms: int
+    unknown: int
     copy_from: str | None
     copied: str | None
     window: str | None
@@ -63,11 +65,12 @@ class GroupForecast(Struct, frozen=True, kw_only=True):
 
 
 class VmForecast(Struct, frozen=True, kw_only=True):
-    """How long a VM is down, in seconds; None if its group has no place."""
+    """How long a VM is down, in seconds; None if its group has no place, or if that is ``unknown``."""
 
     vm: str
     key: VmKey
     group: str
+    unknown: bool
     down: str | None
     up: str | None
     best: float | None
@@ -168,6 +171,7 @@ def _group(known: Known, number: int) -> GroupForecast:
         phase=group.phase,
         method=group.method,
         vms=len(group.machines),
+        unknown=len(found.prepared.unknown & {*found.prepared.plan.groups[number].works}),
         copy_from=time_text(times.ahead_from),
         copied=time_text(times.ahead_to),
         window=None if going else _window(times),
@@ -227,15 +231,19 @@ def _vms(known: Known) -> Iterator[VmForecast]:
         for machine in group.machines:
             number = next(works)
             times, outage = found.likely.vms[number], found.outage(number)
+            unknown = False
             if outage is not None and (machine.golden or machine.key in off):
                 outage = (0.0, 0.0, 0.0)  # nobody uses it
+            elif number in found.prepared.unknown:
+                unknown, outage = True, None
             best, likely, worst = outage if outage is not None else (None, None, None)
             yield VmForecast(
                 vm=machine.name,
                 key=machine.key,
                 group=group.name,
+                unknown=unknown,
                 down=time_text(times.down),
-                up=time_text(times.up),
+                up=time_text(times.up) if not unknown else None,
                 best=best,
                 likely=likely,
                 worst=worst,
@@ -273,6 +281,8 @@ def _summary(data: Schedule) -> str:
     risks = sum(group.exceeds > 0 for group in data.groups)
     text += f"; {counted(len(data.misfits), 'group')} without a place" if data.misfits else ""
     text += f"; {counted(risks, 'group')} may exceed the window in the worst case" if risks else ""
+    unknown = sum(each.unknown for each in data.vms)
+    text += f"; how long {counted(unknown, 'VM is', 'VMs are')} down is unknown" if unknown else ""
     assumed = sum(each.basis == "assumed" for each in data.assumptions)
     return f"{text}. A forecast that rests on {counted(assumed, 'assumption')}"
 
@@ -327,8 +337,14 @@ def _before_groups(material: Material) -> Iterator[str]:
 
 _MIB = 1 << 20
 _PROPOSE = "`vmferry plan schedule` proposes windows in which they fit."
-_OUTAGES = "From the shutdown until it serves again. A VM that is off has no outage, nor has a golden image."
-_GROUPS = "Likely times, which rest on the numbers above. alone: the outage if nothing else were copied."
+_OUTAGES = (
+    "From the shutdown until it serves again. VMs that are off and golden images have no outage. The outage is blank "
+    "where the time of the copy is unknown (settings.copy.offload, settings.copy.image), or the group has no place."
+)
+_GROUPS = (
+    "Likely times, which rest on the numbers above. alone: the outage if nothing else were copied. For groups with "
+    "unknown copies, the times are minimums."
+)
 
 _OF_MISFIT = (
     Column("group"),
@@ -367,6 +383,7 @@ _OF_GROUP = (
     Column("phase"),
     Column("method"),
     Column("VMs", "count"),
+    Column("unknown copies", "count"),
     Column("first copies from", "time"),
     Column("copied", "time"),
     Column("window"),
@@ -395,6 +412,9 @@ def _figures(data: Schedule) -> Iterator[Figure]:
     yield Figure("sources kept until", data.kept_until, "time", "after dualRun and settings.schedule.businessCycle")
     yield Figure("longest outage, likely", max(likely, default=None), "seconds")
     yield Figure("longest outage, worst case", max(worst, default=None), "seconds")
+    unknown = sum(each.unknown for each in data.vms)
+    if unknown:
+        yield Figure("VMs whose outage is unknown", unknown, "count", "no rate of their copies is stated or measured")
     yield Figure("groups without a place", len(data.misfits))
     yield Figure("groups too late in the worst case", sum(group.exceeds > 0 for group in data.groups))
     assumed = sum(each.basis == "assumed" for each in data.assumptions)
@@ -425,6 +445,7 @@ def _group_rows(data: Schedule) -> Iterator[Row]:
             each.phase,
             each.method,
             Cell(each.vms, of=(("group", each.group),)),
+            each.unknown or None,
             each.copy_from,
             each.copied,
             each.window,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from vmferry.estate.phases import LAST, bounds, is_time
 from vmferry.estate.timetable.forecast import Forecast
 from vmferry.estate.timetable.plans import GroupTimes
-from vmferry.estate.timetable.works import freezes_of
+from vmferry.estate.timetable.stated import freezes_of
 from vmferry.estate.wording import counted, duration
 from vmferry.model.report import Lane, Span
 from vmferry.model.review import Review

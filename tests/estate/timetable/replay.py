@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from vmferry.estate.timetable.plans import GroupTimes, Plan, Timetable, VmTimes, Work
+from vmferry.estate.timetable.calendars import Calendar
+from vmferry.estate.timetable.plans import Batch, GroupTimes, Plan, Timetable, VmTimes, Work
 
 SLACK = 1e-3  # seconds, or bytes of a byte: moments are floats around 2e9
 
@@ -38,6 +39,8 @@ def _steps_of(work: Work, times: VmTimes, group: GroupTimes) -> Iterator[str]:
         return
     if work.ahead and not (times.ahead_to is not None and times.ahead_to <= group.start + SLACK):
         yield f"{work.key} cuts over before its first copy is complete"
+    if work.at is not None and times.down < work.at - SLACK:
+        yield f"{work.key} is down before its own time"
     if times.copy_from < times.down + work.before - SLACK:
         yield f"{work.key} is copied before it is down"
     if abs(times.converted - times.copy_to - work.convert) > SLACK:
@@ -77,18 +80,11 @@ def _windows(plan: Plan, found: Timetable) -> Iterator[str]:
         if group.end is None:
             continue
         calendar = plan.phases[batch.phase].calendar
-        if group.start < group.opening.start - SLACK or group.end > group.opening.end + SLACK:
+        if group.start < group.opening.start - SLACK or group.end > max(group.opening.end, batch.until) + SLACK:
             yield f"{batch.name} exceeds its window: {group}"
-        if (
-            batch.running != "out"
-            and calendar.windows
-            and calendar.recurring is None
-            and not any(start - SLACK <= group.start and group.end <= end + SLACK for start, end in calendar.windows)
-        ):
-            yield f"{batch.name} is outside of the windows of its phase"
-        for start, end in calendar.freezes if batch.running != "out" else ():
-            if group.start < end - SLACK and start < group.end - SLACK:
-                yield f"{batch.name} cuts over in a freeze"
+        # a VM with a time of its own may be in another window of the phase than its group
+        outages = [(found.vms[number].down, found.vms[number].up) for number in batch.works]
+        yield from _outages(batch, outages if batch.until else [(group.start, group.end)], calendar)
         if batch.cutover is not None and group.start < batch.cutover - SLACK:
             yield f"{batch.name} cuts over before its time"
         if batch.running != "out":
@@ -98,6 +94,15 @@ def _windows(plan: Plan, found: Timetable) -> Iterator[str]:
             yield f"{sum(sizes)} VMs in one window"
         if plan.groups_per_window is not None and len(sizes) > plan.groups_per_window:
             yield f"{len(sizes)} groups in one window"
+
+
+def _outages(batch: Batch, spans: list[tuple[float, float]], calendar: Calendar) -> Iterator[str]:
+    for since, until in spans if batch.running != "out" else ():
+        inside = any(start - SLACK <= since and until <= end + SLACK for start, end in calendar.windows)
+        if calendar.windows and calendar.recurring is None and not inside:
+            yield f"{batch.name} is outside of the windows of its phase"
+        if any(since < end - SLACK and start < until - SLACK for start, end in calendar.freezes):
+            yield f"{batch.name} cuts over in a freeze"
 
 
 def _order(plan: Plan, found: Timetable) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Tests of the simulation of a migration: no window and no limit is exceeded at any instant."""
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tests.estate.timetable.replay import broken
 
 from vmferry.check import check, review
-from vmferry.estate.timetable.calendars import Calendar, Cap, Caps, Recurring
+from vmferry.estate.timetable.calendars import Calendar, Cap, Caps, Recurring, without
 from vmferry.estate.timetable.engine import alone, simulate
 from vmferry.estate.timetable.plans import Batch, Plan, Stretch, Work
 from vmferry.estate.timetable.works import prepare
@@ -62,6 +63,10 @@ def plans(draw: st.DrawFn) -> Plan:
         needs = draw(st.sets(st.integers(0, number - 1), max_size=2)) if number else set()
         cutover = draw(st.none() | st.none() | st.floats(NOW, NOW + 6 * DAY))
         running = draw(st.sampled_from(("no", "no", "no", "ahead", "out")))
+        own = draw(_own_times(works[start:end], phases[phase].calendar)) if running == "no" else {}
+        if own:
+            works = tuple(each._replace(at=at, until=until) for each, (at, until) in _given(works, start, own))
+            cutover = min(at for at, _ in own.values())
         groups.append(
             Batch(
                 f"g{number}",
@@ -71,6 +76,7 @@ def plans(draw: st.DrawFn) -> Plan:
                 draw(st.booleans()),
                 cutover if running == "no" else None,
                 running,
+                max((until for _, until in own.values()), default=0.0),
             )
         )
     return Plan(
@@ -89,6 +95,27 @@ def plans(draw: st.DrawFn) -> Plan:
         copy_ahead=draw(st.sampled_from((HOUR, DAY, 7 * DAY))),
         apart=draw(st.booleans()),
     )
+
+
+@st.composite
+def _own_times(draw: st.DrawFn, works: Sequence[Work], calendar: Calendar) -> dict[int, tuple[float, float]]:
+    """Return times of VMs alone, by their place in the group, each with the end of the window that it is in."""
+    spans = [part for span in calendar.windows for part in without(span, calendar.freezes) if part[1] > NOW]
+    free = [place for place, each in enumerate(works) if each.gate == "none"]
+    if not spans or not free or not draw(st.booleans()):
+        return {}
+    found = {}
+    for place in draw(st.lists(st.sampled_from(free), min_size=1, unique=True)):
+        start, end = draw(st.sampled_from(spans))
+        found[place] = (draw(st.floats(max(start, NOW), end)), end)
+    return found
+
+
+def _given(
+    works: Sequence[Work], start: int, own: dict[int, tuple[float, float]]
+) -> Iterator[tuple[Work, tuple[float | None, float]]]:
+    for number, each in enumerate(works):
+        yield each, own.get(number - start, (each.at, each.until))
 
 
 @st.composite
@@ -135,15 +162,16 @@ def test_the_same_plan_gives_the_same_timetable(plan: Plan) -> None:
 @given(plans())
 def test_without_windows_every_group_has_a_place(plan: Plan) -> None:
     phases = tuple(each._replace(calendar=Calendar(), last=False) for each in plan.phases)
-    groups = tuple(each._replace(cutover=None, needs=frozenset()) for each in plan.groups)
-    free = plan._replace(phases=phases, groups=groups, vms_per_window=None, groups_per_window=None)
+    groups = tuple(each._replace(cutover=None, needs=frozenset(), until=0.0) for each in plan.groups)
+    works = tuple(each._replace(at=None, until=0.0) for each in plan.works)
+    free = plan._replace(works=works, phases=phases, groups=groups, vms_per_window=None, groups_per_window=None)
     assert simulate(free).unplaced == ()
 
 
 @settings(max_examples=60, deadline=None)
 @given(plans(), st.floats(1, 4))
 def test_where_nothing_waits_for_a_slot_more_bandwidth_never_ends_later(plan: Plan, faster: float) -> None:
-    works = tuple(each._replace(gate="none", ahead=0.0) for each in plan.works)
+    works = tuple(each._replace(gate="none", ahead=0.0, at=None, until=0.0) for each in plan.works)
     groups = (Batch("all", 0, tuple(range(len(works)))),)
     slow = plan._replace(works=works, groups=groups, phases=(Stretch("p", Calendar()),), vms_per_window=None)
     more = tuple(
@@ -156,7 +184,7 @@ def test_where_nothing_waits_for_a_slot_more_bandwidth_never_ends_later(plan: Pl
 @settings(max_examples=60, deadline=None)
 @given(plans(), st.integers(1, 3))
 def test_where_bandwidth_limits_nothing_more_slots_never_end_later(plan: Plan, more: int) -> None:
-    works = tuple(each._replace(host_load=0.0, source_load=0.0, ahead=0.0) for each in plan.works)
+    works = tuple(each._replace(host_load=0.0, source_load=0.0, ahead=0.0, at=None, until=0.0) for each in plan.works)
     groups = (Batch("all", 0, tuple(range(len(works)))),)
     few = plan._replace(
         works=works,

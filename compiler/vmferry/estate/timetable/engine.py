@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from vmferry.estate.timetable.calendars import Calendar, Opening
-from vmferry.estate.timetable.plans import GroupTimes, Plan, Stretch, Timetable, VmTimes, Why
+from vmferry.estate.timetable.plans import Batch, GroupTimes, Plan, Stretch, Timetable, VmTimes, Why
 from vmferry.estate.timetable.running import COMMITTED, DONE, LEFT, READY, Running
 
 _HOUR = 3600.0
@@ -29,8 +29,8 @@ def alone(plan: Plan, group: int) -> float:
     Limits of bandwidth that hold for some hours only do not count.
     """
     batch = plan.groups[group]
-    works = tuple(plan.works[number]._replace(ahead=0.0) for number in batch.works)
-    only = batch._replace(phase=0, works=tuple(range(len(works))), needs=frozenset(), cutover=None, running="no")
+    works = tuple(plan.works[number]._replace(ahead=0.0, at=None) for number in batch.works)
+    only = Batch(batch.name, 0, tuple(range(len(works))), together=batch.together)
     phases = (Stretch(batch.name, Calendar()),)
     free = plan._replace(vms_per_window=None, groups_per_window=None, caps=plan.caps.always, apart=False)
     found = simulate(free._replace(works=works, groups=(only,), phases=phases)).groups[0]
@@ -304,7 +304,7 @@ class _Engine(Running):
                 return "needs", need
         if each.cutover is not None and not max(opening.start, self.now) <= each.cutover <= opening.end:
             return "cutover", None
-        room = opening.end - max(self.now, each.cutover or self.now)
+        room = max(opening.end, each.until) - max(self.now, each.cutover or self.now)
         if not opening.elastic and room < math.inf and self.alone(group) > room:
             return "length", None
         return None, None
@@ -336,7 +336,7 @@ class _Engine(Running):
             if longer is None:
                 return 0, opening
             opening = longer
-        if opening.end == math.inf and not self.bounded:
+        if opening.end == math.inf and not self.bounded and not any(self.plan.groups[each].until for each in ready):
             return len(ready), opening
         low, at = 0, self._at_most(ready, opening.end - self.now)
         high = at + 1
@@ -377,12 +377,12 @@ class _Engine(Running):
         other.trial = True
         for group in groups:
             other.commit(group, opening)
-        due, count = other.due, len(other.bounded)
+        due, seen = other.due, other.ends
         while other.bounded:
             if not other.step(due):
                 return False
-            if len(other.bounded) != count:
-                due, count = other.due, len(other.bounded)
+            if other.ends != seen:
+                due, seen = other.due, other.ends
         return True
 
     # --- what has no place --------------------------------------------------------------------

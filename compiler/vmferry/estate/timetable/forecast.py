@@ -57,7 +57,7 @@ class Forecast(NamedTuple):
         opening, worst = self.likely.groups[group].opening, self.worst.groups[group].end
         if opening is None or worst is None or opening.end == math.inf:
             return 0.0
-        return max(worst - opening.end, 0.0)
+        return max(worst - max(opening.end, self.prepared.plan.groups[group].until), 0.0)
 
 
 def forecast(review: Review, earlier: Review | None = None) -> Forecast:

@@ -33,6 +33,8 @@ class Work(NamedTuple):
     convert: float = 0.0  # seconds: the guest is converted
     after: float = 0.0  # seconds: it starts and is checked
     gate: Gate = "none"
+    at: float | None = None  # the time that the spec states for it alone: its outage does not begin before
+    until: float = 0.0  # when the window of that time closes; 0: it is that of its group
     slots: int = 1  # of its ESXi host, while it is copied ahead or behind the gate `host`
     datastores: tuple[str, ...] = ()
 
@@ -47,6 +49,7 @@ class Batch(NamedTuple):
     together: bool = False  # its VMs start together, once all are converted
     cutover: float | None = None  # the time that the spec states
     running: Literal["no", "ahead", "out"] = "no"  # what goes on already: first copies, or the outage
+    until: float = 0.0  # when the last window closes in which a VM of it has a time of its own
 
 
 class Stretch(NamedTuple):

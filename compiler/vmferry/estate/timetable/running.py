@@ -41,11 +41,13 @@ class Running:
         self.number = 0
         self.state = [WAITING] * len(plan.groups)
         self.left = [0] * len(plan.groups)  # VMs whose first copy, and then whose outage, is not over
-        self.deadline = [math.inf] * len(plan.groups)
+        self.closes = [math.inf] * len(plan.groups)  # the windows that they were let into
+        self.deadline = [math.inf] * len(plan.groups)  # of the VMs that are not up yet
         self.started: list[float | None] = [None] * len(plan.groups)
         self.ended: list[float | None] = [None] * len(plan.groups)
         self.times: list[float | None] = [None] * (7 * len(plan.works))  # a row of seven for each VM
         self.bounded: set[int] = set()  # groups that run and have to end in time
+        self.ends = 0  # how often one of them has ended, or has another deadline
         self.waits_for: set[int] = set()  # groups that were let into a window, and need others that are on their way
         self.held: dict[str | int, int] = {}  # slots of hosts, places of vCenters (negative), datastores (by name)
         self.queues: dict[int, deque[int]] = {}  # copies that wait, by host, or by vCenter (negative)
@@ -113,6 +115,8 @@ class Running:
                 self._up(what)
             case "begin":
                 self.begin(what)
+            case "down":
+                self._down(what)
 
     # --- first copies -------------------------------------------------------------------------
 
@@ -145,11 +149,20 @@ class Running:
     def commit(self, group: int, opening: Opening) -> None:
         """Let a group cut over in a window: at once, at the time it states, or after those that it needs."""
         self.state[group] = COMMITTED
-        self.deadline[group] = opening.end
+        self.closes[group] = opening.end
+        self.deadline[group] = self._limit(group)
         stated = self.plan.groups[group].cutover
         self.at(max(self.now, stated if stated is not None else self.now), "begin", group)
-        if opening.end < math.inf:
+        if self.deadline[group] < math.inf:
             self.bounded.add(group)
+
+    def _limit(self, group: int) -> float:
+        """Return until when a group has to end, or the next of its VMs where some have times of their own."""
+        closes, batch = self.closes[group], self.plan.groups[group]
+        if not batch.until:
+            return closes
+        left = [work for work in batch.works if self.times[work * 7 + UP] is None]
+        return min((self.plan.works[work].until or closes for work in left), default=closes)
 
     def begin(self, group: int) -> None:
         """Start the outage of a group, if nothing that it needs is still on its way."""
@@ -170,11 +183,18 @@ class Running:
             if each.gate == "host":
                 self._queue(work * 2)
                 continue
-            self.times[work * 7 + DOWN] = self.now
-            self.at(self.now + each.before, "queue" if each.gate == "source" else "copy", work)
+            if each.at is not None and each.at > self.now:
+                self.at(each.at, "down", work)
+            else:
+                self._down(work)
         self.began_copying(group)
         if not works:
             self._ended(group)
+
+    def _down(self, work: int) -> None:
+        each = self.plan.works[work]
+        self.times[work * 7 + DOWN] = self.now
+        self.at(self.now + each.before, "queue" if each.gate == "source" else "copy", work)
 
     def _copied(self, copy: int) -> None:
         work, first = copy >> 1, copy & 1
@@ -207,6 +227,9 @@ class Running:
     def _up(self, work: int) -> None:
         self.times[work * 7 + UP] = self.now
         group = self.group_of[work]
+        if self.plan.groups[group].until:
+            self.deadline[group] = self._limit(group)
+            self.ends += 1
         self.left[group] -= 1
         if not self.left[group]:
             self._ended(group)
@@ -214,6 +237,7 @@ class Running:
     def _ended(self, group: int) -> None:
         self.state[group] = DONE
         self.ended[group] = self.now
+        self.ends += 1
         self.bounded.discard(group)
         self.gone(group)
 

@@ -1,24 +1,25 @@
 """Makes a plan for the simulation of what the spec, the inventory and the evidence say, and of stated assumptions."""
 
+import math
 from collections.abc import Iterable, Mapping
-from datetime import time
 from typing import Literal, NamedTuple
 
-from vmferry.estate.copying import Figure, Rates, filled, measured, rates_of
+from vmferry.estate.copying import Figure, Rates, filled, measured, rate_elsewhere, rates_of
+from vmferry.estate.cutover import cutover_of
 from vmferry.estate.dependencies import needs
 from vmferry.estate.history import History
 from vmferry.estate.identity import Directory, of_vm
 from vmferry.estate.methods import METHODS
 from vmferry.estate.phases import ancestors, bounds, is_time, moment
 from vmferry.estate.stages import running
-from vmferry.estate.timetable.calendars import Calendar, Cap, Caps, Recurring, Span
+from vmferry.estate.timetable.calendars import Calendar, without
 from vmferry.estate.timetable.plans import Batch, Plan, Stretch, Work
-from vmferry.kube.quantity import parse_duration, parse_size
+from vmferry.estate.timetable.stated import caps_of, freezes_of, recurring_of
+from vmferry.kube.quantity import parse_duration
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.keys import VmKey
 from vmferry.model.review import Review
-from vmferry.model.spec import Method, Phase, ScheduleSettings, VirtualMachine, WeeklyWindow
-from vmferry.model.spec.schedule import WEEK
+from vmferry.model.spec import Method, Phase, ScheduleSettings, VirtualMachine
 
 Case = Literal["best", "likely", "worst"]
 
@@ -36,7 +37,9 @@ class Prepared(NamedTuple):
     rings: tuple[tuple[str, ...], ...]  # groups that need each other: their order is open
     used: int  # VMs that are copied whose bytes in use are known
     copied: int
-    not_estimated: int  # VMs that are copied in a way that has no estimate, or whose application is rebuilt
+    elsewhere: Mapping[str, tuple[Figure, int]]  # rates of VMs by storage array and by image, with how many there are
+    unknown: frozenset[int]  # works whose copy takes nobody knows how long: only the rest of their times counts
+    rebuilt: int  # VMs whose application is rebuilt: the work before the cutover is unknown
     written: int  # VMs that are copied warm whose writes were measured
     warm: int
 
@@ -66,6 +69,8 @@ class _Preparation:
         every = review.blueprint.groups
         self.known = measured(every, review.project.evidence) if calibrated else {}
         self.rates: dict[tuple[str, Method], Rates] = {}
+        self.elsewhere: dict[str, tuple[Figure, int]] = {}
+        self.unknown: set[VmKey] = set()
         self.left_out = {group.name: why for group in every if (why := _left_out(group)) is not None}
         ranks = {phase.name: rank for rank, phase in enumerate(review.blueprint.phases)}
         there = [group for group in every if group.name not in self.left_out]
@@ -101,7 +106,8 @@ class _Preparation:
             copy_ahead=float(parse_duration(settings.copy_ahead)),
             apart=proposing,
         )
-        copied = [machine for group in self.groups for machine in group.machines if self._size(group, machine)[0]]
+        read = (group for group in self.groups if _over_network(group))
+        copied = [machine for group in read for machine in group.machines if self._size(group, machine)[0]]
         warm = [machine for group in self.groups if group.method == "warm" for machine in group.machines]
         return Prepared(
             plan,
@@ -111,11 +117,9 @@ class _Preparation:
             rings,
             used=sum(self._used(machine.key) is not None for machine in copied),
             copied=len(copied),
-            not_estimated=sum(
-                group.forklift.offload or not METHODS[group.method].reads
-                for group in self.groups
-                for _ in group.machines
-            ),
+            elsewhere=dict(sorted(self.elsewhere.items())),
+            unknown=frozenset(number for number, work in enumerate(works) if work.key in self.unknown),
+            rebuilt=sum(len(group.machines) for group in self.groups if group.path == "rebuild"),
             written=sum(_written(self.vms.get(machine.key)) is not None for machine in warm),
             warm=len(warm),
         )
@@ -132,10 +136,14 @@ class _Preparation:
             self.stations[_host(machine)],
             before=self._assumed(settings.shutdown) if shuts_down else 0.0,
             after=0.0 if machine.golden else self._assumed(settings.start),
+            at=(own := self._own(group, machine)),
+            until=self._closes(group, own) if own is not None else 0.0,
             datastores=tuple(
                 sorted({f"{machine.source}/{disk.datastore.name}" for disk in machine.disks if disk.datastore})
             ),
         )
+        if not _over_network(group):
+            return self._elsewhere(group, machine, found)
         capacity, size = self._size(group, machine)
         if not capacity:
             return found
@@ -160,10 +168,35 @@ class _Preparation:
         gate: Literal["host", "source"] = "source" if METHODS[group.method].converts else "host"
         return found._replace(copy=float(size), gate=gate)
 
+    def _elsewhere(self, group: Group, machine: Machine, found: Work) -> Work:
+        """Return what a VM takes that is copied by the storage array, or comes from images; or is rebuilt."""
+        capacity, size = self._size(group, machine)
+        if not capacity:
+            return found
+        if self._is_there(group, machine):
+            return found._replace(before=0.0)
+        rate = rate_elsewhere(self.review.spec, group, self.known)
+        if rate is None:
+            self.unknown.add(machine.key)
+            return found
+        way = "offload" if group.forklift.offload else "image"
+        self.elsewhere[way] = (rate, self.elsewhere.get(way, (rate, 0))[1] + 1)
+        # measured rates are those of whole disks, and of the whole migration
+        seconds = (capacity if rate.basis == "measured" else size) / rate.value
+        seconds *= self.settings.worst if self.case == "worst" else 1.0
+        if group.forklift.offload:  # Forklift counts it as it does any other
+            return found._replace(convert=seconds + self._conversion(group, machine, rate), gate="host")
+        return found._replace(convert=seconds)
+
+    def _is_there(self, group: Group, machine: Machine) -> bool:
+        """Return whether a VM's copy is recorded, or that of each of its volumes."""
+        latest = self.history.last(group, machine.key)
+        if any(entry.what in _COPIES and entry.outcome == "succeeded" for entry in latest):
+            return True
+        return len(self.history.objects(group, "volume", machine.key)) >= len(filled(machine, group.method))
+
     def _size(self, group: Group, machine: Machine) -> tuple[int, int]:
-        """Return the capacity of the disks that are copied, and the bytes of them that are read."""
-        if not METHODS[group.method].reads or group.forklift.offload:
-            return 0, 0
+        """Return the capacity of the disks that are copied, and the bytes of them that are in use."""
         capacity = sum(disk.size for disk in filled(machine, group.method))
         used = self._used(machine.key)
         return capacity, capacity if used is None else min(used, capacity)
@@ -203,6 +236,8 @@ class _Preparation:
 
     def _batch(self, group: Group, phase: int, works: range, wanted: frozenset[int]) -> Batch:
         stated = moment(group.cutover) if group.cutover is not None and is_time(group.cutover) else None
+        own = [time for machine in group.machines if (time := self._own(group, machine)) is not None]
+        stated = min([*own, *([stated] if stated is not None and stated >= self.now else [])], default=None)
         method = METHODS[group.method]
         going: Literal["no", "ahead", "out"] = "no"
         if group.stage == "migrating":
@@ -213,9 +248,23 @@ class _Preparation:
             tuple(works),
             wanted,
             together=group.path == "virt-v2v",
-            cutover=stated if stated is not None and stated >= self.now else None,
+            cutover=stated,
+            until=max((self._closes(group, time) for time in own), default=0.0),
             running=going,
         )
+
+    def _own(self, group: Group, machine: Machine) -> float | None:
+        """Return when a VM cuts over whose group states a time for some of its VMs alone; None if that is over."""
+        stated = cutover_of(group, machine) if group.vm_cutover else None
+        time = moment(stated) if stated is not None and is_time(stated) else None
+        return time if time is not None and time >= self.now else None
+
+    def _closes(self, group: Group, time: float) -> float:
+        """Return when the window closes in which a VM of a group has a time of its own; 0 if it is in none."""
+        phase = next(phase for phase in self.review.spec.phases if phase.name == group.phase)
+        spans = [bounds(window) for window in phase.windows if is_time(window.start)] or [(-math.inf, math.inf)]
+        parts = [part for span in spans for part in without(span, freezes_of(self.settings))]
+        return max((end for start, end in parts if start <= time <= end), default=0.0)
 
     def _phases(self, proposing: bool) -> Iterable[Stretch]:
         phases = self.review.blueprint.phases
@@ -278,41 +327,19 @@ def moved_at(group: Group, history: History) -> float | None:
         for entry in history.last(group, machine.key)
         if entry.what in ("migration", "conversion") and entry.finished is not None and is_time(entry.finished)
     ]
-    stated = [moment(group.cutover)] if group.cutover is not None and is_time(group.cutover) else []
+    times = [cutover_of(group, machine) for machine in group.machines]
+    stated = [moment(time) for time in times if time is not None and is_time(time)]
     return max(found or stated, default=None)
-
-
-def freezes_of(settings: ScheduleSettings) -> tuple[Span, ...]:
-    """Return the change freezes of a spec."""
-    starts = [(moment(each.start), each.duration) for each in settings.freezes if is_time(each.start)]
-    return tuple(sorted((start, start + parse_duration(duration)) for start, duration in starts))
-
-
-def recurring_of(window: WeeklyWindow) -> Recurring:
-    """Return when windows may be proposed."""
-    days = tuple(WEEK.index(day) for day in window.days)
-    return Recurring(days, time.fromisoformat(window.at), float(parse_duration(window.duration)), window.timezone)
-
-
-def caps_of(settings: ScheduleSettings) -> Caps:
-    """Return the limits of bandwidth of a spec."""
-    return Caps(
-        tuple(
-            Cap(
-                float(parse_size(each.rate)),
-                tuple(WEEK.index(day) for day in each.days),
-                time.fromisoformat(each.since) if each.since is not None else None,
-                time.fromisoformat(each.until) if each.until is not None else None,
-                each.timezone,
-            )
-            for each in settings.bandwidth
-        )
-    )
 
 
 def _first_window(review: Review) -> float:
     starts = [moment(each.start) for phase in review.spec.phases for each in phase.windows if is_time(each.start)]
     return min(starts, default=0.0)
+
+
+def _over_network(group: Group) -> bool:
+    """Return whether pods read the disks of a group from vSphere."""
+    return METHODS[group.method].reads and not group.forklift.offload
 
 
 def _left_out(group: Group) -> str | None:

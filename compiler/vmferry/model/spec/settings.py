@@ -35,6 +35,26 @@ class CopySettings(Model, frozen=True, kw_only=True):
     ) = None
     per_host: Annotated[Size, Meta(description="Bytes per second that one ESXi host sends.")] | None = None
     total: Annotated[Size, Meta(description="Bytes per second that a vCenter's hosts send together.")] | None = None
+    offload: (
+        Annotated[
+            Size,
+            Meta(
+                description="Bytes per second of one VM whose disks the storage array copies, while its group is "
+                "copied. Default: as measured; before that, the time is unknown."
+            ),
+        ]
+        | None
+    ) = None
+    image: (
+        Annotated[
+            Size,
+            Meta(
+                description="Bytes per second of one VM by method image, from its shutdown until its volumes are "
+                "filled: export, conversion, upload and import. Default: the time is unknown."
+            ),
+        ]
+        | None
+    ) = None
     vms_per_host: (
         Annotated[
             int,

@@ -3,23 +3,28 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from msgspec import Struct, structs
 
-from vmferry import files
+from vmferry import files, policy, recheck, rules
+from vmferry.against import as_at_head
 from vmferry.cache import Cache
 from vmferry.check import Checked, check, review
 from vmferry.estate.stages import begun, onward
 from vmferry.kube.dns import fit
 from vmferry.layout.locks import DIRECTORY
+from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Group, Machine
-from vmferry.model.finding import Finding, SpecError
+from vmferry.model.finding import Finding, SpecError, Where, ordered
 from vmferry.model.project import Project
 from vmferry.model.review import Review
 from vmferry.model.spec import Stage
+from vmferry.resolve.blueprint import Resolution
+from vmferry.solved import Solved, groups_of
 from vmferry.yaml.edit import Value, with_values
-from vmferry.yaml.text import MAX_BYTES, encoded
+from vmferry.yaml.text import MAX_BYTES, encoded, readable
 
 Values = Mapping[str, Value]
 
@@ -58,14 +63,28 @@ class Advance(Struct, frozen=True):
         return any(finding.is_error for finding in self.findings)
 
 
-class Before(Struct, frozen=True):
+class Remembered(Struct, frozen=True):
+    """What the last run of a spec left, with the findings on its Blueprint, which depend on the time."""
+
+    known: Solved
+    of_blueprint: tuple[Finding, ...]
+
+
+class Before(Struct, frozen=True, dict=True):
     """A spec without errors, and the state that rules on transitions compare with."""
 
     spec: Path
     assignments: Path | None
     now: datetime
+    cache: Cache
     checked: Checked
     against: tuple[Review, ...]  # as at HEAD; outside of git, and for a new spec, as it was compiled
+    remembered: Remembered | None = None  # if that is all that was looked at: ``checked`` then has no VMs or findings
+
+    @cached_property
+    def whole(self) -> "Before":
+        """Return it with everything."""
+        return self if self.remembered is None else look(self.spec, self.assignments, self.now, self.cache)
 
 
 def look(spec: Path, assignments: Path | None, now: datetime, cache: Cache) -> Before:
@@ -74,7 +93,26 @@ def look(spec: Path, assignments: Path | None, now: datetime, cache: Cache) -> B
     checked = check(spec, assignments, now=now, against=against, exact=True, cache=cache, reasons=False)
     if checked.broken:
         raise SpecError(*(finding for finding in checked.findings if finding.is_error))
-    return Before(spec, assignments, now, checked, checked.befores or (_as_compiled(checked, now),))
+    return Before(spec, assignments, now, cache, checked, checked.befores or (_as_compiled(checked, now),))
+
+
+def remember(spec: Path, assignments: Path | None, now: datetime, cache: Cache) -> Before:
+    """Return the same as `look`, from what the last run left if nothing has changed since, here and at HEAD."""
+    known = recheck.state(spec, assignments, cache)
+    groups = groups_of(known, known.groups, cache) if known is not None and known.written else None
+    if known is None or groups is None:
+        return look(spec, assignments, now, cache)
+    if _in_repository(spec) and not as_at_head(known.project, spec, assignments):
+        return look(spec, assignments, now, cache)
+    blueprint = structs.replace(known.blueprint, groups=groups)
+    resolution = Resolution(blueprint=blueprint, assignments=Assignments(metadata=known.project.spec.metadata))
+    of_blueprint = rules.of_blueprint(review(known.project, resolution, now=now))
+    findings = known.findings_of_all() if policy.suppresses(known.project) else known.kinds
+    applied = policy.apply((*findings, *of_blueprint), known.project, now, compared=True)
+    if any(finding.is_error for finding in applied):
+        return look(spec, assignments, now, cache)
+    checked = Checked(project=known.project, resolution=resolution, findings=(), whole=False)
+    return Before(spec, assignments, now, cache, checked, (), Remembered(known, of_blueprint))
 
 
 def _in_repository(spec: Path) -> bool:
@@ -98,33 +136,75 @@ def next_of(group: Group) -> Move | None:
     return Move(group.name, group.stage, following) if following is not None else None
 
 
-def advance(before: Before, moves: Sequence[Move], cache: Cache) -> Advance:
+def advance(before: Before, moves: Sequence[Move]) -> Advance:
     """Return what these moves would do. Raises CannotEditError if the file has to be edited by hand."""
     edit = edited(before.checked.project, moves)
-    findings, after = rechecked(before, edit, cache)
+    findings, after = rechecked(before, edit)
     return Advance(tuple(moves), edit.file, edit.content, findings, after)
 
 
-def rechecked(before: Before, edit: Edit, cache: Cache) -> tuple[tuple[Finding, ...], Checked]:
+def rechecked(before: Before, edit: Edit) -> tuple[tuple[Finding, ...], Checked]:
     """Return what the rules say about an edit that they did not say before, and the spec after it."""
+    if before.remembered is not None:
+        return _moved(before, before.remembered, edit) or rechecked(before.whole, edit)
     after = check(
         before.spec,
         before.assignments,
         now=before.now,
         against=before.against,
-        cache=cache,
+        cache=before.cache,
         reasons=False,
         instead={before.checked.project.where.file: edit.content},
     )
-    known = {(finding.code, finding.message) for finding in before.checked.findings}
-    places = {(finding.code, finding.where) for finding in before.checked.findings}  # a message may count groups
-    findings = tuple(
+    return _new(before.checked.findings, after.findings), after
+
+
+def _new(before: Iterable[Finding], after: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings that were not there before."""
+    known: set[tuple[str, str]] = set()
+    places: set[tuple[str, Where | None]] = set()  # a message may count groups
+    for finding in before:
+        known.add((finding.code, finding.message))
+        places.add((finding.code, finding.where))
+    return tuple(
         finding
-        for finding in after.findings
+        for finding in after
         if (finding.code, finding.message) not in known
         and (finding.is_error or (finding.code, finding.where) not in places)
     )
-    return findings, after
+
+
+def _moved(before: Before, remembered: Remembered, edit: Edit) -> tuple[tuple[Finding, ...], Checked] | None:
+    """Return what `rechecked` does, if nothing but the groups that move has to be decided again."""
+    known, checked = remembered.known, before.checked
+    file = checked.project.where.file
+    moved = recheck.moved(known, checked.resolution.blueprint, {file: edit.content}, before.cache)
+    if moved is None:
+        return None
+    project = structs.replace(
+        known.project, spec=moved.now.spec, texts={**known.project.texts, file: readable(edit.content)}
+    )
+    resolution = structs.replace(checked.resolution, blueprint=moved.again.blueprint)
+    after = Checked(project=project, resolution=resolution, findings=(), whole=False)
+    if moved.failed:
+        return ordered(policy.apply(moved.decided.new, project, before.now)), after
+    change = recheck.difference(known, moved, before.now, compared=True)
+    if change is None:
+        return None
+    here = structs.replace(
+        review(project, resolution, now=before.now), before=review(known.project, checked.resolution, now=before.now)
+    )
+    was, now = [*change.gone, *remembered.of_blueprint], [*change.new, *rules.of_blueprint(here)]
+    if policy.suppresses(project):  # then it has to be known which suppressions are used
+        others = recheck.without(known, change.gone)
+        if others is None:
+            return None
+        was, now = [*others, *was], [*others, *now]
+    applied = [
+        policy.apply(findings, each, before.now, compared=True)
+        for findings, each in ((was, known.project), (now, project))
+    ]
+    return ordered(_new(*applied)), after
 
 
 def edited(project: Project, moves: Iterable[Move]) -> Edit:
@@ -162,13 +242,13 @@ def alone(group: Group, machine: Machine, stage: Stage, more: Values) -> Move:
     return Move(fit(f"{group.name}-{machine.target_name}"), group.stage, stage, found | dict(more))
 
 
-def advance_ready(before: Before, moves: Sequence[Move], cache: Cache) -> tuple[Advance | None, dict[str, Finding]]:
+def advance_ready(before: Before, moves: Sequence[Move]) -> tuple[Advance | None, dict[str, Finding]]:
     """Return what those of the moves would do that bring neither errors nor warnings, and what the others wait for."""
     waiting: dict[str, Finding] = {}
     groups = {group.name: group for group in before.checked.resolution.blueprint.groups}
     left = list(moves)
     while left:
-        found = advance(before, left, cache)
+        found = advance(before, left)
         grave = [finding for finding in found.findings if finding.severity != "info"]
         if not grave:
             return found, waiting

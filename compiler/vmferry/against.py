@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from vmferry import recheck
+from vmferry import solved
 from vmferry.cache import Cache
 from vmferry.check import review
 from vmferry.estate.stages import begun
@@ -33,14 +33,22 @@ _Earlier = tuple[tuple[Review, ...], tuple[Finding, ...]]
 
 def remembered(
     here: Project, spec: Path, assignments: Path | None, revision: str, cache: Cache, *, exact: bool
-) -> recheck.Solved | None:
+) -> solved.Solved | None:
     """Return what `earlier` found in an earlier run; None if only looking again can tell."""
     repository = repository_of(spec)
     if not cache.enabled or revision == PARENT or (revision == "HEAD" and not repository.sides(spec)):
         return None
     commit = repository.base(revision, spec, exact=exact)
     key = _key(repository, commit, here.spec, spec, assignments)
-    return recheck.recall_commit(key, cache) if key is not None else None
+    return solved.recall_commit(key, cache) if key is not None else None
+
+
+def as_at_head(here: Project, spec: Path, assignments: Path | None) -> bool:
+    """Return whether the spec and all that belongs to it is as in HEAD; False if that is uncertain."""
+    repository = repository_of(spec)
+    if assignments is not None or not repository.sides(spec):
+        return False
+    return repository.clean(here.spec.target.gitops.path)
 
 
 def _key(
@@ -147,8 +155,8 @@ def _at(commit: str, asked: _Here) -> tuple[Review | None, tuple[Finding, ...]]:
             errors = list(error.findings)
     if not errors:
         key = _key(repository_of(spec), commit, here.spec, spec, assignments) if cache.enabled else None
-        if key is not None and not earlier.moved and recheck.recall_commit(key, cache) is None:
-            recheck.remember_commit(before, key, cache)
+        if key is not None and not earlier.moved and solved.recall_commit(key, cache) is None:
+            solved.remember_commit(before, key, cache)
         return before, ()
     if [error.code for error in errors] == [NOT_ONE_SPEC.code] and errors[0].where == Where(file=str(earlier.spec)):
         return None, ()  # the directory was there, but without a spec

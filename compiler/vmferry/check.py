@@ -14,6 +14,7 @@ from vmferry.model.project import Project
 from vmferry.model.review import Review, review_of
 from vmferry.model.rule import declared
 from vmferry.resolve.blueprint import Resolution, resolve
+from vmferry.solved import Found, Solved, solved
 
 
 class Checked(Struct, frozen=True, kw_only=True):
@@ -25,7 +26,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     complete: bool = True  # whether the rules ran: not while the spec has errors of its own
     befores: tuple[Review, ...] = ()  # what rules on transitions compared it with
     whole: bool = True  # whether all VMs are in it; what `recheck` recalls has only the Blueprint
-    solved: recheck.Solved | None = None  # what `recheck.remember` would keep; None if there is nothing new
+    solved: Solved | None = None  # what `solved.remember` would keep; None if there is nothing new
 
     @property
     def broken(self) -> bool:
@@ -81,8 +82,8 @@ def check(
         befores, unread = earlier(here, spec, assignments, against, exact=exact, complete=complete, cache=cache)
         found = (*found, *unread)
     if complete and memory is not None:
-        known = recheck.Found(project, resolution, (*found, *rules.of_estate(here, memory)))
-        return structs.replace(_judged(known, now), solved=recheck.solved(known))
+        known = Found(project, resolution, (*found, *rules.of_estate(here, memory)))
+        return structs.replace(_judged(known, now), solved=solved(known))
     if complete:
         found = (*found, *_by_rules(here, befores, cache))
     applied = policy.apply(found, project, now, compared=bool(befores))
@@ -99,7 +100,7 @@ def known(spec: Path, assignments: Path | None, cache: Cache) -> Checked | None:
     return Checked(project=found.project, resolution=found.resolution, findings=(), whole=False)
 
 
-def _judged(found: recheck.Found, now: datetime | None) -> Checked:
+def _judged(found: Found, now: datetime | None) -> Checked:
     """Return a spec without errors of its own, with what rules on the Blueprint find and the policy says."""
     findings = (*found.findings, *rules.of_blueprint(review(found.project, found.resolution, now=now)))
     applied = policy.apply(findings, found.project, now)

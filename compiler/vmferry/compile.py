@@ -22,6 +22,8 @@ from vmferry.output.render import check_owner
 from vmferry.output.standing import Standing, look, settled
 from vmferry.placed import Home, around, home_of, last_merge, left_by_merge, unfinished_merge
 from vmferry.record import Outcome, Record, Run, assignments_path, remember, written_at
+from vmferry.solved import Solved
+from vmferry.solved import remember as remember_state
 from vmferry.yaml.write import dump
 
 __all__ = [
@@ -51,7 +53,7 @@ class Compiled(Outcome, frozen=True, kw_only=True):
     standing: Standing  # the tree as it was
     inputs: dict[str, str]  # by the lock of each group that was emitted, the digest of all that its files are made of
     record: Record | None  # what the next run needs to see that nothing changed
-    solved: recheck.Solved | None  # what it needs if little changed
+    solved: Solved | None  # what it needs if little changed
 
 
 def compile_tree(
@@ -155,8 +157,10 @@ def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None
             files.replace(written_at(compiled.assignments), compiled.assignments_content)
 
     if run is not None and cache is not None and not compiled.assignments_changed:
-        recheck.remember(compiled.solved, compiled.blueprint.groups, run.spec, run.assignments, cache)
+        remember_state(compiled.solved, compiled.blueprint.groups, run.spec, run.assignments, cache)
     written = tree.apply(compiled.root, compiled.changes, before=record)
+    if run is not None and cache is not None and compiled.assignments_changed:
+        recheck.remember_written(run.spec, run.assignments, cache)
     if cache is not None and cache.enabled:
         standing.remember(compiled.root, compiled.inputs, cache)
         if run is not None and compiled.record is not None:

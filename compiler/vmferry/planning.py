@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from vmferry import files
 from vmferry.advance import Before, Edit, rechecked
-from vmferry.cache import Cache
 from vmferry.check import Checked, review
 from vmferry.estate.timetable.proposal import Proposal, propose
 from vmferry.model.finding import Finding
@@ -28,12 +27,12 @@ class Planned(Struct, frozen=True):
         return any(finding.is_error for finding in self.findings)
 
 
-def planned(before: Before, cache: Cache) -> Planned:
+def planned(before: Before) -> Planned:
     """Return the proposal for a spec. Raises CannotEditError if the file has to be edited by hand, and OSError."""
     checked = before.checked
     proposal = propose(review(checked.project, checked.resolution, now=before.now))
     edit = _edited(before, proposal)
-    findings, after = rechecked(before, edit, cache) if not proposal.empty else ((), checked)
+    findings, after = rechecked(before, edit) if not proposal.empty else ((), checked)
     return Planned(proposal, edit, findings, after)
 
 

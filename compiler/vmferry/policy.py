@@ -49,6 +49,11 @@ def apply(
     return (*kept, *_severities(own, project))
 
 
+def suppresses(project: Project) -> bool:
+    """Return whether the spec accepts any finding: without, what becomes of a finding does not depend on others."""
+    return any(_accepted(project))
+
+
 def accepted(findings: Iterable[Finding], project: Project) -> tuple[Finding, ...]:
     """Return the remaining findings about a compiled tree, with their severity."""
     index: defaultdict[tuple[str, str | None], list[_Accepted]] = defaultdict(list)

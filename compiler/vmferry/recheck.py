@@ -1,221 +1,159 @@
-"""Checks a spec again after facts about a few VMs changed, from what the last run left: see `resolve.own_facts`.
+"""Checks a spec again after little changed, from what the last run left (`solved`).
 
-Each run without errors leaves what it found: the Blueprint, the findings before the policy, and which files it read. If
-since then only the inventory differs, in facts that concern nobody but their VMs, these VMs are decided again, and
-nothing else. In any other case there is no answer, and the spec is checked as if for the first time.
+If only facts changed that concern nobody but their VMs (`resolve.own_facts`), or only groups moved to a later stage
+(`resolve.own_groups`), these VMs or groups are decided again, and nothing else. In any other case there is no answer,
+and the spec is checked as if for the first time.
 """
 
-from collections.abc import Collection, Iterable
-from hashlib import blake2b
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
-from msgspec import Struct, structs
+from msgspec import structs
 
-from vmferry import rules
+from vmferry import rules, solved
 from vmferry.cache import Cache
 from vmferry.layout.names import ASSIGNMENTS
-from vmferry.load.changed_vms import Changed, ChangedVm, changed_vms, texts_of
+from vmferry.load.changed_vms import Changed, changed_vms, texts_of
+from vmferry.load.project import attachments_of
+from vmferry.load.some_vms import entries_of
+from vmferry.load.trail import look
+from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint, Group
 from vmferry.model.finding import Finding
-from vmferry.model.keys import VmKey
 from vmferry.model.project import Entry, Project
 from vmferry.model.review import Review, Subject, review_of
-from vmferry.model.spec import Disposition, VirtualMachine
-from vmferry.model.trail import Trail
 from vmferry.resolve.blueprint import Resolution
 from vmferry.resolve.freeze import assignments_of
-from vmferry.resolve.own_facts import Again, decide_own
-from vmferry.resolve.surroundings import sizes_today
+from vmferry.resolve.own_facts import decide_own
+from vmferry.resolve.own_groups import GroupsAgain, decide_groups
+from vmferry.resolve.surroundings import Today, sizes_today
+from vmferry.rules import Change
 from vmferry.rules.parts import Parts
+from vmferry.solved import Found, Solved
 
-_KIND = "solved 2"
-_COMMIT = "solved at a commit 1"
-_GROUP = "solved group 1"
-_encode = msgspec.msgpack.Encoder().encode
-_NOTHING_READ = Trail(files={}, folders={})  # a commit's files are never read again
 MOST = 64
-"""VMs that may have changed: to decide more of them one by one takes as long as to decide all."""
-
-
-class Found(Struct, frozen=True):
-    """A spec without errors of its own, and the findings that neither the time nor the policy changes."""
-
-    project: Project
-    resolution: Resolution
-    findings: tuple[Finding, ...]
-
-
-class Card(Struct, frozen=True, array_like=True):
-    """What a comparison of two states needs of a VM beside its machine: its identity, and what becomes of it."""
-
-    key: VmKey
-    source: str
-    name: str
-    id: str | None
-    uuid: str | None
-    instance_uuid: str | None
-    disposition: Disposition | None
-    machine: VmKey | None  # the key of its machine, which may be an earlier one of the VM
-
-
-class Solved(Struct, frozen=True, array_like=True):
-    """What a run without errors found. Findings and cards are decoded on demand."""
-
-    trail: Trail
-    project: Project  # see `_without_vms`
-    blueprint: Blueprint  # without groups
-    groups: dict[str, bytes]  # their digests, by name and in order
-    findings: msgspec.Raw
-    standard: dict[str, int]
-    today: dict[VmKey, VirtualMachine]
-    cards: msgspec.Raw
-    used: dict[VmKey, int]  # bytes in use on datastores, where that is known
-
-    def cards_of_vms(self) -> tuple[Card, ...]:
-        """Return the cards of all VMs, by key."""
-        return msgspec.msgpack.decode(self.cards, type=tuple[Card, ...])
-
-
-def solved(found: Found) -> Solved | None:
-    """Return what `remember` keeps of a run, still without its groups; None if nobody can tell what it read."""
-    if found.project.trail is None:
-        return None
-    return _solved(
-        found,
-        found.project.trail,
-        dict(sizes_today(found.project, found.resolution.blueprint.groups)),
-        msgspec.Raw(_encode(tuple(map(_card, found.resolution.subjects)))),
-        {each.key: each.vm.used_storage for each in found.resolution.subjects if each.vm.used_storage is not None},
-    )
-
-
-def remember(
-    known: Solved | None, groups: Iterable[Group], spec: Path, assignments: Path | None, cache: Cache
-) -> Solved | None:
-    """Keep what a run found, if there is anything new, for the next one, and return it.
-
-    Only for a run after which the next one will read the same.
-    """
-    if known is None:
-        return None
-    known = structs.replace(known, groups=_kept(groups, cache))
-    cache.put(_KIND, {_key(spec, assignments): known})
-    return known
-
-
-def remember_commit(was: Review, key: bytes, cache: Cache) -> None:
-    """Keep what was found in a commit, under a key that says what was read: it is the same for ever."""
-    if not cache.enabled:
-        return
-    resolution = Resolution(
-        blueprint=was.blueprint, assignments=assignments_of(was.spec, was.blueprint.groups), subjects=was.subjects
-    )
-    known = solved(Found(structs.replace(was.project, trail=_NOTHING_READ), resolution, ()))
-    if known is not None:
-        cache.put(_COMMIT, {key: structs.replace(known, groups=_kept(was.blueprint.groups, cache))})
-
-
-def recall_commit(key: bytes, cache: Cache) -> Solved | None:
-    """Return what was found in a commit, if anyone looked."""
-    return cache.get(_COMMIT, [key], Solved).get(key)
-
-
-def groups_of(known: Solved, names: Collection[str], cache: Cache) -> tuple[Group, ...] | None:
-    """Return some of the groups, in order; None if any is lost."""
-    wanted = [digest for name, digest in known.groups.items() if name in names]
-    groups = cache.get(_GROUP, wanted, Group)
-    return tuple(groups[digest] for digest in wanted) if groups.keys() >= {*wanted} else None
+"""VMs whose facts may have changed: to decide more of them one by one takes as long as to decide all."""
+MOST_MOVED = 512
+"""VMs whose groups may have moved on."""
 
 
 def state(spec: Path, assignments: Path | None, cache: Cache) -> Solved | None:
     """Return what a run leaves, as `recall` finds it, without decoding groups if nothing changed."""
-    if not cache.enabled:
-        return None
-    key = _key(spec, assignments)
-    known = cache.get(_KIND, [key], Solved).get(key)
+    known = solved.recall(spec, assignments, cache) if cache.enabled else None
     changed = _changed(known, cache) if known is not None else None
     if known is None or changed is None:
         return None
     if changed.trail == known.trail:
         return known
-    found = _recalled(key, known, changed, cache, judged=False)
+    found = _recalled(known, changed, spec, assignments, cache, judged=False)
     return found[1] if found is not None else None
 
 
 def recall(spec: Path, assignments: Path | None, cache: Cache, *, judged: bool = True) -> Found | None:
-    """Return what a run finds after facts about a few VMs changed since the last one; None if it is uncertain.
+    """Return what a run finds after little changed since the last one; None if it is uncertain.
 
     Unless it is to be ``judged``, it may lack its findings.
     """
-    key = _key(spec, assignments)
-    known = cache.get(_KIND, [key], Solved).get(key)
+    known = solved.recall(spec, assignments, cache)
     changed = _changed(known, cache) if known is not None else None
     if known is None or changed is None:
         return None
-    found = _recalled(key, known, changed, cache, judged=judged)
+    found = _recalled(known, changed, spec, assignments, cache, judged=judged)
     return found[0] if found is not None else None
 
 
-def _changed(known: Solved, cache: Cache) -> Changed | None:
-    """Return the VMs that changed since a run; None if too much did."""
-    changed = changed_vms(known.trail, known.project, known.blueprint.places, cache)
+def _changed(known: Solved, cache: Cache, instead: Mapping[str, bytes] | None = None) -> Changed | None:
+    """Return what changed since a run; None if it is too much."""
+    changed = changed_vms(known.trail, known.project, known.blueprint.places, cache, instead)
     return changed if changed is not None and len(changed.vms) <= MOST else None
 
 
+class _Step(NamedTuple):
+    """What deciding a part again comes to: the Blueprint, and what is found more and no longer."""
+
+    blueprint: Blueprint
+    gone: tuple[Finding, ...]
+    new: tuple[Finding, ...]
+    today: Today
+    written: bool  # see `Solved`
+    records: Assignments | None
+
+
 def _recalled(
-    key: bytes, known: Solved, changed: Changed, cache: Cache, *, judged: bool
+    known: Solved, changed: Changed, spec: Path, assignments: Path | None, cache: Cache, *, judged: bool
 ) -> tuple[Found, Solved] | None:
     """Return what a run finds, and what it leaves: the ``known`` again if nothing changed."""
-    groups = groups_of(known, known.groups, cache)
+    groups = solved.groups_of(known, known.groups, cache)
     if groups is None:
         return None
     blueprint = structs.replace(known.blueprint, groups=groups)
+    step = _of_groups(known, changed, blueprint, cache) if changed.moved else _of_vms(known, changed, blueprint)
+    left = _left(known, groups, changed, step, cache) if step is not None else None
+    if step is None or left is None:
+        return None
+    if left is not known:
+        solved.keep(left, spec, assignments, cache)
+    project = structs.replace(left.project, texts=texts_of(left.project, changed.contents), trail=left.trail)
+    resolution = Resolution(
+        blueprint=step.blueprint,
+        assignments=assignments_of(project.spec, step.blueprint.groups),
+        standard=left.standard,
+    )
+    return Found(project, resolution, left.findings_of_all() if judged else ()), left
+
+
+def _left(known: Solved, groups: tuple[Group, ...], changed: Changed, step: _Step, cache: Cache) -> Solved | None:
+    """Return what a step leaves for the next run; None if it takes back what nobody found. ``groups`` are the known."""
+    if changed.trail == known.trail:
+        return known
+    changes = step.gone or step.new
+    others = without(known, step.gone) if changes else []  # nothing is decoded if nothing differs
+    if others is None:
+        return None
+    same = {id(group): digest for group, digest in zip(groups, known.groups.values(), strict=True)}
+    left = structs.replace(
+        known,
+        trail=changed.trail,
+        project=structs.replace(known.project, spec=changed.spec),
+        blueprint=structs.replace(step.blueprint, groups=()),
+        groups={group.name: same.get(id(group)) or solved.digest_of(group, cache) for group in step.blueprint.groups},
+        today=dict(step.today),
+        written=step.written,
+        records=step.records,
+    )
+    findings = (*others, *step.new)
+    if changes:
+        return structs.replace(left, findings=solved.encoded(findings), kinds=solved.kinds_of(findings))
+    return left
+
+
+def without(known: Solved, gone: Iterable[Finding]) -> list[Finding] | None:
+    """Return what was found, without what is gone; None if nobody found that."""
+    left = list(known.findings_of_all())
+    for finding in gone:
+        if finding not in left:
+            return None
+        left.remove(finding)
+    return left
+
+
+def _of_vms(known: Solved, changed: Changed, blueprint: Blueprint) -> _Step | None:
+    """Return what comes of facts about VMs that changed; None if it is uncertain."""
     project = structs.replace(known.project, spec=changed.spec)
     again = decide_own(changed.vms, project, blueprint, known.standard, known.today)
-    raw = _findings(known, project, again, changed.vms) if again is not None else None
-    if again is None or raw is None:
+    if again is None:
         return None
-    project = structs.replace(project, texts=texts_of(project, changed.contents), trail=changed.trail)
-    resolution = Resolution(
-        blueprint=again.blueprint,
-        assignments=assignments_of(project.spec, again.blueprint.groups),
-        standard=known.standard,
-    )
-    found = Found(project, resolution, _decoded(raw) if judged else ())
-    if changed.trail == known.trail:
-        return found, known
-    same = {id(group): digest for group, digest in zip(groups, known.groups.values(), strict=True)}
-    digests = {group.name: same.get(id(group)) or _digest(group, cache) for group in again.blueprint.groups}
-    now = structs.replace(
-        _solved(found, changed.trail, dict(again.today), known.cards, known.used), groups=digests, findings=raw
-    )
-    cache.put(_KIND, {key: now})
-    return found, now
-
-
-def _findings(known: Solved, project: Project, again: Again, changed: Iterable[ChangedVm]) -> msgspec.Raw | None:
-    """Return the findings with what the rules now say about the VMs that changed; None if it is uncertain.
-
-    They are only decoded if a rule now says something else.
-    """
-    left: list[Finding] | None = None
-    for vm, entries in zip(again.vms, changed, strict=True):
+    gone: list[Finding] = []
+    new: list[Finding] = []
+    for vm, entries in zip(again.vms, changed.vms, strict=True):
         before = _of_vm(project, again.blueprint, vm.was, entries.was)
         now = _of_vm(project, again.blueprint, vm.now, entries.now)
-        if before == now:
-            continue
-        left = list(_decoded(known.findings)) if left is None else left
-        for finding in before:
-            if finding not in left:
-                return None
-            left.remove(finding)
-        left += now
-    return known.findings if left is None else msgspec.Raw(_encode(tuple(left)))
-
-
-def _decoded(findings: msgspec.Raw) -> tuple[Finding, ...]:
-    return msgspec.msgpack.decode(findings, type=tuple[Finding, ...])
+        if before != now:
+            gone += before
+            new += now
+    return _Step(again.blueprint, tuple(gone), tuple(new), again.today, known.written, known.records)
 
 
 def _of_vm(project: Project, blueprint: Blueprint, subject: Subject, entry: Entry) -> tuple[Finding, ...]:
@@ -227,68 +165,135 @@ def _of_vm(project: Project, blueprint: Blueprint, subject: Subject, entry: Entr
     return rules.of_each(Parts(review).of((subject,)))
 
 
-def _solved(
-    found: Found, trail: Trail, today: dict[VmKey, VirtualMachine], cards: msgspec.Raw, used: dict[VmKey, int]
-) -> Solved:
-    return Solved(
-        trail,
-        _without_vms(found.project),
-        structs.replace(found.resolution.blueprint, groups=(), decisions={}),
-        {},
-        msgspec.Raw(_encode(found.findings)),
-        dict(found.resolution.standard),
-        today,
-        cards,
-        used,
-    )
+# --- groups -----------------------------------------------------------------------------------------
 
 
-def _card(subject: Subject) -> Card:
-    vm, machine = subject.vm, subject.machine
-    return Card(
-        subject.key,
-        subject.source,
-        vm.name,
-        vm.id,
-        vm.uuid,
-        vm.instance_uuid,
-        subject.disposition,
-        machine.key if machine is not None else None,
-    )
+class Moved(NamedTuple):
+    """Groups that were decided again by themselves, and the project with their VMs alone, before and after."""
+
+    again: GroupsAgain
+    was: Project
+    now: Project
+
+    @property
+    def decided(self) -> Change:
+        """Return how the findings of deciding them differ."""
+        gone, new = list(self.again.was.findings), list(self.again.now.findings)
+        for finding in tuple(gone):
+            if finding in new:
+                gone.remove(finding)
+                new.remove(finding)
+        return Change(tuple(gone), tuple(new))
+
+    @property
+    def failed(self) -> bool:
+        """Return whether they cannot be at their new stage."""
+        return any(finding.is_error for finding in self.decided.new)
+
+    def reviews(self, time: datetime | None = None) -> tuple[Review, Review]:
+        """Return the reviews of the groups alone, before and after."""
+        was, now = (
+            review_of(
+                project,
+                structs.replace(self.again.blueprint, groups=each.blueprint.groups),
+                each.subjects,
+                now=time,
+            )
+            for project, each in ((self.was, self.again.was), (self.now, self.again.now))
+        )
+        return was, now
 
 
-def _without_vms(project: Project) -> Project:
-    """Return a project as the policy and rules on the Blueprint need it: of the VMs only suppressions."""
-    names = {entry.vm.name for entry in project.entries if entry.vm.suppress}
-    return structs.replace(
-        project,
-        entries=tuple(entry for entry in project.entries if entry.vm.name in names),
-        inventories=tuple(structs.replace(part, vms=()) for part in project.inventories),
-        assignments=None,
-        attachments={},
-        texts=dict.fromkeys(project.texts, ""),
-        trail=None,
-    )
+def moved(known: Solved, blueprint: Blueprint, instead: Mapping[str, bytes], cache: Cache) -> Moved | None:
+    """Return what comes of groups that move on, if files had the content ``instead``; None if it is uncertain.
 
-
-def _kept(groups: Iterable[Group], cache: Cache) -> dict[str, bytes]:
-    """Keep groups; return their digests by name."""
-    return {group.name: _digest(group, cache) for group in groups}
-
-
-def _digest(group: Group, cache: Cache) -> bytes:
-    """Keep a group; return its digest."""
-    raw = msgspec.msgpack.encode(group, order="deterministic")
-    digest = blake2b(raw, digest_size=20).digest()
-    cache.put(_GROUP, {digest: msgspec.Raw(raw)})
-    return digest
-
-
-def _key(spec: Path, assignments: Path | None) -> bytes:
-    """Return what identifies a spec: relative paths mean something only in one working directory.
-
-    Assignments that are named and in their default place are read as if they were not named, unless they are a link.
+    ``blueprint`` is the known one, with its groups.
     """
-    beside = (spec if spec.is_dir() else spec.parent) / ASSIGNMENTS
-    named = None if assignments == beside and not beside.is_symlink() else assignments
-    return "\0".join((str(spec), str(named), str(Path.cwd()))).encode(errors="surrogateescape")
+    changed = _changed(known, cache, instead)
+    return _moved(known, changed, blueprint, cache) if changed is not None else None
+
+
+def _moved(known: Solved, changed: Changed, blueprint: Blueprint, cache: Cache) -> Moved | None:
+    if not changed.moved or changed.vms or not known.written:
+        return None
+    own = tuple(group for group in blueprint.groups if group.name in changed.moved)
+    if len(own) != len(changed.moved):
+        return None  # there is no such group, which is an error
+    was = structs.replace(known.project, assignments=assignments_of(known.project.spec, own))
+    return _decided(known, (was, structs.replace(was, spec=changed.spec)), own, changed.contents, blueprint, cache)
+
+
+def _decided(
+    known: Solved,
+    projects: tuple[Project, Project],
+    own: tuple[Group, ...],
+    contents: Mapping[str, bytes],
+    blueprint: Blueprint,
+    cache: Cache,
+) -> Moved | None:
+    """Return groups decided again, of two projects that differ in nothing that others could see."""
+    keys = {machine.key for group in own for machine in group.machines}
+    vms = [card.key for card in known.cards_of_vms() if card.machine in keys]
+    entries = entries_of(vms, projects[1], blueprint.places, contents, cache) if len(vms) <= MOST_MOVED else None
+    if entries is None:
+        return None
+    attachments = attachments_of(projects[1], contents)
+    was, now = (structs.replace(each, entries=entries, attachments=attachments) for each in projects)
+    again = decide_groups(was, now, {group.name for group in own}, blueprint, known.standard)
+    return Moved(again, was, now) if again is not None else None
+
+
+def _of_groups(known: Solved, changed: Changed, blueprint: Blueprint, cache: Cache) -> _Step | None:
+    """Return what comes of groups that moved on; None if it is uncertain."""
+    found = _moved(known, changed, blueprint, cache)
+    return _step(known, found, written=False, records=found.was.assignments) if found is not None else None
+
+
+def _step(known: Solved, found: Moved, *, written: bool, records: Assignments | None) -> _Step | None:
+    change = difference(known, found)
+    if change is None:
+        return None
+    again = found.again
+    keys = {machine.key for group in again.now.blueprint.groups for machine in group.machines}
+    today = {key: vm for key, vm in known.today.items() if key not in keys}
+    today |= sizes_today(found.now, again.now.blueprint.groups)
+    return _Step(again.blueprint, change.gone, change.new, today, written, records)
+
+
+def difference(known: Solved, found: Moved, time: datetime | None = None, *, compared: bool = False) -> Change | None:
+    """Return how findings differ after groups were decided again; None if it is uncertain, or if that failed.
+
+    Rules on the Blueprint are left out. Those on transitions only find something if the two states are ``compared``.
+    """
+    if found.failed:
+        return None  # then no rule is asked
+    was, now = found.reviews(time)
+    now = structs.replace(now, before=was if compared else None)
+    by_rules = rules.of_moved(was, now, {each.code for each in known.kinds})
+    if by_rules is None:
+        return None
+    decided = found.decided
+    return Change((*decided.gone, *by_rules.gone), (*decided.new, *by_rules.new))
+
+
+def remember_written(spec: Path, assignments: Path | None, cache: Cache) -> None:
+    """Keep what a run leaves after its assignments were written, for groups that moved on: others read no records."""
+    known = solved.recall(spec, assignments, cache)
+    if known is None or known.records is None:
+        return
+    found = look(known.trail)
+    groups = solved.groups_of(known, known.groups, cache)
+    path = assignments or (spec if spec.is_dir() else spec.parent) / ASSIGNMENTS
+    if found is None or groups is None or found.changed.keys() != {str(path)}:
+        return
+    names = {item.group for item in known.records.vms.values()}
+    own = tuple(group for group in groups if group.name in names)
+    was = structs.replace(known.project, assignments=known.records)
+    now = structs.replace(was, assignments=assignments_of(was.spec, own))
+    blueprint = structs.replace(known.blueprint, groups=groups)
+    decided = _decided(known, (was, now), own, found.contents, blueprint, cache)
+    step = _step(known, decided, written=True, records=None) if decided is not None else None
+    changed = Changed((), was.spec, found.contents, found.trail(known.trail))
+    left = _left(known, groups, changed, step, cache) if step is not None else None
+    if left is not None:
+        solved.keep(left, spec, assignments, cache)

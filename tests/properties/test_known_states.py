@@ -14,7 +14,8 @@ from vmferry.check import check, review
 from vmferry.consequences import consequences
 from vmferry.consequences.known import of_known
 from vmferry.model.review import Review
-from vmferry.recheck import Solved, remember, state
+from vmferry.recheck import state
+from vmferry.solved import Solved, remember
 
 
 def _solved(spec: Path, cache: Cache) -> Solved | None:

@@ -21,8 +21,8 @@ from vmferry.advance import (
     alone,
     chosen,
     compiled_into,
-    look,
     next_of,
+    remember,
 )
 from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
@@ -114,7 +114,7 @@ def command(
     if one is not None and hold is None and stage is None:
         stage = "rolled-back"
     stated = _stated(stage, data_loss, reason, hold, alone=one is not None)
-    before = look(spec, assignments, now, cache)
+    before = remember(spec, assignments, now, cache)
     if one is not None:
         moves = [_alone(before, groups[0], one, stage, stated)]
     else:
@@ -126,9 +126,9 @@ def command(
     waiting: dict[str, Finding] = {}
     try:
         if ready:
-            found, waiting = advance_ready(before, moves, cache)
+            found, waiting = advance_ready(before, moves)
         else:
-            found = advance(before, moves, cache) if moves else None
+            found = advance(before, moves) if moves else None
     except CannotEditError as error:
         click.echo(printable(f"{before.checked.project.where.file}: {error}; edit the file by hand"), err=True)
         return FINDINGS

@@ -25,8 +25,8 @@ from vmferry.cli.options import (
 )
 from vmferry.estate.wording import counted
 from vmferry.model.finding import Finding
-from vmferry.recheck import remember
 from vmferry.render.printable import printable
+from vmferry.solved import remember
 
 
 class Prefix(click.ParamType[str]):

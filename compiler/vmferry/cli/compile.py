@@ -63,7 +63,7 @@ def command(
     if known is not None:
         return _tell(known, mode)
     from vmferry.compile import check, compile_tree, write  # nobody needs them where nothing has changed
-    from vmferry.recheck import remember
+    from vmferry.solved import remember
 
     checked = check(spec, run.assignments, cache=cache, reasons=False, brief=True)
     if checked.broken:

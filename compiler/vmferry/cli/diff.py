@@ -25,12 +25,12 @@ from vmferry.estate.wording import counted
 from vmferry.load.project import load, read_inventories
 from vmferry.model.evidence import OBSERVED
 from vmferry.model.finding import Finding, SpecError
-from vmferry.recheck import remember as remember_state
 from vmferry.recheck import state
 from vmferry.render.mermaid import flowchart
 from vmferry.render.printable import printable
 from vmferry.render.table import as_markdown, escaped
 from vmferry.resolve.drift import Change, drift, uncovered
+from vmferry.solved import remember as remember_state
 
 _COLORS = {"harmless": "green", "decision": "yellow", "blocks": "red"}
 _NAMED = 5  # VMs of a line

@@ -86,7 +86,7 @@ def command(
         raise click.UsageError("No compiled tree is around the spec in its git repository: name it with --tree.")
     moves = [Move(each.name, each.stage, each.stage, {"graduated": True}) for each in chosen]
     try:
-        found = advance(before, moves, cache)
+        found = advance(before, moves)
     except CannotEditError as error:
         click.echo(printable(f"{before.checked.project.where.file}: {error}; edit the file by hand"), err=True)
         return FINDINGS

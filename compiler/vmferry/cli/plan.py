@@ -58,7 +58,7 @@ def schedule(
         raise click.UsageError("plan needs files, not standard input.")
     before = look(spec, assignments, now, cache)
     try:
-        found = planned(before, cache)
+        found = planned(before)
     except CannotEditError as error:
         click.echo(printable(f"{before.checked.project.where.file}: {error}; edit the file by hand"), err=True)
         return FINDINGS

@@ -31,8 +31,8 @@ def command(spec: Path, assignments: Path | None, now: datetime, style: str, eve
       vmferry status migration/ --format json | jq '.groups[] | select(.stage == "migrating")'
     """  # noqa: D301 - click wants the character
     from vmferry.check import check, known
-    from vmferry.recheck import remember
     from vmferry.reports import status
+    from vmferry.solved import remember
 
     brief = style != "html"  # which shows every VM
     checked = known(spec, assignments, cache) if brief else None

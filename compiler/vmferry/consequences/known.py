@@ -12,7 +12,7 @@ from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
 from vmferry.model.review import Review, Subject, review_of
 from vmferry.model.spec import Decisions, VirtualMachine
-from vmferry.recheck import Card, Solved, groups_of
+from vmferry.solved import Card, Solved, groups_of
 
 
 def of_known(before: Solved, after: Solved, now: datetime | None, cache: Cache) -> Consequences | None:

@@ -1,4 +1,4 @@
-"""Which VMs of a spec changed since an earlier run, when nothing else did."""
+"""Which VMs of a spec changed since an earlier run, or which groups moved on, when nothing else did."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from vmferry.cache import Cache
 from vmferry.estate.identity import key_of
+from vmferry.estate.stages import rank
 from vmferry.load import parsed
 from vmferry.load.inventory import decided, entry_of, joined
 from vmferry.load.project import documents_of
@@ -15,9 +16,11 @@ from vmferry.model.finding import Where
 from vmferry.model.inventory import Inventory
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Entry, Project
-from vmferry.model.spec import MigrationSpec, VirtualMachine, VirtualMachineSet
+from vmferry.model.spec import GroupState, MigrationSpec, VirtualMachine, VirtualMachineSet
 from vmferry.model.trail import Trail
 from vmferry.yaml.text import readable
+
+Documents = list[tuple[int, parsed.Value]]
 
 
 class ChangedVm(NamedTuple):
@@ -34,28 +37,41 @@ class Changed(NamedTuple):
     spec: MigrationSpec
     contents: Mapping[str, bytes]  # by path
     trail: Trail
+    moved: frozenset[str] = frozenset()  # groups at a later stage than before
 
 
-def changed_vms(trail: Trail, project: Project, places: Mapping[VmKey, Where], cache: Cache) -> Changed | None:
-    """Return the VMs that changed since ``trail``; None if more did, or if it is uncertain.
+def changed_vms(
+    trail: Trail,
+    project: Project,
+    places: Mapping[VmKey, Where],
+    cache: Cache,
+    instead: Mapping[str, bytes] | None = None,
+) -> Changed | None:
+    """Return the VMs that changed since ``trail``, and the groups that moved; None if more did, or if it is uncertain.
 
     ``project`` is the earlier one, and ``places`` are those of its VMs; there are no others. The files that changed
     must be in the ``cache`` as they were. A VM of the inventory about which the spec says something may only have
-    changed in the inventory.
+    changed in the inventory. ``instead`` has the content that files would have, by path.
     """
-    found = look(trail)
+    found = look(trail, instead)
     if found is None or not project.texts.keys() <= found.contents.keys():
         return None
     vms: list[ChangedVm] = []
     spec = project.spec
+    moved: frozenset[str] = frozenset()
     for path, was in found.changed.items():
-        before, now = parsed.recall_content(was, cache), documents_of(path, found.contents[path], cache)
+        now = documents_of(path, found.contents[path], cache)
+        before = _alone(path, now, project) or parsed.recall_content(was, cache)
         if before is None or now is None or len(before) != len(now):
             return None
         for (index, old), (place, new) in zip(before, now, strict=True):
+            if isinstance(old, MigrationSpec) and isinstance(new, MigrationSpec):
+                onward = gone_onward(old.groups, new.groups)
+                if onward is None:
+                    return None
+                spec, moved, old = new, onward, replace(old, groups=new.groups)
             if place != index or not _only_vms_differ(old, new):
                 return None
-            spec = new if isinstance(new, MigrationSpec) else spec
             for number, (one, other) in enumerate(zip(old.vms, new.vms, strict=True)):
                 if one == other:
                     continue
@@ -68,7 +84,25 @@ def changed_vms(trail: Trail, project: Project, places: Mapping[VmKey, Where], c
                 if entries is None:
                     return None
                 vms.append(entries)
-    return Changed(tuple(vms), spec, found.contents, found.trail(trail))
+    return Changed(tuple(vms), spec, found.contents, found.trail(trail), moved)
+
+
+def _alone(path: str, now: Documents | None, project: Project) -> Documents | None:
+    """Return the documents of a file as they were if that is the spec and nothing else; None for other files."""
+    if path != project.where.file or now is None or len(now) != 1:
+        return None
+    return [(project.where.document, project.spec)]
+
+
+def gone_onward(was: Mapping[str, GroupState], now: Mapping[str, GroupState]) -> frozenset[str] | None:
+    """Return the groups that moved to a later stage; None if anything else about any group changed."""
+    moved = {name for name in {*was, *now} if was.get(name) != now.get(name)}
+    for name in moved:
+        before, after = was.get(name, GroupState()), now.get(name, GroupState())
+        back = "rolled-back" in (before.stage, after.stage) or rank(after.stage) <= rank(before.stage)
+        if back or replace(before, stage=after.stage) != after:
+            return None
+    return frozenset(moved)
 
 
 def _only_vms_differ(old: parsed.Value, new: parsed.Value) -> bool:
@@ -92,7 +126,7 @@ def _imported(
     cache: Cache,
 ) -> ChangedVm | None:
     """Return a VM of an inventory, with what the spec says about it."""
-    entries = [entry_of(vm, inventory, place) for vm in (was, now)]
+    entries = [entry_of(vm, inventory.source.name, place) for vm in (was, now)]
     key, after = (key_of(entry.vm, inventory.source.name) for entry in entries)
     where = places.get(key)
     if key != after or where is None or any(decided(now, place)):

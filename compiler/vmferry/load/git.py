@@ -153,6 +153,21 @@ class Repository:
                 result.append(Blob(name, blob.decode(), mode == b"120000"))
         return result
 
+    def clean(self, without: str) -> bool:
+        """Return whether all files in the directory are those of HEAD, apart from the folder ``without`` in it.
+
+        Files that git ignores count as well, and those that it was told not to look at are not certain.
+        """
+        paths = ("--", ".", *((f":(exclude){without}",) if without else ()))
+        changes = self._run("status", "--porcelain", "-z", "--untracked-files=all", "--ignored", *paths)
+        known = self._run("ls-files", "-z", "-v", *paths)
+        listed = known.stdout.split(b"\0")[:-1]
+        return (
+            changes.returncode == known.returncode == 0
+            and not changes.stdout
+            and all(line.startswith(b"H ") for line in listed)
+        )
+
     def holding(self, name: str) -> list[Path]:
         """Return all folders of the repository in which git has a file with that path."""
         listed = self._run("-c", "core.fsmonitor=false", "ls-files", "-z", "--full-name", "--", f":(top,glob)**/{name}")

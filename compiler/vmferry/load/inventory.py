@@ -32,7 +32,7 @@ def merge(
         for index, vm in enumerate(inventory.vms):
             place = where.at("vms", index)
             findings += decided(vm, place)
-            imported.append(entry_of(vm, inventory, place))
+            imported.append(entry_of(vm, inventory.source.name, place))
     stated = _Stated(entries, imported, sources)
     return [*map(stated.join, imported), *stated.rest], [*findings, *stated.findings]
 
@@ -98,9 +98,9 @@ class _Stated:
         )
 
 
-def entry_of(vm: VirtualMachine, inventory: Inventory, place: Where) -> Entry:
-    """Return a VM of an inventory, about which the spec says nothing."""
-    known = replace(vm, source=inventory.source.name)
+def entry_of(vm: VirtualMachine, source: str, place: Where) -> Entry:
+    """Return a VM of the inventory of a vCenter, about which the spec says nothing."""
+    known = replace(vm, source=source)
     return Entry(vm=known, where=place, imported=known)
 
 

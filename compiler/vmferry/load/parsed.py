@@ -1,6 +1,7 @@
 """Caches parsed files: an unchanged file is neither parsed nor validated again."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -8,7 +9,7 @@ from msgspec import Struct
 from vmferry.cache import Cache
 from vmferry.load.trail import content
 from vmferry.model.inventory import Inventory
-from vmferry.model.spec import MigrationSpec, VirtualMachineSet
+from vmferry.model.spec import MigrationSpec, VirtualMachine, VirtualMachineSet
 
 KIND = "file 1"
 LEAST = 16_384
@@ -41,6 +42,65 @@ def recall_content(key: bytes, cache: Cache) -> list[tuple[int, Value]] | None:
         return [(each.index, msgspec.msgpack.decode(each.value, type=_TYPES[each.kind])) for each in found]
     except (msgspec.MsgspecError, KeyError):
         return None
+
+
+class Named(Struct, frozen=True):
+    """What identifies a VM in a file; everything else is not decoded."""
+
+    name: str
+    id: str | None = None
+
+
+class Part(NamedTuple):
+    """Some VMs of a document by their number; with the vCenter, if it is an inventory."""
+
+    document: int
+    source: str | None
+    vms: Mapping[int, VirtualMachine]
+
+
+Choose = Callable[[int, str | None, Iterable[Named | VirtualMachine]], Iterable[int]]
+"""Chooses VMs of a document: by its place in the file, its vCenter and its VMs."""
+
+
+class _Origin(Struct):
+    name: str
+
+
+class _Named(Struct):
+    vms: tuple[Named, ...] = ()
+
+
+class _NamedOfSource(_Named):
+    source: _Origin | None = None
+
+
+class _Undecoded(Struct):
+    vms: tuple[msgspec.Raw, ...] = ()
+
+
+def recall_some(raw: bytes, chosen: Choose, cache: Cache) -> list[Part] | None:
+    """Return some VMs of a file without findings; None if it is not cached."""
+    if len(raw) < LEAST or not cache.enabled:
+        return None
+    key = content(raw)
+    found = cache.get(KIND, [key], tuple[_Document, ...]).get(key)
+    try:
+        return None if found is None else [_some(each, chosen) for each in found]
+    except msgspec.MsgspecError:
+        return None
+
+
+def _some(document: _Document, chosen: Choose) -> Part:
+    decode = msgspec.msgpack.decode
+    if document.kind == Inventory.__name__:
+        part = decode(document.value, type=_NamedOfSource)
+        names, source = part.vms, part.source.name if part.source is not None else None
+    else:
+        names, source = decode(document.value, type=_Named).vms, None
+    numbers = tuple(chosen(document.index, source, names))
+    vms = decode(document.value, type=_Undecoded).vms if numbers else ()
+    return Part(document.index, source, {number: decode(vms[number], type=VirtualMachine) for number in numbers})
 
 
 def remember(raw: bytes, documents: Iterable[tuple[int, Value]], cache: Cache) -> None:

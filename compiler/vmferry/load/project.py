@@ -104,6 +104,14 @@ def read_inventories(path: Path) -> tuple[Inventory, ...]:
     return tuple(inventory for inventory, _ in reading.inventories)
 
 
+def attachments_of(project: Project, contents: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the opaque files that a project's spec names, of the ``contents`` of all its files by path."""
+    given = Path(project.given)
+    root = given if given.is_dir() else given.parent
+    names = {name for name, _ in _named_files(project.spec, project.where)}
+    return {name: _opaque(root / name, contents[path]) for name in names if (path := str(root / name)) in contents}
+
+
 def documents_of(name: str, raw: bytes, cache: Cache) -> list[tuple[int, parsed.Value]] | None:
     """Return the documents of one file, by their place in it; None if there is anything to say about it."""
     reading = _Reading(root=Path(), cache=cache)
@@ -130,6 +138,11 @@ EMPTY_INCLUDE = declare(
     why="The glob is misspelt, or its files are missing from the checkout. The VMs in them would be left behind "
     "unnoticed.",
 )
+
+
+def by_content(entry: Entry) -> tuple[str, str, str]:
+    """Return what entries are sorted by: not their file, whose name must not matter."""
+    return entry.vm.source or "", entry.vm.name, entry.vm.id or ""
 
 
 class _Reading:
@@ -339,8 +352,7 @@ class _Reading:
         entries = self._entries(spec, where)
         if self.findings:
             raise UnreadableError([*self.undecided, *self.findings], self.texts)
-        # by content, not by file: the place of an entry must not matter
-        entries.sort(key=lambda entry: (entry.vm.source or "", entry.vm.name, entry.vm.id or ""))
+        entries.sort(key=by_content)
         return Project(
             spec=spec,
             where=where,
@@ -421,14 +433,19 @@ class _Reading:
             self._inside(path, name, where)
             content = files.read(Path(os.path.realpath(path)), MAX_BYTES + 1)
             self.tracker.file(path, content)
-            if len(content) <= MAX_BYTES:  # the output is the same in every clone, whatever git does to line endings
-                return content.replace(b"\r\n", b"\n") if path.suffix in (".yaml", ".yml") else content
+            if len(content) <= MAX_BYTES:
+                return _opaque(path, content)
             message = f"{name} is larger than {MAX_BYTES // 2**20} MiB"
         except OSError as error:
             message = f"cannot read {name}: {error.strerror}"
         except ValueError as error:  # a zero byte in the name
             message = f"cannot read {name!r}: {error}"
         raise SpecError(UNREADABLE_FILE.finding(message, help_text, where=where))
+
+
+def _opaque(path: Path, content: bytes) -> bytes:
+    """Return a file as it is passed on: the same in every clone, whatever git does to line endings."""
+    return content.replace(b"\r\n", b"\n") if path.suffix in (".yaml", ".yml") else content
 
 
 def _discreet(finding: Finding, text: str) -> Finding:

@@ -6,7 +6,7 @@ everything again. The targets of links on the way to a folder or a file are part
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -63,8 +63,12 @@ class Look(NamedTuple):
         return Trail(files={**before.files, **now}, folders=before.folders)
 
 
-def look(trail: Trail) -> Look | None:
-    """Return what a trail's files contain now; None if a file or a folder came, went or moved."""
+def look(trail: Trail, instead: Mapping[str, bytes] | None = None) -> Look | None:
+    """Return what a trail's files contain now; None if a file or a folder came, went or moved.
+
+    ``instead`` has the content that files would have, by path.
+    """
+    others = instead or {}
     for folder, listing in trail.folders.items():
         try:
             with os.scandir(folder) as entries:
@@ -75,7 +79,7 @@ def look(trail: Trail) -> Look | None:
     found = Look({}, {})
     for path, digest in trail.files.items():
         try:
-            raw = files.read(path, MAX_BYTES + 1)
+            raw = others[path] if path in others else files.read(path, MAX_BYTES + 1)
         except OSError:
             if digest is not None or os.path.lexists(path):
                 return None

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from vmferry.cache import Cache
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT, UNDEFINED_REFERENCE
 from vmferry.model.assignments import Assignments
-from vmferry.model.blueprint import Blueprint, Group, Left, PhasePlan
+from vmferry.model.blueprint import Blueprint, Group, Left, Machine, PhasePlan
 from vmferry.model.finding import Finding
 from vmferry.model.project import Project
 from vmferry.model.review import Subject
@@ -50,22 +50,32 @@ class Resolution(Struct, frozen=True, kw_only=True):
     standard: Mapping[str, int] = {}  # see `paths.standard_vms`
 
 
-def resolve(project: Project, cache: Cache | None = None, *, reasons: bool = True) -> Resolution:
+class Beside(Struct, frozen=True):
+    """What VMs that are decided by themselves take from the rest of the estate."""
+
+    standard: Mapping[str, int]  # standard VMs of each vCenter, in the whole estate
+    machines: tuple[Machine, ...]
+
+
+def resolve(
+    project: Project, cache: Cache | None = None, *, reasons: bool = True, beside: Beside | None = None
+) -> Resolution:
     """Return the Blueprint of a project. With errors among the findings it is incomplete: do not emit it.
 
-    Without ``reasons`` the Blueprint has no decisions, which only `explain` needs.
+    Without ``reasons`` the Blueprint has no decisions, which only `explain` needs. ``beside`` is what there is, if the
+    project only has some of its VMs.
     """
     memory = Memory(cache or Cache(enabled=False), reasons)
     if not reasons:
-        resolved, found = collect_findings(_passes(project, memory))
+        resolved, found = collect_findings(_passes(project, memory, beside))
         return replace(resolved, findings=found)
-    resolved, notes = collect(_passes(project, memory))
+    resolved, notes = collect(_passes(project, memory, beside))
     return replace(
         resolved, findings=findings(notes), blueprint=replace(resolved.blueprint, decisions=decisions(notes))
     )
 
 
-def _passes(project: Project, memory: Memory) -> Noting[Resolution]:
+def _passes(project: Project, memory: Memory, beside: Beside | None) -> Noting[Resolution]:
     spec, where = project.spec, project.where
     phases = yield from order.order_phases(spec.phases, where)
     yield from check_times(spec, where)
@@ -75,7 +85,8 @@ def _passes(project: Project, memory: Memory) -> Noting[Resolution]:
     yield from order.check_phases(moving, phases)
     every = cards_of(candidates)
     cards = {candidate.key: every[candidate.key] for candidate in moving}
-    standard = standard_vms(moving, spec.settings.auto)
+    standard = standard_vms(moving, spec.settings.auto) if beside is None else beside.standard
+    others = beside.machines if beside is not None else ()
     own = yield from split(project, cards.values())
     was = yield from thaw(project, tuple(cards.values()), own)
     live = tuple(candidate for candidate in moving if was.key(candidate) is None)
@@ -104,8 +115,8 @@ def _passes(project: Project, memory: Memory) -> Noting[Resolution]:
     machines = [replace(machine, group=groups_of[key]) for key, machine in decided.machines.items()]
     yield from check_claims((*was.of_sources(source.name for source in spec.sources), *machines), places)
     all_of = (*machines, *was.machines.values())
-    begun = tuple(begin(project, all_of, Conversions(project, turns(spec, all_of))))
-    places_now = turns(spec, begun)
+    begun = tuple(begin(project, all_of, Conversions(project, turns(spec, (*all_of, *others)))))
+    places_now = turns(spec, (*begun, *others))
     origins = Conversions(project, places_now).origins(begun)
     groups = yield from assemble(project, phases, begun, origins, unresolved(fresh, decided.machines))
     taken = places_of(groups, places_now)

@@ -4,6 +4,7 @@ A new rule is one function under `@rule`, and its two examples in `examples/CODE
 """
 
 import pkgutil
+from collections.abc import Set
 from importlib import import_module
 from typing import NamedTuple
 
@@ -66,6 +67,37 @@ def of_blueprint(review: Review) -> tuple[Finding, ...]:
 def of_each(part: Review) -> tuple[Finding, ...]:
     """Return the findings of functions that look at one VM at a time, in a part of the estate."""
     return tuple(finding for rule in _all() for finding in run(rule, part, _checks(rule, each=True)))
+
+
+class Change(NamedTuple):
+    """What is no longer found, and what is found more."""
+
+    gone: tuple[Finding, ...]
+    new: tuple[Finding, ...]
+
+
+def of_moved(was: Review, now: Review, known: Set[Code]) -> Change | None:
+    """Return how findings change where groups moved to a later stage, but for those of functions on the Blueprint.
+
+    None if only a look at everything can tell. Both reviews are of these groups alone; ``known`` are the codes of what
+    was found in the whole.
+    """
+    gone: list[Finding] = []
+    new: list[Finding] = []
+    for rule in _all():
+        for check in CHECKS[rule.code]:
+            if check.fewer and rule.code in known:
+                return None
+            if not (check.each or check.groups):
+                continue
+            before, after = (tuple(run(rule, review, (check,))) for review in (was, now))
+            if before == after:
+                continue
+            if check.groups and (before or rule.code in known):
+                return None  # one finding may be about several groups
+            gone += before
+            new += after
+    return Change(tuple(gone), tuple(new))
 
 
 def _all() -> list[Rule]:

@@ -22,6 +22,7 @@ from vmferry.rules.registry import also, rule
     source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go (mapDisks, mapNetworks), "
     "pkg/controller/plan/kubevirt.go (virtualMachine)",
     essential=True,
+    blueprint=True,
 )
 def unrecorded(review: Review) -> Iterator[Problem]:
     """From `adopted` on, git owns the VMs, and nobody but Forklift and KubeVirt knows what they made of them.
@@ -59,7 +60,7 @@ def _some(machines: list[Machine]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
-@also(ADOPTED_MISFIT)
+@also(ADOPTED_MISFIT, groups=True)
 def foreign(review: Review) -> Iterator[Problem]:
     """Yield a problem if recorded VMs are of another migration, or lack what was decided for them."""
     name = review.spec.metadata.name

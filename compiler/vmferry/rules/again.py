@@ -8,7 +8,7 @@ from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import also
 
 
-@also(MIGRATED_AGAIN)
+@also(MIGRATED_AGAIN, groups=True)
 def numbers(review: Review) -> Iterator[Problem]:
     """Yield groups whose numbers do not follow from those at the other commit."""
     was = {group.name: group for group in review.before.blueprint.groups} if review.before else {}

@@ -14,6 +14,7 @@ from vmferry.rules.registry import rule
     "attempt starts after cutover",
     source="kubev2v/forklift pkg/controller/plan: a Plan that succeeded is only reconciled to be archived",
     needs="comparison",
+    groups=True,
 )
 def after_cutover(review: Review) -> Iterator[Problem]:
     """A new attempt copies VMs again that already run in the target.

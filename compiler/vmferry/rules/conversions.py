@@ -34,7 +34,7 @@ def will_run(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF586", "error", "running VM is copied by vddk", source=_POWER_STATE)
+@rule("VMF586", "error", "running VM is copied by vddk", source=_POWER_STATE, groups=True)
 def runs(review: Review) -> Iterator[Problem]:
     """The group is at `migrating`: CDI copies the disks now, and according to the facts the VM runs.
 
@@ -50,7 +50,7 @@ def runs(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF588", "info", "conversions wait for each other")
+@rule("VMF588", "info", "conversions wait for each other", blueprint=True)
 def turns(review: Review) -> Iterator[Problem]:
     """A vCenter's `parallelConversions` limits how many Jobs read from it at once; the others wait until one is done.
 
@@ -131,6 +131,7 @@ def scratch(review: Review) -> Iterator[Problem]:
     "info",
     "CDI needs scratch space in a file system",
     source="kubevirt/containerized-data-importer doc/scratch-space.md",
+    groups=True,
 )
 def cdi_scratch(review: Review) -> Iterator[Problem]:
     """CDI unpacks uploads, images from a registry and sometimes http on one more volume, as large as the disk.
@@ -260,6 +261,7 @@ def with_snapshots(review: Review) -> Iterator[Problem]:
     "info",
     "CDI cannot adopt a volume claim",
     source="kubevirt/containerized-data-importer doc/datavolume-claim-adoption.md",
+    blueprint=True,
 )
 def no_adoption(review: Review) -> Iterator[Problem]:
     """A restored volume claim has no DataVolume; the GitOps engine creates it again, and older CDI refuses it.

@@ -40,6 +40,7 @@ def _release(review: Review) -> str:
     "VM is looked up by a UUID that another VM also has",
     source="kubev2v/forklift pkg/controller/plan/adapter/vsphere: client.go getVM, builder.go DataVolumes; CDI "
     "pkg/importer/vddk-datasource_amd64.go FindVM",
+    fewer=True,
 )
 def shared_uuid(review: Review) -> Iterator[Problem]:
     """A VM that was copied as files has the BIOS UUID of the original, and vCenter answers with the first it finds.
@@ -68,6 +69,7 @@ def shared_uuid(review: Review) -> Iterator[Problem]:
     "warning",
     "several VMs have the same BIOS UUID",
     source="CDI pkg/importer/vddk-datasource_amd64.go FindVM; pull request 4127",
+    fewer=True,
 )
 def instance_uuid(review: Review) -> Iterator[Problem]:
     """CDI is given the instance UUID of a VM whose disks it copies, because several VMs have its BIOS UUID.
@@ -140,6 +142,7 @@ def _named(subjects: list[Subject]) -> str:
     "error",
     "a Plan refers to the VM without an id",
     source="kubev2v/forklift pull request 4757; pkg/lib/ref: RefNotUnique",
+    fewer=True,
 )
 def without_id(review: Review) -> Iterator[Problem]:
     """Before 2.12, Forklift ignores the name templates if a Plan refers to a VM without its id.
@@ -230,6 +233,7 @@ class _Found(NamedTuple):
     "error",
     "same name for several networks or datastores",
     source="kubev2v/forklift pkg/controller/map/network/validation.go, storage/validation.go: RefNotUnique",
+    fewer=True,
 )
 def two_datacenters(review: Review) -> Iterator[Problem]:
     """A port group or datastore belongs to one datacenter, and two datacenters may each have one with the same name.
@@ -253,7 +257,7 @@ def two_datacenters(review: Review) -> Iterator[Problem]:
             )
 
 
-@also(two_datacenters)
+@also(two_datacenters, fewer=True)
 def one_id(review: Review) -> Iterator[Problem]:
     """Yield rows with the id of one network or datastore whose name VMs of several datacenters use.
 
@@ -365,6 +369,7 @@ def _datastores(review: Review) -> Iterator[_Found]:
     "error",
     "two NICs of a VM on one network, which Forklift refuses",
     source=f"{_VALIDATION} VMDuplicateNADMappings (v2.11.1 to v2.12.5); pull requests 4862, 6252, 8087",
+    fewer=True,
 )
 def two_nics(review: Review) -> Iterator[Problem]:
     """From 2.11.1 to 2.12.5, Forklift accepts one NIC of a VM per NetworkAttachmentDefinition.
@@ -452,6 +457,7 @@ _OLD_CA = re.compile(rb"^\s+[\"']?cacert[\"']?\s*:", re.MULTILINE)
     "error",
     "CA is under a key of the Secret that Forklift does not read",
     source="kubev2v/forklift pull request 5549 (MTV-4647); pkg/lib/util/util.go",
+    groups=True,
 )
 def ca_key(review: Review) -> Iterator[Problem]:
     """Forklift before 2.12 reads the CA of a vCenter from the key `cacert` of the Provider's Secret, and only there.

@@ -128,7 +128,7 @@ def _copy_wishes(copy: ArrayCopy, *, warm: bool) -> Iterator[Wish]:
 # --- decisions that are lost --------------------------------------------------------------------
 
 
-@also(lost)
+@also(lost, groups=True)
 def lost_elsewhere(review: Review) -> Iterator[Problem]:
     """Yield options without effect on other paths: guest options always, copy options if the VM itself sets them."""
     for subject, group, machine in review.moving:
@@ -170,7 +170,7 @@ def _of_pods(decided: ForkliftDecisions) -> dict[str, object]:
     }
 
 
-@also(lost)
+@also(lost, groups=True)
 def lost_unconverted(review: Review) -> Iterator[Problem]:
     """Yield conversion options of guests that are not converted, and devices of guests that are."""
     for subject, group, machine in review.moving:
@@ -204,7 +204,7 @@ def _needs_conversion(machine: Machine) -> Iterator[str]:
         yield "nbdeClevis"
 
 
-@also(lost)
+@also(lost, groups=True)
 def two_images(review: Review) -> Iterator[Problem]:
     """Yield VMs with their own image and the switch for another: the image wins (pkg/controller/conversion)."""
     for subject, group, machine in review.moving:

@@ -101,6 +101,7 @@ def scratch(review: Review) -> Iterator[Problem]:
     "info",
     "ServiceAccount must exist in the VMs' namespace",
     source="kubev2v/forklift pkg/controller/plan/validation.go (ServiceAccountNotValid)",
+    blueprint=True,
 )
 def service_accounts(review: Review) -> Iterator[Problem]:
     """Forklift looks for the ServiceAccount in the namespace that the VMs go to; vmferry does not create it.
@@ -108,9 +109,9 @@ def service_accounts(review: Review) -> Iterator[Problem]:
     A Plan whose ServiceAccount is missing there does not become Ready.
     """
     users: defaultdict[tuple[str, str], list[Machine]] = defaultdict(list)
-    for _, _, machine in _not_started(review):
+    for group, machine in review.machines:
         account = machine.forklift.service_account if machine.forklift is not None else None
-        if account is not None:
+        if account is not None and not begun(group.stage):
             users[machine.namespace, account].append(machine)
     for (namespace, account), machines in sorted(users.items()):
         yield Problem(

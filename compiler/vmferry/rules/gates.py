@@ -15,7 +15,7 @@ from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import also, rule
 
 
-@rule("VMF870", "error", "stage has no recorded success", needs="comparison", progress=True)
+@rule("VMF870", "error", "stage has no recorded success", needs="comparison", progress=True, groups=True)
 def gate(review: Review) -> Iterator[Problem]:
     """A merge moves the group whether or not the stage before worked: the next one may stop a source that has no copy.
 

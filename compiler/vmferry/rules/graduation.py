@@ -9,7 +9,7 @@ from vmferry.model.review import Problem, Review
 from vmferry.rules.registry import rule
 
 
-@rule("VMF885", "error", "group is graduated at a stage at which its VMs are not adopted", essential=True)
+@rule("VMF885", "error", "group is graduated at a stage at which its VMs are not adopted", essential=True, groups=True)
 def unowned(review: Review) -> Iterator[Problem]:
     """`graduated: true` takes the VMs of a group out of the tree, because another repository owns them.
 
@@ -28,7 +28,7 @@ def unowned(review: Review) -> Iterator[Problem]:
             yield _problem(review, group, f"is graduated and at stage {group.stage}", fix)
 
 
-@rule("VMF886", "error", "group was graduated before it was adopted", needs="comparison", progress=True)
+@rule("VMF886", "error", "group was graduated before it was adopted", needs="comparison", progress=True, groups=True)
 def hasty(review: Review) -> Iterator[Problem]:
     """What is handed over must be protected in the cluster first: adopting does that, and needs a commit of its own.
 

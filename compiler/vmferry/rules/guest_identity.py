@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from vmferry.estate.cloud_init import seed
 from vmferry.estate.smbios import SWAPPED_SINCE, hardware_number, is_former
 from vmferry.estate.timezones import is_zone, meant
-from vmferry.model.blueprint import Machine
+from vmferry.model.blueprint import Group, Machine
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.rules.registry import also, rule
 
 
 def _emitted(review: Review) -> Iterator[tuple[Subject, Machine]]:
     """Yield the VMs whose VirtualMachine is emitted and has not started yet."""
-    for subject, group, machine in review.moving:
-        if machine.path == "virt-v2v" and not machine.golden and not group.running:
-            yield subject, machine
+    return ((subject, machine) for subject, group, machine in review.moving if _is_emitted(group, machine))
+
+
+def _is_emitted(group: Group, machine: Machine) -> bool:
+    return machine.path == "virt-v2v" and not machine.golden and not group.running
 
 
 @rule(
@@ -63,7 +65,7 @@ def windows_clock(review: Review) -> Iterator[Problem]:
             )
 
 
-@also(windows_clock)
+@also(windows_clock, groups=True)
 def no_such_zone(review: Review) -> Iterator[Problem]:
     """Yield invalid time zones: the C library treats an unknown one as UTC, without an error."""
     for subject, machine in _emitted(review):
@@ -84,6 +86,7 @@ def no_such_zone(review: Review) -> Iterator[Problem]:
     "info",
     "Forklift sets the clock of Windows to UTC",
     source="kubev2v/forklift pkg/controller/plan/adapter/vsphere/builder.go mapClock; kubevirt #8507",
+    blueprint=True,
 )
 def forklift_clock(review: Review) -> Iterator[Problem]:
     """Forklift gives a VM's clock the time zone of its ESXi host, which is UTC, and a Plan has no field for another.
@@ -94,7 +97,7 @@ def forklift_clock(review: Review) -> Iterator[Problem]:
     """
     names = {
         machine.name
-        for _, group, machine in review.moving
+        for group, machine in review.machines
         if machine.path == "forklift" and machine.os == "windows" and not group.running
         if machine.timezone not in _UTC
     }
@@ -167,6 +170,7 @@ def needs_cloud_init(review: Review) -> Iterator[Problem]:
     "info",
     "clones have the machine id of their image",
     source="systemd machine-id(5), first boot semantics; libguestfs virt-sysprep(1), machine-id",
+    blueprint=True,
 )
 def machine_id(review: Review) -> Iterator[Problem]:
     """/etc/machine-id identifies a Linux installation, and cloud-init does not change it.
@@ -175,8 +179,8 @@ def machine_id(review: Review) -> Iterator[Problem]:
     id for each if the file in the image is empty.
     """
     clones: defaultdict[str, list[str]] = defaultdict(list)
-    for _, machine in _emitted(review):
-        if machine.os == "linux" and machine.clone_of is not None:
+    for group, machine in review.machines:
+        if _is_emitted(group, machine) and machine.os == "linux" and machine.clone_of is not None:
             clones[machine.clone_of].append(machine.name)
     for image, names in sorted(clones.items()):
         yield Problem(

@@ -16,9 +16,11 @@ _README = "kubev2v/forklift cmd/vsphere-copy-offload-populator/README.md"
 
 def _offloaded(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     """Yield the VMs with disks that the array copies, whose copy has not started."""
-    for subject, group, machine in review.moving:
-        if group.path == "forklift" and not begun(group.stage) and any(disk.offload for disk in machine.disks):
-            yield subject, group, machine
+    return (moving for moving in review.moving if _is_offloaded(*moving[1:]))
+
+
+def _is_offloaded(group: Group, machine: Machine) -> bool:
+    return group.path == "forklift" and not begun(group.stage) and any(disk.offload for disk in machine.disks)
 
 
 @rule(
@@ -103,7 +105,7 @@ def _passed_over(
     return "is a VMDK" if kinds and "vvol" not in kinds else None
 
 
-@rule("VMF763", "info", "copy offload needs preparation", source=_README)
+@rule("VMF763", "info", "copy offload needs preparation", source=_README, blueprint=True)
 def prepare(review: Review) -> Iterator[Problem]:
     """The array's credentials must be in a Secret beside the Provider, and ESXi must accept the command to copy.
 
@@ -113,7 +115,9 @@ def prepare(review: Review) -> Iterator[Problem]:
     users: defaultdict[str, set[str]] = defaultdict(set)
     secrets: defaultdict[str, set[str]] = defaultdict(set)
     by_host: set[str] = set()
-    for _, _, machine in _offloaded(review):
+    for group, machine in review.machines:
+        if not _is_offloaded(group, machine):
+            continue
         users[machine.source].add(machine.name)
         for disk in machine.disks:
             if disk.offload is not None and disk.offload.xcopy is not None:

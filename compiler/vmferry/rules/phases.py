@@ -96,7 +96,7 @@ def _says(words: str, texts: Iterable[str | None]) -> bool:
     return any(text is not None and pattern.search(text) for text in texts)
 
 
-@rule("VMF421", "warning", "database moves without a maintenance window")
+@rule("VMF421", "warning", "database moves without a maintenance window", groups=True)
 def database_without_window(review: Review) -> Iterator[Problem]:
     """A database is down during its cutover, and so is everything that uses it: someone has to know when.
 
@@ -152,7 +152,7 @@ def _database(subject: Subject, machine: Machine, phase: PhasePlan) -> str | Non
 # --- windows ---------------------------------------------------------------------------------
 
 
-@rule("VMF422", "warning", "window overlaps one of an earlier phase")
+@rule("VMF422", "warning", "window overlaps one of an earlier phase", blueprint=True)
 def overlapping(review: Review) -> Iterator[Problem]:
     """A phase is `after` another so that the results of the earlier one can still change it.
 
@@ -173,7 +173,7 @@ def overlapping(review: Review) -> Iterator[Problem]:
                 )
 
 
-@rule("VMF423", "warning", "window closes before the earlier phases have begun")
+@rule("VMF423", "warning", "window closes before the earlier phases have begun", blueprint=True)
 def too_early(review: Review) -> Iterator[Problem]:
     """The phase has to wait for others whose first window opens later, so this window cannot be used.
 
@@ -193,7 +193,7 @@ def too_early(review: Review) -> Iterator[Problem]:
                 )
 
 
-@rule("VMF424", "warning", "more windows are open at once than `parallelWindows` allows")
+@rule("VMF424", "warning", "more windows are open at once than `parallelWindows` allows", blueprint=True)
 def crowded(review: Review) -> Iterator[Problem]:
     """The number of phases that can cut over at once depends on the people who watch and on the storage.
 
@@ -234,7 +234,7 @@ def over(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF432", "warning", "window is too short for the data")
+@rule("VMF432", "warning", "window is too short for the data", groups=True)
 def too_short(review: Review) -> Iterator[Problem]:
     """With methods cold and job a VM is off while its disks are copied: the whole copy has to fit into the window.
 
@@ -272,7 +272,7 @@ def _rounded(size: int) -> str:
 # --- order of groups -------------------------------------------------------------------------
 
 
-@rule("VMF426", "warning", "group is ahead of the earlier phases")
+@rule("VMF426", "warning", "group is ahead of the earlier phases", blueprint=True)
 def ahead(review: Review) -> Iterator[Problem]:
     """A phase is `after` others so that they try out what it depends on, and nothing in the cluster enforces that.
 
@@ -370,7 +370,7 @@ def short_dual_run(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF433", "error", "source runs alongside its target")
+@rule("VMF433", "error", "source runs alongside its target", groups=True)
 def both_run(review: Review) -> Iterator[Problem]:
     """Both have the same MAC and IP address, and both write: from now on the guest's data is in two places.
 
@@ -400,7 +400,7 @@ def both_run(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF427", "warning", "sources are decommissioned while others cut over")
+@rule("VMF427", "warning", "sources are decommissioned while others cut over", blueprint=True)
 def decommission_at_cutover(review: Review) -> Iterator[Problem]:
     """A cutover changes DNS and routes, and its way back is vSphere: nobody should dismantle hosts and datastores then.
 
@@ -420,7 +420,7 @@ def decommission_at_cutover(review: Review) -> Iterator[Problem]:
                 )
 
 
-@rule("VMF428", "warning", "decommissioning starts before everything has cut over")
+@rule("VMF428", "warning", "decommissioning starts before everything has cut over", blueprint=True)
 def decommission_early(review: Review) -> Iterator[Problem]:
     """What is decommissioned still serves the VMs in vSphere, and is part of the way back for the others."""
     by_phase = _by_phase(review)
@@ -437,7 +437,7 @@ def decommission_early(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF429", "warning", "decommissioning starts before the end of a dual run")
+@rule("VMF429", "warning", "decommissioning starts before the end of a dual run", blueprint=True)
 def decommission_in_dual_run(review: Review) -> Iterator[Problem]:
     """`dualRun.atLeast` promises that the source is kept for that long after the last cutover of the phase."""
     spans, modes = _spans(review), _dual_runs(review)
@@ -477,7 +477,7 @@ def _last_cutover(review: Review, name: str) -> float | None:
 # --- dependencies ----------------------------------------------------------------------------
 
 
-@rule("VMF434", "warning", "VM cuts over before one that it depends on")
+@rule("VMF434", "warning", "VM cuts over before one that it depends on", fewer=True)
 def before_its_dependency(review: Review) -> Iterator[Problem]:
     """It would start in the target and look for a service that is still at the old address, or off.
 

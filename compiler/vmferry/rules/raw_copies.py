@@ -11,9 +11,11 @@ from vmferry.rules.transfer import vddk_image
 
 def _raw(review: Review) -> Iterator[tuple[Subject, Group, Machine]]:
     """Yield the VMs whose disks Forklift copies unchanged, and whose copy has not started."""
-    for subject, group, machine in review.moving:
-        if group.path == "forklift" and machine.raw and not begun(group.stage):
-            yield subject, group, machine
+    return (moving for moving in review.moving if _is_raw(*moving[1:]))
+
+
+def _is_raw(group: Group, machine: Machine) -> bool:
+    return group.path == "forklift" and machine.raw and not begun(group.stage)
 
 
 @rule(
@@ -43,14 +45,17 @@ def static_address(review: Review) -> Iterator[Problem]:
                 )
 
 
-@also(vddk_image)
+@also(vddk_image, blueprint=True)
 def raw_without_vddk(review: Review) -> Iterator[Problem]:
     """Yield vCenters without a VDDK image whose VMs are copied raw: Forklift needs one, unless the array copies."""
     for index, source in enumerate(review.spec.sources):
         vms = sorted(
             machine.name
-            for _, group, machine in _raw(review)
-            if machine.source == source.name and group.method == "cold" and not _by_array(machine)
+            for group, machine in review.machines
+            if _is_raw(group, machine)
+            and machine.source == source.name
+            and group.method == "cold"
+            and not _by_array(machine)
         )
         if vms and source.vcenter.vddk_image is None:
             yield Problem(

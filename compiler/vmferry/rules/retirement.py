@@ -16,7 +16,7 @@ from vmferry.rules.registry import rule
 _SHOWN = 5  # pairs a message names
 
 
-@rule("VMF868", "error", "group is retired before its dual run is over", needs="comparison", progress=True)
+@rule("VMF868", "error", "group is retired before its dual run is over", needs="comparison", progress=True, groups=True)
 def retired_early(review: Review) -> Iterator[Problem]:
     """`dualRun.atLeast` promises that the source is kept for that long after the cutover. At `retired` it may be gone.
 
@@ -54,7 +54,7 @@ def _cutover(group: Group, history: History) -> float | None:
     return max((moment(time) for time in times if time), default=None)
 
 
-@rule("VMF869", "warning", "group was rolled back while VMs in the target depend on it")
+@rule("VMF869", "warning", "group was rolled back while VMs in the target depend on it", groups=True)
 def left_behind(review: Review) -> Iterator[Problem]:
     """They run in the target, and what they need runs in vSphere again: behind another network, and with older data.
 

@@ -97,7 +97,7 @@ def concern(
 
         check.__doc__ = cleandoc(detect.__doc__ or "")
         origin = f"{POLICIES}/{source}" if source.endswith(".rego") else source
-        rule(code, severity, title, source=origin, essential=essential, each=not by_cluster)(check)
+        rule(code, severity, title, source=origin, essential=essential, each=not by_cluster, groups=by_cluster)(check)
         return detect
 
     return add

@@ -34,6 +34,7 @@ def certificates(review: Review) -> Iterator[Problem]:
     "Forklift reads the name as a path",
     source="kubev2v/forklift pkg/controller/provider: web/vsphere/base.go, container/vsphere/model.go (Decoded)",
     essential=True,
+    blueprint=True,
 )
 def found_by_name(review: Review) -> Iterator[Problem]:
     """Forklift reads a name as a path: it looks for the part after the last `/`, and reads `%2f` as a slash.
@@ -98,6 +99,7 @@ def _searched_name(name: str) -> str:
     "warning",
     "warm or unconverted copy without a VDDK image",
     source="kubev2v/forklift pkg/controller/plan/validation.go (VDDKInitImageUnavailable)",
+    blueprint=True,
 )
 def vddk_image(review: Review) -> Iterator[Problem]:
     """Forklift reads changed blocks with VMware's VDDK, which may not be redistributed: build your own image.

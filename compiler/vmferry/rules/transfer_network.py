@@ -18,7 +18,7 @@ _REACH = "kubev2v/forklift pkg/controller/plan/validation.go (validateTransferNe
 _ROUTE = "forklift.konveyor.io/route"
 
 
-@rule("VMF248", "info", "existing transfer network must state its default route", source=_SOURCE)
+@rule("VMF248", "info", "existing transfer network must state its default route", source=_SOURCE, blueprint=True)
 def existing(review: Review) -> Iterator[Problem]:
     """Forklift makes a transfer network the *default* network of its pods unless the definition says otherwise.
 
@@ -39,7 +39,7 @@ def existing(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF249", "warning", "transfer network without a gateway on an old Forklift", source=_SOURCE)
+@rule("VMF249", "warning", "transfer network without a gateway on an old Forklift", source=_SOURCE, blueprint=True)
 def without_route(review: Review) -> Iterator[Problem]:
     """Before 2.11, a transfer network without a gateway becomes the default network of Forklift's pods.
 
@@ -58,7 +58,7 @@ def without_route(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF250", "error", "transfer network out of Forklift's reach", source=_REACH)
+@rule("VMF250", "error", "transfer network out of Forklift's reach", source=_REACH, blueprint=True)
 def out_of_reach(review: Review) -> Iterator[Problem]:
     """From 2.11 on, a Plan is Critical if its transfer network is neither in its target namespace nor in `default`."""
     if not possible(review.blueprint.cluster.versions, TRANSFER_NAMESPACE):

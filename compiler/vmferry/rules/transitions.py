@@ -17,7 +17,7 @@ from vmferry.rules.registry import also, rule
 _RESTORE = "restore it, as it was at the other commit"
 
 
-@rule("VMF850", "error", "stage was skipped", needs="comparison", progress=True)
+@rule("VMF850", "error", "stage was skipped", needs="comparison", progress=True, groups=True)
 def skipped(review: Review) -> Iterator[Problem]:
     """Each stage creates something in the cluster that the next one needs, and shows in time what is wrong.
 
@@ -35,7 +35,7 @@ def skipped(review: Review) -> Iterator[Problem]:
             )
 
 
-@also(skipped)
+@also(skipped, groups=True)
 def joined(review: Review) -> Iterator[Problem]:
     """Yield VMs that come into a group which is further on than theirs was, as after a revert of several commits."""
     groups = {group.name: group for group in review.blueprint.groups}
@@ -53,7 +53,7 @@ def joined(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("VMF851", "error", "stage was moved back", needs="comparison")
+@rule("VMF851", "error", "stage was moved back", needs="comparison", groups=True)
 def moved_back(review: Review) -> Iterator[Problem]:
     """What the later stage created would be pruned or stay behind without an owner, and the source may be off by now.
 
@@ -71,7 +71,7 @@ def moved_back(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF852", "error", "VM was removed while its group moves", needs="comparison")
+@rule("VMF852", "error", "VM was removed while its group moves", needs="comparison", groups=True)
 def removed(review: Review) -> Iterator[Problem]:
     """The VM runs in the target, or is being copied; its manifests would lose their owner unnoticed.
 
@@ -95,7 +95,7 @@ def removed(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("VMF853", "error", "volume was shrunk, renamed or given another class", needs="comparison")
+@rule("VMF853", "error", "volume was shrunk, renamed or given another class", needs="comparison", groups=True)
 def volumes(review: Review) -> Iterator[Problem]:
     """A PersistentVolumeClaim cannot shrink or change its class; under another name it is a different, empty disk."""
     for group, before, after in _pairs(review):
@@ -128,7 +128,7 @@ def _volume(before: _Volume, after: _Volume | None) -> Iterator[str]:
         yield f"volume {before[0]} changed from class {before[2]} to {after[2]}"
 
 
-@rule("VMF854", "error", "identity changed after the VM moved", needs="comparison")
+@rule("VMF854", "error", "identity changed after the VM moved", needs="comparison", groups=True)
 def guest_identity(review: Review) -> Iterator[Problem]:
     """With another MAC address a guest loses its network configuration, with another UUID its licences."""
     for group, before, after in _pairs(review):
@@ -155,6 +155,7 @@ def guest_identity(review: Review) -> Iterator[Problem]:
     "running Migration or Job was renamed",
     source="kubev2v/forklift pkg/controller/plan, pendingMigrations",
     needs="comparison",
+    groups=True,
 )
 def renamed(review: Review) -> Iterator[Problem]:
     """Forklift treats a Migration with another name as another run, and the deletion of the old one as a cancellation.
@@ -167,7 +168,7 @@ def renamed(review: Review) -> Iterator[Problem]:
             yield _problem(review, after, what, f"keep attempt: {before.attempt}, or raise it to retry", "attempt")
 
 
-@rule("VMF856", "warning", "run is retried", needs="comparison", progress=True)
+@rule("VMF856", "warning", "run is retried", needs="comparison", progress=True, groups=True)
 def retried(review: Review) -> Iterator[Problem]:
     """A higher `attempt` is another Migration, or another Job that converts into the same volumes.
 
@@ -188,6 +189,7 @@ _PLAN = ("namespace", "networks", "storage", "transfer_network", "preserve_stati
     "Plan was edited after it ran",
     source="kubev2v/forklift pkg/controller/plan: a Plan that succeeded is only reconciled to be archived",
     needs="comparison",
+    groups=True,
 )
 def edited(review: Review) -> Iterator[Problem]:
     """A Plan that succeeded is never reconciled again: a VM or a setting added to it silently does nothing."""
@@ -207,7 +209,7 @@ def _planned(group: Group) -> set[VmKey]:
     return {machine.key for machine in (*group.machines, *(each.machine for each in group.departed))}
 
 
-@rule("VMF858", "error", "assignment changed after it was frozen", needs="comparison")
+@rule("VMF858", "error", "assignment changed after it was frozen", needs="comparison", groups=True)
 def assignments(review: Review) -> Iterator[Problem]:
     """assignments.yaml says what is in the cluster. Without its record a prepared VM would be decided again.
 
@@ -247,7 +249,7 @@ def _started_differently(was: Machine, now: Machine | None) -> bool:
     return before is not None and after is not None and before.attempt == after.attempt and before != after
 
 
-@rule("VMF859", "error", "network changed under VMs that run on it", needs="comparison")
+@rule("VMF859", "error", "network changed under VMs that run on it", needs="comparison", groups=True)
 def networks(review: Review) -> Iterator[Problem]:
     """The NetworkAttachmentDefinition is applied at once, and each VM is on the new network at its next start."""
     users: dict[Reference, set[str]] = {}
@@ -273,7 +275,7 @@ def _nads(namespaces: Iterable[NamespacePlan]) -> dict[Reference, object]:
     return {reference(plan.name, nad.name): nad.network.target for plan in namespaces for nad in plan.nads}
 
 
-@rule("VMF860", "error", "synced tree moved while VMs depend on it", needs="comparison")
+@rule("VMF860", "error", "synced tree moved while VMs depend on it", needs="comparison", groups=True)
 def moved_away(review: Review) -> Iterator[Problem]:
     """Flux and Argo CD prune what they no longer find: under another path, entry point or engine that is everything.
 

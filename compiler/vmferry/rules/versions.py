@@ -50,7 +50,7 @@ def link_state(review: Review) -> Iterator[Problem]:
             )
 
 
-@also(too_old)
+@also(too_old, groups=True)
 def nvme(review: Review) -> Iterator[Problem]:
     """Yield VMs with disks that an older Forklift does not see: it only maps those on SATA, IDE and SCSI."""
     here = review.blueprint.cluster.versions
@@ -69,7 +69,7 @@ def nvme(review: Review) -> Iterator[Problem]:
             )
 
 
-@also(too_old)
+@also(too_old, groups=True)
 def power_state(review: Review) -> Iterator[Problem]:
     """Yield VMs that an older Forklift starts, or leaves off, against the spec: it restores the source's state."""
     here = review.blueprint.cluster.versions

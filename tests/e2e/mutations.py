@@ -50,6 +50,7 @@ NETWORK_MAP, SELECTION, SEGMENTS = "estate/network_map.py", "resolve/selection.p
 HISTORY, RENDER, PLACED = "load/history.py", "output/render.py", "placed.py"
 TRAIL, RECORD, STANDING = "load/trail.py", "record.py", "output/standing.py"
 OWN_FACTS, WHOLE = "resolve/own_facts.py", "verify/whole.py"
+OWN_GROUPS, RECHECK, RULES = "resolve/own_groups.py", "recheck.py", "rules/__init__.py"
 INTERFACES, BASTION = "backends/scripts/interfaces.sh", "backends/scripts/bastion.sh"
 
 MUTATIONS = (
@@ -1043,7 +1044,37 @@ MUTATIONS = (
         "structs.replace(decided, namespaces=namespaces)",
         "decided",
     ),
-    Mutation("what rules say about a VM whose facts changed is not added", "recheck.py", "        left += now\n", ""),
+    Mutation("what rules say about a VM whose facts changed is not added", RECHECK, "            new += now\n", ""),
+    Mutation(
+        "a group that starts alone does not wait for what its VMs need",
+        OWN_GROUPS,
+        " or _start(own, again, after)",
+        "",
+    ),
+    Mutation(
+        "groups move on alone although what was recorded of them is not known",
+        RECHECK,
+        "if not changed.moved or changed.vms or not known.written:",
+        "if not changed.moved or changed.vms:",
+    ),
+    Mutation(
+        "one finding about several groups is found twice after one of them moved on",
+        RULES,
+        "if check.groups and (before or rule.code in known):",
+        "if False:",
+    ),
+    Mutation(
+        "what a move makes untrue is still found",
+        RULES,
+        "            gone += before\n",
+        "",
+    ),
+    Mutation(
+        "advance compares with what is here, although HEAD is something else",
+        GIT,
+        "            and not changes.stdout\n",
+        "",
+    ),
     Mutation(
         "roots are not compared again when one of them holds other objects",
         WHOLE,
@@ -1073,6 +1104,10 @@ _TESTED = {
     ADOPTED: ("adoption/test_adopt.py",),
     STANDING: ("properties/test_incremental.py",),
     OWN_FACTS: ("test_recheck.py",),
+    OWN_GROUPS: ("test_moved_groups.py",),
+    RECHECK: ("test_recheck.py", "test_moved_groups.py"),
+    RULES: ("test_moved_groups.py",),
+    GIT: ("test_moved_groups.py",),
     WHOLE: ("verify/test_incremental.py",),
     "emission.py": ("test_cores.py",),
     IMPORTED: ("importers/rvtools/test_read.py",),

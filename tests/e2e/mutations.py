@@ -1052,12 +1052,6 @@ MUTATIONS = (
         "",
     ),
     Mutation(
-        "groups move on alone although what was recorded of them is not known",
-        RECHECK,
-        "if not changed.moved or changed.vms or not known.written:",
-        "if not changed.moved or changed.vms:",
-    ),
-    Mutation(
         "one finding about several groups is found twice after one of them moved on",
         RULES,
         "if check.groups and (before or rule.code in known):",

@@ -156,7 +156,7 @@ class Repository:
     def clean(self, without: str) -> bool:
         """Return whether all files in the directory are those of HEAD, apart from the folder ``without`` in it.
 
-        Files that git ignores count as well, and those that it was told not to look at are not certain.
+        False as well where git ignores files, or does not look at all of them (`git update-index --assume-unchanged`).
         """
         paths = ("--", ".", *((f":(exclude){without}",) if without else ()))
         changes = self._run("status", "--porcelain", "-z", "--untracked-files=all", "--ignored", *paths)

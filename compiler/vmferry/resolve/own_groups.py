@@ -2,8 +2,8 @@
 
 A stage says how far a group is. What becomes of its VMs was decided when it was planned, so nothing else depends on it,
 apart from what is checked here: the order in which VMs start that depend on each other, the place where conversions
-take turns, and what a namespace needs. The groups are decided as they were, too: if that is not what was known of them,
-they do not stand by themselves.
+take turns, and what a namespace needs. Groups are also decided as they were before: if the result is not the known one,
+they depend on others, and everything has to be decided.
 """
 
 from collections.abc import Collection, Mapping

@@ -38,6 +38,22 @@ def test_every_table_of_the_draft_for_an_export_adds_up(export: Path, tmp_path: 
     assert faults_of(tmp_path) == []
 
 
+@pytest.mark.skipif(not EXPORTS, reason=f"there are no exports of RVTools in {SHARED / 'rvtools'}")
+@pytest.mark.parametrize("export", EXPORTS, ids=lambda path: path.stem)
+def test_a_draft_has_the_same_bytes_in_every_report(export: Path, tmp_path: Path) -> None:
+    assert vmferry("import", "rvtools", export, "--out", tmp_path).code == 0
+    found = {
+        name: vmferry("report", name, tmp_path, "--format", "json").data
+        for name in ("networks", "sizing", "status", "progress")
+    }
+    whole = found["progress"]["moved"]["of_size"]
+    assert whole > 0
+    assert sum(each["claimed"] for each in found["sizing"]["storage"]) == whole
+    assert sum(each["size"] for each in found["status"]["phases"]) == whole
+    datastores = found["networks"]["datastores"]
+    assert not datastores or sum(each["size"] for each in datastores) == whole  # some exports have none
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(estates(), st.integers(0, 99))
 def test_every_table_adds_up_whatever_is_where_at_which_stage(estate: Estate, seed: int) -> None:

@@ -1,7 +1,7 @@
 """How much storage a class needs: claims in full or only what is in use, with growth, snapshots and copies."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from vmferry.estate.volumes import disk_facts, volumes_of
@@ -26,11 +26,16 @@ class Plan(NamedTuple):
     raw: int | None
 
 
-def stored(vm: VirtualMachine, machine: Machine | None) -> Iterator[Stored]:
-    """Yield the volumes of a VM. Of a thin disk only what is in use counts as used, if vSphere knows that."""
+def stored(vm: VirtualMachine, machine: Machine | None, brought: Container[str | None] = ()) -> Iterator[Stored]:
+    """Yield the volumes of a VM. Of a thin disk only what is in use counts as used, if vSphere knows that.
+
+    ``brought``: shared disks that another VM has, which count for that one while there is no machine.
+    """
     free = _free_share(vm.disks or (), vm.used_storage)
     if machine is None:
         for disk in vm.disks or ():
+            if disk.shared is not None and disk.shared in brought:
+                continue
             yield Stored("", parse_size(disk.size), _used(parse_size(disk.size), disk, free))
         return
     facts: Mapping[str, Disk] = disk_facts(vm, machine)

@@ -124,7 +124,7 @@ def _blocks(everyone: Picked, moving: Picked, concerns: tuple[Concern, ...]) -> 
     yield _table("By path", "path", moving, "path")
     yield _table("Why they take this path, or stay", "reason", everyone, "why")
     yield _table("By phase", "phase", moving, "phase")
-    yield _several("Risks", "what makes them harder to move", everyone, "trait")
+    yield _several("Risks", "risk", everyone, "trait")
     rows = [
         (each.severity, each.code, Cell(each.vms, of=(("code", each.code),)) if each.vms else None, each.places, *rest)
         for each in concerns
@@ -169,7 +169,9 @@ def _figures(everyone: Picked, moving: Picked) -> Iterator[Figure]:
     yield Figure("vCPUs", everyone.total("vcpus"), "count", _unknown(everyone.lacking("vcpus")))
     yield Figure("memory", everyone.total("memory"), "bytes", _unknown(everyone.lacking("memory")))
     yield Figure("capacity of the disks", everyone.total("capacity"), "bytes", "a shared disk counts once")
-    yield Figure("used on datastores", everyone.total("used"), "bytes", _unknown(everyone.lacking("used")))
+    lacking = _unknown(everyone.lacking("used"))
+    used = f"{lacking}{'; ' if lacking else ''}with snapshots and swap files; a shared disk counts for each VM"
+    yield Figure("used on datastores", everyone.total("used"), "bytes", used)
     yield Figure("VMs that move", moving.count)
     yield Figure("capacity that moves", moving.total("moving"), "bytes")
     for name, column in (("clusters", "cluster"), ("ESXi hosts", "host"), ("datastores", "datastore")):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from msgspec import Struct
 
 from vmferry.model.finding import Finding
+from vmferry.model.keys import VmKey
 from vmferry.model.report import Report
 from vmferry.model.review import Review
 from vmferry.reports.census import Picked, census
@@ -41,6 +42,11 @@ class Material(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     def vms(self) -> Picked:
         """Return every VM, with the values that reports count by."""
         return census(self.review, self.findings, self.standard)
+
+    @cached_property
+    def copied(self) -> frozenset[VmKey]:
+        """Return the VMs whose disks move."""
+        return frozenset(vm.key for vm in self.vms.vms if vm.moving)
 
     @cached_property
     def forecast(self) -> "Forecast":

@@ -319,12 +319,15 @@ def _storage(material: Material, movers: Sequence[Mover]) -> Iterator[ClassNeed]
     spec = material.review.spec
     claimed, used, claims = Counter[str](), Counter[str](), Counter[str]()
     vms: defaultdict[str, set[VmKey]] = defaultdict(set)
+    brought: defaultdict[str, set[str]] = defaultdict(set)  # shared disks, by source
     for mover in movers:
-        for volume in stored(mover.subject.vm, mover.subject.machine):
+        shared = brought[mover.vm.source]
+        for volume in stored(mover.subject.vm, mover.subject.machine, frozenset(shared)):
             claimed[volume.storage_class] += volume.claim
             used[volume.storage_class] += volume.used
             claims[volume.storage_class] += 1
             vms[volume.storage_class].add(mover.vm.key)
+        shared |= {disk.shared for disk in mover.subject.vm.disks or () if disk.shared is not None}
     classes = {item.name: item for item in spec.storage.classes}
     for name in (*(each for each in classes if each in claims), *sorted(set(claims) - set(classes))):
         item = classes.get(name)

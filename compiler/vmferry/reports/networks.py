@@ -127,7 +127,7 @@ def build(material: Material) -> Report:
     found = Document(
         networks=tuple(_use(review, each, use, segments) for each, use in zip(on, uses, strict=True)),
         rules=firewall.rules if firewall is not None else None,
-        datastores=tuple(datastores_of(review)),
+        datastores=tuple(datastores_of(material)),
         pools=tuple(pools_of(material)),
     )
     unmapped = sum(each.target == UNMAPPED for each in found.networks)

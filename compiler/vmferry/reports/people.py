@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Group, Machine
-from vmferry.model.report import Column, Report, Row, Table
+from vmferry.model.report import Column, Prose, Report, Row, Table
 from vmferry.reports.access import Who, blocks, who
 from vmferry.reports.census import NONE, UNKNOWN, Picked
 from vmferry.reports.content import Material
@@ -61,7 +61,7 @@ def build(material: Material) -> Report:
         (
             counted(len(found.concepts), "concept"),
             *([counted(len(found.access.proposals), "proposal") + " of access"] if found.access.imported else []),
-            f"{counted(len(found.training), 'topic')} to learn",
+            f"{counted(len(found.training), 'topic')} to learn" if material.complete else "what to learn is open",
         )
     )
     return Report(
@@ -70,17 +70,22 @@ def build(material: Material) -> Report:
         (
             Table("What is called what", "concept", _OF_CONCEPT, concepts, notable=concepts),
             *blocks(found.access, material.vms),
+            Prose("", () if material.complete else (_OPEN,)),
             Table("What to learn, and before which phase", "topic", _OF_TRAINING, training, covers="some"),
         ),
         found,
     )
 
 
+_OPEN = "What there is to learn, and by when, follows from the groups: they are formed once the spec has no errors."
 _OF_CONCEPT = (Column("in vSphere"), Column("in the target"), Column("here"), Column("how it is done there"))
 _OF_TRAINING = (Column("before phase"), Column("topic"), Column("who"), Column("VMs", "count"), Column("because"))
 
 
 # --- concepts ---------------------------------------------------------------------------------
+
+
+_UNDECIDED = "not decided"
 
 
 def _concepts(material: Material) -> Iterator[Concept]:
@@ -100,6 +105,9 @@ def _concepts(material: Material) -> Iterator[Concept]:
     tags = len({tag for subject in review.subjects for tag in subject.vm.tags})
     nads = len({nad.name for plan in blueprint.namespaces for nad in plan.nads})
     names = ", ".join(plan.name for plan in blueprint.namespaces[:8])
+    names += f" and {len(blueprint.namespaces) - 8} more" if len(blueprint.namespaces) > 8 else ""
+    nodes = sum(pool.count for pool in blueprint.cluster.nodes)
+    classes = ", ".join(each.name for each in review.spec.storage.classes)
     rows: tuple[tuple[int, str, str, str, str], ...] = (
         (
             len(blueprint.sources) or 1,
@@ -112,28 +120,28 @@ def _concepts(material: Material) -> Iterator[Concept]:
             hosts,
             "ESXi host, cluster",
             "node, node pool",
-            f"{counted(hosts, 'host')} → {counted(sum(pool.count for pool in blueprint.cluster.nodes), 'node')}",
+            f"{counted(hosts, 'host')} → {counted(nodes, 'node') if nodes else _UNDECIDED}",
             "`kubectl get nodes`; maintenance mode is `kubectl drain NODE`, which live-migrates its VMs",
         ),
         (
             pools,
             "resource pool, folder",
             "namespace with a ResourceQuota",
-            f"your {counted(pools, 'resource pool')} → {names or 'not decided'}",
+            f"your {counted(pools, 'resource pool')} → {names or _UNDECIDED}",
             "`kubectl describe quota --namespace NAME` shows what is used and what is left",
         ),
         (
             networks,
             "port group, NSX segment",
             "NetworkAttachmentDefinition (Multus)",
-            f"your {counted(networks, 'network')} → {counted(nads, 'definition')}",
+            f"your {counted(networks, 'network')} → {counted(nads, 'definition') if nads else _UNDECIDED}",
             "`kubectl get network-attachment-definitions`; a VM names it in its networks",
         ),
         (
             datastores,
             "datastore, storage policy",
             "StorageClass",
-            f"your {counted(datastores, 'datastore')} → {', '.join(each.name for each in review.spec.storage.classes)}",
+            f"your {counted(datastores, 'datastore')} → {classes or _UNDECIDED}",
             "`kubectl get storageclass`; a claim says which one it wants",
         ),
         (

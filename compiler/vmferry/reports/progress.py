@@ -83,7 +83,7 @@ class Progress(Struct, frozen=True, kw_only=True):
     planned: int  # VMs that were to have moved by now
     plan: Beside
     phases: tuple[PhaseProgress, ...]
-    hosts: int  # ESXi hosts with VMs of the estate
+    hosts: int  # ESXi hosts that are known
     hosts_empty: int
     weeks: tuple[Week, ...]
     dated: int
@@ -94,7 +94,7 @@ def build(material: Material) -> Report:
     blueprint = material.review.blueprint
     moving = material.vms.where("moves", "yes")
     leaving = _leaving(material, groups := compared(material))
-    hosts = _hosts(material.vms)
+    hosts = _hosts(material)
     away = {vm.key for vm in moving.where("moved", "yes").vms}
     now = material.forecast.prepared.plan.now
     found = Progress(
@@ -171,10 +171,12 @@ def _moved_on(group: Group, machine: Machine, history: History) -> float | None:
     return moment(seen) if seen is not None and is_time(seen) else None
 
 
-def _hosts(vms: Picked) -> dict[str, set[VmKey]]:
-    """Return the keys of all VMs on each ESXi host, those that stay as well."""
+def _hosts(material: Material) -> dict[str, set[VmKey]]:
+    """Return the keys of all VMs on each ESXi host that is known, those that stay as well."""
     found: defaultdict[str, set[VmKey]] = defaultdict(set)
-    for vm in vms.vms:
+    for source, name in material.review.hosts:
+        found[f"{source}/{name}"] = set()
+    for vm in material.vms.vms:
         if vm.host != UNKNOWN:
             found[f"{vm.source}/{vm.host}"].add(vm.key)
     return dict(found)

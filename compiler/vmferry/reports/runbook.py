@@ -200,7 +200,15 @@ def _nights(found: Runbook) -> Iterator[Row]:
                 yield (plan.group, plan.phase, step.stage, planned, took, longer, step.started, step.finished)
 
 
+_NO_GROUPS = (
+    "There are no groups yet: no VM moves, or the spec has errors, which `vmferry check` lists. Each group gets its "
+    "steps here once it is formed."
+)
+
+
 def _blocks(found: Runbook) -> Iterator[Block]:
+    if not found.groups:
+        yield Prose("", (_NO_GROUPS,))
     if nights := [*_nights(found)]:
         yield Table("Planned and taken so far", "move", _OF_NIGHT, nights)
     for plan in found.groups:

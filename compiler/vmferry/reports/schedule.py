@@ -288,8 +288,9 @@ def _summary(data: Schedule) -> str:
 
 
 def _blocks(data: Schedule, known: Known, material: Material) -> Iterator[Block]:
-    yield Figures("At a glance", tuple(_figures(data)))
-    if not data.groups and not data.moved and not data.waiting:
+    if data.groups or data.moved or data.waiting:
+        yield Figures("At a glance", tuple(_figures(data)))
+    else:
         yield Prose("What can be said already", tuple(_before_groups(material)))
     yield Timeline("Phases and groups", tuple(lanes(known)), known.found.prepared.plan.now)
     yield phases_table(data.plan, material)
@@ -326,7 +327,7 @@ def _before_groups(material: Material) -> Iterator[str]:
     """Yield the least time that copies take, while there are no groups to schedule."""
     yield "There are no groups to schedule: the spec has errors, or no VM moves. `vmferry check` says which."
     for source, picked in material.vms.where("moves", "yes").by("source"):
-        read = sum(vm.capacity if vm.used is None else min(vm.used, vm.capacity) for vm in picked.vms)
+        read = sum(vm.moving if vm.used is None else min(vm.used, vm.moving) for vm in picked.vms)
         seconds = read / ASSUMED["cold"][2]
         if read:
             yield (

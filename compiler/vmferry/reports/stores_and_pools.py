@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec import Struct
 
 from vmferry.estate.wording import counted, size
+from vmferry.kube.quantity import parse_size
 from vmferry.model.inventory import InventoryDatastore
 from vmferry.model.report import Block, Cell, Column, Prose, Row, Table
 from vmferry.model.review import Review, Subject
@@ -41,8 +42,9 @@ class PoolUse(Struct, frozen=True, kw_only=True):
 # --- datastores -------------------------------------------------------------------------------
 
 
-def datastores_of(review: Review) -> Iterator[DatastoreUse]:
+def datastores_of(material: Material) -> Iterator[DatastoreUse]:
     """Yield every datastore with a disk, by name."""
+    review = material.review
     facts: dict[tuple[str, str], InventoryDatastore] = {
         (part.source.name, datastore.name): datastore
         for part in review.project.inventories
@@ -72,10 +74,20 @@ def datastores_of(review: Review) -> Iterator[DatastoreUse]:
             free=fact.free if fact is not None else None,
             vms=len({subject.key for subject, _ in disks}),
             disks=len(disks),
-            size=sum(disk.size for _, disk in made if disk.owner),
+            size=sum(disk.size for _, disk in made if disk.owner) + _undecided(material, disks),
             classes=dict(sorted(Counter(disk.storage_class for _, disk in made).items())),
             refused=_reasons(review, ((subject, disk.name) for subject, disk in made)),
         )
+
+
+def _undecided(material: Material, disks: Iterable[tuple[Subject, int]]) -> int:
+    """Return the bytes of disks that move with VMs that have no group yet; a shared one counts once."""
+    sizes: dict[object, int] = {}
+    for subject, index in disks:
+        disk = (subject.vm.disks or ())[index]
+        if subject.machine is None and subject.key in material.copied:
+            sizes[disk.shared or (subject.key, index)] = parse_size(disk.size)
+    return sum(sizes.values())
 
 
 def _reasons(review: Review, disks: Iterable[tuple[Subject, str]]) -> dict[str, int]:

@@ -4,7 +4,7 @@
   const PAGE = 100;
   const SELECTS = ["phase", "group", "stage", "path", "disposition", "os", "power", "cluster", "worst"];
   // What hides or turns text around, such as a right-to-left override, is shown by its number.
-  const plain = (text) => text.replace(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (each) => `\\u${each.codePointAt(0).toString(16).padStart(4, "0")}`);
+  const plain = (text) => /^[ -~]*$/.test(text) ? text : text.replace(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (each) => `\\u${each.codePointAt(0).toString(16).padStart(4, "0")}`);
   const make = (name, text, set = {}) => {
     const element = document.createElement(name);
     if (text !== undefined && text !== null) element.textContent = plain(String(text));

@@ -108,13 +108,13 @@ def test_each_segment_says_which_rules_touch_it_and_by_which_way() -> None:
     found = vmferry("report", "networks", ACME, "--format", "json").data
     ways = {(each["network"], each["rule"]): (each["way"], each["enforced"]) for each in found["rules"]}
     assert {rule: way for (network, rule), way in ways.items() if network == "seg-web-prod"} == {
-        "Admins": ("group", True),
-        "Browsers to web": ("group", True),
-        "Web to databases": ("group", False),  # applied to the databases
-        "PCI to databases": ("unknown", True),  # by tags that nobody imported
-        "Internet to web": ("group", True),  # at its gateway
+        "Admins": ("group", "yes"),
+        "Browsers to web": ("group", "yes"),
+        "Web to databases": ("group", "no"),  # applied to the databases
+        "PCI to databases": ("unknown", "yes"),  # by tags that nobody imported
+        "Internet to web": ("group", "yes"),  # at its gateway
     }
-    assert ways["seg-db-prod", "Web to databases"] == ("vm", True)
+    assert ways["seg-db-prod", "Web to databases"] == ("vm", "yes")
     assert {rule for (network, rule), (way, _) in ways.items() if network is None and way == "any"} == {
         *("Quarantine PCI", "DNS and time", "Browsers to web", "Default Layer3 Rule"),
     }

@@ -104,7 +104,7 @@ def test_the_nearest_place_names_whom_to_reach() -> None:
     rotas = "https://oncall.acme.example/rotas"
     assert contacts(found["dev-test-01"], "application") == {("service-desk@acme.example",)}  # the settings
     assert contacts(found["stateful-05"], "application") == {(f"{rotas}/databases",)}  # its phase
-    assert contacts(found["stateless-01"], "application") == {("identity rota",)}  # the group
+    assert contacts(found["dev-test-03"], "application") == {("developer tools rota",)}  # the group
     erp = next(plan for plan in found.values() if "ERP-DB-01" in plan["vms"])
     assert erp["phase"] == "stateful"
     assert contacts(erp, "application") == {("erp-team@lists.acme.example",)}  # its VMs

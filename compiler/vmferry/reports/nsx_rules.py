@@ -3,7 +3,7 @@
 import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -22,6 +22,8 @@ from vmferry.model.spec import (
     OvnLocalnet,
     PodNetwork,
 )
+
+Enforced = Literal["yes", "no", "unknown", "in part"]
 
 
 class NsxUse(Struct, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ class RuleUse(Struct, frozen=True, kw_only=True):
     destinations: tuple[str, ...]
     services: tuple[str, ...]
     applied_to: tuple[str, ...]
-    enforced: bool | None  # at the network itself; None: unknown, or not the same for all
+    enforced: Enforced  # at the network itself; `in part`: not at all of them
     way: Way
     what: str
     disabled: bool
@@ -206,7 +208,7 @@ def _rule_use(
         destinations=_named(rule.destinations, directory, excluded=rule.destinations_excluded),
         services=tuple(_last(text) for text in (*rule.services, *rule.profiles)),
         applied_to=tuple(directory.name(text) for text in scope),
-        enforced=enforced.pop() if len(enforced) == 1 else None,
+        enforced=_ENFORCED[enforced.pop()] if len(enforced) == 1 else "in part",
         way=touch.way,
         what=touch.what,
         disabled=rule.disabled,
@@ -271,7 +273,7 @@ _OF_RULE = (
     Column("firewall"),
     Column("state"),
 )
-_ENFORCED = {True: "yes", False: "no", None: "unknown"}
+_ENFORCED: Mapping[bool | None, Enforced] = {True: "yes", False: "no", None: "unknown"}
 
 
 def blocks(found: Firewall | None) -> Iterator[Prose | Table]:
@@ -298,7 +300,7 @@ def _row(use: RuleUse) -> Row:
         *(", ".join(texts) for texts in lists),
         f"unknown: {way}" if use.way == "unknown" else way,
         ", ".join(use.applied_to),
-        _ENFORCED[use.enforced],
+        use.enforced,
         use.direction,
         use.policy + (f" ({use.category})" if use.category else ""),
         use.kind,

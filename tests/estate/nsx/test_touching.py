@@ -19,6 +19,7 @@ WEB = group((condition("path", S1),), name="web")
 DB = group((condition("name", "db-", of="VirtualMachine", operator="STARTSWITH"),), name="db")
 NET = group((condition("address", "10.1.0.128/25"),), name="net")
 LOST = f"{GROUPS}/lost"
+NOT_THERE = f"group lost: {LOST} is not in the import"
 
 
 def touched(segment: str, *rules: NsxRule, **policy: Any) -> list[Touch]:
@@ -46,7 +47,7 @@ def rule(*sources: str, to: tuple[str, ...] = ("192.168.0.0/16",), **more: Any) 
         (S1, rule("ANY"), "any", "source", "ANY"),
         # a group says more than ANY does
         (S1, rule("ANY", to=(WEB.path,)), "group", "destination", "group web has the segment"),
-        (S1, rule(LOST), "unknown", "source", f"group lost: {LOST} is not in the import"),
+        (S1, rule(LOST), "unknown", "source", NOT_THERE),
         (S1, rule(LOST, to=("ANY",)), "any", "destination", "ANY"),
         (S1, rule(DB.path), None, "", ""),
         (S3, rule(DB.path, to=(WEB.path,)), None, "", ""),
@@ -54,6 +55,7 @@ def rule(*sources: str, to: tuple[str, ...] = ("192.168.0.0/16",), **more: Any) 
         (S2, rule(WEB.path, sources_excluded=True), "any", "source", "everyone but web"),
         (S2, rule(DB.path, sources_excluded=True), "any", "source", "everyone but db"),
         (S2, rule("ANY", sources_excluded=True), None, "", ""),
+        (S1, rule(LOST, sources_excluded=True), "unknown", "source", f"everyone but lost ({NOT_THERE})"),
     ],
 )
 def test_a_rule_touches_a_segment_by_its_nearest_way(

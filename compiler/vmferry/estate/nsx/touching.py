@@ -68,7 +68,10 @@ def _side(references: Iterable[str], excluded: bool, segment: str, directory: Di
     if any(match.way in ("segment", "group") for match in found):
         return None
     names = ", ".join(directory.name(text) for text in texts[:_NAMED]) + (" and more" if len(texts) > _NAMED else "")
-    return _Match("any", f"everyone but {names}")
+    unknown = next((match.what for match in found if match.way == "unknown"), None)
+    return _Match(
+        "any" if unknown is None else "unknown", f"everyone but {names}" + (f" ({unknown})" if unknown else "")
+    )
 
 
 def _reference(reference: str, segment: str, directory: Directory) -> _Match | None:

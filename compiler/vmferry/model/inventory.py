@@ -72,6 +72,11 @@ class InventoryHost(Model, frozen=True, kw_only=True):
     cpus: Annotated[int, Meta(ge=0, description="CPU packages (sockets).")] | None = None
     cores: Annotated[int, Meta(ge=0, description="CPU cores.")] | None = None
     memory: Annotated[int, Meta(ge=0, description="Memory in bytes.")] | None = None
+    nics: Annotated[int, Meta(ge=0, description="Physical NICs.")] | None = None
+    iommu: (
+        Annotated[bool, Meta(description="Its IOMMU (VT-d, AMD-Vi) is on: some PCI device can be passed through.")]
+        | None
+    ) = None
     version: Annotated[Text, Meta(description="ESXi version.")] | None = None
 
 

@@ -15,6 +15,10 @@ REPORTS: Mapping[str, tuple[str, str]] = {
     "runbook": ("vmferry.reports.runbook", "What people do for each group, step by step, and the playbook."),
     "progress": ("vmferry.reports.progress", "VMs, bytes and hosts that are left, week by week; a badge."),
     "cost": ("vmferry.reports.cost", "What it costs, what a week of delay costs, when it is paid back."),
+    "decommission": (
+        "vmferry.reports.decommission",
+        "When hosts, clusters and vCenters empty, and which hosts become nodes.",
+    ),
     "people": ("vmferry.reports.people", "What is called what in the target, and what to learn by when."),
     "concerns": ("vmferry.reports.concerns", "What stands in the way, by rule and by VM, worst first."),
 }

@@ -155,6 +155,11 @@ def _is_day(text: str) -> bool:
     return True
 
 
+def licence_cost(licence: Licence, review: Review) -> float | None:
+    """Return what a licence costs per year; None if that is unknown."""
+    return _per_year(licence, review)[0]
+
+
 def _per_year(licence: Licence, review: Review) -> tuple[float | None, str]:
     """Return what a licence costs per year, and what that is made of."""
     if licence.per_core is None:

@@ -123,6 +123,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "cpus": ("# CPU", "Num CPU"),
             "cores": ("# Cores", "Num CPU Cores"),
             "memory": ("# Memory", "Memory", "Memory Size"),
+            "nics": ("# NICs",),
             "version": ("ESX Version",),
         },
         "vCluster": _CENTER

@@ -197,6 +197,7 @@ def _hosts(rows: Sequence[Row]) -> list[InventoryHost]:
                     cpus=count(row.cells.get("cpus")),
                     cores=count(row.cells.get("cores")),
                     memory=count(row.cells.get("memory")),
+                    nics=count(row.cells.get("nics")),
                     version=fits(row.cells.get("version")),
                 ),
             )

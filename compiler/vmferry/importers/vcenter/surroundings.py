@@ -45,6 +45,8 @@ PATHS: Paths = {
         "summary.hardware.numCpuPkgs",
         "summary.hardware.numCpuCores",
         "summary.hardware.memorySize",
+        "summary.hardware.numNics",
+        "config.pciPassthruInfo",
         "summary.config.product.version",
         "config.network.portgroup",
         "config.network.vswitch",
@@ -177,6 +179,8 @@ class Surroundings:
                 cpus=record.get("summary.hardware.numCpuPkgs"),
                 cores=record.get("summary.hardware.numCpuCores"),
                 memory=record.get("summary.hardware.memorySize"),
+                nics=record.get("summary.hardware.numNics"),
+                iommu=_iommu(record.get("config.pciPassthruInfo")),
                 version=fits(record.get("summary.config.product.version")),
             )
             for record in self._of("HostSystem")
@@ -404,3 +408,11 @@ def _rule(rule: Any, groups: Mapping[str, Any]) -> tuple[Any, Any]:
         members = [vm for name in (rule.vmGroup, rule.dependsOnVmGroup) for vm in groups.get(name or "") or ()]
         return "dependency", list({key(vm): vm for vm in members}.values())
     return "other", ()
+
+
+def _iommu(devices: Any) -> bool | None:
+    """Return whether any PCI device can be passed through, for which the IOMMU must be on; None if none is known.
+
+    Source: vim.host.PciPassthruInfo, passthruCapable.
+    """
+    return any(device.passthruCapable for device in devices) if devices else None

@@ -194,6 +194,21 @@ def test_json_says_what_was_refused(repository: Advancing) -> None:
     assert {each["code"] for each in json.loads(result.out)["findings"]} == {"VMF850"}
 
 
+def test_without_git_a_group_that_was_never_prepared_does_not_begin_to_move(tmp_path: Path) -> None:
+    repository = Repository(tmp_path, committed=False)
+    compiled = ("compile", repository.spec, "--out", tmp_path / "out")
+    assert vmferry(*compiled).code == 0
+    repository.edit("  stateless-06:", "  stateless-05: {stage: migrating}\n  stateless-06:")
+    before = (repository.spec / "assignments.yaml").read_bytes()
+    result = vmferry(*compiled)
+    assert (result.code, "error[VMF850]" in result.out + result.err) == (1, True)
+    assert (repository.spec / "assignments.yaml").read_bytes() == before
+    repository.edit("stateless-05: {stage: migrating}", "stateless-05: {stage: prepared}")
+    assert vmferry(*compiled).code == 0
+    repository.edit("stateless-05: {stage: prepared}", "stateless-05: {stage: migrating}")
+    assert vmferry(*compiled).code == 0
+
+
 def test_without_git_two_moves_need_a_compile_between_them(tmp_path: Path) -> None:
     repository = Advancing(tmp_path, committed=False)
     assert repository.advance("stateless-05").code == 0

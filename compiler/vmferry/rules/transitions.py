@@ -26,13 +26,27 @@ def skipped(review: Review) -> Iterator[Problem]:
     """
     for before, after in _stages(review):
         if missed := way(before, after.stage):
-            yield _problem(
-                review,
-                after,
-                f"goes from {before} to {after.stage} and skips {' and '.join(missed)}",
-                f"set stage: {missed[0]}, let it sync, and continue in another commit",
-                "stage",
-            )
+            yield _skips(review, before, after, missed)
+
+
+@also(skipped, groups=True)
+def unprepared(review: Review) -> Iterator[Problem]:
+    """Yield groups that begin to move without having been prepared when they were compiled last.
+
+    Without another commit to compare with, the record still says that nobody has seen their Plan or Jobs.
+    """
+    records = review.project.assignments.vms if review.project.assignments is not None else {}
+    was = {item.group: item.stage for item in records.values()}
+    for group in review.blueprint.groups if review.before is None else ():
+        if was.get(group.name) == "planned" and begun(group.stage) and (missed := way("planned", group.stage)):
+            yield _skips(review, "planned", group, missed)
+
+
+def _skips(review: Review, before: Stage, after: Group, missed: tuple[Stage, ...]) -> Problem:
+    what = f"goes from {before} to {after.stage} and skips {' and '.join(missed)}"
+    return _problem(
+        review, after, what, f"set stage: {missed[0]}, let it sync, and continue in another commit", "stage"
+    )
 
 
 @also(skipped, groups=True)

@@ -19,8 +19,8 @@ from tests.cli.repository import NOW, Estate
 from tests.cli.test_illegal_moves import ADVANCES
 from tests.invocation import Result, vmferry
 from tests.properties.edits import EDITS
-from tests.properties.estates import Estate as Generated
 from tests.properties.estates import ANY_WAY, estates
+from tests.properties.estates import Estate as Generated
 from tests.rules.test_each import reviews
 from tests.work import counted
 

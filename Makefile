@@ -22,7 +22,7 @@ export VMFERRY_RAN ?= $(CURDIR)/build/ran
 
 .DEFAULT_GOAL = help
 .PHONY: help install testtools tools demo test cases coverage e2e e2e-flux e2e-argocd e2e-lifecycle e2e-oldest e2e-operators \
-	guests browser mutations compatibility soak lint format golden schema docs bench clean
+	guests browser servers mutations compatibility soak lint format golden schema docs bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -176,6 +176,10 @@ browser: $(VENV)/.groups .tools/axe/package/axe.min.js .tools/mermaid/package/di
 	tests/browser/prepare.sh
 	$(BIN)/python -m pip install --quiet --group browser
 	VMFERRY_BROWSER=$$(command -v chromium) $(BIN)/python -m pytest -n 0 tests/browser
+
+servers: $(VENV)/.groups ## real servers take what is written for them: Prometheus; Debian and root, once
+	tests/servers/prepare.sh
+	VMFERRY_REQUIRE_SERVERS=1 $(BIN)/python -m pytest -n 0 tests/servers
 
 mutations: $(VENV)/.groups $(TEST_TOOLS) $(E2E_TOOLS) ## faults in the backends: each is caught; MUTATIONS_ARGS=--write for docs/
 	PATH="$(CURDIR)/.tools/bin:$$PATH" $(BIN)/python tests/e2e/mutations.py $(MUTATIONS_ARGS)

@@ -9,7 +9,7 @@ they do not have. Flux's and Argo CD's own controllers usually have all permissi
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from vmferry.backends import access
+from vmferry.backends import access, monitoring
 from vmferry.backends.namespaces import applier, beside_roles, grant, rules_of
 from vmferry.backends.namespaces import emit as namespace_items
 from vmferry.kube import kinds
@@ -28,15 +28,23 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
     """Yield the root, which no entry point syncs."""
     engine = blueprint.gitops.engine
     name, subjects = f"vmferry-applier-{blueprint.name}", [applier(blueprint)]
+    rules = blueprint.monitoring.prometheus_rules
+    engine_kinds = [*_ENGINE_KINDS[engine], *([kinds.ALERT] if monitoring.notifies(blueprint) else [])]
+    watching = (
+        grant(blueprint, f"{name}-monitoring", rules.namespace, [*_one_by_one((kinds.PROMETHEUS_RULE,))], subjects)
+        if rules is not None
+        else ()
+    )
     for obj in (
         *grant(blueprint, name, None, [*_of_the_cluster(blueprint)], subjects),
         *grant(
             blueprint,
             f"{name}-{engine}",
             blueprint.target.engine_namespace,
-            [*_one_by_one(_ENGINE_KINDS[engine])],
+            [*_one_by_one(engine_kinds)],
             subjects,
         ),
+        *watching,
     ):
         yield Resource(directory=DIRECTORY, object=obj)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from vmferry.backends import entry_points
+from vmferry.backends import entry_points, monitoring
 from vmferry.backends.argocd_health import health
 from vmferry.backends.entry_points import EntryPoint, Part
 from vmferry.backends.metadata import head
@@ -63,6 +63,8 @@ def _project(blueprint: Blueprint) -> KubeObject:
     gitops = blueprint.gitops
     spaces = {space.name for space in blueprint.namespaces} | {group.namespace for group in blueprint.groups}
     spaces |= {blueprint.forklift.namespace, blueprint.target.engine_namespace}
+    if blueprint.monitoring.prometheus_rules is not None:
+        spaces.add(blueprint.monitoring.prometheus_rules.namespace)
     handled = [kinds.NAMESPACE, kinds.PRIORITY_CLASS]
     if blueprint.bridges:
         handled.insert(1, kinds.NODE_NETWORK)
@@ -76,7 +78,15 @@ def _project(blueprint: Blueprint) -> KubeObject:
         account = f"{gitops.applier.namespace}:{gitops.applier.name}"
         spec["destinationServiceAccounts"] = [{"server": SERVER, "namespace": "*", "defaultServiceAccount": account}]
     return {
-        **head(kinds.APP_PROJECT, blueprint, blueprint.name, blueprint.target.engine_namespace, wave=-1),
+        # A subscription of the project holds for all of its Applications.
+        **head(
+            kinds.APP_PROJECT,
+            blueprint,
+            blueprint.name,
+            blueprint.target.engine_namespace,
+            annotations=monitoring.subscriptions(blueprint),
+            wave=-1,
+        ),
         "spec": spec,
     }
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from vmferry.backends import forklift
+from vmferry.backends import forklift, monitoring
 from vmferry.backends.places import lock
 from vmferry.layout.names import file_of
 from vmferry.model.blueprint import Blueprint, Group, Step
@@ -68,6 +68,7 @@ def parts(blueprint: Blueprint) -> list[Part]:
         for group in sorted(blueprint.groups, key=lambda each: each.name):
             if group.phase == phase.name:
                 points += _steps(group, names, by_directory)
+        points += _watching(blueprint, names, phase.name)
         result += _shards(blueprint, names, phase.name, f"phase-{phase.name}", points)
     return result
 
@@ -108,6 +109,7 @@ def _infra(blueprint: Blueprint, names: _Names) -> list[EntryPoint]:
         *namespaces,
         *_forklift(blueprint, names, cluster.name, spaces),
         *_smoke(blueprint, names, spaces),
+        *_alerts(blueprint, names),
     ]
 
 
@@ -139,6 +141,27 @@ def _smoke(blueprint: Blueprint, names: _Names, spaces: dict[str, str]) -> Itera
             rank=4,
             namespace=plan.name,
         )
+
+
+def _alerts(blueprint: Blueprint, names: _Names) -> Iterator[EntryPoint]:
+    """Yield the roots of alerts and notifications: nothing waits for them, and they wait for nothing."""
+    rules = blueprint.monitoring.prometheus_rules
+    if rules is not None:
+        name = names.name("alerts", monitoring.ALERTS)
+        yield EntryPoint(name=name, directory=monitoring.ALERTS, rank=6, namespace=rules.namespace)
+    if monitoring.notifies(blueprint):
+        name = names.name("notifications", monitoring.NOTIFICATIONS)
+        space = blueprint.target.engine_namespace
+        yield EntryPoint(name=name, directory=monitoring.NOTIFICATIONS, rank=6, namespace=space)
+
+
+def _watching(blueprint: Blueprint, names: _Names, phase: str) -> Iterator[EntryPoint]:
+    """Yield the root with the rules of a phase's groups, if it has any that are watched."""
+    rules = blueprint.monitoring.prometheus_rules
+    if rules is not None and any(each.phase == phase and monitoring.watched(each) for each in blueprint.groups):
+        directory = monitoring.root_of_phase(phase)
+        name = names.name(f"monitoring-{phase}", directory)
+        yield EntryPoint(name=name, directory=directory, rank=6, namespace=rules.namespace, lock=phase)
 
 
 def _steps(group: Group, names: _Names, infra: dict[str, str]) -> Iterator[EntryPoint]:

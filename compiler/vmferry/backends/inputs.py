@@ -38,6 +38,7 @@ def excerpt(blueprint: Blueprint, group: Group) -> Blueprint:
     hooks = {use.name for machine in group.machines for use in machine.hooks}
     return replace(
         blueprint,
+        gitops=replace(blueprint.gitops, notifications=None),
         sources=tuple(_source(source) for source in blueprint.sources if source.name in sources),
         hooks=tuple(_hook(hook) for hook in blueprint.hooks if hook.name in hooks),
         scripts=tuple(map(_scripts, blueprint.scripts)),

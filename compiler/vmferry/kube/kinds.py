@@ -56,6 +56,8 @@ _CDI = "cdi.kubevirt.io"
 _FLUX = "kustomize.toolkit.fluxcd.io"
 _FLUX_SOURCE = "source.toolkit.fluxcd.io"
 _FORKLIFT = "forklift.konveyor.io"
+_MONITORING = "monitoring.coreos.com"
+_NOTIFICATION = "notification.toolkit.fluxcd.io"
 _RBAC = "rbac.authorization.k8s.io"
 
 # --- Kubernetes ------------------------------------------------------------------------------
@@ -121,12 +123,17 @@ GIT_REPOSITORY = Kind(_FLUX_SOURCE, "v1", "GitRepository", "gitrepositories", ke
 APPLICATION = Kind(_ARGOCD, "v1alpha1", "Application", "applications")
 APP_PROJECT = Kind(_ARGOCD, "v1alpha1", "AppProject", "appprojects", keeps=True)
 
+# --- monitoring ------------------------------------------------------------------------------
+
+PROMETHEUS_RULE = Kind(_MONITORING, "v1", "PrometheusRule", "prometheusrules")
+ALERT = Kind(_NOTIFICATION, "v1beta3", "Alert", "alerts")
+
 EMITTED = (
     *(NAMESPACE, CONFIG_MAP, SECRET, SERVICE, SERVICE_ACCOUNT, CLAIM, QUOTA, LIMIT_RANGE, DEPLOYMENT, STATEFUL_SET),
     *(JOB, NETWORK_POLICY, DISRUPTION_BUDGET, ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, PRIORITY_CLASS),
     *(VIRTUAL_MACHINE, SNAPSHOT, DATA_VOLUME, DATA_SOURCE, PROVIDER, HOST, HOOK, NETWORK_MAP, STORAGE_MAP, PLAN),
     *(MIGRATION, NAD, NODE_NETWORK, EXTERNAL_SECRET, SEALED_SECRET, KUSTOMIZATION, GIT_REPOSITORY, APPLICATION),
-    APP_PROJECT,
+    *(APP_PROJECT, PROMETHEUS_RULE, ALERT),
 )
 
 # --- created by others, or written into local/ by users --------------------------------------
@@ -143,7 +150,7 @@ BUCKET = Kind(_FLUX_SOURCE, "v1", "Bucket", "buckets", ())
 
 REFERRED = (POD, DAEMON_SET, CRON_JOB, VOLUME_SNAPSHOT, SECURITY_CONSTRAINT, OCI_REPOSITORY, BUCKET)
 
-CONTROLLER_GROUPS = (_FORKLIFT, _FLUX, _FLUX_SOURCE, "notification.toolkit.fluxcd.io", _ARGOCD)
+CONTROLLER_GROUPS = (_FORKLIFT, _FLUX, _FLUX_SOURCE, _NOTIFICATION, _ARGOCD, _MONITORING)
 """Groups whose objects are in namespaces of the controller's owner."""
 
 _BY_KEY = {kind.key: kind for kind in EMITTED}

@@ -258,6 +258,12 @@ TARGET_POWER_STATE = Feature(
     source=_CRDS,
     fields=("Plan.spec.targetPowerState", "Plan.spec.vms[].targetPowerState"),
 )
+PLAN_ALERTS = Feature(
+    Component.FORKLIFT,
+    "a metric of failed Plans by name",
+    "2.11",
+    source="kubev2v/forklift pkg/monitoring/metrics/forklift-controller/metrics.go, tags v2.10.6 and v2.11.0",
+)
 NBDE_CLEVIS = Feature(Component.FORKLIFT, "nbdeClevis", "2.10", source=_CRDS, fields=("Plan.spec.vms[].nbdeClevis",))
 CONVERTOR_PODS = Feature(
     Component.FORKLIFT,

@@ -21,6 +21,7 @@ from vmferry.model.spec import (
     HookUse,
     InstancetypeRef,
     Method,
+    Monitoring,
     Network,
     NodeBridge,
     PhaseKind,
@@ -422,6 +423,10 @@ class Places(Model, frozen=True, kw_only=True):
     accounts: tuple[Reference, ...]  # the ServiceAccounts that use it
 
 
+QUOTA_STATED = "stated in the spec"
+"""The basis of a quota that was not computed."""
+
+
 class NamespacePlan(Model, frozen=True, kw_only=True):
     """A namespace of the target, with what all its VMs share."""
 
@@ -494,6 +499,7 @@ class Blueprint(Model, frozen=True, kw_only=True):
     cluster: Cluster
     gitops: GitOps
     forklift: Forklift
+    monitoring: Monitoring = Monitoring()
     target: TargetPlan
     sources: tuple[SourcePlan, ...]
     hooks: tuple[HookPlan, ...] = ()

@@ -132,6 +132,7 @@ def _passes(project: Project, memory: Memory, beside: Beside | None) -> Noting[R
         cluster=spec.target.cluster,
         gitops=spec.target.gitops,
         forklift=spec.target.forklift,
+        monitoring=spec.target.monitoring,
         target=plan_target(spec.metadata.name, spec.target, begun),
         sources=tuple(replace(source, places_at=places_now.get(source.name)) for source in sources),
         hooks=(yield from plan_hooks(project)),

@@ -16,7 +16,17 @@ from vmferry.kube.nodes import vm_nodes
 from vmferry.kube.quantity import parse_size
 from vmferry.kube.versions import NO_TRANSFER_ROUTE, certain
 from vmferry.kube.vlans import span
-from vmferry.model.blueprint import Blueprint, BridgePlan, Credential, Group, Machine, Nad, NamespacePlan, SmokePair
+from vmferry.model.blueprint import (
+    QUOTA_STATED,
+    Blueprint,
+    BridgePlan,
+    Credential,
+    Group,
+    Machine,
+    Nad,
+    NamespacePlan,
+    SmokePair,
+)
 from vmferry.model.finding import Where
 from vmferry.model.keys import Reference, VmKey, apart, name_of, reference, vm_key
 from vmferry.model.project import Project
@@ -236,7 +246,7 @@ class _Sizing:
                 "requests.memory": stated.memory,
                 "requests.storage": stated.storage,
             }
-            return {name: value for name, value in fields.items() if value is not None}, "stated in the spec"
+            return {name: value for name, value in fields.items() if value is not None}, QUOTA_STATED
         if stated == "none" or not groups:
             return {}, ""
         yield from self._check_known(namespace, groups, where)

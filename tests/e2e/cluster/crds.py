@@ -42,7 +42,9 @@ KINDS = (
     Kind("k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition", "network-attachment-definitions"),
     Kind("kubevirt.io/v1", "VirtualMachine"),
     Kind("kustomize.toolkit.fluxcd.io/v1", "Kustomization"),
+    Kind("monitoring.coreos.com/v1", "PrometheusRule"),
     Kind("nmstate.io/v1", "NodeNetworkConfigurationPolicy", "nodenetworkconfigurationpolicies", "Cluster"),
+    Kind("notification.toolkit.fluxcd.io/v1beta3", "Alert"),
     Kind("snapshot.kubevirt.io/v1beta1", "VirtualMachineSnapshot"),
     Kind("source.toolkit.fluxcd.io/v1", "GitRepository", "gitrepositories"),
 )

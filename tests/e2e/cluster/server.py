@@ -18,7 +18,7 @@ from tests.ran import module_version, ran
 TOOLS = Path(__file__).resolve().parents[3] / ".tools" / "bin"
 OLDEST = os.environ.get("VMFERRY_SERVERS") == "oldest"
 """Whether the servers are of the oldest release supported, not of the newest that builds: see make e2e-oldest."""
-OPERATORS = ("argocd", "flux-system", "konveyor-forklift")
+OPERATORS = ("argocd", "flux-system", "konveyor-forklift", "monitoring")
 """Namespaces that are in a cluster before vmferry's output is."""
 
 _TIMEOUT = 300.0  # seconds that any one kubectl may take

@@ -17,6 +17,13 @@ from vmferry.model.spec.decisions import (
 from vmferry.model.spec.documents import ApiVersion, Metadata, MigrationSpec, VirtualMachineSet
 from vmferry.model.spec.groups import DataLoss, GroupState, Stage
 from vmferry.model.spec.hooks import HOOK_RUNNER, Hook, HookUse
+from vmferry.model.spec.monitoring import (
+    ArgoCdNotifications,
+    FluxNotifications,
+    Monitoring,
+    Notifications,
+    PrometheusRules,
+)
 from vmferry.model.spec.namespaces import Namespace, NamespaceSource, Quota
 from vmferry.model.spec.networks import (
     BridgeNetwork,
@@ -60,6 +67,7 @@ __all__ = [
     "AccessMode",
     "AccessRole",
     "ApiVersion",
+    "ArgoCdNotifications",
     "Assign",
     "Bandwidth",
     "BridgeNetwork",
@@ -81,6 +89,7 @@ __all__ = [
     "ExistingNad",
     "ExternalDependency",
     "ExternalSecret",
+    "FluxNotifications",
     "ForMany",
     "Forklift",
     "Freeze",
@@ -99,6 +108,7 @@ __all__ = [
     "Metadata",
     "Method",
     "MigrationSpec",
+    "Monitoring",
     "Namespace",
     "NamespaceSource",
     "Network",
@@ -107,6 +117,7 @@ __all__ = [
     "NodeBridge",
     "NodePool",
     "NodeType",
+    "Notifications",
     "Once",
     "OvnLayer2",
     "OvnLocalnet",
@@ -115,6 +126,7 @@ __all__ = [
     "PhaseKind",
     "PhysicalNetwork",
     "PodNetwork",
+    "PrometheusRules",
     "Quota",
     "Readdressing",
     "Recurring",

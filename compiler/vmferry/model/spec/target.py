@@ -21,6 +21,7 @@ from vmferry.model.base import (
     Version,
 )
 from vmferry.model.forklift import ConversionStorage
+from vmferry.model.spec.monitoring import Monitoring, Notifications
 
 Cni = Literal["cilium", "calico", "ovn-kubernetes", "antrea", "kube-router", "weave", "flannel", "kindnet", "none"]
 Distribution = Literal["kubernetes", "openshift", "rke2", "k3s", "talos", "eks", "gke", "aks"]
@@ -213,6 +214,9 @@ class GitOps(Model, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    notifications: (
+        Annotated[Notifications, Meta(description="Notifications of failed syncs. Default: none.")] | None
+    ) = None
 
 
 class Forklift(Model, frozen=True, kw_only=True):
@@ -230,3 +234,4 @@ class Target(Model, frozen=True, kw_only=True):
     cluster: Annotated[Cluster, Meta(description="The cluster.")]
     gitops: Annotated[GitOps, Meta(description="The GitOps engine.")]
     forklift: Annotated[Forklift, Meta(description="Forklift.")] = Forklift()
+    monitoring: Annotated[Monitoring, Meta(description="Alerts. Default: none.")] = Monitoring()

@@ -21,6 +21,7 @@ from tests.invocation import Result, vmferry
 from tests.properties.edits import EDITS
 from tests.properties.estates import ANY_WAY, estates
 from tests.properties.estates import Estate as Generated
+from tests.rules.laying import EXAMPLES, lay_out
 from tests.rules.test_each import reviews
 from tests.work import counted
 
@@ -307,3 +308,21 @@ def test_advance_compares_with_head_even_if_the_memory_is_of_what_is_here(
     for group in ("dev-test-01", "stateless-02", "stateful-02"):
         words = ("advance", estate.spec, group, "--dry-run", *NOW)
         assert vmferry(*words, "--cache-dir", cache) == vmferry(*words, "--no-cache")
+
+
+def test_a_refused_move_shows_the_line_of_another_file(tmp_path: Path) -> None:
+    lay_out(EXAMPLES / "VMF586/fires.yaml", tmp_path / "spec")
+    spec = tmp_path / "spec/spec.yaml"
+    moved = yaml.safe_load(spec.read_text())
+    [group] = [name for name, state in moved["groups"].items() if state["stage"] == "migrating"]
+    for stage in ("planned", "prepared"):
+        moved["groups"][group]["stage"] = stage
+        spec.write_bytes(dump(moved))
+        assert vmferry("compile", spec.parent, "--out", tmp_path / "out").code == 0
+    assert vmferry("check", spec.parent, "--cache-dir", tmp_path / "cache").code == 0
+    words = ("advance", spec.parent, group, *NOW)
+    with counted() as calls:
+        warm = vmferry(*words, "--cache-dir", tmp_path / "cache")
+    assert not calls["of_estate"]
+    assert warm == vmferry(*words, "--no-cache")
+    assert (warm.code, "VMF586" in warm.out, "^^^" in warm.out) == (1, True, True)

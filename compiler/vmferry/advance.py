@@ -181,13 +181,10 @@ def _moved(before: Before, remembered: Remembered, edit: Edit) -> tuple[tuple[Fi
     moved = recheck.moved(known, checked.resolution.blueprint, {file: edit.content}, before.cache)
     if moved is None:
         return None
-    project = structs.replace(
-        known.project, spec=moved.now.spec, texts={**known.project.texts, file: readable(edit.content)}
-    )
+    project = structs.replace(known.project, spec=moved.now.spec)
     resolution = structs.replace(checked.resolution, blueprint=moved.again.blueprint)
-    after = Checked(project=project, resolution=resolution, findings=(), whole=False)
     if moved.failed:
-        return ordered(policy.apply(moved.decided.new, project, before.now)), after
+        return _told(policy.apply(moved.decided.new, project, before.now), project, resolution, moved)
     change = recheck.difference(known, moved, before.now, compared=True)
     if change is None:
         return None
@@ -204,7 +201,16 @@ def _moved(before: Before, remembered: Remembered, edit: Edit) -> tuple[tuple[Fi
         policy.apply(findings, each, before.now, compared=True)
         for findings, each in ((was, known.project), (now, project))
     ]
-    return ordered(_new(*applied)), after
+    return _told(_new(*applied), project, resolution, moved)
+
+
+def _told(
+    findings: tuple[Finding, ...], project: Project, resolution: Resolution, moved: recheck.Moved
+) -> tuple[tuple[Finding, ...], Checked]:
+    """Return findings in order, and the spec after the move with the text of the files that they are about."""
+    about = {finding.where.file for finding in findings if finding.where is not None} & moved.contents.keys()
+    project = structs.replace(project, texts={path: readable(moved.contents[path]) for path in about})
+    return ordered(findings), Checked(project=project, resolution=resolution, findings=(), whole=False)
 
 
 def edited(project: Project, moves: Iterable[Move]) -> Edit:

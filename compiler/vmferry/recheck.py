@@ -174,6 +174,7 @@ class Moved(NamedTuple):
     again: GroupsAgain
     was: Project
     now: Project
+    contents: Mapping[str, bytes]  # of all files
 
     @property
     def decided(self) -> Change:
@@ -240,7 +241,7 @@ def _decided(
     attachments = attachments_of(projects[1], contents)
     was, now = (structs.replace(each, entries=entries, attachments=attachments) for each in projects)
     again = decide_groups(was, now, {group.name for group in own}, blueprint, known.standard)
-    return Moved(again, was, now) if again is not None else None
+    return Moved(again, was, now, contents) if again is not None else None
 
 
 def _of_groups(known: Solved, changed: Changed, blueprint: Blueprint, cache: Cache) -> _Step | None:

@@ -11,6 +11,7 @@ from vmferry.advance import Move, edited
 from vmferry.backends import sources_back
 from vmferry.backends.forklift import migration_name
 from vmferry.backends.virt_v2v import job_name
+from vmferry.estate.dns import hands
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import begun, running, way
 from vmferry.estate.way_back import data_lost, outage
@@ -87,6 +88,7 @@ _NOT = {
 def _steps(group: Group, folder: str, forklift: str) -> Iterator[Step]:
     yield Step("git", "make the edit, compile, commit, and let Flux or Argo CD sync it")
     if not begun(group.stage):
+        yield from _dns(group, folder)
         return
     if running(group.stage):
         yield from _stopped(group)
@@ -105,8 +107,16 @@ def _steps(group: Group, folder: str, forklift: str) -> Iterator[Step]:
             "(PowerCLI); both start a source only if its VM is stopped in the target",
             f"{folder}/{sources_back.SHELL}",
         )
+    yield from _dns(group, folder)
     if running(group.stage):
         yield from _reached(group)
+
+
+def _dns(group: Group, folder: str) -> Iterator[Step]:
+    """Yield how records get their address and TTL back that the spec says to change."""
+    for hand in hands(group, "back"):
+        where = "; the compile writes it" if hand.file is not None else ""
+        yield Step("dns", f"{hand.what}{where}", f"{folder}/{hand.file}" if hand.file is not None else None)
 
 
 def _stopped(group: Group) -> Iterator[Step]:
@@ -149,9 +159,10 @@ def _cancelled(group: Group, forklift: str) -> Iterator[Step]:
 
 def _reached(group: Group) -> Iterator[Step]:
     """Yield what makes clients reach the sources again."""
+    known = {change.vm for change in group.dns}
     for machine in group.machines:
         changed = [nic for nic in machine.nics if nic.readdress is not None]
-        if changed:
+        if changed and machine.key not in known:
             yield Step("dns", f"{machine.name}: point its records back to its address in vSphere, {_from(changed)}")
     kept = [machine for machine in group.machines if not any(nic.readdress for nic in machine.nics)]
     if kept and group.path != "rebuild":
@@ -161,8 +172,9 @@ def _reached(group: Group) -> Iterator[Step]:
             "switches and gateways may send to the target until the sources send a packet: if one is not reached, ping "
             "its gateway from it, or clear the ARP and MAC tables",
         )
-    if group.path == "rebuild":
-        yield Step("dns", f"{_names(group.machines)}: point records and routes back to the address in vSphere")
+    others = [machine for machine in group.machines if machine.key not in known]
+    if group.path == "rebuild" and others:
+        yield Step("dns", f"{_names(others)}: point records and routes back to the address in vSphere")
 
 
 def _from(nics: Iterable[MachineNic]) -> str:

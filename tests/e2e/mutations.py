@@ -22,7 +22,7 @@ from typing import NamedTuple
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCHEMAS = Path(os.environ.get("VMFERRY_SCHEMAS", CHECKOUT.parent / "shared" / "crds")).absolute()
 TABLE = CHECKOUT / "docs" / "mutations.md"
-EXAMPLES = ("acme", "acme-argocd", "minimal")
+EXAMPLES = ("acme", "acme-argocd", "dns", "minimal")
 LEFT_OUT = (".git", ".venv", ".tools", "build", "*.egg-info", "__pycache__", ".*_cache")
 
 
@@ -51,6 +51,7 @@ HISTORY, RENDER, PLACED = "load/history.py", "output/render.py", "placed.py"
 TRAIL, RECORD, STANDING = "load/trail.py", "record.py", "output/standing.py"
 OWN_FACTS, WHOLE = "resolve/own_facts.py", "verify/whole.py"
 OWN_GROUPS, RECHECK, RULES = "resolve/own_groups.py", "recheck.py", "rules/__init__.py"
+DNS, DNS_SCRIPT, RECORDS = "backends/dns.py", "backends/scripts/dns.sh", "estate/dns.py"
 INTERFACES, BASTION = "backends/scripts/interfaces.sh", "backends/scripts/bastion.sh"
 
 MUTATIONS = (
@@ -1134,6 +1135,44 @@ MUTATIONS = (
         "emission.py",
         "    ledger.check(blueprint, [group])\n",
         "",
+    ),
+    # records in DNS
+    Mutation(
+        "a DNSEndpoint may be pruned, and ExternalDNS deletes its records",
+        "kube/kinds.py",
+        "    keeps=True,  # ExternalDNS deletes the records of one that is gone\n",
+        "",
+    ),
+    Mutation(
+        "records lead to the target while disks are copied", RECORDS, "switched=running(stage)", "switched=begun(stage)"
+    ),
+    Mutation(
+        "the TTL stays low for ever",
+        RECORDS,
+        'lowered=TABLE[stage].ttl == "lowered",',
+        "lowered=begun(stage),",
+    ),
+    Mutation("a DNSEndpoint lacks a record", DNS, "_records(change, change.before, change.lowered_ttl)", "()"),
+    Mutation(
+        "an alias in a script is a name below its zone",
+        DNS,
+        "{'.' if kind == 'CNAME' else ''}",
+        "",
+    ),
+    Mutation(
+        "a script overwrites a record that somebody changed",
+        DNS_SCRIPT,
+        'update "${known[@]}" "${lines[@]}" || code=$?',
+        'update "${lines[@]}" || code=$?',
+    ),
+    Mutation(
+        "a script leaves an old address beside the new one",
+        DNS_SCRIPT,
+        'lines+=("update delete $name. A" "update delete $name. AAAA"',
+        'lines+=("update delete $name. AAAA"',
+    ),
+    Mutation(
+        "the applier may not apply DNSEndpoints", NAMESPACES, 'if "dns" in group.layers', 'if "dns" in group.steps'
     ),
 )
 

@@ -1,7 +1,7 @@
 """Write the golden output of every example anew, frozen VMs included: `make golden`. Review the diff.
 
 Frozen VMs stay as assignments.yaml has them, so a change of the compiler would not show in their output.
-Here they are decided anew: first with every group planned, then with the stages of the example.
+Here they are decided anew: first with every group planned, then prepared, then with the stages of the example.
 """
 
 import shutil
@@ -22,9 +22,11 @@ def regenerate(example: Path) -> None:
         planned = Path(scratch) / example.name
         shutil.copytree(example, planned, ignore=shutil.ignore_patterns("gitops", "assignments.yaml"))
         spec = yaml.safe_load((planned / "spec.yaml").read_text(encoding="utf-8"))
-        spec["groups"] = {}
-        (planned / "spec.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
-        compile_into(planned)
+        moved = {name: state for name, state in spec.get("groups", {}).items() if state["stage"] != "planned"}
+        for groups in ({}, {name: {"stage": "prepared"} for name in moved}):  # none may skip `prepared` (VMF850)
+            spec["groups"] = groups
+            (planned / "spec.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+            compile_into(planned)
         shutil.copy(planned / "assignments.yaml", example / "assignments.yaml")
     compile_into(example)
 

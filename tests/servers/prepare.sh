@@ -2,7 +2,7 @@
 # Sees to it that `make servers` can run: on Debian, as root, it installs real servers from its packages. Fails elsewhere.
 set -euo pipefail
 
-packages=(prometheus)
+packages=(prometheus bind9 bind9-dnsutils kea-dhcp4-server isc-dhcp-server dnsmasq-base)
 
 missing=()
 for each in "${packages[@]}"; do

@@ -120,6 +120,8 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
             rights.append(_CONVERSION_SCC)
         if group.snapshots:
             rights.append(kinds.SNAPSHOT)
+        if "dns" in group.layers:
+            rights.append(kinds.DNS_ENDPOINT)
     if plan.quota:
         rights.append(kinds.QUOTA)
     if plan.default_requests:

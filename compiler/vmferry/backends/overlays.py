@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from vmferry.backends import dns
 from vmferry.backends.entry_points import overlay
 from vmferry.backends.forklift import found, migration_name
 from vmferry.backends.metadata import MIGRATION_LABEL, head
@@ -76,6 +77,8 @@ def _shared_head(blueprint: Blueprint, kind: Kind, name: str) -> KubeObject:
 
 def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
     """Yield the patches of the group's stage: none before cutover."""
+    if dns.LAYER in step.layers:
+        yield from dns.patches(group)
     if "migration" in step.layers:
         yield from _of_migration(blueprint, group)
     if "plan" in step.layers and group.stage == "retired":

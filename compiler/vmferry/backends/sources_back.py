@@ -47,7 +47,7 @@ def powershell(group: Group) -> str:
         known = [machine.name, machine.namespace, machine.target_name]
         why = _why_not(machine)
         command, values = ("Skip-Source", [*known, why]) if why else ("Start-Source", [*known, _id(machine)])
-        lines.append(" ".join((command, *map(_literal, values))) + "\n")
+        lines.append(" ".join((command, *map(literal, values))) + "\n")
     return "".join((*lines, "\nif ($failed) { exit 1 }\n"))
 
 
@@ -67,7 +67,7 @@ def _id(machine: Machine) -> str:
     return f"VirtualMachine-{machine.id}"
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Return a PowerShell string without substitutions; it treats typographic quotes like the plain one."""
     return "'" + re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", text) + "'"
 

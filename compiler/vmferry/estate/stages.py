@@ -20,6 +20,7 @@ class Row(NamedTuple):
     frozen: bool  # they stay as they were written down, whatever is decided later
     target: Literal["nothing", "copies", "runs", "stopped"]  # what is there of them, at most
     source: Literal["serves", "off", "gone"]  # off: a fallback; gone: its owner may delete it
+    ttl: Literal["usual", "lowered"]  # of the records in DNS that change
     next: tuple[Stage, ...]  # where a pull request may take the group: onward first
     means: str  # what the documentation says of it
 
@@ -29,6 +30,7 @@ TABLE: dict[Stage, Row] = {
         frozen=False,
         target="nothing",
         source="serves",
+        ttl="usual",
         next=("prepared",),
         means="Nothing of the group is in the cluster. Its VMs are decided again by every compile.",
     ),
@@ -36,6 +38,7 @@ TABLE: dict[Stage, Row] = {
         frozen=True,
         target="nothing",
         source="serves",
+        ttl="lowered",
         next=("migrating", "rolled-back"),
         means="The surroundings of the VMs are in the cluster, and nothing is copied. The VMs are frozen.",
     ),
@@ -43,6 +46,7 @@ TABLE: dict[Stage, Row] = {
         frozen=True,
         target="copies",
         source="serves",
+        ttl="lowered",
         next=("cutover", "rolled-back"),
         means="Disks are copied and converted.",
     ),
@@ -50,6 +54,7 @@ TABLE: dict[Stage, Row] = {
         frozen=True,
         target="runs",
         source="off",
+        ttl="lowered",
         next=("adopted", "rolled-back"),
         means="The VMs run in the target, or do so from the time of the cutover on. The source is off, and kept.",
     ),
@@ -57,6 +62,7 @@ TABLE: dict[Stage, Row] = {
         frozen=True,
         target="runs",
         source="off",
+        ttl="lowered",
         next=("validated", "rolled-back"),
         means="Git owns the VMs: their complete manifests are synced. What copied them is no longer synced, and kept.",
     ),
@@ -64,6 +70,7 @@ TABLE: dict[Stage, Row] = {
         frozen=True,
         target="runs",
         source="off",
+        ttl="usual",
         next=("retired", "rolled-back"),
         means="The VMs are accepted. The source is kept for as long as the phase's `dualRun` says.",
     ),
@@ -71,6 +78,7 @@ TABLE: dict[Stage, Row] = {
         frozen=True,
         target="runs",
         source="gone",
+        ttl="usual",
         next=(),
         means="The migration is over: there is no way back, and the owner of the source may delete it.",
     ),
@@ -78,6 +86,7 @@ TABLE: dict[Stage, Row] = {
         frozen=True,
         target="stopped",
         source="serves",
+        ttl="usual",
         next=("prepared", "planned"),
         means="The source serves again. What is in the target is stopped and kept.",
     ),

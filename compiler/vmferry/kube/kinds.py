@@ -116,6 +116,16 @@ NODE_NETWORK = Kind(
 EXTERNAL_SECRET = Kind("external-secrets.io", "v1", "ExternalSecret", "externalsecrets")
 SEALED_SECRET = Kind("bitnami.com", "v1alpha1", "SealedSecret", "sealedsecrets")
 
+DNS_ENDPOINT = Kind(
+    "externaldns.k8s.io",
+    "v1alpha1",
+    "DNSEndpoint",
+    "dnsendpoints",
+    APPLY,
+    keeps=True,  # ExternalDNS deletes the records of one that is gone
+    counted=True,
+)
+
 # --- GitOps engines --------------------------------------------------------------------------
 
 KUSTOMIZATION = Kind(_FLUX, "v1", "Kustomization", "kustomizations")
@@ -133,7 +143,7 @@ EMITTED = (
     *(JOB, NETWORK_POLICY, DISRUPTION_BUDGET, ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, PRIORITY_CLASS),
     *(VIRTUAL_MACHINE, SNAPSHOT, DATA_VOLUME, DATA_SOURCE, PROVIDER, HOST, HOOK, NETWORK_MAP, STORAGE_MAP, PLAN),
     *(MIGRATION, NAD, NODE_NETWORK, EXTERNAL_SECRET, SEALED_SECRET, KUSTOMIZATION, GIT_REPOSITORY, APPLICATION),
-    *(APP_PROJECT, PROMETHEUS_RULE, ALERT),
+    *(APP_PROJECT, PROMETHEUS_RULE, ALERT, DNS_ENDPOINT),
 )
 
 # --- created by others, or written into local/ by users --------------------------------------

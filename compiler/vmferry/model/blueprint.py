@@ -14,6 +14,7 @@ from vmferry.model.spec import (
     Cluster,
     DataLoss,
     Disposition,
+    DnsProvider,
     EsxiHost,
     ExternalSecret,
     Forklift,
@@ -188,6 +189,17 @@ class Origin(Model, frozen=True, kw_only=True):
     collected: bool = False  # CDI may delete a DataVolume that is complete
 
 
+class DnsRecord(Model, frozen=True, kw_only=True):
+    """A record by which clients find a VM. Values are addresses, or one host name; () is unknown."""
+
+    name: str  # in full, lower case, without a dot at its end
+    switch: bool = False  # it leads elsewhere after the cutover
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    dynamic: bool = False  # its address comes from a DHCP server, and nobody says what it will be
+    ttl: str | None = None  # None: that of its zone
+
+
 class Machine(Model, frozen=True, kw_only=True):
     """A VM that moves, with all decisions made."""
 
@@ -254,6 +266,7 @@ class Machine(Model, frozen=True, kw_only=True):
     application: Application | None = None
     state: tuple[StateVolume, ...] = ()
     conversion: Conversion | None = None  # once its attempt has begun (virt-v2v)
+    records: tuple[DnsRecord, ...] = ()
 
 
 class Step(Model, frozen=True, kw_only=True):
@@ -296,6 +309,31 @@ class Departed(Model, frozen=True, kw_only=True):
     attempt: int  # of the group at that time
 
 
+class DnsChange(Model, frozen=True, kw_only=True):
+    """A record that changes with its VM, and how far it is at the stage of its group. TTLs are in seconds."""
+
+    vm: VmKey
+    name: str
+    zone: str
+    provider: DnsProvider
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    usual_ttl: int
+    lowered_ttl: int
+    switched: bool
+    lowered: bool
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What it holds at this stage."""
+        return self.after if self.switched else self.before
+
+    @property
+    def ttl(self) -> int:
+        """Its TTL at this stage."""
+        return self.lowered_ttl if self.lowered else self.usual_ttl
+
+
 class Group(Model, frozen=True, kw_only=True):
     """A move group: VMs with the same plan-level settings, which move together."""
 
@@ -331,6 +369,7 @@ class Group(Model, frozen=True, kw_only=True):
     kept_on_failure: tuple[str, ...] = ()  # keys of those that may have served before their migration failed
     networks: tuple[NetworkPair, ...] = ()
     storage: tuple[StoragePair, ...] = ()
+    dns: tuple[DnsChange, ...] = ()  # records that change with its VMs, by name
     layers: tuple[str, ...]  # every layer its base has, whatever the stage
     steps: tuple[Step, ...] = ()  # the roots its stage has; none while planned
 

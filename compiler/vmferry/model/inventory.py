@@ -12,7 +12,7 @@ FACTS = tuple(
     name
     for name in VirtualMachine.__struct_fields__
     if name not in Decisions.__struct_fields__
-    and name not in ("depends_on", "application", "clone_of", "readdress", "target_name", "suppress")
+    and name not in ("depends_on", "application", "clone_of", "readdress", "dns", "target_name", "suppress")
 )
 """Fields of a VM that an inventory may state: facts, no decisions."""
 

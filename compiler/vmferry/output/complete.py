@@ -13,6 +13,7 @@ from vmferry.kube import kinds
 from vmferry.model.application import Application
 from vmferry.model.blueprint import Blueprint, Group, Machine
 from vmferry.model.manifest import Item, KubeObject, Resource
+from vmferry.model.spec import ExternalDns
 
 _Key = tuple[str, str, str]  # kind, namespace, name
 
@@ -56,6 +57,7 @@ class Ledger:
     def _missing(self, blueprint: Blueprint, group: Group) -> Iterator[str]:
         if group.path == "forklift":
             yield from self._of_plan(blueprint, group)
+        yield from self._of_records(group)
         for machine in group.machines:
             if "machines" in group.layers and machine.key in group.adopted:
                 yield from self._of_record(machine, group.adopted[machine.key])
@@ -63,6 +65,15 @@ class Ledger:
                 yield from self._of_machine(group, machine)
             elif group.path == "rebuild":
                 yield from self._of_application(machine, machine.application)
+
+    def _of_records(self, group: Group) -> Iterator[str]:
+        """Yield the records that ExternalDNS is to change and that no DNSEndpoint has."""
+        names = {machine.key: (machine.namespace, machine.target_name) for machine in group.machines}
+        for change in group.dns:
+            if isinstance(change.provider, ExternalDns):
+                spec = self._objects.get((kinds.DNS_ENDPOINT.name, *names[change.vm]), {}).get("spec", {})
+                if change.name not in {each["dnsName"] for each in spec.get("endpoints", ())}:
+                    yield f"VM {names[change.vm][1]}: record {change.name}"
 
     # --- Forklift ----------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from vmferry.estate.contacts import Role, contacts_of
 from vmferry.estate.copying import Estimate, Figure, Way, about, at_rate, copies_of, estimate, measured, rates_of
+from vmferry.estate.dns import Act, hands, wait
 from vmferry.estate.gates import NEEDS
 from vmferry.estate.history import History
 from vmferry.estate.methods import METHODS
@@ -15,6 +16,7 @@ from vmferry.estate.stages import STAGES, TABLE, rank
 from vmferry.estate.taken import Taken, before, signed, taken
 from vmferry.estate.timetable.forecast import outages
 from vmferry.estate.way_back import data_lost, outage
+from vmferry.estate.wording import duration
 from vmferry.model.blueprint import Group
 from vmferry.model.evidence import Evidence
 from vmferry.model.keys import VmKey
@@ -55,6 +57,7 @@ class Planning(NamedTuple):
 
     spec: MigrationSpec
     given: str  # the spec, as it stands in commands
+    tree: str  # the compiled tree, as a path in its repository
     evidence: Evidence | None
     history: History
     used: Mapping[VmKey, int | None]  # bytes in use by VM, where known
@@ -71,6 +74,7 @@ def planning(material: Material) -> Planning:
     return Planning(
         review.spec,
         quote(review.project.given or "migration/"),
+        review.blueprint.gitops.path,
         evidence,
         History(evidence),
         {subject.key: subject.vm.used_storage for subject in review.subjects},
@@ -95,7 +99,7 @@ def steps(group: Group, of: Planning) -> Iterator[Step]:
             if rank(stage) == now + 1
             else "later"
         )
-        for owner, what, command, expected in _actions(group, stage, of.given):
+        for owner, what, command, expected in _actions(group, stage, of.given, of.tree):
             number += 1
             planned, seconds = _planned(group, stage, command, of)
             took = _taken(group, stage, command, of.history)
@@ -124,13 +128,14 @@ _DECISION = "Go or no-go: "
 _Action = tuple[Role, str, str | None, str]
 
 
-def _actions(group: Group, stage: Stage, spec: str) -> Iterator[_Action]:
+def _actions(group: Group, stage: Stage, spec: str, tree: str) -> Iterator[_Action]:
     """Yield what people do for a stage: before the pull request, the pull request itself, and after it."""
     yield from _before(group, stage)
     needs = [need.words for need in NEEDS.get(_after(stage), {}).get(group.method, ()) if need.what != "signOff"]
     expected = ", ".join(f"{words} in `vmferry status`" for words in needs) or "`vmferry verify` and the sync succeed"
     merge = f"Pull request: {stage}. {TABLE[stage].means} Merge it, then record what happened (`vmferry observe`)."
     yield "platform", merge, f"vmferry advance {spec} {group.name} --to {stage}", expected
+    yield from _dns(group, stage, tree)
     back = f"`vmferry explain {spec} {group.name} --rollback` has the way back"
     if stage == "cutover":
         yield "application", f"{_DECISION}test the application. No-go: {back}.", None, "the application works"
@@ -138,6 +143,29 @@ def _actions(group: Group, stage: Stage, spec: str) -> Iterator[_Action]:
         what = f"{_DECISION}sign off that it is {stage}. No-go: {back}."
         command = f"vmferry sign {spec} {group.name} --by NAME --note WHAT-WAS-TESTED"
         yield "application", what, command, f"sign-off of {stage} in evidence.yaml"
+
+
+_RECORDS: Mapping[Stage, tuple[Act, str]] = {
+    "prepared": ("lower", "dig shows the same addresses, with the lowered TTL"),
+    "cutover": ("switch", "dig shows the new addresses"),
+    "validated": ("raise", "dig shows the usual TTL"),
+}
+
+
+def _dns(group: Group, stage: Stage, tree: str) -> Iterator[_Action]:
+    """Yield what is done about records once a move is merged, and how long caches then take."""
+    if stage not in _RECORDS:
+        return
+    act, expected = _RECORDS[stage]
+    for hand in hands(group, act):
+        command = f"{tree}/bases/{group.phase}/{group.name}/{hand.file}" if hand.file is not None else None
+        when = "once the VMs run in the target, " if act == "switch" and METHODS[group.method].cutover else ""
+        yield "network", f"DNS: {when}{hand.what}.", command, expected
+    if act == "lower" and group.dns:
+        what = (
+            f"Wait {duration(wait(group))} before the cutover: until then, resolvers may keep the old address (VMF874)."
+        )
+        yield "network", what, None, "the old TTL has run out"
 
 
 def _after(stage: Stage) -> Stage:
@@ -205,7 +233,7 @@ def _taken(group: Group, stage: Stage, command: str | None, history: History) ->
     """Return when a step began and ended; only pull requests and sign-offs leave evidence."""
     if _moves(command):
         return taken(group, stage, history)
-    return signed(group, stage, history) if command is not None else Taken()
+    return signed(group, stage, history) if command is not None and command.startswith("vmferry sign") else Taken()
 
 
 def _moves(command: str | None) -> bool:

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from vmferry.estate.adoption import applies, recorded
+from vmferry.estate.dns import changes
 from vmferry.estate.methods import METHODS
 from vmferry.estate.snapshots import has_volumes, obstacle
 from vmferry.estate.stages import begun, frozen, running
@@ -11,12 +12,12 @@ from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.kube.dns import fit
 from vmferry.model.adopted import AdoptedMachine
 from vmferry.model.assignments import Assignment, Assignments
-from vmferry.model.blueprint import Departed, Group, Machine, NetworkPair, Origin, PlanOptions, StoragePair
+from vmferry.model.blueprint import Departed, DnsChange, Group, Machine, NetworkPair, Origin, PlanOptions, StoragePair
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
 from vmferry.model.rule import declare
-from vmferry.model.spec import GroupState, Phase
+from vmferry.model.spec import ExternalDns, GroupState, MigrationSpec, Phase
 from vmferry.resolve.cards import Card
 from vmferry.resolve.cutovers import vm_cutovers
 from vmferry.resolve.forklift import kept_on_failure
@@ -113,7 +114,16 @@ def _group(
         yield from check_history(name, state, first.method, past, where)
     reached = reached_by(state, past)
     snapshots = _snapshots(project, members, state, phase)
-    present = layers(first.method, members, state.stage, reached, graduated=state.graduated, snapshots=bool(snapshots))
+    dns = _dns(members, state, spec)
+    present = layers(
+        first.method,
+        members,
+        state.stage,
+        reached,
+        graduated=state.graduated,
+        snapshots=bool(snapshots),
+        dns=any(isinstance(change.provider, ExternalDns) for change in dns),
+    )
     left = departed.get(name, ())
     planned = (*members, *(each.machine for each in left))  # what a Plan names: it never loses a VM that it moved
     again = f"-r{state.remigrate}" if state.remigrate else ""  # Forklift does not rerun a Plan that has succeeded
@@ -150,6 +160,7 @@ def _group(
         kept_on_failure=kept_on_failure(planned, spec.target.cluster.versions) if first.path == "forklift" else (),
         networks=_network_pairs(planned),
         storage=_storage_pairs(planned),
+        dns=dns,
         layers=present,
         steps=steps(
             first.method,
@@ -167,6 +178,12 @@ def _snapshots(project: Project, members: tuple[Machine, ...], state: GroupState
         return ()  # the VMs of a graduated group are up to their team
     classes = {item.name: item for item in project.spec.storage.classes}
     return tuple(machine.key for machine in members if has_volumes(machine) and obstacle(machine, classes) is None)
+
+
+def _dns(members: tuple[Machine, ...], state: GroupState, spec: MigrationSpec) -> tuple[DnsChange, ...]:
+    """Return the records that change with a group's VMs, as they are at its stage, by name."""
+    found = (changes(record, machine.key, state.stage, spec.dns) for machine in members for record in machine.records)
+    return tuple(sorted((each for each in found if each is not None), key=lambda each: each.name))
 
 
 def _pasts(assignments: Assignments | None, by_group: Mapping[str, list[Machine]]) -> dict[str, Assignment]:

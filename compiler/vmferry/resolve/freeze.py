@@ -225,9 +225,13 @@ def differences(was: Machine, now: Machine) -> list[str]:
 
 
 def _lasting(machine: Machine, nothing: bool) -> Machine:
-    """Return a machine without dynamic addresses, and with ``nothing`` without any kept address."""
+    """Return a machine without dynamic addresses, and with ``nothing`` without any kept address.
+
+    What records held before is forgotten: vSphere knows no addresses of a VM that is off.
+    """
     nics = (
         structs.replace(nic, kept=structs.replace(nic.kept, seen=()) if nic.kept and not nothing else None)
         for nic in machine.nics
     )
-    return structs.replace(machine, nics=tuple(nics))
+    records = (structs.replace(record, before=(), dynamic=False) for record in machine.records)
+    return structs.replace(machine, nics=tuple(nics), records=tuple(records))

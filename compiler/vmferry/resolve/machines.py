@@ -34,6 +34,7 @@ from vmferry.resolve.eviction import eviction
 from vmferry.resolve.networks import Attached
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.paths import Route
+from vmferry.resolve.records import records
 from vmferry.resolve.selection import Candidate, is_raw
 from vmferry.resolve.storage import Allocated, StorageMap, shared_claim
 from vmferry.resolve.supported import check_supported
@@ -74,7 +75,7 @@ def build(
         else:
             machine = yield from _copied(candidate, parts, cluster, networks, storage, golden)
         if machine is not None:
-            result[candidate.key] = machine
+            result[candidate.key] = replace(machine, records=(yield from records(candidate, machine)))
     return result
 
 

@@ -18,7 +18,7 @@ from vmferry.resolve.deciding import Basis, Made, make
 from vmferry.resolve.notes import Noting, Reason, collect, collect_findings, findings
 from vmferry.resolve.selection import Candidate
 
-KIND = "made 2"
+KIND = "made 3"
 MANY = 8
 """Blocks that are worth processes of their own."""
 

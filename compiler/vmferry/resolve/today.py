@@ -11,6 +11,7 @@ from vmferry.model.project import Project
 from vmferry.resolve.cards import Card
 from vmferry.resolve.freeze import Frozen, differences, report_drift
 from vmferry.resolve.notes import Noting, Reason, collect, decide, decisions
+from vmferry.resolve.records import said
 from vmferry.resolve.remembered import Memory
 from vmferry.resolve.selection import Candidate
 from vmferry.resolve.settling import decide_machines
@@ -95,6 +96,7 @@ def _explain_frozen(machine: Machine) -> Noting[None]:
         **{nic.name: f"{nic.network.name} → {nic.nad or 'pod network'}" for nic in machine.nics},
         **{f"NIC {nic.index + 1}": f"{nic.network.name} → not connected" for nic in machine.dropped_nics},
         **{disk.name: disk.storage_class for disk in machine.disks},
+        **{f"record {record.name}": said(record) for record in machine.records},
     }
     for subject, value in values.items():
         yield decide(machine.key, subject, value, why)

@@ -32,6 +32,7 @@ KINDS = (
     Kind("cdi.kubevirt.io/v1beta1", "DataSource"),
     Kind("cdi.kubevirt.io/v1beta1", "DataVolume"),
     Kind("external-secrets.io/v1", "ExternalSecret"),
+    Kind("externaldns.k8s.io/v1alpha1", "DNSEndpoint"),
     Kind("forklift.konveyor.io/v1beta1", "Hook"),
     Kind("forklift.konveyor.io/v1beta1", "Host"),
     Kind("forklift.konveyor.io/v1beta1", "Migration"),

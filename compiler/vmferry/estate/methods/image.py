@@ -1,6 +1,6 @@
 """Method image of path virt-v2v: disks come from images that a bastion created, or CDI copies them unchanged."""
 
-from vmferry.estate.methods.traits import MOVING, SNAPSHOT_STEP, SNAPSHOTS, STARTED, Layer, MoveMethod
+from vmferry.estate.methods.traits import DNS, DNS_STEP, MOVING, SNAPSHOT_STEP, SNAPSHOTS, STARTED, Layer, MoveMethod
 from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.model.spec import VirtualMachine
@@ -21,8 +21,9 @@ METHOD = MoveMethod(
         "images": Layer((*MOVING, *OWNED), wave=1, kept=("migrating", *STARTED)),
         "machines": Layer(("cutover", *OWNED), wave=3, kept=STARTED),
         "snapshots": SNAPSHOTS,
+        "dns": DNS,
     },
-    steps=(("import", ("volumes", "images")), ("machines", ("machines",)), SNAPSHOT_STEP),
+    steps=(("import", ("volumes", "images")), ("machines", ("machines",)), SNAPSHOT_STEP, DNS_STEP),
     kinds=(kinds.SERVICE, kinds.DATA_VOLUME, kinds.DATA_SOURCE, kinds.VIRTUAL_MACHINE),
     usual=_usual,
     volumes="volumes",

@@ -1,6 +1,6 @@
 """Method job of path virt-v2v: a Job in the cluster copies and converts the VM."""
 
-from vmferry.estate.methods.traits import MOVING, SNAPSHOT_STEP, SNAPSHOTS, STARTED, Layer, MoveMethod
+from vmferry.estate.methods.traits import DNS, DNS_STEP, MOVING, SNAPSHOT_STEP, SNAPSHOTS, STARTED, Layer, MoveMethod
 from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.kube.kinds import Right
@@ -22,8 +22,9 @@ METHOD = MoveMethod(
         "conversion": Layer(MOVING, wave=1),
         "machines": Layer(("cutover", *OWNED), wave=3, kept=STARTED),
         "snapshots": SNAPSHOTS,
+        "dns": DNS,
     },
-    steps=(("convert", ("access", "conversion")), ("machines", ("machines",)), SNAPSHOT_STEP),
+    steps=(("convert", ("access", "conversion")), ("machines", ("machines",)), SNAPSHOT_STEP, DNS_STEP),
     kinds=(
         *(kinds.SERVICE, kinds.CONFIG_MAP, kinds.SERVICE_ACCOUNT, kinds.JOB, kinds.DATA_VOLUME, kinds.VIRTUAL_MACHINE),
         Right(kinds.CLAIM, ("get", "patch")),  # the Jobs' own permissions: only who has them can grant them

@@ -43,6 +43,10 @@ Like everything that leaves the sync and holds data, they are never pruned.
 SNAPSHOT_STEP = ("snapshots", ("snapshots",))
 """On its own under Flux: a snapshot that is refused must not keep VMs from being synced."""
 
+DNS = Layer(("prepared", *MOVING, *OWNED), wave=5, kept=("prepared", "migrating", *STARTED))
+"""Records that ExternalDNS changes, last: they lead to a VM once it is there."""
+DNS_STEP = ("dns", ("dns",))
+
 PLAN_LAYERS: Mapping[str, Layer] = {
     "plan": Layer(("prepared", *MOVING, *OWNED)),
     # Rolled back, the Migration is cancelled: VMs that have not cut over end there, the others are left alone.
@@ -50,11 +54,12 @@ PLAN_LAYERS: Mapping[str, Layer] = {
     # Forklift creates the VMs; before that, manifests of theirs would be in its way (VMAlreadyExists).
     "machines": Layer(OWNED, wave=3, kept=STARTED, late=True),
     "snapshots": SNAPSHOTS,
+    "dns": DNS,
 }
 """Layers of a group whose VMs a Plan of Forklift's moves."""
 
 # Flux dry-runs a whole root before it applies any of it, and Forklift's webhook refuses a Migration without a Plan.
-PLAN_STEPS = (("plan", ("plan",)), ("migration", ("migration",)), ("machines", ("machines",)), SNAPSHOT_STEP)
+PLAN_STEPS = (("plan", ("plan",)), ("migration", ("migration",)), ("machines", ("machines",)), SNAPSHOT_STEP, DNS_STEP)
 
 
 def _nothing(_: VirtualMachine) -> Iterator[Trouble]:

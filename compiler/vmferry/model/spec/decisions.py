@@ -163,6 +163,16 @@ class Decisions(Model, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    dns_zone: (
+        Annotated[
+            Subdomain,
+            Meta(
+                description="One of `dns.zones`, in which it has a record by its host name, or by its own name if that "
+                "is unknown. none: it has no such record."
+            ),
+        ]
+        | None
+    ) = None
     contact: (
         Annotated[Contact, Meta(description="Whom to reach about its application; over those of its group and phase.")]
         | None

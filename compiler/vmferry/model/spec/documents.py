@@ -9,6 +9,7 @@ from vmferry.model.forklift import ScriptSet
 from vmferry.model.spec.access import Access
 from vmferry.model.spec.assign import Assign, ForMany
 from vmferry.model.spec.costs import Costs
+from vmferry.model.spec.dns import Dns
 from vmferry.model.spec.groups import GroupState
 from vmferry.model.spec.hooks import Hook
 from vmferry.model.spec.namespaces import Namespace
@@ -46,6 +47,7 @@ class MigrationSpec(Model, frozen=True, kw_only=True):
     access: Annotated[
         tuple[Access, ...], Meta(description="Who may do what with the VMs of namespaces; nobody else gets access.")
     ] = ()
+    dns: Annotated[Dns, Meta(description="DNS zones in which VMs have records.")] | None = None
     phases: Annotated[tuple[Phase, ...], Meta(min_length=1, description="Phases.")]
     groups: Annotated[dict[Name, GroupState], Meta(description="Move groups past `planned`.")] = {}
     hooks: Annotated[tuple[Hook, ...], Meta(description="Forklift hooks.")] = ()

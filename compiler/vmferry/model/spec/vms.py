@@ -8,6 +8,7 @@ from vmferry.model.application import Application
 from vmferry.model.base import Address, Cidr, Model, Name, Size, Text, Uuid
 from vmferry.model.facts import Baseline, Cpu, Device, Disk, Firmware, GuestDisk, Nic, OsFamily, PowerState
 from vmferry.model.spec.decisions import Decisions
+from vmferry.model.spec.dns import VmRecord
 from vmferry.model.spec.suppressions import Suppression
 
 
@@ -149,6 +150,9 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
     readdress: Annotated[
         dict[str, Readdressing], Meta(description="New addresses for cloud-init, by network name.")
     ] = {}
+    dns: Annotated[
+        tuple[VmRecord, ...], Meta(description="Records by which clients find it, besides the one in `dnsZone`.")
+    ] = ()
     target_name: (
         Annotated[Name, Meta(description="Name in the target. Default: its own, adapted to Kubernetes.")] | None
     ) = None

@@ -1,0 +1,177 @@
+"""Records in DNS that change with VMs: DNSEndpoints of ExternalDNS, and what owners of zones run or paste themselves.
+
+The base has a DNSEndpoint as it is before the cutover, with the lowered TTL; patches of the overlay say what the stage
+makes of it. Scripts are written for the stage of the group. The compiler never runs them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from vmferry.backends.metadata import VM_LABEL, head
+from vmferry.backends.places import lock, of_machine
+from vmferry.backends.sources_back import folder, literal
+from vmferry.estate.dns import act_of, file_name, type_of
+from vmferry.kube import kinds
+from vmferry.model.blueprint import Blueprint, DnsChange, Group, Machine
+from vmferry.model.manifest import File, Item, KubeObject, Patch
+from vmferry.model.spec import ExternalDns, PowerShell, Rfc2136, TsigKey, ZoneFile
+
+LAYER = "dns"
+
+
+def emit(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield the DNSEndpoints of every group, and the scripts and lines for the stage of each."""
+    for group in blueprint.groups:
+        for machine, changes in _by_machine(group):
+            yield of_machine(group, LAYER, machine, _endpoint(blueprint, group, machine, changes))
+        for path, text in scripts(group):
+            yield File(path=path, content=text.encode(), lock=lock(group))
+
+
+# --- ExternalDNS -----------------------------------------------------------------------------
+
+
+def _by_machine(group: Group) -> Iterator[tuple[Machine, list[DnsChange]]]:
+    """Yield the machines with records that ExternalDNS changes."""
+    for machine in group.machines:
+        found = [each for each in group.dns if each.vm == machine.key and isinstance(each.provider, ExternalDns)]
+        if found:
+            yield machine, found
+
+
+def _endpoint(blueprint: Blueprint, group: Group, machine: Machine, changes: Iterable[DnsChange]) -> KubeObject:
+    """Return a DNSEndpoint (kubernetes-sigs/external-dns apis/v1alpha1/dnsendpoint.go)."""
+    labels = {VM_LABEL: machine.target_name}
+    name, namespace = machine.target_name, machine.namespace
+    return {
+        **head(kinds.DNS_ENDPOINT, blueprint, name, namespace, group=group, layer=LAYER, labels=labels),
+        "spec": {
+            "endpoints": [each for change in changes for each in _records(change, change.before, change.lowered_ttl)]
+        },
+    }
+
+
+def _records(change: DnsChange, values: tuple[str, ...], ttl: int) -> Iterator[dict[str, Any]]:
+    """Yield one endpoint for each type of record that a name holds."""
+    for kind in sorted({type_of(value) for value in values}):
+        targets = [value for value in values if type_of(value) == kind]
+        yield {"dnsName": change.name, "recordTTL": ttl, "recordType": kind, "targets": targets}
+
+
+def patches(group: Group) -> Iterator[Patch]:
+    """Yield the patches that make of each DNSEndpoint what the stage of its group says."""
+    for machine, changes in _by_machine(group):
+        if all(change.lowered and not change.switched for change in changes):
+            continue  # as in the base
+        yield Patch(
+            group=kinds.DNS_ENDPOINT.group,
+            kind=kinds.DNS_ENDPOINT.name,
+            name=machine.target_name,
+            namespace=machine.namespace,
+            op="replace",
+            path="/spec/endpoints",
+            value=[each for change in changes for each in _records(change, change.values, change.ttl)],
+        )
+
+
+# --- for owners of zones ---------------------------------------------------------------------
+
+
+def scripts(group: Group) -> Iterator[tuple[str, str]]:
+    """Yield path and text of what the owners of zones run or paste at the stage of a group."""
+    act = act_of(group.stage)
+    if act is None:
+        return
+    for provider, write in _WRITERS.items():
+        changes = [change for change in group.dns if isinstance(change.provider, provider)]
+        if changes:
+            yield f"{folder(group)}/{file_name(act, provider)}", write(changes)
+
+
+def _shell(changes: list[DnsChange]) -> str:
+    """Return the Bash script, which uses nsupdate."""
+    lines = ["#!/usr/bin/env bash\nset -euo pipefail\n\n", _script("dns.sh")]
+    at = None
+    for change in sorted(changes, key=lambda each: (each.zone, each.name)):
+        provider = change.provider
+        if isinstance(provider, Rfc2136) and (change.zone, provider) != at:
+            at = (change.zone, provider)
+            lines.append(f"\nserver={quote(provider.server)} port={provider.port} zone={quote(change.zone)}.\n")
+            lines.append(_key(provider.tsig))
+        words = [change.name, str(change.ttl), *map(_data, change.values)]
+        for known in dict.fromkeys((change.before, change.after)):
+            words += [":::", *_held(known)]
+        lines.append(f"record {' '.join(map(quote, words))}\n")
+    return "".join((*lines, "\nexit $failed\n"))
+
+
+def _key(tsig: TsigKey | None) -> str:
+    """Return the line that finds the TSIG key."""
+    if tsig is not None and tsig.secret_ref is not None:
+        ref = tsig.secret_ref
+        return f"key_secret {' '.join(map(quote, (ref.namespace, ref.name, ref.key)))}\n"
+    if tsig is not None and tsig.file is not None:
+        return f"key_file {quote(tsig.file)}\n"
+    return 'key=()\n[[ -z ${VMFERRY_TSIG_FILE:-} ]] || key_file "$VMFERRY_TSIG_FILE"\n'
+
+
+def _data(value: str) -> str:
+    """Return type and data of a record, a host name with the dot that ends it."""
+    kind = type_of(value)
+    return f"{kind} {value}{'.' if kind == 'CNAME' else ''}"
+
+
+def _held(values: tuple[str, ...]) -> list[str]:
+    """Return what a name holds of each type, as `record` takes it: of a type without data there is nothing."""
+    return [
+        " ".join((kind, *(_data(value).partition(" ")[2] for value in values if type_of(value) == kind)))
+        for kind in ("A", "AAAA", "CNAME")
+    ]
+
+
+def _powershell(changes: list[DnsChange]) -> str:
+    """Return the script for PowerShell, which uses the module DnsServer."""
+    lines = [_script("dns.ps1"), "\n"]
+    for change in sorted(changes, key=lambda each: (each.zone, each.name)):
+        if isinstance(change.provider, PowerShell):
+            host = "@" if change.name == change.zone else change.name.removesuffix(f".{change.zone}")
+            words = [*map(literal, (change.provider.server, change.zone, host)), str(change.ttl)]
+            words += [_list(values) for values in (change.values, change.before, change.after)]
+            lines.append(f"Set-Record {' '.join(words)}\n")
+    return "".join((*lines, "\nif ($failed) { exit 1 }\n"))
+
+
+def _list(values: tuple[str, ...]) -> str:
+    return f"@({', '.join(literal(f'{type_of(value)} {value}') for value in values)})"
+
+
+def _zone_file(changes: list[DnsChange]) -> str:
+    """Return the lines for zone files: what to remove, and what to put in its place."""
+    lines = [_ZONE_HEAD]
+    zone = None
+    for change in sorted(changes, key=lambda each: (each.zone, each.name)):
+        if change.zone != zone:
+            zone = change.zone
+            lines.append(f"\n$ORIGIN {zone}.\n")
+        old = [value for value in (*change.before, *change.after) if value not in change.values]
+        lines += [f"; remove: {change.name}. IN {_data(value)}\n" for value in old]
+        lines += [f"{change.name}. {change.ttl} IN {_data(value)}\n" for value in change.values]
+    return "".join(lines)
+
+
+_ZONE_HEAD = """\
+; Lines for zone files. Written by vmferry: the owner of each zone puts them in by hand.
+; Remove the lines in comments, raise the serial number of the zone's SOA record, and reload the zone.
+"""
+
+_WRITERS: dict[type, Callable[[list[DnsChange]], str]] = {
+    Rfc2136: _shell,
+    PowerShell: _powershell,
+    ZoneFile: _zone_file,
+}
+
+
+def _script(name: str) -> str:
+    return (Path(__file__).with_name("scripts") / name).read_text(encoding="utf-8")

@@ -9,8 +9,9 @@ from tests.backends import estate, schemas
 from tests.backends.estate import blueprint, group, machine
 
 from vmferry.backends import applier, argocd, entry_points, flux, monitoring
+from vmferry.kube.limits import MAX_OF_ROOT
 from vmferry.model.blueprint import Blueprint, Group, NamespacePlan, PhasePlan
-from vmferry.model.manifest import KubeObject
+from vmferry.model.manifest import KubeObject, Resource
 from vmferry.model.spec import (
     ArgoCdNotifications,
     FluxNotifications,
@@ -86,6 +87,23 @@ def test_a_group_is_watched_while_the_migration_answers_for_it(stage: Stage, wat
     assert ("PrometheusRule/acme-stateless-01" in emitted(found)) is watched
     roots = {point.directory for part in entry_points.parts(found) for point in part.points}
     assert ("infra/monitoring/stateless" in roots) is watched
+
+
+def test_no_root_holds_too_many_groups_and_no_group_changes_its_root() -> None:
+    names = [f"stateless-{number:02}" for number in range(1, 701)]
+    one = machine("web-01")
+    found = watching(*(group(name, "cold", one) for name in names))
+    there = {item.directory: 0 for item in monitoring.emit(found) if isinstance(item, Resource)}
+    for item in monitoring.emit(found):
+        if isinstance(item, Resource):
+            there[item.directory] += 1
+    assert sum(there.values()) == 701
+    assert max(there.values()) < MAX_OF_ROOT
+    roots = {point.directory for part in entry_points.parts(found) for point in part.points}
+    assert {each for each in there if each != "infra/alerts"} <= roots
+    [alone] = [item for item in monitoring.emit(watching(group("stateless-450", "cold", one))) if "450" in str(item)]
+    assert isinstance(alone, Resource)
+    assert (alone.directory, alone.listed) == ("infra/monitoring/stateless.2", "stateless")
 
 
 def test_each_vm_says_when_it_has_to_run() -> None:

@@ -156,11 +156,13 @@ def _alerts(blueprint: Blueprint, names: _Names) -> Iterator[EntryPoint]:
 
 
 def _watching(blueprint: Blueprint, names: _Names, phase: str) -> Iterator[EntryPoint]:
-    """Yield the root with the rules of a phase's groups, if it has any that are watched."""
+    """Yield the roots with the rules of a phase's groups, if it has any that are watched."""
     rules = blueprint.monitoring.prometheus_rules
-    if rules is not None and any(each.phase == phase and monitoring.watched(each) for each in blueprint.groups):
-        directory = monitoring.root_of_phase(phase)
-        name = names.name(f"monitoring-{phase}", directory)
+    if rules is None:
+        return
+    own = (group for group in blueprint.groups if group.phase == phase and monitoring.watched(group))
+    for directory in sorted({monitoring.root_of(group) for group in own}):
+        name = names.name(f"monitoring-{directory.rpartition('/')[2]}", directory)
         yield EntryPoint(name=name, directory=directory, rank=6, namespace=rules.namespace, lock=phase)
 
 

@@ -4,6 +4,7 @@ Each is a root of its own that no other root waits for: a cluster without the Pr
 notification controller, keeps no VM from being synced.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,14 +22,20 @@ from vmferry.model.spec import PrometheusRules, Stage
 
 ALERTS = "infra/alerts"
 NOTIFICATIONS = "infra/notifications"
+GROUPS_OF_ROOT = 200
 WATCHED: tuple[Stage, ...] = ("migrating", "cutover", "adopted", "validated")
 """Stages at which there is something of a group to alert on, and the migration answers for it."""
 assert set(WATCHED) < set(STAGES)  # noqa: S101
 
 
-def root_of_phase(phase: str) -> str:
-    """Return the root with the rules of a phase's groups."""
-    return f"infra/monitoring/{phase}"
+def root_of(group: Group) -> str:
+    """Return the root with the rules of a group, which it shares with others of its phase.
+
+    Groups are numbered in their phase: by the number, a root never holds too many, and no group ever changes its root.
+    """
+    number = re.fullmatch(rf"{re.escape(group.phase)}-([0-9]+)", group.name)  # others were split off, by hand
+    part = int(number[1]) // GROUPS_OF_ROOT if number else 0
+    return f"infra/monitoring/{group.phase}" + (f".{part}" if part else "")
 
 
 def watched(group: Group) -> bool:
@@ -49,7 +56,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
         yield Resource(directory=ALERTS, object=_alerts(blueprint, rules))
         for group in filter(watched, blueprint.groups):
             yield Resource(
-                directory=root_of_phase(group.phase),
+                directory=root_of(group),
                 object=_of_group(blueprint, rules, group),
                 lock=lock(group),
                 file=file_of(group.name),

@@ -10,6 +10,7 @@ from tests.importers.vcsim import PASSWORD, USER, Server, administrator, running
 from vmferry.importers.vcenter import perf
 from vmferry.importers.vcenter.read import read_vcenter
 from vmferry.importers.vcenter.session import Login, Trust
+from vmferry.model.facts import Rate
 
 LOGIN = Login(user=USER, password=PASSWORD)
 MOST = 64
@@ -49,7 +50,7 @@ def test_every_vm_but_templates_has_averages_peaks_and_coverage(server: Server) 
 
 def test_questions_are_asked_together(server: Server) -> None:
     calls = [read_vcenter(server.url, "vc1", LOGIN, Trust(insecure=True), baseline=days).calls for days in (None, 1)]
-    metrics = 3 + 4 * 1  # of a VM with one disk
+    metrics = 3 + 6 * 1  # of a VM with one disk
     about_counters = 3  # the counters, the clock, the limit
     assert calls[1] - calls[0] <= about_counters + -(-19 // (MOST // metrics))
 
@@ -64,6 +65,22 @@ def test_samples_that_vcenter_does_not_have_count_for_nothing() -> None:
     assert (found.samples, found.cpu.average, found.cpu.peak) == (2, 2.0, 3.0)
     assert found.coverage == round(2 * 300 / 86400, 3)
     assert (found.memory, found.disks) == (None, ())
+
+
+def test_the_latency_of_a_disk_is_in_milliseconds_and_of_that_disk() -> None:
+    counters = {"virtualDisk.totalReadLatency.average": 7, "virtualDisk.totalWriteLatency.average": 8}
+    plan = perf._Plan(days=1, interval=300, counters=counters, start=None, end=None)
+    values = [(7, "scsi0:1", "2,4"), (8, "scsi0:1", "10,-1,12"), (7, "scsi0:0", "1")]
+    series: Any = [
+        vim.PerformanceManager.MetricSeriesCSV(
+            id=vim.PerformanceManager.MetricId(counterId=counter, instance=unit), value=samples
+        )
+        for counter, unit, samples in values
+    ]
+    first, second = perf._baseline(plan, vim.PerformanceManager.EntityMetricCSV(value=series)).disks
+    assert (first.label, first.read_latency, first.write_latency) == ("scsi0:0", Rate(average=1, peak=1), None)
+    assert (second.label, second.read_latency) == ("scsi0:1", Rate(average=3, peak=4))
+    assert (second.write_latency, second.read_iops) == (Rate(average=11, peak=12), None)
 
 
 @pytest.mark.parametrize(("days", "seconds"), [(1, 300), (2, 1800), (7, 1800), (8, 7200), (31, 86400), (400, 86400)])

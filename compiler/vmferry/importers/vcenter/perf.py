@@ -1,8 +1,8 @@
 """Resource usage of VMs, from vCenter's PerformanceManager: averages and peaks, and their coverage.
 
 Counters (vSphere Performance Counters): cpu.usage and mem.usage in hundredths of a percent, net.usage and
-virtualDisk.read and .write in KB/s, virtualDisk.number…Averaged in operations per second. Per-disk counters are only
-kept at statistics level 3, so they are often missing.
+virtualDisk.read and .write in KB/s, virtualDisk.number…Averaged in operations per second, virtualDisk.total…Latency in
+whole milliseconds. Per-disk counters are only kept at statistics level 3, so they are often missing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,6 +30,8 @@ _BY_DISK = {
     "virtualDisk.numberWriteAveraged.average": "write_iops",
     "virtualDisk.read.average": "read",
     "virtualDisk.write.average": "write",
+    "virtualDisk.totalReadLatency.average": "read_latency",
+    "virtualDisk.totalWriteLatency.average": "write_latency",
 }
 
 
@@ -62,7 +64,7 @@ def read_baselines(
 ) -> Mapping[str, Baseline]:
     """Return the baseline of VMs by object id; templates have none.
 
-    ``progress`` is called with the number of VMs done. Calls: the metrics of all VMs (three, and four per disk) divided
+    ``progress`` is called with the number of VMs done. Calls: the metrics of all VMs (three, and six per disk) divided
     by vCenter's limit per query.
     """
     plan = _plan(session, collector, days)

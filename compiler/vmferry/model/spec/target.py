@@ -6,6 +6,7 @@ from msgspec import Meta, field
 
 from vmferry.model.base import (
     BranchOrVersion,
+    Cidr,
     Duration,
     Image,
     InterfaceName,
@@ -110,6 +111,14 @@ class Cluster(Model, frozen=True, kw_only=True):
     mtu: (
         Annotated[Mtu, Meta(description="MTU of the network between the nodes, which carries the overlays.")] | None
     ) = None
+    pod_cidrs: Annotated[
+        tuple[Cidr, ...],
+        Meta(description="Ranges of its pods (--cluster-cidr); with dual stack one of each family. Absent: unknown."),
+    ] = field(default=(), name="podCIDR")
+    service_cidrs: Annotated[
+        tuple[Cidr, ...],
+        Meta(description="Ranges of its Services (--service-cluster-ip-range), likewise. Absent: unknown."),
+    ] = field(default=(), name="serviceCIDR")
     feature_gates: (
         Annotated[
             tuple[Text, ...],

@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -159,10 +159,7 @@ def running(folder: Path, rules: list[Path], exporter: Exporter) -> Iterator[Ser
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         end = time.monotonic() + _PATIENCE
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+        while not _ready(port):
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < end, (folder / "log").read_text()
             time.sleep(0.1)
@@ -170,3 +167,10 @@ def running(folder: Path, rules: list[Path], exporter: Exporter) -> Iterator[Ser
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+def _ready(port: int) -> bool:
+    """Return whether a server answers questions: it listens before it does, and says 503 until then."""
+    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5) as answer:
+        return bool(answer.status == 200)
+    return False

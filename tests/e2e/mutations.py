@@ -43,6 +43,8 @@ OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py"
 ENTRY_POINTS, VCENTER = "backends/entry_points.py", "backends/vcenter.py"
 ADOPTED, SOURCES_BACK, SNAPSHOTS = "backends/adopted.py", "backends/sources_back.py", "backends/snapshots.py"
 CLOUD_INIT = "estate/cloud_init.py"
+CHECKS, CHECKED, CHECK_SCRIPT = "backends/checks.py", "estate/checks.py", "backends/scripts/check.sh"
+OBSERVED_CHECKS = "observe/checks.py"
 GUEST_NETWORK, CONVERT = "backends/guest_network.py", "backends/scripts/convert.sh"
 FILES, GIT = "files.py", "load/git.py"
 SECRECY, RVTOOLS, IMPORTED = "estate/words/secrecy.py", "importers/rvtools/read.py", "importers/rvtools/machines.py"
@@ -266,6 +268,54 @@ MUTATIONS = (
         SNAPSHOTS,
         "snapshot_name(machine, group.attempt),",
         "snapshot_name(machine, 1),",
+    ),
+    Mutation(
+        "the Service of a check leads to no pod of a VM that Forklift makes",
+        CHECKS,
+        '"selector": {"app" if group.path == "forklift" else VM_LABEL: machine.target_name},',
+        '"selector": {VM_LABEL: machine.target_name},',
+    ),
+    Mutation(
+        "the pod that checks VMs has a token",
+        CHECKS,
+        '"automountServiceAccountToken": False,',
+        '"automountServiceAccountToken": True,',
+    ),
+    Mutation(
+        "checks of a warm migration begin before its cutover",
+        CHECKS,
+        "    begins = str(int(datetime.fromisoformat(start).timestamp()))\n",
+        '    begins = "0"\n',
+    ),
+    Mutation(
+        "a page without the text passes",
+        CHECK_SCRIPT,
+        '      [[ $content != *"$4"* ]] || return 0\n',
+        "      return 0\n",
+    ),
+    Mutation(
+        "a VM that comes up late has failed",
+        CHECK_SCRIPT,
+        "    [[ $SECONDS -lt $deadline ]] || break\n",
+        "    break\n",
+    ),
+    Mutation(
+        "a changed script is checked by the Job that ran before",
+        CHECKED,
+        "sorted(group.check_scripts.items())",
+        "[]",
+    ),
+    Mutation(
+        "an address by DHCP counts as known",
+        CHECKED,
+        'fact is not None and fact.origin != "dhcp" and addresses.preserves(decisions)',
+        "fact is not None and addresses.preserves(decisions)",
+    ),
+    Mutation(
+        "a check that failed is recorded as passed",
+        OBSERVED_CHECKS,
+        "        if why is not None:\n",
+        "        if why is not None and not whole:\n",
     ),
     Mutation(
         "a VM that was recorded loses its instance type and its preference",
@@ -1187,6 +1237,8 @@ class Layer(NamedTuple):
 
 _TESTED = {
     SNAPSHOTS: ("adoption/test_snapshots.py",),
+    CHECK_SCRIPT: ("backends/test_checks.py",),
+    OBSERVED_CHECKS: ("rules/test_gates.py",),
     TRAIL: ("test_record.py",),
     ADOPTED: ("adoption/test_adopt.py",),
     STANDING: ("properties/test_incremental.py",),

@@ -312,12 +312,20 @@ def test_esxi_hosts_are_copied_from_directly() -> None:
 
 
 def test_conversions_get_read_only_credentials_in_every_namespace_they_run_in() -> None:
-    namespaces = {job["metadata"]["namespace"] for job in of_kind("Job").values()}
+    jobs = [job for job in of_kind("Job").values() if job["spec"]["template"]["spec"].get("serviceAccountName")]
+    namespaces = {job["metadata"]["namespace"] for job in jobs}
     assert {"dev", "data", "ml", "infra"} <= namespaces
     for namespace in namespaces:
         secret = one("ExternalSecret", f"{namespace}/acme-vc1-conversion")
         keys = [item["secretKey"] for item in secret["spec"]["data"]]
         assert keys == ["accessKeyId", "secretKey", "cacert"]
+
+
+def test_vms_are_checked_after_their_cutover_by_jobs_without_any_rights() -> None:
+    jobs = {name: job["spec"]["template"]["spec"] for name, job in of_kind("Job").items() if "-check-" in name}
+    assert {name.partition("/")[0] for name in jobs} == {"dev", "web"}
+    assert all(pod["automountServiceAccountToken"] is False for pod in jobs.values())
+    assert guest("dev/ci-runner-01")["readinessProbe"]["exec"]["command"][-1] == "gitlab-runner"
 
 
 # --- what acme shows: path A ----------------------------------------------------------------------------

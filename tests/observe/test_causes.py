@@ -83,6 +83,11 @@ FAILURES = {
     "smoke-test-failed": ("smokeTest", None, "failed", "smoke-test-failed"),
     # fluxcd/kustomize-controller internal/controller/kustomization_controller.go: ReconciliationFailed
     "sync-failed": ("sync", None, "failed", "sync-failed"),
+    # vmferry backends/scripts/check.sh; kubernetes pkg/controller/job/pod_failure_policy.go has the condition
+    "check-failed": ("check", None, "failed", "check-failed"),
+    "check-not-run": ("check", None, "failed", "check-not-run"),
+    # kubevirt pkg/virt-controller/watch/vmi/lifecycle.go: the condition is there as long as the agent is connected
+    "agent-not-connected": ("check", "web-01", "failed", "agent-not-connected"),
     "unknown": ("migration", "ldap-01", "failed", "unknown"),
 }
 
@@ -121,9 +126,13 @@ SUCCESSES = {
     "success-forklift-cold": {("migration", "ldap-01"), ("migration", "ldap-02"), ("migration", None), ("plan", None)},
     "success-job": {("conversion", name) for name in ("DEV_Win11_Test", "lab-probe", "dev-legacy")},
     "success-image": {("volume", "fw-edge-01"), ("volume", "lic-01")},
-    "success-running": {("virtualMachine", "web-01"), ("virtualMachine", "web-02")},
+    "success-running": {(what, name) for what in ("virtualMachine", "check") for name in ("web-01", "web-02")},
     "success-sync": {("sync", None), ("plan", None)},
     "success-smoke-test": {("smokeTest", None)},
+    "success-checks": {
+        ("check", None),
+        *((what, f"ci-runner-0{n}") for what in ("virtualMachine", "check") for n in range(1, 5)),
+    },
     "success-snapshot": {
         ("snapshot", name) for name in ("ERP-DB-01", "ERP_APP_01", "ERP_APP_02", "ERP Report Server", "ERP_TERM_01")
     },

@@ -177,3 +177,50 @@ def test_changed_evidence_is_noticed_by_a_run_with_a_cache(repository: Observing
     assert found() == (False, False)
     repository.evidence.unlink()
     assert found() == (False, False)
+
+
+def at_adopted(repository: Observing, dump: str) -> None:
+    """Record a dump of a group with checks, which is adopted and signed off."""
+    repository.edit("dev-test-03: {stage: cutover", "dev-test-03: {stage: adopted")
+    repository.commit()
+    assert repository.observe(dump).code == 0
+    assert vmferry("sign", repository.spec, "dev-test-03", "--by", "ada", "--note", "ok", *NOW).code == 0
+
+
+def test_a_group_whose_checks_passed_is_accepted(repository: Observing) -> None:
+    at_adopted(repository, "success-checks")
+    accepted = advance(repository, "dev-test-03")
+    assert accepted.code == 0, accepted.text
+
+
+def test_a_check_that_failed_keeps_a_group_and_its_status_says_why(repository: Observing) -> None:
+    at_adopted(repository, "check-failed")
+    assert "no passed check of ci-runner-01, ci-runner-02" in advance(repository, "dev-test-03").out
+    said = vmferry("status", repository.spec, "--format", "json", *NOW).data
+    [problem] = [each for each in said["problems"] if each["what"] == "check"]
+    assert (problem["vm"], problem["said"]) == ("ci-runner-02", "ssh: port 22: Connection refused")
+    assert repository.observe("success-checks").code == 0
+    accepted = advance(repository, "dev-test-03")
+    assert accepted.code == 0, accepted.text
+    assert not vmferry("status", repository.spec, "--format", "json", *NOW).data["problems"]
+
+
+def test_a_person_accepts_a_group_despite_its_checks(repository: Observing) -> None:
+    at_adopted(repository, "check-not-run")
+    refused = advance(repository, "dev-test-03")
+    assert "--despite-checks" in refused.out
+    signed = vmferry(
+        "sign", repository.spec, "dev-test-03", "--by", "ada", "--note", "by hand", "--despite-checks", *NOW
+    )
+    assert "dev-test-03: check succeeded by ada" in signed.out
+    accepted = advance(repository, "dev-test-03")
+    assert accepted.code == 0, accepted.text
+    none = vmferry("sign", repository.spec, "dev-test-02", "--by", "a", "--note", "b", "--despite-checks", *NOW)
+    assert (none.code, "has no checks" in none.text) == (2, True)
+
+
+def test_a_check_that_was_edited_has_to_pass_again(repository: Observing) -> None:
+    at_adopted(repository, "success-checks")
+    repository.edit("{name: ssh, tcp: 22}", "{name: ssh, tcp: 2222}")
+    repository.commit()
+    assert "no passed check of ci-runner-01, ci-runner-02" in advance(repository, "dev-test-03").out

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from vmferry.backends import adopted
+from vmferry.backends import adopted, checks
 from vmferry.backends.cdi import BIND_IMMEDIATELY, storage
 from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, head, stamps
 from vmferry.backends.places import of_machine
@@ -149,6 +149,8 @@ def _instance(machine: Machine) -> dict[str, Any]:
     spec |= _placement(machine.placement)
     if machine.priority_class is not None:
         spec["priorityClassName"] = machine.priority_class
+    if machine.probe is not None:
+        spec["readinessProbe"] = checks.readiness(machine.probe, machine)
     spec["networks"] = [_network(nic) for nic in _nics(machine)]
     spec["volumes"] = _volumes(machine)
     return spec

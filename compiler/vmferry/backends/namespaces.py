@@ -33,6 +33,8 @@ _BASIC = (kinds.NAMESPACE, kinds.ROLE, kinds.ROLE_BINDING)
 _BESIDE = (kinds.QUOTA, kinds.LIMIT_RANGE, kinds.CONFIG_MAP, kinds.NETWORK_POLICY, kinds.NAD)
 """Kinds that may be in the root of a namespace, besides credentials."""
 
+_OF_CHECKS = (kinds.SERVICE, kinds.CONFIG_MAP, kinds.JOB)
+
 _CONVERSION_SCC = Right(kinds.SECURITY_CONSTRAINT, ("use",), (CONVERSION_SCC,))
 """The Jobs' own permission on OpenShift, which the applier must have in order to grant it."""
 
@@ -122,6 +124,8 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
             rights.append(kinds.SNAPSHOT)
         if "dns" in group.layers:
             rights.append(kinds.DNS_ENDPOINT)
+        if group.checks:
+            rights += _OF_CHECKS
     if plan.quota:
         rights.append(kinds.QUOTA)
     if plan.default_requests:

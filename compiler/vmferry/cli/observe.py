@@ -16,7 +16,7 @@ from vmferry.cli.options import assignments_option, cache_options, format_option
 from vmferry.estate.wording import counted
 from vmferry.estate.words.secrecy import said
 from vmferry.model.blueprint import Blueprint
-from vmferry.model.evidence import Entry
+from vmferry.model.evidence import OBSERVED, Entry
 from vmferry.observe.dumps import MOST, Dump, DumpError, read
 from vmferry.observe.evidence_file import EvidenceFile, checked_spec
 from vmferry.observe.observe import observed
@@ -157,8 +157,9 @@ def line(entry: Entry) -> str:
     about = f"{entry.about} {entry.name}" if entry.name is not None else entry.about
     attempt = f" (attempt {entry.attempt})" if (entry.attempt or 1) > 1 else ""
     stage = f" of {entry.stage}" if entry.stage is not None else ""
-    by = f" by {entry.by}" if entry.what == "signOff" else ""
-    text = printable(f"{about}: {entry.what}{stage} {entry.outcome}{attempt}{by}")
+    by = f" by {entry.by}" if entry.by != OBSERVED else ""
+    what = (entry.object or "").partition(" of ")[0] if entry.what == "check" and entry.vm is not None else entry.what
+    text = printable(f"{about}: {what}{stage} {entry.outcome}{attempt}{by}")
     if entry.cause is not None:
         text += f" [{entry.cause}]\n  {printable(entry.problem or '')}\n  next: {printable(entry.next or '')}"
         text += f"\n  the cluster said: {printable(entry.said)}" if entry.said else ""

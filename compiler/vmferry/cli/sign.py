@@ -36,6 +36,9 @@ _LONGEST = 500
 @click.option("--by", "signer", required=True, metavar="NAME", help="Who accepts it.")
 @click.option("--note", required=True, metavar="TEXT", help="What was checked, or where the approval is.")
 @click.option("--stage", type=click.Choice(STAGES), help="Stage that is accepted. [default: each group's current one]")
+@click.option(
+    "--despite-checks", "despite", is_flag=True, help="Accept the groups although not all of their checks passed."
+)
 @click.option("--dry-run", "dry", is_flag=True, help="Write nothing; show what would be added.")
 @now_option
 @assignments_option
@@ -47,6 +50,7 @@ def command(
     signer: str,
     note: str,
     stage: Stage | None,
+    despite: bool,
     dry: bool,
     now: datetime,
     assignments: Path | None,
@@ -55,8 +59,9 @@ def command(
 ) -> int:
     """Record in evidence.yaml that someone accepts a stage of a group.
 
-    A sign-off stands for everything that the next stage would need of this one (`vmferry rules VMF870`). It counts for
-    the group's current attempt. Commit the file: the commit shows who really wrote it.
+    A sign-off stands for everything that the next stage would need of this one (`vmferry rules VMF870`), except for
+    acceptance snapshots, and for checks unless --despite-checks is given. It counts for the group's current attempt.
+    Commit the file: the commit shows who really wrote it.
 
     \b
     Examples:
@@ -75,6 +80,8 @@ def command(
             raise click.UsageError(f"There is no group {name!r}.{did_you_mean(name, known)}")
     file = EvidenceFile(checked)
     signed = tuple(_signed(known[name], stage, signer, note, now) for name in dict.fromkeys(groups))
+    if despite:
+        signed += tuple(_despite_checks(known[name], signer, note, now) for name in dict.fromkeys(groups))
     news = file.add(signed, dry=dry)
     path = printable(str(file.path))
     if style == "json":
@@ -110,6 +117,22 @@ def _signed(group: Group, stage: Stage | None, signer: str, note: str, now: date
         attempt=group.attempt,
         remigrate=group.remigrate,
         stage=at,
+        outcome="succeeded",
+        finished=stamp(now),
+        by=signer,
+        note=note,
+    )
+
+
+def _despite_checks(group: Group, signer: str, note: str, now: datetime) -> Entry:
+    """Return that a group is accepted although checks failed. Raises UsageError for one without checks."""
+    if not group.checks:
+        raise click.UsageError(f"Group {group.name} has no checks: leave out --despite-checks.")
+    return Entry(
+        group=group.name,
+        what="check",
+        attempt=group.attempt,
+        remigrate=group.remigrate,
         outcome="succeeded",
         finished=stamp(now),
         by=signer,

@@ -244,6 +244,28 @@ CAUSES: tuple[Cause, ...] = (
         source="vmferry: backends/networks.py",
     ),
     Cause(
+        "check-failed",
+        "The VM runs, and does not pass a check of the spec.",
+        "Fix what the check says, in the guest or on the way to it, or correct the check in the spec. Then delete the "
+        "group's check Job: the GitOps engine creates it again. To accept the group as it is: `vmferry sign "
+        "--despite-checks`.",
+        source="vmferry: backends/scripts/check.sh (exit code 45)",
+    ),
+    Cause(
+        "check-not-run",
+        "The Job that checks the VMs of the group ended before it had results.",
+        "Look at the Job's pod: its image needs bash, curl and coreutils, and has to run as any user. Then delete the "
+        "Job: the GitOps engine creates it again.",
+        source="vmferry: backends/checks.py",
+    ),
+    Cause(
+        "agent-not-connected",
+        "The VM runs, but its guest agent is not connected.",
+        "Log in to the guest: qemu-guest-agent has to be installed, enabled and running. On Windows it comes with "
+        "virtio-win's guest tools.",
+        source="kubevirt: staging/src/kubevirt.io/api/core/v1/types.go (AgentConnected)",
+    ),
+    Cause(
         "plan-not-ready",
         "Forklift's checks found something in the Plan that has to be fixed first.",
         "Fix what the condition names, in the spec or in vSphere; the Plan becomes Ready by itself.",

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from vmferry.estate.checks import shown_by
 from vmferry.estate.history import History, moment
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import way
 from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Group, Machine
-from vmferry.model.evidence import Entry, Evidence, What
+from vmferry.model.evidence import OBSERVED, Entry, Evidence, What
 from vmferry.model.spec import Method, MigrationSpec, Stage
 
 
@@ -37,12 +38,19 @@ def _snapshotted(group: Group, machine: Machine) -> bool:
     return machine.key in group.snapshots
 
 
+def _checked(group: Group, machine: Machine) -> bool:
+    """Return whether the machine has checks to pass."""
+    return machine.key in group.checks
+
+
 _PLAN = (Need("plan", "Plan that is Ready"),)
 _SYNC = (Need("sync", "successful sync"),)
 _MIGRATION = Need("migration", "successful migration", _moves)
 _RUNNING = Need("virtualMachine", "running VM", _runs)
 _SIGN_OFF = Need("signOff", "sign-off")
 _SNAPSHOT = Need("snapshot", "snapshot that is ready", _snapshotted, signed=True)
+
+_CHECK = Need("check", "passed check", _checked, signed=True)
 
 NEEDS: Mapping[Stage, Mapping[Method, tuple[Need, ...]]] = {
     "migrating": {"cold": _PLAN, "warm": _PLAN, "job": _SYNC, "image": _SYNC, "rebuild": _SYNC},
@@ -58,7 +66,7 @@ NEEDS: Mapping[Stage, Mapping[Method, tuple[Need, ...]]] = {
         "job": (_RUNNING,),
         "image": (_RUNNING,),
     },
-    "validated": dict.fromkeys(METHODS, (_SNAPSHOT, _SIGN_OFF)),
+    "validated": dict.fromkeys(METHODS, (_CHECK, _SNAPSHOT, _SIGN_OFF)),
     "retired": dict.fromkeys(METHODS, (_SIGN_OFF,)),
 }
 """By the stage that a group moves to, and its method. A sign-off of the stage before replaces what is not `signed`."""
@@ -124,11 +132,25 @@ def _synced(group: Group, stage: Stage) -> bool:
 
 def _proven(group: Group, machine: Machine, what: What, history: History) -> bool:
     """Return whether a VM has what it needs; of its volumes, every one."""
+    if what == "check":
+        return despite_checks(group, history) is not None or passed(group, machine, history)
     found = history.objects(group, what, machine.key)
     if what == "volume":
         claims = {disk.claim for disk in machine.disks if disk.owner}
         return claims <= {name.rpartition("/")[2] for name in found}
     return bool(found)
+
+
+def passed(group: Group, machine: Machine, history: History) -> bool:
+    """Return whether the last result of every check of a VM is a success."""
+    good = {entry.object for entry in history.last(group, machine.key) if entry.outcome == "succeeded"}
+    return all(shown_by(machine, each) in good for each in group.checks.get(machine.key, ()))
+
+
+def despite_checks(group: Group, history: History) -> Entry | None:
+    """Return who accepts a group although not all checks passed; None if nobody does."""
+    found = [entry for entry in history.last(group) if entry.what == "check" and entry.by != OBSERVED]
+    return max(found, key=moment, default=None)
 
 
 def resting(group: Group, before: Stage, after: Stage, history: History) -> Iterator[str]:
@@ -139,6 +161,8 @@ def resting(group: Group, before: Stage, after: Stage, history: History) -> Iter
     for proven, wanted in pairwise((before, *between, after)):
         if (signed := history.sign_off(group, proven)) is not None:
             yield f"sign-off of {proven} by {signed.by}{_on(moment(signed))}"
+        if wanted == "validated" and group.checks and (accepted := despite_checks(group, history)) is not None:
+            yield f"accepted despite its checks by {accepted.by}{_on(moment(accepted))}"
         for need in _needs(group, wanted, signed=signed is not None):
             found = tuple(_shown_by(group, need, history))
             if found:

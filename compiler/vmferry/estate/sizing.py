@@ -32,6 +32,7 @@ _GRAPHICS = 32 * _MI
 _VFIO = _GI
 _TPM = 53 * _MI
 _DEDICATED = 100 * _MI  # of a pod that is Guaranteed
+_EXEC_PROBE = 110 * _MI  # virt-probe, which runs a command in the guest (services/template.go addProbeOverheads)
 _PAGE_TABLES = 512  # bytes of memory per byte of page table
 _FILESYSTEM_OVERHEAD = Decimal("1.06")  # CDI's default 0.06
 SMOKE_MEMORY = _GI  # of a smoke-test VM, which has one vCPU
@@ -94,6 +95,7 @@ def memory_overhead(machine: Machine) -> int:
     """Return KubeVirt's memory overhead of a guest in bytes."""
     passthrough = machine.gpus or machine.host_devices or any(nic.binding == "sriov" for nic in machine.nics)
     more = (_VFIO if passthrough else 0) + (_TPM if machine.vtpm else 0) + (_DEDICATED if machine.dedicated_cpus else 0)
+    more += _EXEC_PROBE if machine.probe is not None and machine.probe.service is not None else 0
     return _overhead(_vcpus(machine), machine.memory) + more
 
 

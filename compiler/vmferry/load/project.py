@@ -476,6 +476,9 @@ def _named_files(spec: MigrationSpec, where: Where) -> Iterator[tuple[str, Where
     for index, scripts in enumerate(spec.scripts):
         for number, file in enumerate(scripts.files):
             yield file, where.at("scripts", index, "files", number)
+    for index, check in enumerate(spec.checks):
+        if check.script is not None:
+            yield check.script, where.at("checks", index, "script")
 
 
 def _meant(version: str, kind: str) -> bool:

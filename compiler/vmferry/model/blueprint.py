@@ -11,6 +11,7 @@ from vmferry.model.keys import Reference, VmKey
 from vmferry.model.spec import (
     AccessMode,
     AccessRole,
+    Check,
     Cluster,
     DataLoss,
     Disposition,
@@ -265,6 +266,7 @@ class Machine(Model, frozen=True, kw_only=True):
     clone_of: str | None = None  # target name of the golden image it is cloned from
     application: Application | None = None
     state: tuple[StateVolume, ...] = ()
+    probe: Check | None = None  # what KubeVirt checks while it runs
     conversion: Conversion | None = None  # once its attempt has begun (virt-v2v)
     records: tuple[DnsRecord, ...] = ()
 
@@ -334,6 +336,13 @@ class DnsChange(Model, frozen=True, kw_only=True):
         return self.lowered_ttl if self.lowered else self.usual_ttl
 
 
+class MachineCheck(Model, frozen=True, kw_only=True):
+    """A check of one VM."""
+
+    check: Check
+    address: str | None = None  # where the VM is reached; None: KubeVirt knows, or there is no way
+
+
 class Group(Model, frozen=True, kw_only=True):
     """A move group: VMs with the same plan-level settings, which move together."""
 
@@ -366,6 +375,9 @@ class Group(Model, frozen=True, kw_only=True):
     origins: dict[VmKey, Origin] = {}  # of those on path virt-v2v
     adopted: dict[VmKey, dict[str, Any]] = {}  # the specs of those that were recorded as they are in the cluster
     snapshots: tuple[VmKey, ...] = ()  # those that get a snapshot before they are accepted
+    checks: dict[VmKey, tuple[MachineCheck, ...]] = {}  # what proves that its VMs work
+    check_image: str | None = None  # of the Job that checks them
+    check_scripts: dict[str, str] = {}  # text of the scripts among them, by check
     kept_on_failure: tuple[str, ...] = ()  # keys of those that may have served before their migration failed
     networks: tuple[NetworkPair, ...] = ()
     storage: tuple[StoragePair, ...] = ()

@@ -19,10 +19,12 @@ What = Literal[
     "snapshot",
     "signOff",
     "smokeTest",
+    "check",
 ]
 """`sync`: a root in the cluster. `plan`: the Forklift Plan, Ready. `copy`: a first copy while the source runs.
 `migration`: Forklift's whole run. `conversion`: a Job of virt-v2v. `volume`: a DataVolume. `virtualMachine`: it runs.
 `snapshot`: a VirtualMachineSnapshot with all disks, before the VM is accepted. `smokeTest`: a VM that tests a network.
+`check`: the Job that checks the VMs of a group, or one check of one VM; by a person: accepted although some failed.
 """
 
 Outcome = Literal["running", "waiting", "succeeded", "failed", "canceled"]

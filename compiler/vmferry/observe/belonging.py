@@ -9,6 +9,8 @@ from vmferry.backends.forklift import migration_name
 from vmferry.backends.metadata import GROUP_LABEL, MIGRATION_LABEL
 from vmferry.backends.networks import smoke_names
 from vmferry.backends.virt_v2v import job_name
+from vmferry.estate.checks import connecting
+from vmferry.estate.checks import job_name as check_job_name
 from vmferry.estate.snapshots import has_volumes, snapshot_name
 from vmferry.model.blueprint import Blueprint, Group, Machine
 from vmferry.observe.shapes import (
@@ -117,12 +119,21 @@ class Belonging:
 
     @cached_property
     def _jobs(self) -> Places:
-        return {
+        return self._check_jobs | {
             (machine.namespace, job_name(machine, attempt)): Place(group, machine, attempt)
             for group in self._blueprint.groups
             if group.method == "job"
             for machine in group.machines
             for attempt in range(1, group.attempt + 1)
+        }
+
+    @property
+    def _check_jobs(self) -> dict[tuple[str, str], Place]:
+        """Return the Jobs that check groups; one of an earlier list of checks belongs to nothing."""
+        return {
+            (group.namespace, check_job_name(group)): Place(group, None, group.attempt)
+            for group in self._blueprint.groups
+            if connecting(group)
         }
 
     @cached_property

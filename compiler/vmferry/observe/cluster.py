@@ -8,6 +8,7 @@ from vmferry.estate.adoption import disks as recorded_disks
 from vmferry.estate.causes import BY_CODE, Cause
 from vmferry.model.evidence import Entry, Outcome
 from vmferry.observe.belonging import Place
+from vmferry.observe.checks import of_check_job, of_guest
 from vmferry.observe.entries import cause_of, entry, tenths, title, true, words
 from vmferry.observe.shapes import (
     Application,
@@ -38,7 +39,10 @@ _IMPORT_FAILED = frozenset(("import-failed", "image-not-found", "checksum-mismat
 
 
 def of_job(job: Job, place: Place, view: View) -> Iterator[Entry]:
-    """Yield how a conversion Job goes."""
+    """Yield how the conversion Job of a VM goes, or the Job that checks a group."""
+    if place.machine is None:
+        yield from of_check_job(job, place, view)
+        return
     status = job.status
     if status is None:
         return
@@ -162,6 +166,7 @@ def of_instance(instance: Instance, place: Place, view: View) -> Iterator[Entry]
         yield _machine(place, instance.metadata, "failed", when, lost or cause_of(texts), tuple(texts))
     elif status.phase == "Running":
         yield _machine(place, instance.metadata, "succeeded", when)
+        yield from of_guest(instance, place, view)
 
 
 def _machine(

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from vmferry.estate.contacts import Role, contacts_of
 from vmferry.estate.copying import Estimate, Figure, Way, about, at_rate, copies_of, estimate, measured, rates_of
 from vmferry.estate.dns import Act, hands, wait
-from vmferry.estate.gates import NEEDS
+from vmferry.estate.gates import NEEDS, Need
 from vmferry.estate.history import History
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import STAGES, TABLE, rank
@@ -131,14 +131,15 @@ _Action = tuple[Role, str, str | None, str]
 def _actions(group: Group, stage: Stage, spec: str, tree: str) -> Iterator[_Action]:
     """Yield what people do for a stage: before the pull request, the pull request itself, and after it."""
     yield from _before(group, stage)
-    needs = [need.words for need in NEEDS.get(_after(stage), {}).get(group.method, ()) if need.what != "signOff"]
+    needs = [need.words for need in NEEDS.get(_after(stage), {}).get(group.method, ()) if _needed(need, group)]
     expected = ", ".join(f"{words} in `vmferry status`" for words in needs) or "`vmferry verify` and the sync succeed"
     merge = f"Pull request: {stage}. {TABLE[stage].means} Merge it, then record what happened (`vmferry observe`)."
     yield "platform", merge, f"vmferry advance {spec} {group.name} --to {stage}", expected
     yield from _dns(group, stage, tree)
     back = f"`vmferry explain {spec} {group.name} --rollback` has the way back"
     if stage == "cutover":
-        yield "application", f"{_DECISION}test the application. No-go: {back}.", None, "the application works"
+        checks = " A Job carries out its checks; `vmferry observe` records them." if group.checks else ""
+        yield "application", f"{_DECISION}test the application.{checks} No-go: {back}.", None, "the application works"
     if any(need.what == "signOff" for need in NEEDS.get(_after(stage), {}).get(group.method, ())):
         what = f"{_DECISION}sign off that it is {stage}. No-go: {back}."
         command = f"vmferry sign {spec} {group.name} --by NAME --note WHAT-WAS-TESTED"
@@ -166,6 +167,11 @@ def _dns(group: Group, stage: Stage, tree: str) -> Iterator[_Action]:
             f"Wait {duration(wait(group))} before the cutover: until then, resolvers may keep the old address (VMF874)."
         )
         yield "network", what, None, "the old TTL has run out"
+
+
+def _needed(need: Need, group: Group) -> bool:
+    """Return whether a need applies to any VM of the group; a sign-off is a step of its own."""
+    return need.what != "signOff" and (need.each is None or any(need.each(group, each) for each in group.machines))
 
 
 def _after(stage: Stage) -> Stage:

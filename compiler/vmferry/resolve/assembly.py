@@ -19,6 +19,7 @@ from vmferry.model.project import Project
 from vmferry.model.rule import declare
 from vmferry.model.spec import ExternalDns, GroupState, MigrationSpec, Phase
 from vmferry.resolve.cards import Card
+from vmferry.resolve.checks import PlannedChecks
 from vmferry.resolve.cutovers import vm_cutovers
 from vmferry.resolve.forklift import kept_on_failure
 from vmferry.resolve.notes import Noting, decide
@@ -55,6 +56,7 @@ def assemble(
     machines: tuple[Machine, ...],
     origins: Mapping[VmKey, Origin],
     unresolved: Mapping[str, int],
+    checks: PlannedChecks = ({}, {}),
 ) -> Noting[tuple[Group, ...]]:
     """Return the groups in the order of phases and names, each with what its stage adds."""
     spec, where = project.spec, project.where.at("groups")
@@ -82,7 +84,9 @@ def assemble(
             if frozen(spec.groups.get(name, GroupState()).stage):
                 yield from _check_phase(name, members, where)
             continue  # for the others, the phase was reported where it is named
-        result.append((yield from _group(project, name, members, origins, phase, past.get(name), departed, adopted)))
+        result.append(
+            (yield from _group(project, name, members, origins, phase, past.get(name), departed, adopted, checks))
+        )
     return tuple(result)
 
 
@@ -105,6 +109,7 @@ def _group(
     past: Assignment | None,
     departed: Mapping[str, tuple[Departed, ...]],
     adopted: Mapping[VmKey, AdoptedMachine],
+    checks: PlannedChecks,
 ) -> Noting[Group]:
     spec, first = project.spec, members[0]
     state = spec.groups.get(name, GroupState())
@@ -115,6 +120,7 @@ def _group(
     reached = reached_by(state, past)
     snapshots = _snapshots(project, members, state, phase)
     dns = _dns(members, state, spec)
+    checked, scripts = _checks(members, state, checks)
     present = layers(
         first.method,
         members,
@@ -123,6 +129,7 @@ def _group(
         graduated=state.graduated,
         snapshots=bool(snapshots),
         dns=any(isinstance(change.provider, ExternalDns) for change in dns),
+        checks=any(each.address is not None for its in checked.values() for each in its),
     )
     left = departed.get(name, ())
     planned = (*members, *(each.machine for each in left))  # what a Plan names: it never loses a VM that it moved
@@ -157,6 +164,9 @@ def _group(
         origins={member.key: origins[member.key] for member in members if member.key in origins},
         adopted={member.key: adopted[member.key].spec for member in members if applies(adopted.get(member.key), state)},
         snapshots=snapshots,
+        checks=checked,
+        check_image=spec.target.cluster.check_image if checked else None,
+        check_scripts=scripts,
         kept_on_failure=kept_on_failure(planned, spec.target.cluster.versions) if first.path == "forklift" else (),
         networks=_network_pairs(planned),
         storage=_storage_pairs(planned),
@@ -184,6 +194,15 @@ def _dns(members: tuple[Machine, ...], state: GroupState, spec: MigrationSpec) -
     """Return the records that change with a group's VMs, as they are at its stage, by name."""
     found = (changes(record, machine.key, state.stage, spec.dns) for machine in members for record in machine.records)
     return tuple(sorted((each for each in found if each is not None), key=lambda each: each.name))
+
+
+def _checks(members: tuple[Machine, ...], state: GroupState, checks: PlannedChecks) -> PlannedChecks:
+    """Return the checks of a group's VMs, and the scripts among them."""
+    if state.graduated:
+        return {}, {}
+    its = {member.key: checks[0][member.key] for member in members if member.key in checks[0]}
+    names = {each.check.name for found in its.values() for each in found}
+    return its, {name: text for name, text in sorted(checks[1].items()) if name in names}
 
 
 def _pasts(assignments: Assignments | None, by_group: Mapping[str, list[Machine]]) -> dict[str, Assignment]:

@@ -15,6 +15,7 @@ from vmferry.model.review import Subject
 from vmferry.resolve import order
 from vmferry.resolve.assembly import assemble, explain_groups, unresolved
 from vmferry.resolve.cards import cards_of
+from vmferry.resolve.checks import plan_checks
 from vmferry.resolve.claims import check_claims
 from vmferry.resolve.conversions import Conversions, begin
 from vmferry.resolve.corrections import correct
@@ -118,7 +119,9 @@ def _passes(project: Project, memory: Memory, beside: Beside | None) -> Noting[R
     begun = tuple(begin(project, all_of, Conversions(project, turns(spec, (*all_of, *others)))))
     places_now = turns(spec, (*begun, *others))
     origins = Conversions(project, places_now).origins(begun)
-    groups = yield from assemble(project, phases, begun, origins, unresolved(fresh, decided.machines))
+    by_key = {was.key(candidate) or candidate.key: candidate for candidate in moving}
+    checks = yield from plan_checks(project, tables.networks, begun, by_key)
+    groups = yield from assemble(project, phases, begun, origins, unresolved(fresh, decided.machines), checks)
     taken = places_of(groups, places_now)
     yield from check_recorded(project, groups)
     yield from order.check_running(needs, groups, {key: was.key(card) or key for key, card in cards.items()}, where)

@@ -70,5 +70,7 @@ def make(candidates: tuple[Candidate, ...], basis: Basis) -> Noting[Made]:
         volumes=volumes,
         owners=basis.owners,
     )
-    machines = yield from build(candidates, parts, cluster, tables.networks, tables.storage, basis.golden)
+    machines = yield from build(
+        candidates, parts, cluster, tables.networks, tables.storage, basis.golden, tables.spec.checks
+    )
     return Made(nics, volumes, machines)

@@ -27,7 +27,7 @@ def plan_hooks(project: Project) -> Noting[tuple[HookPlan, ...]]:
         yield from _check_aap(hook, where)
         playbook = None
         if hook.playbook is not None:
-            playbook = yield from _text(project, "playbook", hook.playbook, where.at("playbook"))
+            playbook = yield from text_of(project, "playbook", hook.playbook, where.at("playbook"))
             if playbook is None:
                 continue
         timeout = hook.aap.timeout if hook.aap is not None else None
@@ -66,7 +66,7 @@ def _check_aap(hook: Hook, where: Where) -> Noting[None]:
         )
 
 
-def _text(project: Project, what: str, name: str, where: Where) -> Noting[str | None]:
+def text_of(project: Project, what: str, name: str, where: Where) -> Noting[str | None]:
     """Return the text of a file beside the spec; None if it is not text, which is a finding."""
     try:
         return project.attachments[name].decode("utf-8")
@@ -126,7 +126,7 @@ def _scripts(project: Project, wanted: ScriptSet, where: Where) -> Noting[dict[s
             )
         elif key in result:
             yield DEFINED_TWICE.finding(f"scripts {wanted.name}: two files are named {key}", where=place)
-        elif (text := (yield from _text(project, "script", file, place))) is not None:
+        elif (text := (yield from text_of(project, "script", file, place))) is not None:
             result[key] = text
     size = sum(len(text.encode()) for text in result.values())
     if size > _MAX_CONFIG_MAP:

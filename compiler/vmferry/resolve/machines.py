@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from vmferry.estate import addresses, smbios
 from vmferry.estate.boot import LIBVIRT, boot_disk, boot_orders, ranked, root_device
+from vmferry.estate.checks import checkable, probed, unprobeable
 from vmferry.estate.forklift_disks import numbered, root_disk
 from vmferry.estate.methods import METHODS
 from vmferry.estate.missing import RUNS, missing
@@ -27,7 +28,7 @@ from vmferry.model.facts import Disk, DiskSource, NoOptions
 from vmferry.model.forklift import ForkliftDecisions
 from vmferry.model.keys import DiskKey, Reference, VmKey, disk_key, reference
 from vmferry.model.rule import declare
-from vmferry.model.spec import Cluster, RunStrategy
+from vmferry.model.spec import Check, Cluster, RunStrategy
 from vmferry.resolve import forklift
 from vmferry.resolve.applications import rebuilt
 from vmferry.resolve.eviction import eviction
@@ -61,6 +62,7 @@ def build(
     networks: NetworkMap,
     storage: StorageMap,
     golden: Mapping[tuple[str, str], Machine | None],
+    checks: tuple[Check, ...] = (),
 ) -> Noting[dict[VmKey, Machine]]:
     """Return the machine of each VM with sufficient facts; unknown ones are findings.
 
@@ -75,8 +77,16 @@ def build(
         else:
             machine = yield from _copied(candidate, parts, cluster, networks, storage, golden)
         if machine is not None:
-            result[candidate.key] = replace(machine, records=(yield from records(candidate, machine)))
+            probe = _probe(candidate, machine, checks)
+            result[candidate.key] = replace(machine, records=(yield from records(candidate, machine)), probe=probe)
     return result
+
+
+def _probe(candidate: Candidate, machine: Machine, checks: tuple[Check, ...]) -> Check | None:
+    """Return the check that KubeVirt probes; VMF561 reports a second one, VMF562 one that it cannot probe."""
+    if not checkable(machine):
+        return None
+    return next((check for check in probed(checks, candidate.decisions) if unprobeable(check, machine) is None), None)
 
 
 NO_PHASE = declare(

@@ -90,7 +90,11 @@ def _made(work: _Work, index: int) -> Kept:
 def _keys(parts: Iterable[tuple[Candidate, ...]], basis: Basis) -> list[bytes]:
     """Return a digest of all inputs of `make`, for each block."""
     found, tables = basis.ways, basis.tables
-    head = blake2b(_encode((tables.where, tables.spec.target.cluster, tables.spec.networks, tables.spec.storage)))
+    head = blake2b(
+        _encode(
+            (tables.where, tables.spec.target.cluster, tables.spec.networks, tables.spec.storage, tables.spec.checks)
+        )
+    )
     head.update(_encode(sorted(tables.storage.copies.items(), key=lambda row: row[0])))
     result = []
     for part in parts:

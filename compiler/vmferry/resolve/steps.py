@@ -19,11 +19,13 @@ def layers(
     graduated: bool = False,
     snapshots: bool = False,
     dns: bool = False,
+    checks: bool = False,
 ) -> tuple[str, ...]:
     """Return the non-empty layers of a group. ``reached`` is the stage from which it was rolled back.
 
     A ``graduated`` group has no VMs any more. ``snapshots``: some of its VMs get one before they are accepted.
     ``dns``: ExternalDNS changes records of its VMs.
+    ``checks``: a Job checks some of its VMs.
     """
     holds = {
         "volumes": any(machine.clone_of is None for machine in machines),
@@ -31,6 +33,7 @@ def layers(
         "machines": any(not machine.golden for machine in machines) and not graduated,
         "snapshots": snapshots,
         "dns": dns,
+        "checks": checks,
         "config": any(machine.state or (machine.application and machine.application.config) for machine in machines),
     }
     return tuple(

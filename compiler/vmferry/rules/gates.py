@@ -44,6 +44,11 @@ def gate(review: Review) -> Iterator[Problem]:
 def _remedy(review: Review, group: Group, lack: Lack) -> str:
     spec = shlex.quote(review.project.given or ".")
     sign = f"vmferry sign {spec} {group.name} --stage {lack.stage} --by NAME --note TEXT"
+    if lack.need.what == "check":
+        return (
+            f"record what the cluster shows: `vmferry observe {spec} --watch`; if a check failed, `vmferry status "
+            f"{spec}` says why; to accept the group nevertheless: `{sign} --despite-checks`"
+        )
     if lack.need.signed:
         return (
             f"record what the cluster shows: `vmferry observe {spec} --watch`; if a snapshot failed, delete it, and it "

@@ -74,7 +74,10 @@ def _place(where: Where) -> tuple[str, int, Path]:
 
 
 def _head(group: Group, machines: tuple[Machine, ...]) -> Group:
-    return structs.replace(group, machines=machines, networks=(), storage=(), origins={}, kept_on_failure=())
+    own = {machine.key: group.checks[machine.key] for machine in machines if machine.key in group.checks}
+    return structs.replace(
+        group, machines=machines, networks=(), storage=(), origins={}, kept_on_failure=(), check_scripts={}, checks=own
+    )
 
 
 def _alone(subject: Subject, heads: Mapping[str, Group]) -> Subject:

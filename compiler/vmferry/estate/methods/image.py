@@ -1,6 +1,17 @@
 """Method image of path virt-v2v: disks come from images that a bastion created, or CDI copies them unchanged."""
 
-from vmferry.estate.methods.traits import DNS, DNS_STEP, MOVING, SNAPSHOT_STEP, SNAPSHOTS, STARTED, Layer, MoveMethod
+from vmferry.estate.methods.traits import (
+    CHECK_STEP,
+    CHECKS,
+    DNS,
+    DNS_STEP,
+    MOVING,
+    SNAPSHOT_STEP,
+    SNAPSHOTS,
+    STARTED,
+    Layer,
+    MoveMethod,
+)
 from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.model.spec import VirtualMachine
@@ -22,8 +33,9 @@ METHOD = MoveMethod(
         "machines": Layer(("cutover", *OWNED), wave=3, kept=STARTED),
         "snapshots": SNAPSHOTS,
         "dns": DNS,
+        "checks": CHECKS,
     },
-    steps=(("import", ("volumes", "images")), ("machines", ("machines",)), SNAPSHOT_STEP, DNS_STEP),
+    steps=(("import", ("volumes", "images")), ("machines", ("machines",)), SNAPSHOT_STEP, DNS_STEP, CHECK_STEP),
     kinds=(kinds.SERVICE, kinds.DATA_VOLUME, kinds.DATA_SOURCE, kinds.VIRTUAL_MACHINE),
     usual=_usual,
     volumes="volumes",

@@ -1,6 +1,17 @@
 """Method job of path virt-v2v: a Job in the cluster copies and converts the VM."""
 
-from vmferry.estate.methods.traits import DNS, DNS_STEP, MOVING, SNAPSHOT_STEP, SNAPSHOTS, STARTED, Layer, MoveMethod
+from vmferry.estate.methods.traits import (
+    CHECK_STEP,
+    CHECKS,
+    DNS,
+    DNS_STEP,
+    MOVING,
+    SNAPSHOT_STEP,
+    SNAPSHOTS,
+    STARTED,
+    Layer,
+    MoveMethod,
+)
 from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.kube.kinds import Right
@@ -23,8 +34,9 @@ METHOD = MoveMethod(
         "machines": Layer(("cutover", *OWNED), wave=3, kept=STARTED),
         "snapshots": SNAPSHOTS,
         "dns": DNS,
+        "checks": CHECKS,
     },
-    steps=(("convert", ("access", "conversion")), ("machines", ("machines",)), SNAPSHOT_STEP, DNS_STEP),
+    steps=(("convert", ("access", "conversion")), ("machines", ("machines",)), SNAPSHOT_STEP, DNS_STEP, CHECK_STEP),
     kinds=(
         *(kinds.SERVICE, kinds.CONFIG_MAP, kinds.SERVICE_ACCOUNT, kinds.JOB, kinds.DATA_VOLUME, kinds.VIRTUAL_MACHINE),
         Right(kinds.CLAIM, ("get", "patch")),  # the Jobs' own permissions: only who has them can grant them

@@ -46,6 +46,10 @@ SNAPSHOT_STEP = ("snapshots", ("snapshots",))
 DNS = Layer(("prepared", *MOVING, *OWNED), wave=5, kept=("prepared", "migrating", *STARTED))
 """Records that ExternalDNS changes, last: they lead to a VM once it is there."""
 DNS_STEP = ("dns", ("dns",))
+CHECKS = Layer(("cutover", "adopted"), wave=6, late=True)
+"""The Job that checks the VMs, and its ways to them, until they are accepted."""
+CHECK_STEP = ("checks", ("checks",))
+"""On its own under Flux: a check that fails must not keep VMs from being synced."""
 
 PLAN_LAYERS: Mapping[str, Layer] = {
     "plan": Layer(("prepared", *MOVING, *OWNED)),
@@ -55,11 +59,15 @@ PLAN_LAYERS: Mapping[str, Layer] = {
     "machines": Layer(OWNED, wave=3, kept=STARTED, late=True),
     "snapshots": SNAPSHOTS,
     "dns": DNS,
+    "checks": CHECKS,
 }
 """Layers of a group whose VMs a Plan of Forklift's moves."""
 
 # Flux dry-runs a whole root before it applies any of it, and Forklift's webhook refuses a Migration without a Plan.
-PLAN_STEPS = (("plan", ("plan",)), ("migration", ("migration",)), ("machines", ("machines",)), SNAPSHOT_STEP, DNS_STEP)
+PLAN_STEPS = (
+    *(("plan", ("plan",)), ("migration", ("migration",)), ("machines", ("machines",))),
+    *(SNAPSHOT_STEP, DNS_STEP, CHECK_STEP),
+)
 
 
 def _nothing(_: VirtualMachine) -> Iterator[Trouble]:

@@ -2,6 +2,7 @@
 
 from vmferry.model.spec.access import Access, AccessRole
 from vmferry.model.spec.assign import Assign, ForMany, Match
+from vmferry.model.spec.checks import Check, HttpCheck
 from vmferry.model.spec.contacts import Contacts
 from vmferry.model.spec.costs import Costs, Licence, Once, Recurring, Team
 from vmferry.model.spec.decisions import (
@@ -83,6 +84,7 @@ __all__ = [
     "Assign",
     "Bandwidth",
     "BridgeNetwork",
+    "Check",
     "Cluster",
     "Cni",
     "Contacts",
@@ -115,6 +117,7 @@ __all__ = [
     "Grouping",
     "Hook",
     "HookUse",
+    "HttpCheck",
     "IgnoredNetwork",
     "InstancetypeRef",
     "Licence",

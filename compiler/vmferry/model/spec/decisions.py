@@ -173,6 +173,10 @@ class Decisions(Model, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    checks: (
+        Annotated[tuple[Name, ...], Meta(description="Those of `checks`, by name, that it must pass in the target.")]
+        | None
+    ) = None
     contact: (
         Annotated[Contact, Meta(description="Whom to reach about its application; over those of its group and phase.")]
         | None

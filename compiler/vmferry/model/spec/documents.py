@@ -8,6 +8,7 @@ from vmferry.model.base import API_VERSION, Model, Name, RuleCode, ShortName, Te
 from vmferry.model.forklift import ScriptSet
 from vmferry.model.spec.access import Access
 from vmferry.model.spec.assign import Assign, ForMany
+from vmferry.model.spec.checks import Check
 from vmferry.model.spec.costs import Costs
 from vmferry.model.spec.dns import Dns
 from vmferry.model.spec.groups import GroupState
@@ -52,6 +53,9 @@ class MigrationSpec(Model, frozen=True, kw_only=True):
     groups: Annotated[dict[Name, GroupState], Meta(description="Move groups past `planned`.")] = {}
     hooks: Annotated[tuple[Hook, ...], Meta(description="Forklift hooks.")] = ()
     scripts: Annotated[tuple[ScriptSet, ...], Meta(description="Scripts for conversions by Forklift.")] = ()
+    checks: Annotated[
+        tuple[Check, ...], Meta(description="What proves that VMs work in the target; VMs name theirs in `checks`.")
+    ] = ()
     defaults: Annotated[ForMany, Meta(description="Decisions for every VM.")] = ForMany()
     assign: Annotated[tuple[Assign, ...], Meta(description="Bulk decisions in order; later ones win.")] = ()
     vms: Annotated[tuple[VirtualMachine, ...], Meta(description="VMs.")] = ()

@@ -180,6 +180,13 @@ class Cluster(Model, frozen=True, kw_only=True):
     smoke_image: Annotated[Image, Meta(description="Container disk of the smoke-test VMs.")] = (
         "quay.io/containerdisks/fedora:latest"
     )
+    check_image: (
+        Annotated[
+            Image,
+            Meta(description="Image of the Jobs that check VMs: with bash, curl and coreutils, and ping if used."),
+        ]
+        | None
+    ) = None
 
 
 class ServiceAccountRef(Model, frozen=True, kw_only=True):

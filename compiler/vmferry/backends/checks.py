@@ -1,0 +1,230 @@
+"""Checks of VMs: a Job for each group that reaches them as their users do, and what KubeVirt probes."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from vmferry.backends.cdi import APPLY_ONCE
+from vmferry.backends.metadata import VM_LABEL, head, stamps
+from vmferry.backends.places import of_group, of_machine
+from vmferry.estate.checks import connecting, job_name, needs_service, port_of, service_name, starts
+from vmferry.kube import kinds
+from vmferry.model.blueprint import Blueprint, Group, Machine, MachineCheck
+from vmferry.model.manifest import Item, KubeObject
+from vmferry.model.spec import Check, HttpCheck
+
+FAILED = 45
+"""Exit code of the script after a check failed: no retry of the pod changes that."""
+
+_AS_WRITTEN = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
+_LAYER = "checks"
+_MOUNT = "/etc/vmferry/check"
+_NOBODY = 65534
+_BOOT = 30 * 60  # seconds that guests take to boot at most, and their applications to start
+_LAST_COPY = 4 * 60 * 60  # and the last copy of a warm migration, with the conversion
+_ANY = "200-399"  # also what KubeVirt's probe accepts
+
+
+def emit(blueprint: Blueprint) -> Iterator[Item]:
+    """Yield the Job of every group whose VMs have checks, its script, and Services that lead to VMs without one."""
+    for group in blueprint.groups:
+        if _LAYER not in group.layers:
+            continue
+        yield of_group(group, _LAYER, _config_map(blueprint, group))
+        yield of_group(group, _LAYER, _job(blueprint, group))
+        for machine in group.machines:
+            if needs_service(group, machine):
+                yield of_machine(group, _LAYER, machine, _service(blueprint, group, machine))
+
+
+def script(group: Group) -> str:
+    """Return the Bash script that checks the VMs of a group; all values from the spec and vCenter are quoted."""
+    source = (Path(__file__).with_name("scripts") / "check.sh").read_text(encoding="utf-8")
+    commands = [_command(machine, each) for machine, each in connecting(group)]
+    lines = [" ".join(map(quote, command)) for command in commands]
+    return "\n".join(["#!/usr/bin/env bash", "set -euo pipefail\n", source, *lines, "finish\n"])
+
+
+def _command(machine: Machine, each: MachineCheck) -> list[str]:
+    check, address = each.check, each.address or ""
+    first = ["check", machine.target_name, check.name]
+    if check.tcp is not None:
+        return [*first, "tcp", address, str(check.tcp)]
+    if check.http is not None:
+        status = " ".join(map(str, check.http.status)) if check.http.status is not None else _ANY
+        options = ["--insecure"] if check.http.insecure_skip_verify else []
+        return [
+            *(*first, "http", _bracketed(address), _url(check.http, address), status),
+            *(check.http.contains or "", *options),
+        ]
+    if check.ping is not None:
+        return [*first, "answer", address]
+    return [*first, "script", _script_key(check.name), machine.target_name, address]
+
+
+def _url(http: HttpCheck, address: str) -> str:
+    return f"{http.scheme}://{http.host or _bracketed(address)}:{http.port}{http.path}"
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _script_key(name: str) -> str:
+    """Return the key of a script in the ConfigMap; no check's name has a dot."""
+    return f"script.{name}"
+
+
+def _config_map(blueprint: Blueprint, group: Group) -> KubeObject:
+    own = {_script_key(name): text for name, text in sorted(group.check_scripts.items())}
+    return {
+        **_head(kinds.CONFIG_MAP, blueprint, group, _AS_WRITTEN),
+        "data": {"check.sh": script(group)} | own,
+    }
+
+
+def _job(blueprint: Blueprint, group: Group) -> KubeObject:
+    """Return the Job, without a TTL, because GitOps would create it again. It has no rights, and no credentials."""
+    return {
+        **_head(kinds.JOB, blueprint, group, APPLY_ONCE | _AS_WRITTEN),
+        "spec": {
+            "backoffLimit": 2,
+            "completionMode": "NonIndexed",
+            "completions": 1,
+            "parallelism": 1,
+            "podFailurePolicy": {
+                "rules": [
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {"containerName": "check", "operator": "In", "values": [FAILED]},
+                    },
+                ]
+            },
+            "podReplacementPolicy": "Failed",
+            "suspend": False,
+            "template": {
+                "metadata": {"labels": {"app.kubernetes.io/component": "check"} | stamps(blueprint, group)},
+                "spec": _pod(blueprint, group),
+            },
+        },
+    }
+
+
+def _pod(blueprint: Blueprint, group: Group) -> dict[str, Any]:
+    """Return the pod: Pod Security `restricted` admits it, and so does OpenShift, which chooses the user itself."""
+    user = {} if blueprint.cluster.distribution == "openshift" else {"runAsUser": _NOBODY}
+    return {
+        "automountServiceAccountToken": False,
+        "containers": [
+            {
+                "name": "check",
+                "image": group.check_image or "",  # VMF566
+                "imagePullPolicy": "IfNotPresent",
+                "command": ["bash", f"{_MOUNT}/check.sh"],
+                "env": _environment(group),
+                "resources": {
+                    "limits": {"memory": "256Mi"},
+                    "requests": {"cpu": "50m", "memory": "64Mi"},
+                },
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "capabilities": {"drop": ["ALL"]},
+                    "readOnlyRootFilesystem": True,
+                },
+                "terminationMessagePath": "/dev/termination-log",
+                "terminationMessagePolicy": "File",
+                "volumeMounts": [
+                    {"mountPath": _MOUNT, "name": "script", "readOnly": True},
+                    {"mountPath": "/tmp", "name": "tmp"},  # noqa: S108
+                ],
+            }
+        ],
+        "dnsPolicy": "ClusterFirst",
+        "enableServiceLinks": False,
+        "restartPolicy": "Never",
+        "schedulerName": "default-scheduler",
+        "securityContext": {"runAsNonRoot": True, **user, "seccompProfile": {"type": "RuntimeDefault"}},
+        "terminationGracePeriodSeconds": 5,
+        "volumes": [
+            {"name": "script", "configMap": {"name": job_name(group), "defaultMode": 0o555}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+        ],
+    }
+
+
+def _environment(group: Group) -> list[dict[str, str]]:
+    """Return from when on the script checks, as seconds since 1970, and how long VMs have to come up."""
+    start = starts(group)
+    if start is None:
+        return [{"name": "PATIENCE", "value": str(_BOOT)}]
+    begins = str(int(datetime.fromisoformat(start).timestamp()))
+    return [{"name": "START_AT", "value": begins}, {"name": "PATIENCE", "value": str(_LAST_COPY + _BOOT)}]
+
+
+def _head(kind: kinds.Kind, blueprint: Blueprint, group: Group, annotations: dict[str, str]) -> dict[str, Any]:
+    return head(kind, blueprint, job_name(group), group.namespace, group=group, layer=_LAYER, annotations=annotations)
+
+
+def _service(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:
+    """Return the Service that leads to a VM on the pod network, whether it is ready or not."""
+    ports = sorted({port for each in group.checks[machine.key] if (port := port_of(each.check)) is not None})
+    spec: dict[str, Any] = {
+        "type": "ClusterIP",
+        "clusterIP": "None",
+        "selector": {"app" if group.path == "forklift" else VM_LABEL: machine.target_name},
+        "publishNotReadyAddresses": True,
+        "sessionAffinity": "None",
+        "internalTrafficPolicy": "Cluster",
+    }
+    if ports:
+        spec["ports"] = [{"name": f"tcp-{port}", "port": port, "protocol": "TCP", "targetPort": port} for port in ports]
+    return {
+        **head(
+            kinds.SERVICE,
+            blueprint,
+            service_name(machine),
+            machine.namespace,
+            group=group,
+            layer=_LAYER,
+            labels={VM_LABEL: machine.target_name},
+        ),
+        "spec": spec,
+    }
+
+
+# --- what KubeVirt probes --------------------------------------------------------------------
+
+
+def readiness(check: Check, machine: Machine) -> dict[str, Any]:
+    """Return the readiness probe of a VM (kubevirt staging/src/kubevirt.io/api/core/v1/types.go, Probe)."""
+    return {
+        **_handler(check, machine),
+        "initialDelaySeconds": 60,
+        "periodSeconds": 20,
+        "timeoutSeconds": 5,
+        "successThreshold": 1,
+        "failureThreshold": 3,
+    }
+
+
+def _handler(check: Check, machine: Machine) -> dict[str, Any]:
+    if check.tcp is not None:
+        return {"tcpSocket": {"port": check.tcp}}
+    if check.http is not None:
+        scheme = check.http.scheme.upper()
+        host = {"httpHeaders": [{"name": "Host", "value": check.http.host}]} if check.http.host is not None else {}
+        return {"httpGet": {"path": check.http.path, "port": check.http.port, "scheme": scheme} | host}
+    if check.service is not None:
+        return {"exec": {"command": _running(check.service, machine)}}
+    return {"guestAgentPing": {}}
+
+
+def _running(service: str, machine: Machine) -> list[str]:
+    """Return the command that succeeds while a service runs in the guest; its name needs no quotes in any shell."""
+    if machine.os == "windows":
+        script = f"if ((Get-Service -Name '{service}').Status -ne 'Running') {{ exit 1 }}"
+        return ["powershell.exe", "-NoProfile", "-NonInteractive", "-Command", script]
+    return ["systemctl", "is-active", "--quiet", service]

@@ -1,0 +1,156 @@
+"""Checks of VMs in the target: which ones apply, over which address, what their Job is called, what KubeVirt probes."""
+
+import ipaddress
+import json
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+import msgspec
+
+from vmferry.estate import addresses
+from vmferry.estate.methods import METHODS
+from vmferry.kube.dns import digest, suffixed
+from vmferry.model.blueprint import Group, Machine, MachineCheck, MachineNic
+from vmferry.model.evidence import OBSERVED, Entry
+from vmferry.model.keys import Reference
+from vmferry.model.spec import Check, Decisions, VirtualMachine
+
+STAYS_OFF = ("Halted", "Manual")
+"""Run strategies with which nothing starts a VM."""
+
+
+def checkable(machine: Machine) -> bool:
+    """Return whether there will be a VM that runs: an application is not one, nor is a golden image."""
+    return machine.path != "rebuild" and not machine.golden and machine.run_strategy not in STAYS_OFF
+
+
+def on_pod_network(machine: Machine) -> bool:
+    """Return whether a VM is connected to the pod network."""
+    return any(nic.nad is None and nic.connected for nic in machine.nics)
+
+
+def address(
+    check: Check, machine: Machine, vm: VirtualMachine, decisions: Decisions, nads: Collection[Reference | None] | None
+) -> str | None:
+    """Return where a check reaches a VM: a Service on the pod network, or the guest's own address; None if unknown.
+
+    ``nads`` are those of the network that the check names, None for the pod network; without them any NIC will do, the
+    pod network first. A name ends in `.svc`: the resolver of a pod completes it.
+    """
+    for nic in sorted(machine.nics, key=lambda nic: (nic.nad is not None, nic.index)):
+        if not nic.connected or (nads is not None and nic.nad not in nads):
+            continue
+        if nic.nad is None:
+            return f"{_service(check, machine)}.{machine.namespace}.svc"
+        if known := _addresses(nic, vm, decisions):
+            return known[0]
+    return None
+
+
+def _service(check: Check, machine: Machine) -> str:
+    """Return the Service that leads to a VM: its own if it offers the port, as its users take it."""
+    port = port_of(check)
+    offered = any(each.port == port and each.protocol == "TCP" for each in machine.ports)
+    return machine.target_name if offered else service_name(machine)
+
+
+def port_of(check: Check) -> int | None:
+    """Return the TCP port that a check connects to, if it is known."""
+    return check.http.port if check.http is not None else check.tcp
+
+
+def _addresses(nic: MachineNic, vm: VirtualMachine, decisions: Decisions) -> list[str]:
+    """Return the addresses that the guest has on a NIC for certain, IPv4 first; one by DHCP may change."""
+    if nic.readdress is not None:
+        texts = nic.readdress.addresses
+    else:
+        fact = (vm.nics or ())[nic.index] if nic.index < len(vm.nics or ()) else None
+        certain = fact is not None and fact.origin != "dhcp" and addresses.preserves(decisions)
+        texts = addresses.own(fact) if fact is not None and certain else ()
+    found = [ipaddress.ip_interface(text).ip for text in texts]
+    return [str(each) for each in sorted(found, key=lambda each: each.version)]
+
+
+# --- what KubeVirt probes --------------------------------------------------------------------
+
+
+def probed(checks: Collection[Check], decisions: Decisions) -> tuple[Check, ...]:
+    """Return those of a VM's checks that KubeVirt is to probe."""
+    return tuple(check for check in checks if check.name in (decisions.checks or ()) and check.probed)
+
+
+def unprobeable(check: Check, machine: Machine) -> str | None:
+    """Return why KubeVirt cannot probe this on the VM; None if it can.
+
+    kubevirt pkg/virt-api/webhooks/validating-webhook/admitters/vmi-create-admitter.go: httpGet and tcpSocket are only
+    allowed with the pod network (podNetworkRequiredStatusCause); staging/src/kubevirt.io/api/core/v1/types.go, Handler:
+    exec, guestAgentPing, httpGet, tcpSocket.
+    """
+    if machine.path != "virt-v2v":
+        return "Forklift makes the VM, and adding a probe to a VM that runs only takes effect at its next restart"
+    if check.ping is not None or check.script is not None:
+        return f"KubeVirt has no probe for {check.kinds[0]}"
+    if check.http is not None and (check.http.status is not None or check.http.contains is not None):
+        return "KubeVirt's probe accepts any status from 200 to 399, and does not read the page"
+    if check.connects and not on_pod_network(machine):
+        return "KubeVirt only probes ports of VMs on the pod network"
+    return None
+
+
+# --- the Job of a group ----------------------------------------------------------------------
+
+
+def stated(group: Group) -> Iterator[tuple[Machine, MachineCheck]]:
+    """Yield the checks of a group's VMs, in order."""
+    for machine in group.machines:
+        for check in group.checks.get(machine.key, ()):
+            yield machine, check
+
+
+def connecting(group: Group) -> tuple[tuple[Machine, MachineCheck], ...]:
+    """Return what the Job of a group checks: everything with an address."""
+    return tuple((machine, each) for machine, each in stated(group) if each.address is not None)
+
+
+def service_name(machine: Machine) -> str:
+    """Return the Service by which the Job reaches a VM on the pod network, where it has none of its own for that."""
+    return suffixed(machine.target_name, "check")
+
+
+def needs_service(group: Group, machine: Machine) -> bool:
+    """Return whether a check takes that Service."""
+    name = f"{service_name(machine)}.{machine.namespace}.svc"
+    return any(each.address == name for each in group.checks.get(machine.key, ()))
+
+
+def starts(group: Group) -> str | None:
+    """Return the time from which on a group's VMs are checked: that of their last cutover, if the spec states one."""
+    if group.cutover is None or not METHODS[group.method].cutover:
+        return None
+    return max((group.cutover, *(each.time for each in group.vm_cutover)), key=datetime.fromisoformat)
+
+
+def job_name(group: Group) -> str:
+    """Return the name of a group's Job: another one for each attempt, and whatever it is made from.
+
+    A Job cannot be changed: the API server refuses that, and with it all that Argo CD applies at once.
+    """
+    listed = [(machine.target_name, each) for machine, each in connecting(group)]
+    made = (listed, sorted(group.check_scripts.items()), group.check_image, starts(group))
+    content = json.dumps(msgspec.to_builtins(made), sort_keys=True)
+    return suffixed(group.full_name, f"check-{group.attempt}-{digest(content)}")
+
+
+def shown_by(machine: Machine, each: MachineCheck) -> str:
+    """Return what evidence of a check of a VM is about. A check that is defined otherwise has to pass again."""
+    content = json.dumps(msgspec.to_builtins(each), sort_keys=True)
+    return f"check {each.check.name} of {machine.namespace}/{machine.target_name}, {digest(content)}"
+
+
+def is_past(group: Group, entry: Entry) -> bool:
+    """Return whether an entry is about a check or a Job that the group no longer has."""
+    if entry.what != "check" or entry.by != OBSERVED:
+        return False
+    if entry.vm is None:
+        return entry.object != f"Job {group.namespace}/{job_name(group)}"
+    return all(entry.object != shown_by(machine, each) for machine, each in stated(group) if machine.key == entry.vm)

@@ -1,0 +1,100 @@
+"""The checks of VMs: definitions by name, and for each VM those that it has to pass, with the way to it."""
+
+from collections.abc import Mapping
+
+from vmferry.estate import checks
+from vmferry.estate.network_map import NetworkMap
+from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE, UNDEFINED_REFERENCE
+from vmferry.model.blueprint import Machine, MachineCheck
+from vmferry.model.keys import Reference, VmKey
+from vmferry.model.project import Project
+from vmferry.model.spec import Check
+from vmferry.resolve.hooks import text_of
+from vmferry.resolve.notes import Noting, decide
+from vmferry.resolve.selection import Candidate
+
+_KINDS = "tcp, http, ping, guestAgent, service and script"
+
+PlannedChecks = tuple[dict[VmKey, tuple[MachineCheck, ...]], dict[str, str]]
+"""The checks of each VM, and the texts of scripts by check."""
+
+
+def plan_checks(
+    project: Project,
+    networks: NetworkMap,
+    machines: tuple[Machine, ...],
+    candidates: Mapping[VmKey, Candidate],
+) -> Noting[PlannedChecks]:
+    """Return the checks of each VM that will run, as the spec states them now: they are never frozen.
+
+    ``candidates`` are the VMs by the key of their machine.
+    """
+    known, scripts = yield from _defined(project, networks)
+    found: dict[VmKey, tuple[MachineCheck, ...]] = {}
+    for machine in machines:
+        candidate = candidates.get(machine.key)
+        names = candidate.decisions.checks if candidate is not None else None
+        if candidate is None or not names:
+            continue
+        if unknown := [name for name in names if name not in known]:
+            yield UNDEFINED_REFERENCE.finding(
+                f"VM {machine.name} names {_quoted(unknown)}, which `checks` does not define",
+                f"defined checks: {', '.join(sorted(known)) or 'none'}",
+                where=candidate.origin("checks"),
+                vms=(machine.name,),
+            )
+        if checks.checkable(machine):
+            its = tuple(
+                MachineCheck(check=check, address=_address(check, machine, candidate, networks))
+                for name in dict.fromkeys(names)
+                if (check := known.get(name)) is not None
+            )
+            if its:
+                found[machine.key] = its
+                listed = ", ".join(each.check.name for each in its)
+                yield decide(machine.key, "checks", listed, "the spec says so", where=candidate.origin("checks"))
+    return found, scripts
+
+
+def _defined(project: Project, networks: NetworkMap) -> Noting[tuple[dict[str, Check], dict[str, str]]]:
+    """Return the checks by name, and the text of scripts; what is wrong with a definition is a finding."""
+    known: dict[str, Check] = {}
+    scripts: dict[str, str] = {}
+    for index, check in enumerate(project.spec.checks):
+        where = project.where.at("checks", index)
+        if check.name in known:
+            yield DEFINED_TWICE.finding(f"check {check.name} is defined twice", where=where.at("name"))
+            continue
+        known[check.name] = check
+        if len(check.kinds) != 1:
+            has = " and ".join(check.kinds) or "none of them"
+            yield NOT_APPLICABLE.finding(
+                f"check {check.name} needs exactly one of {_KINDS}; it has {has}",
+                "make it several checks, each with a name of its own" if check.kinds else "say what it checks",
+                where=where,
+            )
+        if check.network is not None and networks.named(check.network) is None:
+            yield UNDEFINED_REFERENCE.finding(
+                f"check {check.name} goes over network {check.network}, which is not defined",
+                f"networks by name: {', '.join(sorted({row.name for row in networks.rows})) or 'none'}",
+                where=where.at("network"),
+            )
+        if check.script is not None:
+            text = yield from text_of(project, "script", check.script, where.at("script"))
+            if text is not None:
+                scripts[check.name] = text
+    return known, scripts
+
+
+def _address(check: Check, machine: Machine, candidate: Candidate, networks: NetworkMap) -> str | None:
+    if not check.connects:
+        return None
+    nads: set[Reference | None] | None = None
+    if check.network is not None:
+        row = networks.named(check.network)
+        nads = {row.nad(machine.namespace, copy) for copy in range(len(machine.nics))} if row is not None else set()
+    return checks.address(check, machine, candidate.vm, candidate.decisions, nads)
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in dict.fromkeys(names))

@@ -188,8 +188,8 @@ def unsigned(review: Review) -> Iterator[Problem]:
 def dynamic(review: Review) -> Iterator[Problem]:
     """The guest asks a DHCP server, and a server that does not know its MAC gives it another address than before.
 
-    The VM keeps its MAC, so with a reservation it keeps its address, and the record stays right. `vmferry report
-    addresses` writes the reservations. Suppress this if the DHCP server updates the record itself.
+    The VM keeps its MAC, so with a reservation it keeps its address, and the record stays right. Suppress this if the
+    DHCP server updates the record itself.
     """
     for subject, record in _records(review):
         if record.dynamic:

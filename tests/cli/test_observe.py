@@ -126,7 +126,7 @@ def test_a_success_after_a_failure_is_news_and_a_restart_is_not(repository: Obse
         assert vmferry("observe", repository.spec, "--from", "-", *NOW, stdin=text.encode()).code == 0
         return len(repository.entries()) - before
 
-    assert seen("success-running", "2027-01-31T01:00:00Z") == 2
+    assert seen("success-running", "2027-01-31T01:00:00Z") == 4  # of two VMs, and of their guest agents
     assert seen("success-running", "2027-01-31T05:00:00Z") == 0
     assert seen("vm-crashes", "2027-01-31T06:00:00Z") == 1
     assert seen("vm-crashes", "2027-01-31T07:00:00Z") == 0

@@ -149,7 +149,7 @@ def test_a_lock_owns_what_is_made_of_its_group_and_sha256sum_agrees(example: str
                 digest, _, file = line.partition("  ")
                 assert hashlib.sha256((top / file).read_bytes()).hexdigest() == digest
                 part, _, rest = file.partition("/")
-                assert rest.startswith(f"{phase}/{group}/") or (part, rest) == (
-                    "clusters",
-                    f"prod-a/{phase}/{group}.yaml",
+                assert rest.startswith(f"{phase}/{group}/") or (part, rest) in (
+                    ("clusters", f"prod-a/{phase}/{group}.yaml"),
+                    ("infra", f"monitoring/{phase}/{group}.yaml"),
                 )

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from vmferry.estate.copying import VMS_PER_HOST, Basis
+from vmferry.estate.copying import VMS_PER_HOST, Basis, Figure
 from vmferry.estate.timetable.works import Prepared
 from vmferry.estate.wording import counted
 from vmferry.model.review import Review
@@ -68,15 +68,7 @@ def _rates(prepared: Prepared) -> Iterator[Assumption]:
             (rates.per_host, "ESXi host", "perHost"),
             (rates.total, "vCenter", "total"),
         ):
-            measured = f"evidence.yaml, {counted(figure.copies, 'copy', 'copies')}"
-            sources = {"assumed": _PERFORMANCE, "stated": "the spec", "measured": measured}
-            yield Assumption(
-                what=f"copy from {source}, {method}, per {per}",
-                value=f"{figure.value / _MIB:.1f} MiB/s",
-                basis=figure.basis,
-                source=sources[figure.basis],
-                setting=f"settings.copy.{setting}",
-            )
+            yield _rate(f"copy from {source}, {method}, per {per}", figure, f"settings.copy.{setting}")
         if rates.at_once is not None:
             yield Assumption(
                 what=f"conversions at once from {source}",
@@ -85,6 +77,19 @@ def _rates(prepared: Prepared) -> Iterator[Assumption]:
                 source="the spec, or the default of parallelConversions",
                 setting="sources[].vcenter.parallelConversions",
             )
+
+
+def _rate(what: str, figure: Figure, setting: str) -> Assumption:
+    """Return a rate with where it is from."""
+    measured = f"evidence.yaml, {counted(figure.copies, 'copy', 'copies')}"
+    sources = {"assumed": _PERFORMANCE, "stated": "the spec", "measured": measured}
+    return Assumption(
+        what=what,
+        value=f"{figure.value / _MIB:.1f} MiB/s",
+        basis=figure.basis,
+        source=sources[figure.basis],
+        setting=setting,
+    )
 
 
 def _facts(prepared: Prepared) -> Iterator[Assumption]:
@@ -119,14 +124,7 @@ _ELSEWHERE = {"offload": "by storage array", "image": "by image"}
 def _elsewhere(prepared: Prepared) -> Iterator[Assumption]:
     """Yield the rates of copies by storage array and by image, and how many VMs lack one."""
     for way, (figure, vms) in prepared.elsewhere.items():
-        measured = f"evidence.yaml, {counted(figure.copies, 'copy', 'copies')}"
-        yield Assumption(
-            what=f"copies of {counted(vms, 'VM')} {_ELSEWHERE[way]}, per VM",
-            value=f"{figure.value / _MIB:.1f} MiB/s",
-            basis=figure.basis,
-            source=measured if figure.basis == "measured" else "the spec",
-            setting=f"settings.copy.{way}",
-        )
+        yield _rate(f"copies of {counted(vms, 'VM')} {_ELSEWHERE[way]}, per VM", figure, f"settings.copy.{way}")
     if prepared.unknown:
         yield Assumption(
             what=f"copies of {counted(len(prepared.unknown), 'VM')} by storage array or image",

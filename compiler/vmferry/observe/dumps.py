@@ -1,7 +1,5 @@
 """Reads dumps: JSON of any size and form that `kubectl get -o json` writes, or that someone made up."""
 
-import json
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +9,7 @@ import msgspec
 
 from vmferry import files
 from vmferry.observe.shapes import KINDS, Head, Object
+from vmferry.yaml import json_row
 
 MOST = 512 << 20
 """Bytes of one dump. 10,000 VMs with all their objects take less."""
@@ -115,9 +114,6 @@ def _add(dump: Taker, raw: bytes, name: str) -> None:
         raise DumpError(f"{name}: {error}") from None
 
 
-_SPACE = re.compile(r"\s*")
-
-
 def _documents(raw: bytes) -> Iterator[bytes | msgspec.Raw]:
     """Yield the JSON documents of a text, one after the other."""
     try:
@@ -131,26 +127,17 @@ def _documents(raw: bytes) -> Iterator[bytes | msgspec.Raw]:
 def _several(raw: bytes) -> Iterator[bytes]:
     """Yield documents that stand in a row, as several calls of kubectl leave them."""
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DumpError(f"it is not UTF-8 text (byte {error.start})") from None
-    decoder, place = json.JSONDecoder(), _start(text, 0)
-    if place == len(text):
-        raise DumpError("it is empty; `kubectl get … -o json` prints at least a List")
-    while place < len(text):
-        try:
-            _, end = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError) as error:
-            line = text.count("\n", 0, place) + 1
-            what = "it is nested too deeply" if isinstance(error, RecursionError) else "it is not JSON"
-            raise DumpError(f"{what}, in what starts at line {line}; write it with `kubectl get … -o json`") from None
-        yield text[place:end].encode()
-        place = _start(text, end)
-
-
-def _start(text: str, place: int) -> int:
-    found = _SPACE.match(text, place)
-    return found.end() if found is not None else place
+        for _, text in json_row.documents(raw):
+            yield text.encode()
+    except json_row.NotJsonError as error:
+        where = f"in what starts at line {error.place}; write it with `kubectl get … -o json`"
+        said = {
+            "encoding": f"it is not UTF-8 text (byte {error.place})",
+            "empty": "it is empty; `kubectl get … -o json` prints at least a List",
+            "nesting": f"it is nested too deeply, {where}",
+            "syntax": f"it is not JSON, {where}",
+        }
+        raise DumpError(said[error.fault]) from None
 
 
 def _short(text: str) -> str:

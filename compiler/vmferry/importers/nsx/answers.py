@@ -5,8 +5,6 @@ PolicyConfigResource (path, parent_path, display_name, marked_for_delete), ListR
 ChildPolicyConfigResource (children, each with an object below the name of its type), ApiError (error_code).
 """
 
-import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ import msgspec
 
 from vmferry import files
 from vmferry.importers.errors import ImporterError
+from vmferry.yaml import json_row
 
 MOST = 512 << 20
 """Bytes of one file."""
@@ -157,9 +156,6 @@ def _list_of(found: Object | None, data: dict[str, Any]) -> str:
     return f"{kind}s of {above[:200]}"
 
 
-_SPACE = re.compile(r"\s*")
-
-
 def _documents(raw: bytes, name: str) -> Iterator[Any]:
     """Yield the JSON values of a text, one after the other."""
     try:
@@ -168,26 +164,16 @@ def _documents(raw: bytes, name: str) -> Iterator[Any]:
     except (msgspec.MsgspecError, RecursionError):
         pass
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ImporterError(f"{name}: it is not UTF-8 text (byte {error.start}){_HOW}") from None
-    decoder, place = json.JSONDecoder(), _start(text, 0)
-    if place == len(text):
-        raise ImporterError(f"{name}: it is empty{_HOW}")
-    while place < len(text):
-        try:
-            value, end = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError) as error:
-            line = text.count("\n", 0, place) + 1
-            what = "is nested too deeply" if isinstance(error, RecursionError) else "is not JSON"
-            raise ImporterError(f"{name}: what starts at line {line} {what}{_HOW}") from None
-        yield value
-        place = _start(text, end)
-
-
-def _start(text: str, place: int) -> int:
-    found = _SPACE.match(text, place)
-    return found.end() if found is not None else place
+        for value, _ in json_row.documents(raw):
+            yield value
+    except json_row.NotJsonError as error:
+        said = {
+            "encoding": f"it is not UTF-8 text (byte {error.place})",
+            "empty": "it is empty",
+            "nesting": f"what starts at line {error.place} is nested too deeply",
+            "syntax": f"what starts at line {error.place} is not JSON",
+        }
+        raise ImporterError(f"{name}: {said[error.fault]}{_HOW}") from None
 
 
 def read(sources: Iterable[Path], stdin: bytes) -> Answers:

@@ -4,7 +4,7 @@ Nothing is copied and nothing runs. What a GitOps engine waits for gets healthy,
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
@@ -13,6 +13,8 @@ from tests.e2e.cluster.api import Api
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.server import Cluster
 from tests.e2e.cluster.walk import EXAMPLES
+
+from vmferry.kube.kinds import EMITTED, Kind
 
 _PAUSE = 0.5  # seconds between two looks at the cluster
 _WAITS = {"phase": "WaitForFirstConsumer"}
@@ -208,9 +210,13 @@ STATUSES: dict[str, Callable[[Object], Object]] = {
 }
 """What each operator writes, by resource, as kubectl names it."""
 
-_OTHERS = (
-    *("configmap", "secret", "service", "serviceaccount", "networkpolicy.networking.k8s.io"),
-    *("role.rbac.authorization.k8s.io", "rolebinding.rbac.authorization.k8s.io", "priorityclass.scheduling.k8s.io"),
-    "network-attachment-definitions.k8s.cni.cncf.io",
-)
+
+def _resources(kinds: Iterable[Kind]) -> Iterator[str]:
+    """Yield the resources of kinds that nobody writes a status of."""
+    for kind in kinds:
+        if f"{kind.name}.{kind.group}".rstrip(".").lower() not in STATUSES:
+            yield f"{kind.plural}.{kind.group}".rstrip(".")
+
+
+_OTHERS = tuple(_resources(EMITTED))
 """What nobody writes a status of, and Argo CD may prune."""

@@ -106,6 +106,30 @@ def test_a_database_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / FILE).read_bytes() == before
 
 
+def test_a_database_of_an_earlier_release_makes_place_for_one(tmp_path: Path) -> None:
+    """Its pages were small, and its entries are those of another version."""
+    put(tmp_path, CARDS)
+    application = _told(tmp_path, "application_id")
+    (tmp_path / FILE).unlink()
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as database:
+        database.execute(f"PRAGMA application_id = {application}")
+        database.execute(
+            "CREATE TABLE entries (key BLOB PRIMARY KEY, used INTEGER, size INTEGER, value BLOB) WITHOUT ROWID"
+        )
+        database.execute("INSERT INTO entries VALUES (x'00', 1, 1, x'00')")
+        database.commit()
+    put(tmp_path, CARDS)
+    assert got(tmp_path, CARDS) == CARDS
+    assert _told(tmp_path, "page_size") > 4096
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as database:
+        assert database.execute("SELECT count(*) FROM entries").fetchone() == (len(CARDS),)
+
+
+def _told(directory: Path, pragma: str) -> int:
+    with contextlib.closing(sqlite3.connect(directory / FILE)) as database:
+        return int(database.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
 def test_a_place_where_nothing_can_be_written_is_no_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file")
     for place in (tmp_path / "file", tmp_path / "file/below", Path("/proc/vmferry"), Path("/dev/null/x")):

@@ -32,10 +32,11 @@ _CHECKSUM = 16  # bytes before each value: SQLite does not notice a page that is
 _AT_ONCE = 500  # keys in one question
 _PATIENCE = 2.0  # seconds for another run that writes
 _DAY = 86_400
+_PAGE = 32_768  # bytes: an entry has kilobytes, in a chain of pages that SQLite follows one by one
 _CODE = (".py", ".sh")
 
 _TABLE = (
-    "CREATE TABLE IF NOT EXISTS entries (key BLOB PRIMARY KEY, used INTEGER, size INTEGER, value BLOB) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS entries (key BLOB PRIMARY KEY, used INTEGER, size INTEGER, value BLOB)",
     "CREATE INDEX IF NOT EXISTS entries_by_age ON entries (used, size)",
 )
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of vmferry: https://bford.info/cachedir/\n"
@@ -192,16 +193,24 @@ def _open(directory: Path) -> "sqlite3.Connection | None":
     except OSError:  # nobody writes there, so nobody has to be asked for a lock
         return sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True) if path.is_file() else None
     database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
-    marked = database.execute("PRAGMA application_id").fetchone()[0]
-    if marked != _APPLICATION:
+    if _told(database, "application_id") == _APPLICATION and _told(database, "page_size") != _PAGE:
+        database.close()  # of a release whose entries nobody asks for any more
+        clean(directory)
+        database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+    if _told(database, "application_id") != _APPLICATION:
         if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             database.close()
             return None
+        database.execute(f"PRAGMA page_size = {_PAGE}")  # first: it is settled with the first page
         database.execute(f"PRAGMA application_id = {_APPLICATION}")
     # A power failure may lose the last entries: that costs less than waiting for the disk in every run.
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = OFF")
     return database
+
+
+def _told(database: "sqlite3.Connection", pragma: str) -> int:
+    return int(database.execute(f"PRAGMA {pragma}").fetchone()[0])
 
 
 def _prepare(directory: Path) -> None:

@@ -55,7 +55,7 @@ class Beside(Struct, frozen=True):
     """What VMs that are decided by themselves take from the rest of the estate."""
 
     standard: Mapping[str, int]  # standard VMs of each vCenter, in the whole estate
-    machines: tuple[Machine, ...]
+    converted: tuple[Machine, ...]  # those that Jobs convert
 
 
 def resolve(
@@ -87,7 +87,7 @@ def _passes(project: Project, memory: Memory, beside: Beside | None) -> Noting[R
     every = cards_of(candidates)
     cards = {candidate.key: every[candidate.key] for candidate in moving}
     standard = standard_vms(moving, spec.settings.auto) if beside is None else beside.standard
-    others = beside.machines if beside is not None else ()
+    others = beside.converted if beside is not None else ()
     own = yield from split(project, cards.values())
     was = yield from thaw(project, tuple(cards.values()), own)
     live = tuple(candidate for candidate in moving if was.key(candidate) is None)

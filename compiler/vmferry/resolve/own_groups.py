@@ -14,6 +14,7 @@ from msgspec import structs
 from vmferry.model.blueprint import Blueprint, Group
 from vmferry.model.project import Project
 from vmferry.resolve.blueprint import Beside, Resolution, resolve
+from vmferry.resolve.turns import is_converted
 
 
 class GroupsAgain(NamedTuple):
@@ -35,8 +36,8 @@ def decide_groups(
     own = tuple(group for group in blueprint.groups if group.name in names)
     if any(state.split_from and {name, state.split_from} & {*names} for name, state in now.spec.groups.items()):
         return None  # a group and those that VMs left it for are decided together
-    others = (group for group in blueprint.groups if group.name not in names)
-    beside = Beside(standard, tuple(machine for group in others for machine in group.machines))
+    others = (machine for group in blueprint.groups if group.name not in names for machine in group.machines)
+    beside = Beside(standard, tuple(filter(is_converted, others)))
     before, after = (resolve(each, reasons=False, beside=beside) for each in (was, now))
     if before.blueprint.groups != own or before.blueprint.sources != blueprint.sources:
         return None

@@ -267,9 +267,10 @@ def _precopies(review: Review, group: Group) -> int:
 
 def _plan_bytes(machine: Machine, copies: int) -> int:
     entry = _ENTRY + 2 * len(machine.name) + _ENTRY_HOOK * len(machine.hooks)
-    paths = sum(_DELTA + len(disk.file or "") for disk in machine.disks)
-    warm = copies * (_PRECOPY + paths) if machine.method == "warm" else 0
-    return 2 * entry + _STEPS + _STEP_DISK * len(machine.disks) + warm
+    size = 2 * entry + _STEPS + _STEP_DISK * len(machine.disks)
+    if machine.method == "warm":
+        size += copies * (_PRECOPY + sum(_DELTA + len(disk.file or "") for disk in machine.disks))
+    return size
 
 
 @also(ROOT_TOO_LARGE)

@@ -19,7 +19,7 @@ def files_of(blueprint: Blueprint, settled: Container[str] = ()) -> Iterator[Pla
     Raises LostError if a VM, disk or NIC would be in no manifest.
     """
     yield from render(backends.emit_shared(blueprint))
-    yield from about(blueprint.name, blueprint.cluster.name, blueprint.external_nads)
+    yield from about(blueprint.name, blueprint.cluster.name, blueprint.external_nads, backends.left_behind(blueprint))
     moving = [index for index, group in enumerate(blueprint.groups) if lock(group) not in settled]
     for files in cores.spread(_of_group, moving, blueprint, least=MANY):
         yield from files

@@ -47,7 +47,7 @@ from vmferry.model.facts import GuestDisk
         ("web-01", {"disks": (disk("2Ti"),)}, "stateful"),
         ("web-01", {"guest_disks": (GuestDisk(path="/var/lib/mysql"),)}, "stateful"),
         ("web-01", {"disks": (disk(rdm="virtual"),)}, "stateful"),
-        ("veeam-proxy", {}, "decommission"),
+        ("veeam-proxy", {}, "management"),
         ("n1", {"guest_name": "Red Hat CoreOS"}, "stateless"),
         ("n1", {"guest_tools_name": "Microsoft Windows 11 (64-bit)"}, "stateful"),
         ("n1", {}, None),

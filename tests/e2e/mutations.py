@@ -344,8 +344,8 @@ MUTATIONS = (
     Mutation(
         "Services of VMs that were handed over are still synced",
         KUBEVIRT,
-        "if not group.graduated and machine.ports and",
-        "if machine.ports and",
+        "if not group.graduated and has_service(machine):",
+        "if has_service(machine):",
     ),
     Mutation(
         "an interface lists its ports, and KubeVirt drops all others",
@@ -1223,6 +1223,49 @@ MUTATIONS = (
     ),
     Mutation(
         "the applier may not apply DNSEndpoints", NAMESPACES, 'if "dns" in group.layers', 'if "dns" in group.steps'
+    ),
+    # hosts leave vSphere
+    Mutation(
+        "a host empties although a VM finds no place when another fails",
+        "estate/decommission/reserve.py",
+        "margins = Margins(0, 1, per_zone=False",
+        "margins = Margins(0, 0, per_zone=False",
+    ),
+    Mutation(
+        "sources of a dual run do not count while a later phase cuts over",
+        "estate/decommission/solver.py",
+        "            elif start < release:\n                last = later",
+        "            elif start < release:\n                last = number",
+    ),
+    Mutation(
+        "a host may go in a window in which a phase cuts over",
+        "estate/decommission/solver.py",
+        "if date is not None and start <= date < end:",
+        "if date is not None and end <= date < start:",
+    ),
+    Mutation(
+        "a vCenter that is gone keeps its Provider in the sync",
+        FORKLIFT,
+        "return [source for source in known_sources(blueprint) if not source.gone]",
+        "return known_sources(blueprint)",
+    ),
+    Mutation(
+        "Services leave the sync with the Plans of a vCenter that is gone",
+        "resolve/steps.py",
+        '"plan": not gone or (not graduated and any(map(has_service, machines))),',
+        '"plan": not gone,',
+    ),
+    Mutation(
+        "conversion credentials of a vCenter that is gone stay in the sync",
+        NAMESPACES,
+        "for credential in (each for each in plan.credentials if not each.gone):",
+        "for credential in plan.credentials:",
+    ),
+    Mutation(
+        "a VM that grows is decided alone while hosts are taken, and their reserve is not looked at",
+        OWN_FACTS,
+        "    if any(begun(project.spec)):\n        return None",
+        "    if any(begun(project.spec)) and not project.spec:\n        return None",
     ),
 )
 

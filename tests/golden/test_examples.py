@@ -258,10 +258,10 @@ def test_groups_are_in_every_stage_that_compiles() -> None:
 
 def test_four_phases_of_different_kinds_have_windows() -> None:
     phases = spec()["phases"]
-    assert [phase["kind"] for phase in phases] == ["dev-test", "stateless", "stateful", "decommission"]
+    assert [phase["kind"] for phase in phases] == ["dev-test", "stateless", "stateful", "migrate", "decommission"]
     assert all(phase["windows"] for phase in phases)
     assert any(phase.get("dualRun", {}).get("mode") == "fallback" for phase in phases)
-    assert {vm["phase"]["value"] for vm in decisions().values() if "phase" in vm} == {p["name"] for p in phases}
+    assert {vm["phase"]["value"] for vm in decisions().values() if "phase" in vm} == {p["name"] for p in phases[:-1]}
 
 
 def test_vms_that_depend_on_each_other_in_a_circle_move_together() -> None:
@@ -478,7 +478,7 @@ def _config(name: str) -> Object:
 
 
 def test_two_nics_on_one_network_get_a_definition_each_and_one_stays_behind() -> None:
-    rows = one("NetworkMap", "konveyor-forklift/acme-decommission-01")["spec"]["map"]
+    rows = one("NetworkMap", "konveyor-forklift/acme-management-01")["spec"]["map"]
     leads = [(row["source"]["name"], row["destination"].get("name", row["destination"]["type"])) for row in rows]
     assert leads == [("DVPG-Infra-140", "infra"), ("DVPG-Infra-140", "infra-2"), ("DVPG-KVM-Switch", "ignored")]
     first, second = _config("infra/infra"), _config("infra/infra-2")

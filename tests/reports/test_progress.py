@@ -103,7 +103,7 @@ def test_a_burn_down_over_centuries_has_rows_of_several_weeks(acme: Path) -> Non
 def test_a_host_is_empty_when_no_vm_is_on_it_whether_it_moves_or_not(acme: Path) -> None:
     vms = check(acme).resolution.subjects
     hosts = {(subject.source, subject.vm.host) for subject in vms if subject.vm.host}
-    assert (progress(acme)["hosts"], progress(acme)["hosts_empty"]) == (len(hosts), 0)
+    assert (progress(acme)["hosts"], progress(acme)["hosts_empty"]) == (len(hosts) + 1, 1)  # and esx-fra-03
 
 
 def test_the_badge_is_svg_with_the_share(acme: Path) -> None:

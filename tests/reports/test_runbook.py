@@ -87,8 +87,9 @@ def test_the_playbook_has_what_was_accepted_and_why() -> None:
 def test_a_spreadsheet_has_the_steps_of_all_groups() -> None:
     text = vmferry("report", "runbook", EXAMPLES / "acme", "--format", "csv").out
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert {row["group"] for row in rows} == plans().keys()
-    assert len(rows) == sum(len(plan["steps"]) for plan in plans().values())
+    assert {row["group"] for row in rows if row["phase"] != "decommission"} == plans().keys()
+    assert [row["#"] for row in rows if row["phase"] == "decommission"] == list("123456")
+    assert len(rows) == 6 + sum(len(plan["steps"]) for plan in plans().values())
 
 
 # --- contacts ---------------------------------------------------------------------------------
@@ -269,3 +270,41 @@ def test_the_table_of_nights_has_every_move_that_left_evidence(edited: Callable[
     [row] = [line for line in text.splitlines() if line.startswith("| dev-test-01 | dev-test | migrating |")]
     cells = [cell.strip() for cell in row.split("|")[4:7]]
     assert cells == [duration(planned), duration(1800), duration(1800 - planned)]
+
+
+def leaving(spec: Path, **phase: Any) -> dict[str, Any]:
+    """Return the plan of the last phase of a spec, which takes hosts, with other fields."""
+    path = spec / "spec.yaml"
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found["phases"][-1] |= phase
+    path.write_text(yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
+    [plan] = vmferry("report", "runbook", spec, "--format", "json").data["decommission"]
+    return dict(plan)
+
+
+def test_hosts_leave_step_by_step_and_what_is_deleted_by_hand_comes_last(tmp_path: Path) -> None:
+    spec = Path(shutil.copytree(EXAMPLES / "acme", tmp_path / "acme"))
+    plan = leaving(spec)
+    assert plan["takes"] == ["vc1", "vc2"]
+    assert [step["state"] for step in plan["steps"]] == ["next", "next", "later", "later", "later", "later"]
+    assert plan["steps"][0]["decision"]
+    assert "Provider, maps, Plans and credentials of vc1, vc2 leave the sync" in plan["steps"][3]["what"]
+    assert plan["steps"][-1]["what"].startswith("By hand, once nothing is to go back to, delete")
+    assert {step["outage"] for step in plan["steps"][3:]} == {"there is no way back"}
+
+
+def test_a_phase_that_takes_single_hosts_leaves_the_vcenter_in_the_sync(tmp_path: Path) -> None:
+    spec = Path(shutil.copytree(EXAMPLES / "acme", tmp_path / "acme"))
+    row = {"source": "vc1", "host": "esx-fra-03.acme.example", "asNode": True}
+    plan = leaving(spec, takes=[row], state="started")
+    assert plan["takes"] == ["host esx-fra-03.acme.example of vc1"]
+    whats = " ".join(step["what"] for step in plan["steps"])
+    assert "as nodes of the target cluster" in whats
+    assert "leave the sync" not in whats
+    assert "By hand" not in whats
+    assert [step["state"] for step in plan["steps"]] == ["done", "done", "next", "next", "next", "next"]
+
+
+def test_what_is_left_to_delete_is_next_once_hosts_are_gone(tmp_path: Path) -> None:
+    spec = Path(shutil.copytree(EXAMPLES / "acme", tmp_path / "acme"))
+    assert [step["state"] for step in leaving(spec, state="done")["steps"]] == [*["done"] * 5, "next"]

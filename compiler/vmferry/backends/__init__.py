@@ -86,6 +86,14 @@ def emit_groups(blueprint: Blueprint, groups: tuple[Group, ...]) -> Iterator[Ite
     return _listed(item for backend in BACKENDS.values() if backend.of_groups for item in backend.emit(part))
 
 
+def left_behind(blueprint: Blueprint) -> tuple[str, ...]:
+    """Return Forklift's namespace, if nothing but the applier's rights is in it any more: it prunes what was there."""
+    space = blueprint.forklift.namespace
+    made = any(plan.name == space for plan in blueprint.namespaces)
+    begun = any(group.path == "forklift" for group in blueprint.groups)
+    return (space,) if begun and not made and not forklift.used_sources(blueprint) else ()
+
+
 def _listed(items: Iterable[Item]) -> Iterator[Item]:
     for item in items:
         if isinstance(item, Resource):

@@ -172,7 +172,7 @@ def _health(blueprint: Blueprint, point: EntryPoint) -> tuple[list[dict[str, str
     group, layers = point.group, point.step.layers
     if group.stage == "rolled-back":  # a Migration that was cancelled would be reported as failed for ever
         return [], [], _TIMEOUT
-    if "plan" in layers:
+    if "plan" in layers and not group.source_gone:
         plan = _object(_PLAN_HEALTH, group.full_name, blueprint.forklift.namespace)
         return [plan], [_PLAN_HEALTH], _TIMEOUT
     if "migration" in layers:

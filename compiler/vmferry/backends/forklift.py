@@ -30,22 +30,27 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
 
 def emit_sources(blueprint: Blueprint) -> Iterator[Item]:
     """Yield the Forklift objects of the sources that groups come from."""
-    if any(group.path == "forklift" for group in blueprint.groups):
+    if sources := used_sources(blueprint):
         yield from _shared(blueprint)
-        for source in used_sources(blueprint):
+        for source in sources:
             yield from _source(blueprint, source)
 
 
 def emit_plans(blueprint: Blueprint) -> Iterator[Item]:
     """Yield the Forklift objects of every group on path forklift."""
     for group in blueprint.groups:
-        if group.path == "forklift":
+        if group.path == "forklift" and not group.source_gone:
             yield from _plan_layer(blueprint, group)
             yield of_group(group, "migration", migration(blueprint, group))
 
 
 def used_sources(blueprint: Blueprint) -> list[SourcePlan]:
-    """Return the sources that some Forklift group comes from; only they need a Provider."""
+    """Return the sources that some Forklift group comes from, until they are gone; only they need a Provider."""
+    return [source for source in known_sources(blueprint) if not source.gone]
+
+
+def known_sources(blueprint: Blueprint) -> list[SourcePlan]:
+    """Return the sources that some Forklift group comes from, also those that are gone: what was theirs is pruned."""
     used = {group.source for group in blueprint.groups if group.path == "forklift"}
     return sorted((source for source in blueprint.sources if source.name in used), key=lambda each: each.name)
 

@@ -10,6 +10,7 @@ from vmferry.backends.cdi import BIND_IMMEDIATELY, storage
 from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, head, stamps
 from vmferry.backends.places import of_machine
 from vmferry.estate.cloud_init import seed
+from vmferry.estate.services import has_service
 from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.kube.quantity import format_size
@@ -63,7 +64,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
                 continue
             if "machines" in group.layers:
                 yield of_machine(group, "machines", machine, _machine(blueprint, group, machine))
-            if not group.graduated and machine.ports and any(nic.nad is None for nic in machine.nics):
+            if not group.graduated and has_service(machine):
                 yield of_machine(group, layer, machine, _service(blueprint, group, machine, layer))
 
 

@@ -57,7 +57,7 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
             *(_network_policies(blueprint, plan, groups) if plan.isolate else ()),
         ):
             yield of_namespace(plan.name, obj)
-        for credential in plan.credentials:
+        for credential in (each for each in plan.credentials if not each.gone):
             insecure = source_plan(blueprint, credential.source).vcenter.insecure_skip_verify
             for item in credentials.resources(blueprint, credential, namespace_root(plan.name), insecure=insecure):
                 yield of_namespace(plan.name, item.object, raw=item.raw)
@@ -144,7 +144,7 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
 
 def _forklift_rights(blueprint: Blueprint) -> Iterator[KubeObject]:
     references: list[Credential] = []
-    for source in forklift.used_sources(blueprint):
+    for source in forklift.known_sources(blueprint):
         references += [source.credential, *(host.credential for host in source.hosts)]
     scripts = [kinds.CONFIG_MAP] if any(forklift_plan.made(blueprint)) else []
     rules = rules_of([*_OF_FORKLIFT, *scripts, *_credential_kinds(references)])

@@ -81,7 +81,7 @@ def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
         yield from dns.patches(group)
     if "migration" in step.layers:
         yield from _of_migration(blueprint, group)
-    if "plan" in step.layers and group.stage == "retired":
+    if "plan" in step.layers and group.stage == "retired" and not group.source_gone:
         # Forklift cleans up what it kept of the run; an archived Plan is never reconciled again.
         yield _forklift(blueprint, kinds.PLAN, group.full_name, "replace", "/spec/archived", True)
     if not group.running:

@@ -15,11 +15,11 @@ from vmferry.estate.ties import Member, shared_sets
 from vmferry.estate.wording import counted
 from vmferry.model.keys import VmKey
 
-PHASES: tuple[PhaseName, ...] = ("dev-test", "stateless", "stateful", "decommission")
+PHASES: tuple[PhaseName, ...] = ("dev-test", "stateless", "stateful", "management")
 CAREFUL: PhaseName = "stateful"
 """Phase of VMs without hints: the one with the least damage if the guess is wrong."""
 
-_WRITTEN: tuple[PhaseName, ...] = ("stateless", "stateful", "decommission", "dev-test")  # later rules win
+_WRITTEN: tuple[PhaseName, ...] = ("stateless", "stateful", "management", "dev-test")  # later rules win
 _TIER = "silver"
 
 

@@ -174,7 +174,7 @@ def _environment(vm: VirtualMachine, conventions: Conventions) -> Guess | None:
 
 def _serving(vm: VirtualMachine) -> Guess | None:
     found = named(vm.name, SERVES_VSPHERE)
-    return Guess("decommission", None, "", f"{found[0]} ({found[1]!r} in the name)") if found else None
+    return Guess("management", None, "", f"{found[0]} ({found[1]!r} in the name)") if found else None
 
 
 def _noted_stateful(vm: VirtualMachine) -> Guess | None:

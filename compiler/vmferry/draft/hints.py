@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
-PhaseName = Literal["dev-test", "stateless", "stateful", "decommission"]
+PhaseName = Literal["dev-test", "stateless", "stateful", "management"]
 
 
 def _words(text: str) -> frozenset[str]:

@@ -332,7 +332,7 @@ _PHASES: Mapping[str, tuple[str, tuple[str, ...], dict[str, str] | None]] = {
         ("stateless",),
         {"mode": "fallback", "atLeast": "14d"},
     ),
-    "decommission": ("VMs that serve vSphere itself, last", ("stateful",), None),
+    "management": ("VMs that serve vSphere itself, last", ("stateful",), None),
 }
 
 
@@ -340,7 +340,7 @@ _STARTS: Mapping[str, str] = {
     "dev-test": "2027-01-11",
     "stateless": "2027-01-25",
     "stateful": "2027-02-08",
-    "decommission": "2027-03-08",
+    "management": "2027-03-08",
 }
 """Days of the sample windows: far enough apart to see how a phase went before the next one starts."""
 
@@ -351,7 +351,7 @@ def _phases(page: Page, estate: _Estate) -> None:
     for name in PHASES:
         what, after, dual_run = _PHASES[name]
         page.write(f"  - name: {name}", f"{counted(counts[name], 'VM')}: {what}")
-        page.write(f"    kind: {name}")
+        page.write(f"    kind: {'migrate' if name == 'management' else name}")
         if after:
             page.write(f"    after: {page.value(after)}")
         if dual_run:
@@ -359,6 +359,9 @@ def _phases(page: Page, estate: _Estate) -> None:
         page.write(
             f'    # windows: [{{start: "{_STARTS[name]}T20:00:00Z", duration: 6h}}] # needed before the first cutover'
         )
+    page.write("  - name: decommission", "no VM: ESXi hosts leave vSphere (vmferry report decommission)")
+    page.write("    kind: decommission")
+    page.write(f"    after: {page.value((PHASES[-1],))}")
     page.write()
 
 

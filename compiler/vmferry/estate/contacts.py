@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from vmferry.model.blueprint import Group
-from vmferry.model.spec import Contacts, GroupState, MigrationSpec
+from vmferry.model.spec import Contacts, GroupState, MigrationSpec, Phase
 
 Role = Literal["platform", "vSphere", "application", "network"]
 """Who does a step: who owns the GitOps repository, vCenter, the applications, or the network and DNS."""
@@ -22,7 +22,17 @@ def contacts_of(group: Group, spec: MigrationSpec, own: Iterable[str | None]) ->
         phase.contacts if phase is not None else Contacts(),
         spec.settings.contacts,
     )
-    applications = [each or _nearest(place.application for place in places) for each in own]
+    return _found(places, [each or _nearest(place.application for place in places) for each in own])
+
+
+def contacts_of_phase(phase: Phase, spec: MigrationSpec) -> Mapping[Role, tuple[str, ...]]:
+    """Return whom to reach for each role in a phase that has no groups."""
+    places = (phase.contacts, spec.settings.contacts)
+    return _found(places, [_nearest(place.application for place in places)])
+
+
+def _found(places: Iterable[Contacts], applications: Iterable[str | None]) -> Mapping[Role, tuple[str, ...]]:
+    places = tuple(places)
     found: dict[Role, tuple[str | None, ...]] = {
         "platform": (_nearest(place.platform for place in places),),
         "vSphere": (_nearest(place.v_sphere for place in places),),

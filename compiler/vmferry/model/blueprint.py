@@ -355,6 +355,7 @@ class Group(Model, frozen=True, kw_only=True):
     split_from: str | None = None  # the group that its VMs left
     departed: tuple[Departed, ...] = ()  # VMs that left it for groups of their own
     hold: str | None = None  # why it stays at its stage
+    source_gone: bool = False  # its vCenter left vSphere: nothing of Forklift's is synced for it
     attempt: int = 1
     remigrate: int = 0  # how often it began again after what was in the target was deleted
     data_loss: DataLoss | None = None  # of what its VMs wrote in the target, if they are rolled back after cutover
@@ -400,6 +401,7 @@ class Credential(Model, frozen=True, kw_only=True):
     external: ExternalSecret | None = None
     content: bytes | None = None  # SealedSecret or SOPS file, byte for byte
     purpose: Literal["provider", "conversion"] = "provider"
+    gone: bool = False  # its vCenter left vSphere: it is not synced, and only the right to prune it is left
 
 
 class Host(Model, frozen=True, kw_only=True):
@@ -419,6 +421,7 @@ class SourcePlan(Model, frozen=True, kw_only=True):
     credential: Credential
     hosts: tuple[Host, ...] = ()
     places_at: Reference | None = None  # what conversions that begin now take their places from
+    gone: bool = False  # it left vSphere as a whole: nothing that reads from it is synced
 
 
 class HookPlan(Model, frozen=True, kw_only=True):

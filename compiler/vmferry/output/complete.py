@@ -55,7 +55,7 @@ class Ledger:
             raise LostError(f"in no manifest: {'; '.join(lost[:3])}{more}. Nothing was written; please report this")
 
     def _missing(self, blueprint: Blueprint, group: Group) -> Iterator[str]:
-        if group.path == "forklift":
+        if group.path == "forklift" and not group.source_gone:
             yield from self._of_plan(blueprint, group)
         yield from self._of_records(group)
         for machine in group.machines:

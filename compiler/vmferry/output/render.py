@@ -50,9 +50,14 @@ def render(items: Iterable[Item]) -> Iterator[Planned]:
     yield from bases.files()
 
 
-def about(migration: str, cluster: str, externals: Iterable[Reference] = ()) -> Iterator[Planned]:
-    """Yield the files about the tree of a migration. ``externals`` are NADs (namespace/name) that exist already."""
-    yield _externals(externals)
+def about(
+    migration: str, cluster: str, externals: Iterable[Reference] = (), namespaces: Iterable[str] = ()
+) -> Iterator[Planned]:
+    """Yield the files about the tree of a migration.
+
+    ``externals`` are NADs (namespace/name) that exist already, ``namespaces`` those of others with only rights in them.
+    """
+    yield _externals(externals, namespaces)
     yield Planned(".gitattributes", _ATTRIBUTES, INFRA_LOCK, seed=True)
     yield Planned(OWNER, f"{migration}\n{cluster}\n".encode(), INFRA_LOCK)
 
@@ -172,7 +177,8 @@ def _patch(patch: Patch) -> dict[str, Any]:
     return {"target": target, "patch": dump(operation).decode()}
 
 
-def _externals(names: Iterable[Reference]) -> Planned:
+def _externals(names: Iterable[Reference], namespaces: Iterable[str]) -> Planned:
     """Return the list of external objects that the tree refers to, for `verify`."""
-    lines = [f"NetworkAttachmentDefinition {name}\n" for name in sorted(names)]
+    lines = [f"Namespace {name}\n" for name in sorted(namespaces)]
+    lines += [f"NetworkAttachmentDefinition {name}\n" for name in sorted(names)]
     return Planned("locks/external.txt", "".join(lines).encode(), INFRA_LOCK)

@@ -1,6 +1,6 @@
 """What people do for each group, in order: preconditions, steps with owner and command, decisions, and the way back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -14,11 +14,13 @@ from vmferry.model.blueprint import Group
 from vmferry.model.report import Block, Cell, Column, Prose, Report, Row, Table
 from vmferry.model.spec import Method, PhaseKind, Stage
 from vmferry.reports.content import Material
+from vmferry.reports.runbook_leaving import LeavingPlan, leaving_plans
 from vmferry.reports.runbook_steps import STEPS, Planning, Step, planning, steps
 
 HELP = """Write the execution plan of each group: preconditions, steps, decisions and the way back, to follow at night.
 
-The last chapter is the playbook: what went wrong so far, what was accepted and why, for the phases that follow.
+Phases of kind decommission follow: how their hosts leave vSphere. The last chapter is the playbook: what went wrong so
+far, what was accepted and why, for the phases that follow.
 
 \b
 Examples:
@@ -56,9 +58,10 @@ class Lesson(Struct, frozen=True, kw_only=True):
 
 
 class Runbook(Struct, frozen=True, kw_only=True):
-    """All plans, in the order of the phases, and the playbook."""
+    """All plans, in the order of the phases; how hosts leave vSphere; and the playbook."""
 
     groups: tuple[GroupPlan, ...]
+    decommission: tuple[LeavingPlan, ...]
     playbook: tuple[Lesson, ...]
 
 
@@ -69,6 +72,7 @@ def build(material: Material) -> Report:
     groups = sorted(review.blueprint.groups, key=lambda group: (phases.index(group.phase), group.name))
     found = Runbook(
         groups=tuple(_plan(material, group, of) for group in groups if not group.graduated),
+        decommission=tuple(leaving_plans(review)),
         playbook=tuple(_playbook(material, of.history)),
     )
     ahead = sum(each.stage != "retired" for each in found.groups)
@@ -216,6 +220,9 @@ def _blocks(found: Runbook) -> Iterator[Block]:
             continue
         yield Prose(f"{plan.group}: {counted(len(plan.vms), 'VM')}, {plan.method}, {plan.phase}", tuple(_about(plan)))
         yield Table(f"Steps of {plan.group}", "step", _COLUMNS, [_row(step) for step in plan.steps])
+    for leaving in found.decommission:
+        yield Prose(f"{leaving.phase}: hosts leave vSphere, {leaving.state}", tuple(_leaving(leaving)))
+        yield Table(f"Steps of {leaving.phase}", "step", _COLUMNS, [_row(step) for step in leaving.steps])
     rows: list[Row] = [(each.group, each.about, each.what, each.answer) for each in found.playbook]
     columns = (Column("group"), Column("about"), Column("what"), Column("answer"))
     yield Table("Playbook: what was learned so far", "lesson", columns, rows)
@@ -229,10 +236,21 @@ def _about(plan: GroupPlan) -> Iterator[str]:
         yield f"On hold: {plan.hold}."
     if plan.missing:
         yield f"Preconditions of the next step that are not recorded yet: {'; '.join(plan.missing)}."
-    reach = {step.owner: ", ".join(step.contacts) for step in plan.steps if step.contacts}
-    yield f"Contacts: {'; '.join(f'{owner}: {who}' for owner, who in reach.items()) or _NOBODY}."
+    yield from _reach(plan.steps)
     yield f"Go or no-go: steps {', '.join(str(step.number) for step in plan.steps if step.decision)}."
     yield f"To announce: {plan.announcement}"
+
+
+def _leaving(plan: LeavingPlan) -> Iterator[str]:
+    yield f"It takes {', '.join(plan.takes)}."
+    if plan.windows:
+        yield f"Windows: {'; '.join(plan.windows)}."
+    yield from _reach(plan.steps)
+
+
+def _reach(steps: Iterable[Step]) -> Iterator[str]:
+    reach = {step.owner: ", ".join(step.contacts) for step in steps if step.contacts}
+    yield f"Contacts: {'; '.join(f'{owner}: {who}' for owner, who in reach.items()) or _NOBODY}."
 
 
 def _row(step: Step) -> Row:
@@ -246,3 +264,6 @@ def _rows(found: Runbook) -> Iterator[Row]:
     for plan in found.groups:
         for step in plan.steps:
             yield (plan.group, plan.phase, *_row(step))
+    for leaving in found.decommission:
+        for step in leaving.steps:
+            yield (None, leaving.phase, *_row(step))

@@ -20,11 +20,14 @@ from vmferry.estate.wording import duration
 from vmferry.model.blueprint import Group
 from vmferry.model.evidence import Evidence
 from vmferry.model.keys import VmKey
-from vmferry.model.spec import MigrationSpec, Stage
+from vmferry.model.spec import MigrationSpec, Stage, TakingState
 from vmferry.reports.content import Material
 
 STEPS: tuple[Stage, ...] = tuple(stage for stage in STAGES if stage not in ("planned", "rolled-back"))
 """The stages that a group is taken to, in order."""
+
+
+When = Literal["done", "next", "later"]
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -35,7 +38,7 @@ class Step(Struct, frozen=True, kw_only=True):
     """
 
     number: int
-    stage: Stage  # the one that it leads to, or belongs to
+    stage: Stage | TakingState  # the one that it leads to, or belongs to
     owner: Role
     decision: bool  # a go or no-go
     contacts: tuple[str, ...]  # whom to reach, as the spec names them; () if it names nobody
@@ -47,7 +50,7 @@ class Step(Struct, frozen=True, kw_only=True):
     started: str | None
     finished: str | None
     taken_seconds: float | None
-    state: Literal["done", "next", "later"]
+    state: When
     outage: str
     data: str
 
@@ -92,7 +95,7 @@ def steps(group: Group, of: Planning) -> Iterator[Step]:
     reach = contacts_of(group, of.spec, (of.contacts.get(machine.key) for machine in group.machines))
     for stage in STEPS:
         there = structs.replace(group, stage=stage)
-        state: Literal["done", "next", "later"] = (
+        state: When = (
             "done"
             if rank(stage) <= now and group.stage != "rolled-back"
             else "next"
@@ -107,7 +110,7 @@ def steps(group: Group, of: Planning) -> Iterator[Step]:
                 number=number,
                 stage=stage,
                 owner=owner,
-                decision=what.startswith(_DECISION),
+                decision=what.startswith(DECISION),
                 contacts=reach.get(owner, ()),
                 what=what,
                 command=command,
@@ -123,7 +126,7 @@ def steps(group: Group, of: Planning) -> Iterator[Step]:
             )
 
 
-_DECISION = "Go or no-go: "
+DECISION = "Go or no-go: "
 
 _Action = tuple[Role, str, str | None, str]
 
@@ -139,9 +142,9 @@ def _actions(group: Group, stage: Stage, spec: str, tree: str) -> Iterator[_Acti
     back = f"`vmferry explain {spec} {group.name} --rollback` has the way back"
     if stage == "cutover":
         checks = " A Job carries out its checks; `vmferry observe` records them." if group.checks else ""
-        yield "application", f"{_DECISION}test the application.{checks} No-go: {back}.", None, "the application works"
+        yield "application", f"{DECISION}test the application.{checks} No-go: {back}.", None, "the application works"
     if any(need.what == "signOff" for need in NEEDS.get(_after(stage), {}).get(group.method, ())):
-        what = f"{_DECISION}sign off that it is {stage}. No-go: {back}."
+        what = f"{DECISION}sign off that it is {stage}. No-go: {back}."
         command = f"vmferry sign {spec} {group.name} --by NAME --note WHAT-WAS-TESTED"
         yield "application", what, command, f"sign-off of {stage} in evidence.yaml"
 
@@ -188,12 +191,12 @@ def _before(group: Group, stage: Stage) -> Iterator[_Action]:
         if not method.source_runs and group.path == "virt-v2v":
             yield "vSphere", "Shut down the VMs: the downtime begins.", None, "all are powered off in vCenter"
         elif not method.source_runs and group.path == "forklift":
-            what = f"{_DECISION}the next pull request shuts the VMs down, and the downtime begins."
+            what = f"{DECISION}the next pull request shuts the VMs down, and the downtime begins."
             yield "platform", what, None, "all agree, and the window is open"
     elif stage == "cutover":
         if method.cutover:
             what = "at the time of the cutover, Forklift shuts the VMs down and starts them in the target."
-            yield "platform", _DECISION + what, None, "all agree, and the cutover lies in a window"
+            yield "platform", DECISION + what, None, "all agree, and the cutover lies in a window"
         yield (
             "network",
             "Prepare what clients reach the VMs by: DNS, load balancers, firewall.",
@@ -203,7 +206,7 @@ def _before(group: Group, stage: Stage) -> Iterator[_Action]:
     elif stage == "retired":
         yield (
             "application",
-            f"{_DECISION}after this, there is no way back.",
+            f"{DECISION}after this, there is no way back.",
             None,
             "the dual run is over, all sign off",
         )

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from vmferry.estate.adoption import applies, recorded
+from vmferry.estate.decommission.takes import whole_sources
 from vmferry.estate.dns import changes
 from vmferry.estate.methods import METHODS
 from vmferry.estate.snapshots import has_volumes, obstacle
@@ -119,6 +120,7 @@ def _group(
         yield from check_history(name, state, first.method, past, where)
     reached = reached_by(state, past)
     snapshots = _snapshots(project, members, state, phase)
+    gone = first.source in whole_sources(spec)
     dns = _dns(members, state, spec)
     checked, scripts = _checks(members, state, checks)
     present = layers(
@@ -130,6 +132,7 @@ def _group(
         snapshots=bool(snapshots),
         dns=any(isinstance(change.provider, ExternalDns) for change in dns),
         checks=any(each.address is not None for its in checked.values() for each in its),
+        gone=gone,
     )
     left = departed.get(name, ())
     planned = (*members, *(each.machine for each in left))  # what a Plan names: it never loses a VM that it moved
@@ -155,6 +158,7 @@ def _group(
         path=first.path,
         method=first.method,
         source=first.source,
+        source_gone=gone,
         namespace=first.namespace,
         placement=first.placement,
         preserve_static_ips=first.preserve_static_ips,

@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vmferry.cache import Cache
+from vmferry.estate.decommission.takes import whole_sources
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT, UNDEFINED_REFERENCE
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint, Group, Left, Machine, PhasePlan
@@ -122,7 +123,8 @@ def _passes(project: Project, memory: Memory, beside: Beside | None) -> Noting[R
     by_key = {was.key(candidate) or candidate.key: candidate for candidate in moving}
     checks = yield from plan_checks(project, tables.networks, begun, by_key)
     groups = yield from assemble(project, phases, begun, origins, unresolved(fresh, decided.machines), checks)
-    taken = places_of(groups, places_now)
+    gone = whole_sources(spec)
+    taken = places_of((group for group in groups if group.source not in gone), places_now)
     yield from check_recorded(project, groups)
     yield from order.check_running(needs, groups, {key: was.key(card) or key for key, card in cards.items()}, where)
     yield from explain_groups(groups)

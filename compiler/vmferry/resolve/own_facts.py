@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from msgspec import Struct, structs
 
+from vmferry.estate.decommission.takes import begun
 from vmferry.estate.identity import key_of, only_source
 from vmferry.model.blueprint import Blueprint, Group, Machine
 from vmferry.model.keys import VmKey
@@ -98,6 +99,8 @@ def decide_own(
     None if that might affect another VM or a pass over all of them: then everything has to be decided again.
     ``standard`` counts the standard VMs of each vCenter. ``project`` may lack its entries.
     """
+    if any(begun(project.spec)):
+        return None  # VMF454 adds up the memory of VMs whose hosts are taken
     tables = value_of(prepare(project))
     homes = {machine.key: (group, machine) for group in blueprint.groups for machine in group.machines}
     only = only_source(source.name for source in project.spec.sources) or ""

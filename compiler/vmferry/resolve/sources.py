@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from msgspec import structs
 
+from vmferry.estate.decommission.takes import whole_sources
 from vmferry.estate.statements import DEFINED_TWICE, SECRET_MATERIAL
 from vmferry.kube.dns import digest, fit, sanitize
 from vmferry.model.blueprint import Credential, Host, SourcePlan
@@ -61,6 +62,7 @@ def _plan(project: Project, source: Source, where: Where) -> Noting[SourcePlan |
         vcenter=vcenter,
         credential=credential,
         hosts=tuple(hosts),
+        gone=source.name in whole_sources(project.spec),
     )
 
 

@@ -2,6 +2,7 @@
 
 from vmferry.estate.methods import METHODS
 from vmferry.estate.methods.traits import Layer
+from vmferry.estate.services import has_service
 from vmferry.estate.stages import in_order
 from vmferry.model.blueprint import Machine, Step
 from vmferry.model.spec import Method, Stage
@@ -20,14 +21,17 @@ def layers(
     snapshots: bool = False,
     dns: bool = False,
     checks: bool = False,
+    gone: bool = False,
 ) -> tuple[str, ...]:
     """Return the non-empty layers of a group. ``reached`` is the stage from which it was rolled back.
 
     A ``graduated`` group has no VMs any more. ``snapshots``: some of its VMs get one before they are accepted.
-    ``dns``: ExternalDNS changes records of its VMs.
-    ``checks``: a Job checks some of its VMs.
+    ``dns``: ExternalDNS changes records of its VMs. ``checks``: a Job checks some of its VMs. When its source is
+    ``gone``, nothing of Forklift's is left, and of the layer of a Plan only the Services of its VMs.
     """
     holds = {
+        "plan": not gone or (not graduated and any(map(has_service, machines))),
+        "migration": not gone,
         "volumes": any(machine.clone_of is None for machine in machines),
         "images": any(machine.golden for machine in machines),
         "machines": any(not machine.golden for machine in machines) and not graduated,

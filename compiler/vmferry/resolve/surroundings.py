@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
+from vmferry.estate.decommission.takes import whole_sources
 from vmferry.estate.identity import key_of, only_source
 from vmferry.estate.methods import METHODS
 from vmferry.estate.network_map import MappedNetwork, NetworkMap
@@ -315,6 +316,7 @@ def as_large(machine: Machine, vm: VirtualMachine) -> bool:
 def _credentials(project: Project, namespace: str, groups: list[Group]) -> Noting[tuple[Credential, ...]]:
     """Return the Secrets that vCenters' conversion Jobs and vddk imports of a namespace need."""
     users: defaultdict[str, set[str]] = defaultdict(set)
+    gone = whole_sources(project.spec)
     for group in groups:
         for machine in group.machines:
             vddk = any(disk.source.vddk is not None for disk in machine.disks)
@@ -322,7 +324,8 @@ def _credentials(project: Project, namespace: str, groups: list[Group]) -> Notin
                 users[group.source].add(machine.name)
     found = []
     for source, vms in sorted(users.items()):
-        found.append((yield from conversion_credentials(project, source, namespace, tuple(sorted(vms)))))
+        made = yield from conversion_credentials(project, source, namespace, tuple(sorted(vms)))
+        found.append(replace(made, gone=source in gone) if made is not None else None)
     return tuple(credential for credential in found if credential is not None)
 
 

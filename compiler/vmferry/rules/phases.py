@@ -422,9 +422,23 @@ def decommission_at_cutover(review: Review) -> Iterator[Problem]:
 
 @rule("VMF428", "warning", "decommissioning starts before everything has cut over", blueprint=True)
 def decommission_early(review: Review) -> Iterator[Problem]:
-    """What is decommissioned still serves the VMs in vSphere, and is part of the way back for the others."""
+    """What is decommissioned still serves the VMs in vSphere, and is part of the way back for the others.
+
+    It fires for phases of kind `decommission` whose `state` is `started` or `done`. VMF453 names the VMs whose own
+    hosts go.
+    """
     by_phase = _by_phase(review)
+    states = {phase.name: phase.state for phase in review.spec.phases}
     for phase, first in _decommissions(review):
+        behind = [group for name in first for group in by_phase[name] if serves(group.stage)]
+        if behind and states[phase.name] != "planned":
+            yield Problem(
+                f"decommission phase {phase.name} is {states[phase.name]}, and {_groups(behind)} "
+                f"{'is' if len(behind) == 1 else 'are'} not at cutover",
+                "set `state: planned` until they are, or list in `after` only the phases that have to come first",
+                review.at(*_places(review)[phase.name], "state"),
+                tuple(machine.name for group in behind for machine in group.machines),
+            )
         early = [group for group in by_phase[phase.name] if frozen(group.stage)]
         open_ = [group for name in first for group in by_phase[name] if serves(group.stage)]
         for group in early if open_ else ():
@@ -439,20 +453,33 @@ def decommission_early(review: Review) -> Iterator[Problem]:
 
 @rule("VMF429", "warning", "decommissioning starts before the end of a dual run", blueprint=True)
 def decommission_in_dual_run(review: Review) -> Iterator[Problem]:
-    """`dualRun.atLeast` promises that the source is kept for that long after the last cutover of the phase."""
-    spans, modes = _spans(review), _dual_runs(review)
-    ends = {name: end for name in modes if (end := _last_cutover(review, name)) is not None}
+    """`dualRun.atLeast` promises that the source is kept for that long after the last cutover of the phase.
+
+    `settings.schedule.businessCycle` does so for all phases, so that sources see a whole month, for example; the longer
+    of both counts.
+    """
+    spans = _spans(review)
+    cycle = review.spec.settings.schedule.business_cycle
+    kept = {}
+    for stated in review.spec.phases:
+        promises = [("dualRun.atLeast", stated.dual_run.at_least)] if stated.dual_run is not None else []
+        promises += [("settings.schedule.businessCycle", cycle)] if cycle is not None else []
+        if promises:
+            kept[stated.name] = max(promises, key=lambda promise: parse_duration(promise[1]))
+    ends = {name: end for name in kept if (end := _last_cutover(review, name)) is not None}
     for phase, first in _decommissions(review):
         for span in spans[phase.name]:
             for name in first:
                 if name not in ends:
                     continue
-                over_at = ends[name] + parse_duration(modes[name].at_least)
+                field, duration = kept[name]
+                over_at = ends[name] + parse_duration(duration)
                 if span.start < over_at:
+                    what = "dual run" if field == "dualRun.atLeast" else "business cycle"
                     yield Problem(
-                        f"phase {phase.name}: its window {span.text} opens before the dual run of {name} is over "
-                        f"({modes[name].at_least} after its last cutover, {time_text(over_at)})",
-                        "set a later `start`, or a shorter dualRun.atLeast",
+                        f"phase {phase.name}: its window {span.text} opens before the {what} of {name} is over "
+                        f"({duration} after its last cutover, {time_text(over_at)})",
+                        f"set a later `start`, or a shorter {field}",
                         review.at(*span.place, "start"),
                     )
 

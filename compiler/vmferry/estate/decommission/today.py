@@ -120,7 +120,7 @@ def situation(
         )
     return Situation(
         hosts,
-        guests_of(review, {name: number for number, name in enumerate(names)}, there, movers),
+        guests_of(review, there, leaves_of({name: number for number, name in enumerate(names)}, there, movers)),
         tuple(waves),
         pools,
         tuple(pod for key in sorted(done) for pod in movers[key].pods),
@@ -130,7 +130,10 @@ def situation(
 
 
 def wave_of(review: Review, name: str, pods: tuple[Pod, ...], converting: tuple[Pod, ...]) -> Wave:
-    """Return a phase with its times: windows that are not over, cutovers that groups state, and those that were."""
+    """Return a phase with its times: windows that are not over, cutovers that groups state, and those that were.
+
+    A group that has moved at an unknown time has done so by now.
+    """
     phase = next((phase for phase in review.spec.phases if phase.name == name), None)
     if phase is None:
         return Wave(name, pods, converting)
@@ -146,7 +149,7 @@ def _times(review: Review, phase: Phase, groups: list[Group]) -> tuple[float | N
     ahead = [group for group in groups if not running(group.stage)]
     starts, ends = [], []
     for group in moved:
-        at = moved_at(group, history)
+        at = moved_at(group, history) or (review.now.timestamp() if review.now is not None else None)
         starts.append(at)
         ends.append(at)
     stated = [time for group in ahead for machine in group.machines if (time := cutover_of(group, machine))]
@@ -180,9 +183,14 @@ def changes_of(review: Review) -> tuple[tuple[float, float], ...]:
     )
 
 
-def guests_of(
-    review: Review, ranks: Mapping[str, int], there: Mapping[VmKey, Why], movers: Mapping[VmKey, Mover]
-) -> tuple[Guest, ...]:
+def leaves_of(ranks: Mapping[str, int], there: Mapping[VmKey, Why], movers: Mapping[VmKey, Mover]) -> dict[VmKey, int]:
+    """Return with which phase, by its rank, each VM leaves: those to retire with the last one."""
+    last = max(ranks.values(), default=None)
+    found = {key: ranks[movers[key].phase] for key, why in there.items() if why == "moves"}
+    return found | {key: last for key, why in there.items() if why == "to retire" and last is not None}
+
+
+def guests_of(review: Review, there: Mapping[VmKey, Why], leaves: Mapping[VmKey, int]) -> tuple[Guest, ...]:
     """Return the VMs that are still in vSphere, each in the cluster of its host.
 
     A VM whose host and cluster are unknown may be in any cluster of its vCenter, and counts in each.
@@ -196,7 +204,6 @@ def guests_of(
         for name in (datastore.name, datastore.id)
         if name is not None
     }
-    last = max(ranks.values(), default=None)
     found = []
     for subject in review.subjects:
         why, vm = there[subject.key], subject.vm
@@ -205,7 +212,6 @@ def guests_of(
         host = subject.source, vm.host or ""
         known = homes.get(host) or ((subject.source, vm.cluster) if vm.cluster else None)
         clusters = [known] if known is not None else sorted({each for each in homes.values() if each[0] == host[0]})
-        leaves = ranks.get(movers[subject.key].phase) if why == "moves" else last if why == "to retire" else None
         found += [
             Guest(
                 subject.key,
@@ -214,7 +220,7 @@ def guests_of(
                 vm.cpu.count if vm.cpu is not None else None,
                 parse_size(vm.memory) if vm.memory is not None else None,
                 (vm.power_state in (None, "poweredOn") and not vm.template) or _was_running(subject),
-                leaves,
+                leaves.get(subject.key),
                 pinned=bool(vm.passthrough) or bool(vm.sriov),
                 vsan=any((subject.source, disk.datastore or "") in vsan for disk in vm.disks or ()),
             )

@@ -52,7 +52,7 @@ from vmferry.model.spec.networks import (
     SmokeTest,
     SriovNetwork,
 )
-from vmferry.model.spec.phases import DualRun, Gates, Phase, PhaseKind, Window
+from vmferry.model.spec.phases import DualRun, Gates, Phase, PhaseKind, Taken, TakingState, Window
 from vmferry.model.spec.schedule import Bandwidth, Freeze, ScheduleSettings, WeeklyWindow
 from vmferry.model.spec.settings import CopySettings, Grouping, NodeType, Settings, SimilarVms, SizingSettings
 from vmferry.model.spec.sources import Credentials, EsxiHost, ExternalSecret, SecretRef, Source, StoreRef, VCenter
@@ -166,6 +166,8 @@ __all__ = [
     "StorageClass",
     "StoreRef",
     "Suppression",
+    "Taken",
+    "TakingState",
     "Target",
     "Team",
     "Toleration",

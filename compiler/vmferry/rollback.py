@@ -100,7 +100,8 @@ def _steps(group: Group, folder: str, forklift: str) -> Iterator[Step]:
             )
     else:
         yield from _cancelled(group, forklift)
-    if group.path != "rebuild" and not (group.path == "forklift" and not running(group.stage)):
+    off = group.dual_run != "parallel" and not (group.path == "forklift" and not running(group.stage))
+    if group.path != "rebuild" and off:
         yield Step(
             "power",
             f"start the sources: the compile writes {sources_back.SHELL} (govc) and {sources_back.POWERSHELL} "
@@ -125,6 +126,8 @@ def _stopped(group: Group) -> Iterator[Step]:
         yield Step(
             "target", "wait until no pod of the workloads is left", f"kubectl get pods --namespace {group.namespace}"
         )
+        if group.dual_run == "parallel":
+            return
         yield Step("power", f"start the sources in vSphere if they are off ({names})")
         return
     yield Step(

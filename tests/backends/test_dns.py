@@ -10,21 +10,36 @@ from tests.backends.schemas import assert_fits, named
 
 from vmferry.backends import dns, namespaces
 from vmferry.estate.dns import changes
+from vmferry.estate.dual_run import weight_of
 from vmferry.estate.stages import STAGES
 from vmferry.model.blueprint import DnsRecord, Group
 from vmferry.model.manifest import File, Item, Resource
-from vmferry.model.spec import Dns, DnsZone, ExternalDns, PowerShell, Rfc2136, Stage, TsigKey, TsigSecret, ZoneFile
+from vmferry.model.spec import (
+    Dns,
+    DnsZone,
+    DualRun,
+    ExternalDns,
+    PowerShell,
+    Rfc2136,
+    Stage,
+    TsigKey,
+    TsigSecret,
+    ZoneFile,
+)
 from vmferry.output.complete import Ledger, LostError
 
 OLD, NEW = ("10.0.0.5",), ("10.1.0.5", "2001:db8::5")
 
 
-def at(stage: Stage, provider: Any, *records: DnsRecord) -> Group:
-    """Return a group with a VM whose records change, at a stage."""
+def at(stage: Stage, provider: Any, *records: DnsRecord, weight: int | None = None) -> Group:
+    """Return a group with a VM whose records change, at a stage; with a weight, its source serves as well."""
+    run = DualRun(mode="parallel" if weight is not None else "fallback")
+    share = weight_of(run, stage, weight)
     zones = Dns(zones=(DnsZone(name="acme.example", provider=provider, ttl="1h", cutover_ttl="30s"),))
     known = records or (DnsRecord(name="www.acme.example", switch=True, before=OLD, after=NEW),)
-    found = [changes(record, "vc1/vm-web", stage, zones) for record in known]
-    made = group("first-01", "job", machine("web"), stage=stage)
+    beside = weight is not None and stage != "retired"
+    found = [changes(record, "vc1/vm-web", stage, zones, share, parallel=beside) for record in known]
+    made = group("first-01", "job", machine("web"), stage=stage, dual_run=run.mode, weight=share)
     return structs.replace(made, dns=tuple(each for each in found if each is not None), layers=(*made.layers, "dns"))
 
 
@@ -68,6 +83,77 @@ def test_a_patch_makes_of_them_what_the_stage_says(stage: Stage, values: tuple[s
 @pytest.mark.parametrize("stage", ["prepared", "migrating"])
 def test_before_the_cutover_nothing_is_patched(stage: Stage) -> None:
     assert list(dns.patches(at(stage, ExternalDns()))) == []
+
+
+WEIGHED = ExternalDns(weights="aws")
+NAME = DnsRecord(name="www.acme.example", switch=True, before=OLD, after=("10.1.0.5",))
+
+
+def shares(endpoints: list[dict[str, Any]]) -> list[tuple[str, str, list[str], str, int]]:
+    """Return type, set identifier, values, weight and TTL of endpoints."""
+    for each in endpoints:
+        assert [one["name"] for one in each["providerSpecific"]] == ["aws/weight"]
+    return [
+        (
+            each["recordType"],
+            each["setIdentifier"],
+            each["targets"],
+            each["providerSpecific"][0]["value"],
+            each["recordTTL"],
+        )
+        for each in endpoints
+    ]
+
+
+def test_in_a_parallel_run_the_base_has_both_sides_and_all_clients_at_the_source() -> None:
+    for stage in STAGES[:-2]:
+        found = named(emitted(at(stage, WEIGHED, NAME, weight=0)), "DNSEndpoint", "web")
+        assert_fits(found)
+        assert shares(found["spec"]["endpoints"]) == [
+            ("A", "source", ["10.0.0.5"], "100", 30),
+            ("A", "target", ["10.1.0.5"], "0", 30),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "weight", "sides", "ttl"),
+    [
+        ("cutover", 5, ("95", "5"), 30),
+        ("adopted", 50, ("50", "50"), 30),
+        ("adopted", 100, ("0", "100"), 30),
+        ("validated", 100, ("0", "100"), 3600),
+        ("rolled-back", 50, ("100", "0"), 3600),
+    ],
+)
+def test_a_step_gives_each_side_its_weight(stage: Stage, weight: int, sides: tuple[str, str], ttl: int) -> None:
+    made = at(stage, WEIGHED, NAME, weight=weight)
+    [patch] = dns.patches(made)
+    before, after = sides
+    assert shares(patch.value) == [
+        ("A", "source", ["10.0.0.5"], before, ttl),
+        ("A", "target", ["10.1.0.5"], after, ttl),
+    ]
+    base = named(emitted(made), "DNSEndpoint", "web")
+    assert_fits(base | {"spec": {"endpoints": patch.value}})
+
+
+def test_once_the_source_may_be_gone_the_record_is_a_plain_one() -> None:
+    [patch] = dns.patches(at("retired", WEIGHED, NAME, weight=100))
+    assert patch.value == [
+        {"dnsName": "www.acme.example", "recordTTL": 3600, "recordType": "A", "targets": ["10.1.0.5"]}
+    ]
+
+
+def test_without_weights_a_record_is_switched_at_the_last_step() -> None:
+    assert list(dns.patches(at("cutover", ExternalDns(), NAME, weight=0))) == []
+    [patch] = dns.patches(at("cutover", ExternalDns(), NAME, weight=100))
+    assert [each["targets"] for each in patch.value] == [["10.1.0.5"]]
+    assert [path for path, _ in dns.scripts(at("cutover", ZoneFile(), NAME, weight=0))] == [
+        "bases/first/first-01/dns-lower.zone"
+    ]
+    assert [path for path, _ in dns.scripts(at("cutover", ZoneFile(), NAME, weight=100))] == [
+        "bases/first/first-01/dns-switch.zone"
+    ]
 
 
 def test_nothing_deletes_a_dnsendpoint_because_externaldns_would_delete_its_records() -> None:

@@ -31,6 +31,10 @@ def test_only_a_group_that_is_rolled_back_has_them() -> None:
     assert not list(sources_back.emit(blueprint(group("first-01", "job", machine("db-01"), stage="cutover"))))
 
 
+def test_sources_that_serve_beside_their_targets_are_on() -> None:
+    assert not list(sources_back.emit(blueprint(structs.replace(rolled_back(machine("db-01")), dual_run="parallel"))))
+
+
 def test_names_from_vcenter_are_data_in_both() -> None:
     name = "it's $(reboot) \u2019; Stop-VM\n`id`"
     found = rolled_back(structs.replace(machine("db-01", id="vm-1"), name=name))

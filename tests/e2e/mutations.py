@@ -22,7 +22,7 @@ from typing import NamedTuple
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCHEMAS = Path(os.environ.get("VMFERRY_SCHEMAS", CHECKOUT.parent / "shared" / "crds")).absolute()
 TABLE = CHECKOUT / "docs" / "mutations.md"
-EXAMPLES = ("acme", "acme-argocd", "dns", "minimal")
+EXAMPLES = ("acme", "acme-argocd", "dns", "dual-run", "minimal")
 LEFT_OUT = (".git", ".venv", ".tools", "build", "*.egg-info", "__pycache__", ".*_cache")
 
 
@@ -53,7 +53,7 @@ HISTORY, RENDER, PLACED = "load/history.py", "output/render.py", "placed.py"
 TRAIL, RECORD, STANDING = "load/trail.py", "record.py", "output/standing.py"
 OWN_FACTS, WHOLE = "resolve/own_facts.py", "verify/whole.py"
 OWN_GROUPS, RECHECK, RULES = "resolve/own_groups.py", "recheck.py", "rules/__init__.py"
-DNS, DNS_SCRIPT, RECORDS = "backends/dns.py", "backends/scripts/dns.sh", "estate/dns.py"
+DNS, DNS_SCRIPT, RECORDS, DUAL_RUN = "backends/dns.py", "backends/scripts/dns.sh", "estate/dns.py", "estate/dual_run.py"
 INTERFACES, BASTION = "backends/scripts/interfaces.sh", "backends/scripts/bastion.sh"
 
 MUTATIONS = (
@@ -1194,7 +1194,7 @@ MUTATIONS = (
         "",
     ),
     Mutation(
-        "records lead to the target while disks are copied", RECORDS, "switched=running(stage)", "switched=begun(stage)"
+        "records lead to the target while disks are copied", RECORDS, "switched=weight == 100", "switched=begun(stage)"
     ),
     Mutation(
         "the TTL stays low for ever",
@@ -1202,7 +1202,46 @@ MUTATIONS = (
         'lowered=TABLE[stage].ttl == "lowered",',
         "lowered=begun(stage),",
     ),
-    Mutation("a DNSEndpoint lacks a record", DNS, "_records(change, change.before, change.lowered_ttl)", "()"),
+    Mutation("a DNSEndpoint lacks a record", DNS, "_held_at(change, 0, change.lowered_ttl)", "()"),
+    Mutation(
+        "the weights of a parallel run are those of the other side",
+        DNS,
+        '("source", change.before, 100 - weight), ("target", change.after, weight)',
+        '("source", change.before, weight), ("target", change.after, 100 - weight)',
+    ),
+    Mutation(
+        "the records of a parallel run have one identifier", DNS, '"setIdentifier": side', '"setIdentifier": "vmferry"'
+    ),
+    Mutation(
+        "a step of a parallel run has no effect on records",
+        DNS,
+        "if all(change.lowered and not (change.switched or change.weight) for change in changes):",
+        "if all(change.lowered and not change.switched for change in changes):",
+    ),
+    Mutation(
+        "clients stay at the target of a parallel run that is rolled back",
+        DUAL_RUN,
+        "if not running(stage):",
+        'if stage == "planned":',
+    ),
+    Mutation(
+        "a clone that runs beside its source has the MAC of its source",
+        "resolve/machines.py",
+        "nics = tuple(replace(nic, mac=own_mac(machine.key, nic.index)) for nic in machine.nics)",
+        "nics = tuple(replace(nic, mac=nic.mac) for nic in machine.nics)",
+    ),
+    Mutation(
+        "all NICs that run beside their sources have one MAC",
+        DUAL_RUN,
+        'f"{key}/{index}".encode()',
+        'b"vmferry"',
+    ),
+    Mutation(
+        "sources of a parallel run, which are on, are to be started",
+        SOURCES_BACK,
+        ' and group.dual_run != "parallel"',
+        "",
+    ),
     Mutation(
         "an alias in a script is a name below its zone",
         DNS,
@@ -1297,7 +1336,8 @@ _TESTED = {
     SECRECY: ("importers/rvtools/test_read.py",),
     NETWORK_MAP: ("resolve/test_networks.py",),
     SELECTION: ("resolve/test_machines.py",),
-    SEGMENTS: ("rules/test_twins.py",),
+    SEGMENTS: ("rules/test_dual_run.py",),
+    "resolve/machines.py": ("rules/test_dual_run.py",),
 }
 """Tests of files that no test is called after."""
 

@@ -23,6 +23,7 @@ ACME = EXAMPLES / "acme"
 WARNINGS = {
     "minimal": set(),
     "dns": set(),
+    "dual-run": set(),
     # names that are changed, the one VM that would like to live-migrate and cannot, a phase that overtook another,
     # disks of a cluster that reserves them, virtual TPMs, and a firewall whose adapters nobody configures again
     "acme": {"VMF111", "VMF304", "VMF426", "VMF570", "VMF724", "VMF727"},

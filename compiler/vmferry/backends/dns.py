@@ -47,10 +47,30 @@ def _endpoint(blueprint: Blueprint, group: Group, machine: Machine, changes: Ite
     name, namespace = machine.target_name, machine.namespace
     return {
         **head(kinds.DNS_ENDPOINT, blueprint, name, namespace, group=group, layer=LAYER, labels=labels),
-        "spec": {
-            "endpoints": [each for change in changes for each in _records(change, change.before, change.lowered_ttl)]
-        },
+        "spec": {"endpoints": [each for change in changes for each in _held_at(change, 0, change.lowered_ttl)]},
     }
+
+
+def _share(change: DnsChange) -> int:
+    """Return the percent of clients that get a record's new value."""
+    return change.weight if change.weight is not None else 100 * change.switched
+
+
+def _held_at(change: DnsChange, weight: int, ttl: int) -> Iterator[dict[str, Any]]:
+    """Yield the endpoints of a record if this percent of clients go to the target.
+
+    Endpoints of one name with weights differ in their set identifiers; Route 53 takes weights from 0 to 255
+    (external-dns docs/tutorials/aws.md; provider/aws/aws.go has the property's name).
+    """
+    if change.weight is None:
+        yield from _records(change, change.after if weight == 100 else change.before, ttl)
+        return
+    for side, values, share in (("source", change.before, 100 - weight), ("target", change.after, weight)):
+        for record in _records(change, values, ttl):
+            yield record | {
+                "setIdentifier": side,
+                "providerSpecific": [{"name": "aws/weight", "value": str(share)}],
+            }
 
 
 def _records(change: DnsChange, values: tuple[str, ...], ttl: int) -> Iterator[dict[str, Any]]:
@@ -63,7 +83,7 @@ def _records(change: DnsChange, values: tuple[str, ...], ttl: int) -> Iterator[d
 def patches(group: Group) -> Iterator[Patch]:
     """Yield the patches that make of each DNSEndpoint what the stage of its group says."""
     for machine, changes in _by_machine(group):
-        if all(change.lowered and not change.switched for change in changes):
+        if all(change.lowered and not (change.switched or change.weight) for change in changes):
             continue  # as in the base
         yield Patch(
             group=kinds.DNS_ENDPOINT.group,
@@ -72,7 +92,7 @@ def patches(group: Group) -> Iterator[Patch]:
             namespace=machine.namespace,
             op="replace",
             path="/spec/endpoints",
-            value=[each for change in changes for each in _records(change, change.values, change.ttl)],
+            value=[each for change in changes for each in _held_at(change, _share(change), change.ttl)],
         )
 
 
@@ -81,7 +101,7 @@ def patches(group: Group) -> Iterator[Patch]:
 
 def scripts(group: Group) -> Iterator[tuple[str, str]]:
     """Yield path and text of what the owners of zones run or paste at the stage of a group."""
-    act = act_of(group.stage)
+    act = act_of(group.stage, group.weight)
     if act is None:
         return
     for provider, write in _WRITERS.items():

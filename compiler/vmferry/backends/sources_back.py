@@ -18,7 +18,7 @@ _WAS_OFF = "it was not to run in the target either: start it by hand if it ran b
 def emit(blueprint: Blueprint) -> Iterator[Item]:
     """Yield a script for govc and one for PowerCLI for every group that is rolled back."""
     for group in blueprint.groups:
-        if group.stage == "rolled-back" and group.path != "rebuild":
+        if group.stage == "rolled-back" and group.path != "rebuild" and group.dual_run != "parallel":
             for name, text in ((SHELL, shell(group)), (POWERSHELL, powershell(group))):
                 yield File(path=f"{folder(group)}/{name}", content=text.encode(), lock=lock(group))
 

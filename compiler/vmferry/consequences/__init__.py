@@ -191,6 +191,7 @@ _OF_GROUP = frozenset(
         "storage",
         "origins",
         "keptOnFailure",
+        "weight",
     )
 )
 """Fields of a Group that have a place of their own here, or follow from VMs, stages and sources."""
@@ -203,6 +204,8 @@ def _groups(before: Review, after: Review) -> Iterator[Settings]:
     for group in after.blueprint.groups:
         if group.name in was:
             values = tuple(_differences(_plain(was[group.name], _OF_GROUP), _plain(group, _OF_GROUP)))
+            if group.dual_run == "parallel" and group.weight != was[group.name].weight:
+                values += (Value("clients at the target", f"{was[group.name].weight} %", f"{group.weight} %"),)
             if values:
                 yield Settings(group.name, values)
 

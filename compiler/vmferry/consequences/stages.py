@@ -197,7 +197,8 @@ def _back(group: Group, vms_are: str) -> str:
         return f"{cancelled}; what was copied is kept, and the source serves"
     lost = {"accepted": "what they wrote there is lost", "replayed": "what they wrote there is replayed at the source"}
     stated = f"; {lost[group.data_loss]}" if group.data_loss is not None else ""
-    return f"{vms_are} stopped in the target and kept{stated}; start the source by hand"
+    source = "every client goes to the source" if group.dual_run == "parallel" else "start the source by hand"
+    return f"{vms_are} stopped in the target and kept{stated}; {source}"
 
 
 def _after(group: Group, vms_are: str) -> str:
@@ -245,6 +246,11 @@ def _origins(group: Group) -> str:
 def _cutover(group: Group) -> str:
     count = sum(not machine.golden and machine.run_strategy != "Halted" for machine in group.machines)
     vms, start = counted(count, "VM"), "starts" if count == 1 else "start"
+    if group.dual_run == "parallel":
+        vms = counted(len(group.machines), "VM")
+        return (
+            f"{vms} {'runs' if count == 1 else 'run'} beside the source; {group.weight} % of clients go to the target"
+        )
     if group.path == "rebuild":
         return f"workloads are scaled up for {counted(len(group.machines), 'VM')}"
     if METHODS[group.method].cutover:

@@ -32,6 +32,14 @@ def preserves(decisions: Decisions) -> bool:
     return decisions.static_ip != "none"
 
 
+def address_of(text: str) -> str | None:
+    """Return an address in one form, without its prefix; None for any other text."""
+    try:
+        return str(ipaddress.ip_interface(text).ip)
+    except ValueError:
+        return None
+
+
 def own(nic: Nic) -> tuple[str, ...]:
     """Return a NIC's addresses according to vSphere, without those that are only valid inside the guest."""
     return tuple(text for text in nic.addresses if _lasting(text))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from vmferry.estate.stages import TABLE, begun, running
+from vmferry.estate.stages import TABLE, begun
 from vmferry.estate.wording import counted
 from vmferry.kube.quantity import parse_duration
 from vmferry.model.blueprint import DnsChange, DnsRecord, Group
@@ -50,6 +50,12 @@ def type_of(value: str) -> RecordType:
         return "CNAME"
 
 
+def mixed(change: DnsChange) -> bool:
+    """Return whether a record holds addresses on one side, and a host name on the other."""
+    before, after = ({type_of(value) for value in values} for values in (change.before, change.after))
+    return ("CNAME" in before) != ("CNAME" in after)
+
+
 def sound(values: Iterable[str]) -> bool:
     """Return whether values may stand in one name: addresses, or exactly one valid host name."""
     found = [*values]
@@ -58,12 +64,15 @@ def sound(values: Iterable[str]) -> bool:
     return not names or (len(found) == 1 and is_valid(fqdn(names[0])) and not numeric)
 
 
-def act_of(stage: Stage) -> Act | None:
-    """Return what a stage does to the records that change; nothing at `planned`."""
+def act_of(stage: Stage, weight: int) -> Act | None:
+    """Return what a stage does to the records that change; nothing at `planned`.
+
+    ``weight`` is the percent of clients that go to the target.
+    """
     if stage == "rolled-back":
         return "back"
     if TABLE[stage].ttl == "lowered":
-        return "switch" if running(stage) else "lower"
+        return "switch" if weight == 100 else "lower"
     return "raise" if begun(stage) else None
 
 
@@ -113,8 +122,13 @@ def wait(group: Group) -> int:
     return max((change.usual_ttl for change in group.dns), default=0)
 
 
-def changes(record: DnsRecord, vm: VmKey, stage: Stage, dns: Dns | None) -> DnsChange | None:
-    """Return what a stage makes of a record; None for one that stays, or that is not fully known."""
+def changes(
+    record: DnsRecord, vm: VmKey, stage: Stage, dns: Dns | None, weight: int, *, parallel: bool = False
+) -> DnsChange | None:
+    """Return what a stage makes of a record; None for one that stays, or that is not fully known.
+
+    ``weight`` is the percent of clients that go to the target, ``parallel`` whether its source serves as well.
+    """
     zone = zone_of(record.name, dns)
     if zone is None or not record.switch or not record.before or not record.after:
         return None
@@ -128,6 +142,12 @@ def changes(record: DnsRecord, vm: VmKey, stage: Stage, dns: Dns | None) -> DnsC
         after=record.after,
         usual_ttl=usual,
         lowered_ttl=lowered,
-        switched=running(stage),
+        switched=weight == 100,
         lowered=TABLE[stage].ttl == "lowered",
+        weight=weight if parallel and weighs(zone) else None,
     )
+
+
+def weighs(zone: DnsZone) -> bool:
+    """Return whether records of a zone can have weights."""
+    return isinstance(zone.provider, ExternalDns) and zone.provider.weights is not None

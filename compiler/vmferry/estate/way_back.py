@@ -1,6 +1,7 @@
 """What rolling a group back costs at each stage: the outage and the data. `vmferry.rollback` has the steps."""
 
 from vmferry.estate.cutover import cutover_of
+from vmferry.estate.dual_run import source_runs
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import begun, running
 from vmferry.model.blueprint import Group
@@ -11,6 +12,8 @@ def outage(group: Group) -> str:
     method = METHODS[group.method]
     if not begun(group.stage):
         return "none: the sources run, and nothing was copied"
+    if source_runs(group) and running(group.stage):
+        return "none: the sources run, and clients go back to them"
     if running(group.stage):
         if group.path == "rebuild":
             return "from the moment the workload is scaled to 0 until clients reach the source again"

@@ -16,6 +16,7 @@ from vmferry.model.spec import (
     DataLoss,
     Disposition,
     DnsProvider,
+    DualRunMode,
     EsxiHost,
     ExternalSecret,
     Forklift,
@@ -324,6 +325,7 @@ class DnsChange(Model, frozen=True, kw_only=True):
     lowered_ttl: int
     switched: bool
     lowered: bool
+    weight: int | None = None  # percent of clients that get the new value; None: the record holds one value at a time
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -351,6 +353,8 @@ class Group(Model, frozen=True, kw_only=True):
     phase: str
     phase_kind: PhaseKind
     stage: Stage
+    dual_run: DualRunMode = "fallback"
+    weight: int = 0  # percent of clients that go to the target at this stage
     reached: Stage | None = None  # the stage from which it was rolled back
     split_from: str | None = None  # the group that its VMs left
     departed: tuple[Departed, ...] = ()  # VMs that left it for groups of their own

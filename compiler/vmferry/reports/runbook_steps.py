@@ -9,10 +9,11 @@ from msgspec import Struct, structs
 from vmferry.estate.contacts import Role, contacts_of
 from vmferry.estate.copying import Estimate, Figure, Way, about, at_rate, copies_of, estimate, measured, rates_of
 from vmferry.estate.dns import Act, hands, wait
+from vmferry.estate.dual_run import dual_run_of, means
 from vmferry.estate.gates import NEEDS, Need
 from vmferry.estate.history import History
 from vmferry.estate.methods import METHODS
-from vmferry.estate.stages import STAGES, TABLE, rank
+from vmferry.estate.stages import STAGES, rank
 from vmferry.estate.taken import Taken, before, signed, taken
 from vmferry.estate.timetable.forecast import outages
 from vmferry.estate.way_back import data_lost, outage
@@ -102,7 +103,7 @@ def steps(group: Group, of: Planning) -> Iterator[Step]:
             if rank(stage) == now + 1
             else "later"
         )
-        for owner, what, command, expected in _actions(group, stage, of.given, of.tree):
+        for owner, what, command, expected in _actions(group, stage, of):
             number += 1
             planned, seconds = _planned(group, stage, command, of)
             took = _taken(group, stage, command, of.history)
@@ -131,13 +132,17 @@ DECISION = "Go or no-go: "
 _Action = tuple[Role, str, str | None, str]
 
 
-def _actions(group: Group, stage: Stage, spec: str, tree: str) -> Iterator[_Action]:
+def _actions(group: Group, stage: Stage, of: Planning) -> Iterator[_Action]:
     """Yield what people do for a stage: before the pull request, the pull request itself, and after it."""
+    spec, tree = of.given, of.tree
     yield from _before(group, stage)
     needs = [need.words for need in NEEDS.get(_after(stage), {}).get(group.method, ()) if _needed(need, group)]
     expected = ", ".join(f"{words} in `vmferry status`" for words in needs) or "`vmferry verify` and the sync succeed"
-    merge = f"Pull request: {stage}. {TABLE[stage].means} Merge it, then record what happened (`vmferry observe`)."
+    meant = means(group.dual_run, stage)
+    merge = f"Pull request: {stage}. {meant} Merge it, then record what happened (`vmferry observe`)."
     yield "platform", merge, f"vmferry advance {spec} {group.name} --to {stage}", expected
+    if group.dual_run == "parallel" and stage == "cutover":
+        yield from _shift(group, dual_run_of(of.spec.phases, group.phase).weights)
     yield from _dns(group, stage, tree)
     back = f"`vmferry explain {spec} {group.name} --rollback` has the way back"
     if stage == "cutover":
@@ -147,6 +152,16 @@ def _actions(group: Group, stage: Stage, spec: str, tree: str) -> Iterator[_Acti
         what = f"{DECISION}sign off that it is {stage}. No-go: {back}."
         command = f"vmferry sign {spec} {group.name} --by NAME --note WHAT-WAS-TESTED"
         yield "application", what, command, f"sign-off of {stage} in evidence.yaml"
+
+
+def _shift(group: Group, weights: tuple[int, ...]) -> Iterator[_Action]:
+    """Yield the steps in which clients move to the target."""
+    for weight in weights:
+        what = (
+            f"{DECISION}{weight} % of clients to the target: set weight: {weight} for {group.name} in a pull request. "
+            "No-go: set it back to the step before, or to 0."
+        )
+        yield "application", what, None, "no more errors and no longer response times than at the source"
 
 
 _RECORDS: Mapping[Stage, tuple[Act, str]] = {
@@ -188,7 +203,7 @@ def _before(group: Group, stage: Stage) -> Iterator[_Action]:
         yield "vSphere", "Freeze changes to these VMs: no new disks, NICs or names.", None, "agreed"
     elif stage == "migrating":
         yield "application", "Announce the move, and confirm a backup that was restored once.", None, "confirmed"
-        if not method.source_runs and group.path == "virt-v2v":
+        if group.dual_run == "fallback" and not method.source_runs and group.path == "virt-v2v":
             yield "vSphere", "Shut down the VMs: the downtime begins.", None, "all are powered off in vCenter"
         elif not method.source_runs and group.path == "forklift":
             what = f"{DECISION}the next pull request shuts the VMs down, and the downtime begins."

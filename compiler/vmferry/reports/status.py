@@ -14,7 +14,7 @@ from vmferry.estate.wording import counted, size
 from vmferry.model.blueprint import Group, PhasePlan
 from vmferry.model.report import Cell, Column, Report, Row, Table
 from vmferry.model.review import Review
-from vmferry.model.spec import Stage
+from vmferry.model.spec import DualRunMode, Stage
 from vmferry.reports.census import NONE, Picked
 from vmferry.reports.content import Material
 
@@ -81,6 +81,8 @@ class GroupStatus(Struct, frozen=True, kw_only=True):
     phase: str
     stage: Stage
     graduated: bool  # its VMs belong to another repository
+    dual_run: DualRunMode
+    weight: int  # percent of clients that go to the target
     attempt: int
     path: str
     method: str
@@ -183,6 +185,8 @@ def _group(group: Group, review: Review, history: History) -> GroupStatus:
         phase=group.phase,
         stage=group.stage,
         graduated=group.graduated,
+        dual_run=group.dual_run,
+        weight=group.weight,
         attempt=group.attempt,
         path=group.path,
         method=group.method,
@@ -253,6 +257,8 @@ def _group_rows(found: Status) -> Iterator[Row]:
     for group in found.groups:
         stage = f"{group.stage} (attempt {group.attempt})" if group.attempt > 1 else group.stage
         stage += ", graduated" if group.graduated else ""
+        stage += f", {group.dual_run}" if group.dual_run != "fallback" else ""
+        stage += f" {group.weight} %" if group.dual_run == "parallel" else ""
         method = group.method if group.path == group.method else f"{group.path} {group.method}"
         of = (("group", group.group),)
         sizes = (Cell(group.vms, of=of), Cell(group.size, of=of, counts="moving"), group.left, group.running or None)

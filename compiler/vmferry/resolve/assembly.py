@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from vmferry.estate.adoption import applies, recorded
 from vmferry.estate.decommission.takes import whole_sources
 from vmferry.estate.dns import changes
+from vmferry.estate.dual_run import MEANS, dual_run_of, weight_of
 from vmferry.estate.methods import METHODS
 from vmferry.estate.snapshots import has_volumes, obstacle
-from vmferry.estate.stages import begun, frozen, running
+from vmferry.estate.stages import TABLE, begun, frozen, running
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.kube.dns import fit
 from vmferry.model.adopted import AdoptedMachine
@@ -18,7 +19,7 @@ from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
 from vmferry.model.rule import declare
-from vmferry.model.spec import ExternalDns, GroupState, MigrationSpec, Phase
+from vmferry.model.spec import DualRun, ExternalDns, GroupState, MigrationSpec, Phase
 from vmferry.resolve.cards import Card
 from vmferry.resolve.checks import PlannedChecks
 from vmferry.resolve.cutovers import vm_cutovers
@@ -121,7 +122,9 @@ def _group(
     reached = reached_by(state, past)
     snapshots = _snapshots(project, members, state, phase)
     gone = first.source in whole_sources(spec)
-    dns = _dns(members, state, spec)
+    dual_run = dual_run_of((phase,), phase.name)
+    weight = weight_of(dual_run, state.stage, state.weight)
+    dns = _dns(members, state, spec, dual_run, weight)
     checked, scripts = _checks(members, state, checks)
     present = layers(
         first.method,
@@ -143,6 +146,8 @@ def _group(
         phase=phase.name,
         phase_kind=phase.kind,
         stage=state.stage,
+        dual_run=dual_run.mode,
+        weight=weight,
         reached=reached,
         split_from=state.split_from,
         departed=left,
@@ -194,9 +199,16 @@ def _snapshots(project: Project, members: tuple[Machine, ...], state: GroupState
     return tuple(machine.key for machine in members if has_volumes(machine) and obstacle(machine, classes) is None)
 
 
-def _dns(members: tuple[Machine, ...], state: GroupState, spec: MigrationSpec) -> tuple[DnsChange, ...]:
+def _dns(
+    members: tuple[Machine, ...], state: GroupState, spec: MigrationSpec, dual_run: DualRun, weight: int
+) -> tuple[DnsChange, ...]:
     """Return the records that change with a group's VMs, as they are at its stage, by name."""
-    found = (changes(record, machine.key, state.stage, spec.dns) for machine in members for record in machine.records)
+    parallel = dual_run.mode == "parallel" and TABLE[state.stage].source != "gone"
+    found = (
+        changes(record, machine.key, state.stage, spec.dns, weight, parallel=parallel)
+        for machine in members
+        for record in machine.records
+    )
     return tuple(sorted((each for each in found if each is not None), key=lambda each: each.name))
 
 
@@ -286,6 +298,8 @@ def explain_groups(groups: tuple[Group, ...]) -> Noting[None]:
         why = f"phase {group.phase}, path {group.path}, method {group.method}, namespace {group.namespace}"
         for machine in group.machines:
             yield decide(machine.key, "phase", group.phase, f"stage of its group: {group.stage}")
+            if group.dual_run != "fallback":
+                yield decide(machine.key, "dual run", group.dual_run, MEANS[group.dual_run])
             yield decide(machine.key, "group", group.name, f"{len(group.machines)} VMs share {why}")
             origin = group.origins.get(machine.key) if METHODS[group.method].converts else None
             if origin is None or not (machine.conversion is not None or is_converted(machine)):

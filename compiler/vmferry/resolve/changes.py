@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from vmferry.estate.dual_run import own_mac
 from vmferry.estate.methods import METHODS
 from vmferry.estate.readable import is_independent
 from vmferry.estate.stages import moves
@@ -107,7 +108,15 @@ def as_frozen(vm: VirtualMachine, machine: Machine) -> VirtualMachine:
 def _frozen_nics(machine: Machine) -> tuple[Nic, ...]:
     """Return the NICs that a machine had in vSphere, in their order; with those that were left behind."""
     kept = [
-        (nic.index, Nic(network=nic.network.name, network_id=nic.network.id, mac=nic.mac, connected=nic.connected))
+        (
+            nic.index,
+            Nic(
+                network=nic.network.name,
+                network_id=nic.network.id,
+                mac=None if nic.mac == own_mac(machine.key, nic.index) else nic.mac,
+                connected=nic.connected,
+            ),
+        )
         for nic in machine.nics
     ]
     dropped = [

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from vmferry.estate.dual_run import beside
 from vmferry.model.blueprint import Machine
 from vmferry.model.keys import DiskKey, VmKey
 from vmferry.resolve.machines import Parts, build
@@ -71,6 +72,13 @@ def make(candidates: tuple[Candidate, ...], basis: Basis) -> Noting[Made]:
         owners=basis.owners,
     )
     machines = yield from build(
-        candidates, parts, cluster, tables.networks, tables.storage, basis.golden, tables.spec.checks
+        candidates,
+        parts,
+        cluster,
+        tables.networks,
+        tables.storage,
+        basis.golden,
+        tables.spec.checks,
+        beside(tables.spec.phases),
     )
     return Made(nics, volumes, machines)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from vmferry.estate import addresses, smbios
 from vmferry.estate.boot import LIBVIRT, boot_disk, boot_orders, ranked, root_device
 from vmferry.estate.checks import checkable, probed, unprobeable
+from vmferry.estate.dual_run import own_mac, own_uuid
 from vmferry.estate.forklift_disks import numbered, root_disk
 from vmferry.estate.methods import METHODS
 from vmferry.estate.missing import RUNS, missing
@@ -63,10 +64,12 @@ def build(
     storage: StorageMap,
     golden: Mapping[tuple[str, str], Machine | None],
     checks: tuple[Check, ...] = (),
+    beside: frozenset[str] = frozenset(),
 ) -> Noting[dict[VmKey, Machine]]:
     """Return the machine of each VM with sufficient facts; unknown ones are findings.
 
     ``golden`` are the templates that can be cloned, by vCenter and name; None for one with errors of its own.
+    ``beside`` are the phases in which source and target run at the same time.
     """
     result: dict[VmKey, Machine] = {}
     for candidate in candidates:
@@ -76,6 +79,8 @@ def build(
             machine = yield from rebuilt(candidate, _common(candidate, parts), storage)
         else:
             machine = yield from _copied(candidate, parts, cluster, networks, storage, golden)
+            if machine is not None and machine.clone_of is not None and machine.phase in beside:
+                machine = yield from _another(machine)
         if machine is not None:
             probe = _probe(candidate, machine, checks)
             result[candidate.key] = replace(machine, records=(yield from records(candidate, machine)), probe=probe)
@@ -231,6 +236,15 @@ def _copied(
         nics=_kept(candidate, copied),
         eviction_strategy=(yield from eviction(candidate, copied, cluster, storage.storage)),
     )
+
+
+def _another(machine: Machine) -> Noting[Machine]:
+    """Return a clone with an identity of its own, since it runs beside its source."""
+    why = "source and target run at the same time (dualRun)"
+    nics = tuple(replace(nic, mac=own_mac(machine.key, nic.index)) for nic in machine.nics)
+    own = own_uuid(machine.key)
+    yield decide(machine.key, "identity", f"host name {machine.target_name}, UUID {own}, and its own MACs", why)
+    return replace(machine, hostname=None, guest_uuid=own, serial=own, nics=nics)
 
 
 def _kept(candidate: Candidate, machine: Machine) -> tuple[MachineNic, ...]:

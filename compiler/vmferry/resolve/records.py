@@ -1,9 +1,8 @@
 """The records of a VM in DNS: their names, and what they hold before and after its cutover."""
 
-import ipaddress
 from collections.abc import Iterable
 
-from vmferry.estate.addresses import own
+from vmferry.estate.addresses import address_of, own
 from vmferry.estate.dns import NONE, fqdn, type_of
 from vmferry.estate.statements import NOT_APPLICABLE
 from vmferry.model.blueprint import DnsRecord, Machine, MachineNic
@@ -104,14 +103,7 @@ def _alike(before: tuple[str, ...], after: tuple[str, ...]) -> tuple[str, ...]:
 
 def _canonical(texts: Iterable[str]) -> tuple[str, ...]:
     """Return values in one form and order: addresses without prefixes, names in lower case."""
-    return tuple(sorted({_plain(text) for text in texts}))
-
-
-def _plain(text: str) -> str:
-    try:
-        return str(ipaddress.ip_interface(text).ip)
-    except ValueError:
-        return fqdn(text)
+    return tuple(sorted({address_of(text) or fqdn(text) for text in texts}))
 
 
 def said(record: DnsRecord) -> str:

@@ -12,13 +12,14 @@ import msgspec
 from vmferry import cores
 from vmferry.cache import Cache
 from vmferry.estate.blocks import blocks
+from vmferry.estate.dual_run import beside
 from vmferry.model.finding import Finding
 from vmferry.model.keys import disk_key
 from vmferry.resolve.deciding import Basis, Made, make
 from vmferry.resolve.notes import Noting, Reason, collect, collect_findings, findings
 from vmferry.resolve.selection import Candidate
 
-KIND = "made 3"
+KIND = "made 4"
 MANY = 8
 """Blocks that are worth processes of their own."""
 
@@ -92,7 +93,10 @@ def _keys(parts: Iterable[tuple[Candidate, ...]], basis: Basis) -> list[bytes]:
     found, tables = basis.ways, basis.tables
     head = blake2b(
         _encode(
-            (tables.where, tables.spec.target.cluster, tables.spec.networks, tables.spec.storage, tables.spec.checks)
+            (
+                *(tables.where, tables.spec.target.cluster, tables.spec.networks, tables.spec.storage),
+                *(tables.spec.checks, sorted(beside(tables.spec.phases))),
+            )
         )
     )
     head.update(_encode(sorted(tables.storage.copies.items(), key=lambda row: row[0])))

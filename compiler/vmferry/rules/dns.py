@@ -8,7 +8,6 @@ from vmferry.estate.copying import about
 from vmferry.estate.dns import NONE, is_valid, sound, type_of, zone_of
 from vmferry.estate.history import History
 from vmferry.estate.phases import is_time, moment, time_text
-from vmferry.estate.stages import running
 from vmferry.estate.statements import DEFINED_TWICE
 from vmferry.estate.taken import signed, taken
 from vmferry.estate.wording import counted
@@ -270,7 +269,7 @@ def too_soon(review: Review) -> Iterator[Problem]:
     history = History(review.project.evidence)
     for group in review.blueprint.groups:
         before = was.get(group.name)
-        if not group.dns or not running(group.stage) or (before is not None and running(before.stage)):
+        if not group.dns or not group.weight or (before is not None and before.weight):
             continue
         lowered, switched = _lowered(group, history), _switched(group, review.now)
         if lowered is None or switched is None:

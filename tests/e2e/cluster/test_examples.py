@@ -14,7 +14,7 @@ from tests.e2e.cluster.engines import ArgoCD, Engine, Flux, Report
 from tests.e2e.cluster.server import Cluster, Key
 from tests.e2e.cluster.walk import BOOTSTRAP, EXAMPLES, STAGES, Walk
 
-ENGINES: dict[str, type[Engine]] = {"minimal": Flux, "acme": Flux, "acme-argocd": ArgoCD}
+ENGINES: dict[str, type[Engine]] = {"minimal": Flux, "dual-run": Flux, "acme": Flux, "acme-argocd": ArgoCD}
 
 pytestmark = [
     pytest.mark.cluster,

@@ -28,6 +28,7 @@ from vmferry.model.spec.dns import (
     ZoneFile,
 )
 from vmferry.model.spec.documents import ApiVersion, Metadata, MigrationSpec, VirtualMachineSet
+from vmferry.model.spec.dual_run import DualRun, DualRunMode, Weight
 from vmferry.model.spec.groups import DataLoss, GroupState, Stage
 from vmferry.model.spec.hooks import HOOK_RUNNER, Hook, HookUse
 from vmferry.model.spec.monitoring import (
@@ -52,7 +53,7 @@ from vmferry.model.spec.networks import (
     SmokeTest,
     SriovNetwork,
 )
-from vmferry.model.spec.phases import DualRun, Gates, Phase, PhaseKind, Taken, TakingState, Window
+from vmferry.model.spec.phases import Gates, Phase, PhaseKind, Taken, TakingState, Window
 from vmferry.model.spec.schedule import Bandwidth, Freeze, ScheduleSettings, WeeklyWindow
 from vmferry.model.spec.settings import CopySettings, Grouping, NodeType, Settings, SimilarVms, SizingSettings
 from vmferry.model.spec.sources import Credentials, EsxiHost, ExternalSecret, SecretRef, Source, StoreRef, VCenter
@@ -101,6 +102,7 @@ __all__ = [
     "DnsProvider",
     "DnsZone",
     "DualRun",
+    "DualRunMode",
     "EsxiHost",
     "ExistingBridge",
     "ExistingNad",
@@ -181,6 +183,7 @@ __all__ = [
     "VmSuppression",
     "VolumeMode",
     "WeeklyWindow",
+    "Weight",
     "Window",
     "ZoneFile",
 ]

@@ -1,6 +1,6 @@
 """The DNS of a spec: zones, who changes each, and the records of VMs."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, field
 
@@ -39,6 +39,15 @@ class TsigKey(Model, frozen=True, kw_only=True):
 class ExternalDns(Model, frozen=True, kw_only=True, tag_field="type", tag="externaldns"):
     """ExternalDNS in the cluster, with its source `crd`: a DNSEndpoint per VM, synced like everything else."""
 
+    weights: (
+        Annotated[
+            Literal["aws"],
+            Meta(
+                description="Its records can have weights, for `dualRun.mode: parallel`: aws, the zone is in Route 53."
+            ),
+        ]
+        | None
+    ) = None
     owns_records: Annotated[
         bool,
         Meta(

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from vmferry.model.base import Model, Name, Text, Timestamp
 from vmferry.model.spec.contacts import Contacts
+from vmferry.model.spec.dual_run import Weight
 
 Stage = Literal[
     "planned", "prepared", "migrating", "cutover", "adopted", "validated", "retired", "rolled-back"
@@ -60,6 +61,16 @@ class GroupState(Model, frozen=True, kw_only=True):
             "here, and nothing is pruned."
         ),
     ] = False
+    weight: (
+        Annotated[
+            Weight,
+            Meta(
+                description="Percent of clients that go to the target, in a phase with `dualRun.mode: parallel`: one "
+                "of its `dualRun.weights`. Default: 0."
+            ),
+        ]
+        | None
+    ) = None
     cutover: Annotated[Timestamp, Meta(description="When a warm migration cuts over.")] | None = None
     vm_cutover: Annotated[
         dict[Text, Timestamp],

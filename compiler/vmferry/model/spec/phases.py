@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from vmferry.model.base import Duration, Model, Name, ShortName, Text, Timestamp
 from vmferry.model.spec.contacts import Contacts
+from vmferry.model.spec.dual_run import DualRun
 
 PhaseKind = Literal["migrate", "dev-test", "stateless", "stateful", "decommission"]
 
@@ -19,15 +20,6 @@ class Window(Model, frozen=True, kw_only=True):
 
     start: Annotated[Timestamp, Meta(description="When it opens.")]
     duration: Annotated[Duration, Meta(description="How long it stays open.")]
-
-
-class DualRun(Model, frozen=True, kw_only=True):
-    """How long the source is kept after cutover, and how."""
-
-    mode: Annotated[Literal["fallback", "parallel", "replica"], Meta(description="fallback: source off and kept.")] = (
-        "fallback"
-    )
-    at_least: Annotated[Duration, Meta(description="For how long.")] = "14d"
 
 
 class Taken(Model, frozen=True, kw_only=True):

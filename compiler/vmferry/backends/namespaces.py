@@ -221,6 +221,8 @@ def _golden_image_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list
     pkg/virt-controller/watch/vm/vm.go); within one namespace it does not check.
     """
     golden = {machine.target_name for machine in _machines(groups) if machine.golden}
+    if not golden:
+        return
     clients = {
         machine.namespace
         for machine in _machines(blueprint.groups)

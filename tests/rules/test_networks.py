@@ -23,7 +23,11 @@ def found(*vms: Data, inventory: list[Data] | None = None, **sections: Any) -> l
         made = msgspec.structs.replace(made, inventories=(msgspec.convert(part, Inventory),))
     resolution = resolve(made)
     assert [finding.message for finding in resolution.findings if finding.is_error] == []
-    return [each for each in rules.check(review(made, resolution)) if "VMF220" <= each.code <= "VMF239"]
+    return [
+        each
+        for each in rules.check(review(made, resolution))
+        if "VMF220" <= each.code <= "VMF239" or each.code == "VMF253"
+    ]
 
 
 def codes(*vms: Data, **arguments: Any) -> list[str]:
@@ -117,6 +121,49 @@ def test_vlans_of_the_target_are_held_against_those_in_vsphere(
 ) -> None:
     networks = [row(source=source, to=to)]
     assert codes(vm(), networks=networks, inventory=[{"name": "vlan-7", **inventory}], target=OVN) == expected
+
+
+SRIOV: Data = {"type": "sriov", "resourceName": "intel.com/sriov", "vlan": 7}
+
+
+@pytest.mark.parametrize(
+    ("to", "kind", "accepts", "expected"),
+    [
+        (BRIDGE, "distributed", ["macChanges"], ["VMF253"]),
+        (BRIDGE, "distributed", ["macLearning"], ["VMF253"]),
+        (BRIDGE, "distributed", [], []),
+        (BRIDGE | {"macspoofchk": False}, "distributed", ["forgedTransmits"], []),
+        (SRIOV, "distributed", ["forgedTransmits"], ["VMF253"]),
+        (SRIOV | {"spoofchk": False}, "distributed", ["forgedTransmits"], []),
+        (LOCALNET, "distributed", ["forgedTransmits"], ["VMF253"]),
+        (LAYER2, "standard", ["promiscuous"], ["VMF253"]),
+        (BRIDGE, "standard", ["macChanges", "forgedTransmits"], []),
+        (BRIDGE, "nsx-t", ["forgedTransmits"], []),
+        ({"type": "nad", "name": "here"}, "distributed", ["forgedTransmits"], []),
+        ({"type": "macvtap", "resource": "lan", "untagged": True}, "distributed", ["forgedTransmits"], []),
+    ],
+)
+def test_a_port_group_that_accepts_other_macs_is_held_against_a_target_that_drops_them(
+    to: Data, kind: str, accepts: list[str], expected: list[str]
+) -> None:
+    """A standard port group accepts all but promiscuous mode unless somebody changed it, so that says nothing."""
+    inventory = [{"name": "vlan-7", "kind": kind, "accepts": accepts}]
+    assert codes(vm(), networks=[row(to=to)], inventory=inventory, target=OVN) == expected
+
+
+def test_a_port_group_that_accepts_other_macs_is_no_matter_where_no_vm_of_it_moves() -> None:
+    inventory = [{"name": "vlan-8", "kind": "distributed", "accepts": ["forgedTransmits"]}]
+    assert codes(vm(), networks=[row(to=BRIDGE), row("vlan-8", to=BRIDGE | {"vlan": 8})], inventory=inventory) == []
+
+
+def test_what_a_port_group_accepts_is_said_in_the_words_of_vsphere_with_the_vms_on_it() -> None:
+    inventory = [{"name": "vlan-7", "kind": "distributed", "accepts": ["promiscuous", "macChanges", "forgedTransmits"]}]
+    vms = [vm(f"fw-{number}", nics=on("vlan-7", f"00:50:56:00:99:0{number}")) for number in range(7)]
+    [finding] = found(*vms, networks=[row(to=BRIDGE)], inventory=inventory)
+    assert "accepts promiscuous mode, MAC address changes and forged transmits in vSphere" in finding.message
+    assert "(fw-0, fw-1, fw-2, fw-3, fw-4 and 2 more)" in finding.message
+    assert len(finding.vms) == 7
+    assert finding.help.startswith("set macspoofchk: false")
 
 
 def test_missing_vlans_of_a_trunk_are_named_as_ranges() -> None:

@@ -1,12 +1,21 @@
-"""Numbers in sentences."""
+"""Numbers and names in sentences."""
+
+from collections.abc import Sequence
 
 _GIB = 1 << 30
 _TIB = 1 << 40
+_NAMED = 5
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun: 1 VM, 2 VMs."""
     return f"{count} {noun}" if count == 1 else f"{count} {plural or noun + 's'}"
+
+
+def listing(names: Sequence[str]) -> str:
+    """Return the first names and how many there are more: a, b, c, d, e and 4 more."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def size(count: int) -> str:

@@ -50,6 +50,10 @@ class InventoryNetwork(Model, frozen=True, kw_only=True):
     transport_zone: Annotated[Text, Meta(description="NSX transport zone.")] | None = None
     mtu: Annotated[Mtu, Meta(description="MTU of its switch.")] | None = None
     uplink: Annotated[bool, Meta(description="Carries uplinks; no VM is on it.")] = False
+    accepts: Annotated[
+        tuple[Literal["promiscuous", "macChanges", "forgedTransmits", "macLearning"], ...],
+        Meta(description="What its security policy accepts."),
+    ] = ()
 
 
 class InventoryDatastore(Model, frozen=True, kw_only=True):

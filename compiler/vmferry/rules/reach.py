@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from vmferry.estate.dependencies import needs, outside
 from vmferry.estate.identity import Directory, of_vm
+from vmferry.estate.wording import listing
 from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import OvnLayer2
@@ -81,7 +82,7 @@ def unguarded(review: Review) -> Iterator[Problem]:
         if names := tuple(sorted(bare[namespace.name])):
             yield Problem(
                 f"namespace {namespace.name} is isolated, and some of its VMs are on secondary networks: "
-                f"{', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}",
+                f"{listing(names)}",
                 "filter there with the VLAN's firewall or in the guests, and suppress this with where that is done; or "
                 "map the network to type: pod",
                 review.at("namespaces", index, "networkPolicy"),

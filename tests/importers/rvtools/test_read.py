@@ -706,3 +706,27 @@ def test_a_standard_port_group_of_two_datacenters_is_two_networks_and_of_one_it_
     assert [(each.datacenter, each.vlan) for each in found if each.name == "lan"] == [("Bremen", 10), ("Osaka", 20)]
     found = read(workbook(tmp_path / "y.xlsx", {"vInfo": [info("a", 1)], "vPort": ports[:2]})).networks
     assert [(each.datacenter, each.vlan) for each in found if each.name == "lan"] == [(None, 10)]
+
+
+def test_port_groups_say_what_their_security_policies_accept(tmp_path: Path) -> None:
+    ports = [
+        {
+            "Port": "pair",
+            "Switch": "dvs",
+            "Allow Promiscuous": "False",
+            "Mac Changes": "Wahr",
+            "Forged Transmits": True,
+        },
+        {"Port": "plain", "Switch": "dvs", "Allow Promiscuous": "False", "Mac Changes": "", "Forged Transmits": False},
+    ]
+    hosts = [
+        {"Port Group": "sniffed", "Switch": "vSwitch0", "Host": host, "Promiscuous Mode": accepted}
+        for host, accepted in (("e1", "False"), ("e2", "True"))
+    ]
+    tabs = {"vInfo": [info("a", 1)], "dvPort": ports, "vPort": hosts}
+    found = {each.name: each.accepts for each in read(workbook(tmp_path / "x.xlsx", tabs)).networks}
+    assert {name: found[name] for name in ("pair", "plain", "sniffed")} == {
+        "pair": ("macChanges", "forgedTransmits"),
+        "plain": (),
+        "sniffed": ("promiscuous",),
+    }

@@ -23,6 +23,7 @@ FLAGS = (
 _device: Any = vim.vm.device
 _vds: Any = vim.dvs.VmwareDistributedVirtualSwitch
 _group: Any = vim.dvs.DistributedVirtualPortgroup
+_LEARNING = _vds.MacLearningPolicy(enabled=True, inherited=False)
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +58,17 @@ def _distributed_groups(admin: Administrator) -> None:
         "private": _vds.PvlanSpec(pvlanId=202, inherited=False),
         "vxw-dvs-35-virtualwire-12-sid-5011-web": _vds.VlanIdSpec(vlanId=0, inherited=False),
     }
+    accepting = vim.BoolPolicy(value=True, inherited=False)
+    policies = {
+        "tagged": {"securityPolicy": _vds.SecurityPolicy(macChanges=accepting, forgedTransmits=accepting)},
+        "trunk": {"macManagementPolicy": _vds.MacManagementPolicy(forgedTransmits=True, macLearningPolicy=_LEARNING)},
+    }
     specs = [
         _group.ConfigSpec(
-            name=name, type="earlyBinding", numPorts=8, defaultPortConfig=_vds.VmwarePortConfigPolicy(vlan=vlan)
+            name=name,
+            type="earlyBinding",
+            numPorts=8,
+            defaultPortConfig=_vds.VmwarePortConfigPolicy(vlan=vlan, **policies.get(name, {})),
         )
         for name, vlan in vlans.items()
     ]
@@ -143,6 +152,16 @@ def test_a_distributed_port_group_has_its_vlans(
 ) -> None:
     found = networks[name]
     assert (found.kind, found.vlan, found.trunk, found.switch) == ("distributed", vlan, trunk, "DVS0")
+
+
+@pytest.mark.parametrize(
+    ("name", "accepts"),
+    [("tagged", ("macChanges", "forgedTransmits")), ("trunk", ("forgedTransmits", "macLearning")), ("private", ())],
+)
+def test_a_distributed_port_group_says_what_its_security_policy_accepts(
+    networks: dict[str, InventoryNetwork], name: str, accepts: tuple[str, ...]
+) -> None:
+    assert networks[name].accepts == accepts
 
 
 def test_logical_switches_of_nsx_have_their_id(networks: dict[str, InventoryNetwork]) -> None:

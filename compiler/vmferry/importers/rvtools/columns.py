@@ -31,6 +31,11 @@ _CENTER = {
 }
 _OF_VM = _VM | _PLACE | _CENTER
 _OBJECT = {"id": ("Object ID",)}
+_SECURITY = {
+    "promiscuous": ("Promiscuous Mode", "Allow Promiscuous"),
+    "mac_changes": ("Mac Changes",),
+    "forged_transmits": ("Forged Transmits",),
+}
 
 FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -144,9 +149,10 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "vDatastore": _CENTER
         | _OBJECT
         | {"name": ("Name",), "kind": ("Type",), "capacity": ("Capacity",), "free": ("Free",)},
-        "vPort": _PLACE | _CENTER | {"name": ("Port Group",), "switch": ("Switch",), "vlan": ("VLAN",)},
+        "vPort": _PLACE | _CENTER | _SECURITY | {"name": ("Port Group",), "switch": ("Switch",), "vlan": ("VLAN",)},
         "dvPort": _CENTER
         | _OBJECT
+        | _SECURITY
         | {"name": ("Port", "Port Group"), "switch": ("Switch",), "kind": ("Type",), "vlan": ("VLAN",)},
         "vSwitch": _PLACE | _CENTER | {"switch": ("Switch",), "mtu": ("MTU",)},
         "dvSwitch": _CENTER | {"switch": ("Switch",), "name": ("Name",), "mtu": ("Max MTU", "MTU")},

@@ -75,6 +75,7 @@ def _networks(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -> l
                     switch=switch,
                     mtu=mtu.get(switch or ""),
                     kind="distributed",
+                    accepts=_accepted([row]),
                     **_vlan([row]),
                 ),
             )
@@ -87,6 +88,7 @@ def _networks(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -> l
             mtu=mtu.get(switch or ""),
             kind="standard",
             datacenter=datacenter,
+            accepts=_accepted(same),
             **_vlan(same),
         )
         found.setdefault((name, switch, datacenter), network)
@@ -158,6 +160,12 @@ def _mtus(rows: Mapping[str, Sequence[Row]]) -> dict[str, int]:
 def _is_uplink(row: Row) -> bool:
     """Return whether a port group carries uplinks: vCenter names those after the switch, as in dvs-DVUplinks-42."""
     return "dvuplinks" in row.cells.get("name", "").casefold() or "uplink" in row.cells.get("kind", "").casefold()
+
+
+def _accepted(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return what the security policy of a port group accepts, on any host."""
+    policies = (("promiscuous", "promiscuous"), ("mac_changes", "macChanges"), ("forged_transmits", "forgedTransmits"))
+    return tuple(name for column, name in policies if any(boolean(row.cells.get(column)) for row in rows))
 
 
 def _vlan(rows: Sequence[Row]) -> dict[str, Any]:

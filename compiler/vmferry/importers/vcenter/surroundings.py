@@ -264,7 +264,8 @@ class Surroundings:
         switches = self._records.get(key(switch)) if switch is not None else None
         nsx = record.get("config.backingType") == "nsx"
         wire = name[name.index(_NSX_V) + 1 :].split("-sid-")[0] if name.startswith("vxw-") and _NSX_V in name else None
-        spec = getattr(record.get("config.defaultPortConfig"), "vlan", None)
+        setting = record.get("config.defaultPortConfig")
+        spec = getattr(setting, "vlan", None)
         vlan, trunk = _vlans(spec)
         segment = record.get("config.segmentId") or record.get("config.logicalSwitchUuid") if nsx else wire
         zone = record.get("config.transportZoneName") or record.get("config.transportZoneUuid")
@@ -282,6 +283,7 @@ class Surroundings:
             transport_zone=fits(zone),
             mtu=_mtu(switches.get("config.maxMtu")) if switches else None,
             uplink=bool(record.get("config.uplink")) or record.id in self._uplinks,
+            accepts=_accepted(getattr(setting, "securityPolicy", None), getattr(setting, "macManagementPolicy", None)),
         )
 
     def _standard_network(self, record: Record) -> InventoryNetwork:
@@ -302,6 +304,7 @@ class Surroundings:
             trunk=("0-4094",) if vlan == _ALL_VLANS else (),
             untagged=vlan == 0,
             mtu=_mtu(mtus.pop()) if len(mtus) == 1 else None,
+            accepts=_accepted(*(group["security"] for group in known)),
         )
 
     # --- rules of clusters --------------------------------------------------------------------
@@ -352,6 +355,27 @@ def _mtu(value: int | None) -> int | None:
     return value if value and 576 <= value <= 65535 else None
 
 
+def _accepted(*policies: Any) -> tuple[str, ...]:
+    """Return what any of some security policies of a port group accepts.
+
+    Those of a distributed one have each setting in a policy of its own (vim.BoolPolicy), or since 6.7 as it is
+    (VmwareDistributedVirtualSwitch.MacManagementPolicy); that of a standard one is effective with what it inherits.
+    """
+    settings = {"allowPromiscuous": "promiscuous", "macChanges": "macChanges", "forgedTransmits": "forgedTransmits"}
+    found = [
+        name
+        for setting, name in settings.items()
+        if any(_on(getattr(policy, setting, None)) for policy in policies if policy is not None)
+    ]
+    if any(_on(getattr(getattr(policy, "macLearningPolicy", None), "enabled", None)) for policy in policies):
+        found.append("macLearning")
+    return tuple(found)
+
+
+def _on(setting: Any) -> bool:
+    return bool(getattr(setting, "value", setting))
+
+
 def _vlans(spec: Any) -> tuple[int | None, tuple[str, ...]]:
     """Return VLAN and trunk of a distributed port group. VLAN 0 means none; a private VLAN counts with its own id."""
     vmware = vim.dvs.VmwareDistributedVirtualSwitch
@@ -380,6 +404,7 @@ def _standard_groups(hosts: Iterable[Record]) -> Mapping[tuple[str, str], dict[s
                 "vlan": spec.vlanId,
                 "switch": spec.vswitchName,
                 "mtu": mtus.get(spec.vswitchName),
+                "security": getattr(group.computedPolicy, "security", None),
             }
     return groups
 

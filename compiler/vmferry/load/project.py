@@ -214,13 +214,12 @@ class _Reading:
             )
         except OSError as error:
             message = f"cannot read {path}: {error.strerror}"
-            self.findings.append(
-                UNREADABLE_FILE.finding(
-                    message,
-                    "pass a spec file, or the directory that contains it",
-                    where=Where(file=str(path)),
-                )
+            fix = (
+                "pass a spec file, or the directory that contains it"
+                if named
+                else "put a regular file in its place that you may read, or remove it"
             )
+            self.findings.append(UNREADABLE_FILE.finding(message, fix, where=Where(file=str(path))))
             return None
         self.tracker.file(path, raw)
         return raw

@@ -27,7 +27,7 @@ _SAID = {
     "security policy: a standard switch accepts MAC address changes and forged transmits unless that was changed",
 )
 def frames_dropped(review: Review) -> Iterator[Problem]:
-    """Somebody allowed the VMs on this port group to use MAC addresses that are not those of their NICs.
+    """The port group lets its VMs send with MAC addresses that are not those of their NICs, which is not the default.
 
     Pairs of firewalls and load balancers need that for a shared virtual MAC (VRRP, CARP, HSRP, Windows NLB), and so do
     hypervisors and containers with MACs of their own. Where the target checks MACs, such a VM starts and looks healthy,
@@ -55,7 +55,7 @@ def frames_dropped(review: Review) -> Iterator[Problem]:
 
 
 def _deliberate(fact: InventoryNetwork) -> bool:
-    """Return whether somebody chose what a port group accepts."""
+    """Return whether what a port group accepts is not what it accepts by default."""
     return (fact.kind == "distributed" and bool(fact.accepts)) or "promiscuous" in fact.accepts
 
 

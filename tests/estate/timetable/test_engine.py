@@ -200,11 +200,13 @@ def test_where_bandwidth_limits_nothing_more_slots_never_end_later(plan: Plan, m
 
 @settings(max_examples=40, deadline=None)
 @given(plans())
-def test_no_group_is_faster_than_alone(plan: Plan) -> None:
+def test_no_group_is_faster_than_its_slowest_vm_alone(plan: Plan) -> None:
+    """Than all of it alone, it may be: a VM that waits for another group's slot may end up in a better order."""
     found = simulate(plan)
     for number, group in enumerate(found.groups):
         if group.end is not None and group.start is not None and plan.groups[number].running == "no":
-            assert group.end - group.start >= alone(plan, number) - 1e-3
+            single = (plan._replace(groups=(Batch("one", 0, (work,)),)) for work in plan.groups[number].works)
+            assert group.end - group.start >= max(alone(each, 0) for each in single) - 1e-3
 
 
 def test_the_plan_of_a_whole_example_breaks_no_limit() -> None:

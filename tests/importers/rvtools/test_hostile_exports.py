@@ -259,3 +259,10 @@ def test_thousands_of_rows_are_not_all_listed_on_the_terminal(tmp_path: Path) ->
     result = vmferry("import", "rvtools", folder(tmp_path / "x", {"vInfo": rows}), "--out", tmp_path / "out")
     assert len(result.text.splitlines()) < 20
     assert "995 more" in result.text
+
+
+@pytest.mark.parametrize("name", ["export.xlsx", "vInfo.csv"])
+def test_a_pipe_or_a_device_is_refused_without_being_opened(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    refuse(tmp_path / name, "not a regular file")
+    refuse(Path("/dev/zero"), "not a regular file")

@@ -50,6 +50,8 @@ class Workbook(NamedTuple):
 
 def open_workbook(path: Path) -> Workbook:
     """Return the content of an .xlsx file (ECMA-376). Raises ImporterError."""
+    if path.exists() and not path.is_file():
+        raise ImporterError(f"{path} is not a regular file: save the export as one")
     with path.open("rb") as stream:
         if stream.read(8) == _OLE:
             raise ImporterError(f"{path} is an old .xls file or has a password: save it as .xlsx without one")

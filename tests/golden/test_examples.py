@@ -329,6 +329,16 @@ def test_vms_are_checked_after_their_cutover_by_jobs_without_any_rights() -> Non
     assert guest("dev/ci-runner-01")["readinessProbe"]["exec"]["command"][-1] == "gitlab-runner"
 
 
+def test_the_preflight_tries_every_node_of_every_pool_without_any_rights() -> None:
+    jobs = {name: job["spec"] for name, job in of_kind("Job").items() if name.startswith("preflight/")}
+    assert {name.rpartition("-")[0]: job["completions"] for name, job in jobs.items() if "-source-vc1-" in name} == {
+        f"preflight/acme-preflight-source-vc1-{pool['name']}": pool["count"]
+        for pool in spec()["target"]["cluster"]["nodes"]
+    }
+    pods = [job["template"]["spec"] for job in jobs.values()]
+    assert all(pod["automountServiceAccountToken"] is False and "serviceAccountName" not in pod for pod in pods)
+
+
 # --- what acme shows: path A ----------------------------------------------------------------------------
 
 
@@ -564,7 +574,8 @@ def test_what_was_refused_is_said() -> None:
 
 def test_every_namespace_has_a_quota_with_its_basis() -> None:
     quotas = of_kind("ResourceQuota")
-    assert {name.partition("/")[0] for name in quotas} == {namespace["name"] for namespace in spec()["namespaces"]}
+    limited = {namespace["name"] for namespace in spec()["namespaces"] if namespace.get("quota") != "none"}
+    assert {name.partition("/")[0] for name in quotas} == limited
     basis = {name: quota["metadata"]["annotations"]["vmferry.dev/quota-basis"] for name, quota in quotas.items()}
     assert basis["shop/vmferry"] == "stated in the spec"
     assert "peak in phase stateful" in basis["data/vmferry"]

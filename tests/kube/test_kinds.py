@@ -10,6 +10,7 @@ from vmferry import backends
 from vmferry.backends import namespaces
 from vmferry.backends.metadata import head
 from vmferry.backends.networks import SMOKE_LABEL
+from vmferry.backends.preflight import LABEL as PREFLIGHT_LABEL
 from vmferry.compile import assignments_path, check
 from vmferry.kube import kinds
 from vmferry.kube.kinds import UnlistedKindError
@@ -60,7 +61,8 @@ def test_what_holds_data_carries_what_keeps_both_engines_from_deleting_it() -> N
     blueprint = acme()
     protected = head(kinds.NAMESPACE, blueprint, "web", keep=True)["metadata"]["annotations"]
     found = [item.object for item in backends.emit(blueprint) if isinstance(item, Resource)]
-    held = [obj for obj in found if kinds.emitted(obj).keeps and SMOKE_LABEL not in obj["metadata"]["labels"]]
+    tests = {SMOKE_LABEL, PREFLIGHT_LABEL}  # nothing of theirs is worth keeping
+    held = [obj for obj in found if kinds.emitted(obj).keeps and not tests & obj["metadata"]["labels"].keys()]
     assert held
     for obj in held:
         assert protected.items() <= obj["metadata"]["annotations"].items()

@@ -86,6 +86,10 @@ FAILURES = {
     # vmferry backends/scripts/check.sh; kubernetes pkg/controller/job/pod_failure_policy.go has the condition
     "check-failed": ("check", None, "failed", "check-failed"),
     "check-not-run": ("check", None, "failed", "check-not-run"),
+    # vmferry backends/scripts/preflight.sh; kubernetes pkg/kubelet/kuberuntime: FailedCreatePodSandBox
+    "preflight-failed": ("preflight", None, "failed", "preflight-failed"),
+    "preflight-not-run": ("preflight", None, "failed", "preflight-not-run"),
+    "network-not-attached": ("preflight", None, "waiting", "network-not-attached"),
     # kubevirt pkg/virt-controller/watch/vmi/lifecycle.go: the condition is there as long as the agent is connected
     "agent-not-connected": ("check", "web-01", "failed", "agent-not-connected"),
     "unknown": ("migration", "ldap-01", "failed", "unknown"),
@@ -129,6 +133,7 @@ SUCCESSES = {
     "success-running": {(what, name) for what in ("virtualMachine", "check") for name in ("web-01", "web-02")},
     "success-sync": {("sync", None), ("plan", None)},
     "success-smoke-test": {("smokeTest", None)},
+    "success-preflight": {("preflight", None)},
     "success-checks": {
         ("check", None),
         *((what, f"ci-runner-0{n}") for what in ("virtualMachine", "check") for n in range(1, 5)),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cli.test_observe import Observing
 from tests.invocation import Result, vmferry
+from tests.observe import preflight
 
 NOW = ("--now", "2027-02-01T00:00:00Z")
 ADVANCING = ("--now", "2026-12-01T00:00:00Z")
@@ -20,6 +21,11 @@ def repository(tmp_path: Path) -> Observing:
 
 def advance(repository: Observing, group: str, *options: str) -> Result:
     return vmferry("advance", repository.spec, group, *options, *ADVANCING)
+
+
+def observe_preflight(repository: Observing, **outcomes: str) -> Result:
+    """Observe the tests of the pre-flight, by default all of them passed."""
+    return vmferry("observe", repository.spec, "--from", preflight.dump(repository.spec.parent, **outcomes), *NOW)
 
 
 def against(repository: Observing, *options: str | Path) -> list[str]:
@@ -57,6 +63,7 @@ def test_a_stage_needs_what_the_one_before_should_reach(
     assert lacks in refused.out.replace("\n", " ").replace("      ", "")
     if evidence is not None:
         assert repository.observe(evidence).code == 0
+        assert observe_preflight(repository).code == 0
         accepted = advance(repository, group)
         assert accepted.code == 0, accepted.text
 
@@ -224,3 +231,40 @@ def test_a_check_that_was_edited_has_to_pass_again(repository: Observing) -> Non
     repository.edit("{name: ssh, tcp: 22}", "{name: ssh, tcp: 2222}")
     repository.commit()
     assert "no passed check of ci-runner-01, ci-runner-02" in advance(repository, "dev-test-03").out
+
+
+def test_a_group_moves_once_the_preflight_of_what_it_needs_passed(repository: Observing) -> None:
+    assert repository.observe("success-sync").code == 0
+    assert "but no passed pre-flight test of acme-preflight-source-vc1-worker-a-" in advance(
+        repository, "stateless-08"
+    ).out.replace("\n      ", " ")
+    assert observe_preflight(repository, vc2="Failed").code == 0  # the group comes from vc1
+    accepted = advance(repository, "stateless-08")
+    assert accepted.code == 0, accepted.text
+
+
+def test_a_test_of_the_preflight_that_failed_keeps_a_group_until_it_passes(repository: Observing) -> None:
+    assert repository.observe("success-sync").code == 0
+    assert observe_preflight(repository, vc1="Failed").code == 0
+    refused = advance(repository, "stateless-08").out
+    assert "no passed pre-flight test of acme-preflight-source-vc1-" in refused.replace("\n      ", " ")
+    assert "networks" not in refused
+    assert observe_preflight(repository).code == 0
+    assert advance(repository, "stateless-08").code == 0
+
+
+def test_a_preflight_that_changed_has_to_pass_again(repository: Observing) -> None:
+    assert repository.observe("success-sync").code == 0
+    assert observe_preflight(repository).code == 0
+    repository.edit("vddk:8.0.3", "vddk:8.0.4")
+    repository.commit()
+    assert "no passed pre-flight test of acme-preflight-source-vc1-" in advance(repository, "stateless-08").out
+
+
+def test_a_person_moves_a_group_despite_the_preflight(repository: Observing) -> None:
+    assert observe_preflight(repository, vc1="Failed").code == 0
+    command = re.search(r"`vmferry (sign [^`]+)`", advance(repository, "stateless-08").out)
+    assert command is not None
+    words = shlex.split(command[1].replace("NAME", "ada").replace("TEXT", "'tested by hand'"))
+    assert vmferry(*words, *NOW).code == 0
+    assert advance(repository, "stateless-08").code == 0

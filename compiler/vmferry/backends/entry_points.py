@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from vmferry.backends import forklift, monitoring
+from vmferry.backends import forklift, monitoring, preflight
 from vmferry.backends.places import lock
 from vmferry.layout.names import file_of
 from vmferry.model.blueprint import Blueprint, Group, Step
@@ -109,6 +109,7 @@ def _infra(blueprint: Blueprint, names: _Names) -> list[EntryPoint]:
         *namespaces,
         *_forklift(blueprint, names, cluster.name, spaces),
         *_smoke(blueprint, names, spaces),
+        *_preflight(blueprint, names, spaces),
         *_alerts(blueprint, names),
     ]
 
@@ -141,6 +142,22 @@ def _smoke(blueprint: Blueprint, names: _Names, spaces: dict[str, str]) -> Itera
             rank=4,
             namespace=plan.name,
         )
+
+
+def _preflight(blueprint: Blueprint, names: _Names, spaces: dict[str, str]) -> Iterator[EntryPoint]:
+    """Yield the root of the pre-flight, after the namespaces of its Jobs and networks. Nothing waits for it."""
+    plan = blueprint.preflight
+    if plan is None or not plan.tests:
+        return
+    nads = (network.nad for test in plan.tests for network in test.networks)
+    needed = {plan.namespace, *map(namespace_of, nads)}
+    yield EntryPoint(
+        name=names.name("preflight", preflight.ROOT),
+        directory=preflight.ROOT,
+        after=tuple(spaces[space] for space in sorted(needed) if space in spaces),
+        rank=4,
+        namespace=plan.namespace,
+    )
 
 
 def _alerts(blueprint: Blueprint, names: _Names) -> Iterator[EntryPoint]:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from vmferry.backends import entry_points, forklift, virt_v2v
+from vmferry.backends import entry_points, forklift, preflight, virt_v2v
 from vmferry.backends.durations import go_duration
 from vmferry.backends.entry_points import EntryPoint, Part
 from vmferry.backends.metadata import head
 from vmferry.estate.checks import job_name
+from vmferry.estate.preflight import job_name as preflight_job
 from vmferry.estate.snapshots import snapshot_name, snapshotted
 from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint, Group, Machine
@@ -167,6 +168,9 @@ def _kustomization(
 
 def _health(blueprint: Blueprint, point: EntryPoint) -> tuple[list[dict[str, str]], list[dict[str, str]], str]:
     """Return what must be healthy before the following steps start, how to check it, and the timeout."""
+    if point.directory == preflight.ROOT and (tested := blueprint.preflight) is not None:
+        tests = [preflight_job(blueprint.name, tested, test) for test in tested.tests]
+        return [_object(_JOB, name, tested.namespace) for name in tests], [], _SHORT_TIMEOUT
     if point.group is None or point.step is None:
         return [], [], _TIMEOUT
     group, layers = point.group, point.step.layers

@@ -20,7 +20,8 @@ def digests(blueprint: Blueprint) -> dict[str, str]:
     """
     target = (blueprint.name, blueprint.cluster, blueprint.gitops, blueprint.forklift)
     infra = (target, blueprint.sources, (*blueprint.hooks, *blueprint.scripts), blueprint.bridges)
-    found = {INFRA_LOCK: _digest(infra)}
+    tests = (blueprint.preflight,) if blueprint.preflight is not None else ()
+    found = {INFRA_LOCK: _digest((*infra, *tests))}
     found |= {namespace_lock(plan.name): _digest((target, plan)) for plan in blueprint.namespaces}
     found |= {phase.name: _digest((target, phase)) for phase in blueprint.phases}
     points: defaultdict[str, list[tuple[str, EntryPoint]]] = defaultdict(list)
@@ -45,7 +46,8 @@ def excerpt(blueprint: Blueprint, group: Group) -> Blueprint:
         namespaces=tuple(_namespace(plan, sources) for plan in blueprint.namespaces if plan.name == group.namespace),
         bridges=(),
         phases=(),
-        groups=(group,),
+        groups=(replace(group, preflight=()),),
+        preflight=None,
         left=(),
         external_nads=(),
         decisions={},

@@ -134,12 +134,19 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
         rights.append(kinds.NETWORK_POLICY)
     if plan.nads:
         rights.append(kinds.NAD)
-    if plan.smoke:
-        rights.append(Right(kinds.VIRTUAL_MACHINE, kinds.PRUNE))  # of a smoke test: deleting it is safe
+    rights += _for_tests(blueprint, plan)
     if plan.forklift:
         # Forklift's webhooks check that whoever creates a Plan or Migration may create the VMs.
         rights.append(Right(kinds.VIRTUAL_MACHINE, ("create",)))
     yield from grant(blueprint, APPLIER, plan.name, rules_of(rights), [applier(blueprint)])
+
+
+def _for_tests(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[Kind | Right]:
+    """Yield what smoke tests and the pre-flight put into a namespace: deleting their VMs and claims is safe."""
+    if plan.smoke:
+        yield Right(kinds.VIRTUAL_MACHINE, kinds.PRUNE)
+    if blueprint.preflight is not None and blueprint.preflight.namespace == plan.name:
+        yield from (kinds.CONFIG_MAP, kinds.JOB, Right(kinds.CLAIM, kinds.PRUNE))
 
 
 def _forklift_rights(blueprint: Blueprint) -> Iterator[KubeObject]:

@@ -13,6 +13,7 @@ from vmferry.backends.places import of_namespace
 from vmferry.estate.sizing import SMOKE_MEMORY
 from vmferry.kube import kinds
 from vmferry.kube.dns import fitted, suffixed
+from vmferry.kube.nad import resource_name
 from vmferry.kube.quantity import format_size
 from vmferry.kube.vlans import span
 from vmferry.model.base import LABEL_DOMAIN
@@ -24,7 +25,6 @@ from vmferry.model.spec import (
     ExistingNad,
     IgnoredNetwork,
     MacvtapNetwork,
-    NetworkTarget,
     OvnLayer2,
     OvnLocalnet,
     PodNetwork,
@@ -131,20 +131,8 @@ def _mtu(mtu: int | None) -> dict[str, int]:
     return {} if mtu is None else {"mtu": mtu}
 
 
-def _resource_name(target: NetworkTarget) -> str | None:
-    """Return the node resource that a pod on this network needs, so that it is scheduled to a node that has it."""
-    match target:
-        case BridgeNetwork(marker=True):
-            return f"bridge.network.kubevirt.io/{target.bridge}"
-        case MacvtapNetwork():
-            return f"macvtap.network.kubevirt.io/{target.resource}"
-        case SriovNetwork():
-            return target.resource_name
-    return None
-
-
 def _definition(blueprint: Blueprint, namespace: str, nad: Nad) -> KubeObject:
-    resource = _resource_name(nad.network.target)
+    resource = resource_name(nad.network.target)
     annotations = {RESOURCE_NAME: resource} if resource else {}
     if nad.route is not None:
         annotations[TRANSFER_ROUTE] = nad.route

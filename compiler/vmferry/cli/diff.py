@@ -200,7 +200,8 @@ def _entries(change: EvidenceChange) -> str:
     removed = "removed: " if change.how == "removed" else ""
     outcome = "" if change.what == "signOff" else f" {change.outcome}"
     by = f" by {change.by}" if change.by != OBSERVED else ""
-    about = change.group or f"network {change.network}"
+    test = f"pre-flight {change.preflight}" if change.preflight is not None else None
+    about = test or change.group or f"network {change.network}"
     return f"{about}: {removed}{vms}{change.what}{stage}{outcome}{cause}{by}"
 
 

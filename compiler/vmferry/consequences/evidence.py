@@ -1,4 +1,4 @@
-"""What evidence came or went with a change: what was observed, and who signed what, counted by group or network."""
+"""What evidence came or went with a change: what was observed, and who signed what, by what it is about."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,17 +11,18 @@ from vmferry.model.spec import Stage
 
 
 class EvidenceChange(Struct, frozen=True, kw_only=True):
-    """Entries about one group, or one network, that say the same."""
+    """Entries about one group, network or pre-flight test that say the same."""
 
     group: str | None
     network: str | None = None
+    preflight: str | None = None
     how: Literal["added", "removed"]
     what: What
     outcome: Outcome
     stage: Stage | None = None  # that was signed off
     by: str
     cause: str | None = None
-    vms: int  # VMs that they are about; 0: the group as a whole, or a network
+    vms: int  # VMs that they are about; 0: the group as a whole, a network, or a test
 
 
 def evidence_changes(before: Evidence | None, after: Evidence | None) -> Iterator[EvidenceChange]:
@@ -37,6 +38,7 @@ def _counted(how: Literal["added", "removed"], entries: list[Entry]) -> Iterator
         alike = EvidenceChange(
             group=entry.group,
             network=entry.network,
+            preflight=entry.preflight,
             how=how,
             what=entry.what,
             outcome=entry.outcome,

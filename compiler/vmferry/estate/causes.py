@@ -244,6 +244,29 @@ CAUSES: tuple[Cause, ...] = (
         source="vmferry: backends/networks.py",
     ),
     Cause(
+        "preflight-failed",
+        "A node lacks something that the migration needs.",
+        "Fix what the test says: docs/preflight.md names the cause of each message. Then delete the test's Job: the "
+        "GitOps engine creates it again. To move a group nevertheless: `vmferry sign --stage prepared`.",
+        source="vmferry: backends/scripts/preflight.sh (exit code 45)",
+    ),
+    Cause(
+        "preflight-not-run",
+        "The Job of a pre-flight test ended before it had results.",
+        "Look at the Job's pods: their image needs bash, curl, coreutils and openssl, and has to run as any user. Then "
+        "delete the Job: the GitOps engine creates it again.",
+        source="vmferry: backends/preflight.py",
+    ),
+    Cause(
+        "network-not-attached",
+        "A pod cannot be attached to a network: its node lacks the bridge, the device or the CNI plugin.",
+        "Look at the event: it names the network and what its plugin says. Fix it on that node, and the pod starts by "
+        "itself.",
+        source="kubernetes: pkg/kubelet/kuberuntime/kuberuntime_manager.go (FailedCreatePodSandBox); "
+        "k8snetworkplumbingwg/multus-cni: pkg/multus/multus.go (error adding container to network)",
+        pattern=r"FailedCreatePodSandBox.*(error adding (container|pod)|multus|cannot find a network-attachment)",
+    ),
+    Cause(
         "check-failed",
         "The VM runs, and does not pass a check of the spec.",
         "Fix what the check says, in the guest or on the way to it, or correct the check in the spec. Then delete the "

@@ -43,8 +43,9 @@ def _checked(group: Group, machine: Machine) -> bool:
     return machine.key in group.checks
 
 
-_PLAN = (Need("plan", "Plan that is Ready"),)
-_SYNC = (Need("sync", "successful sync"),)
+_PREFLIGHT = Need("preflight", "passed pre-flight test")
+_PLAN = (_PREFLIGHT, Need("plan", "Plan that is Ready"))
+_SYNC = (_PREFLIGHT, Need("sync", "successful sync"))
 _MIGRATION = Need("migration", "successful migration", _moves)
 _RUNNING = Need("virtualMachine", "running VM", _runs)
 _SIGN_OFF = Need("signOff", "sign-off")
@@ -78,6 +79,7 @@ class Lack(NamedTuple):
     stage: Stage  # the stage that was not proven
     need: Need
     vms: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()  # that would show it
 
 
 def gated(spec: MigrationSpec, phase: str, evidence: Evidence | None) -> bool:
@@ -105,16 +107,18 @@ def _needs(group: Group, wanted: Stage, *, signed: bool) -> tuple[Need, ...]:
 
 def _lacks(group: Group, proven: Stage, needs: Iterable[Need], history: History) -> Iterator[Lack]:
     for need in needs:
-        if need.each is None:
+        if need.what == "preflight":
+            good = {entry.object for entry in history.tests.values() if entry.outcome == "succeeded"}
+            if lost := tuple(each for each in group.preflight if each not in good):
+                yield Lack(proven, need, objects=lost)
+        elif need.each is None:
             if not _reached(group, proven, need.what, history):
                 yield Lack(proven, need)
-            continue
-        vms = tuple(
+        elif vms := tuple(
             machine.name
             for machine in group.machines
             if need.each(group, machine) and not _proven(group, machine, need.what, history)
-        )
-        if vms:
+        ):
             yield Lack(proven, need, vms)
 
 
@@ -172,6 +176,10 @@ def resting(group: Group, before: Stage, after: Stage, history: History) -> Iter
 
 def _shown_by(group: Group, need: Need, history: History) -> Iterator[Entry]:
     """Yield the successes that show what a move needs."""
+    if need.what == "preflight":
+        tests = (history.tests.get(each) for each in group.preflight)
+        yield from (entry for entry in tests if entry is not None and entry.outcome == "succeeded")
+        return
     keys = [None] if need.each is None else [machine.key for machine in group.machines if need.each(group, machine)]
     for key in keys:
         yield from (
@@ -186,7 +194,8 @@ def _on(time: str) -> str:
 
 def sentence(lack: Lack, shown: int = 5) -> str:
     """Return what is missing in words: `no successful conversion of web-01, web-02 is recorded`."""
-    names: Sequence[str] = lack.vms[:shown]
-    more = f" and {len(lack.vms) - shown} more" if len(lack.vms) > shown else ""
+    found: Sequence[str] = lack.vms or [each.rpartition("/")[2] for each in lack.objects]
+    names = found[:shown]
+    more = f" and {len(found) - shown} more" if len(found) > shown else ""
     of = f" of {', '.join(names)}{more}" if names else ""
     return f"no {lack.need.words}{of} is recorded"

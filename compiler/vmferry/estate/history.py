@@ -39,6 +39,9 @@ class History:
     """The entries of a migration, found by group and VM."""
 
     def __init__(self, evidence: Evidence | None) -> None:
+        tests = (entry for entry in (evidence.entries if evidence is not None else ()) if entry.what == "preflight")
+        self.tests = {entry.object or "": entry for entry in latest(tests)}
+        """The last result of each pre-flight test, by object."""
         self._found: defaultdict[str, defaultdict[VmKey | None, list[Entry]]] = defaultdict(lambda: defaultdict(list))
         for entry in evidence.entries if evidence is not None else ():
             if entry.group is not None:

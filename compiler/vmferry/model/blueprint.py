@@ -387,6 +387,7 @@ class Group(Model, frozen=True, kw_only=True):
     networks: tuple[NetworkPair, ...] = ()
     storage: tuple[StoragePair, ...] = ()
     dns: tuple[DnsChange, ...] = ()  # records that change with its VMs, by name
+    preflight: tuple[str, ...] = ()  # objects of the pre-flight tests that have to pass before it moves
     layers: tuple[str, ...]  # every layer its base has, whatever the stage
     steps: tuple[Step, ...] = ()  # the roots its stage has; none while planned
 
@@ -511,6 +512,54 @@ class BridgePlan(Model, frozen=True, kw_only=True):
     untagged: bool = False  # some network of its has no VLAN
 
 
+class PreflightNetwork(Model, frozen=True, kw_only=True):
+    """A network that pods attach to, and the node resource that they need for it."""
+
+    name: str
+    nad: Reference
+    resource: str | None = None
+
+
+class PreflightVCenter(Model, frozen=True, kw_only=True):
+    """A vCenter that pods reach, with the certificate it should have and the ESXi hosts behind it."""
+
+    host: str
+    port: int
+    esxi: tuple[str, ...] = ()  # names or addresses
+    thumbprint: str | None = None
+    vddk_image: str | None = None
+
+
+class PreflightClaim(Model, frozen=True, kw_only=True):
+    """A claim that pods mount; without a class it is of the cluster's default class."""
+
+    storage_class: str | None = None
+    access_mode: AccessMode = "ReadWriteOnce"
+    volume_mode: VolumeMode = "Filesystem"
+
+
+class PreflightTest(Model, frozen=True, kw_only=True):
+    """A Job of the pre-flight: pods on ``nodes`` different nodes, and what each of them tries."""
+
+    name: str  # source-vc1-workers
+    source: str | None = None
+    nodes: int = 1
+    node_selector: Labels = {}
+    vcenter: PreflightVCenter | None = None
+    networks: tuple[PreflightNetwork, ...] = ()
+    claim: PreflightClaim | None = None
+
+
+class PreflightPlan(Model, frozen=True, kw_only=True):
+    """What Jobs test before anything moves. It follows from the spec and the inventory's hosts, not from VMs."""
+
+    namespace: str
+    image: str | None
+    max_clock_skew: int  # seconds
+    tolerations: tuple[Toleration, ...] = ()
+    tests: tuple[PreflightTest, ...] = ()
+
+
 class PhasePlan(Model, frozen=True, kw_only=True):
     """A phase in the order of the migration."""
 
@@ -564,6 +613,7 @@ class Blueprint(Model, frozen=True, kw_only=True):
     scripts: tuple[ScriptPlan, ...] = ()
     namespaces: tuple[NamespacePlan, ...] = ()
     bridges: tuple[BridgePlan, ...] = ()
+    preflight: PreflightPlan | None = None
     phases: tuple[PhasePlan, ...] = ()
     groups: tuple[Group, ...] = ()
     left: tuple[Left, ...] = ()

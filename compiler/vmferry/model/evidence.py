@@ -19,12 +19,14 @@ What = Literal[
     "snapshot",
     "signOff",
     "smokeTest",
+    "preflight",
     "check",
 ]
 """`sync`: a root in the cluster. `plan`: the Forklift Plan, Ready. `copy`: a first copy while the source runs.
 `migration`: Forklift's whole run. `conversion`: a Job of virt-v2v. `volume`: a DataVolume. `virtualMachine`: it runs.
 `snapshot`: a VirtualMachineSnapshot with all disks, before the VM is accepted. `smokeTest`: a VM that tests a network.
-`check`: the Job that checks the VMs of a group, or one check of one VM; by a person: accepted although some failed.
+`preflight`: the Job of a pre-flight test. `check`: the Job that checks the VMs of a group, or one check of one VM; by a
+person: accepted although some failed.
 """
 
 Outcome = Literal["running", "waiting", "succeeded", "failed", "canceled"]
@@ -34,12 +36,13 @@ OBSERVED = "observed"
 
 
 class Entry(Model, frozen=True, kw_only=True):
-    """One thing that happened to a move group, to one VM of it, or to a network."""
+    """One thing that happened to a move group, to one VM of it, or in a test of a network or of the pre-flight."""
 
     group: Annotated[Name, Meta(description="The move group.")] | None = None
     network: (
         Annotated[Name, Meta(description="The network that a smoke test is about, by its name in the target.")] | None
     ) = None
+    preflight: Annotated[Name, Meta(description="The pre-flight test that it is about.")] | None = None
     vm: Annotated[VmKey, Meta(description="The VM, by source and id (or name); absent for the whole group.")] | None = (
         None
     )
@@ -65,7 +68,9 @@ class Entry(Model, frozen=True, kw_only=True):
 
     @property
     def about(self) -> str:
-        """Return what it is about, in words: a group, or a network."""
+        """Return what it is about, in words: a group, a network, or a pre-flight test."""
+        if self.preflight is not None:
+            return f"pre-flight {self.preflight}"
         return self.group or f"network {self.network}"
 
 

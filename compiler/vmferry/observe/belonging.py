@@ -11,8 +11,9 @@ from vmferry.backends.networks import smoke_names
 from vmferry.backends.virt_v2v import job_name
 from vmferry.estate.checks import connecting
 from vmferry.estate.checks import job_name as check_job_name
+from vmferry.estate.preflight import job_name as test_job_name
 from vmferry.estate.snapshots import has_volumes, snapshot_name
-from vmferry.model.blueprint import Blueprint, Group, Machine
+from vmferry.model.blueprint import Blueprint, Group, Machine, PreflightTest
 from vmferry.observe.shapes import (
     Application,
     Claim,
@@ -63,6 +64,13 @@ class Belonging:
             return None
         return self._smoke.get((metadata.namespace or "", metadata.name or ""))
 
+    def test(self, obj: Object) -> PreflightTest | None:
+        """Return the pre-flight test that a Job is for; None for anything else."""
+        metadata = obj.metadata
+        if not isinstance(obj, Job) or (metadata.labels or {}).get(MIGRATION_LABEL) != self._blueprint.name:
+            return None
+        return self._tests.get((metadata.namespace or "", metadata.name or ""))
+
     def machine(self, group: Group, id_: str | None, name: str | None) -> Machine | None:
         """Return the VM of a group that Forklift names by id, or by name while its id is unknown."""
         own = self._forklift.get(group.name, {})
@@ -101,6 +109,12 @@ class Belonging:
             for pair in plan.smoke
             for name in smoke_names(pair)
         }
+
+    @cached_property
+    def _tests(self) -> Mapping[tuple[str, str], PreflightTest]:
+        plan, name = self._blueprint.preflight, self._blueprint.name
+        tests = plan.tests if plan is not None else ()
+        return {(plan.namespace, test_job_name(name, plan, test)): test for test in tests if plan is not None}
 
     @cached_property
     def _plans(self) -> Places:

@@ -11,7 +11,7 @@ from vmferry.estate.history import Subject, latest, moment, subject_of
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.evidence import Entry, Evidence
 from vmferry.model.spec import Metadata
-from vmferry.observe import cluster, forklift, smoke
+from vmferry.observe import cluster, forklift, preflight, smoke
 from vmferry.observe.belonging import Belonging, Place
 from vmferry.observe.dumps import Dump
 from vmferry.observe.entries import stamp
@@ -61,9 +61,11 @@ def observed(dump: Dump, blueprint: Blueprint, now: datetime | None) -> tuple[En
     for kind, obj in dump.objects:
         if isinstance(obj, Event | Pod):
             continue
-        place, network = belonging.place(obj), belonging.network(obj)
+        place, network, test = belonging.place(obj), belonging.network(obj), belonging.test(obj)
         if network is not None and isinstance(obj, VirtualMachine):
             found += smoke.of_smoke_test(obj, network, view)
+        elif test is not None and isinstance(obj, Job):
+            found += preflight.of_test(obj, test, view)
         elif place is None:
             name = f"{obj.metadata.namespace}/{obj.metadata.name}"
             view.ignore(f"{kind} of something else", name)
@@ -128,6 +130,7 @@ def _order(entry: Entry) -> tuple[object, ...]:
         *(
             entry.group or "",
             entry.network or "",
+            entry.preflight or "",
             entry.vm is not None,
             entry.name or "",
             entry.vm or "",

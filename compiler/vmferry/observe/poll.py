@@ -28,6 +28,8 @@ def questions(blueprint: Blueprint) -> Iterator[tuple[str, str]]:
     for namespace in (plan.name for plan in blueprint.namespaces if plan.smoke):
         if namespace not in {group.namespace for group in moving}:
             yield "virtualmachines.kubevirt.io", namespace
+    if blueprint.preflight is not None:
+        yield from ((resource, blueprint.preflight.namespace) for resource in ("jobs.batch", "pods", "events"))
     yield _ENGINES[blueprint.gitops.engine], blueprint.target.engine_namespace
 
 

@@ -1,6 +1,7 @@
 """The few fields that are read of objects in a dump; everything else in it is skipped unread.
 
-Only names, times, states and messages: no field of a Secret, no environment of a pod, no spec of a VM.
+Only names, times, states and messages, and the node of a pod: no field of a Secret, no environment of a pod, no spec
+of a VM.
 """
 
 from typing import TypeVar
@@ -207,10 +208,17 @@ class PodStatus(Shape, frozen=True):
     container_statuses: tuple[Container, ...] | None = None
 
 
+class PodSpec(Shape, frozen=True):
+    """Where a pod runs."""
+
+    node_name: str | None = None
+
+
 class Pod(Shape, frozen=True):
     """A pod."""
 
     metadata: Metadata
+    spec: PodSpec | None = None
     status: PodStatus | None = None
 
 

@@ -14,7 +14,7 @@ from vmferry.observe.shapes import Event, Migration, Pod
 _WAITS = frozenset(
     (
         *("quota-exceeded", "reboot-wait-quota", "image-pull", "vddk-image", "no-node", "volume-not-provisioned"),
-        *("volume-lost", "node-lost", "volume-missing"),
+        *("network-not-attached", "volume-lost", "node-lost", "volume-missing"),
     )
 )
 """Causes that something which has not failed yet can wait for."""

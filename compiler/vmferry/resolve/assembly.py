@@ -8,13 +8,24 @@ from vmferry.estate.decommission.takes import whole_sources
 from vmferry.estate.dns import changes
 from vmferry.estate.dual_run import MEANS, dual_run_of, weight_of
 from vmferry.estate.methods import METHODS
+from vmferry.estate.preflight import needed
 from vmferry.estate.snapshots import has_volumes, obstacle
 from vmferry.estate.stages import TABLE, begun, frozen, running
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.kube.dns import fit
 from vmferry.model.adopted import AdoptedMachine
 from vmferry.model.assignments import Assignment, Assignments
-from vmferry.model.blueprint import Departed, DnsChange, Group, Machine, NetworkPair, Origin, PlanOptions, StoragePair
+from vmferry.model.blueprint import (
+    Departed,
+    DnsChange,
+    Group,
+    Machine,
+    NetworkPair,
+    Origin,
+    PlanOptions,
+    PreflightPlan,
+    StoragePair,
+)
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey
 from vmferry.model.project import Project
@@ -59,6 +70,7 @@ def assemble(
     origins: Mapping[VmKey, Origin],
     unresolved: Mapping[str, int],
     checks: PlannedChecks = ({}, {}),
+    preflight: PreflightPlan | None = None,
 ) -> Noting[tuple[Group, ...]]:
     """Return the groups in the order of phases and names, each with what its stage adds."""
     spec, where = project.spec, project.where.at("groups")
@@ -87,7 +99,11 @@ def assemble(
                 yield from _check_phase(name, members, where)
             continue  # for the others, the phase was reported where it is named
         result.append(
-            (yield from _group(project, name, members, origins, phase, past.get(name), departed, adopted, checks))
+            (
+                yield from _group(
+                    project, name, members, origins, phase, past.get(name), departed, adopted, checks, preflight
+                )
+            )
         )
     return tuple(result)
 
@@ -112,6 +128,7 @@ def _group(
     departed: Mapping[str, tuple[Departed, ...]],
     adopted: Mapping[VmKey, AdoptedMachine],
     checks: PlannedChecks,
+    preflight: PreflightPlan | None,
 ) -> Noting[Group]:
     spec, first = project.spec, members[0]
     state = spec.groups.get(name, GroupState())
@@ -180,6 +197,7 @@ def _group(
         networks=_network_pairs(planned),
         storage=_storage_pairs(planned),
         dns=dns,
+        preflight=needed(spec.metadata.name, preflight, members, first.transfer_network),
         layers=present,
         steps=steps(
             first.method,

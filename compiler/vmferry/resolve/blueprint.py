@@ -26,6 +26,7 @@ from vmferry.resolve.groups import cut
 from vmferry.resolve.hooks import plan_hooks, plan_scripts
 from vmferry.resolve.notes import Noting, collect, collect_findings, decisions, findings
 from vmferry.resolve.paths import standard_vms
+from vmferry.resolve.preflight import plan_preflight
 from vmferry.resolve.remembered import Memory
 from vmferry.resolve.selection import Candidate, select
 from vmferry.resolve.settling import decide_machines
@@ -122,8 +123,10 @@ def _passes(project: Project, memory: Memory, beside: Beside | None) -> Noting[R
     origins = Conversions(project, places_now).origins(begun)
     by_key = {was.key(candidate) or candidate.key: candidate for candidate in moving}
     checks = yield from plan_checks(project, tables.networks, begun, by_key)
-    groups = yield from assemble(project, phases, begun, origins, unresolved(fresh, decided.machines), checks)
     gone = whole_sources(spec)
+    preflight = yield from plan_preflight(project, tables.networks, gone)
+    lost = unresolved(fresh, decided.machines)
+    groups = yield from assemble(project, phases, begun, origins, lost, checks, preflight)
     taken = places_of((group for group in groups if group.source not in gone), places_now)
     yield from check_recorded(project, groups)
     yield from order.check_running(needs, groups, {key: was.key(card) or key for key, card in cards.items()}, where)
@@ -144,6 +147,7 @@ def _passes(project: Project, memory: Memory, beside: Beside | None) -> Noting[R
         scripts=(yield from plan_scripts(project)),
         namespaces=tuple(replace(plan, places=taken[plan.name]) if plan.name in taken else plan for plan in namespaces),
         bridges=(yield from plan_bridges(spec.target.cluster, tables.networks, namespaces, where)),
+        preflight=preflight,
         phases=tuple(
             PhasePlan(name=p.name, kind=p.kind, priority=PRIORITIES[p.kind], after=p.after, windows=p.windows)
             for p in phases

@@ -59,6 +59,8 @@ def plan_namespaces(
     nads = yield from _nads(groups, networks, project.where)
     routes = _transfer_routes(groups, networks, spec.target.cluster)
     smoke = yield from _smoke(spec.namespaces, networks, nads)
+    if spec.target.preflight is not None:
+        nads[spec.target.preflight.namespace] |= {row.name: row for row in networks.rows if row.emitted()}
     access = yield from plan_access(spec.access, spec.namespaces, project.where)
     result: dict[str, NamespacePlan] = {}
     for index, namespace in enumerate(spec.namespaces):

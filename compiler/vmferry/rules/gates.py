@@ -44,6 +44,11 @@ def gate(review: Review) -> Iterator[Problem]:
 def _remedy(review: Review, group: Group, lack: Lack) -> str:
     spec = shlex.quote(review.project.given or ".")
     sign = f"vmferry sign {spec} {group.name} --stage {lack.stage} --by NAME --note TEXT"
+    if lack.need.what == "preflight":
+        return (
+            f"record what the cluster shows: `vmferry observe {spec} --watch`; if a test failed, fix what it says and "
+            f"delete its Job, and it runs again; to move the group nevertheless: `{sign}`"
+        )
     if lack.need.what == "check":
         return (
             f"record what the cluster shows: `vmferry observe {spec} --watch`; if a check failed, `vmferry status "
@@ -99,7 +104,7 @@ def unknown(review: Review) -> Iterator[Problem]:
     for index, entry in enumerate(evidence.entries):
         place = _file(review).at("entries", index)
         if entry.group is None:
-            if entry.network not in networks:
+            if entry.network is not None and entry.network not in networks:
                 yield Problem(
                     f"evidence names network {entry.network}, which does not exist",
                     "check the name; what is recorded of a network that is gone has no effect",

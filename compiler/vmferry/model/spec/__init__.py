@@ -54,6 +54,7 @@ from vmferry.model.spec.networks import (
     SriovNetwork,
 )
 from vmferry.model.spec.phases import Gates, Phase, PhaseKind, Taken, TakingState, Window
+from vmferry.model.spec.preflight import Preflight, PreflightHosts
 from vmferry.model.spec.schedule import Bandwidth, Freeze, ScheduleSettings, WeeklyWindow
 from vmferry.model.spec.settings import CopySettings, Grouping, NodeType, Settings, SimilarVms, SizingSettings
 from vmferry.model.spec.sources import Credentials, EsxiHost, ExternalSecret, SecretRef, Source, StoreRef, VCenter
@@ -148,6 +149,8 @@ __all__ = [
     "PhysicalNetwork",
     "PodNetwork",
     "PowerShell",
+    "Preflight",
+    "PreflightHosts",
     "PrometheusRules",
     "Quota",
     "Readdressing",

@@ -23,6 +23,7 @@ from vmferry.model.base import (
 )
 from vmferry.model.forklift import ConversionStorage
 from vmferry.model.spec.monitoring import Monitoring, Notifications
+from vmferry.model.spec.preflight import Preflight
 
 Cni = Literal["cilium", "calico", "ovn-kubernetes", "antrea", "kube-router", "weave", "flannel", "kindnet", "none"]
 Distribution = Literal["kubernetes", "openshift", "rke2", "k3s", "talos", "eks", "gke", "aks"]
@@ -52,6 +53,7 @@ class NodePool(Model, frozen=True, kw_only=True):
     zone: Annotated[LabelValue, Meta(description="Availability zone.")] | None = None
     cpu_model: Annotated[Text, Meta(description="CPU model, as libvirt names it.")] | None = None
     resources: Annotated[dict[LabelKey, int], Meta(description="Devices per node, by resource name.")] = {}
+    node_selector: Annotated[Labels, Meta(description="Labels that its nodes have, and no other nodes.")] = {}
 
 
 class NodeBridge(Model, frozen=True, kw_only=True):
@@ -251,3 +253,9 @@ class Target(Model, frozen=True, kw_only=True):
     gitops: Annotated[GitOps, Meta(description="The GitOps engine.")]
     forklift: Annotated[Forklift, Meta(description="Forklift.")] = Forklift()
     monitoring: Annotated[Monitoring, Meta(description="Alerts. Default: none.")] = Monitoring()
+    preflight: (
+        Annotated[
+            Preflight, Meta(description="Jobs that test the way to vSphere, networks and storage. Default: none.")
+        ]
+        | None
+    ) = None

@@ -177,7 +177,7 @@ browser: $(VENV)/.groups .tools/axe/package/axe.min.js .tools/mermaid/package/di
 	$(BIN)/python -m pip install --quiet --group browser
 	VMFERRY_BROWSER=$$(command -v chromium) $(BIN)/python -m pytest -n 0 tests/browser
 
-servers: $(VENV)/.groups ## real servers take what is written for them: Prometheus, BIND; Debian and root, once
+servers: $(VENV)/.groups ## real servers take what is written for them: Prometheus, BIND, DHCP; Debian and root, once
 	tests/servers/prepare.sh
 	VMFERRY_REQUIRE_SERVERS=1 $(BIN)/python -m pytest -n 0 tests/servers
 

@@ -36,7 +36,9 @@ TARGETS: dict[str, NetworkTarget] = {
     "trunk": BridgeNetwork(bridge="br1", trunk=("42", "100-200"), marker=True),
     "native": BridgeNetwork(bridge="br1", untagged=True, macspoofchk=False, bridge_type="cnv-bridge"),
     "macvtap": MacvtapNetwork(resource="dataplane", mtu=9000),
-    "localnet": OvnLocalnet(physical_network="physnet1", vlan=33, subnets=("10.9.0.0/24",)),
+    "localnet": OvnLocalnet(
+        physical_network="physnet1", vlan=33, subnets=("10.9.0.0/24",), exclude_subnets=("10.9.0.1/32", "10.9.0.128/25")
+    ),
     "layer2": OvnLayer2(mtu=1400),
     "sriov": SriovNetwork(resource_name="openshift.io/fast", vlan=1000, trust=True),
 }
@@ -99,6 +101,7 @@ def test_guests_keep_their_addresses_so_no_network_assigns_any_unasked() -> None
     for name in TARGETS:
         assert not config(name).get("ipam")
     assert config("localnet")["allowPersistentIPs"] is True
+    assert config("localnet")["excludeSubnets"] == "10.9.0.1/32,10.9.0.128/25"
 
 
 def test_copies_of_an_ovn_network_differ_only_in_the_object_they_name() -> None:

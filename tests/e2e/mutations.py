@@ -48,7 +48,7 @@ OBSERVED_CHECKS = "observe/checks.py"
 GUEST_NETWORK, CONVERT = "backends/guest_network.py", "backends/scripts/convert.sh"
 FILES, GIT = "files.py", "load/git.py"
 SECRECY, RVTOOLS, IMPORTED = "estate/words/secrecy.py", "importers/rvtools/read.py", "importers/rvtools/machines.py"
-NETWORK_MAP, SELECTION, SEGMENTS = "estate/network_map.py", "resolve/selection.py", "rules/segments.py"
+NETWORK_MAP, SELECTION, SEGMENTS = "estate/network_map.py", "resolve/selection.py", "estate/segments.py"
 HISTORY, RENDER, PLACED = "load/history.py", "output/render.py", "placed.py"
 TRAIL, RECORD, STANDING = "load/trail.py", "record.py", "output/standing.py"
 OWN_FACTS, WHOLE = "resolve/own_facts.py", "verify/whole.py"
@@ -1262,6 +1262,12 @@ MUTATIONS = (
     ),
     Mutation(
         "the applier may not apply DNSEndpoints", NAMESPACES, 'if "dns" in group.layers', 'if "dns" in group.steps'
+    ),
+    Mutation(
+        "OVN assigns addresses that the spec excludes",
+        NETWORKS,
+        "if target.subnets and target.exclude_subnets:",
+        "if not target.subnets and target.exclude_subnets:",
     ),
     # hosts leave vSphere
     Mutation(

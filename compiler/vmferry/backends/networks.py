@@ -114,6 +114,8 @@ def _ovn(target: OvnLocalnet | OvnLayer2, nad: Nad, namespace: str, migration: s
         if target.vlan:
             localnet["vlanID"] = target.vlan
     subnets = {"subnets": ",".join(target.subnets), "allowPersistentIPs": True} if target.subnets else {}
+    if target.subnets and target.exclude_subnets:
+        subnets["excludeSubnets"] = ",".join(target.exclude_subnets)
     return {
         "cniVersion": "1.0.0",
         # "_" is in neither name, and is not among the characters that OVN-Kubernetes folds into ".".

@@ -9,6 +9,8 @@ REPORTS: Mapping[str, tuple[str, str]] = {
     "assessment": ("vmferry.reports.assessment", "What there is, what moves how, blockers and risks."),
     "dependencies": ("vmferry.reports.dependencies", "Which VMs need each other, and what crosses phases."),
     "networks": ("vmferry.reports.networks", "Networks, datastores, resource pools: who is on them, where they go."),
+    "addresses": ("vmferry.reports.addresses", "Old and new addresses, how guests get them, DHCP reservations."),
+    "firewall": ("vmferry.reports.firewall", "Which connections firewalls have to let through, and why."),
     "sizing": ("vmferry.reports.sizing", "Nodes and storage that the VMs need, phase by phase."),
     "schedule": ("vmferry.reports.schedule", "When everything moves, what fits its window, and what decides the end."),
     "status": ("vmferry.reports.status", "Where a migration is: phases and groups by stage."),

@@ -182,7 +182,11 @@ def _vlan_problems(name: str, target: NetworkTarget, source: NetworkSource) -> I
 def _address_problems(name: str, network: Network) -> Iterable[_Problem]:
     target, test = network.target, network.smoke_test
     subnets = target.subnets if isinstance(target, OvnLocalnet | OvnLayer2) else ()
-    for at, text in ((("subnet",), network.subnet), *((("target", "subnets", i), s) for i, s in enumerate(subnets))):
+    excluded = target.exclude_subnets if isinstance(target, OvnLocalnet | OvnLayer2) else ()
+    ranges: list[tuple[tuple[str | int, ...], str | None]] = [(("subnet",), network.subnet)]
+    ranges += [(("target", "subnets", index), text) for index, text in enumerate(subnets)]
+    ranges += [(("target", "excludeSubnets", index), text) for index, text in enumerate(excluded)]
+    for at, text in ranges:
         if text is not None and not parses(ipaddress.ip_network, text):
             yield _Problem(INVALID_NETWORK, f"{name}: {text} is not a subnet", "as in 10.1.2.0/24", at)
     if network.gateway is not None and not parses(ipaddress.ip_address, network.gateway):

@@ -4,11 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vmferry.model.finding import Where
-from vmferry.model.review import Problem, Review
-from vmferry.model.spec import OvnLayer2, OvnLocalnet, PodNetwork
-from vmferry.rules.registry import rule
-from vmferry.rules.segments import (
+from vmferry.estate.segments import (
     Address,
     Attached,
     Domain,
@@ -20,6 +16,10 @@ from vmferry.rules.segments import (
     parsed_addresses,
     subnet,
 )
+from vmferry.model.finding import Where
+from vmferry.model.review import Problem, Review
+from vmferry.model.spec import OvnLayer2, OvnLocalnet, PodNetwork
+from vmferry.rules.registry import rule
 
 
 @rule("VMF229", "warning", "address outside its network's subnet", each=True)

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from vmferry.estate.segments import Address, address, attached
 from vmferry.model.finding import Where
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import ExternalDependency
 from vmferry.rules.registry import rule
-from vmferry.rules.segments import Address, address, attached
 
 Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from vmferry.estate.addresses import address_of, own
 from vmferry.estate.dns import mixed, weighs, zone_of
 from vmferry.estate.dual_run import is_new, own_mac
+from vmferry.estate.segments import Rows
 from vmferry.estate.stages import begun, running
 from vmferry.estate.wording import counted
 from vmferry.kube.mac import plain
@@ -14,7 +15,6 @@ from vmferry.model.project import Entry
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.model.spec import DualRun, Method, OvnLayer2, Stage
 from vmferry.rules.registry import rule
-from vmferry.rules.segments import Rows
 
 _STOPS: dict[Method, str] = {
     "warm": "Forklift shuts the source down at the cutover",

@@ -4,6 +4,7 @@ import difflib
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.segments import Domain, Row, Rows, address, attached, subnet
 from vmferry.kube.vlans import HIGHEST, numbers, spelled
 from vmferry.model.finding import Path
 from vmferry.model.keys import name_of, namespace_of
@@ -18,7 +19,6 @@ from vmferry.model.spec import (
     PodNetwork,
 )
 from vmferry.rules.registry import rule
-from vmferry.rules.segments import Domain, Row, Rows, address, attached, subnet
 
 _ETHERNET = 1500
 _TUNNEL = 100  # what OVN-Kubernetes leaves for Geneve

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.segments import Row, Rows, attached
 from vmferry.model.blueprint import DroppedNic, Machine
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import PodNetwork
 from vmferry.rules.registry import rule
-from vmferry.rules.segments import Row, Rows, attached
 
 
 @rule("VMF214", "info", "network is deliberately not connected")

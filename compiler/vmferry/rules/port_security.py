@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
+from vmferry.estate.segments import Rows, attached
 from vmferry.estate.wording import listing
 from vmferry.model.inventory import InventoryNetwork
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import BridgeNetwork, NetworkTarget, OvnLayer2, OvnLocalnet, SriovNetwork
 from vmferry.rules.registry import rule
-from vmferry.rules.segments import Rows, attached
 
 _SAID = {
     "promiscuous": "promiscuous mode",

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from vmferry.estate.dependencies import needs, outside
 from vmferry.estate.identity import Directory, of_vm
+from vmferry.estate.segments import Address, Attached, attached, parsed_addresses
 from vmferry.estate.wording import listing
 from vmferry.model.blueprint import Machine
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import OvnLayer2
 from vmferry.rules.registry import rule
-from vmferry.rules.segments import Address, Attached, attached, parsed_addresses
 
 
 @rule(

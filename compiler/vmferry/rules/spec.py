@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from vmferry.estate.dependencies import needs
 from vmferry.estate.identity import Directory, of_vm
 from vmferry.estate.matching import Matcher
+from vmferry.estate.segments import Rows
 from vmferry.estate.storage_map import StorageRows
 from vmferry.model.facts import Disk
 from vmferry.model.finding import Path, Where
@@ -14,7 +15,6 @@ from vmferry.model.keys import name_of, namespace_of, reference
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import BridgeNetwork, Decisions, ExistingNad, ForMany, Match, NetworkSource, VirtualMachine
 from vmferry.rules.registry import rule
-from vmferry.rules.segments import Rows
 
 _DECISIONS = dict(zip(Decisions.__struct_fields__, Decisions.__struct_encode_fields__, strict=True))
 _FOR_MANY = dict(zip(ForMany.__struct_fields__, ForMany.__struct_encode_fields__, strict=True))

@@ -4,11 +4,11 @@ import difflib
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.segments import Row, Rows
 from vmferry.kube.nodes import NO_NMSTATE
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import BridgeNetwork, MacvtapNetwork, OvnLayer2, OvnLocalnet, SriovNetwork
 from vmferry.rules.registry import rule
-from vmferry.rules.segments import Row, Rows
 
 _ETHERNET = 1500
 _GENEVE = 58  # bytes of IPv4, UDP, Geneve with OVN's option, and the inner Ethernet header

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from vmferry.estate.segments import Row, Rows
 from vmferry.estate.stages import started
 from vmferry.kube.versions import TRANSFER_NAMESPACE, possible
 from vmferry.model.blueprint import Group
@@ -11,7 +12,6 @@ from vmferry.model.review import Problem, Review
 from vmferry.model.spec import ExistingNad
 from vmferry.rules.networks import GLOBAL_NAMESPACES, unreachable_nad
 from vmferry.rules.registry import also, rule
-from vmferry.rules.segments import Row, Rows
 
 _SOURCE = "kubev2v/forklift pkg/controller/plan/kubevirt.go (setTransferNetwork, guessTransferNetworkDefaultRoute)"
 _REACH = "kubev2v/forklift pkg/controller/plan/validation.go (validateTransferNetwork)"

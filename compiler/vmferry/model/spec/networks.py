@@ -81,6 +81,10 @@ class OvnLocalnet(Model, frozen=True, kw_only=True, tag_field="type", tag="ovn-l
     subnets: Annotated[
         tuple[Cidr, ...], Meta(description="Subnets OVN assigns addresses from; none for static guests.")
     ] = ()
+    exclude_subnets: Annotated[
+        tuple[Cidr, ...],
+        Meta(description="Addresses in them that OVN must not assign: gateways, and whatever else has one there."),
+    ] = ()
 
 
 class OvnLayer2(Model, frozen=True, kw_only=True, tag_field="type", tag="ovn-layer2"):
@@ -89,6 +93,10 @@ class OvnLayer2(Model, frozen=True, kw_only=True, tag_field="type", tag="ovn-lay
     mtu: Annotated[Mtu, Meta(description="MTU.")] | None = None
     subnets: Annotated[
         tuple[Cidr, ...], Meta(description="Subnets OVN assigns addresses from; none for static guests.")
+    ] = ()
+    exclude_subnets: Annotated[
+        tuple[Cidr, ...],
+        Meta(description="Addresses in them that OVN must not assign: gateways, and whatever else has one there."),
     ] = ()
 
 

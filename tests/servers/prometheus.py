@@ -23,12 +23,14 @@ _PATIENCE = 60.0  # seconds
 
 
 def write_rules(folder: Path, rules: list[KubeObject], *, hasty: bool = False) -> list[Path]:
-    """Write PrometheusRules as rule files, as the Prometheus Operator does; ``hasty`` ones alert after a second."""
+    """Write PrometheusRules as rule files, as the Prometheus Operator does; ``hasty`` ones alert at once."""
     paths = []
     for rule in rules:
         text = json.dumps(rule["spec"])
+        if hasty:
+            text = re.sub(r'"interval": "\d+m", ', "", re.sub(r'"for": "\d+m"', '"for": "1s"', text))
         path = folder / f"{rule['metadata']['name']}.yaml"
-        path.write_text(re.sub(r'"for": "\d+m"', '"for": "1s"', text) if hasty else text)
+        path.write_text(text)
         paths.append(path)
     return paths
 

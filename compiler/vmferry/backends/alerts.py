@@ -111,12 +111,13 @@ _FORKLIFT = ("Forklift", INFO_PLAN, "mtv_plans_status")
 def alerts(migration: str, *, plans: bool) -> Iterator[Rule]:
     """Yield all alerts of a migration; ``plans``: Forklift is recent enough to name failed Plans."""
     for alert in (PLAN_FAILED, *ALERTS) if plans else ALERTS:
-        yield _rule(migration, alert, alert.expr, "")
+        yield rule(migration, alert, alert.expr, "")
     for source, info, metric in (_FORKLIFT, *_SOURCES) if plans else _SOURCES:
-        yield _rule(migration, _missing(source, metric), f"absent({metric}) and on () {info}{{MIGRATION}}", source)
+        yield rule(migration, missing(source, metric), f"absent({metric}) and on () {info}{{MIGRATION}}", source)
 
 
-def _missing(source: str, metric: str) -> Alert:
+def missing(source: str, metric: str) -> Alert:
+    """Return the alert that nobody exports a metric."""
     return Alert(
         "VmferryMetricsMissing",
         "warning",
@@ -127,7 +128,8 @@ def _missing(source: str, metric: str) -> Alert:
     )
 
 
-def _rule(migration: str, alert: Alert, expr: str, source: str) -> Rule:
+def rule(migration: str, alert: Alert, expr: str, source: str) -> Rule:
+    """Return an alert of a migration as a rule; ``source`` is whose metrics are missing, if it is about that."""
     of = "the migration" if source or "namespace:" in expr else _OF_GROUP
     return {
         "alert": alert.name,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from vmferry.backends import forklift, monitoring, preflight
+from vmferry.backends import forklift, monitoring, performance, preflight
 from vmferry.backends.places import lock
 from vmferry.layout.names import file_of
 from vmferry.model.blueprint import Blueprint, Group, Step
@@ -177,9 +177,11 @@ def _watching(blueprint: Blueprint, names: _Names, phase: str) -> Iterator[Entry
     rules = blueprint.monitoring.prometheus_rules
     if rules is None:
         return
-    own = (group for group in blueprint.groups if group.phase == phase and monitoring.watched(group))
-    for directory in sorted({monitoring.root_of(group) for group in own}):
-        name = names.name(f"monitoring-{directory.rpartition('/')[2]}", directory)
+    own = [group for group in blueprint.groups if group.phase == phase and monitoring.watched(group)]
+    roots = {monitoring.root_of(group) for group in own}
+    roots |= {performance.baselines_of(group) for group in own if performance.measured(group)}
+    for directory in sorted(roots):
+        name = names.name("-".join(directory.split("/")[1:]), directory)
         yield EntryPoint(name=name, directory=directory, rank=6, namespace=rules.namespace, lock=phase)
 
 

@@ -40,19 +40,28 @@ def excerpt(blueprint: Blueprint, group: Group) -> Blueprint:
     return replace(
         blueprint,
         gitops=replace(blueprint.gitops, notifications=None),
+        performance=None,
         sources=tuple(_source(source) for source in blueprint.sources if source.name in sources),
         hooks=tuple(_hook(hook) for hook in blueprint.hooks if hook.name in hooks),
         scripts=tuple(map(_scripts, blueprint.scripts)),
         namespaces=tuple(_namespace(plan, sources) for plan in blueprint.namespaces if plan.name == group.namespace),
         bridges=(),
         phases=(),
-        groups=(replace(group, preflight=()),),
+        groups=(_group(group),),
         preflight=None,
         left=(),
         external_nads=(),
         decisions={},
         places={},
     )
+
+
+def _group(group: Group) -> Group:
+    """Return a group as its files need it, without the baselines of today: they change with every import."""
+    found = replace(group, preflight=())
+    if group.frozen:
+        return found
+    return replace(found, machines=tuple(replace(machine, baseline=None) for machine in group.machines))
 
 
 def _source(source: SourcePlan) -> SourcePlan:

@@ -82,14 +82,16 @@ def _alerts(blueprint: Blueprint, rules: PrometheusRules) -> KubeObject:
     quotas = [_quota(blueprint, rules, plan) for plan in blueprint.namespaces if plan.quota]
     groups = [{"name": "quotas", "rules": quotas}] if quotas else []
     groups.append({"name": "alerts", "rules": list(alerts(blueprint.name, plans=plans))})
-    return _object(blueprint, rules, f"{blueprint.name}--alerts", groups)
+    return prometheus_rule(blueprint, rules, f"{blueprint.name}--alerts", groups)
 
 
 def _of_group(blueprint: Blueprint, rules: PrometheusRules, group: Group) -> KubeObject:
     """Return what Prometheus records of a group."""
     known = {"migration": blueprint.name, "phase": group.phase, "group": group.name, "stage": group.stage}
-    records = [_record(name, 1, labels | known) for name, labels in _recorded(group)]
-    return _object(blueprint, rules, f"{blueprint.name}-{group.name}", [{"name": group.name, "rules": records}], group)
+    records = [record(name, 1, labels | known) for name, labels in _recorded(group)]
+    return prometheus_rule(
+        blueprint, rules, f"{blueprint.name}-{group.name}", [{"name": group.name, "rules": records}], group
+    )
 
 
 def _recorded(group: Group) -> Iterator[tuple[str, dict[str, str]]]:
@@ -118,16 +120,18 @@ def _when(group: Group, machine: Machine) -> str:
 def _quota(blueprint: Blueprint, rules: PrometheusRules, plan: NamespacePlan) -> Rule:
     """Return the share of a quota from which on it alerts. A computed one is as large as its VMs need."""
     ratio = rules.quota_percent / 100 if plan.quota_basis == QUOTA_STATED else 1
-    return _record(QUOTA_RATIO, ratio, {"migration": blueprint.name, "namespace": plan.name})
+    return record(QUOTA_RATIO, ratio, {"migration": blueprint.name, "namespace": plan.name})
 
 
-def _record(name: str, value: float, labels: dict[str, str]) -> Rule:
-    return {"record": name, "expr": f"vector({value:g})", "labels": labels}
+def record(name: str, value: float, labels: dict[str, str]) -> Rule:
+    """Return the rule that records a constant."""
+    return {"record": name, "expr": f"vector({value:.10g})", "labels": labels}
 
 
-def _object(
+def prometheus_rule(
     blueprint: Blueprint, rules: PrometheusRules, name: str, groups: list[dict[str, Any]], group: Group | None = None
 ) -> KubeObject:
+    """Return a PrometheusRule with the labels that Prometheus selects."""
     labels = dict(rules.labels)
     return {
         **head(kinds.PROMETHEUS_RULE, blueprint, name, rules.namespace, group=group, labels=labels),

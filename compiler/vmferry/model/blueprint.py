@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from vmferry.model.application import Application, NamedPort
 from vmferry.model.base import Labels, Model
-from vmferry.model.facts import Bus, DiskSource, Firmware, NicModel, OsFamily
+from vmferry.model.facts import Baseline, Bus, DiskSource, Firmware, NicModel, OsFamily
 from vmferry.model.finding import Where
 from vmferry.model.forklift import AapJob, ConversionStorage, ConvertorPods, CsiImport, XcopyProduct
 from vmferry.model.keys import Reference, VmKey
@@ -27,6 +27,7 @@ from vmferry.model.spec import (
     Monitoring,
     Network,
     NodeBridge,
+    PerformanceSettings,
     PhaseKind,
     Readdressing,
     RunStrategy,
@@ -270,6 +271,7 @@ class Machine(Model, frozen=True, kw_only=True):
     probe: Check | None = None  # what KubeVirt checks while it runs
     conversion: Conversion | None = None  # once its attempt has begun (virt-v2v)
     records: tuple[DnsRecord, ...] = ()
+    baseline: Baseline | None = None  # what it used in vSphere; its disks are those of the target, by name
 
 
 class Step(Model, frozen=True, kw_only=True):
@@ -345,6 +347,17 @@ class MachineCheck(Model, frozen=True, kw_only=True):
     address: str | None = None  # where the VM is reached; None: KubeVirt knows, or there is no way
 
 
+class Comparison(Model, frozen=True, kw_only=True):
+    """How the VMs of a group are compared with their baseline. Margins are in percent."""
+
+    gate: bool
+    latency: int
+    disk: int
+    cpu: int
+    network: int
+    settings: PerformanceSettings
+
+
 class Group(Model, frozen=True, kw_only=True):
     """A move group: VMs with the same plan-level settings, which move together."""
 
@@ -383,6 +396,7 @@ class Group(Model, frozen=True, kw_only=True):
     checks: dict[VmKey, tuple[MachineCheck, ...]] = {}  # what proves that its VMs work
     check_image: str | None = None  # of the Job that checks them
     check_scripts: dict[str, str] = {}  # text of the scripts among them, by check
+    performance: Comparison | None = None  # None: nobody asked for it
     kept_on_failure: tuple[str, ...] = ()  # keys of those that may have served before their migration failed
     networks: tuple[NetworkPair, ...] = ()
     storage: tuple[StoragePair, ...] = ()
@@ -607,6 +621,7 @@ class Blueprint(Model, frozen=True, kw_only=True):
     gitops: GitOps
     forklift: Forklift
     monitoring: Monitoring = Monitoring()
+    performance: PerformanceSettings | None = None  # None: no phase compares its VMs
     target: TargetPlan
     sources: tuple[SourcePlan, ...]
     hooks: tuple[HookPlan, ...] = ()

@@ -179,8 +179,8 @@ class DiskBaseline(Model, frozen=True, kw_only=True):
     write_iops: Annotated[Rate, Meta(description="Writes per second.")] | None = None
     read: Annotated[Rate, Meta(description="KiB/s read.")] | None = None
     write: Annotated[Rate, Meta(description="KiB/s written.")] | None = None
-    read_latency: Annotated[Rate, Meta(description="Milliseconds a read takes.")] | None = None
-    write_latency: Annotated[Rate, Meta(description="Milliseconds a write takes.")] | None = None
+    read_latency: Annotated[Rate, Meta(description="Milliseconds a read takes; averaged over reads.")] | None = None
+    write_latency: Annotated[Rate, Meta(description="Milliseconds a write takes; averaged over writes.")] | None = None
 
 
 class Baseline(Model, frozen=True, kw_only=True):

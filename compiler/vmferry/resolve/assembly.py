@@ -8,6 +8,7 @@ from vmferry.estate.decommission.takes import whole_sources
 from vmferry.estate.dns import changes
 from vmferry.estate.dual_run import MEANS, dual_run_of, weight_of
 from vmferry.estate.methods import METHODS
+from vmferry.estate.performance import comparison
 from vmferry.estate.preflight import needed
 from vmferry.estate.snapshots import has_volumes, obstacle
 from vmferry.estate.stages import TABLE, begun, frozen, running
@@ -193,6 +194,7 @@ def _group(
         checks=checked,
         check_image=spec.target.cluster.check_image if checked else None,
         check_scripts=scripts,
+        performance=comparison(spec.settings.performance, phase.performance) if not state.graduated else None,
         kept_on_failure=kept_on_failure(planned, spec.target.cluster.versions) if first.path == "forklift" else (),
         networks=_network_pairs(planned),
         storage=_storage_pairs(planned),

@@ -141,6 +141,7 @@ def _passes(project: Project, memory: Memory, beside: Beside | None) -> Noting[R
         gitops=spec.target.gitops,
         forklift=spec.target.forklift,
         monitoring=spec.target.monitoring,
+        performance=spec.settings.performance if any(phase.performance for phase in phases) else None,
         target=plan_target(spec.metadata.name, spec.target, begun),
         sources=tuple(replace(source, places_at=places_now.get(source.name)) for source in sources),
         hooks=(yield from plan_hooks(project)),

@@ -217,8 +217,11 @@ def report_drift(was: Machine, now: Machine | None, candidate: Candidate, stage:
 
 
 def differences(was: Machine, now: Machine) -> list[str]:
-    """Return the fields in which a machine changed, ignoring what another vmferry merely derives differently."""
-    ignored = {"group", "key", "id", "conversion"}
+    """Return the fields in which a machine changed, ignoring what another vmferry merely derives differently.
+
+    Every import measures a baseline again, and what counts is how the VM was before it moved.
+    """
+    ignored = {"group", "key", "id", "conversion", "baseline"}
     nothing = not any(nic.kept for nic in was.nics)  # frozen by a vmferry that kept nothing; VMF570 reports it
     was, now = _lasting(was, nothing), _lasting(as_formerly(now, was), nothing)
     return [name for name in structs.asdict(was) if name not in ignored and getattr(was, name) != getattr(now, name)]

@@ -13,6 +13,7 @@ from vmferry.estate.forklift_disks import numbered, root_disk
 from vmferry.estate.methods import METHODS
 from vmferry.estate.missing import RUNS, missing
 from vmferry.estate.network_map import NetworkMap
+from vmferry.estate.performance import kept_baseline
 from vmferry.estate.readable import unreadable
 from vmferry.estate.sizing import whole_sockets
 from vmferry.estate.statements import NOT_APPLICABLE, UNDEFINED_REFERENCE, UNKNOWN_FACT
@@ -82,8 +83,12 @@ def build(
             if machine is not None and machine.clone_of is not None and machine.phase in beside:
                 machine = yield from _another(machine)
         if machine is not None:
-            probe = _probe(candidate, machine, checks)
-            result[candidate.key] = replace(machine, records=(yield from records(candidate, machine)), probe=probe)
+            result[candidate.key] = replace(
+                machine,
+                records=(yield from records(candidate, machine)),
+                probe=_probe(candidate, machine, checks),
+                baseline=kept_baseline(candidate.vm, machine),
+            )
     return result
 
 

@@ -66,7 +66,7 @@ OWN_FACTS = frozenset(
 )
 """Fields of a VirtualMachine that only rules on single VMs read, and the passes that decide each VM by itself."""
 
-OWN_RESULTS = frozenset(("memory", "sockets", "cores", "threads", "hostname"))
+OWN_RESULTS = frozenset(("memory", "sockets", "cores", "threads", "hostname", "baseline"))
 """Fields of a Machine that only its manifest, rules on single VMs and on the Blueprint, and quotas read."""
 
 S = TypeVar("S", bound=Struct)

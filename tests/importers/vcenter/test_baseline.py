@@ -83,6 +83,20 @@ def test_the_latency_of_a_disk_is_in_milliseconds_and_of_that_disk() -> None:
     assert (second.write_latency, second.read_iops) == (Rate(average=11, peak=12), None)
 
 
+def test_a_latency_is_averaged_over_requests_so_that_idle_hours_do_not_hide_a_slow_disk() -> None:
+    counters = {"virtualDisk.totalReadLatency.average": 7, "virtualDisk.numberReadAveraged.average": 9}
+    plan = perf._Plan(days=1, interval=300, counters=counters, start=None, end=None)
+    series: Any = [
+        vim.PerformanceManager.MetricSeriesCSV(
+            id=vim.PerformanceManager.MetricId(counterId=counter, instance="scsi0:0"), value=samples
+        )
+        for counter, samples in ((7, "0,10,-1,4"), (9, "0,300,50,100"))
+    ]
+    [disk] = perf._baseline(plan, vim.PerformanceManager.EntityMetricCSV(value=series)).disks
+    assert disk.read_latency == Rate(average=round((300 * 10 + 100 * 4) / 400, 2), peak=10)
+    assert disk.read_iops == Rate(average=112.5, peak=300)
+
+
 @pytest.mark.parametrize(("days", "seconds"), [(1, 300), (2, 1800), (7, 1800), (8, 7200), (31, 86400), (400, 86400)])
 def test_the_interval_is_the_finest_that_is_kept_so_long(days: int, seconds: int) -> None:
     assert perf._interval(perf._STANDARD_INTERVALS, days) == seconds

@@ -157,13 +157,13 @@ def _answers(manager: Any, batch: Sequence[_Question]) -> Iterator[Any]:
 def _baseline(plan: _Plan, answer: Any) -> Baseline:
     names = {counter: name for name, counter in plan.counters.items()}
     whole: dict[str, list[float]] = {}
-    disks: dict[str, dict[str, Rate]] = {}
+    disks: dict[str, dict[str, _Samples]] = {}
     for series in answer.value or ():
         name, values = names.get(series.id.counterId, ""), _samples(series.value)
         if name in _WHOLE:
-            whole[name] = [value * _WHOLE[name] for value in values]
-        elif name in _BY_DISK and series.id.instance and (rate := _rate(values)):
-            disks.setdefault(str(series.id.instance), {})[_BY_DISK[name]] = rate
+            whole[name] = [value * _WHOLE[name] for value in _present(values)]
+        elif name in _BY_DISK and series.id.instance:
+            disks.setdefault(str(series.id.instance), {})[_BY_DISK[name]] = values
     samples = max((len(values) for values in whole.values()), default=0)
     return Baseline(
         days=plan.days,
@@ -173,13 +173,36 @@ def _baseline(plan: _Plan, answer: Any) -> Baseline:
         cpu=_rate(whole.get(_CPU)),
         memory=_rate(whole.get(_MEMORY)),
         network=_rate(whole.get(_NETWORK)),
-        disks=tuple(DiskBaseline(label=label, **rates) for label, rates in sorted(disks.items())),
+        disks=tuple(
+            DiskBaseline(label=label, **rates) for label, series in sorted(disks.items()) if (rates := _rates(series))
+        ),
     )
 
 
-def _samples(csv: str | None) -> list[float]:
+_Samples = list[float | None]
+"""Values in the order of time; None where vCenter has none."""
+
+
+def _samples(csv: str | None) -> _Samples:
     """Return the samples of a series; vCenter writes -1 for missing ones."""
-    return [number for part in (csv or "").split(",") if part and (number := float(part)) >= 0]
+    return [number if (number := float(part)) >= 0 else None for part in (csv or "").split(",") if part]
+
+
+def _present(values: _Samples) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _rates(series: Mapping[str, _Samples]) -> dict[str, Rate]:
+    """Return the rates of a disk. A latency is averaged over requests, not over time: idle hours say nothing."""
+    found = {name: rate for name, values in series.items() if (rate := _rate(_present(values)))}
+    for latency, count in (("read_latency", "read_iops"), ("write_latency", "write_iops")):
+        times, counts = series.get(latency, []), series.get(count, [])
+        if latency in found and len(times) == len(counts):
+            pairs = [(time, many) for time, many in zip(times, counts, strict=True) if time is not None and many]
+            if pairs:
+                mean = sum(time * many for time, many in pairs) / sum(many for _, many in pairs)
+                found[latency] = Rate(average=round(mean, 2), peak=found[latency].peak)
+    return found
 
 
 def _rate(values: Sequence[float] | None) -> Rate | None:

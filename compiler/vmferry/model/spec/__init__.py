@@ -53,6 +53,7 @@ from vmferry.model.spec.networks import (
     SmokeTest,
     SriovNetwork,
 )
+from vmferry.model.spec.performance import Margins, PerformanceSettings, PhasePerformance
 from vmferry.model.spec.phases import Gates, Phase, PhaseKind, Taken, TakingState, Window
 from vmferry.model.spec.preflight import Preflight, PreflightHosts
 from vmferry.model.spec.schedule import Bandwidth, Freeze, ScheduleSettings, WeeklyWindow
@@ -126,6 +127,7 @@ __all__ = [
     "Licence",
     "LiveMigration",
     "MacvtapNetwork",
+    "Margins",
     "Match",
     "Metadata",
     "Method",
@@ -144,8 +146,10 @@ __all__ = [
     "OvnLayer2",
     "OvnLocalnet",
     "PathChoice",
+    "PerformanceSettings",
     "Phase",
     "PhaseKind",
+    "PhasePerformance",
     "PhysicalNetwork",
     "PodNetwork",
     "PowerShell",

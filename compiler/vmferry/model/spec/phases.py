@@ -7,6 +7,7 @@ from msgspec import Meta
 from vmferry.model.base import Duration, Model, Name, ShortName, Text, Timestamp
 from vmferry.model.spec.contacts import Contacts
 from vmferry.model.spec.dual_run import DualRun
+from vmferry.model.spec.performance import PhasePerformance
 
 PhaseKind = Literal["migrate", "dev-test", "stateless", "stateful", "decommission"]
 
@@ -65,4 +66,7 @@ class Phase(Model, frozen=True, kw_only=True):
             "gone. Of a whole vCenter that is done, nothing is synced any more that reads from it."
         ),
     ] = "planned"
+    performance: (
+        Annotated[PhasePerformance, Meta(description="Compare its VMs with what they were in vSphere.")] | None
+    ) = None
     contacts: Annotated[Contacts, Meta(description="Whom to reach; over those of the settings.")] = Contacts()

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from vmferry.model.base import Model, Size
 from vmferry.model.spec.contacts import Contacts
+from vmferry.model.spec.performance import PerformanceSettings
 from vmferry.model.spec.phases import Gates
 from vmferry.model.spec.schedule import ScheduleSettings
 
@@ -149,6 +150,9 @@ class Settings(Model, frozen=True, kw_only=True):
     schedule: Annotated[ScheduleSettings, Meta(description="What forecasts of the schedule assume.")] = (
         ScheduleSettings()
     )
+    performance: Annotated[
+        PerformanceSettings, Meta(description="How VMs are compared with what they were in vSphere.")
+    ] = PerformanceSettings()
     contacts: Annotated[Contacts, Meta(description="Whom to reach, for `vmferry report runbook`.")] = Contacts()
     parallel_windows: (
         Annotated[

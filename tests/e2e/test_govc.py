@@ -36,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_no_vm_no_disk_and_no_nic_is_lost_or_made_up(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    govc = _Govc(server, tmp_path)
+    govc = Govc(server, tmp_path)
     govc("vm.change", "-vm", "DC0_H0_VM0", "-c", "6", "-m", "3072")
     govc("vm.disk.create", "-vm", "DC0_H0_VM1", "-name", "DC0_H0_VM1/second", "-size", "7G")
     govc("vm.network.add", "-vm", "DC0_H0_VM2", "-net", "VM Network", "-net.adapter", "vmxnet3")
@@ -52,7 +52,7 @@ def test_no_vm_no_disk_and_no_nic_is_lost_or_made_up(
     assert len(imported["DC0_H0_VM1"].disks) == len(imported["DC0_H0_VM2"].macs) == 2
 
 
-class _Govc:
+class Govc:
     """Runs govc; skips without it, unless VMFERRY_REQUIRE_VCSIM=1."""
 
     def __init__(self, server: Server, home: Path) -> None:
@@ -61,20 +61,20 @@ class _Govc:
             if os.environ.get("VMFERRY_REQUIRE_VCSIM") == "1":
                 pytest.fail("govc is neither in .tools/bin nor on PATH: make testtools")
             pytest.skip("govc is neither in .tools/bin nor on PATH: make testtools")
-        self._program = program
+        self.program = program
         login = {"GOVC_URL": server.url, "GOVC_USERNAME": USER, "GOVC_PASSWORD": PASSWORD, "GOVC_INSECURE": "true"}
-        self._environment = {**os.environ, **login, "HOME": str(home), "GOVMOMI_HOME": str(home)}
+        self.environment = {**os.environ, **login, "HOME": str(home), "GOVMOMI_HOME": str(home)}
 
     def __call__(self, *arguments: str) -> str:
-        command = [self._program, *arguments]
-        done = subprocess.run(command, env=self._environment, check=False, capture_output=True, text=True)
+        command = [self.program, *arguments]
+        done = subprocess.run(command, env=self.environment, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def version(self) -> str:
         """Return the version of the API that is claimed, and what the simulator is built from."""
         claimed = json.loads(self("about", "-json"))["about"]["apiVersion"]
-        return f"{claimed} (govmomi {module_version(Path(self._program), 'github.com/vmware/govmomi')})"
+        return f"{claimed} (govmomi {module_version(Path(self.program), 'github.com/vmware/govmomi')})"
 
     def machines(self) -> dict[str, Seen]:
         """Return every VM by name."""

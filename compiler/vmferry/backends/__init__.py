@@ -24,6 +24,7 @@ from vmferry.backends import (
     rebuild,
     snapshots,
     sources_back,
+    vcenter_roles,
     virt_v2v,
 )
 from vmferry.kube import kinds
@@ -49,6 +50,7 @@ BACKENDS: dict[str, Backend] = {
     "access": Backend(access.emit),
     "networks": Backend(networks.emit),
     "preflight": Backend(preflight.emit),
+    "vcenter-roles": Backend(vcenter_roles.emit),
     "forklift": Backend(forklift.emit_sources),
     "plans": Backend(forklift.emit_plans, of_groups=True),
     "cdi": Backend(cdi.emit, of_groups=True),

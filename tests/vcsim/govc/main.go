@@ -1,7 +1,7 @@
 // Asks a vSphere API server, as a client that is not vmferry's: what it says of VMs is held against the import.
 //
 // govmomi's own govc program is a Go module of its own that the Go module proxy does not have; its commands are in
-// the library. These are the ones for VMs, their devices, and hosts.
+// the library. These are the ones for VMs, their devices, hosts, roles and permissions.
 package main
 
 import (
@@ -13,6 +13,8 @@ import (
 	_ "github.com/vmware/govmomi/cli/host"
 	_ "github.com/vmware/govmomi/cli/host/maintenance"
 	_ "github.com/vmware/govmomi/cli/object"
+	_ "github.com/vmware/govmomi/cli/permissions"
+	_ "github.com/vmware/govmomi/cli/role"
 	_ "github.com/vmware/govmomi/cli/vm"
 	_ "github.com/vmware/govmomi/cli/vm/disk"
 	_ "github.com/vmware/govmomi/cli/vm/network"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import click
 
+from vmferry.estate.vcenter_account import TASKS, Work
 from vmferry.importers.protocol import Reading, Request, SourceName
 
 USER, PASSWORD = "VMFERRY_VCENTER_USER", "VMFERRY_VCENTER_PASSWORD"
@@ -21,11 +22,16 @@ Notes stay in vCenter except for words vmferry knows, and custom attributes exce
 passwords into both, and the inventory is committed. --notes and --attribute import more. Roles and permissions are
 imported without the names of the people who have them, unless you ask for them with --principals.
 
+--check-privileges takes the account of Forklift or of conversion Jobs: if it lacks a privilege that its work needs,
+nothing is imported and the exit code is 1. What it may do beyond that is a note (docs/preflight.md).
+
 \b
 Examples:
   vmferry import vcenter https://vc1.acme.example --source vc1 --out inventory/
   vmferry import vcenter vc1.acme.example --source vc1 --out inventory/ --user reader@vsphere.local \\
       --password-file /run/secrets/vc1 --baseline 7d
+  vmferry import vcenter vc1.acme.example --source vc1 --out inventory/ --user forklift@vsphere.local \\
+      --check-privileges warm
 """
 
 
@@ -78,6 +84,13 @@ class VCenter(NamedTuple):
             help="Import the names of users and groups with permissions. [default: stand-ins such as group-1]",
         ),
         click.Option(
+            ["--check-privileges", "works"],
+            type=click.Choice(list(TASKS)),
+            multiple=True,
+            help="Work that the account is to do: convert (virt-v2v), cold, warm, offload, encrypted (Forklift), or "
+            "read. Repeatable.",
+        ),
+        click.Option(
             ["--timeout"],
             type=click.IntRange(1, 3600),
             default=300,
@@ -101,6 +114,7 @@ class VCenter(NamedTuple):
         insecure: bool,
         baseline: int | None,
         principals: bool,
+        works: tuple[Work, ...],
         timeout: int,
     ) -> Reading:
         """Return the inventory of a vCenter."""
@@ -120,6 +134,7 @@ class VCenter(NamedTuple):
             progress=request.progress,
             keep=request.keep,
             principals=principals,
+            works=works,
             by=request.by,
         )
         return Reading((found.inventory,), found.notes, "1 call" if found.calls == 1 else f"{found.calls} calls")

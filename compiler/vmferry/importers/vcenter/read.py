@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from vmferry.estate.vcenter_account import Work
 from vmferry.estate.wording import counted
 from vmferry.estate.words.secrecy import NOTHING_MORE, Keep, stays
 from vmferry.importers.build import build
 from vmferry.importers.vcenter import machines, surroundings
+from vmferry.importers.vcenter.account import check_privileges
 from vmferry.importers.vcenter.collect import Collector
 from vmferry.importers.vcenter.machines import Machine, name_shared_disks, read_machine
 from vmferry.importers.vcenter.patience import ANSWER
@@ -45,11 +47,13 @@ def read_vcenter(
     page: int = PAGE,
     keep: Keep = NOTHING_MORE,
     principals: bool = False,
+    works: tuple[Work, ...] = (),
     by: str | None = None,
 ) -> Answers:
     """Return the inventory of a vCenter, read-only; ``name`` is its name as a source, ``baseline`` days to measure.
 
-    ``principals`` also takes the names of users and groups with permissions. ``timeout`` is the time limit per response
+    ``principals`` also takes the names of users and groups with permissions. For ``works``, the account has to have the
+    privileges. ``timeout`` is the time limit per response
     in seconds. Raises ImporterError if the vCenter cannot be reached, trusted, logged in to or read.
     """
     address = parse_address(url)
@@ -59,6 +63,7 @@ def read_vcenter(
         progress(f"logged in to {address.authority}")
         collector = Collector(session)
         around = Surroundings(collector.everything(surroundings.PATHS, _PAGE_AROUND))
+        notes += check_privileges(session, works, around.datacenters()) if works else ()
         found = _machines(session, collector, around, page, progress, keep)
         vms = _sorted(name_shared_disks(found, name))
         try:

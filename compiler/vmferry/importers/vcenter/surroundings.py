@@ -130,6 +130,10 @@ class Surroundings:
             None,
         )
 
+    def datacenters(self) -> dict[str, str]:
+        """Return the ids of all datacenters, by name."""
+        return {_name(record): record.id for record in self._of("Datacenter")}
+
     def cluster(self, host: Any, pool: Any) -> str | None:
         """Return the cluster of a host, or of a pool if the host is not visible. A standalone host has none."""
         owner = self._records.get(key(pool)) if pool is not None else None

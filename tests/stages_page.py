@@ -24,6 +24,14 @@ _APPLICATION = {
     "config": {"app.ini": "colour = blue\n"},
     "state": [{"name": "data", "mountPath": "/data", "size": "5Gi", "tier": "gold"}],
 }
+_GOLD = vm(
+    "gold",
+    template=True,
+    method="image",
+    nics=[],
+    disks=[{"size": "40Gi", "datastore": "ds1", "source": {"blank": {}}}],
+)
+_GONE = "may be deleted by its owner"
 _HEAD = """# Stages
 
 <!-- Written by `make docs` from the table of stages and what is compiled: edits are lost. -->
@@ -37,6 +45,7 @@ _SOURCES = {
     "cold": "Forklift shuts it down at the start: the downtime begins",
     "job": "off before the Job begins, shut down by its owner: the downtime begins",
     "image": "off since its images were made",
+    "replica": "serves, and its changes are replicated",
     "rebuild": "runs",
 }
 
@@ -89,7 +98,13 @@ def _at(method: Method, stage: Stage, reached: Stage | None) -> Blueprint:
     chosen: dict[str, Any] = {"path": path, "id": "vm-11", "ports": [{"name": "http", "port": 80}]}
     chosen |= {"method": method} if method != "rebuild" else {"application": _APPLICATION}
     sections: dict[str, Any] = {"defaults": {"phase": "first", "namespace": "web"}}
-    assignments = resolved(vm(**chosen), **sections).assignments
+    vms = [vm(**chosen)]
+    if METHODS[method].replicates:
+        vms = [vm(**chosen, cloneOf="gold"), _GOLD]
+        sections["phases"] = [{"name": "first", "dualRun": {"mode": "replica"}}]
+    first = resolved(*vms, **sections)
+    assignments = first.assignments
+    [name] = [each.name for each in first.blueprint.groups if each.method == method]
     way: tuple[Stage, ...] = STAGES[: STAGES.index(reached or stage) + 1] + ((stage,) if reached else ())
     for each in way:
         state: dict[str, Any] = {"stage": each}
@@ -97,10 +112,11 @@ def _at(method: Method, stage: Stage, reached: Stage | None) -> Blueprint:
             state["cutover"] = "2027-01-11T20:00:00Z"
         if each == "rolled-back":
             state |= {"dataLoss": "accepted", "reason": "it was slow"}
-        found = resolved(vm(**chosen), groups={"first-01": state}, assignments=assignments, **sections)
+        groups = {each.name: state for each in first.blueprint.groups}
+        found = resolved(*vms, groups=groups, assignments=assignments, **sections)
         assert not [finding for finding in found.findings if finding.is_error], found.findings
         assignments = found.assignments
-    return structs.replace(found.blueprint, groups=(group(found, "first-01"),))
+    return structs.replace(found.blueprint, groups=(group(found, name),))
 
 
 def _synced(blueprint: Blueprint, found: Group) -> tuple[str, str]:
@@ -128,6 +144,8 @@ def _value(value: object) -> str:
 def _target(method: Method, stage: Stage, reached: Stage | None) -> str:
     if method == "rebuild" and "migrating" in (stage, reached):
         return "0 replicas"
+    if METHODS[method].replicates and "migrating" in (stage, reached):
+        return "stopped and kept" if reached else "runs, and is filled by replication"
     if reached is None:
         return {"nothing": "nothing", "copies": "is copied", "runs": "runs", "stopped": ""}[TABLE[stage].target]
     return "stopped and kept" if running(reached) else "what was copied is kept" if begun(reached) else "nothing"
@@ -138,11 +156,14 @@ def _source(method: Method, stage: Stage, reached: Stage | None) -> str:
         return "runs, and its changes are copied again and again" if method == "warm" else _SOURCES[method]
     if stage == "cutover" and method == "warm":
         return _SOURCES[method]
+    if METHODS[method].replicates and running(reached or stage):
+        left = "read-only or off, and kept"
+        return "takes writes again, by its owner" if reached else left if stage != "retired" else _GONE
     if reached is not None:
         forklift = METHODS[method].path == "forklift" and not running(reached)
         by = "Forklift powers it on if it was on" if forklift else "started by its owner, if it is off"
-        return by if begun(reached) else "runs"
-    return {"serves": "runs", "off": "off, and kept", "gone": "may be deleted by its owner"}[TABLE[stage].source]
+        return by if begun(reached) and not METHODS[method].replicates else "runs"
+    return {"serves": "runs", "off": "off, and kept", "gone": _GONE}[TABLE[stage].source]
 
 
 if __name__ == "__main__":

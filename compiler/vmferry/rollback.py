@@ -108,6 +108,11 @@ def _steps(group: Group, folder: str, forklift: str) -> Iterator[Step]:
             "(PowerCLI); both start a source only if its VM is stopped in the target",
             f"{folder}/{sources_back.SHELL}",
         )
+    if METHODS[group.method].replicates and running(group.stage):
+        yield Step(
+            "power", "once the targets are stopped, let the sources take writes again: `resumeWrites` of each VM"
+        )
+    yield from _aliases(group)
     yield from _dns(group, folder)
     if running(group.stage):
         yield from _reached(group)
@@ -118,6 +123,13 @@ def _dns(group: Group, folder: str) -> Iterator[Step]:
     for hand in hands(group, "back"):
         where = "; the compile writes it" if hand.file is not None else ""
         yield Step("dns", f"{hand.what}{where}", f"{folder}/{hand.file}" if hand.file is not None else None)
+
+
+def _aliases(group: Group) -> Iterator[Step]:
+    """Yield which names in the cluster lead back to the sources; the sync does it."""
+    names = [machine.alias.name for machine in group.machines if machine.alias is not None]
+    if names and group.weight == 100:
+        yield Step("network", f"Services {', '.join(names)} lead to the sources once this is synced: reconnect clients")
 
 
 def _stopped(group: Group) -> Iterator[Step]:

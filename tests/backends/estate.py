@@ -51,6 +51,7 @@ STEPS: dict[Method, tuple[Step, ...]] = {
         Step(name="import", layers=("volumes",)),
         Step(name="machines", layers=("machines",), after=("import",)),
     ),
+    "replica": (Step(name="machines", layers=("machines",)),),
     "rebuild": (Step(name="workload", layers=("config", "workload")),),
 }
 STEPS["cold"] = STEPS["warm"]

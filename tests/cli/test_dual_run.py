@@ -1,5 +1,7 @@
 """What people are shown of the three modes in which a source is kept beside its target: by the example dual-run."""
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +53,62 @@ def test_the_runbook_has_a_decision_for_each_step_and_shuts_nothing_down() -> No
     assert not [what for what in found["frontend-02"] if "Shut down" in what or "source is off" in what]
     assert [what for what in found["files-01"] if "Shut down" in what]
     assert not [what for what in found["files-01"] if "of clients" in what]
+
+
+def test_the_runbook_promotes_replicas_in_the_order_in_which_nothing_is_lost() -> None:
+    [group] = [
+        each
+        for each in vmferry("report", "runbook", EXAMPLE, "--format", "json").data["groups"]
+        if each["group"] == "databases-01"
+    ]
+    commands = [step["command"] for step in group["steps"] if step["command"]]
+    order = [
+        next(place for place, command in enumerate(commands) if wanted in command)
+        for wanted in (
+            "--to migrating",
+            "set-up.sh",
+            "stop-writes.sh",
+            "caught-up.sh",
+            "--caught-up",
+            "promote.sh",
+            "--to cutover",
+        )
+    ]
+    assert order == sorted(order)
+
+
+def commit(project: Path, message: str) -> None:
+    git = ("git", "-C", str(project), "-c", "user.name=t", "-c", "user.email=t@example.com")
+    if not (project / ".git").exists():
+        subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", "--all"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message", message], check=True)
+
+
+def refused(project: Path) -> list[str]:
+    found = vmferry("check", project, "--against", "HEAD", "--format", "json").data["findings"]
+    return [each["code"] for each in found if each["severity"] == "error"]
+
+
+def test_a_replica_is_promoted_once_somebody_has_signed_that_it_caught_up(tmp_path: Path) -> None:
+    project = tmp_path / "migration"
+    shutil.copytree(EXAMPLE, project)
+    commit(project, "the replica follows its source")
+    sign = ("sign", project, "--by", "ada", "--note", "0 bytes behind")
+    other = vmferry(*sign, "frontend-02", "--caught-up", "off")
+    assert (other.code, "method image" in other.text) == (2, True)
+    spec = project / "spec.yaml"
+    before = spec.read_text()
+    spec.write_text(before.replace("databases-01: {stage: migrating}", "databases-01: {stage: cutover}"))
+    assert refused(project) == ["VMF878"]
+    late = vmferry(*sign, "databases-01", "--caught-up", "read-only")
+    assert (late.code, "from migrating" in late.text) == (2, True)
+    spec.write_text(before)
+    assert vmferry(*sign, "databases-01", "--stage", "migrating").code == 0
+    spec.write_text(before.replace("databases-01: {stage: migrating}", "databases-01: {stage: cutover}"))
+    assert refused(project) == ["VMF878"]  # a sign-off of the stage does not say it
+    spec.write_text(before)
+    assert vmferry(*sign, "databases-01", "--caught-up", "read-only").code == 0
+    assert "sources are read-only: 0 bytes behind" in (project / "evidence.yaml").read_text()
+    spec.write_text(before.replace("databases-01: {stage: migrating}", "databases-01: {stage: cutover}"))
+    assert refused(project) == []

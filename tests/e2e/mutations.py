@@ -41,6 +41,7 @@ NETWORKS, NAMESPACES, REBUILD = "backends/networks.py", "backends/namespaces.py"
 VIRT_V2V, FLUX, ARGOCD = "backends/virt_v2v.py", "backends/flux.py", "backends/argocd.py"
 OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py", "backends/credentials.py"
 ENTRY_POINTS, VCENTER = "backends/entry_points.py", "backends/vcenter.py"
+ALIAS = "backends/alias.py"
 ADOPTED, SOURCES_BACK, SNAPSHOTS = "backends/adopted.py", "backends/sources_back.py", "backends/snapshots.py"
 CLOUD_INIT = "estate/cloud_init.py"
 CHECKS, CHECKED, CHECK_SCRIPT = "backends/checks.py", "estate/checks.py", "backends/scripts/check.sh"
@@ -994,8 +995,8 @@ MUTATIONS = (
     Mutation(
         "VMs start as soon as a group migrates",
         OVERLAYS,
-        "if not group.running:\n        return",
-        "if not group.steps:\n        return",
+        "if not (group.running or (",
+        "if not (group.steps or (",
     ),
     # Files that others may have put something else in the place of
     Mutation(
@@ -1236,6 +1237,22 @@ MUTATIONS = (
         'f"{key}/{index}".encode()',
         'b"vmferry"',
     ),
+    Mutation("a replica does not run while its source serves", OVERLAYS, "METHODS[group.method].replicates)", "False)"),
+    Mutation("every clone runs while its source serves", OVERLAYS, "METHODS[group.method].replicates)", "True)"),
+    Mutation("an alias leads to the target before it is promoted", ALIAS, "if group.weight != 100:", "if False:"),
+    Mutation("an alias leads to the target for ever", ALIAS, "value=after,", "value=alias.before,"),
+    Mutation(
+        "a Service that clients know can be pruned",
+        ALIAS,
+        "layer=LAYER, labels=labels, keep=True",
+        "layer=LAYER, labels=labels",
+    ),
+    Mutation(
+        "a sign-off of the stage proves that a replica caught up",
+        "estate/gates.py",
+        'the source takes no writes", signed=True)',
+        'the source takes no writes")',
+    ),
     Mutation(
         "sources of a parallel run, which are on, are to be started",
         SOURCES_BACK,
@@ -1344,6 +1361,8 @@ _TESTED = {
     SELECTION: ("resolve/test_machines.py",),
     SEGMENTS: ("rules/test_dual_run.py",),
     "resolve/machines.py": ("rules/test_dual_run.py",),
+    OVERLAYS: ("backends/test_alias.py",),
+    "estate/gates.py": ("rules/test_replicas.py",),
 }
 """Tests of files that no test is called after."""
 

@@ -8,7 +8,7 @@ import yaml
 from tests.extending.scratch import Scratch
 from tests.rules.laying import lay_out
 
-TOY = '''"""Method replica of path virt-v2v: a fresh VM on empty volumes, which replication fills from prepared on."""
+TOY = '''"""Method refill of path virt-v2v: a fresh VM on empty volumes, which replication fills from prepared on."""
 
 from vmferry.estate.methods.traits import Layer, MoveMethod
 from vmferry.kube import kinds
@@ -26,14 +26,14 @@ METHOD = MoveMethod(
     source_runs=True,
 )
 '''
-WORD = '    "replica",'
-DEFAULTS = "defaults: {method: replica}\n"
+WORD = '    "refill",'
+DEFAULTS = "defaults: {method: refill}\n"
 
 
 @pytest.fixture
 def extended(tmp_path: Path) -> Scratch:
     scratch = Scratch(tmp_path / "copy")
-    scratch.add("estate/methods/replica.py", TOY)
+    scratch.add("estate/methods/refill.py", TOY)
     scratch.register("model/spec/decisions.py", WORD, after='    "image",')
     return scratch
 
@@ -69,21 +69,21 @@ def objects(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_method_takes_one_module_and_one_word(extended: Scratch) -> None:
-    added = (["estate/methods/replica.py"], {"model/spec/decisions.py": [f"+ {WORD}"]})
+    added = (["estate/methods/refill.py"], {"model/spec/decisions.py": [f"+ {WORD}"]})
     assert extended.added() == added
 
 
 def test_specs_can_choose_it_and_editors_complete_it(extended: Scratch) -> None:
     schema = extended.vmferry("schema", "MigrationSpec").data["$defs"]["ForMany"]["properties"]["method"]
-    assert schema["enum"] == ["cold", "image", "job", "replica", "warm"]
+    assert schema["enum"] == ["cold", "image", "job", "refill", "replica", "warm"]
     spec = project(extended)
     assert extended.vmferry("check", spec).code == 0
-    assert method(extended, spec) == ("replica", "the spec says so")
+    assert method(extended, spec) == ("refill", "the spec says so")
 
 
 def test_nobody_gets_it_who_did_not_choose_it(extended: Scratch) -> None:
     spec = project(extended, "defaults: {method: null}\n")
-    assert "replica" not in extended.vmferry("explain", spec, "--all").out
+    assert "refill" not in extended.vmferry("explain", spec, "--all").out
 
 
 def test_what_it_needs_to_know_is_asked_for(extended: Scratch) -> None:
@@ -98,7 +98,7 @@ def test_what_it_needs_to_know_is_asked_for(extended: Scratch) -> None:
 
 
 def test_another_path_does_not_have_it(extended: Scratch) -> None:
-    spec = project(extended, "vms: [{name: web-01, path: forklift, method: replica}]\n")
+    spec = project(extended, "vms: [{name: web-01, path: forklift, method: refill}]\n")
     result = extended.vmferry("check", spec)
     assert result.code == 1
     assert "path forklift takes method warm or cold" in result.text
@@ -149,6 +149,6 @@ def test_its_tree_verifies_up_to_cutover(extended: Scratch) -> None:
 def test_a_frozen_vm_keeps_it(extended: Scratch) -> None:
     at(extended, "prepared")
     spec = project(extended, "defaults: {method: job}\ngroups: {first-01: {stage: prepared}}\n")
-    assert method(extended, spec)[0] == "replica"
+    assert method(extended, spec)[0] == "refill"
     project(extended, "defaults: {method: job}\n")  # back at planned
     assert method(extended, spec)[0] == "job"

@@ -24,6 +24,12 @@ TABLE: dict[Method, dict[Stage, list[tuple[str, tuple[str, ...]]]]] = {
         "migrating": [("import", ("volumes",))],
         "cutover": [("import", ("volumes",)), ("machines", ("machines",))],
     },
+    "replica": {
+        "planned": [],
+        "prepared": [],
+        "migrating": [("machines", ("machines",))],
+        "cutover": [("machines", ("machines",))],
+    },
     "rebuild": {
         "planned": [],
         "prepared": [("workload", ("config",))],
@@ -36,6 +42,13 @@ APPLICATION = {
     "config": {"app.ini": "colour = blue\n"},
     "state": [{"name": "data", "mountPath": "/data", "size": "5Gi", "tier": "gold"}],
 }
+GOLD = vm(
+    "gold",
+    template=True,
+    method="image",
+    nics=[],
+    disks=[{"size": "40Gi", "datastore": "ds1", "source": {"blank": {}}}],
+)
 ROWS = [(method, stage) for method, row in TABLE.items() for stage in row]
 
 
@@ -49,10 +62,15 @@ def at(method: Method, stage: Stage, *, engine: str = "flux", **fields: Any) -> 
         "target": {"cluster": {"name": "prod-a"}, "gitops": gitops},
         "defaults": {"phase": "first", "namespace": "web"},
     }
-    first = resolved(vm(**chosen, **fields), **sections)
-    found = resolved(vm(**chosen, **fields), groups={"first-01": state}, assignments=first.assignments, **sections)
+    vms = [vm(**chosen, **fields)]
+    if method == "replica":
+        vms = [vm(**chosen, **fields, cloneOf="gold"), GOLD]
+    first = resolved(*vms, **sections)
+    [name] = [each.name for each in first.blueprint.groups if each.method == method]
+    groups = {each.name: state for each in first.blueprint.groups}
+    found = resolved(*vms, groups=groups, assignments=first.assignments, **sections)
     assert codes(found) == []
-    return group(found, "first-01")
+    return group(found, name)
 
 
 @pytest.mark.parametrize(("method", "stage"), ROWS)

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from vmferry.backends import (
     access,
+    alias,
     applier,
     argocd,
     cdi,
@@ -59,6 +60,7 @@ BACKENDS: dict[str, Backend] = {
     "checks": Backend(checks.emit, of_groups=True),
     "snapshots": Backend(snapshots.emit, of_groups=True),
     "rebuild": Backend(rebuild.emit, of_groups=True),
+    "alias": Backend(alias.emit, of_groups=True),
     "dns": Backend(dns.emit, of_groups=True),
     "sources-back": Backend(sources_back.emit, of_groups=True),
     "phases": Backend(overlays.emit_phases),

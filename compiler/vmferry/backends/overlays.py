@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from vmferry.backends import dns
+from vmferry.backends import alias, dns
 from vmferry.backends.entry_points import overlay
 from vmferry.backends.forklift import found, migration_name
 from vmferry.backends.metadata import MIGRATION_LABEL, head
@@ -79,12 +79,14 @@ def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
     """Yield the patches of the group's stage: none before cutover."""
     if dns.LAYER in step.layers:
         yield from dns.patches(group)
+    if alias.LAYER in step.layers:
+        yield from alias.patches(group)
     if "migration" in step.layers:
         yield from _of_migration(blueprint, group)
     if "plan" in step.layers and group.stage == "retired" and not group.source_gone:
         # Forklift cleans up what it kept of the run; an archived Plan is never reconciled again.
         yield _forklift(blueprint, kinds.PLAN, group.full_name, "replace", "/spec/archived", True)
-    if not group.running:
+    if not (group.running or (group.stage == "migrating" and METHODS[group.method].replicates)):
         return
     for machine in group.machines:
         if "machines" in step.layers and not machine.golden and machine.run_strategy != "Halted":

@@ -16,6 +16,7 @@ from vmferry.cli.options import (
     now_option,
     spec_argument,
 )
+from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import STAGES, rank
 from vmferry.estate.wording import counted
 from vmferry.estate.words.secrecy import said
@@ -39,6 +40,12 @@ _LONGEST = 500
 @click.option(
     "--despite-checks", "despite", is_flag=True, help="Accept the groups although not all of their checks passed."
 )
+@click.option(
+    "--caught-up",
+    "source",
+    type=click.Choice(["read-only", "off"]),
+    help="Replication has caught up, and the sources are read-only or off: the replicas may be promoted.",
+)
 @click.option("--dry-run", "dry", is_flag=True, help="Write nothing; show what would be added.")
 @now_option
 @assignments_option
@@ -51,6 +58,7 @@ def command(
     note: str,
     stage: Stage | None,
     despite: bool,
+    source: str | None,
     dry: bool,
     now: datetime,
     assignments: Path | None,
@@ -60,8 +68,8 @@ def command(
     """Record in evidence.yaml that someone accepts a stage of a group.
 
     A sign-off stands for everything that the next stage would need of this one (`vmferry rules VMF870`), except for
-    acceptance snapshots, and for checks unless --despite-checks is given. It counts for the group's current attempt.
-    Commit the file: the commit shows who really wrote it.
+    acceptance snapshots, for checks unless --despite-checks is given, and for the state of replicas unless --caught-up
+    is given. It counts for the group's current attempt. Commit the file: the commit shows who really wrote it.
 
     \b
     Examples:
@@ -82,6 +90,8 @@ def command(
     signed = tuple(_signed(known[name], stage, signer, note, now) for name in dict.fromkeys(groups))
     if despite:
         signed += tuple(_despite_checks(known[name], signer, note, now) for name in dict.fromkeys(groups))
+    if source is not None:
+        signed += tuple(_caught_up(known[name], signer, note, source, now) for name in dict.fromkeys(groups))
     news = file.add(signed, dry=dry)
     path = printable(str(file.path))
     if style == "json":
@@ -137,4 +147,22 @@ def _despite_checks(group: Group, signer: str, note: str, now: datetime) -> Entr
         finished=stamp(now),
         by=signer,
         note=note,
+    )
+
+
+def _caught_up(group: Group, signer: str, note: str, source: str, now: datetime) -> Entry:
+    """Return that replicas may be promoted. Raises UsageError for a group without replicas, or not at `migrating`."""
+    if not METHODS[group.method].replicates:
+        raise click.UsageError(f"Group {group.name} moves by method {group.method}: leave out --caught-up.")
+    if group.stage != "migrating":
+        raise click.UsageError(f"Group {group.name} is at {group.stage}; its replicas are promoted from migrating.")
+    return Entry(
+        group=group.name,
+        what="replication",
+        attempt=group.attempt,
+        remigrate=group.remigrate,
+        outcome="succeeded",
+        finished=stamp(now),
+        by=signer,
+        note=f"sources are {source}: {note}",
     )

@@ -220,6 +220,8 @@ def _copy(group: Group, vms_are: str) -> str:
     size = f"{whole_gib(sum(disk.size for disk in _filled(group)))} of disks"
     if group.path == "rebuild":
         return f"{vms_are} created as workloads with 0 replicas"
+    if method.replicates:
+        return f"{vms_are} created as clones and started, for replication to fill them; the sources go on serving"
     if method.source_runs:
         return f"{vms_are} copied while running, with repeated incremental copies until cutover ({size})"
     if method.from_images:
@@ -247,10 +249,11 @@ def _cutover(group: Group) -> str:
     count = sum(not machine.golden and machine.run_strategy != "Halted" for machine in group.machines)
     vms, start = counted(count, "VM"), "starts" if count == 1 else "start"
     if group.dual_run == "parallel":
+        run = "runs" if len(group.machines) == 1 else "run"
         vms = counted(len(group.machines), "VM")
-        return (
-            f"{vms} {'runs' if count == 1 else 'run'} beside the source; {group.weight} % of clients go to the target"
-        )
+        return f"{vms} {run} beside the source; {group.weight} % of clients go to the target"
+    if METHODS[group.method].replicates:
+        return f"{vms} {'takes' if count == 1 else 'take'} writes in the target, and clients go there"
     if group.path == "rebuild":
         return f"workloads are scaled up for {counted(len(group.machines), 'VM')}"
     if METHODS[group.method].cutover:

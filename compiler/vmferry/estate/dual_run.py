@@ -23,7 +23,10 @@ _AT: Mapping[DualRunMode, Mapping[Stage, str]] = {
         "validated": "The VMs are accepted, and all clients go to them. The sources run on for as long as the phase's "
         "`dualRun` says.",
     },
-    "replica": {},
+    "replica": {
+        "migrating": "The VMs run beside their sources, and replication fills them.",
+        "cutover": "The VMs are promoted, and clients go to them. The sources are read-only or off, and kept.",
+    },
 }
 """What a stage means where that differs from `stages.TABLE`."""
 

@@ -51,21 +51,25 @@ _RUNNING = Need("virtualMachine", "running VM", _runs)
 _SIGN_OFF = Need("signOff", "sign-off")
 _SNAPSHOT = Need("snapshot", "snapshot that is ready", _snapshotted, signed=True)
 
+_REPLICATED = Need("replication", "proof that replication caught up and the source takes no writes", signed=True)
+"""The one need that no setting waives (VMF878): a replica promoted earlier loses data, or is a second primary."""
 _CHECK = Need("check", "passed check", _checked, signed=True)
 
 NEEDS: Mapping[Stage, Mapping[Method, tuple[Need, ...]]] = {
-    "migrating": {"cold": _PLAN, "warm": _PLAN, "job": _SYNC, "image": _SYNC, "rebuild": _SYNC},
+    "migrating": {"cold": _PLAN, "warm": _PLAN, "job": _SYNC, "image": _SYNC, "replica": _SYNC, "rebuild": _SYNC},
     "cutover": {
         "cold": (_MIGRATION,),
         "warm": (Need("copy", "finished first copy", _moves),),
         "job": (Need("conversion", "successful conversion", _moves),),
         "image": (Need("volume", "filled volume", _moves),),
+        "replica": (_RUNNING, _REPLICATED),
     },
     "adopted": {
         "cold": (_MIGRATION, _RUNNING),
         "warm": (_MIGRATION, _RUNNING),
         "job": (_RUNNING,),
         "image": (_RUNNING,),
+        "replica": (_RUNNING,),
     },
     "validated": dict.fromkeys(METHODS, (_CHECK, _SNAPSHOT, _SIGN_OFF)),
     "retired": dict.fromkeys(METHODS, (_SIGN_OFF,)),

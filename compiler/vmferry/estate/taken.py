@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from vmferry.estate.copying import filled
 from vmferry.estate.history import History
+from vmferry.estate.methods import METHODS
 from vmferry.estate.phases import is_time, moment
 from vmferry.model.blueprint import Group
 from vmferry.model.evidence import Entry, Evidence, What
@@ -39,6 +40,8 @@ def taken(group: Group, stage: Stage, history: History) -> Taken:
         return Taken(finished=_first(entry for entry in history.of(group) if entry.what == what))
     if stage == "migrating" and group.method in COPIES:
         return _of(_copies(group, COPIES[group.method], history))
+    if stage == "cutover" and METHODS[group.method].replicates:
+        return Taken(started=_first(entry for entry in history.of(group) if entry.what == "replication"))
     if stage == "cutover":
         found = _of(
             [entry for entry in history.of(group, machine.key) if entry.what == "virtualMachine"]

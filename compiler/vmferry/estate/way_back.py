@@ -17,10 +17,14 @@ def outage(group: Group) -> str:
     if running(group.stage):
         if group.path == "rebuild":
             return "from the moment the workload is scaled to 0 until clients reach the source again"
+        if method.replicates:
+            return "from the shutdown in the target until the sources take writes again, and clients reach them"
         grace = max((machine.termination_grace_period for machine in group.machines), default=0)
         return (
             f"from the shutdown in the target (at most {grace} s) until the sources have booted and are reached again"
         )
+    if method.replicates or group.dual_run == "parallel":
+        return "none: the sources serve"
     if method.source_runs or group.path == "rebuild":
         return "none: the sources run while they are copied"
     return "it is on already, since the sources were shut down for their copy; it ends when they have booted"
@@ -31,5 +35,6 @@ def data_lost(group: Group) -> str:
     if not running(group.stage):
         return "none: nothing has written in the target"
     times = sorted({time for machine in group.machines if (time := cutover_of(group, machine)) is not None})
-    since = f"since the cutover, {times[0]}" if times else "since they were started there"
+    started = "promoted" if METHODS[group.method].replicates else "started there"
+    since = f"since the cutover, {times[0]}" if times else f"since they were {started}"
     return f"what the VMs wrote in the target {since}, unless it is replayed at the source (dataLoss: replayed)"

@@ -203,6 +203,14 @@ class DnsRecord(Model, frozen=True, kw_only=True):
     ttl: str | None = None  # None: that of its zone
 
 
+class MachineAlias(Model, frozen=True, kw_only=True):
+    """A Service in the VM's namespace that is an alias of one host name at a time."""
+
+    name: str
+    before: str
+    after: str | None = None  # None: unknown
+
+
 class Machine(Model, frozen=True, kw_only=True):
     """A VM that moves, with all decisions made."""
 
@@ -272,6 +280,7 @@ class Machine(Model, frozen=True, kw_only=True):
     conversion: Conversion | None = None  # once its attempt has begun (virt-v2v)
     records: tuple[DnsRecord, ...] = ()
     baseline: Baseline | None = None  # what it used in vSphere; its disks are those of the target, by name
+    alias: MachineAlias | None = None
 
 
 class Step(Model, frozen=True, kw_only=True):

@@ -21,12 +21,14 @@ What = Literal[
     "smokeTest",
     "preflight",
     "check",
+    "replication",
 ]
 """`sync`: a root in the cluster. `plan`: the Forklift Plan, Ready. `copy`: a first copy while the source runs.
 `migration`: Forklift's whole run. `conversion`: a Job of virt-v2v. `volume`: a DataVolume. `virtualMachine`: it runs.
 `snapshot`: a VirtualMachineSnapshot with all disks, before the VM is accepted. `smokeTest`: a VM that tests a network.
 `preflight`: the Job of a pre-flight test. `check`: the Job that checks the VMs of a group, or one check of one VM; by a
 person: accepted although some failed.
+`replication`: a person says that the target has everything, and that its source takes no writes any more.
 """
 
 Outcome = Literal["running", "waiting", "succeeded", "failed", "canceled"]

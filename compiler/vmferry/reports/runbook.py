@@ -114,7 +114,9 @@ def _announcement(group: Group, windows: Sequence[str]) -> str:
         f"at {group.cutover}" if group.cutover else f"in the window {windows[0]}" if windows else "at a time to follow"
     )
     down = "is short" if METHODS[group.method].source_runs else "lasts as long as the copy"
-    if group.path == "rebuild":
+    if group.dual_run == "parallel":
+        down = "is none: both platforms serve while clients move"
+    elif group.path == "rebuild":
         down = "is none if the new workload is tested first"
     return (
         f"{counted(len(group.machines), 'server')} of {group.phase} will move to the new platform {when}. The outage "

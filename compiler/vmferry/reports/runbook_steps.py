@@ -21,7 +21,7 @@ from vmferry.estate.wording import duration
 from vmferry.model.blueprint import Group
 from vmferry.model.evidence import Evidence
 from vmferry.model.keys import VmKey
-from vmferry.model.spec import MigrationSpec, Stage, TakingState
+from vmferry.model.spec import MigrationSpec, Replication, Stage, TakingState
 from vmferry.reports.content import Material
 
 STEPS: tuple[Stage, ...] = tuple(stage for stage in STAGES if stage not in ("planned", "rolled-back"))
@@ -66,6 +66,7 @@ class Planning(NamedTuple):
     history: History
     used: Mapping[VmKey, int | None]  # bytes in use by VM, where known
     contacts: Mapping[VmKey, str | None]  # that VMs name themselves
+    replications: Mapping[VmKey, Replication | None]
     groups: tuple[Group, ...]
     measured: Mapping[Way, Figure]  # rates by method
     outages: Mapping[str, float]  # in seconds, of warm groups
@@ -83,6 +84,7 @@ def planning(material: Material) -> Planning:
         History(evidence),
         {subject.key: subject.vm.used_storage for subject in review.subjects},
         {subject.key: subject.decisions.contact for subject in review.subjects},
+        {subject.key: subject.vm.replication for subject in review.subjects},
         groups,
         measured(groups, evidence),
         outages(review),
@@ -136,11 +138,15 @@ def _actions(group: Group, stage: Stage, of: Planning) -> Iterator[_Action]:
     """Yield what people do for a stage: before the pull request, the pull request itself, and after it."""
     spec, tree = of.given, of.tree
     yield from _before(group, stage)
+    if METHODS[group.method].replicates and stage == "cutover":
+        yield from _promote(group, of)
     needs = [need.words for need in NEEDS.get(_after(stage), {}).get(group.method, ()) if _needed(need, group)]
     expected = ", ".join(f"{words} in `vmferry status`" for words in needs) or "`vmferry verify` and the sync succeed"
     meant = means(group.dual_run, stage)
     merge = f"Pull request: {stage}. {meant} Merge it, then record what happened (`vmferry observe`)."
     yield "platform", merge, f"vmferry advance {spec} {group.name} --to {stage}", expected
+    if METHODS[group.method].replicates and stage == "migrating":
+        yield from _each(group, of, "set_up", "make it a replica of its source.", "it follows its source")
     if group.dual_run == "parallel" and stage == "cutover":
         yield from _shift(group, dual_run_of(of.spec.phases, group.phase).weights)
     yield from _dns(group, stage, tree)
@@ -152,6 +158,25 @@ def _actions(group: Group, stage: Stage, of: Planning) -> Iterator[_Action]:
         what = f"{DECISION}sign off that it is {stage}. No-go: {back}."
         command = f"vmferry sign {spec} {group.name} --by NAME --note WHAT-WAS-TESTED"
         yield "application", what, command, f"sign-off of {stage} in evidence.yaml"
+
+
+def _promote(group: Group, of: Planning) -> Iterator[_Action]:
+    """Yield what makes replicas primaries, in the one order in which nothing is lost and there are never two."""
+    yield from _each(
+        group, of, "stop_writes", "end writes at the source: the outage begins.", "it is read-only, or off"
+    )
+    yield from _each(group, of, "caught_up", "wait until it has everything.", "nothing is left to replicate")
+    sign = f"vmferry sign {of.given} {group.name} --by NAME --note WHAT-WAS-COMPARED --caught-up read-only"
+    what = f"{DECISION}record that replication has caught up and that no source takes writes. No-go: `resumeWrites`."
+    yield "application", what, sign, "replication in evidence.yaml"
+    yield from _each(group, of, "promote", "make it the primary.", "it takes writes")
+
+
+def _each(group: Group, of: Planning, field: str, what: str, expected: str) -> Iterator[_Action]:
+    """Yield a step of each replica, with the reference that its entry has for it."""
+    for machine in group.machines:
+        stated = of.replications.get(machine.key)
+        yield "application", f"{machine.name}: {what}", getattr(stated, field) if stated is not None else None, expected
 
 
 def _shift(group: Group, weights: tuple[int, ...]) -> Iterator[_Action]:

@@ -32,6 +32,7 @@ from vmferry.model.keys import DiskKey, Reference, VmKey, disk_key, reference
 from vmferry.model.rule import declare
 from vmferry.model.spec import Check, Cluster, RunStrategy
 from vmferry.resolve import forklift
+from vmferry.resolve.aliases import alias
 from vmferry.resolve.applications import rebuilt
 from vmferry.resolve.eviction import eviction
 from vmferry.resolve.networks import Attached
@@ -85,6 +86,7 @@ def build(
         if machine is not None:
             result[candidate.key] = replace(
                 machine,
+                alias=(yield from alias(candidate, machine)),
                 records=(yield from records(candidate, machine)),
                 probe=_probe(candidate, machine, checks),
                 baseline=kept_baseline(candidate.vm, machine),

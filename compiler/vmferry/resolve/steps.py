@@ -36,6 +36,7 @@ def layers(
         "images": any(machine.golden for machine in machines),
         "machines": any(not machine.golden for machine in machines) and not graduated,
         "snapshots": snapshots,
+        "alias": any(machine.alias is not None and machine.alias.after is not None for machine in machines),
         "dns": dns,
         "checks": checks,
         "config": any(machine.state or (machine.application and machine.application.config) for machine in machines),

@@ -24,12 +24,12 @@ _STOPS: dict[Method, str] = {
 }
 
 
-def _moving(review: Review, mode: str) -> Iterator[tuple[Subject, Group, Machine]]:
+def moving_in(review: Review, mode: str) -> Iterator[tuple[Subject, Group, Machine]]:
     """Yield the VMs in phases of a mode, without golden images, which never run."""
     return (each for each in review.moving if each[1].dual_run == mode and not each[2].golden)
 
 
-def _stated(review: Review) -> dict[str, tuple[int, DualRun]]:
+def stated(review: Review) -> dict[str, tuple[int, DualRun]]:
     """Return the dual runs that phases state, with the index of the phase, by its name."""
     phases = enumerate(review.spec.phases)
     return {phase.name: (index, phase.dual_run) for index, phase in phases if phase.dual_run is not None}
@@ -53,16 +53,16 @@ def stopped(review: Review) -> Iterator[Problem]:
     clone of a golden image (`cloneOf`), or containers (path rebuild).
     """
     found: defaultdict[tuple[str, Method], list[str]] = defaultdict(list)
-    for subject, group, machine in _moving(review, "parallel"):
+    for subject, group, machine in moving_in(review, "parallel"):
         if not is_new(machine):
             found[group.phase, machine.method].append(subject.name)
-    stated = _stated(review)
+    runs = stated(review)
     for (phase, method), vms in sorted(found.items()):
         yield Problem(
             f"phase {phase}: dualRun is parallel, and {counted(len(vms), 'VM')} would move by method {method}: "
             f"{_STOPS[method]}, and both would have one identity",
             "set mode: fallback; or build new VMs: `cloneOf` a golden image, or path rebuild",
-            review.at("phases", stated[phase][0], "dualRun", "mode"),
+            review.at("phases", runs[phase][0], "dualRun", "mode"),
             tuple(sorted(vms)),
         )
 
@@ -78,17 +78,17 @@ def parallel_twins(review: Review) -> Iterator[Problem]:
     entries = {(entry.where.file, entry.where.document, entry.where.path): entry for entry in review.project.entries}
     rows = Rows(review)
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for subject, group, machine in _moving(review, "parallel"):
+    for subject, group, machine in moving_in(review, "parallel"):
         entry = entries.get((subject.where.file, subject.where.document, subject.where.path))
         if machine.clone_of is not None and any(_twin(subject, machine, nic, rows, entry) for nic in machine.nics):
             found[group.phase].add(subject.name)
-    stated = _stated(review)
+    runs = stated(review)
     for phase, vms in sorted(found.items()):
         yield Problem(
             f"phase {phase}: dualRun is parallel, and {counted(len(vms), 'VM')} would have the MAC of the source on "
             "both sides, in one VLAN",
             "set mode: fallback; or set its group to planned, and prepare it again, so that it gets MACs of its own",
-            review.at("phases", stated[phase][0], "dualRun", "mode"),
+            review.at("phases", runs[phase][0], "dualRun", "mode"),
             tuple(sorted(vms)),
         )
 
@@ -143,13 +143,16 @@ def namesakes(review: Review) -> Iterator[Problem]:
 def unreachable(review: Review) -> Iterator[Problem]:
     """Source and target have different addresses, and something has to lead clients from one to the other.
 
-    That is a record in DNS that changes (`dns`). Suppress this if a load balancer of your own does it.
+    That is a record in DNS that changes (`dns`), or for clients in the cluster an `alias`. Suppress this if a load
+    balancer of your own does it.
     """
-    for subject, group, machine in _moving(review, "parallel"):
-        if not any(change.vm == machine.key for change in group.dns):
+    for subject, group, machine in moving_in(review, "parallel"):
+        if machine.alias is None and not any(change.vm == machine.key for change in group.dns):
             yield subject.problem(
-                "source and target will both run (dualRun: parallel), and no record changes that leads clients to it",
-                "state its record in `dns` or a `dnsZone`; or suppress this if your own load balancer moves clients",
+                "source and target will both run (dualRun: parallel), and neither a record nor an alias leads clients "
+                "to it",
+                "state its record in `dns`, a `dnsZone` or an `alias`; or suppress this if your load balancer moves "
+                "clients",
                 "name",
             )
 
@@ -187,10 +190,10 @@ def weight(review: Review) -> Iterator[Problem]:
     Clients can only go to VMs that run, so it is stated from `cutover` on. A group is only accepted (`validated`) once
     all clients have gone there. At `rolled-back`, all go to the source, whatever `weight` says.
     """
-    stated = _stated(review)
+    runs = stated(review)
     for group in review.blueprint.groups:
         given = review.spec.groups[group.name].weight if group.name in review.spec.groups else None
-        if (why := _misfit(group, given, stated.get(group.phase, (0, DualRun()))[1])) is not None:
+        if (why := _misfit(group, given, runs.get(group.phase, (0, DualRun()))[1])) is not None:
             field = "stage" if given is None else "weight"
             yield Problem(f"group {group.name}: {why[0]}", why[1], review.at("groups", group.name, field))
 
@@ -226,14 +229,14 @@ def unweighted(review: Review) -> Iterator[Problem]:
     ExternalDNS gives weights to records in Route 53 (`weights: aws` of the zone's provider). They need the same type of
     record on both sides: a name cannot hold an address for some clients and an alias for others.
     """
-    stated = _stated(review)
-    for _, group, machine in _moving(review, "parallel"):
-        steps = stated[group.phase][1].weights if group.phase in stated else ()
+    runs = stated(review)
+    for _, group, machine in moving_in(review, "parallel"):
+        steps = runs[group.phase][1].weights if group.phase in runs else ()
         for change in group.dns:
             if change.vm != machine.key or steps == (100,):
                 continue
             zone = zone_of(change.name, review.spec.dns)
-            where = review.at("phases", stated[group.phase][0], "dualRun", "weights")
+            where = review.at("phases", runs[group.phase][0], "dualRun", "weights")
             if zone is not None and not weighs(zone):
                 yield Problem(
                     f"VM {machine.name}: record {change.name} cannot follow the weights of phase {group.phase}: zone "
@@ -260,11 +263,11 @@ def skipped(review: Review) -> Iterator[Problem]:
     Back goes any number of steps in one commit.
     """
     was = {group.name: group for group in review.before.blueprint.groups} if review.before is not None else {}
-    stated = _stated(review)
+    runs = stated(review)
     for group in review.blueprint.groups:
-        if group.dual_run != "parallel" or group.name not in was or group.phase not in stated:
+        if group.dual_run != "parallel" or group.name not in was or group.phase not in runs:
             continue
-        before, steps = was[group.name].weight, stated[group.phase][1].weights
+        before, steps = was[group.name].weight, runs[group.phase][1].weights
         between = [step for step in steps if before < step < group.weight]
         if between and group.stage != "retired":
             yield Problem(

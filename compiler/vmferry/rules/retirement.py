@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from vmferry.estate.cutover import cutover_of
 from vmferry.estate.history import History
+from vmferry.estate.methods import METHODS
 from vmferry.estate.phases import moment
 from vmferry.estate.stages import running
 from vmferry.kube.quantity import parse_duration
@@ -48,6 +49,9 @@ def retired_early(review: Review) -> Iterator[Problem]:
 
 def _cutover(group: Group, history: History) -> float | None:
     """Return when the last VM of a group cut over, as seconds since 1970; None if nobody knows of any."""
+    if METHODS[group.method].replicates:  # its VMs ran before they were promoted
+        proofs = (entry for entry in history.of(group) if entry.what == "replication")
+        return max((moment(entry.finished) for entry in proofs if entry.finished), default=None)
     times = [
         cutover_of(group, machine) or history.first(group, "virtualMachine", machine.key) for machine in group.machines
     ]

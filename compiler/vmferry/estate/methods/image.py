@@ -1,6 +1,8 @@
 """Method image of path virt-v2v: disks come from images that a bastion created, or CDI copies them unchanged."""
 
 from vmferry.estate.methods.traits import (
+    ALIAS,
+    ALIAS_STEP,
     CHECK_STEP,
     CHECKS,
     DNS,
@@ -32,10 +34,18 @@ METHOD = MoveMethod(
         "images": Layer((*MOVING, *OWNED), wave=1, kept=("migrating", *STARTED)),
         "machines": Layer(("cutover", *OWNED), wave=3, kept=STARTED),
         "snapshots": SNAPSHOTS,
+        "alias": ALIAS,
         "dns": DNS,
         "checks": CHECKS,
     },
-    steps=(("import", ("volumes", "images")), ("machines", ("machines",)), SNAPSHOT_STEP, DNS_STEP, CHECK_STEP),
+    steps=(
+        ("import", ("volumes", "images")),
+        ("machines", ("machines",)),
+        SNAPSHOT_STEP,
+        ALIAS_STEP,
+        DNS_STEP,
+        CHECK_STEP,
+    ),
     kinds=(kinds.SERVICE, kinds.DATA_VOLUME, kinds.DATA_SOURCE, kinds.VIRTUAL_MACHINE),
     usual=_usual,
     volumes="volumes",

@@ -1,6 +1,8 @@
 """Method job of path virt-v2v: a Job in the cluster copies and converts the VM."""
 
 from vmferry.estate.methods.traits import (
+    ALIAS,
+    ALIAS_STEP,
     CHECK_STEP,
     CHECKS,
     DNS,
@@ -33,10 +35,18 @@ METHOD = MoveMethod(
         "conversion": Layer(MOVING, wave=1),
         "machines": Layer(("cutover", *OWNED), wave=3, kept=STARTED),
         "snapshots": SNAPSHOTS,
+        "alias": ALIAS,
         "dns": DNS,
         "checks": CHECKS,
     },
-    steps=(("convert", ("access", "conversion")), ("machines", ("machines",)), SNAPSHOT_STEP, DNS_STEP, CHECK_STEP),
+    steps=(
+        ("convert", ("access", "conversion")),
+        ("machines", ("machines",)),
+        SNAPSHOT_STEP,
+        ALIAS_STEP,
+        DNS_STEP,
+        CHECK_STEP,
+    ),
     kinds=(
         *(kinds.SERVICE, kinds.CONFIG_MAP, kinds.SERVICE_ACCOUNT, kinds.JOB, kinds.DATA_VOLUME, kinds.VIRTUAL_MACHINE),
         Right(kinds.CLAIM, ("get", "patch")),  # the Jobs' own permissions: only who has them can grant them

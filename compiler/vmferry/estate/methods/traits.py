@@ -46,6 +46,9 @@ SNAPSHOT_STEP = ("snapshots", ("snapshots",))
 DNS = Layer(("prepared", *MOVING, *OWNED), wave=5, kept=("prepared", "migrating", *STARTED))
 """Records that ExternalDNS changes, last: they lead to a VM once it is there."""
 DNS_STEP = ("dns", ("dns",))
+ALIAS = Layer(DNS.stages, wave=5, kept=DNS.kept)
+"""Services that are aliases of a host name: they lead to the source, and then to the target."""
+ALIAS_STEP = ("alias", ("alias",))
 CHECKS = Layer(("cutover", "adopted"), wave=6, late=True)
 """The Job that checks the VMs, and its ways to them, until they are accepted."""
 CHECK_STEP = ("checks", ("checks",))
@@ -58,6 +61,7 @@ PLAN_LAYERS: Mapping[str, Layer] = {
     # Forklift creates the VMs; before that, manifests of theirs would be in its way (VMAlreadyExists).
     "machines": Layer(OWNED, wave=3, kept=STARTED, late=True),
     "snapshots": SNAPSHOTS,
+    "alias": ALIAS,
     "dns": DNS,
     "checks": CHECKS,
 }
@@ -66,7 +70,7 @@ PLAN_LAYERS: Mapping[str, Layer] = {
 # Flux dry-runs a whole root before it applies any of it, and Forklift's webhook refuses a Migration without a Plan.
 PLAN_STEPS = (
     *(("plan", ("plan",)), ("migration", ("migration",)), ("machines", ("machines",))),
-    *(SNAPSHOT_STEP, DNS_STEP, CHECK_STEP),
+    *(SNAPSHOT_STEP, ALIAS_STEP, DNS_STEP, CHECK_STEP),
 )
 
 
@@ -96,3 +100,4 @@ class MoveMethod(Struct, frozen=True, kw_only=True):
     independent_disks: bool = True  # it can copy them; nothing that reads from a snapshot can
     source_runs: bool = False  # the source is in use while it is copied
     cutover: bool = False  # the switch is at a time that the spec states
+    replicates: bool = False  # the target runs beside its source, and fills itself until it is promoted

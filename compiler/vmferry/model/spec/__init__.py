@@ -28,7 +28,7 @@ from vmferry.model.spec.dns import (
     ZoneFile,
 )
 from vmferry.model.spec.documents import ApiVersion, Metadata, MigrationSpec, VirtualMachineSet
-from vmferry.model.spec.dual_run import DualRun, DualRunMode, Weight
+from vmferry.model.spec.dual_run import DualRun, DualRunMode, Replication, ServiceAlias, Weight
 from vmferry.model.spec.groups import DataLoss, GroupState, Stage
 from vmferry.model.spec.hooks import HOOK_RUNNER, Hook, HookUse
 from vmferry.model.spec.monitoring import (
@@ -159,11 +159,13 @@ __all__ = [
     "Quota",
     "Readdressing",
     "Recurring",
+    "Replication",
     "Rfc2136",
     "RunStrategy",
     "ScheduleSettings",
     "SecretRef",
     "ServiceAccountRef",
+    "ServiceAlias",
     "Settings",
     "SimilarVms",
     "SizingSettings",

@@ -17,6 +17,7 @@ CopyMethod = Literal[
     "cold",
     "job",
     "image",
+    "replica",
 ]
 """Methods that a spec can choose. This registers one: its module in `vmferry.estate.methods` has the same name."""
 Method = Literal[CopyMethod, "rebuild"]
@@ -62,7 +63,10 @@ class Decisions(Model, frozen=True, kw_only=True):
     method: (
         Annotated[
             CopyMethod,
-            Meta(description="A: warm or cold. B: job (in the cluster) or image (on a bastion)."),
+            Meta(
+                description="A: warm or cold. B: job (in the cluster), image (on a bastion), or replica (a clone that "
+                "replication fills)."
+            ),
         ]
         | None
     ) = None

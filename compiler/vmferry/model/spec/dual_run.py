@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from vmferry.model.base import Duration, Model
+from vmferry.model.base import Duration, Model, Name, Subdomain, Text
 
 DualRunMode = Literal["fallback", "parallel", "replica"]
 Weight = Annotated[int, Meta(ge=0, le=100)]
@@ -30,3 +30,23 @@ class DualRun(Model, frozen=True, kw_only=True):
             "step that it is at.",
         ),
     ] = (100,)
+
+
+class Replication(Model, frozen=True, kw_only=True):
+    """How a replica is filled and promoted, each by reference: a path, a link, or a job. vmferry runs none of them."""
+
+    set_up: Annotated[Text, Meta(description="Makes the target a replica of the source.")]
+    stop_writes: Annotated[Text, Meta(description="Makes the source read-only, or stops it.")]
+    caught_up: Annotated[Text, Meta(description="Proves that the target has everything that the source committed.")]
+    promote: Annotated[Text, Meta(description="Makes the target the primary.")]
+    resume_writes: Annotated[Text, Meta(description="Lets the source take writes again, after a roll-back.")]
+
+
+class ServiceAlias(Model, frozen=True, kw_only=True):
+    """A Service of type ExternalName: a name in the cluster that leads to the source, and then to the target."""
+
+    name: Annotated[Name, Meta(description="Name of the Service, in the namespace of the VM.")]
+    before: Annotated[Subdomain, Meta(description="Host name of the source, as pods resolve it.")]
+    after: (
+        Annotated[Subdomain, Meta(description="Host name of the target. Default: the Service of its `ports`.")] | None
+    ) = None

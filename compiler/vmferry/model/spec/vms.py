@@ -9,6 +9,7 @@ from vmferry.model.base import Address, Cidr, Model, Name, Size, Text, Uuid
 from vmferry.model.facts import Baseline, Cpu, Device, Disk, Firmware, GuestDisk, Nic, OsFamily, PowerState
 from vmferry.model.spec.decisions import Decisions
 from vmferry.model.spec.dns import VmRecord
+from vmferry.model.spec.dual_run import Replication, ServiceAlias
 from vmferry.model.spec.suppressions import Suppression
 
 
@@ -153,6 +154,13 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
     dns: Annotated[
         tuple[VmRecord, ...], Meta(description="Records by which clients find it, besides the one in `dnsZone`.")
     ] = ()
+    alias: (
+        Annotated[ServiceAlias, Meta(description="A Service by which clients in the cluster find it on either side.")]
+        | None
+    ) = None
+    replication: (
+        Annotated[Replication, Meta(description="How it is filled and promoted, for method replica.")] | None
+    ) = None
     target_name: (
         Annotated[Name, Meta(description="Name in the target. Default: its own, adapted to Kubernetes.")] | None
     ) = None

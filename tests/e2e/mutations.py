@@ -46,6 +46,8 @@ ADOPTED, SOURCES_BACK, SNAPSHOTS = "backends/adopted.py", "backends/sources_back
 CLOUD_INIT = "estate/cloud_init.py"
 CHECKS, CHECKED, CHECK_SCRIPT = "backends/checks.py", "estate/checks.py", "backends/scripts/check.sh"
 OBSERVED_CHECKS = "observe/checks.py"
+PREFLIGHT, PREFLIGHT_SCRIPT = "backends/preflight.py", "backends/scripts/preflight.sh"
+PREFLIGHT_PLAN, PREFLIGHT_JOBS = "resolve/preflight.py", "estate/preflight.py"
 GUEST_NETWORK, CONVERT = "backends/guest_network.py", "backends/scripts/convert.sh"
 FILES, GIT = "files.py", "load/git.py"
 SECRECY, RVTOOLS, IMPORTED = "estate/words/secrecy.py", "importers/rvtools/read.py", "importers/rvtools/machines.py"
@@ -317,6 +319,36 @@ MUTATIONS = (
         OBSERVED_CHECKS,
         "        if why is not None:\n",
         "        if why is not None and not whole:\n",
+    ),
+    Mutation(
+        "pods of the pre-flight may share a node",
+        PREFLIGHT,
+        "    if test.nodes > 1:\n",
+        "    if test.nodes > 1000:\n",
+    ),
+    Mutation(
+        "a renewed certificate passes the pre-flight",
+        PREFLIGHT_SCRIPT,
+        '  elif [[ $found != "$3" ]]; then\n',
+        "  elif [[ -z $3 ]]; then\n",
+    ),
+    Mutation(
+        "a node whose clock is behind passes the pre-flight",
+        PREFLIGHT_SCRIPT,
+        "  if [[ ${off#-} -gt $2 ]]; then\n",
+        "  if [[ $off -gt $2 ]]; then\n",
+    ),
+    Mutation(
+        "a network that only some nodes have is attached on all of them",
+        PREFLIGHT_PLAN,
+        "    return labels.items() <= pool.labels.items() and",
+        "    return bool(pool) and",
+    ),
+    Mutation(
+        "another VDDK image is tested by the Job that ran before",
+        PREFLIGHT_JOBS,
+        "    made = (test, plan.image, plan.max_clock_skew, plan.tolerations)\n",
+        "    made = (test.name, plan.image, plan.max_clock_skew, plan.tolerations)\n",
     ),
     Mutation(
         "a VM that was recorded loses its instance type and its preference",
@@ -1343,6 +1375,8 @@ class Layer(NamedTuple):
 _TESTED = {
     SNAPSHOTS: ("adoption/test_snapshots.py",),
     CHECK_SCRIPT: ("backends/test_checks.py",),
+    PREFLIGHT_SCRIPT: ("backends/test_preflight.py",),
+    PREFLIGHT_JOBS: ("rules/test_gates.py",),
     OBSERVED_CHECKS: ("rules/test_gates.py",),
     TRAIL: ("test_record.py",),
     ADOPTED: ("adoption/test_adopt.py",),

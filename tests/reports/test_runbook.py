@@ -55,6 +55,17 @@ def test_the_downtime_begins_where_the_method_says() -> None:
     assert any("at the time of the cutover" in step["what"] for step in warm["steps"] if step["stage"] == "cutover")
 
 
+def test_the_preflight_is_the_first_step_of_what_vsphere_is_read_for() -> None:
+    found = {name: plan["steps"][0] for name, plan in plans().items()}
+    step = found["stateless-08"]
+    assert step["what"].startswith("Pre-flight: ")
+    assert step["command"] == f"vmferry status {EXAMPLES / 'acme'}"
+    assert step["expected"].endswith(" tests of the pre-flight passed")
+    assert not found["dev-test-02"]["what"].startswith("Pre-flight")  # rebuilt: containers
+    without = plans(EXAMPLES / "minimal")
+    assert not any("re-flight" in str(step) for plan in without.values() for step in plan["steps"])
+
+
 def test_sign_offs_are_asked_for_where_the_gates_need_them() -> None:
     plan = plans()["dev-test-01"]
     signed = [stage for stage in STAGES if any(each.startswith("vmferry sign") for each in commands(plan, stage))]

@@ -248,6 +248,10 @@ def test_a_test_of_the_preflight_that_failed_keeps_a_group_until_it_passes(repos
     assert observe_preflight(repository, vc1="Failed").code == 0
     refused = advance(repository, "stateless-08").out
     assert "no passed pre-flight test of acme-preflight-source-vc1-" in refused.replace("\n      ", " ")
+    problems = vmferry("status", repository.spec, "--format", "json", *NOW).data["problems"]
+    assert {(each["group"], each["cause"]) for each in problems} == {
+        (f"pre-flight source-vc1-{pool}", "preflight-not-run") for pool in ("worker-a", "worker-b", "gpu")
+    }
     assert "networks" not in refused
     assert observe_preflight(repository).code == 0
     assert advance(repository, "stateless-08").code == 0

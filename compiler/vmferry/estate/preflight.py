@@ -1,17 +1,19 @@
 """Pre-flight tests: on which nodes they run, which hosts they reach, what their Jobs are called, and who needs them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 import msgspec
 
+from vmferry.estate.history import History
 from vmferry.estate.methods import METHODS
 from vmferry.estate.state import keeps_state
 from vmferry.kube.dns import digest, suffixed
 from vmferry.kube.nodes import vm_nodes
 from vmferry.model.base import Labels
 from vmferry.model.blueprint import Machine, PreflightPlan, PreflightTest
+from vmferry.model.evidence import Entry
 from vmferry.model.inventory import Inventory
 from vmferry.model.keys import Reference, name_of
 from vmferry.model.spec import Cluster, ExistingNad, MigrationSpec, Network, NodePool, Source
@@ -77,6 +79,14 @@ def needed(
     if plan is None:
         return ()
     return tuple(shown_by(migration, plan, test) for test in plan.tests if _concerns(test, machines, transfer))
+
+
+def failed(migration: str, plan: PreflightPlan | None, history: History) -> Iterator[Entry]:
+    """Yield the last results of tests that failed or wait, as far as the tests are those of today."""
+    for test in plan.tests if plan is not None else ():
+        entry = history.tests.get(shown_by(migration, plan, test)) if plan is not None else None
+        if entry is not None and entry.cause is not None:
+            yield entry
 
 
 def _concerns(test: PreflightTest, machines: tuple[Machine, ...], transfer: Reference | None) -> bool:

@@ -17,7 +17,7 @@ from vmferry.estate.stages import STAGES, rank
 from vmferry.estate.taken import Taken, before, signed, taken
 from vmferry.estate.timetable.forecast import outages
 from vmferry.estate.way_back import data_lost, outage
-from vmferry.estate.wording import duration
+from vmferry.estate.wording import counted, duration
 from vmferry.model.blueprint import Group
 from vmferry.model.evidence import Evidence
 from vmferry.model.keys import VmKey
@@ -137,6 +137,10 @@ _Action = tuple[Role, str, str | None, str]
 def _actions(group: Group, stage: Stage, of: Planning) -> Iterator[_Action]:
     """Yield what people do for a stage: before the pull request, the pull request itself, and after it."""
     spec, tree = of.given, of.tree
+    if stage == "prepared" and group.preflight:
+        what = "Pre-flight: see that every node has what these VMs need, and record it (`vmferry observe`)."
+        tests = counted(len(group.preflight), "test")
+        yield "platform", what, f"vmferry status {spec}", f"no problem; {tests} of the pre-flight passed"
     yield from _before(group, stage)
     if METHODS[group.method].replicates and stage == "cutover":
         yield from _promote(group, of)
@@ -213,8 +217,10 @@ def _dns(group: Group, stage: Stage, tree: str) -> Iterator[_Action]:
 
 
 def _needed(need: Need, group: Group) -> bool:
-    """Return whether a need applies to any VM of the group; a sign-off is a step of its own."""
-    return need.what != "signOff" and (need.each is None or any(need.each(group, each) for each in group.machines))
+    """Return whether a need applies to any VM of the group; sign-offs and the pre-flight are steps of their own."""
+    return need.what not in ("signOff", "preflight") and (
+        need.each is None or any(need.each(group, each) for each in group.machines)
+    )
 
 
 def _after(stage: Stage) -> Stage:

@@ -8,10 +8,12 @@ from msgspec import Struct
 
 from vmferry.estate.history import History
 from vmferry.estate.phases import next_window
-from vmferry.estate.progress import Trouble, bytes_left, in_progress, missing, troubles
+from vmferry.estate.preflight import failed
+from vmferry.estate.progress import bytes_left, in_progress, missing, troubles
 from vmferry.estate.stages import STAGES, onward
 from vmferry.estate.wording import counted, size
 from vmferry.model.blueprint import Group, PhasePlan
+from vmferry.model.evidence import Entry
 from vmferry.model.report import Cell, Column, Report, Row, Table
 from vmferry.model.review import Review
 from vmferry.model.spec import DualRunMode, Stage
@@ -135,7 +137,14 @@ def build(material: Material) -> Report:
         name=blueprint.name,
         phases=tuple(_phases(material, statuses, now)),
         groups=statuses,
-        problems=tuple(_problem(group, each) for group in groups for each in troubles(group, history)),
+        problems=(
+            *(_problem(entry.about, entry) for entry in failed(blueprint.name, blueprint.preflight, history)),
+            *(
+                _problem(group.name, each.entry, each.machine.name if each.machine is not None else None)
+                for group in groups
+                for each in troubles(group, history)
+            ),
+        ),
         staying=dict(sorted(Counter(left.disposition for left in blueprint.left).items())),
     )
     return Report(
@@ -200,11 +209,10 @@ def _group(group: Group, review: Review, history: History) -> GroupStatus:
     )
 
 
-def _problem(group: Group, trouble: Trouble) -> Problem:
-    entry = trouble.entry
+def _problem(about: str, entry: Entry, vm: str | None = None) -> Problem:
     return Problem(
-        group=group.name,
-        vm=trouble.machine.name if trouble.machine is not None else None,
+        group=about,
+        vm=vm,
         what=entry.what,
         outcome=entry.outcome,
         cause=entry.cause or "unknown",

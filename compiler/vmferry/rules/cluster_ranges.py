@@ -60,6 +60,7 @@ def _users(review: Review) -> Iterator[_User]:
         for index, host in enumerate(source.vcenter.hosts):
             if (ip := address(host.ip_address)) is not None:
                 yield _User(f"ESXi host {host.name}", ip, where.at("hosts", index, "ipAddress"))
+    yield from _listed_hosts(review)
     for item in attached(review):
         for found in item.addresses:
             where = item.subject.where.at("nics", item.made.index)
@@ -71,6 +72,16 @@ def _users(review: Review) -> Iterator[_User]:
             if (ip := address(need.external.rpartition(":")[0] or need.external)) is not None:
                 what = f"{ip}, which VM {subject.name} depends on,"
                 yield _User(what, ip, subject.where.at("dependsOn", index), (subject.name,))
+
+
+def _listed_hosts(review: Review) -> Iterator[_User]:
+    """Yield ESXi hosts that the pre-flight reaches by their addresses."""
+    wish = review.spec.target.preflight
+    for index, hosts in enumerate(wish.hosts if wish is not None else ()):
+        for number, name in enumerate(hosts.names):
+            if (ip := address(name)) is not None:
+                where = review.at("target", "preflight", "hosts", index, "names", number)
+                yield _User(f"ESXi host {name}", ip, where)
 
 
 def _host(url: str) -> str | None:

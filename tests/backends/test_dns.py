@@ -1,6 +1,8 @@
 """What is written about records: DNSEndpoints and their patches, scripts for the owners of zones."""
 
+import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from tests.backends.estate import blueprint, group, machine
 from tests.backends.schemas import assert_fits, named
 
 from vmferry.backends import dns, namespaces
-from vmferry.estate.dns import changes
+from vmferry.estate.dns import changes, pointers
 from vmferry.estate.dual_run import weight_of
 from vmferry.estate.stages import STAGES
 from vmferry.model.blueprint import DnsRecord, Group
@@ -231,3 +233,77 @@ def test_a_record_that_no_dnsendpoint_has_stops_the_compile() -> None:
     list(ledger.passing(item for item in dns.emit(made) if isinstance(item, File)))
     with pytest.raises(LostError, match=r"web: record www\.acme\.example"):
         ledger.check(made, tuple(structs.replace(each, machines=each.machines, path="other") for each in made.groups))
+
+
+# --- PTR records -----------------------------------------------------------------------------
+
+
+def leading_back(stage: Stage, provider: Any, *records: DnsRecord, hostname: str = "web") -> Group:
+    """Return a group with a VM whose addresses lead back to it, in zones of a provider."""
+    kinds = {"ttl": "1h", "cutover_ttl": "30s"}
+    names = ("acme.example", "10.in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa")
+    zones = Dns(zones=tuple(DnsZone(name=name, provider=provider, **kinds) for name in names))
+    made = structs.replace(machine("web"), hostname=hostname, records=records)
+    share = weight_of(DualRun(), stage, None)
+    known = [changes(record, made.key, stage, zones, share) for record in records]
+    changed = [each for each in known if each is not None]
+    found = (*changed, *pointers(made, changed, zones))
+    return structs.replace(group("first-01", "job", made, stage=stage), dns=found)
+
+
+OWN = DnsRecord(name="web.acme.example", switch=True, before=OLD, after=NEW)
+ALIAS = DnsRecord(name="www.acme.example", switch=True, before=OLD, after=NEW)
+_NEW6 = "5." + "0." * 23 + "8.b.d.0.1.0.0.2.ip6.arpa"
+
+
+@pytest.mark.parametrize(("stage", "old", "new"), [("prepared", True, False), ("cutover", False, True)])
+def test_an_address_leads_back_to_the_name_of_its_vm_while_it_has_it(stage: Stage, old: bool, new: bool) -> None:
+    found = {each.name: each for each in leading_back(stage, ZoneFile(), OWN, ALIAS).dns if "arpa" in each.name}
+    assert found.keys() == {"5.0.0.10.in-addr.arpa", "5.0.1.10.in-addr.arpa", _NEW6}
+    assert bool(found["5.0.0.10.in-addr.arpa"].values) == old
+    assert bool(found["5.0.1.10.in-addr.arpa"].values) == bool(found[_NEW6].values) == new
+    assert {value for each in found.values() for value in (*each.before, *each.after)} == {"web.acme.example"}
+
+
+def test_an_address_that_stays_keeps_what_it_leads_to() -> None:
+    record = DnsRecord(name="web.acme.example", switch=True, before=("10.0.0.5",), after=("10.0.0.5", "10.0.0.6"))
+    names = [each.name for each in leading_back("cutover", ZoneFile(), record).dns]
+    assert names == ["web.acme.example", "6.0.0.10.in-addr.arpa"]
+
+
+def test_among_several_names_none_is_guessed() -> None:
+    found = leading_back("cutover", ZoneFile(), ALIAS, structs.replace(ALIAS, name="shop.acme.example")).dns
+    assert not [each.name for each in found if "arpa" in each.name]
+    alone = leading_back("cutover", ZoneFile(), ALIAS).dns
+    assert {each.after for each in alone if "in-addr" in each.name} == {(), ("www.acme.example",)}
+
+
+def test_pointers_are_written_for_every_owner_but_externaldns() -> None:
+    assert "\n5.0.1.10.in-addr.arpa. 30 IN PTR web.acme.example.\n" in text(leading_back("cutover", ZoneFile(), OWN))
+    assert "; remove: 5.0.0.10.in-addr.arpa. IN PTR web.acme.example.\n" in text(
+        leading_back("cutover", ZoneFile(), OWN)
+    )
+    shell = text(leading_back("cutover", Rfc2136(server="ns1"), OWN))
+    assert "record 5.0.0.10.in-addr.arpa 30 ::: 'PTR web.acme.example.' CNAME ::: PTR CNAME\n" in shell
+    windows = text(leading_back("cutover", PowerShell(server="dc01"), OWN))
+    assert (
+        "Set-Record 'dc01' '10.in-addr.arpa' '5.0.1' 30 @('PTR web.acme.example') @() @('PTR web.acme.example')"
+        in windows
+    )
+    assert [each.name for each in leading_back("cutover", ExternalDns(), OWN).dns] == ["web.acme.example"]
+
+
+def test_keys_that_kubectl_reads_are_not_left_behind(tmp_path: Path) -> None:
+    """Two zones are two keys, and both files go when the script ends."""
+    key = TsigKey(secret_ref=TsigSecret(name="key", namespace="dns"))
+    programs, scratch = tmp_path / "bin", tmp_path / "tmp"
+    programs.mkdir()
+    scratch.mkdir()
+    for name, does in (("kubectl", "echo key"), ("nsupdate", 'ls "$TMPDIR" >>"$SEEN"')):
+        (programs / name).write_text(f"#!/bin/bash\n{does}\n")
+        (programs / name).chmod(0o755)
+    env = {"PATH": f"{programs}:{os.environ['PATH']}", "TMPDIR": str(scratch), "SEEN": str(tmp_path / "seen")}
+    shell = text(leading_back("cutover", Rfc2136(server="ns1", tsig=key), OWN))
+    subprocess.run(["bash"], input=shell, text=True, env=env, check=True, capture_output=True)
+    assert len(set((tmp_path / "seen").read_text().split())) == 3  # one a zone: names, IPv4 and IPv6 addresses
+    assert list(scratch.iterdir()) == []

@@ -1235,6 +1235,18 @@ MUTATIONS = (
         'lowered=TABLE[stage].ttl == "lowered",',
         "lowered=begun(stage),",
     ),
+    Mutation(
+        "an address that is left keeps leading back to its VM",
+        RECORDS,
+        "[(text, (own,), ()) for text in change.before",
+        "[(text, (), ()) for text in change.before",
+    ),
+    Mutation(
+        "a key that kubectl read for one zone stays behind once there is another one",
+        DNS_SCRIPT,
+        'secret_keys+=("$file")',
+        'secret_keys=("$file")',
+    ),
     Mutation("a DNSEndpoint lacks a record", DNS, "_held_at(change, 0, change.lowered_ttl)", "()"),
     Mutation(
         "the weights of a parallel run are those of the other side",
@@ -1294,7 +1306,7 @@ MUTATIONS = (
     Mutation(
         "an alias in a script is a name below its zone",
         DNS,
-        "{'.' if kind == 'CNAME' else ''}",
+        "{'.' if kind in ('CNAME', 'PTR') else ''}",
         "",
     ),
     Mutation(

@@ -579,3 +579,16 @@ def test_every_namespace_has_a_quota_with_its_basis() -> None:
     basis = {name: quota["metadata"]["annotations"]["vmferry.dev/quota-basis"] for name, quota in quotas.items()}
     assert basis["shop/vmferry"] == "stated in the spec"
     assert "peak in phase stateful" in basis["data/vmferry"]
+
+
+def test_clients_find_vms_with_new_addresses_by_a_script_of_the_zones_owner() -> None:
+    [path] = (ACME / "gitops").rglob("dns-*.sh")
+    assert path.relative_to(ACME / "gitops").as_posix() == "bases/dev-test/dev-test-03/dns-switch.sh"
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("record ci-runner")]
+    assert len(lines) == 4
+    assert all(" 60 'A 10.20.140.21" in line for line in lines)
+
+
+def test_a_guest_that_asks_for_its_address_keeps_it_by_a_reservation() -> None:
+    result = vmferry("report", "addresses", ACME, "--format", "dnsmasq")
+    assert "dhcp-host=00:50:56:8a:1f:35,10.20.140.190\n" in result.out

@@ -25,6 +25,13 @@ www IN A 10.1.20.11
 web-01 IN TXT "somebody else's"
 alias IN CNAME web-01
 """
+_REVERSE = """\
+$TTL 3600
+@ IN SOA ns1.example.com. hostmaster.example.com. 1 3600 600 86400 60
+@ IN NS ns1.example.com.
+11.20.1 IN PTR web-01.example.com.
+12.20.1 IN PTR sql01.ad.example.com.
+"""
 _CONF = """\
 key "vmferry" {{ algorithm hmac-sha256; secret "{secret}"; }};
 options {{
@@ -36,6 +43,10 @@ controls {{ }};
 zone "example.com" {{
   type primary; file "{folder}/example.com.zone";
   update-policy {{ grant vmferry zonesub A AAAA CNAME; }};
+}};
+zone "10.in-addr.arpa" {{
+  type primary; file "{folder}/10.in-addr.arpa.zone";
+  update-policy {{ grant vmferry zonesub PTR CNAME; }};
 }};
 """
 
@@ -53,9 +64,9 @@ class Bind(NamedTuple):
         rows = [line.split() for line in found.stdout.splitlines()]
         return [(int(ttl), data) for _, ttl, _, found_kind, *_, data in rows if found_kind == kind]
 
-    def update(self, *lines: str) -> None:
-        """Change the zone as somebody else would."""
-        text = "\n".join((f"server 127.0.0.1 {self.port}", "zone example.com.", *lines, "send", ""))
+    def update(self, *lines: str, zone: str = "example.com.") -> None:
+        """Change a zone as somebody else would."""
+        text = "\n".join((f"server 127.0.0.1 {self.port}", f"zone {zone}", *lines, "send", ""))
         subprocess.run([program("nsupdate"), "-k", str(self.key)], input=text, text=True, check=True, timeout=30)
 
     @property
@@ -76,6 +87,7 @@ def bind(tmp_path: Path) -> Iterator[Bind]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     (folder / "example.com.zone").write_text(_ZONE)
+    (folder / "10.in-addr.arpa.zone").write_text(_REVERSE)
     (folder / "named.conf").write_text(_CONF.format(secret=secret[1], folder=folder, port=port))
     server = Bind(folder, port)
     with (folder / "log").open("w") as log:
@@ -102,8 +114,9 @@ class Migration:
         self.folder, self._bind = folder, bind
         folder.mkdir()
         self.spec: dict[str, Any] = yaml.safe_load((EXAMPLE / "spec.yaml").read_text())
-        provider = self.spec["dns"]["zones"][0]["provider"]
-        provider |= {"server": "127.0.0.1", "port": bind.port, "tsig": tsig or {"file": str(bind.key)}}
+        for zone in self.spec["dns"]["zones"]:
+            if zone["provider"]["type"] == "rfc2136":
+                zone["provider"] |= {"server": "127.0.0.1", "port": bind.port, "tsig": tsig or {"file": str(bind.key)}}
         self.to("planned")
 
     def to(self, stage: str, **more: Any) -> None:
@@ -136,7 +149,9 @@ def test_a_record_is_lowered_switched_raised_and_taken_back(bind: Bind, migratio
     for stage, act in (("prepared", "lower"), ("migrating", "lower"), ("cutover", "switch"), ("adopted", "switch")):
         migration.to(stage)
         done = migration.run(act)
-        assert (done.returncode, done.stderr) == (0, "web-01.example.com: done\nwww.example.com: done\n")
+        names = ("11.20.1.10.in-addr.arpa", "11.20.2.10.in-addr.arpa", "12.20.1.10.in-addr.arpa")
+        names += ("12.20.2.10.in-addr.arpa", "web-01.example.com", "www.example.com")
+        assert (done.returncode, done.stderr) == (0, "".join(f"{name}: done\n" for name in names))
         assert bind.dig("www.example.com") == bind.dig("web-01.example.com")
         seen += bind.dig("web-01.example.com")
     assert seen == [(60, "10.1.20.11"), (60, "10.1.20.11"), (60, "10.2.20.11"), (60, "10.2.20.11")]
@@ -148,6 +163,36 @@ def test_a_record_is_lowered_switched_raised_and_taken_back(bind: Bind, migratio
     assert migration.run("back").returncode == 0
     assert bind.dig("web-01.example.com") == [(3600, "10.1.20.11")]
     assert bind.dig("web-01.example.com", "TXT"), "what is beside the addresses stays"
+
+
+def test_an_address_leads_back_to_its_vm_as_soon_as_it_has_it(bind: Bind, migration: Migration) -> None:
+    old, new = "11.20.1.10.in-addr.arpa", "11.20.2.10.in-addr.arpa"
+    name = "web-01.example.com."
+    migration.to("prepared")
+    assert migration.run("lower").returncode == 0
+    assert (bind.dig(old, "PTR"), bind.dig(new, "PTR")) == ([(60, name)], [])
+    for stage in ("migrating", "cutover"):
+        migration.to(stage)
+    for _ in range(2):  # a step that ran before is success
+        assert migration.run("switch").returncode == 0
+        assert (bind.dig(old, "PTR"), bind.dig(new, "PTR")) == ([], [(60, name)])
+    migration.to("adopted")
+    migration.to("validated")
+    assert migration.run("raise").returncode == 0
+    assert (bind.dig(old, "PTR"), bind.dig(new, "PTR")) == ([], [(3600, name)])
+    migration.to("rolled-back", dataLoss="accepted", reason="slow")
+    assert migration.run("back").returncode == 0
+    assert (bind.dig(old, "PTR"), bind.dig(new, "PTR")) == ([(3600, name)], [])
+
+
+@pytest.mark.parametrize("held", ["PTR other.example.com.", "CNAME 11.0-63.20.2.10.in-addr.arpa."])
+def test_an_address_that_leads_to_somebody_else_is_left_alone(bind: Bind, migration: Migration, held: str) -> None:
+    new = "11.20.2.10.in-addr.arpa"
+    bind.update(f"update add {new}. 300 IN {held}", zone="10.in-addr.arpa.")
+    migration.to("prepared")
+    done = migration.run("lower")
+    assert done.returncode == 1
+    assert f"{new}: left alone, it holds something else" in done.stderr
 
 
 def test_the_script_only_ever_is_of_the_stage_of_the_group(migration: Migration) -> None:

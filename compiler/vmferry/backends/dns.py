@@ -12,7 +12,7 @@ from typing import Any
 from vmferry.backends.metadata import VM_LABEL, head
 from vmferry.backends.places import lock, of_machine
 from vmferry.backends.sources_back import folder, literal
-from vmferry.estate.dns import act_of, file_name, type_of
+from vmferry.estate.dns import act_of, file_name, is_reverse, type_at, type_of
 from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint, DnsChange, Group, Machine
 from vmferry.model.manifest import File, Item, KubeObject, Patch
@@ -120,9 +120,9 @@ def _shell(changes: list[DnsChange]) -> str:
             at = (change.zone, provider)
             lines.append(f"\nserver={quote(provider.server)} port={provider.port} zone={quote(change.zone)}.\n")
             lines.append(_key(provider.tsig))
-        words = [change.name, str(change.ttl), *map(_data, change.values)]
+        words = [change.name, str(change.ttl), *(_data(change, value) for value in change.values)]
         for known in dict.fromkeys((change.before, change.after)):
-            words += [":::", *_held(known)]
+            words += [":::", *_held(change, known)]
         lines.append(f"record {' '.join(map(quote, words))}\n")
     return "".join((*lines, "\nexit $failed\n"))
 
@@ -137,17 +137,21 @@ def _key(tsig: TsigKey | None) -> str:
     return 'key=()\n[[ -z ${VMFERRY_TSIG_FILE:-} ]] || key_file "$VMFERRY_TSIG_FILE"\n'
 
 
-def _data(value: str) -> str:
+def _data(change: DnsChange, value: str) -> str:
     """Return type and data of a record, a host name with the dot that ends it."""
-    kind = type_of(value)
-    return f"{kind} {value}{'.' if kind == 'CNAME' else ''}"
+    kind = type_at(change.name, value)
+    return f"{kind} {value}{'.' if kind in ('CNAME', 'PTR') else ''}"
 
 
-def _held(values: tuple[str, ...]) -> list[str]:
-    """Return what a name holds of each type, as `record` takes it: of a type without data there is nothing."""
+def _held(change: DnsChange, values: tuple[str, ...]) -> list[str]:
+    """Return what a name holds of each type, as `record` takes it: of a type without data there is nothing.
+
+    The name of an address may be an alias in another zone (RFC 2317): then it is left alone.
+    """
+    held = [_data(change, value) for value in values]
+    kinds = ("PTR", "CNAME") if is_reverse(change.name) else ("A", "AAAA", "CNAME")
     return [
-        " ".join((kind, *(_data(value).partition(" ")[2] for value in values if type_of(value) == kind)))
-        for kind in ("A", "AAAA", "CNAME")
+        " ".join((kind, *(data.partition(" ")[2] for data in held if data.startswith(f"{kind} ")))) for kind in kinds
     ]
 
 
@@ -158,13 +162,13 @@ def _powershell(changes: list[DnsChange]) -> str:
         if isinstance(change.provider, PowerShell):
             host = "@" if change.name == change.zone else change.name.removesuffix(f".{change.zone}")
             words = [*map(literal, (change.provider.server, change.zone, host)), str(change.ttl)]
-            words += [_list(values) for values in (change.values, change.before, change.after)]
+            words += [_list(change, values) for values in (change.values, change.before, change.after)]
             lines.append(f"Set-Record {' '.join(words)}\n")
     return "".join((*lines, "\nif ($failed) { exit 1 }\n"))
 
 
-def _list(values: tuple[str, ...]) -> str:
-    return f"@({', '.join(literal(f'{type_of(value)} {value}') for value in values)})"
+def _list(change: DnsChange, values: tuple[str, ...]) -> str:
+    return f"@({', '.join(literal(f'{type_at(change.name, value)} {value}') for value in values)})"
 
 
 def _zone_file(changes: list[DnsChange]) -> str:
@@ -176,8 +180,8 @@ def _zone_file(changes: list[DnsChange]) -> str:
             zone = change.zone
             lines.append(f"\n$ORIGIN {zone}.\n")
         old = [value for value in (*change.before, *change.after) if value not in change.values]
-        lines += [f"; remove: {change.name}. IN {_data(value)}\n" for value in old]
-        lines += [f"{change.name}. {change.ttl} IN {_data(value)}\n" for value in change.values]
+        lines += [f"; remove: {change.name}. IN {_data(change, value)}\n" for value in old]
+        lines += [f"{change.name}. {change.ttl} IN {_data(change, value)}\n" for value in change.values]
     return "".join(lines)
 
 

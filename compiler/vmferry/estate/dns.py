@@ -5,14 +5,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from msgspec import structs
+
 from vmferry.estate.stages import TABLE, begun
 from vmferry.estate.wording import counted
 from vmferry.kube.quantity import parse_duration
-from vmferry.model.blueprint import DnsChange, DnsRecord, Group
+from vmferry.model.blueprint import DnsChange, DnsRecord, Group, Machine
 from vmferry.model.keys import VmKey
 from vmferry.model.spec import Dns, DnsZone, ExternalDns, PowerShell, Rfc2136, Stage, ZoneFile
 
-RecordType = Literal["A", "AAAA", "CNAME"]
+RecordType = Literal["A", "AAAA", "CNAME", "PTR"]
 
 NONE = "none"
 """A `dnsZone` for VMs that have no record by their host name."""
@@ -54,6 +56,16 @@ def mixed(change: DnsChange) -> bool:
     """Return whether a record holds addresses on one side, and a host name on the other."""
     before, after = ({type_of(value) for value in values} for values in (change.before, change.after))
     return ("CNAME" in before) != ("CNAME" in after)
+
+
+def is_reverse(name: str) -> bool:
+    """Return whether a name, or a zone, is one of addresses: it holds PTR records (RFC 1035, 3.5; RFC 3596, 2.5)."""
+    return name.endswith((".in-addr.arpa", ".ip6.arpa"))
+
+
+def type_at(name: str, value: str) -> RecordType:
+    """Return the type of the record of a name that holds a value."""
+    return "PTR" if is_reverse(name) else type_of(value)
 
 
 def sound(values: Iterable[str]) -> bool:
@@ -146,6 +158,45 @@ def changes(
         lowered=TABLE[stage].ttl == "lowered",
         weight=weight if parallel and weighs(zone) else None,
     )
+
+
+def pointers(machine: Machine, changed: Iterable[DnsChange], dns: Dns | None) -> Iterator[DnsChange]:
+    """Yield what becomes of the PTR records of a VM's addresses when its records change: one goes, another one comes.
+
+    They lead to the VM's own name; without a record of that, to its only one. ExternalDNS changes none.
+    """
+    own = _own(machine)
+    for change in changed:
+        leaves = [(text, (own,), ()) for text in change.before if text not in change.after]
+        comes = [(text, (), (own,)) for text in change.after if text not in change.before]
+        for text, before, after in (*leaves, *comes) if change.name == own else ():
+            name = _reverse(text)
+            zone = zone_of(name, dns) if name is not None else None
+            if name is not None and zone is not None and not isinstance(zone.provider, ExternalDns):
+                yield structs.replace(
+                    change,
+                    name=name,
+                    zone=zone.name,
+                    provider=zone.provider,
+                    before=before,
+                    after=after,
+                    usual_ttl=parse_duration(zone.ttl),
+                    lowered_ttl=parse_duration(zone.cutover_ttl),
+                    weight=None,
+                )
+
+
+def _own(machine: Machine) -> str | None:
+    """Return the name that the addresses of a VM lead back to."""
+    names = [record.name for record in machine.records]
+    host = fqdn(machine.hostname or machine.name)
+    own = [name for name in names if host in (name, name.partition(".")[0])]
+    return own[0] if len(own) == 1 else names[0] if len(names) == 1 else None
+
+
+def _reverse(text: str) -> str | None:
+    """Return the name of an address; None for a host name."""
+    return ipaddress.ip_address(text).reverse_pointer if type_of(text) != "CNAME" else None
 
 
 def weighs(zone: DnsZone) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from vmferry.estate.adoption import applies, recorded
 from vmferry.estate.decommission.takes import whole_sources
-from vmferry.estate.dns import changes
+from vmferry.estate.dns import changes, pointers
 from vmferry.estate.dual_run import MEANS, dual_run_of, weight_of
 from vmferry.estate.methods import METHODS
 from vmferry.estate.performance import comparison
@@ -224,12 +224,14 @@ def _dns(
 ) -> tuple[DnsChange, ...]:
     """Return the records that change with a group's VMs, as they are at its stage, by name."""
     parallel = dual_run.mode == "parallel" and TABLE[state.stage].source != "gone"
-    found = (
-        changes(record, machine.key, state.stage, spec.dns, weight, parallel=parallel)
-        for machine in members
-        for record in machine.records
-    )
-    return tuple(sorted((each for each in found if each is not None), key=lambda each: each.name))
+    found: list[DnsChange] = []
+    for machine in members:
+        made = (
+            changes(record, machine.key, state.stage, spec.dns, weight, parallel=parallel) for record in machine.records
+        )
+        changed = [each for each in made if each is not None]
+        found += (*changed, *pointers(machine, changed, spec.dns))
+    return tuple(sorted(found, key=lambda each: each.name))
 
 
 def _checks(members: tuple[Machine, ...], state: GroupState, checks: PlannedChecks) -> PlannedChecks:

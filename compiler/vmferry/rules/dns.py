@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from vmferry.estate.copying import about
-from vmferry.estate.dns import NONE, is_valid, sound, type_of, zone_of
+from vmferry.estate.dns import NONE, is_reverse, is_valid, sound, type_of, zone_of
 from vmferry.estate.history import History
 from vmferry.estate.phases import is_time, moment, time_text
 from vmferry.estate.statements import DEFINED_TWICE
@@ -239,6 +239,22 @@ def not_lowered(review: Review) -> Iterator[Problem]:
                 f"zone {zone.name}: its cutoverTTL {zone.cutover_ttl} is not shorter than its ttl {zone.ttl}",
                 "set a cutoverTTL such as 60s, or correct the ttl",
                 review.at("dns", "zones", index, "cutoverTTL"),
+            )
+
+
+@rule("VMF270", "warning", "PTR records in a zone of ExternalDNS are left alone", blueprint=True)
+def pointing(review: Review) -> Iterator[Problem]:
+    """DNSEndpoints have no PTR records for VMs: after the cutover, addresses lead back to a name that has left them.
+
+    Mail servers, Kerberos and logs go by these names. Let a script change the zone, or suppress this if ExternalDNS
+    makes PTR records of its own.
+    """
+    for index, zone in enumerate(review.spec.dns.zones if review.spec.dns else ()):
+        if is_reverse(zone.name) and isinstance(zone.provider, ExternalDns):
+            yield Problem(
+                f"zone {zone.name}: vmferry changes no PTR records by ExternalDNS",
+                "use a provider of type rfc2136, powershell or zonefile for this zone, or remove it",
+                review.at("dns", "zones", index, "provider"),
             )
 
 

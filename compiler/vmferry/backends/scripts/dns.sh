@@ -10,6 +10,12 @@
 wanted_names=("$@")
 failed=0
 key=()
+secret_keys=() # files with keys that kubectl read, one a zone
+
+forget_keys() {
+  [[ ${#secret_keys[@]} -eq 0 ]] || rm -f -- "${secret_keys[@]}"
+}
+trap forget_keys EXIT
 
 say() {
   printf '%s\n' "$*" >&2
@@ -40,8 +46,7 @@ key_secret() { # NAMESPACE NAME KEY
     return
   fi
   file=$(umask 077 && mktemp)
-  # shellcheck disable=SC2064 # this file, and no later one
-  trap "rm -f -- $(printf %q "$file")" EXIT
+  secret_keys+=("$file")
   kubectl get secret "$2" --namespace "$1" --output "go-template={{index .data \"$3\" | base64decode}}" >"$file" || {
     say "kubectl cannot read Secret $1/$2"
     exit 2
@@ -70,7 +75,10 @@ record() { # NAME TTL 'TYPE DATA'... ::: known TYPE [DATA...] ::: known …
   local -a lines=() known=()
   shift 2
   wanted "$name" || return 0
-  lines+=("update delete $name. A" "update delete $name. AAAA" "update delete $name. CNAME")
+  case $name in
+  *.in-addr.arpa | *.ip6.arpa) lines+=("update delete $name. PTR") ;;
+  *) lines+=("update delete $name. A" "update delete $name. AAAA" "update delete $name. CNAME") ;;
+  esac
   while [[ $# -gt 0 && $1 != ::: ]]; do
     lines+=("update add $name. $ttl IN $1")
     shift

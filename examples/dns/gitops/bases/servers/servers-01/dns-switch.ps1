@@ -13,6 +13,7 @@ function Get-Value($Record) {
     'A' { "A $($Record.RecordData.IPv4Address.IPAddressToString)" }
     'AAAA' { "AAAA $($Record.RecordData.IPv6Address.IPAddressToString)" }
     'CNAME' { "CNAME $($Record.RecordData.HostNameAlias.TrimEnd('.').ToLower())" }
+    'PTR' { "PTR $($Record.RecordData.PtrDomainName.TrimEnd('.').ToLower())" }
   }
 }
 
@@ -22,7 +23,7 @@ function Set-Record([string]$Server, [string]$Zone, [string]$Name, [int]$Ttl, [s
   $full = if ($Name -eq '@') { $Zone } else { "$Name.$Zone" }
   try {
     $held = @(Get-DnsServerResourceRecord @at -Name $Name -ErrorAction SilentlyContinue |
-        Where-Object { $_.HostName -eq $Name -and $_.RecordType -in 'A', 'AAAA', 'CNAME' })
+        Where-Object { $_.HostName -eq $Name -and $_.RecordType -in 'A', 'AAAA', 'CNAME', 'PTR' })
     $now = (@($held | ForEach-Object { Get-Value $_ }) | Sort-Object) -join ' '
     if ($now -ne (($Before | Sort-Object) -join ' ') -and $now -ne (($After | Sort-Object) -join ' ')) {
       Write-Warning "${full}: left alone, it holds something else: $now"
@@ -44,6 +45,7 @@ function Set-Record([string]$Server, [string]$Zone, [string]$Name, [int]$Ttl, [s
       }
       elseif ($type -eq 'A') { Add-DnsServerResourceRecordA @at -Name $Name -IPv4Address $data -TimeToLive $time }
       elseif ($type -eq 'AAAA') { Add-DnsServerResourceRecordAAAA @at -Name $Name -IPv6Address $data -TimeToLive $time }
+      elseif ($type -eq 'PTR') { Add-DnsServerResourceRecordPtr @at -Name $Name -PtrDomainName "$data." -TimeToLive $time }
       else { Add-DnsServerResourceRecordCName @at -Name $Name -HostNameAlias "$data." -TimeToLive $time }
     }
     if (-not $alias) {

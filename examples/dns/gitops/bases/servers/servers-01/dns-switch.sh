@@ -13,6 +13,12 @@ set -euo pipefail
 wanted_names=("$@")
 failed=0
 key=()
+secret_keys=() # files with keys that kubectl read, one a zone
+
+forget_keys() {
+  [[ ${#secret_keys[@]} -eq 0 ]] || rm -f -- "${secret_keys[@]}"
+}
+trap forget_keys EXIT
 
 say() {
   printf '%s\n' "$*" >&2
@@ -43,8 +49,7 @@ key_secret() { # NAMESPACE NAME KEY
     return
   fi
   file=$(umask 077 && mktemp)
-  # shellcheck disable=SC2064 # this file, and no later one
-  trap "rm -f -- $(printf %q "$file")" EXIT
+  secret_keys+=("$file")
   kubectl get secret "$2" --namespace "$1" --output "go-template={{index .data \"$3\" | base64decode}}" >"$file" || {
     say "kubectl cannot read Secret $1/$2"
     exit 2
@@ -73,7 +78,10 @@ record() { # NAME TTL 'TYPE DATA'... ::: known TYPE [DATA...] ::: known …
   local -a lines=() known=()
   shift 2
   wanted "$name" || return 0
-  lines+=("update delete $name. A" "update delete $name. AAAA" "update delete $name. CNAME")
+  case $name in
+  *.in-addr.arpa | *.ip6.arpa) lines+=("update delete $name. PTR") ;;
+  *) lines+=("update delete $name. A" "update delete $name. AAAA" "update delete $name. CNAME") ;;
+  esac
   while [[ $# -gt 0 && $1 != ::: ]]; do
     lines+=("update add $name. $ttl IN $1")
     shift
@@ -102,6 +110,13 @@ record() { # NAME TTL 'TYPE DATA'... ::: known TYPE [DATA...] ::: known …
     ;;
   esac
 }
+
+server=ns1.example.com port=53 zone=10.in-addr.arpa.
+key_file /etc/bind/vmferry.key
+record 11.20.1.10.in-addr.arpa 60 ::: 'PTR web-01.example.com.' CNAME ::: PTR CNAME
+record 11.20.2.10.in-addr.arpa 60 'PTR web-01.example.com.' ::: PTR CNAME ::: 'PTR web-01.example.com.' CNAME
+record 12.20.1.10.in-addr.arpa 60 ::: 'PTR sql01.ad.example.com.' CNAME ::: PTR CNAME
+record 12.20.2.10.in-addr.arpa 60 'PTR sql01.ad.example.com.' ::: PTR CNAME ::: 'PTR sql01.ad.example.com.' CNAME
 
 server=ns1.example.com port=53 zone=example.com.
 key_file /etc/bind/vmferry.key

@@ -149,3 +149,9 @@ def test_a_bare_inventory_is_no_complete_list(tmp_path: Path) -> None:
     result = vmferry("report", "firewall", inventory(tmp_path / "inventory", fact(1)))
     assert result.code == 0
     assert "the list is not complete" in result.out
+
+
+def test_the_pre_flight_tries_every_host_before_anything_moves() -> None:
+    found = [each for each in report(EXAMPLES / "acme") if each["sources"] == ["pods in preflight"]]
+    ways = {(each["destination"], each["port"]) for each in found}
+    assert {("vc1.acme.example", 443), ("esx-fra-03.acme.example", 443), ("esx-fra-03.acme.example", 902)} <= ways

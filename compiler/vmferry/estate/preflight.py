@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -28,15 +27,6 @@ def nodes_of(pool: NodePool, cluster: Cluster) -> Labels | None:
     if pool.zone is not None and sum(each.zone in (pool.zone, None) for each in cluster.nodes) == 1:
         return {ZONE: pool.zone}
     return vm_nodes(cluster.distribution) if len(cluster.nodes) == 1 else None
-
-
-def endpoint(url: str) -> tuple[str, int]:
-    """Return host and port of a vCenter; its host is empty where the URL has none that can be read."""
-    try:
-        parts = urlsplit(url)
-        return parts.hostname or "", parts.port or 443
-    except ValueError:
-        return "", 443
 
 
 def hosts_of(source: Source, spec: MigrationSpec, inventories: Iterable[Inventory]) -> tuple[str, ...]:

@@ -4,19 +4,19 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from vmferry.estate.checks import connecting, port_of
 from vmferry.estate.dependencies import outside
 from vmferry.estate.methods import METHODS
-from vmferry.estate.segments import attached
+from vmferry.estate.segments import Row, attached
 from vmferry.estate.stages import OWNED
+from vmferry.estate.urls import endpoint
 from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Group, Machine, MachineNic
 from vmferry.model.keys import VmKey
-from vmferry.model.review import Review, Subject
+from vmferry.model.review import Review, Subject, once
 from vmferry.model.spec import ExternalDns, PowerShell, Rfc2136, VCenter
 
 Direction = Literal["out of the cluster", "into the cluster", "outside of the cluster"]
@@ -98,6 +98,7 @@ def listed(sources: Iterable[str]) -> str:
 
 def _needs(review: Review) -> Iterator[_Need]:
     yield from _repository(review)
+    yield from _preflight(review)
     for group in review.blueprint.groups:
         if group.stage not in OWNED:
             yield from _copies(review, group)
@@ -107,16 +108,6 @@ def _needs(review: Review) -> Iterator[_Need]:
         yield from _checks(review, group)
     yield from _hooks(review)
     yield from _external(review)
-
-
-def endpoint(url: str) -> tuple[str, int]:
-    """Return host and port that a URL leads to; an empty host if it has none that can be read."""
-    try:
-        parts = urlsplit(url)
-        default = {"http": 80, "ssh": _SSH}.get(parts.scheme, _HTTPS)
-        return parts.hostname or "", parts.port or default
-    except ValueError:
-        return "", _HTTPS
 
 
 # --- the engine -------------------------------------------------------------------------------
@@ -130,6 +121,25 @@ def _repository(review: Review) -> Iterator[_Need]:
     engine = "Flux" if gitops.engine == "flux" else "Argo CD"
     space = review.blueprint.target.engine_namespace
     yield _Need(f"pods in {space}", host, port, f"{engine} reads the Git repository")
+
+
+def _preflight(review: Review) -> Iterator[_Need]:
+    """Yield what the Jobs of the pre-flight try, on every node that runs VMs."""
+    plan = review.blueprint.preflight
+    if plan is None:
+        return
+    if plan.image is not None:
+        yield _pull(plan.image, "image of the pre-flight")
+    for test in plan.tests:
+        if test.vcenter is not None:
+            pods = f"pods in {plan.namespace}"
+            yield _Need(pods, test.vcenter.host, test.vcenter.port, _TRIES)
+            for host in test.vcenter.esxi:
+                yield _Need(pods, host, _HTTPS, _TRIES)
+                yield _Need(pods, host, _NFC, _TRIES)
+
+
+_TRIES = "the pre-flight tries it from every node"
 
 
 def _hooks(review: Review) -> Iterator[_Need]:
@@ -306,7 +316,7 @@ def _checks(review: Review, group: Group) -> Iterator[_Need]:
     """Yield how the Job that checks VMs reaches those with an address outside of the pod network."""
     if group.stage in ("validated", "retired"):
         return
-    networks = {str(ip.ip): item.row for item in attached(review) for ip in item.addresses}
+    networks = _networks(review)
     for machine, each in connecting(group):
         if each.address is None or not _is_address(each.address):
             continue
@@ -315,6 +325,12 @@ def _checks(review: Review, group: Group) -> Iterator[_Need]:
         place = f"VMs on {row.name}{subnet}" if row is not None else f"{machine.name} ({each.address})"
         need = _of(machine, f"pods in {group.namespace}", place, port_of(each.check), "a Job checks VMs")
         yield need._replace(protocol="ICMP") if each.check.ping is not None else need
+
+
+@once
+def _networks(review: Review) -> dict[str, Row]:
+    """Return the networks of the addresses that VMs will have."""
+    return {str(ip.ip): item.row for item in attached(review) for ip in item.addresses}
 
 
 def _external(review: Review) -> Iterator[_Need]:

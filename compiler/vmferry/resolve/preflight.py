@@ -8,8 +8,9 @@ from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from vmferry.estate.network_map import MappedNetwork, NetworkMap
-from vmferry.estate.preflight import ZONE, endpoint, hosts_of, nodes_of, unattachable
+from vmferry.estate.preflight import ZONE, hosts_of, nodes_of, unattachable
 from vmferry.estate.statements import UNDEFINED_REFERENCE
+from vmferry.estate.urls import endpoint
 from vmferry.kube.dns import fit, sanitize
 from vmferry.kube.nad import resource_name
 from vmferry.kube.nodes import vm_nodes

@@ -4,9 +4,9 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from vmferry.estate.segments import Address, Domain, Row, Rows, address, attached, parsed
+from vmferry.estate.urls import endpoint
 from vmferry.model.finding import Where
 from vmferry.model.review import Problem, Review, Subject
 from vmferry.model.spec import OvnLayer2, OvnLocalnet, PodNetwork, Rfc2136
@@ -59,15 +59,8 @@ def _infrastructure(review: Review) -> Iterator[tuple[Address, str]]:
         for host in source.vcenter.hosts:
             if (ip := address(host.ip_address)) is not None:
                 yield ip, f"ESXi host {host.name}"
-        if (ip := address(_host(source.vcenter.url))) is not None:
+        if (ip := address(endpoint(source.vcenter.url)[0])) is not None:
             yield ip, f"vCenter {source.name}"
-
-
-def _host(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:  # brackets around what is not an IPv6 address
-        return None
 
 
 @rule(

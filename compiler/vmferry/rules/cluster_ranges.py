@@ -3,9 +3,9 @@
 import ipaddress
 from collections.abc import Iterator
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from vmferry.estate.segments import Address, address, attached
+from vmferry.estate.urls import endpoint
 from vmferry.model.finding import Where
 from vmferry.model.review import Problem, Review
 from vmferry.model.spec import ExternalDependency
@@ -55,7 +55,7 @@ def _users(review: Review) -> Iterator[_User]:
     """Yield vCenters, ESXi hosts, NICs in the target and external dependencies, with their addresses."""
     for number, source in enumerate(review.spec.sources):
         where = review.at("sources", number, "vcenter")
-        if (ip := address(_host(source.vcenter.url))) is not None:
+        if (ip := address(endpoint(source.vcenter.url)[0])) is not None:
             yield _User(f"vCenter {source.name}", ip, where.at("url"))
         for index, host in enumerate(source.vcenter.hosts):
             if (ip := address(host.ip_address)) is not None:
@@ -82,13 +82,6 @@ def _listed_hosts(review: Review) -> Iterator[_User]:
             if (ip := address(name)) is not None:
                 where = review.at("target", "preflight", "hosts", index, "names", number)
                 yield _User(f"ESXi host {name}", ip, where)
-
-
-def _host(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:  # brackets around what is not an IPv6 address
-        return None
 
 
 def _range(text: str) -> Range | None:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from vmferry.estate.network_map import network_map
-from vmferry.estate.preflight import endpoint, hosts_of, nodes_of, unattachable
+from vmferry.estate.preflight import hosts_of, nodes_of, unattachable
+from vmferry.estate.urls import endpoint
 from vmferry.model.blueprint import PreflightPlan
 from vmferry.model.finding import Where
 from vmferry.model.review import Problem, Review

@@ -1,0 +1,14 @@
+"""Where a URL leads to."""
+
+from urllib.parse import urlsplit
+
+_PORTS = {"http": 80, "ssh": 22}
+
+
+def endpoint(url: str) -> tuple[str, int]:
+    """Return host and port that a URL leads to; the host is empty if it has none that can be read."""
+    try:
+        parts = urlsplit(url)
+        return parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 443)
+    except ValueError:  # brackets around what is not an IPv6 address, or a port that is no number
+        return "", 443

@@ -65,7 +65,7 @@ def _infrastructure(review: Review) -> Iterator[tuple[Address, str]]:
 
 @rule(
     "VMF277",
-    "error",
+    "warning",
     "OVN would assign addresses that are in use",
     source="ovn-kubernetes go-controller/pkg/ovn/logical_switch_manager/logical_switch_manager.go (NewL2SwitchManager)",
 )

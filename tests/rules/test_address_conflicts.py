@@ -81,6 +81,14 @@ def test_ovn_is_told_of_every_address_that_is_in_use_on_its_network() -> None:
     assert found("VMF277", *vms, networks=networks, target=OVN) == []
 
 
+def test_ovn_is_told_of_hosts_whose_addresses_are_among_its_own() -> None:
+    dynamic, sources = vm(nics=on("vlan-7", **DYNAMIC)), source(hosts=[HOST])
+    [finding] = found("VMF277", dynamic, networks=[row(to=POOL)], target=OVN, sources=sources)
+    assert "10.0.7.5 (ESXi host esx1)" in finding.message
+    overlay = row(to={"type": "ovn-layer2", "subnets": ["10.0.7.0/24"]})
+    assert found("VMF277", dynamic, networks=[overlay], target=OVN, sources=sources) == []
+
+
 def test_an_overlay_has_no_gateway_of_another_network() -> None:
     networks = [row(to={"type": "ovn-layer2", "subnets": ["10.0.7.0/24"]}), row("other", gateway="10.0.7.1")]
     assert found("VMF277", vm(nics=on("vlan-7", **DYNAMIC)), networks=networks, target=OVN) == []

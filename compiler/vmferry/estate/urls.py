@@ -10,5 +10,5 @@ def endpoint(url: str) -> tuple[str, int]:
     try:
         parts = urlsplit(url)
         return parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 443)
-    except ValueError:  # brackets around what is not an IPv6 address, or a port that is no number
+    except ValueError:  # brackets around what is not an IPv6 address, or a port that is not a number
         return "", 443

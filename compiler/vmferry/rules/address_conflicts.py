@@ -73,8 +73,8 @@ def assigned(review: Review) -> Iterator[Problem]:
     """OVN-Kubernetes assigns addresses from `subnets`, the lowest first, and does not know which of them are taken.
 
     On a physical network it is the user's part to exclude some: it would give the first VM the gateway's address.
-    Gateways, smoke tests, VMs that stay in vSphere on this network, and those on another row of the same VLAN are
-    compared.
+    Gateways, smoke tests, VMs that stay in vSphere on this network, those on another row of the same VLAN, and
+    vCenters, ESXi hosts and name servers are compared.
     """
     rows = Rows(review)
     users: defaultdict[int, dict[Address, str]] = defaultdict(dict)
@@ -140,6 +140,8 @@ def _in_use(review: Review, rows: Rows, of: dict[int, Row]) -> Iterator[tuple[in
         shared = [index for index in same[item.row.domain or ("row", item.row.index)] if index != item.row.index]
         for found in item.addresses if shared else ():
             yield from ((index, found.ip, f"VM {item.subject.name}") for index in shared)
+    for ip, what in _infrastructure(review):  # an overlay is apart from them
+        yield from ((index, ip, what) for index, row in of.items() if isinstance(row.network.target, OvnLocalnet))
     for subject, index, ip in _staying(review, rows):
         if index in of:
             yield index, ip, f"VM {subject.name}, which stays"

@@ -54,6 +54,7 @@ MERMAID = 11.17.2
 OPA = github.com/open-policy-agent/opa@v1.10.1
 # Programs with a go.mod of their own below tests/, which says what they are built from.
 VCSIM = tests/vcsim
+GRAFANA = tests/grafana
 APISERVER = tests/e2e/apiserver
 FLUX = tests/e2e/flux
 ARGOCD = tests/e2e/argocd
@@ -73,6 +74,10 @@ BUILD = go build -trimpath -ldflags '-s -w' $(if $(filter %-oldest,$(@F)),-modfi
 .tools/bin/vcsim .tools/bin/govc: $(VCSIM)/main.go $(VCSIM)/govc/main.go $(VCSIM)/go.mod $(VCSIM)/go.sum
 	@mkdir -p $(@D)
 	cd $(VCSIM) && $(BUILD) $(if $(filter govc,$(@F)),./govc,.)
+
+.tools/bin/grafana-dashboard: $(GRAFANA)/main.go $(GRAFANA)/go.mod $(GRAFANA)/go.sum
+	@mkdir -p $(@D)
+	cd $(GRAFANA) && $(BUILD) .
 
 # What SARIF must be, by OASIS; gosec's module has it.
 .tools/sarif-schema-2.1.0.json:
@@ -108,12 +113,12 @@ BUILD = go build -trimpath -ldflags '-s -w' $(if $(filter %-oldest,$(@F)),-modfi
 	@mkdir -p $(@D)
 	cd $(ARGOCD) && $(BUILD) .
 
-TEST_TOOLS = $(addprefix .tools/bin/,kustomize kustomize-oldest kubeconform vcsim govc opa) .tools/sarif-schema-2.1.0.json
+TEST_TOOLS = $(addprefix .tools/bin/,kustomize kustomize-oldest kubeconform vcsim govc opa grafana-dashboard) .tools/sarif-schema-2.1.0.json
 E2E_TOOLS = $(addprefix .tools/bin/,apiserver kubectl)
 ENGINES = $(addprefix .tools/bin/,kustomize-controller argocd-sync)
 OLDEST = $(addprefix .tools/bin/,apiserver-oldest kubectl-oldest kustomize-controller-oldest)
 
-testtools: $(TEST_TOOLS) ## what no test is skipped for: kustomize, kubeconform, vcsim (a vSphere API server), govc, opa; takes Go
+testtools: $(TEST_TOOLS) ## what no test is skipped for: kustomize, kubeconform, vcsim (a vSphere API server), govc, opa, Grafana's types; takes Go
 
 tools: $(TEST_TOOLS) $(E2E_TOOLS) $(ENGINES) $(OLDEST) ## the same, and what make e2e runs: API servers, Flux, Argo CD
 

@@ -55,7 +55,9 @@ def test_the_next_commands_can_be_run(repository: Advancing, monkeypatch: pytest
 def test_what_was_recorded_is_committed_with_the_move(repository: Advancing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository.spec.parent)
     assert vmferry("compile", "migration", "--out", ".").code == 0
-    assert vmferry("sign", "migration", "stateless-06", "--by", "ops", "--note", "looked at", *NOW).code == 0
+    signing = ("--by", "ops", "--note", "looked at", *NOW)
+    assert vmferry("sign", "migration", "stateless-06", *signing).code == 0
+    assert vmferry("sign", "migration", "dev-test-01", "dev-test-03", "--despite-performance", *signing).code == 0
     repository.commit()
     said = vmferry("advance", "migration", "stateless-06", *NOW).err
     assert "git add migration/spec.yaml migration/assignments.yaml migration/evidence.yaml gitops\n" in said

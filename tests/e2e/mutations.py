@@ -43,7 +43,7 @@ OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py"
 ENTRY_POINTS, VCENTER = "backends/entry_points.py", "backends/vcenter.py"
 ALIAS = "backends/alias.py"
 ADOPTED, SOURCES_BACK, SNAPSHOTS = "backends/adopted.py", "backends/sources_back.py", "backends/snapshots.py"
-CLOUD_INIT = "estate/cloud_init.py"
+CLOUD_INIT, PERFORMANCE = "estate/cloud_init.py", "estate/performance.py"
 CHECKS, CHECKED, CHECK_SCRIPT = "backends/checks.py", "estate/checks.py", "backends/scripts/check.sh"
 OBSERVED_CHECKS = "observe/checks.py"
 PREFLIGHT, PREFLIGHT_SCRIPT = "backends/preflight.py", "backends/scripts/preflight.sh"
@@ -903,6 +903,48 @@ MUTATIONS = (
         '"matchLabels": {MIGRATION_LABEL: blueprint.cluster.name}',
     ),
     Mutation(
+        "latency counts without load",
+        PERFORMANCE,
+        "now.get((count, disk), 0) >= how.settings.iops_at_least",
+        "now.get((count, disk), 0) > 0",
+    ),
+    Mutation(
+        "a VM that does less work is slower",
+        PERFORMANCE,
+        "and (why := _held_up(bound, now, machine, how)):",
+        'and (why := _held_up(bound, now, machine, how) or "it does less"):',
+    ),
+    Mutation(
+        "a VM is judged after its first minutes",
+        "observe/prometheus.py",
+        "if covered < _ENOUGH * period:",
+        "if covered <= 0:",
+    ),
+    Mutation(
+        "a baseline of today changes the files of a planned group",
+        "backends/inputs.py",
+        "replace(machine, baseline=None)",
+        "machine",
+    ),
+    Mutation(
+        "a comparison by other margins still counts",
+        PERFORMANCE,
+        "msgspec.to_builtins((machine.baseline, group.performance))",
+        "msgspec.to_builtins(machine.baseline)",
+    ),
+    Mutation(
+        "a group is accepted although nobody compared its VMs",
+        "estate/gates.py",
+        "(_CHECK, PERFORMANCE, _SNAPSHOT, _SIGN_OFF)",
+        "(_CHECK, _SNAPSHOT, _SIGN_OFF)",
+    ),
+    Mutation(
+        "Grafana finds no dashboard by its label",
+        "backends/dashboards.py",
+        "labels=dict(stated.labels) or LABELS",
+        "labels=dict(stated.labels)",
+    ),
+    Mutation(
         "a VM that is to stay moves on with its group",
         "resolve/staying.py",
         "if not moves(stage) or started(recorded):",
@@ -1395,6 +1437,8 @@ _TESTED = {
     STANDING: ("properties/test_incremental.py",),
     OWN_FACTS: ("test_recheck.py",),
     OWN_GROUPS: ("test_moved_groups.py",),
+    PERFORMANCE: ("observe/test_prometheus.py",),
+    "estate/gates.py": ("observe/test_prometheus.py", "rules/test_replicas.py"),
     RECHECK: ("test_recheck.py", "test_moved_groups.py"),
     RULES: ("test_moved_groups.py",),
     GIT: ("test_moved_groups.py",),
@@ -1408,7 +1452,6 @@ _TESTED = {
     SEGMENTS: ("rules/test_dual_run.py",),
     "resolve/machines.py": ("rules/test_dual_run.py",),
     OVERLAYS: ("backends/test_alias.py",),
-    "estate/gates.py": ("rules/test_replicas.py",),
 }
 """Tests of files that no test is called after."""
 

@@ -15,8 +15,11 @@ ADVANCING = ("--now", "2026-12-01T00:00:00Z")
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Observing:
-    """Return a repository with the example."""
-    return Observing(tmp_path)
+    """Return a repository with the example, without its performance gate, which is tested in tests/observe."""
+    found = Observing(tmp_path)
+    found.edit("margins: {latency: 100}", "gate: false")
+    found.commit()
+    return found
 
 
 def advance(repository: Observing, group: str, *options: str) -> Result:

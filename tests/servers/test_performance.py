@@ -1,18 +1,23 @@
 """Alerts on VMs that are slower than in vSphere, on synthetic metrics of KubeVirt: each fires, and resolves."""
 
+import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from tests.backends.estate import blueprint, group, machine
 from tests.backends.test_performance import baseline
-from tests.servers.prometheus import Exporter, check_rules, running, unit_test, write_rules
+from tests.servers.prometheus import Exporter, Server, check_rules, running, unit_test, write_rules
 
 from vmferry.backends import monitoring, performance
 from vmferry.estate.performance import comparison
+from vmferry.model.blueprint import Blueprint
 from vmferry.model.manifest import KubeObject, Resource
 from vmferry.model.spec import Monitoring, PerformanceSettings, PhasePerformance, PrometheusRules
+from vmferry.observe.prometheus import Answers, observed, queries
 
 VM = machine("db-01", key="vc1/vm-2", sockets=2, cores=2, baseline=baseline())
 OF_VM = 'namespace="web",name="db-01",node="n1"'
@@ -22,15 +27,20 @@ FIRES = 'ALERTS{alertname="%s",alertstate="firing",migration="acme",group="state
 OTHERS = 'ALERTS{alertname!="%s",alertstate="firing"}'
 
 
-def rules(window: str = "2h") -> list[KubeObject]:
-    """Return the rules of a group with one VM that runs. In vSphere: 20 % CPU, 60 reads at 4 ms, 40 writes at 1 ms."""
-    settings = PerformanceSettings(window=window)
-    found = blueprint(
+def migration(window: str = "2h") -> Blueprint:
+    """Return a group with one VM that runs. In vSphere: 20 % CPU, 60 reads at 4 ms, 40 writes at 1 ms."""
+    settings = PerformanceSettings(window=window, period=window)
+    return blueprint(
         group("stateful-01", "job", VM, performance=comparison(settings, PhasePerformance())),
         monitoring=Monitoring(prometheus_rules=PrometheusRules(namespace="monitoring")),
         performance=settings,
         namespaces=(),
     )
+
+
+def rules(window: str = "2h") -> list[KubeObject]:
+    """Return the rules of the migration."""
+    found = migration(window)
     items = (*monitoring.emit(found), *performance.emit(found))
     every = [item.object for item in items if isinstance(item, Resource)]
     return [obj for obj in every if obj["metadata"]["name"] != "acme--alerts"]
@@ -207,3 +217,29 @@ def test_a_prometheus_raises_an_alert_for_a_slow_disk_and_resolves_it(tmp_path: 
         )
         load.rates = counters()
         server.until(set())
+
+
+def compared(server: Server, found: Blueprint) -> tuple[str, str | None]:
+    """Ask a Prometheus the queries of `vmferry observe`, and return how the VM compares, and why."""
+    answers = Answers()
+    for query in queries(found):
+        answers.add(json.dumps(server.ask(f"query?query={quote(query)}")).encode())
+    entries = observed(answers, found)
+    return (entries[0].outcome, entries[0].cause) if entries else ("unknown", None)
+
+
+def test_what_a_prometheus_answers_to_the_queries_says_whether_a_vm_is_slower(tmp_path: Path, load: Load) -> None:
+    found = migration("5s")
+    with running(tmp_path, [], load.exporter) as server:
+        _until(("succeeded", None), server, found)
+        load.rates = counters(**SLOWER["VmferryDiskSlower"])
+        _until(("failed", "slower-than-before"), server, found)
+        load.rates = counters()
+        _until(("succeeded", None), server, found)
+
+
+def _until(wanted: tuple[str, str | None], server: Server, found: Blueprint) -> None:
+    end = time.monotonic() + 60
+    while (now := compared(server, found)) != wanted:
+        assert time.monotonic() < end, now
+        time.sleep(0.5)

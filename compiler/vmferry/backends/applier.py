@@ -28,12 +28,11 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
     """Yield the root, which no entry point syncs."""
     engine = blueprint.gitops.engine
     name, subjects = f"vmferry-applier-{blueprint.name}", [applier(blueprint)]
-    rules = blueprint.monitoring.prometheus_rules
     engine_kinds = [*_ENGINE_KINDS[engine], *([kinds.ALERT] if monitoring.notifies(blueprint) else [])]
     watching = (
-        grant(blueprint, f"{name}-monitoring", rules.namespace, [*_one_by_one((kinds.PROMETHEUS_RULE,))], subjects)
-        if rules is not None
-        else ()
+        obj
+        for number, (space, its) in enumerate(monitoring.namespaces_of(blueprint).items())
+        for obj in grant(blueprint, f"{name}-monitoring{'-dashboards' * number}", space, [*_one_by_one(its)], subjects)
     )
     for obj in (
         *grant(blueprint, name, None, [*_of_the_cluster(blueprint)], subjects),

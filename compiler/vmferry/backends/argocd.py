@@ -63,8 +63,7 @@ def _project(blueprint: Blueprint) -> KubeObject:
     gitops = blueprint.gitops
     spaces = {space.name for space in blueprint.namespaces} | {group.namespace for group in blueprint.groups}
     spaces |= {blueprint.forklift.namespace, blueprint.target.engine_namespace}
-    if blueprint.monitoring.prometheus_rules is not None:
-        spaces.add(blueprint.monitoring.prometheus_rules.namespace)
+    spaces |= monitoring.namespaces_of(blueprint).keys()
     handled = [kinds.NAMESPACE, kinds.PRIORITY_CLASS]
     if blueprint.bridges:
         handled.insert(1, kinds.NODE_NETWORK)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from vmferry.backends import forklift, monitoring, performance, preflight
+from vmferry.backends import dashboards, forklift, monitoring, performance, preflight
 from vmferry.backends.places import lock
 from vmferry.layout.names import file_of
 from vmferry.model.blueprint import Blueprint, Group, Step
@@ -166,6 +166,9 @@ def _alerts(blueprint: Blueprint, names: _Names) -> Iterator[EntryPoint]:
     if rules is not None:
         name = names.name("alerts", monitoring.ALERTS)
         yield EntryPoint(name=name, directory=monitoring.ALERTS, rank=6, namespace=rules.namespace)
+    if (stated := blueprint.monitoring.dashboards) is not None and blueprint.performance is not None:
+        name = names.name("dashboards", dashboards.DIRECTORY)
+        yield EntryPoint(name=name, directory=dashboards.DIRECTORY, rank=6, namespace=stated.namespace)
     if monitoring.notifies(blueprint):
         name = names.name("notifications", monitoring.NOTIFICATIONS)
         space = blueprint.target.engine_namespace

@@ -15,6 +15,7 @@ from vmferry.backends.virt_v2v import job_name
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import STAGES
 from vmferry.kube import kinds, versions
+from vmferry.kube.kinds import Kind
 from vmferry.layout.names import file_of
 from vmferry.model.blueprint import QUOTA_STATED, Blueprint, Group, Machine, NamespacePlan
 from vmferry.model.manifest import Item, KubeObject, Resource
@@ -41,6 +42,16 @@ def root_of(group: Group) -> str:
 def watched(group: Group) -> bool:
     """Return whether there is anything of a group to alert on."""
     return group.stage in WATCHED and not group.graduated and any(_recorded(group))
+
+
+def namespaces_of(blueprint: Blueprint) -> dict[str, tuple[Kind, ...]]:
+    """Return the namespaces of alerts and dashboards, which exist already, and the kinds that are put there."""
+    found: dict[str, tuple[Kind, ...]] = {}
+    if (rules := blueprint.monitoring.prometheus_rules) is not None:
+        found[rules.namespace] = (kinds.PROMETHEUS_RULE,)
+    if (dashboards := blueprint.monitoring.dashboards) is not None:
+        found[dashboards.namespace] = (*found.get(dashboards.namespace, ()), kinds.CONFIG_MAP)
+    return found
 
 
 def notifies(blueprint: Blueprint) -> bool:

@@ -17,10 +17,12 @@ from vmferry.estate.wording import counted
 from vmferry.estate.words.secrecy import said
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.evidence import OBSERVED, Entry
-from vmferry.observe.dumps import MOST, Dump, DumpError, read
+from vmferry.observe.dumps import MOST, Dump, DumpError, Taker, read
 from vmferry.observe.evidence_file import EvidenceFile, checked_spec
 from vmferry.observe.observe import observed
 from vmferry.observe.poll import ask, kubectl
+from vmferry.observe.prometheus import Answers, queries
+from vmferry.observe.prometheus import observed as compared_entries
 from vmferry.render.printable import printable
 
 
@@ -34,6 +36,15 @@ from vmferry.render.printable import printable
     metavar="DIR|FILE|-",
     help="A dump of `kubectl get … -o json`: a file, a directory of .json files, or - for standard input. Repeatable.",
 )
+@click.option(
+    "--prometheus",
+    "answers",
+    multiple=True,
+    type=click.Path(exists=True, allow_dash=True, path_type=Path),
+    metavar="DIR|FILE|-",
+    help="What Prometheus' HTTP API answered to --queries: files, directories of .json files, or -. Repeatable.",
+)
+@click.option("--queries", "ask_for", is_flag=True, help="Print what to ask Prometheus for --prometheus, and stop.")
 @click.option("--watch", is_flag=True, help="Ask the cluster with your own kubectl again and again, until Ctrl-C.")
 @click.option(
     "--interval",
@@ -51,6 +62,8 @@ from vmferry.render.printable import printable
 def command(
     spec: Path,
     sources: tuple[Path, ...],
+    answers: tuple[Path, ...],
+    ask_for: bool,
     watch: bool,
     interval: int,
     context: str | None,
@@ -66,33 +79,57 @@ def command(
     events, and Kustomizations or Applications; of each only names, times, states and messages. It never asks for
     Secrets. Only news are added; commit the file with the next pull request.
 
+    In phases with `performance`, --prometheus compares VMs with what they were in vSphere (docs/performance.md):
+    --queries prints one query of PromQL per line, to be sent to /api/v1/query.
+
     \b
     Examples:
       vmferry observe migration/ --from dumps/ --dry-run
       kubectl get plans,migrations -A -o json | vmferry observe migration/ --from -
       vmferry observe migration/ --watch --interval 120
+      vmferry observe migration/ --queries
     """  # noqa: D301 - click wants the character
     if str(spec) == "-":
         raise click.UsageError("observe needs files, not a spec on standard input.")
-    if bool(sources) == watch:
-        raise click.UsageError("Pass either --from or --watch.")
+    if sum((bool(sources or answers), watch, ask_for)) != 1:
+        raise click.UsageError("Pass one of --from (or --prometheus), --watch and --queries.")
     if not watch and context is not None:
         raise click.UsageError("--context needs --watch.")
+    if [str(each) for each in (*sources, *answers)].count("-") > 1:
+        raise click.UsageError("Standard input can only be read once.")
     checked = checked_spec(spec, assignments, cache)
     file, blueprint = EvidenceFile(checked), checked.resolution.blueprint
+    if ask_for:
+        return _ask_for(blueprint)
     tell = _Teller(file.path, style, dry=dry)
     if watch:
         return _watch(file, blueprint, context, interval, tell)
-    dump = Dump()
-    try:
-        for source in sources:
-            read(source, _stdin() if str(source) == "-" else None, dump)
-    except DumpError as error:
-        raise click.UsageError(printable(str(error))) from None
-    news = file.add(observed(dump, blueprint, now), dry=dry)
-    for notice in dump.notices():
+    dump, measured = Dump(), Answers()
+    _read(sources, dump)
+    _read(answers, measured)
+    news = file.add((*observed(dump, blueprint, now), *compared_entries(measured, blueprint)), dry=dry)
+    notices = [*(dump.notices() if sources else ()), *(measured.notices(blueprint) if answers else ())]
+    for notice in notices:
         click.echo(printable(notice), err=True)
     tell(news)
+    return 0
+
+
+def _read(sources: tuple[Path, ...], taker: Taker) -> None:
+    """Read files, directories, or standard input. Raises UsageError."""
+    try:
+        for source in sources:
+            read(source, _stdin() if str(source) == "-" else None, taker)
+    except DumpError as error:
+        raise click.UsageError(printable(str(error))) from None
+
+
+def _ask_for(blueprint: Blueprint) -> int:
+    found = queries(blueprint)
+    if not found:
+        click.echo("no VM that runs is compared: set `performance` in a phase, and import baselines first", err=True)
+    for each in found:
+        click.echo(each)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -17,6 +18,7 @@ from vmferry.cli.options import (
     spec_argument,
 )
 from vmferry.estate.methods import METHODS
+from vmferry.estate.performance import compares
 from vmferry.estate.stages import STAGES, rank
 from vmferry.estate.wording import counted
 from vmferry.estate.words.secrecy import said
@@ -46,6 +48,12 @@ _LONGEST = 500
     type=click.Choice(["read-only", "off"]),
     help="Replication has caught up, and the sources are read-only or off: the replicas may be promoted.",
 )
+@click.option(
+    "--despite-performance",
+    "though_slower",
+    is_flag=True,
+    help="Accept the groups although VMs are slower than in vSphere, or were not compared.",
+)
 @click.option("--dry-run", "dry", is_flag=True, help="Write nothing; show what would be added.")
 @now_option
 @assignments_option
@@ -59,6 +67,7 @@ def command(
     stage: Stage | None,
     despite: bool,
     source: str | None,
+    though_slower: bool,
     dry: bool,
     now: datetime,
     assignments: Path | None,
@@ -68,8 +77,9 @@ def command(
     """Record in evidence.yaml that someone accepts a stage of a group.
 
     A sign-off stands for everything that the next stage would need of this one (`vmferry rules VMF870`), except for
-    acceptance snapshots, for checks unless --despite-checks is given, and for the state of replicas unless --caught-up
-    is given. It counts for the group's current attempt. Commit the file: the commit shows who really wrote it.
+    acceptance snapshots, for checks (--despite-checks), for comparisons with vSphere (--despite-performance), and for
+    the state of replicas (--caught-up). It counts for the group's current attempt. Commit the file: the commit shows
+    who really wrote it.
 
     \b
     Examples:
@@ -89,7 +99,9 @@ def command(
     file = EvidenceFile(checked)
     signed = tuple(_signed(known[name], stage, signer, note, now) for name in dict.fromkeys(groups))
     if despite:
-        signed += tuple(_despite_checks(known[name], signer, note, now) for name in dict.fromkeys(groups))
+        signed += tuple(_despite("check", known[name], signer, note, now) for name in dict.fromkeys(groups))
+    if though_slower:
+        signed += tuple(_despite("performance", known[name], signer, note, now) for name in dict.fromkeys(groups))
     if source is not None:
         signed += tuple(_caught_up(known[name], signer, note, source, now) for name in dict.fromkeys(groups))
     news = file.add(signed, dry=dry)
@@ -134,13 +146,15 @@ def _signed(group: Group, stage: Stage | None, signer: str, note: str, now: date
     )
 
 
-def _despite_checks(group: Group, signer: str, note: str, now: datetime) -> Entry:
-    """Return that a group is accepted although checks failed. Raises UsageError for one without checks."""
-    if not group.checks:
+def _despite(what: Literal["check", "performance"], group: Group, signer: str, note: str, now: datetime) -> Entry:
+    """Return that a group is accepted although something failed. Raises UsageError for one that has nothing of it."""
+    if what == "check" and not group.checks:
         raise click.UsageError(f"Group {group.name} has no checks: leave out --despite-checks.")
+    if what == "performance" and not compares(group):
+        raise click.UsageError(f"No VM of group {group.name} is compared: leave out --despite-performance.")
     return Entry(
         group=group.name,
-        what="check",
+        what=what,
         attempt=group.attempt,
         remigrate=group.remigrate,
         outcome="succeeded",

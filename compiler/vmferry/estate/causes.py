@@ -282,6 +282,20 @@ CAUSES: tuple[Cause, ...] = (
         source="vmferry: backends/checks.py",
     ),
     Cause(
+        "slower-than-before",
+        "The VM is slower than it was in vSphere, beyond its margin.",
+        "docs/performance.md says what to look at. Once it is faster, compare again: `vmferry observe --queries`. To "
+        "accept the group as it is: `vmferry sign --despite-performance`.",
+        source="vmferry: estate/performance.py",
+    ),
+    Cause(
+        "not-compared",
+        "Prometheus has too little of the VM to compare it with its baseline.",
+        "Wait until the VM has run for the whole `period`, and ask again: `vmferry observe --queries`. If something "
+        "stays missing, Prometheus has to scrape virt-handler of every node.",
+        source="vmferry: observe/prometheus.py",
+    ),
+    Cause(
         "agent-not-connected",
         "The VM runs, but its guest agent is not connected.",
         "Log in to the guest: qemu-guest-agent has to be installed, enabled and running. On Windows it comes with "

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from vmferry.estate.checks import shown_by
+from vmferry.estate.checks import checkable, shown_by
 from vmferry.estate.history import History, moment
 from vmferry.estate.methods import METHODS
-from vmferry.estate.stages import way
+from vmferry.estate.performance import compares
+from vmferry.estate.performance import shown_by as shown_by_comparison
+from vmferry.estate.stages import moves, rank, way
 from vmferry.estate.wording import counted
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.evidence import OBSERVED, Entry, Evidence, What
@@ -43,6 +45,12 @@ def _checked(group: Group, machine: Machine) -> bool:
     return machine.key in group.checks
 
 
+def _compared(group: Group, machine: Machine) -> bool:
+    """Return whether the machine is compared with its baseline, and its group waits for that."""
+    gate = group.performance is not None and group.performance.gate
+    return gate and machine.baseline is not None and checkable(machine)
+
+
 _PREFLIGHT = Need("preflight", "passed pre-flight test")
 _PLAN = (_PREFLIGHT, Need("plan", "Plan that is Ready"))
 _SYNC = (_PREFLIGHT, Need("sync", "successful sync"))
@@ -54,6 +62,7 @@ _SNAPSHOT = Need("snapshot", "snapshot that is ready", _snapshotted, signed=True
 _REPLICATED = Need("replication", "proof that replication caught up and the source takes no writes", signed=True)
 """The one need that no setting waives (VMF878): a replica promoted earlier loses data, or is a second primary."""
 _CHECK = Need("check", "passed check", _checked, signed=True)
+PERFORMANCE = Need("performance", "passed comparison with the baseline", _compared, signed=True)
 
 NEEDS: Mapping[Stage, Mapping[Method, tuple[Need, ...]]] = {
     "migrating": {"cold": _PLAN, "warm": _PLAN, "job": _SYNC, "image": _SYNC, "replica": _SYNC, "rebuild": _SYNC},
@@ -71,7 +80,7 @@ NEEDS: Mapping[Stage, Mapping[Method, tuple[Need, ...]]] = {
         "image": (_RUNNING,),
         "replica": (_RUNNING,),
     },
-    "validated": dict.fromkeys(METHODS, (_CHECK, _SNAPSHOT, _SIGN_OFF)),
+    "validated": dict.fromkeys(METHODS, (_CHECK, PERFORMANCE, _SNAPSHOT, _SIGN_OFF)),
     "retired": dict.fromkeys(METHODS, (_SIGN_OFF,)),
 }
 """By the stage that a group moves to, and its method. A sign-off of the stage before replaces what is not `signed`."""
@@ -141,7 +150,9 @@ def _synced(group: Group, stage: Stage) -> bool:
 def _proven(group: Group, machine: Machine, what: What, history: History) -> bool:
     """Return whether a VM has what it needs; of its volumes, every one."""
     if what == "check":
-        return despite_checks(group, history) is not None or passed(group, machine, history)
+        return despite(group, "check", history) is not None or passed(group, machine, history)
+    if what == "performance":
+        return despite(group, "performance", history) is not None or as_fast(group, machine, history)
     found = history.objects(group, what, machine.key)
     if what == "volume":
         claims = {disk.claim for disk in machine.disks if disk.owner}
@@ -155,9 +166,30 @@ def passed(group: Group, machine: Machine, history: History) -> bool:
     return all(shown_by(machine, each) in good for each in group.checks.get(machine.key, ()))
 
 
-def despite_checks(group: Group, history: History) -> Entry | None:
-    """Return who accepts a group although not all checks passed; None if nobody does."""
-    found = [entry for entry in history.last(group) if entry.what == "check" and entry.by != OBSERVED]
+def as_fast(group: Group, machine: Machine, history: History) -> bool:
+    """Return whether the last comparison of a VM, by its margins of today, found that it is not slower."""
+    mine = shown_by_comparison(group, machine)
+    return any(entry.object == mine and entry.outcome == "succeeded" for entry in history.last(group, machine.key))
+
+
+def slower_or_unknown(group: Group, history: History) -> tuple[str, ...]:
+    """Return the VMs of a group for whose comparison others wait: they run, and are slower or not compared yet."""
+    if not compares(group) or despite(group, "performance", history) is not None:
+        return ()
+    return tuple(
+        machine.name for machine in group.machines if _compared(group, machine) and not as_fast(group, machine, history)
+    )
+
+
+def outage_begins(group: Group, before: Stage) -> bool:
+    """Return whether a move of a group from a stage takes its VMs out of service: after it, waiting is an outage."""
+    off: Stage = "cutover" if METHODS[group.method].source_runs else "migrating"
+    return rank(before) < rank(off) <= rank(group.stage) and moves(group.stage)
+
+
+def despite(group: Group, what: What, history: History) -> Entry | None:
+    """Return who accepts a group although not everything of a kind passed; None if nobody does."""
+    found = [entry for entry in history.last(group) if entry.what == what and entry.by != OBSERVED]
     return max(found, key=moment, default=None)
 
 
@@ -169,13 +201,21 @@ def resting(group: Group, before: Stage, after: Stage, history: History) -> Iter
     for proven, wanted in pairwise((before, *between, after)):
         if (signed := history.sign_off(group, proven)) is not None:
             yield f"sign-off of {proven} by {signed.by}{_on(moment(signed))}"
-        if wanted == "validated" and group.checks and (accepted := despite_checks(group, history)) is not None:
-            yield f"accepted despite its checks by {accepted.by}{_on(moment(accepted))}"
+        if wanted == "validated":
+            yield from _accepted(group, history)
         for need in _needs(group, wanted, signed=signed is not None):
             found = tuple(_shown_by(group, need, history))
             if found:
                 vms = f" of {counted(len({entry.vm for entry in found}), 'VM')}" if need.each is not None else ""
                 yield f"{need.words}{vms}, {found[0].by}{_on(max(map(moment, found)))}"
+
+
+def _accepted(group: Group, history: History) -> Iterator[str]:
+    """Yield who accepts a group although something of it did not pass."""
+    kinds: tuple[tuple[What, str], ...] = (("check", "its checks"), ("performance", "its performance"))
+    for what, words in kinds:
+        if (accepted := despite(group, what, history)) is not None:
+            yield f"accepted despite {words} by {accepted.by}{_on(moment(accepted))}"
 
 
 def _shown_by(group: Group, need: Need, history: History) -> Iterator[Entry]:

@@ -5,16 +5,20 @@ IOPS, throughput or traffic only together with what shows that the VM is held up
 packets that are lost. docs/performance.md says why for each.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Literal, NamedTuple
 
+import msgspec
 from msgspec import structs
 
 from vmferry.estate.checks import checkable
 from vmferry.estate.volumes import disk_facts
+from vmferry.kube.dns import digest
 from vmferry.kube.metrics import Sum
 from vmferry.model.blueprint import Comparison, Group, Machine
+from vmferry.model.evidence import OBSERVED, Entry
 from vmferry.model.facts import Baseline, DiskBaseline, Rate
 from vmferry.model.spec import Margins, PerformanceSettings, PhasePerformance, VirtualMachine
 
@@ -211,3 +215,59 @@ def _held_up(bound: Bound, now: Sums, machine: Machine, how: Comparison) -> str:
         return f"{share:.1f} % of its packets are lost" if share >= settings.drops else ""
     queue = now.get(("readTime", bound.disk), 0) + now.get(("writeTime", bound.disk), 0)
     return f"{queue:.1f} requests wait" if queue >= settings.queue else ""
+
+
+# --- evidence --------------------------------------------------------------------------------
+
+
+def compares(group: Group) -> bool:
+    """Return whether there is something of a group to compare at its stage."""
+    return group.running and group.stage != "retired" and any(True for _ in compared(group))
+
+
+def shown_by(group: Group, machine: Machine) -> str:
+    """Return what evidence of a comparison is about. With other margins, or another baseline, it has to pass again."""
+    content = json.dumps(msgspec.to_builtins((machine.baseline, group.performance)), sort_keys=True)
+    return f"comparison of {machine.namespace}/{machine.target_name}, {digest(content)}"
+
+
+def is_past(group: Group, entry: Entry) -> bool:
+    """Return whether an entry is about a comparison that the group no longer asks for."""
+    if entry.what != "performance" or entry.by != OBSERVED:
+        return False
+    return all(entry.object != shown_by(group, machine) for machine, _ in compared(group) if machine.key == entry.vm)
+
+
+_UNITS: dict[Measure, str] = {
+    "cpu": "% CPU",
+    "memory": "% memory",
+    "swapIn": "KiB/s from swap",
+    "network": "KiB/s network",
+    "readLatency": "ms per read",
+    "writeLatency": "ms per write",
+    "iops": "IOPS",
+    "throughput": "KiB/s",
+}
+
+
+def in_words(each: Slower) -> str:
+    """Return in what a VM is slower: `disk-0: 20 ms per read (4 in vSphere, at most 6)`."""
+    bound = each.bound
+    was = [f"{bound.was:g} in vSphere"] if bound.was is not None else []
+    limit = f"at least {bound.least:g}" if each.held_up else f"at most {bound.most:g}"
+    why = f", and {each.held_up}" if each.held_up else ""
+    return f"{_of_disk_in_words(bound)}{each.now:.4g} {_UNITS[bound.measure]} ({', '.join([*was, limit])}){why}"
+
+
+def as_it_is(was: Baseline, now: Sums, machine: Machine, how: Comparison) -> str:
+    """Return the measures of a VM beside its baseline: `18 % CPU (20), disk-0: 4 ms per read (4)`."""
+    measured = known(now, machine, how)
+    return ", ".join(
+        f"{_of_disk_in_words(bound)}{measured[bound.measure, bound.disk]:.4g} {_UNITS[bound.measure]} ({bound.was:g})"
+        for bound in bounds(was, how, peaks=False)
+        if bound.was is not None and (bound.measure, bound.disk) in measured
+    )
+
+
+def _of_disk_in_words(bound: Bound) -> str:
+    return f"{bound.disk}: " if bound.disk is not None else ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vmferry.estate.checks import is_past
+from vmferry.estate import checks, performance
 from vmferry.estate.gates import gated, lacking
 from vmferry.estate.history import History
 from vmferry.estate.stages import onward, running
@@ -54,13 +54,17 @@ def troubles(group: Group, history: History) -> Iterator[Trouble]:
         Trouble(machine, entry)
         for machine in group.machines
         for entry in history.last(group, machine.key)
-        if entry.cause is not None and not is_past(group, entry)
+        if entry.cause is not None and not _is_past(group, entry)
     ]
     explained = {trouble.entry.what for trouble in of_vms}
     for entry in history.last(group):
-        if entry.cause is not None and entry.what not in explained and not is_past(group, entry):
+        if entry.cause is not None and entry.what not in explained and not _is_past(group, entry):
             yield Trouble(None, entry)
     yield from of_vms
+
+
+def _is_past(group: Group, entry: Entry) -> bool:
+    return checks.is_past(group, entry) or performance.is_past(group, entry)
 
 
 def missing(group: Group, spec: MigrationSpec, evidence: Evidence | None, history: History) -> str | None:

@@ -6,7 +6,8 @@ block and network_metrics.go; docs/observability/metrics.md), the same from v1.3
 node that a VM is live-migrated to, so each query adds up the rates of all nodes.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 Sum = Literal[
@@ -69,6 +70,19 @@ def covered(seconds: int) -> str:
     return f"{step} * count_over_time((count by ({_VM}) ({ALWAYS}))[{seconds}s:{step}s])"
 
 
-def sums() -> Iterator[Sum]:
-    """Yield what there are queries of."""
-    yield from _METRICS
+MEASURE = "vmferry"
+"""The label that says what a series is of: an answer of Prometheus does not repeat its query."""
+COVERED = "covered"
+
+
+def queries(seconds: int, namespaces: Iterable[str]) -> Iterator[str]:
+    """Yield the queries of all sums in these namespaces, each on one line, with the name of the sum as a label."""
+    of = "|".join(sorted(namespaces))
+    texts = {name: rate(name, seconds) for name in _METRICS} | {COVERED: covered(seconds)}
+    for name, text in texts.items():
+        within = re.sub(r"(kubevirt_vmi_\w+)", rf'\1{{namespace=~"{of}"}}', text)
+        yield f'label_replace({within}, "{MEASURE}", "{name}", "", "")'
+
+
+SUMS = {name: name for name in _METRICS}
+"""What there are queries of, by the text of the label."""

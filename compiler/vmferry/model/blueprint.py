@@ -591,6 +591,7 @@ class PhasePlan(Model, frozen=True, kw_only=True):
     priority: int  # value of the PriorityClass of its kind
     after: tuple[str, ...] = ()
     windows: tuple[Window, ...] = ()
+    compared: bool = False  # its VMs, with what they were in vSphere
 
 
 class TargetPlan(Model, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ What = Literal[
     "preflight",
     "check",
     "replication",
+    "performance",
 ]
 """`sync`: a root in the cluster. `plan`: the Forklift Plan, Ready. `copy`: a first copy while the source runs.
 `migration`: Forklift's whole run. `conversion`: a Job of virt-v2v. `volume`: a DataVolume. `virtualMachine`: it runs.
@@ -29,6 +30,7 @@ What = Literal[
 `preflight`: the Job of a pre-flight test. `check`: the Job that checks the VMs of a group, or one check of one VM; by a
 person: accepted although some failed.
 `replication`: a person says that the target has everything, and that its source takes no writes any more.
+`performance`: a VM compared with what it was in vSphere; by a person: accepted although some are slower, or unknown.
 """
 
 Outcome = Literal["running", "waiting", "succeeded", "failed", "canceled"]

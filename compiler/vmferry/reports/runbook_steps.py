@@ -13,6 +13,7 @@ from vmferry.estate.dual_run import dual_run_of, means
 from vmferry.estate.gates import NEEDS, Need
 from vmferry.estate.history import History
 from vmferry.estate.methods import METHODS
+from vmferry.estate.performance import compared
 from vmferry.estate.stages import STAGES, rank
 from vmferry.estate.taken import Taken, before, signed, taken
 from vmferry.estate.timetable.forecast import outages
@@ -158,6 +159,10 @@ def _actions(group: Group, stage: Stage, of: Planning) -> Iterator[_Action]:
     if stage == "cutover":
         checks = " A Job carries out its checks; `vmferry observe` records them." if group.checks else ""
         yield "application", f"{DECISION}test the application.{checks} No-go: {back}.", None, "the application works"
+        if group.performance is not None and group.performance.gate and any(True for _ in compared(group)):
+            what = f"After {group.performance.settings.period}: compare its VMs with what they were in vSphere."
+            command = f"vmferry observe {spec} --queries"
+            yield "platform", f"{what} The answers go into `vmferry observe --prometheus`.", command, "no VM is slower"
     if any(need.what == "signOff" for need in NEEDS.get(_after(stage), {}).get(group.method, ())):
         what = f"{DECISION}sign off that it is {stage}. No-go: {back}."
         command = f"vmferry sign {spec} {group.name} --by NAME --note WHAT-WAS-TESTED"

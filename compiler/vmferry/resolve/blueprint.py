@@ -150,7 +150,14 @@ def _passes(project: Project, memory: Memory, beside: Beside | None) -> Noting[R
         bridges=(yield from plan_bridges(spec.target.cluster, tables.networks, namespaces, where)),
         preflight=preflight,
         phases=tuple(
-            PhasePlan(name=p.name, kind=p.kind, priority=PRIORITIES[p.kind], after=p.after, windows=p.windows)
+            PhasePlan(
+                name=p.name,
+                kind=p.kind,
+                priority=PRIORITIES[p.kind],
+                after=p.after,
+                windows=p.windows,
+                compared=p.performance is not None,
+            )
             for p in phases
         ),
         groups=groups,

@@ -4,9 +4,10 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator
 
-from vmferry.estate.gates import Lack, gated, lacking, sentence
+from vmferry.estate.gates import PERFORMANCE, Lack, gated, lacking, outage_begins, sentence, slower_or_unknown
 from vmferry.estate.history import History
 from vmferry.estate.network_map import network_map
+from vmferry.estate.phases import ancestors
 from vmferry.estate.statements import EVIDENCE_MISFIT
 from vmferry.model.blueprint import Group
 from vmferry.model.evidence import Entry
@@ -56,6 +57,12 @@ def _remedy(review: Review, group: Group, lack: Lack) -> str:
             f"record what the cluster shows: `vmferry observe {spec} --watch`; if a check failed, `vmferry status "
             f"{spec}` says why; to accept the group nevertheless: `{sign} --despite-checks`"
         )
+    if lack.need.what == "performance":
+        return (
+            f"ask Prometheus `vmferry observe {spec} --queries`, and record its answers: `vmferry observe {spec} "
+            f"--prometheus FILE`; `vmferry status {spec}` says who is slower; to accept the group nevertheless: "
+            f"`{sign} --despite-performance`"
+        )
     if lack.need.signed:
         return (
             f"record what the cluster shows: `vmferry observe {spec} --watch`; if a snapshot failed, delete it, and it "
@@ -67,6 +74,56 @@ def _remedy(review: Review, group: Group, lack: Lack) -> str:
         f"record what the cluster shows: `vmferry observe {spec} --watch`, or --from a dump of `kubectl get -o json`; "
         f"if you know that it worked, sign it off: `{sign}`"
     )
+
+
+@rule(
+    "VMF895",
+    "error",
+    "earlier VMs are slower, or not compared yet",
+    needs="comparison",
+    progress=True,
+    blueprint=True,
+)
+def waits(review: Review) -> Iterator[Problem]:
+    """If the new platform is slower, every further group makes it worse, and the way back gets longer.
+
+    In a phase with `performance`, the next group of the phase, and of phases after it, only goes out of service once
+    all VMs that run there were compared with what they were in vSphere, and are not slower. A group that is rolled back
+    holds up nobody, nor does one that moves in the same commit. Groups that are out of service already go on.
+    """
+    if review.before is None:
+        return
+    evidence = review.project.evidence
+    was = {group.name: group for group in review.before.blueprint.groups}
+    earlier = ancestors(review.blueprint.phases)
+    moving = [
+        group
+        for group in review.blueprint.groups
+        if outage_begins(group, was[group.name].stage if group.name in was else "planned")
+    ]
+    if not moving:
+        return
+    history = History(evidence)
+    open_ = [
+        (group, vms)
+        for group in review.blueprint.groups
+        if (old := was.get(group.name)) is not None
+        and old.running
+        and gated(review.spec, group.phase, evidence)
+        and (vms := slower_or_unknown(group, history))
+    ]
+    spec = shlex.quote(review.project.given or ".")
+    for group in moving:
+        for other, vms in open_:
+            if other.name != group.name and (other.phase == group.phase or other.phase in earlier[group.phase]):
+                yield Problem(
+                    f"group {group.name} goes on, but {sentence(Lack(other.stage, PERFORMANCE, vms))} ({other.name})",
+                    f"record how they compare with vSphere: `vmferry observe {spec} --queries` and --prometheus; if "
+                    "they are slower, docs/performance.md says what to look at; to go on nevertheless: "
+                    f"`vmferry sign {spec} {other.name} --by NAME --note TEXT --despite-performance`",
+                    review.at("groups", group.name, "stage"),
+                    vms,
+                )
 
 
 @rule("VMF871", "error", "recorded evidence was changed", needs="comparison")

@@ -138,3 +138,19 @@ def no_alerts(review: Review) -> Iterator[Problem]:
             "state `prometheusRules` in target.monitoring, or accept this with a reason in `suppress`",
             review.at("phases", compared[0], "performance"),
         )
+
+
+@rule("VMF177", "warning", "dashboards without data", blueprint=True)
+def empty_dashboards(review: Review) -> Iterator[Problem]:
+    """A dashboard shows the series that PrometheusRules record, of phases with `performance`: without both, nothing."""
+    monitoring = review.spec.target.monitoring
+    if monitoring.dashboards is None:
+        return
+    lacks = [] if review.blueprint.performance is not None else ["no phase has `performance`"]
+    lacks += [] if monitoring.prometheus_rules is not None else ["no `prometheusRules` record what they show"]
+    if lacks:
+        yield Problem(
+            f"the dashboards have nothing to show: {' and '.join(lacks)}",
+            "state it, or remove `dashboards`",
+            review.at("target", "monitoring", "dashboards"),
+        )

@@ -33,6 +33,7 @@ from vmferry.model.spec.groups import DataLoss, GroupState, Stage
 from vmferry.model.spec.hooks import HOOK_RUNNER, Hook, HookUse
 from vmferry.model.spec.monitoring import (
     ArgoCdNotifications,
+    Dashboards,
     FluxNotifications,
     Monitoring,
     Notifications,
@@ -94,6 +95,7 @@ __all__ = [
     "CopySettings",
     "Costs",
     "Credentials",
+    "Dashboards",
     "DataLoss",
     "DatastoreMap",
     "DatastoreRef",

@@ -37,6 +37,25 @@ class PrometheusRules(Model, frozen=True, kw_only=True):
     ] = 90
 
 
+class Dashboards(Model, frozen=True, kw_only=True):
+    """Grafana dashboards in ConfigMaps, one per phase with `performance`."""
+
+    namespace: Annotated[
+        Name, Meta(description="Their namespace, which exists already and Grafana's sidecar looks at.")
+    ]
+    labels: Annotated[
+        Labels,
+        Meta(
+            description='Labels that Grafana\'s sidecar looks for. Default: grafana_dashboard: "1", as in '
+            "kube-prometheus-stack."
+        ),
+    ] = {}
+    annotations: Annotated[
+        Labels,
+        Meta(description="Annotations for the sidecar, as in grafana_folder: Migration (its folderAnnotation)."),
+    ] = {}
+
+
 class FluxNotifications(Model, frozen=True, kw_only=True):
     """An Alert of Flux' notification controller."""
 
@@ -67,3 +86,4 @@ class Monitoring(Model, frozen=True, kw_only=True):
     """What watches the migration. Nothing is compiled that is not stated here."""
 
     prometheus_rules: Annotated[PrometheusRules, Meta(description="Alerts, for the Prometheus Operator.")] | None = None
+    dashboards: Annotated[Dashboards, Meta(description="Dashboards, for Grafana's sidecar.")] | None = None

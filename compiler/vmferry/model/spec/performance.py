@@ -76,7 +76,7 @@ class PhasePerformance(Model, frozen=True, kw_only=True):
     gate: Annotated[
         bool,
         Meta(
-            description="Groups wait until those that cut over before have been compared and are not slower (VMF878)."
+            description="Groups wait until those that cut over before have been compared and are not slower (VMF895)."
         ),
     ] = True
     margins: Annotated[Margins, Meta(description="Over those of the settings.")] = Margins()

@@ -39,7 +39,7 @@ def at(stage: Stage, provider: Any, *records: DnsRecord, weight: int | None = No
     share = weight_of(run, stage, weight)
     zones = Dns(zones=(DnsZone(name="acme.example", provider=provider, ttl="1h", cutover_ttl="30s"),))
     known = records or (DnsRecord(name="www.acme.example", switch=True, before=OLD, after=NEW),)
-    beside = weight is not None and stage != "retired"
+    beside = weight is not None
     found = [changes(record, "vc1/vm-web", stage, zones, share, parallel=beside) for record in known]
     made = group("first-01", "job", machine("web"), stage=stage, dual_run=run.mode, weight=share)
     return structs.replace(made, dns=tuple(each for each in found if each is not None), layers=(*made.layers, "dns"))
@@ -139,11 +139,9 @@ def test_a_step_gives_each_side_its_weight(stage: Stage, weight: int, sides: tup
     assert_fits(base | {"spec": {"endpoints": patch.value}})
 
 
-def test_once_the_source_may_be_gone_the_record_is_a_plain_one() -> None:
+def test_once_the_source_may_be_gone_only_the_weighted_record_of_the_target_is_left() -> None:
     [patch] = dns.patches(at("retired", WEIGHED, NAME, weight=100))
-    assert patch.value == [
-        {"dnsName": "www.acme.example", "recordTTL": 3600, "recordType": "A", "targets": ["10.1.0.5"]}
-    ]
+    assert shares(patch.value) == [("A", "target", ["10.1.0.5"], "100", 3600)]
 
 
 def test_without_weights_a_record_is_switched_at_the_last_step() -> None:

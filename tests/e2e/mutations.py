@@ -1296,6 +1296,7 @@ MUTATIONS = (
         '("source", change.before, 100 - weight), ("target", change.after, weight)',
         '("source", change.before, weight), ("target", change.after, 100 - weight)',
     ),
+    Mutation("the source stays in a record when it may be gone", DNS, "in sides[change.ended :]", "in sides[0:]"),
     Mutation(
         "the records of a parallel run have one identifier", DNS, '"setIdentifier": side', '"setIdentifier": "vmferry"'
     ),

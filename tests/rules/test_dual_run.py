@@ -159,6 +159,11 @@ def test_zones_without_weights_only_switch_a_record_as_a_whole() -> None:
         assert not codes(GOLD, clone(), phases=phases(), dns=dns(provider))
 
 
+def test_pointers_need_no_weights() -> None:
+    zones = [*dns()["zones"], {"name": "7.0.10.in-addr.arpa", "ttl": "5m", "provider": {"type": "zonefile"}}]
+    assert not codes(GOLD, clone(), phases=phases(weights=[10, 100]), dns={"zones": zones})
+
+
 def test_an_address_and_an_alias_cannot_share_a_name() -> None:
     record = [{"name": "www.example.com", "before": ["10.0.7.11"], "after": ["lb.example.com"]}]
     found = codes(GOLD, clone(dns=record), phases=phases(weights=[10, 100]), dns=dns())

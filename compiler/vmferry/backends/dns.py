@@ -60,12 +60,14 @@ def _held_at(change: DnsChange, weight: int, ttl: int) -> Iterator[dict[str, Any
     """Yield the endpoints of a record if this percent of clients go to the target.
 
     Endpoints of one name with weights differ in their set identifiers; Route 53 takes weights from 0 to 255
-    (external-dns docs/tutorials/aws.md; provider/aws/aws.go has the property's name).
+    (external-dns docs/tutorials/aws.md; provider/aws/aws.go has the property's name). They keep their weights for good:
+    ExternalDNS cannot make a plain record of a weighted one, nor the other way (external-dns #1411).
     """
     if change.weight is None:
         yield from _records(change, change.after if weight == 100 else change.before, ttl)
         return
-    for side, values, share in (("source", change.before, 100 - weight), ("target", change.after, weight)):
+    sides = [("source", change.before, 100 - weight), ("target", change.after, weight)]
+    for side, values, share in sides[change.ended :]:
         for record in _records(change, values, ttl):
             yield record | {
                 "setIdentifier": side,

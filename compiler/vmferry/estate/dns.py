@@ -157,6 +157,7 @@ def changes(
         switched=weight == 100,
         lowered=TABLE[stage].ttl == "lowered",
         weight=weight if parallel and weighs(zone) else None,
+        ended=TABLE[stage].source == "gone",
     )
 
 

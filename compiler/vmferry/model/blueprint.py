@@ -337,6 +337,7 @@ class DnsChange(Model, frozen=True, kw_only=True):
     switched: bool
     lowered: bool
     weight: int | None = None  # percent of clients that get the new value; None: the record holds one value at a time
+    ended: bool = False  # the source may be gone: of a record with weights, only the new value is left
 
     @property
     def values(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from vmferry.estate.methods import METHODS
 from vmferry.estate.performance import comparison
 from vmferry.estate.preflight import needed
 from vmferry.estate.snapshots import has_volumes, obstacle
-from vmferry.estate.stages import TABLE, begun, frozen, running
+from vmferry.estate.stages import begun, frozen, running
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.kube.dns import fit
 from vmferry.model.adopted import AdoptedMachine
@@ -223,7 +223,7 @@ def _dns(
     members: tuple[Machine, ...], state: GroupState, spec: MigrationSpec, dual_run: DualRun, weight: int
 ) -> tuple[DnsChange, ...]:
     """Return the records that change with a group's VMs, as they are at its stage, by name."""
-    parallel = dual_run.mode == "parallel" and TABLE[state.stage].source != "gone"
+    parallel = dual_run.mode == "parallel"
     found: list[DnsChange] = []
     for machine in members:
         made = (

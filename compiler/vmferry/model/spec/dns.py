@@ -43,7 +43,8 @@ class ExternalDns(Model, frozen=True, kw_only=True, tag_field="type", tag="exter
         Annotated[
             Literal["aws"],
             Meta(
-                description="Its records can have weights, for `dualRun.mode: parallel`: aws, the zone is in Route 53."
+                description="For `dualRun.mode: parallel`: its records have weights. aws: the zone is in Route 53, and "
+                "each record of such a VM is a weighted one already, with set identifier `source`."
             ),
         ]
         | None

@@ -921,10 +921,10 @@ MUTATIONS = (
         "if covered <= 0:",
     ),
     Mutation(
-        "a baseline of today changes the files of a planned group",
-        "backends/inputs.py",
-        "replace(machine, baseline=None)",
-        "machine",
+        "alerts take averages for the highest that a VM was",
+        "backends/performance.py",
+        "peaks=True",
+        "peaks=False",
     ),
     Mutation(
         "a comparison by other margins still counts",

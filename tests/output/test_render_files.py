@@ -152,4 +152,5 @@ def test_a_lock_owns_what_is_made_of_its_group_and_sha256sum_agrees(example: str
                 assert rest.startswith(f"{phase}/{group}/") or (part, rest) in (
                     ("clusters", f"prod-a/{phase}/{group}.yaml"),
                     ("infra", f"monitoring/{phase}/{group}.yaml"),
+                    ("infra", f"baselines/{phase}/{group}.baseline.yaml"),
                 )

@@ -47,6 +47,7 @@ CLOUD_INIT, PERFORMANCE = "estate/cloud_init.py", "estate/performance.py"
 CHECKS, CHECKED, CHECK_SCRIPT = "backends/checks.py", "estate/checks.py", "backends/scripts/check.sh"
 OBSERVED_CHECKS = "observe/checks.py"
 PREFLIGHT, PREFLIGHT_SCRIPT = "backends/preflight.py", "backends/scripts/preflight.sh"
+VCENTER_ROLES, ACCOUNT = "backends/vcenter_roles.py", "importers/vcenter/account.py"
 PREFLIGHT_PLAN, PREFLIGHT_JOBS = "resolve/preflight.py", "estate/preflight.py"
 GUEST_NETWORK, CONVERT = "backends/guest_network.py", "backends/scripts/convert.sh"
 FILES, GIT = "files.py", "load/git.py"
@@ -349,6 +350,18 @@ MUTATIONS = (
         PREFLIGHT_JOBS,
         "    made = (test, plan.image, plan.max_clock_skew, plan.tolerations)\n",
         "    made = (test.name, plan.image, plan.max_clock_skew, plan.tolerations)\n",
+    ),
+    Mutation(
+        "the role of Forklift in vCenter lacks snapshots for warm migrations",
+        VCENTER_ROLES,
+        '{"warm" if group.method == "warm" else "cold"}',
+        '{"cold"}',
+    ),
+    Mutation(
+        "a privilege that some datacenters lack counts as there",
+        ACCOUNT,
+        "            if privilege not in found[place]:\n",
+        "            if not any(privilege in its for its in found.values()) and privilege == place:\n",
     ),
     Mutation(
         "a VM that was recorded loses its instance type and its preference",
@@ -1432,6 +1445,7 @@ _TESTED = {
     CHECK_SCRIPT: ("backends/test_checks.py",),
     PREFLIGHT_SCRIPT: ("backends/test_preflight.py",),
     PREFLIGHT_JOBS: ("rules/test_gates.py",),
+    ACCOUNT: ("importers/vcenter/test_account.py",),
     OBSERVED_CHECKS: ("rules/test_gates.py",),
     TRAIL: ("test_record.py",),
     ADOPTED: ("adoption/test_adopt.py",),

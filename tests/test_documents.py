@@ -130,10 +130,11 @@ def test_every_rule_that_a_page_names_has_a_page_of_its_own() -> None:
     assert {code for code in codes if not (ROOT / f"docs/rules/{code}.md").is_file()} <= {"VMF999"}  # the toy's
 
 
-def test_every_decision_is_in_the_index() -> None:
-    index = (ROOT / "docs/decisions/README.md").read_text(encoding="utf-8")
-    listed = set(_LINK.findall(index))
-    assert listed == {page.name for page in (ROOT / "docs/decisions").glob("*.md")} - {"README.md"}
+@pytest.mark.parametrize("folder", ["docs", "docs/decisions"])
+def test_every_page_of_a_folder_is_in_its_index(folder: str) -> None:
+    index = (ROOT / folder / "README.md").read_text(encoding="utf-8")
+    listed = {link for link in _LINK.findall(index) if "/" not in link}
+    assert listed == {page.name for page in (ROOT / folder).glob("*.md")} - {"README.md"}
 
 
 @pytest.mark.parametrize(

@@ -49,12 +49,12 @@ WELL = {
 """What exporters say while nothing is wrong."""
 
 
-def rules() -> list[KubeObject]:
+def rules(name: str = "db-01") -> list[KubeObject]:
     """Return the rules of a migration with a warm group that cuts over and a Job's group that was just started."""
     quota = NamespacePlan(name="web", quota={"requests.cpu": "100"}, quota_basis=QUOTA_STATED)
     found = blueprint(
         group("stateless-01", "warm", machine("web-01", key="vc1/vm-1")),
-        group("stateful-01", "job", machine("db-01", key="vc1/vm-2")),
+        group("stateful-01", "job", machine(name, key="vc1/vm-2")),
         monitoring=RULES,
         namespaces=(quota,),
         phases=(
@@ -119,6 +119,20 @@ def test_pods_that_ended_and_pods_of_others_do_not_count_as_not_ready(tmp_path: 
         f'kube_pod_status_phase{{{other},phase="Running"}}': "1x60",
     }
     unit_test(tmp_path, paths, WELL | series, {"ALERTS": {"40m": 0}})
+
+
+@pytest.mark.parametrize("length", [43, 44, 63])
+def test_a_pod_that_is_not_ready_is_found_however_long_the_name_of_its_vm_is(tmp_path: Path, length: int) -> None:
+    """Kubernetes cuts what a generated name begins with to 58 characters."""
+    name = ("orders-database-of-the-warehouse-in-the-north-of-the-country" * 2)[:length]
+    paths = write_rules(tmp_path, rules(name))
+    pod = f'namespace="web",pod="{f"virt-launcher-{name}-"[:58]}x7k2p"'
+    series = {
+        f'kube_pod_status_ready{{{pod},condition="true"}}': "0x60",
+        f'kube_pod_status_phase{{{pod},phase="Running"}}': "1x60",
+    }
+    fires = f'ALERTS{{alertname="VmferryVMNotReady",alertstate="firing",name="{name}"}}'
+    unit_test(tmp_path, paths, WELL | series, {fires: {"40m": 1}})
 
 
 @pytest.fixture

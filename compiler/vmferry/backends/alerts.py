@@ -70,10 +70,10 @@ ALERTS = (
     Alert(
         "VmferryVMNotReady",
         "warning",
-        f'{INFO_VM}{{MIGRATION,expected!="no"}} and on (namespace, name) label_replace(\n'
+        f'{INFO_VM}{{MIGRATION,expected!="no"}} and on (namespace, launcher) label_replace(\n'
         '  kube_pod_status_ready{condition="true",pod=~"virt-launcher-.+"} == 0\n'
         '    and on (namespace, pod) kube_pod_status_phase{phase="Running"} == 1,\n'
-        '  "name", "$1", "pod", "virt-launcher-(.+)-[a-z0-9]{5}"\n)',
+        '  "launcher", "$1", "pod", "(virt-launcher-.+)[a-z0-9]{5}"\n)',
         "15m",
         f"{_VM} runs, and its pod is not ready: a readiness probe fails, or a container of its pod does not start",
         "`kubectl describe pod` has the probe's answer; test the application",

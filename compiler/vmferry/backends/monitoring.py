@@ -117,8 +117,22 @@ def _recorded(group: Group) -> Iterator[tuple[str, dict[str, str]]]:
         if group.running and not machine.golden and machine.path != "rebuild":
             yield (
                 INFO_VM,
-                {"namespace": machine.namespace, "name": machine.target_name, "expected": _when(group, machine)},
+                {
+                    "namespace": machine.namespace,
+                    "name": machine.target_name,
+                    "launcher": _launcher(machine),
+                    "expected": _when(group, machine),
+                },
             )
+
+
+def _launcher(machine: Machine) -> str:
+    """Return how the names of a VM's pods begin, before five random characters.
+
+    KubeVirt asks for a name that begins so (pkg/virt-controller/services/template.go, GenerateName), and Kubernetes
+    cuts that to 58 characters (apiserver pkg/storage/names/generate.go).
+    """
+    return f"virt-launcher-{machine.target_name}-"[:58]
 
 
 def _when(group: Group, machine: Machine) -> str:

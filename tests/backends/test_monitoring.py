@@ -116,6 +116,7 @@ def test_each_vm_says_when_it_has_to_run() -> None:
         "record": "vmferry:vm:info",
         "namespace": "web",
         "name": "now",
+        "launcher": "virt-launcher-now-",
         "expected": "now",
         "migration": "acme",
         "phase": "stateless",

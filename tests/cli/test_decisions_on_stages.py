@@ -95,7 +95,9 @@ def test_a_move_says_what_it_rests_on_and_by_whom(repository: Repository) -> Non
 def test_a_move_says_which_evidence_it_lacks(repository: Repository) -> None:
     assert "lacks" not in line(repository)  # nothing was ever recorded
     (repository.spec / "evidence.yaml").write_text(EVIDENCE + READY.replace("stateless-02", "stateless-05"))
-    assert "lacks evidence: no Plan that is Ready is recorded" in line(repository)
+    lacks = line(repository).partition("lacks evidence: ")[2]
+    assert "no passed pre-flight test of acme-preflight-" in lacks
+    assert "no Plan that is Ready is recorded" in lacks
 
 
 def test_removed_evidence_is_shown(repository: Repository) -> None:

@@ -43,13 +43,13 @@ Like everything that leaves the sync and holds data, they are never pruned.
 SNAPSHOT_STEP = ("snapshots", ("snapshots",))
 """On its own under Flux: a snapshot that is refused must not keep VMs from being synced."""
 
-DNS = Layer(("prepared", *MOVING, *OWNED), wave=5, kept=("prepared", "migrating", *STARTED))
+DNS = Layer(("prepared", *MOVING, *OWNED), wave=6, kept=("prepared", "migrating", *STARTED))
 """Records that ExternalDNS changes, last: they lead to a VM once it is there."""
 DNS_STEP = ("dns", ("dns",))
 ALIAS = Layer(DNS.stages, wave=5, kept=DNS.kept)
 """Services that are aliases of a host name: they lead to the source, and then to the target."""
 ALIAS_STEP = ("alias", ("alias",))
-CHECKS = Layer(("cutover", "adopted"), wave=6, late=True)
+CHECKS = Layer(("cutover", "adopted"), wave=7, late=True)
 """The Job that checks the VMs, and its ways to them, until they are accepted."""
 CHECK_STEP = ("checks", ("checks",))
 """On its own under Flux: a check that fails must not keep VMs from being synced."""

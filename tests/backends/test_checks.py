@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import structs
 from tests.backends import schemas
 from tests.backends.estate import blueprint, group, machine
 
@@ -232,14 +231,16 @@ def test_a_vm_on_the_pod_network_gets_a_service_for_it_ready_or_not(method: str)
 
 
 def test_the_pod_has_no_rights_and_openshift_chooses_its_user() -> None:
-    for distribution in ("kubernetes", "openshift"):
-        cluster = structs.replace(blueprint().cluster, distribution=distribution)
-        whole = blueprint(checked(Check(name="ssh", tcp=22)), cluster=cluster)
+    names = set()
+    for user in (65534, None):
+        whole = blueprint(checked(Check(name="ssh", tcp=22), check_user=user))
         [_, job] = (item.object for item in checks.emit(whole) if isinstance(item, Resource))
+        names.add(job["metadata"]["name"])
         pod = job["spec"]["template"]["spec"]
         assert pod["automountServiceAccountToken"] is False
-        assert ("runAsUser" in pod["securityContext"]) == (distribution == "kubernetes")
+        assert pod["securityContext"].get("runAsUser") == user
         assert "ttlSecondsAfterFinished" not in job["spec"]
+    assert len(names) == 2, "a Job cannot be changed"
 
 
 @pytest.mark.parametrize(

@@ -348,8 +348,8 @@ MUTATIONS = (
     Mutation(
         "another VDDK image is tested by the Job that ran before",
         PREFLIGHT_JOBS,
-        "    made = (test, plan.image, plan.max_clock_skew, plan.tolerations)\n",
-        "    made = (test.name, plan.image, plan.max_clock_skew, plan.tolerations)\n",
+        "    made = (test, plan.image, plan.user, plan.max_clock_skew, plan.tolerations)\n",
+        "    made = (test.name, plan.image, plan.user, plan.max_clock_skew, plan.tolerations)\n",
     ),
     Mutation(
         "the role of Forklift in vCenter lacks snapshots for warm migrations",

@@ -167,7 +167,9 @@ def walk(example: Path, project: Path) -> None:
     spec = yaml.safe_load((project / "spec.yaml").read_text(encoding="utf-8"))
     reached: Any = directive(example.read_text(encoding="utf-8", errors="replace"), "reached") or "cutover"
     given: dict[str, Any] = spec.get("groups", {})
-    ways = {name: _way(group["stage"], reached) for name, group in given.items() if "splitFrom" not in group}
+    ways = {
+        name: _way(group.get("stage", "planned"), reached) for name, group in given.items() if "splitFrom" not in group
+    }
     # one that waits is held, and one VM leaves for a group of its own, once a group is where it is
     later = any("hold" in group or "splitFrom" in group for group in given.values())
     last = max(map(len, ways.values()), default=1) - 1 + later

@@ -21,7 +21,6 @@ FAILED = 45
 _AS_WRITTEN = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
 _LAYER = "checks"
 _MOUNT = "/etc/vmferry/check"
-_NOBODY = 65534
 _BOOT = 30 * 60  # seconds that guests take to boot at most, and their applications to start
 _LAST_COPY = 4 * 60 * 60  # and the last copy of a warm migration, with the conversion
 _ANY = "200-399"  # also what KubeVirt's probe accepts
@@ -107,15 +106,15 @@ def _job(blueprint: Blueprint, group: Group) -> KubeObject:
             "suspend": False,
             "template": {
                 "metadata": {"labels": {"app.kubernetes.io/component": "check"} | stamps(blueprint, group)},
-                "spec": _pod(blueprint, group),
+                "spec": _pod(group),
             },
         },
     }
 
 
-def _pod(blueprint: Blueprint, group: Group) -> dict[str, Any]:
+def _pod(group: Group) -> dict[str, Any]:
     """Return the pod: Pod Security `restricted` admits it, and so does OpenShift, which chooses the user itself."""
-    user = {} if blueprint.cluster.distribution == "openshift" else {"runAsUser": _NOBODY}
+    user = {"runAsUser": group.check_user} if group.check_user is not None else {}
     return {
         "automountServiceAccountToken": False,
         "containers": [

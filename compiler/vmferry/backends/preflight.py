@@ -25,7 +25,6 @@ _SCRIPTS = "/etc/vmferry/preflight"
 _LIBRARY, _SCRIPT = "library.sh", "test.sh"
 _VDDK = "/etc/vmferry/vddk"
 _VOLUME = "/volume"
-_NOBODY = 65534
 _PATIENCE = 300  # seconds in which a test is repeated
 _SETTLE = 30  # seconds in which the scheduler finds nodes for all pods of a Job
 _ESXI = (443, 902)
@@ -145,7 +144,7 @@ def _job(blueprint: Blueprint, plan: PreflightPlan, test: PreflightTest) -> Kube
 
 def _pod(blueprint: Blueprint, plan: PreflightPlan, test: PreflightTest, name: str) -> dict[str, Any]:
     """Return the pod: Pod Security `restricted` admits it, and so does OpenShift, which chooses the user itself."""
-    user = {} if blueprint.cluster.distribution == "openshift" else {"runAsUser": _NOBODY}
+    user = {"runAsUser": plan.user} if plan.user is not None else {}
     image = test.vcenter.vddk_image if test.vcenter is not None else None
     result: dict[str, Any] = {
         "automountServiceAccountToken": False,

@@ -136,7 +136,7 @@ def job_name(group: Group) -> str:
     A Job cannot be changed: the API server refuses that, and with it all that Argo CD applies at once.
     """
     listed = [(machine.target_name, each) for machine, each in connecting(group)]
-    made = (listed, sorted(group.check_scripts.items()), group.check_image, starts(group))
+    made = (listed, sorted(group.check_scripts.items()), group.check_image, group.check_user, starts(group))
     content = json.dumps(msgspec.to_builtins(made), sort_keys=True)
     return suffixed(group.full_name, f"check-{group.attempt}-{digest(content)}")
 

@@ -52,7 +52,7 @@ def unattachable(network: Network) -> str | None:
 
 def job_name(migration: str, plan: PreflightPlan, test: PreflightTest) -> str:
     """Return the name of a test's Job: another one for whatever it is made from, since a Job cannot be changed."""
-    made = (test, plan.image, plan.max_clock_skew, plan.tolerations)
+    made = (test, plan.image, plan.user, plan.max_clock_skew, plan.tolerations)
     content = json.dumps(msgspec.to_builtins(made), sort_keys=True)
     return suffixed(f"{migration}-preflight-{test.name}", digest(content))
 

@@ -21,3 +21,8 @@ NO_NMSTATE: dict[Distribution, str] = {
 def vm_nodes(distribution: Distribution) -> Labels:
     """Return labels that the nodes have where VMs run."""
     return dict(_WORKER if distribution == "openshift" else _SCHEDULABLE)
+
+
+def pod_user(distribution: Distribution) -> int | None:
+    """Return the user of pods that have no rights: nobody; None on OpenShift, which chooses one itself."""
+    return None if distribution == "openshift" else 65534

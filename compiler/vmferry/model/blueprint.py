@@ -405,6 +405,7 @@ class Group(Model, frozen=True, kw_only=True):
     snapshots: tuple[VmKey, ...] = ()  # those that get a snapshot before they are accepted
     checks: dict[VmKey, tuple[MachineCheck, ...]] = {}  # what proves that its VMs work
     check_image: str | None = None  # of the Job that checks them
+    check_user: int | None = None  # that it runs as; None: the platform chooses
     check_scripts: dict[str, str] = {}  # text of the scripts among them, by check
     performance: Comparison | None = None  # None: nobody asked for it
     kept_on_failure: tuple[str, ...] = ()  # keys of those that may have served before their migration failed
@@ -580,6 +581,7 @@ class PreflightPlan(Model, frozen=True, kw_only=True):
     namespace: str
     image: str | None
     max_clock_skew: int  # seconds
+    user: int | None = None  # that pods run as; None: the platform chooses
     tolerations: tuple[Toleration, ...] = ()
     tests: tuple[PreflightTest, ...] = ()
 

@@ -14,6 +14,7 @@ from vmferry.estate.snapshots import has_volumes, obstacle
 from vmferry.estate.stages import begun, frozen, running
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
 from vmferry.kube.dns import fit
+from vmferry.kube.nodes import pod_user
 from vmferry.model.adopted import AdoptedMachine
 from vmferry.model.assignments import Assignment, Assignments
 from vmferry.model.blueprint import (
@@ -193,6 +194,7 @@ def _group(
         snapshots=snapshots,
         checks=checked,
         check_image=spec.target.cluster.check_image if checked else None,
+        check_user=pod_user(spec.target.cluster.distribution) if checked else None,
         check_scripts=scripts,
         performance=comparison(spec.settings.performance, phase.performance) if not state.graduated else None,
         kept_on_failure=kept_on_failure(planned, spec.target.cluster.versions) if first.path == "forklift" else (),

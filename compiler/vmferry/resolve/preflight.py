@@ -13,7 +13,7 @@ from vmferry.estate.statements import UNDEFINED_REFERENCE
 from vmferry.estate.urls import endpoint
 from vmferry.kube.dns import fit, sanitize
 from vmferry.kube.nad import resource_name
-from vmferry.kube.nodes import vm_nodes
+from vmferry.kube.nodes import pod_user, vm_nodes
 from vmferry.kube.provisioners import claims
 from vmferry.kube.quantity import parse_duration
 from vmferry.model.base import Labels
@@ -62,6 +62,7 @@ def plan_preflight(project: Project, networks: NetworkMap, gone: Container[str] 
         namespace=wish.namespace,
         image=wish.image or spec.target.cluster.check_image,
         max_clock_skew=parse_duration(wish.max_clock_skew),
+        user=pod_user(spec.target.cluster.distribution),
         tolerations=wish.tolerations,
         tests=(
             *(

@@ -173,11 +173,14 @@ def walk(example: Path, project: Path) -> None:
     # one that waits is held, and one VM leaves for a group of its own, once a group is where it is
     later = any("hold" in group or "splitFrom" in group for group in given.values())
     last = max(map(len, ways.values()), default=1) - 1 + later
+    # hosts leave once all groups are where they are
+    waiting = [{each: phase[each] for each in phase if each != "state"} for phase in spec["phases"]]
     for step in range(last + 1):
         groups = {name: given[name] if step >= len(way) - 1 else {"stage": way[step]} for name, way in ways.items()}
         if step < last:
             groups = {name: {each: group[each] for each in group if each != "hold"} for name, group in groups.items()}
-        (project / "spec.yaml").write_bytes(dump(spec | {"groups": given if step == last else groups}))
+        stated = {"groups": given} if step == last else {"groups": groups, "phases": waiting}
+        (project / "spec.yaml").write_bytes(dump(spec | stated))
         result = vmferry("compile", project, "--out", project)
         assert result.code == 0, result.text
 

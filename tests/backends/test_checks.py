@@ -1,7 +1,6 @@
 """The Job that checks VMs: its script against real servers on loopback, its manifests, and probes."""
 
 import http.server
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from tests.backends import schemas
 from tests.backends.estate import blueprint, group, machine
 
 from vmferry.backends import checks
+from vmferry.backends.trials import FAILED
 from vmferry.estate.checks import job_name
 from vmferry.model.blueprint import Group, MachineCheck, VmCutover
 from vmferry.model.manifest import Resource
@@ -41,15 +41,6 @@ def port() -> Iterator[int]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
         server.shutdown()
-
-
-@pytest.fixture
-def closed() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-    return number
 
 
 def checked(*found: Check, address: str = "127.0.0.1", scripts: dict[str, str] | None = None, **fields: Any) -> Group:
@@ -97,7 +88,7 @@ def test_a_port_that_answers_passes(port: int, tmp_path: Path) -> None:
 
 def test_a_closed_port_fails_and_the_others_still_count(port: int, closed: int, tmp_path: Path) -> None:
     code, lines, message = run(checked(Check(name="ssh", tcp=closed), Check(name="web", tcp=port)), tmp_path)
-    assert code == checks.FAILED
+    assert code == FAILED
     why = f"port {closed}: Connection refused"
     assert lines == ["web-01: web passed", f"web-01: ssh FAILED: {why}", "1 of 2 failed"]
     assert message == f"web-01 ssh {why}\n"
@@ -105,7 +96,7 @@ def test_a_closed_port_fails_and_the_others_still_count(port: int, closed: int, 
 
 def test_a_name_that_does_not_resolve_says_so(tmp_path: Path) -> None:
     code, _, message = run(checked(Check(name="ssh", tcp=22), address="web-01.nowhere.invalid"), tmp_path)
-    assert code == checks.FAILED
+    assert code == FAILED
     assert "not known" in message or "resolution" in message
 
 
@@ -129,13 +120,13 @@ def test_a_page_is_checked_by_status_host_and_text(
     page: dict[str, Any], why: str | None, port: int, tmp_path: Path
 ) -> None:
     code, _, message = run(checked(Check(name="page", http=HttpCheck(port=port, **page))), tmp_path)
-    assert (code, message) == ((0, "") if why is None else (checks.FAILED, f"web-01 page {why}\n"))
+    assert (code, message) == ((0, "") if why is None else (FAILED, f"web-01 page {why}\n"))
 
 
 def test_a_page_by_https_of_a_server_without_it_fails(port: int, tmp_path: Path) -> None:
     found = checked(Check(name="page", http=HttpCheck(port=port, scheme="https", insecure_skip_verify=True)))
     code, _, message = run(found, tmp_path)
-    assert code == checks.FAILED
+    assert code == FAILED
     assert "curl" in message
 
 
@@ -144,7 +135,7 @@ def test_a_script_gets_vm_and_address_and_its_last_line_says_what_is_wrong(tmp_p
     bad = "#!/bin/sh\necho looking\nprintf 'the standby is \\033[31m90 s\\033[0m behind\\n\\n'\nexit 7\n"
     own = [Check(name=name, script=f"{name}.sh") for name in ("good", "bad")]
     code, lines, message = run(checked(*own, scripts={"good": good, "bad": bad}), tmp_path)
-    assert code == checks.FAILED
+    assert code == FAILED
     assert lines[0] == "web-01: good passed"
     assert message == "web-01 bad the standby is [31m90 s[0m behind\n"
 
@@ -164,7 +155,7 @@ def test_the_message_keeps_within_what_kubernetes_shows(tmp_path: Path) -> None:
     wordy = {f"check-{n}": f"#!/bin/sh\nprintf '%0500d' {n}\nexit 1\n" for n in range(40)}
     found = checked(*(Check(name=name, script=name) for name in wordy), scripts=wordy)
     code, lines, message = run(found, tmp_path)
-    assert code == checks.FAILED
+    assert code == FAILED
     assert len(lines) == 41
     assert len(message) <= 4096
     listed = message.splitlines()

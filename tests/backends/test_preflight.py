@@ -17,6 +17,7 @@ from tests.backends import schemas
 from tests.backends.estate import blueprint
 
 from vmferry.backends import preflight
+from vmferry.backends.trials import FAILED
 from vmferry.estate.preflight import job_name
 from vmferry.model.blueprint import (
     Blueprint,
@@ -83,15 +84,6 @@ def in_sync(vcenter: VCenter) -> None:
     vcenter.handler.late = 0
 
 
-@pytest.fixture
-def closed() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-    return number
-
-
 def plan(*tests: PreflightTest, **fields: Any) -> PreflightPlan:
     settings = {"namespace": "preflight", "image": "registry.example.com/check:1", "max_clock_skew": 30}
     return PreflightPlan(tests=tests, **settings | fields)
@@ -146,7 +138,7 @@ def test_a_vcenter_with_its_port_certificate_and_clock_passes(vcenter: VCenter, 
 
 def test_another_certificate_fails_and_the_message_names_both(vcenter: VCenter, tmp_path: Path) -> None:
     code, _, message = run(reached(vcenter, thumbprint=":".join(["00"] * 20)), tmp_path)
-    assert code == preflight.FAILED
+    assert code == FAILED
     assert message == (
         f"127.0.0.1 thumbprint the certificate has thumbprint {vcenter.thumbprint}, not {':'.join(['00'] * 20)}\n"
     )
@@ -156,7 +148,7 @@ def test_another_certificate_fails_and_the_message_names_both(vcenter: VCenter, 
 def test_a_clock_that_is_off_fails_with_how_far(vcenter: VCenter, tmp_path: Path, late: int, words: str) -> None:
     vcenter.handler.late = late
     code, _, message = run(reached(vcenter), tmp_path)
-    assert code == preflight.FAILED
+    assert code == FAILED
     assert message.startswith("127.0.0.1 clock the node's clock is ")
     assert message.endswith(f" s {words}; 30 s are allowed\n")
     assert 85 <= int(message.split(" is ")[1].split()[0]) <= 95
@@ -169,7 +161,7 @@ def test_a_clock_within_the_margin_passes(vcenter: VCenter, tmp_path: Path) -> N
 
 def test_a_response_without_a_date_is_no_clock(vcenter: VCenter, tmp_path: Path, closed: int) -> None:
     code, _, message = run(reached(vcenter, port=closed, thumbprint=None), tmp_path)
-    assert code == preflight.FAILED
+    assert code == FAILED
     assert message.splitlines() == [
         f"127.0.0.1 port-{closed} port {closed}: Connection refused",
         "127.0.0.1 clock no response with a Date",
@@ -188,7 +180,7 @@ def test_what_is_no_tls_server_shows_no_certificate(vcenter: VCenter, tmp_path: 
 def test_every_esxi_host_is_tried_on_both_ports_and_by_its_name(vcenter: VCenter, tmp_path: Path) -> None:
     hostile = "esx $(touch /tmp/vmferry-was-here) 'a"
     code, _, message = run(reached(vcenter, esxi=("127.0.0.1", "esx1.nowhere.invalid", hostile)), tmp_path)
-    assert code == preflight.FAILED
+    assert code == FAILED
     lines = message.splitlines()
     assert [line for line in lines if line.startswith("127.0.0.1")] == [
         "127.0.0.1 port-443 port 443: Connection refused",
@@ -203,7 +195,7 @@ def test_every_esxi_host_is_tried_on_both_ports_and_by_its_name(vcenter: VCenter
 def test_the_vddk_library_has_to_be_in_its_image(vcenter: VCenter, tmp_path: Path) -> None:
     test = reached(vcenter, vddk_image="registry.example.com/vddk:8")
     code, _, message = run(test, tmp_path)
-    assert code == preflight.FAILED
+    assert code == FAILED
     assert message.startswith("VDDK library its image was not pulled")
     library = tmp_path / "vddk/vmware-vix-disklib-distrib/lib64/libvixDiskLib.so.8.0.3"
     library.parent.mkdir(parents=True)
@@ -224,7 +216,7 @@ def test_pods_that_were_attached_and_have_their_volume_pass(tmp_path: Path) -> N
     network = PreflightNetwork(name="web", nad=Reference("preflight/web"))
     assert run(PreflightTest(name="networks-workers", networks=(network,)), tmp_path)[1][1] == "web: attached passed"
     code, _, message = run(PreflightTest(name="storage-ceph", claim=PreflightClaim(storage_class="ceph")), tmp_path)
-    assert (code, message) == (preflight.FAILED, "ceph mounted not mounted at /volume\n")
+    assert (code, message) == (FAILED, "ceph mounted not mounted at /volume\n")
 
 
 # --- manifests -------------------------------------------------------------------------------

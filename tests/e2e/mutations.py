@@ -45,6 +45,7 @@ ALIAS = "backends/alias.py"
 ADOPTED, SOURCES_BACK, SNAPSHOTS = "backends/adopted.py", "backends/sources_back.py", "backends/snapshots.py"
 CLOUD_INIT, PERFORMANCE = "estate/cloud_init.py", "estate/performance.py"
 CHECKS, CHECKED, CHECK_SCRIPT = "backends/checks.py", "estate/checks.py", "backends/scripts/check.sh"
+TRIALS = "backends/trials.py"
 OBSERVED_CHECKS = "observe/checks.py"
 PREFLIGHT, PREFLIGHT_SCRIPT = "backends/preflight.py", "backends/scripts/preflight.sh"
 VCENTER_ROLES, ACCOUNT = "backends/vcenter_roles.py", "importers/vcenter/account.py"
@@ -281,7 +282,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the pod that checks VMs has a token",
-        CHECKS,
+        TRIALS,
         '"automountServiceAccountToken": False,',
         '"automountServiceAccountToken": True,',
     ),
@@ -1064,8 +1065,8 @@ MUTATIONS = (
     Mutation(
         "a cutover starts a VM in a field that is not there",
         OVERLAYS,
-        'path="/spec/runStrategy",',
-        'path="/spec/running",',
+        '"/spec/runStrategy", machine',
+        '"/spec/running", machine',
     ),
     Mutation(
         "a cutover starts no VM",
@@ -1076,8 +1077,8 @@ MUTATIONS = (
     Mutation(
         "the time of a cutover is not in UTC",
         OVERLAYS,
-        '"/spec/cutover", _utc(group.cutover))',
-        '"/spec/cutover", group.cutover)',
+        '"/spec/cutover", _utc(group.cutover),',
+        '"/spec/cutover", group.cutover,',
     ),
     Mutation(
         "VMs start as soon as a group migrates",
@@ -1340,7 +1341,7 @@ MUTATIONS = (
     Mutation("a replica does not run while its source serves", OVERLAYS, "METHODS[group.method].replicates)", "False)"),
     Mutation("every clone runs while its source serves", OVERLAYS, "METHODS[group.method].replicates)", "True)"),
     Mutation("an alias leads to the target before it is promoted", ALIAS, "if group.weight != 100:", "if False:"),
-    Mutation("an alias leads to the target for ever", ALIAS, "value=after,", "value=alias.before,"),
+    Mutation("an alias leads to the target for ever", ALIAS, 'externalName", after)', 'externalName", alias.before)'),
     Mutation(
         "a Service that clients know can be pruned",
         ALIAS,
@@ -1442,6 +1443,7 @@ class Layer(NamedTuple):
 
 _TESTED = {
     SNAPSHOTS: ("adoption/test_snapshots.py",),
+    TRIALS: ("backends/test_checks.py", "backends/test_preflight.py"),
     CHECK_SCRIPT: ("backends/test_checks.py",),
     PREFLIGHT_SCRIPT: ("backends/test_preflight.py",),
     PREFLIGHT_JOBS: ("rules/test_gates.py",),

@@ -7,7 +7,7 @@ roll-back would leave clients at the target.
 
 from collections.abc import Iterator
 
-from vmferry.backends.metadata import VM_LABEL, head
+from vmferry.backends.metadata import VM_LABEL, head, patch
 from vmferry.backends.places import of_machine
 from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineAlias
@@ -34,15 +34,7 @@ def patches(group: Group) -> Iterator[Patch]:
     if group.weight != 100:
         return
     for machine, alias, after in _aliases(group):
-        yield Patch(
-            group=kinds.SERVICE.group,
-            kind=kinds.SERVICE.name,
-            name=alias.name,
-            namespace=machine.namespace,
-            op="replace",
-            path="/spec/externalName",
-            value=after,
-        )
+        yield patch(kinds.SERVICE, alias.name, machine.namespace, "/spec/externalName", after)
 
 
 def _aliases(group: Group) -> Iterator[tuple[Machine, MachineAlias, str]]:

@@ -6,19 +6,17 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from vmferry.backends import trials
 from vmferry.backends.cdi import APPLY_ONCE
 from vmferry.backends.metadata import VM_LABEL, head, stamps
 from vmferry.backends.places import of_group, of_machine
 from vmferry.estate.checks import connecting, job_name, needs_service, port_of, service_name, starts
+from vmferry.estate.urls import bracketed
 from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineCheck
 from vmferry.model.manifest import Item, KubeObject
 from vmferry.model.spec import Check, HttpCheck
 
-FAILED = 45
-"""Exit code of the script after a check failed: no retry of the pod changes that."""
-
-_AS_WRITTEN = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
 _LAYER = "checks"
 _MOUNT = "/etc/vmferry/check"
 _BOOT = 30 * 60  # seconds that guests take to boot at most, and their applications to start
@@ -55,7 +53,7 @@ def _command(machine: Machine, each: MachineCheck) -> list[str]:
         status = " ".join(map(str, check.http.status)) if check.http.status is not None else _ANY
         options = ["--insecure"] if check.http.insecure_skip_verify else []
         return [
-            *(*first, "http", _bracketed(address), _url(check.http, address), status),
+            *(*first, "http", bracketed(address), _url(check.http, address), status),
             *(check.http.contains or "", *options),
         ]
     if check.ping is not None:
@@ -64,11 +62,7 @@ def _command(machine: Machine, each: MachineCheck) -> list[str]:
 
 
 def _url(http: HttpCheck, address: str) -> str:
-    return f"{http.scheme}://{http.host or _bracketed(address)}:{http.port}{http.path}"
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+    return f"{http.scheme}://{http.host or bracketed(address)}:{http.port}{http.path}"
 
 
 def _script_key(name: str) -> str:
@@ -79,79 +73,40 @@ def _script_key(name: str) -> str:
 def _config_map(blueprint: Blueprint, group: Group) -> KubeObject:
     own = {_script_key(name): text for name, text in sorted(group.check_scripts.items())}
     return {
-        **_head(kinds.CONFIG_MAP, blueprint, group, _AS_WRITTEN),
+        **_head(kinds.CONFIG_MAP, blueprint, group, trials.AS_WRITTEN),
         "data": {"check.sh": script(group)} | own,
     }
 
 
 def _job(blueprint: Blueprint, group: Group) -> KubeObject:
-    """Return the Job, without a TTL, because GitOps would create it again. It has no rights, and no credentials."""
+    """Return the Job; it has no credentials."""
     return {
-        **_head(kinds.JOB, blueprint, group, APPLY_ONCE | _AS_WRITTEN),
-        "spec": {
-            "backoffLimit": 2,
-            "completionMode": "NonIndexed",
-            "completions": 1,
-            "parallelism": 1,
-            "podFailurePolicy": {
-                "rules": [
-                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-                    {
-                        "action": "FailJob",
-                        "onExitCodes": {"containerName": "check", "operator": "In", "values": [FAILED]},
-                    },
-                ]
-            },
-            "podReplacementPolicy": "Failed",
-            "suspend": False,
-            "template": {
-                "metadata": {"labels": {"app.kubernetes.io/component": "check"} | stamps(blueprint, group)},
-                "spec": _pod(group),
-            },
-        },
+        **_head(kinds.JOB, blueprint, group, APPLY_ONCE | trials.AS_WRITTEN),
+        "spec": trials.job(
+            "check", 1, {"labels": {"app.kubernetes.io/component": "check"} | stamps(blueprint, group)}, _pod(group)
+        ),
     }
 
 
-def _pod(group: Group) -> dict[str, Any]:
-    """Return the pod: Pod Security `restricted` admits it, and so does OpenShift, which chooses the user itself."""
-    user = {"runAsUser": group.check_user} if group.check_user is not None else {}
-    return {
-        "automountServiceAccountToken": False,
-        "containers": [
-            {
-                "name": "check",
-                "image": group.check_image or "",  # VMF566
-                "imagePullPolicy": "IfNotPresent",
-                "command": ["bash", f"{_MOUNT}/check.sh"],
-                "env": _environment(group),
-                "resources": {
-                    "limits": {"memory": "256Mi"},
-                    "requests": {"cpu": "50m", "memory": "64Mi"},
-                },
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "capabilities": {"drop": ["ALL"]},
-                    "readOnlyRootFilesystem": True,
-                },
-                "terminationMessagePath": "/dev/termination-log",
-                "terminationMessagePolicy": "File",
-                "volumeMounts": [
-                    {"mountPath": _MOUNT, "name": "script", "readOnly": True},
-                    {"mountPath": "/tmp", "name": "tmp"},  # noqa: S108
-                ],
-            }
-        ],
-        "dnsPolicy": "ClusterFirst",
-        "enableServiceLinks": False,
-        "restartPolicy": "Never",
-        "schedulerName": "default-scheduler",
-        "securityContext": {"runAsNonRoot": True, **user, "seccompProfile": {"type": "RuntimeDefault"}},
-        "terminationGracePeriodSeconds": 5,
-        "volumes": [
-            {"name": "script", "configMap": {"name": job_name(group), "defaultMode": 0o555}},
-            {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+def _pod(group: Group) -> KubeObject:
+    container = {
+        "name": "check",
+        "image": group.check_image or "",  # VMF566
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["bash", f"{_MOUNT}/check.sh"],
+        "env": _environment(group),
+        "resources": {"limits": {"memory": "256Mi"}, "requests": {"cpu": "50m", "memory": "64Mi"}},
+        **trials.LAST,
+        "volumeMounts": [
+            {"mountPath": _MOUNT, "name": "script", "readOnly": True},
+            {"mountPath": "/tmp", "name": "tmp"},  # noqa: S108
         ],
     }
+    volumes: list[KubeObject] = [
+        {"name": "script", "configMap": {"name": job_name(group), "defaultMode": 0o555}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+    ]
+    return trials.pod([container], volumes, group.check_user)
 
 
 def _environment(group: Group) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from vmferry.backends.metadata import VM_LABEL, head
+from vmferry.backends.metadata import VM_LABEL, head, patch
 from vmferry.backends.places import lock, of_machine
 from vmferry.backends.sources_back import folder, literal
 from vmferry.estate.dns import act_of, file_name, is_reverse, type_at, type_of
@@ -87,15 +87,8 @@ def patches(group: Group) -> Iterator[Patch]:
     for machine, changes in _by_machine(group):
         if all(change.lowered and not (change.switched or change.weight) for change in changes):
             continue  # as in the base
-        yield Patch(
-            group=kinds.DNS_ENDPOINT.group,
-            kind=kinds.DNS_ENDPOINT.name,
-            name=machine.target_name,
-            namespace=machine.namespace,
-            op="replace",
-            path="/spec/endpoints",
-            value=[each for change in changes for each in _held_at(change, _share(change), change.ttl)],
-        )
+        held = [each for change in changes for each in _held_at(change, _share(change), change.ttl)]
+        yield patch(kinds.DNS_ENDPOINT, machine.target_name, machine.namespace, "/spec/endpoints", held)
 
 
 # --- for owners of zones ---------------------------------------------------------------------

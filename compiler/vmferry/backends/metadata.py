@@ -1,12 +1,13 @@
 """Metadata of every emitted object: labels, protection against pruning, sync waves."""
 
-from typing import Any
+from typing import Any, Literal
 
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import in_order
 from vmferry.kube.kinds import Kind
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, Group
+from vmferry.model.manifest import Patch
 
 PHASE_LABEL = f"{LABEL_DOMAIN}/phase"
 GROUP_LABEL = f"{LABEL_DOMAIN}/group"
@@ -54,6 +55,22 @@ def head(
     if notes:
         metadata["annotations"] = dict(sorted(notes.items()))
     return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
+
+
+def patch(
+    kind: Kind,
+    name: str,
+    namespace: str,
+    path: str,
+    value: Any,
+    *,
+    op: Literal["add", "replace"] = "replace",
+    named: str | None = None,
+) -> Patch:
+    """Return a patch of an object; ``named`` is another kind of the same API group."""
+    return Patch(
+        group=kind.group, kind=named or kind.name, name=name, namespace=namespace, op=op, path=path, value=value
+    )
 
 
 def stamps(blueprint: Blueprint, group: Group | None = None) -> dict[str, str]:

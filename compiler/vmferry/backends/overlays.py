@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal
 
 from vmferry.backends import alias, dns
 from vmferry.backends.entry_points import overlay
 from vmferry.backends.forklift import found, migration_name
-from vmferry.backends.metadata import MIGRATION_LABEL, head
+from vmferry.backends.metadata import MIGRATION_LABEL, head, patch
 from vmferry.backends.places import base, lock
 from vmferry.estate.methods import METHODS
 from vmferry.kube import kinds
@@ -85,7 +84,7 @@ def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
         yield from _of_migration(blueprint, group)
     if "plan" in step.layers and group.stage == "retired" and not group.source_gone:
         # Forklift cleans up what it kept of the run; an archived Plan is never reconciled again.
-        yield _forklift(blueprint, kinds.PLAN, group.full_name, "replace", "/spec/archived", True)
+        yield patch(kinds.PLAN, group.full_name, blueprint.forklift.namespace, "/spec/archived", value=True)
     if not (group.running or (group.stage == "migrating" and METHODS[group.method].replicates)):
         return
     for machine in group.machines:
@@ -101,60 +100,33 @@ def _of_migration(blueprint: Blueprint, group: Group) -> Iterator[Patch]:
     A VM that is cancelled is cleaned up, and its source is powered on if it was on; one that is complete is left alone
     (kubev2v/forklift pkg/controller/plan/migration.go, execute and Cancel).
     """
-    name = migration_name(group)
+    known = (migration_name(group), blueprint.forklift.namespace)
     ended = [each.machine for each in group.departed]
     if group.stage == "rolled-back":
         ended += group.machines
     if ended:
         refs = [found(machine.id, machine.name) for machine in sorted(ended, key=lambda machine: machine.key)]
-        yield _forklift(blueprint, kinds.MIGRATION, name, "add", "/spec/cancel", refs)
+        yield patch(kinds.MIGRATION, *known, "/spec/cancel", refs, op="add")
     if group.running and METHODS[group.method].cutover and group.cutover is not None:
-        yield _forklift(blueprint, kinds.MIGRATION, name, "add", "/spec/cutover", _utc(group.cutover))
+        yield patch(kinds.MIGRATION, *known, "/spec/cutover", _utc(group.cutover), op="add")
         if group.vm_cutover and "Migration.spec.vmCutover" not in blueprint.target.withheld:
             times = [{"id": each.id, "cutover": _utc(each.time)} for each in group.vm_cutover]
-            yield _forklift(blueprint, kinds.MIGRATION, name, "add", "/spec/vmCutover", times)
-
-
-def _forklift(
-    blueprint: Blueprint, kind: Kind, name: str, op: Literal["add", "replace"], path: str, value: Any
-) -> Patch:
-    """Return a patch of an object of Forklift's."""
-    return Patch(
-        group=kind.group,
-        kind=kind.name,
-        name=name,
-        namespace=blueprint.forklift.namespace,
-        op=op,
-        path=path,
-        value=value,
-    )
+            yield patch(kinds.MIGRATION, *known, "/spec/vmCutover", times, op="add")
 
 
 def _start(machine: Machine) -> Patch:
     """Return the patch that starts a VM."""
-    return Patch(
-        group=kinds.VIRTUAL_MACHINE.group,
-        kind=kinds.VIRTUAL_MACHINE.name,
-        name=machine.target_name,
-        namespace=machine.namespace,
-        op="replace",
-        path="/spec/runStrategy",
-        value=machine.run_strategy,
-    )
+    known = (machine.target_name, machine.namespace)
+    return patch(kinds.VIRTUAL_MACHINE, *known, "/spec/runStrategy", machine.run_strategy)
 
 
 def _scale(machine: Machine) -> Iterator[Patch]:
     """Yield the patch that gives a rebuilt application its replicas."""
-    if machine.application is not None:
-        yield Patch(
-            group=kinds.DEPLOYMENT.group,  # and that of stateful sets
-            kind=machine.application.kind,
-            name=machine.target_name,
-            namespace=machine.namespace,
-            op="replace",
-            path="/spec/replicas",
-            value=machine.application.replicas,
-        )
+    application = machine.application
+    if application is not None:
+        known = (machine.target_name, machine.namespace)
+        # the group of a deployment is that of stateful sets
+        yield patch(kinds.DEPLOYMENT, *known, "/spec/replicas", application.replicas, named=application.kind)
 
 
 def _utc(time: str) -> str:

@@ -5,11 +5,13 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from vmferry.backends import trials
 from vmferry.backends.cdi import APPLY_ONCE
-from vmferry.backends.checks import FAILED
 from vmferry.backends.kubevirt import toleration
 from vmferry.backends.metadata import head, stamps
+from vmferry.estate.addresses import is_address
 from vmferry.estate.preflight import job_name
+from vmferry.estate.urls import bracketed
 from vmferry.kube import kinds
 from vmferry.kube.dns import suffixed
 from vmferry.model.base import LABEL_DOMAIN
@@ -20,7 +22,6 @@ ROOT = "infra/preflight"
 LABEL = f"{LABEL_DOMAIN}/preflight"
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 
-_AS_WRITTEN = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
 _SCRIPTS = "/etc/vmferry/preflight"
 _LIBRARY, _SCRIPT = "library.sh", "test.sh"
 _VDDK = "/etc/vmferry/vddk"
@@ -71,12 +72,12 @@ def _commands(plan: PreflightPlan, test: PreflightTest) -> Iterator[tuple[str, .
 
 def _of_vcenter(plan: PreflightPlan, vcenter: PreflightVCenter) -> Iterator[tuple[str, ...]]:
     host, port = vcenter.host, str(vcenter.port)
-    bracketed = f"[{host}]" if ":" in host else host
+    authority = bracketed(host)
     yield host, f"port-{port}", "tcp", host, port
     if vcenter.thumbprint is not None:
-        named = () if _is_address(host) else ("-servername", host)
-        yield host, "thumbprint", "thumbprint", bracketed, port, vcenter.thumbprint, *named
-    yield host, "clock", "clock", f"https://{bracketed}:{port}/", str(plan.max_clock_skew)
+        named = () if is_address(host) else ("-servername", host)
+        yield host, "thumbprint", "thumbprint", authority, port, vcenter.thumbprint, *named
+    yield host, "clock", "clock", f"https://{authority}:{port}/", str(plan.max_clock_skew)
     for esxi in vcenter.esxi:
         for number in _ESXI:
             if (esxi, number) != (host, vcenter.port):
@@ -85,13 +86,9 @@ def _of_vcenter(plan: PreflightPlan, vcenter: PreflightVCenter) -> Iterator[tupl
         yield "VDDK", "library", "vddk", _VDDK
 
 
-def _is_address(host: str) -> bool:
-    return ":" in host or host.replace(".", "").isdigit()
-
-
 def _config_map(blueprint: Blueprint, plan: PreflightPlan, name: str, key: str, text: str) -> KubeObject:
     return {
-        **head(kinds.CONFIG_MAP, blueprint, name, plan.namespace, annotations=_AS_WRITTEN),
+        **head(kinds.CONFIG_MAP, blueprint, name, plan.namespace, annotations=trials.AS_WRITTEN),
         "data": {key: text},
     }
 
@@ -118,57 +115,29 @@ def _job(blueprint: Blueprint, plan: PreflightPlan, test: PreflightTest) -> Kube
             name,
             plan.namespace,
             labels={LABEL: name},
-            annotations=APPLY_ONCE | _AS_WRITTEN,
+            annotations=APPLY_ONCE | trials.AS_WRITTEN,
             keep=False,
         ),
-        "spec": {
-            "backoffLimit": 2,
-            "completionMode": "NonIndexed",
-            "completions": test.nodes,
-            "parallelism": test.nodes,
-            "podFailurePolicy": {
-                "rules": [
-                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-                    {
-                        "action": "FailJob",
-                        "onExitCodes": {"containerName": "preflight", "operator": "In", "values": [FAILED]},
-                    },
-                ]
-            },
-            "podReplacementPolicy": "Failed",
-            "suspend": False,
-            "template": {"metadata": template, "spec": _pod(blueprint, plan, test, name)},
-        },
+        "spec": trials.job("preflight", test.nodes, template, _pod(blueprint, plan, test, name)),
     }
 
 
-def _pod(blueprint: Blueprint, plan: PreflightPlan, test: PreflightTest, name: str) -> dict[str, Any]:
-    """Return the pod: Pod Security `restricted` admits it, and so does OpenShift, which chooses the user itself."""
-    user = {"runAsUser": plan.user} if plan.user is not None else {}
+def _pod(blueprint: Blueprint, plan: PreflightPlan, test: PreflightTest, name: str) -> KubeObject:
     image = test.vcenter.vddk_image if test.vcenter is not None else None
-    result: dict[str, Any] = {
-        "automountServiceAccountToken": False,
-        "containers": [_container(plan, test), *([_vddk(image)] if image is not None else [])],
-        "dnsPolicy": "ClusterFirst",
-        "enableServiceLinks": False,
-        "nodeSelector": dict(sorted(test.node_selector.items())),
-        "restartPolicy": "Never",
-        "schedulerName": "default-scheduler",
-        "securityContext": {"runAsNonRoot": True, **user, "seccompProfile": {"type": "RuntimeDefault"}},
-        "terminationGracePeriodSeconds": 5,
-        "volumes": [
-            {
-                "name": "script",
-                "projected": {
-                    "defaultMode": 0o555,
-                    "sources": [{"configMap": {"name": each}} for each in (_shared(blueprint), name)],
-                },
+    containers = [_container(plan, test), *([_vddk(image)] if image is not None else [])]
+    volumes = [
+        {
+            "name": "script",
+            "projected": {
+                "defaultMode": 0o555,
+                "sources": [{"configMap": {"name": each}} for each in (_shared(blueprint), name)],
             },
-            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-            *([{"name": "vddk", "emptyDir": {}}] if image is not None else []),
-            *([_volume(blueprint, test.claim)] if test.claim is not None else []),
-        ],
-    }
+        },
+        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        *([{"name": "vddk", "emptyDir": {}}] if image is not None else []),
+        *([_volume(blueprint, test.claim)] if test.claim is not None else []),
+    ]
+    result = trials.pod(containers, volumes, plan.user, dict(sorted(test.node_selector.items())))
     if test.nodes > 1:
         term = {"labelSelector": {"matchLabels": {LABEL: name}}, "topologyKey": "kubernetes.io/hostname"}
         result["affinity"] = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
@@ -207,9 +176,7 @@ def _container(plan: PreflightPlan, test: PreflightTest) -> dict[str, Any]:
             "limits": {"memory": "128Mi"} | dict(sorted(devices.items())),
             "requests": {"cpu": "50m", "memory": "64Mi"} | dict(sorted(devices.items())),
         },
-        "securityContext": _restricted(),
-        "terminationMessagePath": "/dev/termination-log",
-        "terminationMessagePolicy": "File",
+        **trials.LAST,
         **({"volumeDevices": [{"devicePath": _VOLUME, "name": "volume"}]} if block else {}),
         "volumeMounts": mounts,
     }
@@ -222,15 +189,9 @@ def _vddk(image: str) -> dict[str, Any]:
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "resources": {"limits": {"memory": "500Mi"}, "requests": {"cpu": "50m", "memory": "150Mi"}},
-        "securityContext": _restricted(),
-        "terminationMessagePath": "/dev/termination-log",
-        "terminationMessagePolicy": "File",
+        **trials.LAST,
         "volumeMounts": [{"mountPath": "/opt", "name": "vddk"}],
     }
-
-
-def _restricted() -> dict[str, Any]:
-    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
 
 
 # --- volumes ---------------------------------------------------------------------------------

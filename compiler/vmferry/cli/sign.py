@@ -23,7 +23,7 @@ from vmferry.estate.stages import STAGES, rank
 from vmferry.estate.wording import counted
 from vmferry.estate.words.secrecy import said
 from vmferry.model.blueprint import Group
-from vmferry.model.evidence import OBSERVED, Entry
+from vmferry.model.evidence import OBSERVED, Entry, What
 from vmferry.model.spec import Stage
 from vmferry.observe.entries import stamp
 from vmferry.observe.evidence_file import EvidenceFile, checked_spec
@@ -128,22 +128,27 @@ def _plain(text: str, option: str, most: int) -> str:
     return line_
 
 
-def _signed(group: Group, stage: Stage | None, signer: str, note: str, now: datetime) -> Entry:
-    """Return the sign-off of a stage. Raises UsageError for one that the group has not reached."""
-    at = stage or group.stage
-    if rank(at) > rank(group.stage):
-        raise click.UsageError(f"Group {group.name} is at {group.stage}, so nobody can accept {at} yet.")
+def _entry(what: What, group: Group, signer: str, note: str, now: datetime, stage: Stage | None = None) -> Entry:
+    """Return what a person says of a group, in its current attempt."""
     return Entry(
         group=group.name,
-        what="signOff",
+        what=what,
         attempt=group.attempt,
         remigrate=group.remigrate,
-        stage=at,
+        stage=stage,
         outcome="succeeded",
         finished=stamp(now),
         by=signer,
         note=note,
     )
+
+
+def _signed(group: Group, stage: Stage | None, signer: str, note: str, now: datetime) -> Entry:
+    """Return the sign-off of a stage. Raises UsageError for one that the group has not reached."""
+    at = stage or group.stage
+    if rank(at) > rank(group.stage):
+        raise click.UsageError(f"Group {group.name} is at {group.stage}, so nobody can accept {at} yet.")
+    return _entry("signOff", group, signer, note, now, stage=at)
 
 
 def _despite(what: Literal["check", "performance"], group: Group, signer: str, note: str, now: datetime) -> Entry:
@@ -152,16 +157,7 @@ def _despite(what: Literal["check", "performance"], group: Group, signer: str, n
         raise click.UsageError(f"Group {group.name} has no checks: leave out --despite-checks.")
     if what == "performance" and not compares(group):
         raise click.UsageError(f"No VM of group {group.name} is compared: leave out --despite-performance.")
-    return Entry(
-        group=group.name,
-        what=what,
-        attempt=group.attempt,
-        remigrate=group.remigrate,
-        outcome="succeeded",
-        finished=stamp(now),
-        by=signer,
-        note=note,
-    )
+    return _entry(what, group, signer, note, now)
 
 
 def _caught_up(group: Group, signer: str, note: str, source: str, now: datetime) -> Entry:
@@ -170,13 +166,4 @@ def _caught_up(group: Group, signer: str, note: str, source: str, now: datetime)
         raise click.UsageError(f"Group {group.name} moves by method {group.method}: leave out --caught-up.")
     if group.stage != "migrating":
         raise click.UsageError(f"Group {group.name} is at {group.stage}; its replicas are promoted from migrating.")
-    return Entry(
-        group=group.name,
-        what="replication",
-        attempt=group.attempt,
-        remigrate=group.remigrate,
-        outcome="succeeded",
-        finished=stamp(now),
-        by=signer,
-        note=f"sources are {source}: {note}",
-    )
+    return _entry("replication", group, signer, f"sources are {source}: {note}", now)

@@ -53,16 +53,13 @@ def _lasting(text: str) -> bool:
     return not (ip.is_link_local or ip.is_loopback or ip.is_unspecified)
 
 
-def _known(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return the texts that are valid addresses."""
-    found = []
-    for text in texts:
-        try:
-            ipaddress.ip_address(text)
-        except ValueError:
-            continue
-        found.append(text)
-    return tuple(found)
+def is_address(text: str) -> bool:
+    """Return whether a text is an address, without a prefix."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def of_family(texts: Sequence[str], address: str) -> tuple[str, ...]:
@@ -100,7 +97,11 @@ def kept(fact: Nic, made: MachineNic, decisions: Decisions, os: OsFamily) -> Kep
         addresses = tuple(text for text in own(fact) if "/" in text)
         if fact.origin != "static" or made.nad is None or not (stays and addresses):
             return None
-        return KeptNic(addresses=addresses, gateways=_known(fact.gateways), nameservers=_known(fact.nameservers))
+        return KeptNic(
+            addresses=addresses,
+            gateways=tuple(filter(is_address, fact.gateways)),
+            nameservers=tuple(filter(is_address, fact.nameservers)),
+        )
     if os != "linux" or not (stays or fact.origin == "dhcp"):
         return None
     static = fact.origin == "static"

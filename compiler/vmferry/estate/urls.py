@@ -1,4 +1,4 @@
-"""Where a URL leads to."""
+"""Where a URL leads to, and how its host is written."""
 
 from urllib.parse import urlsplit
 
@@ -12,3 +12,8 @@ def endpoint(url: str) -> tuple[str, int]:
         return parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 443)
     except ValueError:  # brackets around what is not an IPv6 address, or a port that is not a number
         return "", 443
+
+
+def bracketed(host: str) -> str:
+    """Return a host as it stands in a URL: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vmferry.backends.checks import FAILED
+from vmferry.backends.trials import FAILED
 from vmferry.estate.causes import BY_CODE
 from vmferry.estate.checks import connecting, shown_by
 from vmferry.model.blueprint import Group, MachineCheck
@@ -52,12 +52,7 @@ def of_check_job(job: Job, place: Place, view: View) -> Iterator[Entry]:
 
 def _message(job: Job, view: View) -> str | None:
     """Return what the last pod of a Job wrote of the checks that failed; None if none of them came so far."""
-    found = [
-        (pod.metadata.creation_timestamp or "", ended.message or "")
-        for pod in view.job_pods(job.metadata.namespace or "", job.metadata.name or "")
-        for container in (pod.status.container_statuses if pod.status else None) or ()
-        if (ended := container.state.terminated if container.state else None) is not None and ended.exit_code == FAILED
-    ]
+    found = [(pod.metadata.creation_timestamp or "", text) for pod, text in view.ended(job, FAILED)]
     return max(found)[1] if found else None
 
 

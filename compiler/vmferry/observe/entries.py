@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from msgspec import structs
+
 from vmferry.estate.causes import BY_CODE, Cause, recognized
 from vmferry.estate.words.secrecy import said
 from vmferry.model.evidence import Entry, Outcome, What
@@ -28,19 +30,34 @@ def entry(
 ) -> Entry:
     """Return an entry. ``texts`` are what the cluster says; they are only kept with a ``cause``."""
     machine = place.machine
-    words = said("; ".join(dict.fromkeys(text for text in texts if text))) if cause is not None else ""
-    return Entry(
+    return structs.replace(
+        told(what, object_, outcome, times=times, cause=cause, texts=texts),
         group=place.group.name,
         vm=machine.key if machine is not None else None,
         name=machine.name if machine is not None else None,
-        what=what,
-        object=object_,
         attempt=place.attempt if place.attempt is not None else place.group.attempt,
         remigrate=place.group.remigrate,
+        bytes=size,
+    )
+
+
+def told(
+    what: What,
+    object_: str,
+    outcome: Outcome,
+    *,
+    times: Times = (None, None),
+    cause: Cause | None = None,
+    texts: Iterable[str] = (),
+) -> Entry:
+    """Return what an object shows, whatever it is about; ``texts`` as for `entry`."""
+    words = said("; ".join(dict.fromkeys(text for text in texts if text))) if cause is not None else ""
+    return Entry(
+        what=what,
+        object=object_,
         outcome=outcome,
         started=moment(times[0]),
         finished=moment(times[1]),
-        bytes=size,
         cause=cause.code if cause is not None else None,
         problem=cause.problem if cause is not None else None,
         next=cause.next if cause is not None else None,

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
-from vmferry.backends.checks import FAILED
+from msgspec import structs
+
+from vmferry.backends.trials import FAILED
 from vmferry.estate.causes import BY_CODE, Cause
-from vmferry.estate.words.secrecy import said
 from vmferry.model.blueprint import PreflightTest
 from vmferry.model.evidence import Entry, Outcome
-from vmferry.observe.entries import Times, cause_of, moment, title, true, words
+from vmferry.observe.entries import Times, cause_of, title, told, true, words
 from vmferry.observe.shapes import Job
 from vmferry.observe.view import View
 
@@ -40,10 +41,8 @@ def _failures(job: Job, view: View) -> list[str]:
     """Return what pods wrote of the tests that failed, each with its node."""
     return [
         f"{pod.spec.node_name if pod.spec is not None else 'a node'}: {line}"
-        for pod in view.job_pods(job.metadata.namespace or "", job.metadata.name or "")
-        for container in (pod.status.container_statuses if pod.status else None) or ()
-        if (ended := container.state.terminated if container.state else None) is not None and ended.exit_code == FAILED
-        for line in (ended.message or "").splitlines()
+        for pod, text in view.ended(job, FAILED)
+        for line in text.splitlines()
     ]
 
 
@@ -55,15 +54,6 @@ def _entry(
     cause: Cause | None = None,
     texts: Iterable[str] = (),
 ) -> Entry:
-    return Entry(
-        preflight=test.name,
-        what="preflight",
-        object=object_,
-        outcome=outcome,
-        started=moment(times[0]),
-        finished=moment(times[1]),
-        cause=cause.code if cause is not None else None,
-        problem=cause.problem if cause is not None else None,
-        next=cause.next if cause is not None else None,
-        said=said("; ".join(dict.fromkeys(text for text in texts if text))) or None if cause is not None else None,
+    return structs.replace(
+        told("preflight", object_, outcome, times=times, cause=cause, texts=texts), preflight=test.name
     )

@@ -9,7 +9,7 @@ from vmferry.estate.causes import Cause, recognized
 from vmferry.observe.belonging import Belonging, Place
 from vmferry.observe.dumps import Dump
 from vmferry.observe.entries import words
-from vmferry.observe.shapes import Event, Migration, Pod
+from vmferry.observe.shapes import Event, Job, Migration, Pod
 
 _WAITS = frozenset(
     (
@@ -62,6 +62,14 @@ class View:
     def job_pods(self, namespace: str, job: str) -> list[Pod]:
         """Return the pods of a Job, as far as they are in the dumps."""
         return self._jobs.get((namespace, job), [])
+
+    def ended(self, job: Job, code: int) -> Iterator[tuple[Pod, str]]:
+        """Yield each container of a Job that ended with an exit code: its pod, and the message that it left."""
+        for pod in self.job_pods(job.metadata.namespace or "", job.metadata.name or ""):
+            for container in (pod.status.container_statuses if pod.status else None) or ():
+                ended = container.state.terminated if container.state else None
+                if ended is not None and ended.exit_code == code:
+                    yield pod, ended.message or ""
 
     def pods_of(self, vm: str | None, place: Place) -> Iterator[list[str]]:
         """Yield what the conversion pods of a VM in a run of Forklift say."""

@@ -1,12 +1,12 @@
 """The connections that a migration opens across the border of the cluster, by the paths and methods that are in use."""
 
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
+from vmferry.estate.addresses import is_address
 from vmferry.estate.checks import connecting, port_of
 from vmferry.estate.dependencies import outside
 from vmferry.estate.methods import METHODS
@@ -318,7 +318,7 @@ def _checks(review: Review, group: Group) -> Iterator[_Need]:
         return
     networks = _networks(review)
     for machine, each in connecting(group):
-        if each.address is None or not _is_address(each.address):
+        if each.address is None or not is_address(each.address):
             continue
         row = networks.get(each.address)
         subnet = f" ({row.network.subnet})" if row is not None and row.network.subnet is not None else ""
@@ -357,11 +357,3 @@ def _new(nic: MachineNic) -> tuple[str, ...]:
 
 def _of(machine: Machine, source: str, destination: str, port: int | None, why: str) -> _Need:
     return _Need(source, destination, port, why, machine.key, machine.phase)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -47,11 +47,11 @@ class Step(Struct, frozen=True, kw_only=True):
     what: str
     command: str | None
     expected: str
-    planned: str
-    planned_seconds: float | None
-    started: str | None
-    finished: str | None
-    taken_seconds: float | None
+    planned: str = ""
+    planned_seconds: float | None = None
+    started: str | None = None
+    finished: str | None = None
+    taken_seconds: float | None = None
     state: When
     outage: str
     data: str

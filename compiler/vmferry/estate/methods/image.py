@@ -1,19 +1,6 @@
 """Method image of path virt-v2v: disks come from images that a bastion created, or CDI copies them unchanged."""
 
-from vmferry.estate.methods.traits import (
-    ALIAS,
-    ALIAS_STEP,
-    CHECK_STEP,
-    CHECKS,
-    DNS,
-    DNS_STEP,
-    MOVING,
-    SNAPSHOT_STEP,
-    SNAPSHOTS,
-    STARTED,
-    Layer,
-    MoveMethod,
-)
+from vmferry.estate.methods.traits import MOVING, STARTED, VM_LAYERS, VM_STEPS, Layer, MoveMethod
 from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.model.spec import VirtualMachine
@@ -33,18 +20,12 @@ METHOD = MoveMethod(
         "volumes": Layer(MOVING, wave=1),
         "images": Layer((*MOVING, *OWNED), wave=1, kept=("migrating", *STARTED)),
         "machines": Layer(("cutover", *OWNED), wave=3, kept=STARTED),
-        "snapshots": SNAPSHOTS,
-        "alias": ALIAS,
-        "dns": DNS,
-        "checks": CHECKS,
+        **VM_LAYERS,
     },
     steps=(
         ("import", ("volumes", "images")),
         ("machines", ("machines",)),
-        SNAPSHOT_STEP,
-        ALIAS_STEP,
-        DNS_STEP,
-        CHECK_STEP,
+        *VM_STEPS,
     ),
     kinds=(kinds.SERVICE, kinds.DATA_VOLUME, kinds.DATA_SOURCE, kinds.VIRTUAL_MACHINE),
     usual=_usual,

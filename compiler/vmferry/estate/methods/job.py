@@ -1,19 +1,6 @@
 """Method job of path virt-v2v: a Job in the cluster copies and converts the VM."""
 
-from vmferry.estate.methods.traits import (
-    ALIAS,
-    ALIAS_STEP,
-    CHECK_STEP,
-    CHECKS,
-    DNS,
-    DNS_STEP,
-    MOVING,
-    SNAPSHOT_STEP,
-    SNAPSHOTS,
-    STARTED,
-    Layer,
-    MoveMethod,
-)
+from vmferry.estate.methods.traits import MOVING, STARTED, VM_LAYERS, VM_STEPS, Layer, MoveMethod
 from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.kube.kinds import Right
@@ -34,18 +21,12 @@ METHOD = MoveMethod(
         "access": Layer(("prepared", *MOVING)),
         "conversion": Layer(MOVING, wave=1),
         "machines": Layer(("cutover", *OWNED), wave=3, kept=STARTED),
-        "snapshots": SNAPSHOTS,
-        "alias": ALIAS,
-        "dns": DNS,
-        "checks": CHECKS,
+        **VM_LAYERS,
     },
     steps=(
         ("convert", ("access", "conversion")),
         ("machines", ("machines",)),
-        SNAPSHOT_STEP,
-        ALIAS_STEP,
-        DNS_STEP,
-        CHECK_STEP,
+        *VM_STEPS,
     ),
     kinds=(
         *(kinds.SERVICE, kinds.CONFIG_MAP, kinds.SERVICE_ACCOUNT, kinds.JOB, kinds.DATA_VOLUME, kinds.VIRTUAL_MACHINE),

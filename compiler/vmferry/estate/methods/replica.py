@@ -2,21 +2,7 @@
 
 from collections.abc import Iterator
 
-from vmferry.estate.methods.traits import (
-    ALIAS,
-    ALIAS_STEP,
-    CHECK_STEP,
-    CHECKS,
-    DNS,
-    DNS_STEP,
-    MOVING,
-    SNAPSHOT_STEP,
-    SNAPSHOTS,
-    STARTED,
-    Layer,
-    MoveMethod,
-    Trouble,
-)
+from vmferry.estate.methods.traits import MOVING, STARTED, VM_LAYERS, VM_STEPS, Layer, MoveMethod, Trouble
 from vmferry.estate.stages import OWNED
 from vmferry.kube import kinds
 from vmferry.model.spec import VirtualMachine
@@ -31,12 +17,9 @@ METHOD = MoveMethod(
     path="virt-v2v",
     layers={
         "machines": Layer((*MOVING, *OWNED), wave=3, kept=("migrating", *STARTED)),
-        "snapshots": SNAPSHOTS,
-        "alias": ALIAS,
-        "dns": DNS,
-        "checks": CHECKS,
+        **VM_LAYERS,
     },
-    steps=(("machines", ("machines",)), SNAPSHOT_STEP, ALIAS_STEP, DNS_STEP, CHECK_STEP),
+    steps=(("machines", ("machines",)), *VM_STEPS),
     kinds=(kinds.SERVICE, kinds.VIRTUAL_MACHINE),
     refuses=_refuses,
     from_images=True,

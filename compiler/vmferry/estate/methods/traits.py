@@ -54,23 +54,27 @@ CHECKS = Layer(("cutover", "adopted"), wave=7, late=True)
 CHECK_STEP = ("checks", ("checks",))
 """On its own under Flux: a check that fails must not keep VMs from being synced."""
 
+CLIENT_LAYERS: Mapping[str, Layer] = {"alias": ALIAS, "dns": DNS}
+"""How clients get to what runs in the target."""
+CLIENT_STEPS = (ALIAS_STEP, DNS_STEP)
+VM_LAYERS: Mapping[str, Layer] = {"snapshots": SNAPSHOTS, **CLIENT_LAYERS, "checks": CHECKS}
+"""What is synced around VMs that run in the target."""
+VM_STEPS = (SNAPSHOT_STEP, *CLIENT_STEPS, CHECK_STEP)
+
 PLAN_LAYERS: Mapping[str, Layer] = {
     "plan": Layer(("prepared", *MOVING, *OWNED)),
     # Rolled back, the Migration is cancelled: VMs that have not cut over end there, the others are left alone.
     "migration": Layer(MOVING, wave=2, kept=MOVING),
     # Forklift creates the VMs; before that, manifests of theirs would be in its way (VMAlreadyExists).
     "machines": Layer(OWNED, wave=3, kept=STARTED, late=True),
-    "snapshots": SNAPSHOTS,
-    "alias": ALIAS,
-    "dns": DNS,
-    "checks": CHECKS,
+    **VM_LAYERS,
 }
 """Layers of a group whose VMs a Plan of Forklift's moves."""
 
 # Flux dry-runs a whole root before it applies any of it, and Forklift's webhook refuses a Migration without a Plan.
 PLAN_STEPS = (
     *(("plan", ("plan",)), ("migration", ("migration",)), ("machines", ("machines",))),
-    *(SNAPSHOT_STEP, ALIAS_STEP, DNS_STEP, CHECK_STEP),
+    *VM_STEPS,
 )
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from pyVim.connect import SmartStubAdapter
 from pyVmomi import vim, vmodl
 
+from vmferry.estate.urls import bracketed
 from vmferry.importers.errors import ImporterError
 from vmferry.importers.vcenter.patience import ANSWER, FIRST, Patience, patient
 
@@ -41,7 +42,7 @@ class Address(NamedTuple):
     @property
     def authority(self) -> str:
         """Return host and port in a URL's form; the port only if it is not 443."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = bracketed(self.host)
         return host if self.port == 443 else f"{host}:{self.port}"
 
 

@@ -10,9 +10,9 @@ AS_WRITTEN = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
 
 
 def job(container: str, pods: int, metadata: dict[str, Any], pod: KubeObject) -> KubeObject:
-    """Return the spec of a Job with some pods at a time, of which one ``container`` tries.
+    """Return the spec of a Job that runs ``pods`` pods at once, where ``container`` does the trying.
 
-    It has no TTL, because GitOps would create it again.
+    The Job has no TTL: GitOps would create it again after it was removed.
     """
     return {
         "backoffLimit": 2,

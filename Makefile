@@ -51,6 +51,7 @@ KUSTOMIZE_OLDEST = sigs.k8s.io/kustomize/kustomize/v5@v5.5.0
 KUBECONFORM = github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 AXE = 4.14.1
 MERMAID = 11.17.2
+GATEWAY_API = sigs.k8s.io/gateway-api@v1.4.1
 OPA = github.com/open-policy-agent/opa@v1.10.1
 # Programs with a go.mod of their own below tests/, which says what they are built from.
 VCSIM = tests/vcsim
@@ -85,6 +86,14 @@ BUILD = go build -trimpath -ldflags '-s -w' $(if $(filter %-oldest,$(@F)),-modfi
 	@module=$$(go mod download -json github.com/securego/gosec/v2@v2.30.0 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && \
 		install -m 644 "$$module/report/sarif/testdata/$(@F)" $@
 
+# Definitions of the Gateway API: its module has them.
+.tools/gateway-api/httproutes.yaml: CHANNEL = standard
+.tools/gateway-api/tcproutes.yaml: CHANNEL = experimental
+$(ROUTES): Makefile
+	@mkdir -p $(@D)
+	@module=$$(go mod download -json $(GATEWAY_API) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && \
+		install -m 644 "$$module/config/crd/$(CHANNEL)/gateway.networking.k8s.io_$(@F)" $@
+
 .tools/bin/kustomize-oldest: Makefile
 	@mkdir -p $(@D)/oldest
 	GOBIN=$(CURDIR)/$(@D)/oldest go install -trimpath -ldflags '$(call TELL,$(KUSTOMIZE_OLDEST))' $(KUSTOMIZE_OLDEST)
@@ -113,12 +122,13 @@ BUILD = go build -trimpath -ldflags '-s -w' $(if $(filter %-oldest,$(@F)),-modfi
 	@mkdir -p $(@D)
 	cd $(ARGOCD) && $(BUILD) .
 
-TEST_TOOLS = $(addprefix .tools/bin/,kustomize kustomize-oldest kubeconform vcsim govc opa grafana-dashboard) .tools/sarif-schema-2.1.0.json
-E2E_TOOLS = $(addprefix .tools/bin/,apiserver kubectl)
+ROUTES = $(addprefix .tools/gateway-api/,httproutes.yaml tcproutes.yaml)
+TEST_TOOLS = $(addprefix .tools/bin/,kustomize kustomize-oldest kubeconform vcsim govc opa grafana-dashboard) .tools/sarif-schema-2.1.0.json $(ROUTES)
+E2E_TOOLS = $(addprefix .tools/bin/,apiserver kubectl) $(ROUTES)
 ENGINES = $(addprefix .tools/bin/,kustomize-controller argocd-sync)
-OLDEST = $(addprefix .tools/bin/,apiserver-oldest kubectl-oldest kustomize-controller-oldest)
+OLDEST = $(addprefix .tools/bin/,apiserver-oldest kubectl-oldest kustomize-controller-oldest) $(ROUTES)
 
-testtools: $(TEST_TOOLS) ## what no test is skipped for: kustomize, kubeconform, vcsim (a vSphere API server), govc, opa, Grafana's types; takes Go
+testtools: $(TEST_TOOLS) ## what no test is skipped for: kustomize, kubeconform, vcsim (a vSphere API server), govc, opa, types of Grafana and the Gateway API; takes Go
 
 tools: $(TEST_TOOLS) $(E2E_TOOLS) $(ENGINES) $(OLDEST) ## the same, and what make e2e runs: API servers, Flux, Argo CD
 

@@ -25,7 +25,7 @@ from vmferry.verify.kustomize import build
 from vmferry.yaml.write import dump
 
 _MANAGED_BY = "app.kubernetes.io/managed-by"
-_HANDED_OVER = (kinds.VIRTUAL_MACHINE.key, kinds.SERVICE.key)
+_HANDED_OVER = (kinds.VIRTUAL_MACHINE.key, kinds.SERVICE.key, kinds.HTTP_ROUTE.key, kinds.TCP_ROUTE.key)
 _OTHERS = "others.group.yaml"
 """File of the users' own objects; no VM's file is called so, because no VM's name has a dot."""
 

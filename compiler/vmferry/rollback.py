@@ -113,6 +113,7 @@ def _steps(group: Group, folder: str, forklift: str) -> Iterator[Step]:
             "power", "once the targets are stopped, let the sources take writes again: `resumeWrites` of each VM"
         )
     yield from _aliases(group)
+    yield from _routes(group)
     yield from _dns(group, folder)
     if running(group.stage):
         yield from _reached(group)
@@ -130,6 +131,13 @@ def _aliases(group: Group) -> Iterator[Step]:
     names = [machine.alias.name for machine in group.machines if machine.alias is not None]
     if names and group.weight == 100:
         yield Step("network", f"Services {', '.join(names)} lead to the sources once this is synced: reconnect clients")
+
+
+def _routes(group: Group) -> Iterator[Step]:
+    """Yield which routes lead back to the sources; the sync does it."""
+    names = [machine.target_name for machine in group.machines if machine.route is not None]
+    if names and group.weight:
+        yield Step("network", f"routes {', '.join(names)} send all clients to the sources once this is synced")
 
 
 def _stopped(group: Group) -> Iterator[Step]:
@@ -175,11 +183,16 @@ def _cancelled(group: Group, forklift: str) -> Iterator[Step]:
 def _reached(group: Group) -> Iterator[Step]:
     """Yield what makes clients reach the sources again."""
     known = {change.vm for change in group.dns}
+    known |= {machine.key for machine in group.machines if machine.route is not None}
     for machine in group.machines:
         changed = [nic for nic in machine.nics if nic.readdress is not None]
         if changed and machine.key not in known:
             yield Step("dns", f"{machine.name}: point its records back to its address in vSphere, {_from(changed)}")
-    kept = [machine for machine in group.machines if not any(nic.readdress for nic in machine.nics)]
+    kept = [
+        machine
+        for machine in group.machines
+        if machine.route is None and not any(nic.readdress for nic in machine.nics)
+    ]
     if kept and group.path != "rebuild":
         yield Step("dns", f"{_names(kept)}: addresses are the same on both sides, so their records stay")
         yield Step(

@@ -9,6 +9,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 from jsonschema import Draft202012Validator
+from tests import gateway_api
 
 from vmferry.kube.versions import BY_COMPONENT, Component
 from vmferry.model.manifest import Item, KubeObject, Resource, api_group
@@ -17,6 +18,7 @@ CORE = {
     "",
     "apps",
     "batch",
+    "discovery.k8s.io",
     "networking.k8s.io",
     "policy",
     "rbac.authorization.k8s.io",
@@ -49,6 +51,8 @@ def assert_fits(obj: KubeObject) -> None:
 @functools.cache
 def _validator(api_version: str, kind: str) -> Draft202012Validator:
     group, _, version = api_version.partition("/")
+    if group == gateway_api.GROUP:
+        return Draft202012Validator(gateway_api.schema(gateway_api.ROUTES[kind]))
     path = _folder() / group / f"{kind.lower()}_{version}.json"
     schema: dict[str, Any] = json.loads(path.read_text())
     return Draft202012Validator(schema)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.invocation import vmferry
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dual-run"
@@ -53,6 +54,48 @@ def test_the_runbook_has_a_decision_for_each_step_and_shuts_nothing_down() -> No
     assert not [what for what in found["frontend-02"] if "Shut down" in what or "source is off" in what]
     assert [what for what in found["files-01"] if "Shut down" in what]
     assert not [what for what in found["files-01"] if "of clients" in what]
+
+
+def test_a_route_is_explained_led_to_opened_and_taken_back() -> None:
+    said = explained("shop-01")["HTTPRoute of gateways/public"]
+    assert said["value"] == "10.1.50.16 → Service shop-01-new"
+    steps = runbook()["frontend-02"]
+    [led] = [number for number, what in enumerate(steps) if "Then lead shop.example.com to it" in what]
+    [first] = [number for number, what in enumerate(steps) if what.startswith("Go or no-go: 5 %")]
+    assert led < first
+    back = vmferry("explain", EXAMPLE, "frontend-02", "--rollback", "--format", "json").data["steps"]
+    assert [step["what"] for step in back if "shop-01-new" in step["what"]] == [
+        "routes shop-01-new send all clients to the sources once this is synced"
+    ]
+    assert not [step for step in back if "shop-01:" in step["what"]]
+    openings = vmferry("report", "firewall", EXAMPLE, "--format", "json").text
+    assert "the proxies of Gateway gateways/public" in openings
+
+
+def backends(project: Path) -> dict[str, int]:
+    """Return the weights of the route of the example as it is synced."""
+    stage = project / "gitops/overlays/frontend/frontend-02/route/stage/kustomization.yaml"
+    [patch] = yaml.safe_load(stage.read_text())["patches"]
+    [operation] = yaml.safe_load(patch["patch"])
+    return {each["name"]: each["weight"] for each in operation["value"]}
+
+
+def test_a_step_moves_the_weights_of_a_route_and_going_back_takes_them_back(tmp_path: Path) -> None:
+    project = tmp_path / "migration"
+    shutil.copytree(EXAMPLE, project)
+    assert backends(project) == {"shop-01-new-source": 75, "shop-01-new": 25}
+    spec = project / "spec.yaml"
+    stated = "frontend-02: {stage: cutover, weight: 25}"
+    before = spec.read_text()
+    for state, source, target in (
+        ("{stage: cutover, weight: 50}", 50, 50),
+        ("{stage: cutover, weight: 0}", 100, 0),
+        ("{stage: rolled-back, weight: 50, dataLoss: accepted, reason: slow}", 100, 0),
+    ):
+        spec.write_text(before.replace(stated, f"frontend-02: {state}"))
+        made = vmferry("compile", project, "--out", project)
+        assert made.code == 0, made.text
+        assert backends(project) == {"shop-01-new-source": source, "shop-01-new": target}
 
 
 def test_the_runbook_promotes_replicas_in_the_order_in_which_nothing_is_lost() -> None:

@@ -41,7 +41,7 @@ NETWORKS, NAMESPACES, REBUILD = "backends/networks.py", "backends/namespaces.py"
 VIRT_V2V, FLUX, ARGOCD = "backends/virt_v2v.py", "backends/flux.py", "backends/argocd.py"
 OVERLAYS, METADATA, CREDENTIALS = "backends/overlays.py", "backends/metadata.py", "backends/credentials.py"
 ENTRY_POINTS, VCENTER = "backends/entry_points.py", "backends/vcenter.py"
-ALIAS = "backends/alias.py"
+ALIAS, ROUTES, ROUTED = "backends/alias.py", "backends/client_routes.py", "estate/client_routes.py"
 ADOPTED, SOURCES_BACK, SNAPSHOTS = "backends/adopted.py", "backends/sources_back.py", "backends/snapshots.py"
 CLOUD_INIT, PERFORMANCE = "estate/cloud_init.py", "estate/performance.py"
 CHECKS, CHECKED, CHECK_SCRIPT = "backends/checks.py", "estate/checks.py", "backends/scripts/check.sh"
@@ -1348,6 +1348,42 @@ MUTATIONS = (
         "layer=LAYER, labels=labels, keep=True",
         "layer=LAYER, labels=labels",
     ),
+    Mutation("source and target of a route change places", ROUTES, "100, None)}", "None, 100)}"),
+    Mutation(
+        "a route names its target before that has a Service",
+        ROUTED,
+        "    if reached is None or not running(reached):\n        return 100, None\n",
+        "",
+    ),
+    Mutation(
+        "the weights of a route are those of the other side",
+        ROUTED,
+        "else 100 - group.weight), group.weight",
+        "else group.weight), 100 - group.weight",
+    ),
+    Mutation("a route names a source that is gone", ROUTED, 'TABLE[group.stage].source == "gone"', "False"),
+    Mutation(
+        "the endpoint of a source belongs to no Service",
+        ROUTES,
+        '"kubernetes.io/service-name": source_service(machine)',
+        '"kubernetes.io/service-name": machine.target_name',
+    ),
+    Mutation(
+        "the way to a source is pruned while clients are there", ROUTES, 'keep=group.stage != "validated"', "keep=False"
+    ),
+    Mutation(
+        "the port of a source is that of its target's Service",
+        ROUTES,
+        "(source_service(machine), route.source_port, source)",
+        "(source_service(machine), route.number, source)",
+    ),
+    Mutation(
+        "the way to a source stays in the sync for ever",
+        "estate/methods/traits.py",
+        'ROUTE_SOURCE = Layer(("prepared", *MOVING, "adopted", "validated")',
+        "ROUTE_SOURCE = Layer(DNS.stages",
+    ),
+    Mutation("the applier may not apply routes", NAMESPACES, 'if "route" in group.layers', 'if "route" in group.steps'),
     Mutation(
         "a sign-off of the stage proves that a replica caught up",
         "estate/gates.py",

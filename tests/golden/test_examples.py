@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from tests import gateway_api
 from tests.ran import ran
 
 from vmferry.verify import kustomize
@@ -148,8 +149,9 @@ def test_compiling_into_an_empty_directory_gives_the_same_bytes(name: str, tmp_p
     reason="neither kustomize nor kubectl is installed",
 )
 @every_example
-def test_verify_finds_nothing(name: str) -> None:
-    schemas = ("--schemas", CRDS) if CRDS.is_dir() else ()
+def test_verify_finds_nothing(name: str, tmp_path: Path) -> None:
+    routes = ("--schemas", gateway_api.laid_out(tmp_path)) if name == "dual-run" else ()
+    schemas = ("--schemas", CRDS, *routes) if CRDS.is_dir() else ()
     run = vmferry("verify", EXAMPLES / name, *schemas, "--format", "json")
     report = json.loads(run.out)
     assert report["findings"] == []

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from vmferry.backends import credentials, forklift, forklift_plan
+from vmferry.backends import client_routes, credentials, forklift, forklift_plan
 from vmferry.backends.metadata import VM_LABEL, head
 from vmferry.backends.places import namespace_root, of_namespace
 from vmferry.backends.vcenter import source_plan
@@ -124,6 +124,8 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
             rights.append(kinds.SNAPSHOT)
         if "dns" in group.layers:
             rights.append(kinds.DNS_ENDPOINT)
+        if "route" in group.layers:
+            rights += (kinds.ENDPOINT_SLICE, *client_routes.kinds_of(group))
         if group.checks:
             rights += _OF_CHECKS
     if plan.quota:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from vmferry.backends import alias, dns
+from vmferry.backends import alias, client_routes, dns
 from vmferry.backends.entry_points import overlay
 from vmferry.backends.forklift import found, migration_name
 from vmferry.backends.metadata import MIGRATION_LABEL, head, patch
@@ -80,6 +80,8 @@ def _patches(blueprint: Blueprint, group: Group, step: Step) -> Iterator[Patch]:
         yield from dns.patches(group)
     if alias.LAYER in step.layers:
         yield from alias.patches(group)
+    if client_routes.LAYER in step.layers:
+        yield from client_routes.patches(group)
     if "migration" in step.layers:
         yield from _of_migration(blueprint, group)
     if "plan" in step.layers and group.stage == "retired" and not group.source_gone:

@@ -56,6 +56,7 @@ _CDI = "cdi.kubevirt.io"
 _FLUX = "kustomize.toolkit.fluxcd.io"
 _FLUX_SOURCE = "source.toolkit.fluxcd.io"
 _FORKLIFT = "forklift.konveyor.io"
+_GATEWAY = "gateway.networking.k8s.io"
 _MONITORING = "monitoring.coreos.com"
 _NOTIFICATION = "notification.toolkit.fluxcd.io"
 _RBAC = "rbac.authorization.k8s.io"
@@ -73,6 +74,7 @@ LIMIT_RANGE = Kind("", "v1", "LimitRange", "limitranges")
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", counted=True)
 STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets", counted=True)
 JOB = Kind("batch", "v1", "Job", "jobs", keeps=True, counted=True)
+ENDPOINT_SLICE = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 ROLE = Kind(_RBAC, "v1", "Role", "roles")
@@ -126,6 +128,12 @@ DNS_ENDPOINT = Kind(
     counted=True,
 )
 
+# --- Gateway API: without a route, clients get no answer --------------------------------------
+
+HTTP_ROUTE = Kind(_GATEWAY, "v1", "HTTPRoute", "httproutes", APPLY, keeps=True, counted=True)
+# In the experimental channel; later releases also serve it as v1.
+TCP_ROUTE = Kind(_GATEWAY, "v1alpha2", "TCPRoute", "tcproutes", APPLY, keeps=True, counted=True)
+
 # --- GitOps engines --------------------------------------------------------------------------
 
 KUSTOMIZATION = Kind(_FLUX, "v1", "Kustomization", "kustomizations")
@@ -143,7 +151,7 @@ EMITTED = (
     *(JOB, NETWORK_POLICY, DISRUPTION_BUDGET, ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, PRIORITY_CLASS),
     *(VIRTUAL_MACHINE, SNAPSHOT, DATA_VOLUME, DATA_SOURCE, PROVIDER, HOST, HOOK, NETWORK_MAP, STORAGE_MAP, PLAN),
     *(MIGRATION, NAD, NODE_NETWORK, EXTERNAL_SECRET, SEALED_SECRET, KUSTOMIZATION, GIT_REPOSITORY, APPLICATION),
-    *(APP_PROJECT, PROMETHEUS_RULE, ALERT, DNS_ENDPOINT),
+    *(APP_PROJECT, PROMETHEUS_RULE, ALERT, DNS_ENDPOINT, ENDPOINT_SLICE, HTTP_ROUTE, TCP_ROUTE),
 )
 
 # --- created by others, or written into local/ by users --------------------------------------

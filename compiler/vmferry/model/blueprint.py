@@ -30,6 +30,8 @@ from vmferry.model.spec import (
     PerformanceSettings,
     PhaseKind,
     Readdressing,
+    RouteGateway,
+    RouteKind,
     RunStrategy,
     ServiceAccountRef,
     SmokeTest,
@@ -211,6 +213,23 @@ class MachineAlias(Model, frozen=True, kw_only=True):
     after: str | None = None  # None: unknown
 
 
+class MachineRoute(Model, frozen=True, kw_only=True):
+    """A route that sends clients to a VM's source and to its Service, by weight. None is unknown: it is not emitted."""
+
+    kind: RouteKind
+    gateway: RouteGateway
+    hostnames: tuple[str, ...] = ()
+    port: str | None = None  # of the Service, by name
+    number: int | None = None
+    address: str | None = None  # of the source
+    source_port: int | None = None
+
+    @property
+    def known(self) -> bool:
+        """Return whether all is known that its objects need."""
+        return None not in (self.port, self.number, self.address, self.source_port)
+
+
 class Machine(Model, frozen=True, kw_only=True):
     """A VM that moves, with all decisions made."""
 
@@ -281,6 +300,7 @@ class Machine(Model, frozen=True, kw_only=True):
     records: tuple[DnsRecord, ...] = ()
     baseline: Baseline | None = None  # what it used in vSphere; its disks are those of the target, by name
     alias: MachineAlias | None = None
+    route: MachineRoute | None = None
 
 
 class Step(Model, frozen=True, kw_only=True):

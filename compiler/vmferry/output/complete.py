@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from vmferry.estate.adoption import lacks
+from vmferry.estate.client_routes import KINDS
 from vmferry.estate.methods import METHODS
 from vmferry.kube import kinds
 from vmferry.model.application import Application
@@ -58,6 +59,7 @@ class Ledger:
         if group.path == "forklift" and not group.source_gone:
             yield from self._of_plan(blueprint, group)
         yield from self._of_records(group)
+        yield from self._of_routes(group)
         for machine in group.machines:
             if "machines" in group.layers and machine.key in group.adopted:
                 yield from self._of_record(machine, group.adopted[machine.key])
@@ -74,6 +76,14 @@ class Ledger:
                 spec = self._objects.get((kinds.DNS_ENDPOINT.name, *names[change.vm]), {}).get("spec", {})
                 if change.name not in {each["dnsName"] for each in spec.get("endpoints", ())}:
                     yield f"VM {names[change.vm][1]}: record {change.name}"
+
+    def _of_routes(self, group: Group) -> Iterator[str]:
+        """Yield the routes by which clients are to move and that are in no manifest."""
+        for machine in group.machines if "route" in group.layers else ():
+            route = machine.route
+            known = (machine.namespace, machine.target_name)
+            if route is not None and route.known and (KINDS[route.kind].name, *known) not in self._objects:
+                yield f"VM {machine.name}: its route"
 
     # --- Forklift ----------------------------------------------------------------------------
 

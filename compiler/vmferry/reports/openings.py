@@ -105,6 +105,7 @@ def _needs(review: Review) -> Iterator[_Need]:
             yield from _images(group)
         yield from _containers(review, group)
         yield from _records(group)
+        yield from _routes(group)
         yield from _checks(review, group)
     yield from _hooks(review)
     yield from _external(review)
@@ -310,6 +311,15 @@ def _records(group: Group) -> Iterator[_Need]:
         elif isinstance(provider, ExternalDns):
             server = "the DNS provider of ExternalDNS"
             yield _Need("the pods of ExternalDNS", server, None, why, change.vm, group.phase)
+
+
+def _routes(group: Group) -> Iterator[_Need]:
+    """Yield how Gateways reach the sources that they still send clients to."""
+    for machine in group.machines if group.stage != "retired" else ():
+        route = machine.route
+        if route is not None and route.address is not None:
+            proxies = f"the proxies of Gateway {route.gateway.namespace}/{route.gateway.name}"
+            yield _of(machine, proxies, route.address, route.source_port, "clients of the source come through it")
 
 
 def _checks(review: Review, group: Group) -> Iterator[_Need]:

@@ -154,6 +154,8 @@ def _actions(group: Group, stage: Stage, of: Planning) -> Iterator[_Action]:
         yield from _each(group, of, "set_up", "make it a replica of its source.", "it follows its source")
     if group.dual_run == "parallel" and stage == "cutover":
         yield from _shift(group, dual_run_of(of.spec.phases, group.phase).weights)
+    if stage == "prepared":
+        yield from _to_gateways(group)
     yield from _dns(group, stage, tree)
     back = f"`vmferry explain {spec} {group.name} --rollback` has the way back"
     if stage == "cutover":
@@ -196,6 +198,16 @@ def _shift(group: Group, weights: tuple[int, ...]) -> Iterator[_Action]:
             "No-go: set it back to the step before, or to 0."
         )
         yield "application", what, None, "no more errors and no longer response times than at the source"
+
+
+def _to_gateways(group: Group) -> Iterator[_Action]:
+    """Yield how clients come to the Gateways that will move them; these send all of them to the sources until then."""
+    for machine in group.machines:
+        if machine.route is not None:
+            gateway = f"{machine.route.gateway.namespace}/{machine.route.gateway.name}"
+            names = ", ".join(machine.route.hostnames) or f"the clients of {machine.name}"
+            what = f"Try Gateway {gateway}: it sends everything to the source. Then lead {names} to it, in DNS."
+            yield "network", what, None, "the source answers through the Gateway, with no more errors than before"
 
 
 _RECORDS: Mapping[Stage, tuple[Act, str]] = {

@@ -237,4 +237,5 @@ def _lasting(machine: Machine, nothing: bool) -> Machine:
         for nic in machine.nics
     )
     records = (structs.replace(record, before=(), dynamic=False) for record in machine.records)
-    return structs.replace(machine, nics=tuple(nics), records=tuple(records))
+    route = structs.replace(machine.route, address=None) if machine.route is not None else None
+    return structs.replace(machine, nics=tuple(nics), records=tuple(records), route=route)

@@ -34,6 +34,7 @@ from vmferry.model.spec import Check, Cluster, RunStrategy
 from vmferry.resolve import forklift
 from vmferry.resolve.aliases import alias
 from vmferry.resolve.applications import rebuilt
+from vmferry.resolve.client_routes import route_of
 from vmferry.resolve.eviction import eviction
 from vmferry.resolve.networks import Attached
 from vmferry.resolve.notes import Noting, decide
@@ -87,6 +88,7 @@ def build(
             result[candidate.key] = replace(
                 machine,
                 alias=(yield from alias(candidate, machine)),
+                route=(yield from route_of(candidate, machine)),
                 records=(yield from records(candidate, machine)),
                 probe=_probe(candidate, machine, checks),
                 baseline=kept_baseline(candidate.vm, machine),

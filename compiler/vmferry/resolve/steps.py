@@ -29,6 +29,7 @@ def layers(
     ``dns``: ExternalDNS changes records of its VMs. ``checks``: a Job checks some of its VMs. When its source is
     ``gone``, nothing of Forklift's is left, and of the layer of a Plan only the Services of its VMs.
     """
+    routed = not graduated and any(machine.route is not None and machine.route.known for machine in machines)
     holds = {
         "plan": not gone or (not graduated and any(map(has_service, machines))),
         "migration": not gone,
@@ -37,6 +38,8 @@ def layers(
         "machines": any(not machine.golden for machine in machines) and not graduated,
         "snapshots": snapshots,
         "alias": any(machine.alias is not None and machine.alias.after is not None for machine in machines),
+        "route-source": routed,
+        "route": routed,
         "dns": dns,
         "checks": checks,
         "config": any(machine.state or (machine.application and machine.application.config) for machine in machines),

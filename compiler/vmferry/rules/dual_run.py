@@ -143,16 +143,17 @@ def namesakes(review: Review) -> Iterator[Problem]:
 def unreachable(review: Review) -> Iterator[Problem]:
     """Source and target have different addresses, and something has to lead clients from one to the other.
 
-    That is a record in DNS that changes (`dns`), or for clients in the cluster an `alias`. Suppress this if a load
-    balancer of your own does it.
+    That is a record in DNS that changes (`dns`), a `route` of a Gateway, or for clients in the cluster an `alias`.
+    Suppress this if a load balancer of your own does it.
     """
     for subject, group, machine in moving_in(review, "parallel"):
-        if machine.alias is None and not any(change.vm == machine.key for change in group.dns):
+        led = machine.alias is not None or machine.route is not None
+        if not led and not any(change.vm == machine.key for change in group.dns):
             yield subject.problem(
-                "source and target will both run (dualRun: parallel), and neither a record nor an alias leads clients "
-                "to it",
-                "state its record in `dns`, a `dnsZone` or an `alias`; or suppress this if your load balancer moves "
-                "clients",
+                "source and target will both run (dualRun: parallel), and neither a record, a route nor an alias leads "
+                "clients to it",
+                "state its record in `dns`, a `dnsZone`, a `route` or an `alias`; or suppress this if your load "
+                "balancer moves clients",
                 "name",
             )
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from vmferry.estate.addresses import address_of
+from vmferry.estate.client_routes import source_service
 from vmferry.estate.history import History
 from vmferry.estate.methods import METHODS
 from vmferry.estate.stages import running
@@ -112,6 +113,16 @@ def taken(review: Review) -> Iterator[Problem]:
     for subject, _, machine in review.moving:
         used.setdefault((machine.namespace, machine.target_name), f"VM {subject.name}")
     for subject, _, machine in review.moving:
+        if machine.route is not None:
+            name = source_service(machine)
+            owner = used.setdefault((machine.namespace, name), f"the route of VM {subject.name}")
+            if owner != f"the route of VM {subject.name}":
+                yield subject.problem(
+                    f"the Service of its source, {name}, would have the name of {owner} in namespace "
+                    f"{machine.namespace}",
+                    "set another targetName for one of them",
+                    "route",
+                )
         if machine.alias is None:
             continue
         place = (machine.namespace, machine.alias.name)

@@ -171,6 +171,10 @@ RULES: dict[KindKey, tuple[Rule, ...]] = {
         _secret("spec.kubeConfig.secretRef"),
     ),
     kinds.GIT_REPOSITORY.key: (_secret("spec.secretRef"),),
+    **{
+        kind.key: (Rule("spec.rules[].backendRefs[]", (SERVICE,), when=("kind", "Service")),)
+        for kind in (kinds.HTTP_ROUTE, kinds.TCP_ROUTE)
+    },
     kinds.APPLICATION.key: (Rule("spec.project", (_APP_PROJECT,), TEXT),),
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tests import gateway_api
 from tests.matrix import releases
 from tests.ran import ran
 
@@ -33,6 +34,8 @@ KINDS = (
     Kind("cdi.kubevirt.io/v1beta1", "DataVolume"),
     Kind("external-secrets.io/v1", "ExternalSecret"),
     Kind("externaldns.k8s.io/v1alpha1", "DNSEndpoint"),
+    Kind(f"{gateway_api.GROUP}/v1", "HTTPRoute"),
+    Kind(f"{gateway_api.GROUP}/v1alpha2", "TCPRoute"),
     Kind("forklift.konveyor.io/v1beta1", "Hook"),
     Kind("forklift.konveyor.io/v1beta1", "Host"),
     Kind("forklift.konveyor.io/v1beta1", "Migration"),
@@ -105,8 +108,10 @@ def provenance(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def definition(kind: Kind, folder: Path) -> Object:
-    """Return the definition of one kind, from its schema in a folder."""
+    """Return the definition of one kind: the Gateway API's own, or one of its schema in a folder."""
     group, _, version = kind.api_version.partition("/")
+    if group == gateway_api.GROUP:
+        return gateway_api.definition(kind.name)
     schema = structural(json.loads((folder / group / f"{kind.name.lower()}_{version}.json").read_text()))
     schema["properties"]["metadata"] = {"type": "object"}  # the server knows better
     served: Object = {"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}

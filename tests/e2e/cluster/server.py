@@ -23,7 +23,15 @@ OPERATORS = ("argocd", "flux-system", "konveyor-forklift", "monitoring")
 
 _TIMEOUT = 300.0  # seconds that any one kubectl may take
 _CORE = (
-    *("configmaps", "limitranges", "namespaces", "persistentvolumeclaims", "pods", "resourcequotas", "secrets"),
+    *(
+        "configmaps",
+        "limitranges",
+        "namespaces",
+        "persistentvolumeclaims",
+        "pods",
+        "resourcequotas",
+        "secrets",
+    ),
     *(
         "serviceaccounts",
         "services",
@@ -31,6 +39,7 @@ _CORE = (
         "statefulsets.apps",
         "jobs.batch",
         "networkpolicies.networking.k8s.io",
+        "endpointslices.discovery.k8s.io",
     ),
     *("poddisruptionbudgets.policy", "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io"),
     "priorityclasses.scheduling.k8s.io",

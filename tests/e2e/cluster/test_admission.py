@@ -29,6 +29,7 @@ from vmferry.check import review
 from vmferry.layout.objects import is_object, parse
 from vmferry.model import application, base
 from vmferry.model.manifest import Resource
+from vmferry.model.spec.client_routes import RouteHostname
 from vmferry.resolve.blueprint import resolve
 from vmferry.rules import check
 from vmferry.ruleset import every
@@ -155,6 +156,39 @@ def test_what_vmf505_finds_the_server_refuses(offers: Offers, data: Data, sectio
     assert "VMF505" in {finding.code for finding in check(review(spec, resolution))}
     emitted = [item.object for item in backends.emit(resolution.blueprint) if isinstance(item, Resource)]
     assert words in "\n".join(offers.offer(emitted))
+
+
+def route_objects(**stated: Any) -> Iterator[Object]:
+    """Yield what is emitted of a VM with a route."""
+    from tests.rules.test_client_routes import GOLD, HTTP, WHERE, clone
+
+    made = resolve(project(GOLD, clone(route=HTTP | stated), **WHERE)).blueprint
+    yield from (item.object for item in backends.emit(made) if isinstance(item, Resource))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.1.1", "224.0.0.1", "::", "::1", "fe80::1"])
+def test_what_vmf147_finds_the_server_refuses(offers: Offers, address: str) -> None:
+    assert "endpoints[0].addresses[0]" in "\n".join(offers.offer(route_objects(before={"address": address})))
+
+
+def test_host_names_of_routes_are_what_the_server_takes(offers: Offers) -> None:
+    form, longest = pattern(RouteHostname)
+    texts: set[str] = set()
+
+    @given(st.from_regex(form), st.integers(1, 260))
+    @settings(max_examples=100, deadline=None, database=None)
+    def collect(fitting: str, length: int) -> None:
+        texts.update(text for text in (fitting, "a" * length, f"*.{'a' * length}") if len(text) <= longest)
+
+    collect()
+    [route] = [obj for obj in route_objects() if obj["kind"] == "HTTPRoute"]
+    routes = [
+        route
+        | {"metadata": route["metadata"] | {"name": f"of-{number}"}, "spec": route["spec"] | {"hostnames": [text]}}
+        for number, text in enumerate(sorted(texts))
+    ]
+    assert len(routes) > 50
+    assert offers.offer(routes) == []
 
 
 def pattern(kind: Any) -> tuple[str, int]:

@@ -49,14 +49,19 @@ DNS_STEP = ("dns", ("dns",))
 ALIAS = Layer(DNS.stages, wave=5, kept=DNS.kept)
 """Services that are aliases of a host name: they lead to the source, and then to the target."""
 ALIAS_STEP = ("alias", ("alias",))
+ROUTE = Layer(DNS.stages, wave=5, kept=DNS.kept)
+"""Routes that send clients to the source, and then to the target, by weights."""
+ROUTE_SOURCE = Layer(("prepared", *MOVING, "adopted", "validated"), wave=4, kept=DNS.kept)
+"""The Services by which routes reach the sources, for as long as there is a way back to these."""
+ROUTE_STEP = ("route", ("route-source", "route"))
 CHECKS = Layer(("cutover", "adopted"), wave=7, late=True)
 """The Job that checks the VMs, and its ways to them, until they are accepted."""
 CHECK_STEP = ("checks", ("checks",))
 """On its own under Flux: a check that fails must not keep VMs from being synced."""
 
-CLIENT_LAYERS: Mapping[str, Layer] = {"alias": ALIAS, "dns": DNS}
+CLIENT_LAYERS: Mapping[str, Layer] = {"alias": ALIAS, "route-source": ROUTE_SOURCE, "route": ROUTE, "dns": DNS}
 """How clients get to what runs in the target."""
-CLIENT_STEPS = (ALIAS_STEP, DNS_STEP)
+CLIENT_STEPS = (ALIAS_STEP, ROUTE_STEP, DNS_STEP)
 VM_LAYERS: Mapping[str, Layer] = {"snapshots": SNAPSHOTS, **CLIENT_LAYERS, "checks": CHECKS}
 """What is synced around VMs that run in the target."""
 VM_STEPS = (SNAPSHOT_STEP, *CLIENT_STEPS, CHECK_STEP)

@@ -3,6 +3,7 @@
 from vmferry.model.spec.access import Access, AccessRole
 from vmferry.model.spec.assign import Assign, ForMany, Match
 from vmferry.model.spec.checks import Check, HttpCheck
+from vmferry.model.spec.client_routes import ClientRoute, RouteGateway, RouteKind
 from vmferry.model.spec.contacts import Contacts
 from vmferry.model.spec.costs import Costs, Licence, Once, Recurring, Team
 from vmferry.model.spec.decisions import (
@@ -89,6 +90,7 @@ __all__ = [
     "Bandwidth",
     "BridgeNetwork",
     "Check",
+    "ClientRoute",
     "Cluster",
     "Cni",
     "Contacts",
@@ -163,6 +165,8 @@ __all__ = [
     "Recurring",
     "Replication",
     "Rfc2136",
+    "RouteGateway",
+    "RouteKind",
     "RunStrategy",
     "ScheduleSettings",
     "SecretRef",

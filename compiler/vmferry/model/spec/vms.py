@@ -7,6 +7,7 @@ from msgspec import Meta, field
 from vmferry.model.application import Application
 from vmferry.model.base import Address, Cidr, Model, Name, Size, Text, Uuid
 from vmferry.model.facts import Baseline, Cpu, Device, Disk, Firmware, GuestDisk, Nic, OsFamily, PowerState
+from vmferry.model.spec.client_routes import ClientRoute
 from vmferry.model.spec.decisions import Decisions
 from vmferry.model.spec.dns import VmRecord
 from vmferry.model.spec.dual_run import Replication, ServiceAlias
@@ -156,6 +157,12 @@ class VirtualMachine(Decisions, frozen=True, kw_only=True):
     ] = ()
     alias: (
         Annotated[ServiceAlias, Meta(description="A Service by which clients in the cluster find it on either side.")]
+        | None
+    ) = None
+    route: (
+        Annotated[
+            ClientRoute, Meta(description="A route of a Gateway by which clients move to it (dualRun: parallel).")
+        ]
         | None
     ) = None
     replication: (

@@ -1,6 +1,8 @@
 """Tests of work in several processes and threads: it gives what one alone gives."""
 
+import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -98,3 +100,33 @@ def test_threads_take_turns_as_before_once_the_work_is_done(count: int) -> None:
     assert [*cores.spread(pow, range(1, 50), 2)] == [2**number for number in range(1, 50)]
     assert sys.getswitchinterval() == before
     assert count
+
+
+def test_work_aside_is_done_when_the_body_is(count: int, tmp_path: Path) -> None:
+    with cores.aside((tmp_path / "made").mkdir):
+        pass
+    assert count
+    assert (tmp_path / "made").is_dir()
+
+
+def test_work_aside_that_fails_concerns_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    program = (
+        "import sys; from pathlib import Path; from vmferry import cores\n"
+        "print('before')\n"  # in a buffer that both processes have
+        "with cores.aside(Path(sys.argv[1], 'no', 'where').mkdir): print('body')\n"
+        "print('after')"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+    captured = capfd.readouterr()
+    assert captured.out.split() == ["before", "body", "after"]
+    assert captured.err == ""
+
+
+def test_work_aside_is_waited_for_if_the_body_fails(tmp_path: Path) -> None:
+    def slow() -> None:
+        time.sleep(0.1)
+        (tmp_path / "made").mkdir()
+
+    with pytest.raises(ZeroDivisionError), cores.aside(slow):
+        print(1 / 0)
+    assert (tmp_path / "made").is_dir()

@@ -17,7 +17,7 @@ from vmferry.kube.dns import fit
 from vmferry.layout.locks import DIRECTORY
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Group, Machine
-from vmferry.model.finding import Finding, SpecError, Where, ordered
+from vmferry.model.finding import Finding, SpecError, Where, by_place, ordered
 from vmferry.model.project import Project
 from vmferry.model.review import Review
 from vmferry.model.spec import Stage
@@ -108,7 +108,7 @@ def remember(spec: Path, assignments: Path | None, now: datetime, cache: Cache) 
     resolution = Resolution(blueprint=blueprint, assignments=Assignments(metadata=known.project.spec.metadata))
     of_blueprint = rules.of_blueprint(review(known.project, resolution, now=now))
     findings = known.findings_of_all() if policy.suppresses(known.project) else known.kinds
-    applied = policy.apply((*findings, *of_blueprint), known.project, now, compared=True)
+    applied = policy.apply(by_place((*findings, *of_blueprint)), known.project, now, compared=True)
     if any(finding.is_error for finding in applied):
         return look(spec, assignments, now, cache)
     checked = Checked(project=known.project, resolution=resolution, findings=(), whole=False)
@@ -184,7 +184,7 @@ def _moved(before: Before, remembered: Remembered, edit: Edit) -> tuple[tuple[Fi
     project = structs.replace(known.project, spec=moved.now.spec)
     resolution = structs.replace(checked.resolution, blueprint=moved.again.blueprint)
     if moved.failed:
-        return _told(policy.apply(moved.decided.new, project, before.now), project, resolution, moved)
+        return _told(policy.apply(by_place(moved.decided.new), project, before.now), project, resolution, moved)
     change = recheck.difference(known, moved, before.now, compared=True)
     if change is None:
         return None
@@ -198,7 +198,7 @@ def _moved(before: Before, remembered: Remembered, edit: Edit) -> tuple[tuple[Fi
             return None
         was, now = [*others, *was], [*others, *now]
     applied = [
-        policy.apply(findings, each, before.now, compared=True)
+        policy.apply(by_place(findings), each, before.now, compared=True)
         for findings, each in ((was, known.project), (now, project))
     ]
     return _told(_new(*applied), project, resolution, moved)

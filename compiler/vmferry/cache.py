@@ -10,6 +10,7 @@ import hashlib
 import os
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -28,7 +29,7 @@ T = TypeVar("T")
 MAX_BYTES = 1 << 30
 FILE = "vmferry-entries.sqlite"
 _APPLICATION = 0x766D6679  # "vmfy": foreign databases are left alone
-_CHECKSUM = 16  # bytes before each value: SQLite does not notice a page that is damaged
+_CHECKSUM = 4  # bytes before each value: SQLite does not notice a page that is damaged
 _AT_ONCE = 500  # keys in one question
 _PATIENCE = 2.0  # seconds for another run that writes
 _DAY = 86_400
@@ -228,7 +229,7 @@ def _address(kind: str, key: bytes) -> bytes:
 
 
 def _checksum(value: bytes | memoryview) -> bytes:
-    return hashlib.blake2b(value, digest_size=_CHECKSUM).digest()
+    return zlib.crc32(value).to_bytes(_CHECKSUM, "big")  # against damage alone, and four times as fast as a digest
 
 
 @cache

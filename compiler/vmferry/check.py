@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from vmferry import policy, recheck, rules
 from vmferry.cache import Cache
 from vmferry.load.project import load
-from vmferry.model.finding import Finding, ordered
+from vmferry.model.finding import Finding, by_place, errors_first, inserted
 from vmferry.model.project import Project
 from vmferry.model.review import Review, review_of
 from vmferry.model.rule import declared
@@ -27,6 +27,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     befores: tuple[Review, ...] = ()  # what rules on transitions compared it with
     whole: bool = True  # whether all VMs are in it; what `recheck` recalls has only the Blueprint
     solved: Solved | None = None  # what `solved.remember` would keep; None if there is nothing new
+    groups: Mapping[str, bytes] = {}  # digests of its groups by name, if they are kept already
 
     @property
     def broken(self) -> bool:
@@ -82,14 +83,12 @@ def check(
         befores, unread = earlier(here, spec, assignments, against, exact=exact, complete=complete, cache=cache)
         found = (*found, *unread)
     if complete and memory is not None:
-        known = Found(project, resolution, (*found, *rules.of_estate(here, memory)))
+        known = Found(project, resolution, by_place((*found, *rules.of_estate(here, memory))))
         return structs.replace(_judged(known, now), solved=solved(known))
     if complete:
         found = (*found, *_by_rules(here, befores, cache))
-    applied = policy.apply(found, project, now, compared=bool(befores))
-    return Checked(
-        project=project, resolution=resolution, findings=ordered(applied), complete=complete, befores=befores
-    )
+    applied = errors_first(policy.apply(by_place(found), project, now, compared=bool(befores)))
+    return Checked(project=project, resolution=resolution, findings=applied, complete=complete, befores=befores)
 
 
 def known(spec: Path, assignments: Path | None, cache: Cache) -> Checked | None:
@@ -102,9 +101,11 @@ def known(spec: Path, assignments: Path | None, cache: Cache) -> Checked | None:
 
 def _judged(found: Found, now: datetime | None) -> Checked:
     """Return a spec without errors of its own, with what rules on the Blueprint find and the policy says."""
-    findings = (*found.findings, *rules.of_blueprint(review(found.project, found.resolution, now=now)))
-    applied = policy.apply(findings, found.project, now)
-    return Checked(project=found.project, resolution=found.resolution, findings=ordered(applied))
+    of_blueprint = rules.of_blueprint(review(found.project, found.resolution, now=now))
+    applied = policy.apply(inserted(found.findings, of_blueprint), found.project, now)
+    return Checked(
+        project=found.project, resolution=found.resolution, findings=errors_first(applied), groups=found.groups
+    )
 
 
 def _by_rules(here: Review, befores: tuple[Review, ...], cache: Cache | None) -> Iterator[Finding]:

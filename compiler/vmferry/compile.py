@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
 from vmferry import files, policy, recheck, ruleset
 from vmferry.backends.inputs import digests
@@ -21,9 +23,9 @@ from vmferry.output import standing, tree
 from vmferry.output.render import check_owner
 from vmferry.output.standing import Standing, look, settled
 from vmferry.placed import Home, around, home_of, last_merge, left_by_merge, unfinished_merge
-from vmferry.record import Outcome, Record, Run, assignments_path, remember, written_at
-from vmferry.solved import Solved
-from vmferry.solved import remember as remember_state
+from vmferry.record import Outcome, Record, Run, assignments_path, keep_findings, remember, written_at
+from vmferry.solved import Solved, digests_of
+from vmferry.solved import keep as keep_solved
 from vmferry.yaml.write import dump
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "write",
 ]
 
+_KIND = "rendered assignments 1"
 _WHOLLY_OURS = ("bases/", "infra/", "clusters/")
 """Folders of a tree in which users rarely have files."""
 
@@ -49,11 +52,11 @@ class Compiled(Outcome, frozen=True, kw_only=True):
     """The outcome of a compile with all that it takes to write it."""
 
     blueprint: Blueprint
-    assignments_content: bytes
+    assignments_content: bytes | None  # None if it is known to be what is there
     standing: Standing  # the tree as it was
     inputs: dict[str, str]  # by the lock of each group that was emitted, the digest of all that its files are made of
     record: Record | None  # what the next run needs to see that nothing changed
-    solved: Solved | None  # what it needs if little changed
+    solved: Solved | None  # what it needs if little changed; None if it is kept already, or would not be the same
 
 
 def compile_tree(
@@ -68,9 +71,15 @@ def compile_tree(
     blueprint = checked.resolution.blueprint
     root = tree.root_at(out, blueprint.gitops.path)
     check_owner(root, blueprint.name, blueprint.cluster.name)
-    inputs = digests(blueprint)
-    alone = {lock(group): inputs[lock(group)] for group in blueprint.groups}  # digests of everything they are made of
     cache = cache or Cache(enabled=False)
+    content = _assignments(checked, assignments, cache)
+    changed = content is not None and assignments is not None and _read(assignments) != content
+    groups, solved = checked.groups, None if changed else checked.solved
+    if solved is not None:
+        groups = digests_of(blueprint.groups, cache)
+        solved = structs.replace(solved, groups=groups)
+    inputs = digests(blueprint, groups, cache)
+    alone = {lock(group): inputs[lock(group)] for group in blueprint.groups}  # digests of everything they are made of
     before = look(root, cache)
     still = {} if force else settled(before, alone, cache)
     planned = tuple(files_of(blueprint, still))
@@ -81,8 +90,6 @@ def compile_tree(
     placed = policy.accepted(around(root, out, home, chain(planned, _standing(root, still))), checked.project)
     if any(finding.is_error for finding in placed):
         raise SpecError(*placed)
-    content = render_assignments(checked.resolution.assignments)
-    changed = assignments is not None and _differs(assignments, content)
     return Compiled(
         blueprint=blueprint,
         standing=before,
@@ -94,21 +101,20 @@ def compile_tree(
         warnings=checked.findings,
         texts=checked.project.texts,
         findings=placed,
-        record=None if changed or placed else _record(checked, home, changes),
+        record=None if changed or placed else _record(checked, home, changes, cache),
         inputs={name: digest for name, digest in alone.items() if name not in still},
-        solved=checked.solved,
+        solved=solved,
     )
 
 
-def _record(checked: Checked, home: Home, changes: tree.Changes) -> Record | None:
+def _record(checked: Checked, home: Home, changes: tree.Changes, cache: Cache) -> Record | None:
     """Return what the next run needs to see that nothing changed; None where it would find something else."""
     trail = checked.project.trail
     if trail is None or changes.conflicts or changes.orphaned:
         return None
     titles = {str(code): ruleset.of(code).title for code in sorted({finding.code for finding in checked.findings})}
     kept = tuple(sorted({*changes.kept, *changes.seeds}))  # a seed is the user's once it is there
-    findings = msgspec.Raw(msgspec.msgpack.encode(checked.findings))
-    return Record(trail, home, findings, titles, kept, changes.seeds)
+    return Record(trail, home, keep_findings(checked.findings, cache), titles, kept, changes.seeds)
 
 
 def _standing(root: Path, still: Mapping[str, Lock]) -> Iterator[tree.Planned]:
@@ -152,27 +158,49 @@ def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None
     new tree, and the next run produces the same tree.
     """
 
-    def record() -> None:
-        if compiled.assignments is not None and compiled.assignments_changed:
+    def assign() -> None:
+        if compiled.assignments is not None and compiled.assignments_changed and compiled.assignments_content:
             files.replace(written_at(compiled.assignments), compiled.assignments_content)
 
-    if run is not None and cache is not None and not compiled.assignments_changed:
-        remember_state(compiled.solved, compiled.blueprint.groups, run.spec, run.assignments, cache)
-    written = tree.apply(compiled.root, compiled.changes, before=record)
-    if run is not None and cache is not None and compiled.assignments_changed:
-        recheck.remember_written(run.spec, run.assignments, cache)
-    if cache is not None and cache.enabled:
+    def keep(written: tree.Written) -> None:
+        if cache is None or not cache.enabled:
+            return
+        if run is not None and compiled.assignments_changed:
+            recheck.remember_written(run.spec, run.assignments, cache)
         standing.remember(compiled.root, compiled.inputs, cache)
         if run is not None and compiled.record is not None:
             remember(run, compiled.record, compiled.standing, compiled.changes, written, cache)
+        cache.flush()
+
+    if run is not None and cache is not None and compiled.solved is not None:
+        keep_solved(compiled.solved, run.spec, run.assignments, cache)
+    tree.apply(compiled.root, compiled.changes, before=assign, after=keep)
 
 
-def _differs(assignments: Path, content: bytes) -> bool:
+def _assignments(checked: Checked, path: Path | None, cache: Cache) -> bytes | None:
+    """Return what assignments.yaml has to be, rendered unless it is known that the file has it."""
+    if path is None or not cache.enabled:
+        return render_assignments(checked.resolution.assignments)
+    key = blake2b(msgspec.msgpack.encode(checked.resolution.assignments, order="deterministic")).digest()
+    known = cache.get(_KIND, [key], bytes).get(key)
+    if known is not None and known == _digest(_read(path)):
+        return None
+    content = render_assignments(checked.resolution.assignments)
+    if known is None:
+        cache.put(_KIND, {key: _digest(content)})
+    return content
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=20).digest()
+
+
+def _read(assignments: Path) -> bytes:
+    """Return assignments.yaml as it is written; line endings depend on the checkout."""
     try:
-        # line endings depend on the checkout
-        return files.read(written_at(assignments)).replace(b"\r\n", b"\n") != content
+        return files.read(written_at(assignments)).replace(b"\r\n", b"\n")
     except FileNotFoundError:
-        return True
+        return b""
 
 
 def render_assignments(assignments: Assignments) -> bytes:

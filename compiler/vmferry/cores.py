@@ -104,6 +104,30 @@ def overlapped(work: Callable[[Sequence[I]], R], items: Sequence[I]) -> Iterator
         pool.shutdown(cancel_futures=True)
 
 
+@contextlib.contextmanager
+def aside(work: Callable[[], object]) -> Iterator[None]:
+    """Do ``work`` in another process while the body runs, and wait for it; where none can be forked, do it first.
+
+    If it fails, nothing says so.
+    """
+    if count() < 2 or not _may_fork():
+        with contextlib.suppress(Exception):
+            work()
+        yield
+        return
+    child = os.fork()
+    if not child:
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends soon, and its parent waits
+            work()
+        finally:
+            os._exit(0)  # nothing of the parent's is flushed or closed twice
+    try:
+        yield
+    finally:
+        os.waitpid(child, 0)
+
+
 def trim() -> None:
     """Give free memory back to the system, where it can be asked for that."""
     import ctypes

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from msgspec import Struct, structs
 
 from vmferry import ruleset
-from vmferry.model.finding import Finding, Where
+from vmferry.model.finding import Finding, Where, inserted
 from vmferry.model.project import Project
 from vmferry.model.rule import RETIRED, Rule, declare
 from vmferry.model.spec import Suppression
@@ -32,11 +32,11 @@ _Index = Mapping[tuple[str, str | None], list[_Accepted]]
 def apply(
     findings: Iterable[Finding], project: Project, now: datetime | None, *, compared: bool = False
 ) -> tuple[Finding, ...]:
-    """Return the remaining findings with their severity, and problems with the policy itself.
+    """Return the remaining findings with their severity, and problems with the policy itself, all `by_place`.
 
-    A suppression of an essential rule has no effect, nor does one that has expired at ``now``. Whether one is used is
-    only known if its rule could find something: ``now`` is known, and for rules on transitions the spec was
-    ``compared`` with another commit.
+    ``findings`` are `by_place`. A suppression of an essential rule has no effect, nor does one that has expired at
+    ``now``. Whether one is used is only known if its rule could find something: ``now`` is known, and for rules on
+    transitions the spec was ``compared`` with another commit.
     """
     accepted = tuple(_accepted(project))
     index: defaultdict[tuple[str, str | None], list[_Accepted]] = defaultdict(list)
@@ -46,7 +46,7 @@ def apply(
     kept = [finding for finding in _severities(findings, project) if not _suppressed(finding, index, now)]
     if now is not None and not any(finding.is_error for finding in kept):  # rules may not have run because of errors
         own += [_unused(item) for item in accepted if _idle(item, now, compared=compared)]
-    return (*kept, *_severities(own, project))
+    return inserted(kept, _severities(own, project))
 
 
 def suppresses(project: Project) -> bool:

@@ -21,7 +21,7 @@ from vmferry.load.some_vms import entries_of
 from vmferry.load.trail import look
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint, Group
-from vmferry.model.finding import Finding
+from vmferry.model.finding import Finding, inserted
 from vmferry.model.project import Entry, Project
 from vmferry.model.review import Review, Subject, review_of
 from vmferry.resolve.blueprint import Resolution
@@ -101,7 +101,7 @@ def _recalled(
         assignments=assignments_of(project.spec, step.blueprint.groups),
         standard=left.standard,
     )
-    return Found(project, resolution, left.findings_of_all() if judged else ()), left
+    return Found(project, resolution, left.findings_of_all() if judged else (), left.groups), left
 
 
 def _left(known: Solved, groups: tuple[Group, ...], changed: Changed, step: _Step, cache: Cache) -> Solved | None:
@@ -123,7 +123,7 @@ def _left(known: Solved, groups: tuple[Group, ...], changed: Changed, step: _Ste
         written=step.written,
         records=step.records,
     )
-    findings = (*others, *step.new)
+    findings = inserted(others, step.new)
     if changes:
         return structs.replace(left, findings=solved.encoded(findings), kinds=solved.kinds_of(findings))
     return left

@@ -26,7 +26,8 @@ from vmferry.output.tree import Changes, Planned, Written, root_at
 from vmferry.placed import Home, around, not_in_git, unfinished_merge
 from vmferry.yaml.text import readable
 
-KIND = "compile 1"
+_KIND = "compile 2"
+_FINDINGS = "findings of a compile 1"
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -52,7 +53,7 @@ class Record(Struct, frozen=True, array_like=True):
 
     trail: Trail
     home: Home
-    findings: msgspec.Raw  # of the spec, in order: many, which a run that finds something changed need not decode
+    findings: bytes  # key of those of the spec: many, which a run that finds something changed need not read
     titles: dict[str, str]  # of their rules
     kept: tuple[str, ...]
     seeds: tuple[str, ...]
@@ -131,7 +132,7 @@ def _recall(run: Run, cache: Cache) -> _Known | None:
     """Return the record of a compile if it is still valid. Raises the same SpecError as `root_at`."""
     if not cache.enabled:
         return None
-    record = cache.get(KIND, [run.key], Record).get(run.key)
+    record = cache.get(_KIND, [run.key], Record).get(run.key)
     read = follow(record.trail) if record is not None else None
     if record is None or read is None:
         return None
@@ -147,10 +148,20 @@ def _recall(run: Run, cache: Cache) -> _Known | None:
     notes.keep()
     if digest != record.tree:
         return None
-    findings = msgspec.msgpack.decode(record.findings, type=tuple[Finding, ...])
+    findings = cache.get(_FINDINGS, [record.findings], tuple[Finding, ...]).get(record.findings)
+    if findings is None:
+        return None
     about = {finding.where.file for finding in findings if finding.where is not None}
     texts = {path: readable(raw) for path, raw in read.items() if path in about}
     return _Known(record, findings, texts, root, tuple(stamps))
+
+
+def keep_findings(findings: tuple[Finding, ...], cache: Cache) -> bytes:
+    """Keep the findings of a spec, in order; return their key."""
+    raw = msgspec.msgpack.encode(findings)
+    key = blake2b(raw, digest_size=20).digest()
+    cache.put(_FINDINGS, {key: msgspec.Raw(raw)})
+    return key
 
 
 def remember(run: Run, record: Record, standing: Standing, changes: Changes, written: Written, cache: Cache) -> None:
@@ -161,7 +172,7 @@ def remember(run: Run, record: Record, standing: Standing, changes: Changes, wri
     notes.learn(written.stamps, changes.contents, changes.deleted, written.sealed)
     digest = _digest(notes)
     notes.keep()
-    cache.put(KIND, {run.key: structs.replace(record, tree=digest)})
+    cache.put(_KIND, {run.key: structs.replace(record, tree=digest)})
 
 
 def _digest(notes: Notes) -> bytes:

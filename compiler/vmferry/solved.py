@@ -1,6 +1,6 @@
 """What a run without errors leaves for the next one: the Blueprint, the findings before the policy, what it read."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from vmferry.resolve.blueprint import Resolution
 from vmferry.resolve.freeze import assignments_of
 from vmferry.resolve.surroundings import sizes_today
 
-_KIND = "solved 3"
+_KIND = "solved 4"
 _COMMIT = "solved at a commit 2"
 _GROUP = "solved group 1"
 _encode = msgspec.msgpack.Encoder().encode
@@ -33,7 +33,8 @@ class Found(Struct, frozen=True):
 
     project: Project
     resolution: Resolution
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...]  # `by_place`
+    groups: Mapping[str, bytes] = {}  # digests of its groups by name, if they are kept already
 
 
 class Card(Struct, frozen=True, array_like=True):
@@ -66,7 +67,7 @@ class Solved(Struct, frozen=True, array_like=True):
     records: Assignments | None = None  # if it is not: what it has of the groups that moved on since
 
     def findings_of_all(self) -> tuple[Finding, ...]:
-        """Return all findings, before the policy."""
+        """Return all findings `by_place`, before the policy."""
         return msgspec.msgpack.decode(self.findings, type=tuple[Finding, ...])
 
     def cards_of_vms(self) -> tuple[Card, ...]:
@@ -116,7 +117,7 @@ def remember(
     """
     if known is None:
         return None
-    known = structs.replace(known, groups={group.name: digest_of(group, cache) for group in groups})
+    known = structs.replace(known, groups=digests_of(groups, cache))
     keep(known, spec, assignments, cache)
     return known
 
@@ -141,8 +142,7 @@ def remember_commit(was: Review, key: bytes, cache: Cache) -> None:
     )
     known = solved(Found(structs.replace(was.project, trail=_NOTHING_READ), resolution, ()))
     if known is not None:
-        groups = {group.name: digest_of(group, cache) for group in was.blueprint.groups}
-        cache.put(_COMMIT, {key: structs.replace(known, groups=groups)})
+        cache.put(_COMMIT, {key: structs.replace(known, groups=digests_of(was.blueprint.groups, cache))})
 
 
 def recall_commit(key: bytes, cache: Cache) -> Solved | None:
@@ -184,6 +184,11 @@ def _without_vms(project: Project) -> Project:
         texts=dict.fromkeys(project.texts, ""),
         trail=None,
     )
+
+
+def digests_of(groups: Iterable[Group], cache: Cache) -> dict[str, bytes]:
+    """Keep groups; return their digests by name."""
+    return {group.name: digest_of(group, cache) for group in groups}
 
 
 def digest_of(group: Group, cache: Cache) -> bytes:

@@ -1,5 +1,6 @@
 """What is wrong with a spec, and where: the type that all checks report."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, NewType
 
@@ -86,12 +87,38 @@ class UnreadableError(SpecError):
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings in an order that does not depend on how they were found."""
+    """Return findings in an order that does not depend on how they were found, errors first, and none twice."""
+    return errors_first(by_place(findings))
 
-    def rank(finding: Finding) -> tuple[object, ...]:
-        where = finding.where
-        path = [f"{part:09d}" if isinstance(part, int) else part for part in where.path] if where else []
-        place = (where.file, where.document, path) if where else ("", 0, path)
-        return (not finding.is_error, *place, finding.code, finding.message, finding.help, finding.vms)
 
-    return tuple(sorted(dict.fromkeys(findings), key=rank))
+def by_place(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings in the order of the files, none twice."""
+    found = sorted(findings, key=_place)
+    return tuple(finding for finding, before in zip(found, (None, *found), strict=False) if finding != before)
+
+
+def inserted(findings: Iterable[Finding], more: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings that are `by_place`, and a few more in their places, none twice."""
+    found = list(findings)
+    for finding in by_place(more):
+        index = bisect_left(found, _place(finding), key=_place)
+        if index == len(found) or found[index] != finding:
+            found.insert(index, finding)
+    return tuple(found)
+
+
+def errors_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings with the errors before all others, otherwise in their order."""
+    return tuple(sorted(findings, key=lambda finding: not finding.is_error))
+
+
+def _place(finding: Finding) -> tuple[object, ...]:
+    """Return all of a finding, its place first: two that differ never come out in the order in which they went in."""
+    where = finding.where or _NOWHERE
+    path = [f"{part:09d}" if isinstance(part, int) else part for part in where.path]
+    told = (finding.code, finding.message, finding.help, finding.vms)
+    rest = (where.key, where.span or (), finding.severity, finding.fix or "")
+    return (where.file, where.document, path, *told, *rest, finding.secret, finding.settled, finding.essential)
+
+
+_NOWHERE = Where(file="")

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from vmferry import cores
+
 _MARKER = "vmferry-staging"
 _NEW = "tree"
 _OLD = "old"
@@ -63,10 +65,22 @@ def staging(root: Path) -> Iterator[Path]:
         yield tree
     finally:
         restore(root, container)
-        with suppress(OSError):  # NFS keeps open files; the next run tries again
+        with suppress(OSError):  # NFS keeps open files, and the next run tries again; or it is cleared up already
             discard(container)
         if marker is not None:
             os.close(marker)
+
+
+@contextmanager
+def clearing(tree: Path) -> Iterator[None]:
+    """Clear up the directory of `staging` where ``tree`` was built, while the body runs."""
+
+    def clear() -> None:
+        with suppress(OSError):
+            discard(tree.parent)
+
+    with cores.aside(clear):
+        yield
 
 
 def replace(root: Path, tree: Path) -> Path | None:

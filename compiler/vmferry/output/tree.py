@@ -162,12 +162,18 @@ def plan(
         return _Comparison(root, seen, planned, _new_locks(planned, inputs), settled, force, merge).changes()
 
 
-def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: None) -> Written:
-    """Write ``changes``; return what is new. Whenever this is killed, ``root`` is the old tree or the new one.
+def apply(
+    root: Path,
+    changes: Changes,
+    before: Callable[[], None] = lambda: None,
+    after: Callable[[Written], None] = lambda _: None,
+) -> None:
+    """Write ``changes``. Whenever this is killed, ``root`` is the old tree or the new one.
 
-    ``before`` is called when all but the exchange is done; if it raises, the old tree stays. Nothing is touched if
-    nothing changes. Raises SpecError for conflicts, and VMF602 if the tree is not what `plan` saw any more; OSError if
-    the tree cannot be written. The old tree stays in each case.
+    ``before`` is called when all but the exchange is done; if it raises, the old tree stays. ``after`` is called with
+    what is new once that is in place, while the old tree is removed. Nothing is touched if nothing changes. Raises
+    SpecError for conflicts, and VMF602 if the tree is not what `plan` saw any more; OSError if the tree cannot be
+    written. The old tree stays in each case.
     """
     if changes.conflicts:
         raise SpecError(*changes.conflicts)
@@ -176,14 +182,16 @@ def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: Non
         root.parent.mkdir(parents=True, exist_ok=True)
     elif not root.parent.exists():
         before()
-        return Written({}, time.time_ns())
+        after(Written({}, time.time_ns()))
+        return
     with swap.exclusive(root):
         for leftover in swap.leftovers(root):
             swap.discard(leftover)
         if not changes.pending:
             before()
-            return Written({}, time.time_ns())
-        if _scan(root) != changes.seen:
+            after(Written({}, time.time_ns()))
+            return
+        if not _is_as_seen(root, changes):
             raise SpecError(_changed_meanwhile(root))
         with swap.staging(root) as tree:
             stamps = _build(root, tree, changes)
@@ -192,7 +200,8 @@ def apply(root: Path, changes: Changes, before: Callable[[], None] = lambda: Non
             sealed = time.time_ns()
             if old := swap.replace(root, tree):
                 _rescue(old, root, changes)
-            return Written(stamps, sealed)
+            with swap.clearing(tree):
+                after(Written(stamps, sealed))
 
 
 def read_locks(root: Path, known: Mapping[str, Lock] | None = None, *, damaged: bool = False) -> dict[str, Lock]:
@@ -458,6 +467,39 @@ def _scan(root: Path) -> dict[str, Entry]:
                 if entry.is_directory:
                     pending.append(f"{prefix}{item.name}/")
     return seen
+
+
+def _is_as_seen(root: Path, changes: Changes) -> bool:
+    """Return whether the tree is as `plan` saw it.
+
+    A file that stays only has to be the same file: the new tree will have it, with whatever was written into it since.
+    """
+    seen = changes.seen
+    try:
+        if _entry(root.lstat()) != seen.get("."):
+            return False
+    except FileNotFoundError:
+        return not seen
+    count, going, pending = 1, {*changes.updated, *changes.deleted}, [""]
+    while pending:
+        prefix = pending.pop()
+        with os.scandir(f"{root}/{prefix}") as items:
+            for item in items:
+                path = prefix + item.name
+                known = seen.get(path)
+                if known is None or not _is_as_known(item, known, going=path in going):
+                    return False
+                count += 1
+                if known.is_directory:
+                    pending.append(f"{path}/")
+    return count == len(seen)
+
+
+def _is_as_known(item: os.DirEntry[str], known: Entry, *, going: bool) -> bool:
+    """Return whether something is as it was, without asking for its status where that suffices."""
+    if stat.S_ISREG(known.mode) and not going and item.is_file(follow_symlinks=False) and item.inode() == known.inode:
+        return True
+    return _entry(item.stat(follow_symlinks=False)) == known
 
 
 def _resolved(root: Path) -> Path:

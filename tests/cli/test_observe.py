@@ -136,8 +136,8 @@ def test_a_success_after_a_failure_is_news_and_a_restart_is_not(repository: Obse
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "Pass one of --from (or --prometheus), --watch and --queries"),
-        (("--from", ".", "--watch"), "Pass one of --from (or --prometheus), --watch and --queries"),
+        ((), "Pass one of --from (or --prometheus, --before), --watch and --queries"),
+        (("--from", ".", "--watch"), "Pass one of --from (or --prometheus, --before), --watch and --queries"),
         (("--from", ".", "--context", "x"), "--context needs --watch"),
     ],
 )

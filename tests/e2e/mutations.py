@@ -45,7 +45,8 @@ ALIAS, ROUTES, ROUTED = "backends/alias.py", "backends/client_routes.py", "estat
 ADOPTED, SOURCES_BACK, SNAPSHOTS = "backends/adopted.py", "backends/sources_back.py", "backends/snapshots.py"
 CLOUD_INIT, PERFORMANCE = "estate/cloud_init.py", "estate/performance.py"
 CHECKS, CHECKED, CHECK_SCRIPT = "backends/checks.py", "estate/checks.py", "backends/scripts/check.sh"
-TRIALS = "backends/trials.py"
+TRIALS, INTEGRITY, SAME = "backends/trials.py", "estate/integrity.py", "backends/scripts/same.sh"
+BEFORE_SCRIPT, MEASURE = "backends/scripts/before.sh", "backends/scripts/measure.sh"
 OBSERVED_CHECKS = "observe/checks.py"
 PREFLIGHT, PREFLIGHT_SCRIPT = "backends/preflight.py", "backends/scripts/preflight.sh"
 VCENTER_ROLES, ACCOUNT = "backends/vcenter_roles.py", "importers/vcenter/account.py"
@@ -313,14 +314,14 @@ MUTATIONS = (
     Mutation(
         "an address by DHCP counts as known",
         CHECKED,
-        'fact is not None and fact.origin != "dhcp" and addresses.preserves(decisions)',
-        "fact is not None and addresses.preserves(decisions)",
+        'if fact is not None and fact.origin != "dhcp" else []',
+        "if fact is not None else []",
     ),
     Mutation(
         "a check that failed is recorded as passed",
         OBSERVED_CHECKS,
         "        if why is not None:\n",
-        "        if why is not None and not whole:\n",
+        "        if why is not None and not results.whole:\n",
     ),
     Mutation(
         "pods of the pre-flight may share a node",
@@ -1485,6 +1486,10 @@ _TESTED = {
     PREFLIGHT_JOBS: ("rules/test_gates.py",),
     ACCOUNT: ("importers/vcenter/test_account.py",),
     OBSERVED_CHECKS: ("rules/test_gates.py",),
+    BEFORE_SCRIPT: ("cli/test_integrity.py",),
+    INTEGRITY: ("cli/test_integrity.py",),
+    MEASURE: ("backends/test_before.py",),
+    SAME: ("backends/test_before.py",),
     TRAIL: ("test_record.py",),
     ADOPTED: ("adoption/test_adopt.py",),
     STANDING: ("properties/test_incremental.py",),

@@ -17,6 +17,7 @@ likewise, is what was compiled and committed before. Comments on top say more:
     # into: FOLDER                  of the repository, that the tree is compiled into
     # git: FOLDER                   of the repository, that git has in its next commit
     # tree                          its last document maps files of the compiled tree to their new text (null: removed)
+    # script: scripts/rows.sh        a script that lies beside the spec
     # times: 300                    such a text that says NUMBER is written so many times
 """
 
@@ -57,6 +58,9 @@ def _write(raw: bytes, project: Path) -> None:
     if directive(text, "whole") is not None:
         (project / "spec.yaml").write_bytes(raw)
         return
+    if (script := directive(text, "script")) is not None:
+        (project / script).parent.mkdir(exist_ok=True)
+        (project / script).write_text("#!/bin/sh\necho 42 rows\n")
     beside = directive(text, "beside") is not None
     if beside:
         (project / "inventory" / "example.yaml").write_bytes(raw)

@@ -2,7 +2,8 @@
 # Sees to it that `make servers` can run: on Debian, as root, it installs real servers from its packages. Fails elsewhere.
 set -euo pipefail
 
-packages=(prometheus bind9 bind9-dnsutils kea-dhcp4-server isc-dhcp-server dnsmasq-base postgresql mariadb-server)
+packages=(prometheus bind9 bind9-dnsutils kea-dhcp4-server isc-dhcp-server dnsmasq-base postgresql mariadb-server
+  openssh-server)
 
 missing=()
 for each in "${packages[@]}"; do

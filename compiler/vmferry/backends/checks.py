@@ -19,6 +19,7 @@ from vmferry.model.spec import Check, HttpCheck
 
 _LAYER = "checks"
 _MOUNT = "/etc/vmferry/check"
+_CREDENTIALS = "/etc/vmferry/credentials"
 _BOOT = 30 * 60  # seconds that guests take to boot at most, and their applications to start
 _LAST_COPY = 4 * 60 * 60  # and the last copy of a warm migration, with the conversion
 _ANY = "200-399"  # also what KubeVirt's probe accepts
@@ -38,13 +39,28 @@ def emit(blueprint: Blueprint) -> Iterator[Item]:
 
 def script(group: Group) -> str:
     """Return the Bash script that checks the VMs of a group; all values from the spec and vCenter are quoted."""
-    source = (Path(__file__).with_name("scripts") / "check.sh").read_text(encoding="utf-8")
-    commands = [_command(machine, each) for machine, each in connecting(group)]
+    commands = [_command(number, machine, each) for number, (machine, each) in enumerate(connecting(group))]
     lines = [" ".join(map(quote, command)) for command in commands]
-    return "\n".join(["#!/usr/bin/env bash", "set -euo pipefail\n", source, *lines, "finish\n"])
+    return "\n".join(["#!/usr/bin/env bash", "set -euo pipefail\n", *_sources(group), *lines, "finish\n"])
 
 
-def _command(machine: Machine, each: MachineCheck) -> list[str]:
+def _sources(group: Group) -> Iterator[str]:
+    """Yield the parts of the script that a group needs."""
+    yield text_of("check.sh")
+    its = [each.check for _, each in connecting(group)]
+    if any(check.secret_ref is not None for check in its):
+        yield text_of("credentials.sh")
+    if any(check.same is not None for check in its):
+        yield text_of("measure.sh")
+        yield text_of("same.sh")
+
+
+def text_of(script: str) -> str:
+    """Return a part of a script."""
+    return (Path(__file__).with_name("scripts") / script).read_text(encoding="utf-8")
+
+
+def _command(number: int, machine: Machine, each: MachineCheck) -> list[str]:
     check, address = each.check, each.address or ""
     first = ["check", machine.target_name, check.name]
     if check.tcp is not None:
@@ -58,7 +74,9 @@ def _command(machine: Machine, each: MachineCheck) -> list[str]:
         ]
     if check.ping is not None:
         return [*first, "answer", address]
-    return [*first, "script", _script_key(check.name), machine.target_name, address]
+    secret = ["with", check.secret_ref.name] if check.secret_ref is not None else []
+    kind = ["same", str(number)] if check.same is not None else ["script"]
+    return [*first, *secret, *kind, _script_key(check.name), machine.target_name, address]
 
 
 def _url(http: HttpCheck, address: str) -> str:
@@ -79,7 +97,7 @@ def _config_map(blueprint: Blueprint, group: Group) -> KubeObject:
 
 
 def _job(blueprint: Blueprint, group: Group) -> KubeObject:
-    """Return the Job; it has no credentials."""
+    """Return the Job; it only has the credentials that checks name."""
     return {
         **_head(kinds.JOB, blueprint, group, APPLY_ONCE | trials.AS_WRITTEN),
         "spec": trials.job(
@@ -89,6 +107,8 @@ def _job(blueprint: Blueprint, group: Group) -> KubeObject:
 
 
 def _pod(group: Group) -> KubeObject:
+    named = {each.check.secret_ref.name for _, each in connecting(group) if each.check.secret_ref is not None}
+    secrets = list(enumerate(sorted(named)))
     container = {
         "name": "check",
         "image": group.check_image or "",  # VMF566
@@ -100,11 +120,14 @@ def _pod(group: Group) -> KubeObject:
         "volumeMounts": [
             {"mountPath": _MOUNT, "name": "script", "readOnly": True},
             {"mountPath": "/tmp", "name": "tmp"},  # noqa: S108
+            *({"mountPath": f"{_CREDENTIALS}/{name}", "name": f"secret-{n}", "readOnly": True} for n, name in secrets),
         ],
     }
     volumes: list[KubeObject] = [
         {"name": "script", "configMap": {"name": job_name(group), "defaultMode": 0o555}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+        # ssh accepts a key that others can read if it belongs to another user
+        *({"name": f"secret-{n}", "secret": {"secretName": name, "defaultMode": 0o444}} for n, name in secrets),
     ]
     return trials.pod([container], volumes, group.check_user)
 

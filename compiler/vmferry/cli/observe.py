@@ -17,6 +17,7 @@ from vmferry.estate.wording import counted
 from vmferry.estate.words.secrecy import said
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.evidence import OBSERVED, Entry
+from vmferry.observe.before import Befores
 from vmferry.observe.dumps import MOST, Dump, DumpError, Taker, read
 from vmferry.observe.evidence_file import EvidenceFile, checked_spec
 from vmferry.observe.observe import observed
@@ -44,6 +45,14 @@ from vmferry.render.printable import printable
     metavar="DIR|FILE|-",
     help="What Prometheus' HTTP API answered to --queries: files, directories of .json files, or -. Repeatable.",
 )
+@click.option(
+    "--before",
+    "befores",
+    multiple=True,
+    type=click.Path(exists=True, allow_dash=True, path_type=Path),
+    metavar="DIR|FILE|-",
+    help="What before.sh of a group printed: files, directories of .json files, or -. Repeatable.",
+)
 @click.option("--queries", "ask_for", is_flag=True, help="Print what to ask Prometheus for --prometheus, and stop.")
 @click.option("--watch", is_flag=True, help="Ask the cluster with your own kubectl again and again, until Ctrl-C.")
 @click.option(
@@ -63,6 +72,7 @@ def command(
     spec: Path,
     sources: tuple[Path, ...],
     answers: tuple[Path, ...],
+    befores: tuple[Path, ...],
     ask_for: bool,
     watch: bool,
     interval: int,
@@ -79,6 +89,9 @@ def command(
     events, and Kustomizations or Applications; of each only names, times, states and messages. It never asks for
     Secrets. Only news are added; commit the file with the next pull request.
 
+    For checks with `same`, --before records what their scripts printed at the sources (docs/checks.md); what they print
+    in the target is compared with it.
+
     In phases with `performance`, --prometheus compares VMs with what they were in vSphere (docs/performance.md):
     --queries prints one query of PromQL per line, to be sent to /api/v1/query.
 
@@ -87,15 +100,16 @@ def command(
       vmferry observe migration/ --from dumps/ --dry-run
       kubectl get plans,migrations -A -o json | vmferry observe migration/ --from -
       vmferry observe migration/ --watch --interval 120
+      bash gitops/bases/first/first-01/before.sh | vmferry observe migration/ --before -
       vmferry observe migration/ --queries
     """  # noqa: D301 - click wants the character
     if str(spec) == "-":
         raise click.UsageError("observe needs files, not a spec on standard input.")
-    if sum((bool(sources or answers), watch, ask_for)) != 1:
-        raise click.UsageError("Pass one of --from (or --prometheus), --watch and --queries.")
+    if sum((bool(sources or answers or befores), watch, ask_for)) != 1:
+        raise click.UsageError("Pass one of --from (or --prometheus, --before), --watch and --queries.")
     if not watch and context is not None:
         raise click.UsageError("--context needs --watch.")
-    if [str(each) for each in (*sources, *answers)].count("-") > 1:
+    if [str(each) for each in (*sources, *answers, *befores)].count("-") > 1:
         raise click.UsageError("Standard input can only be read once.")
     checked = checked_spec(spec, assignments, cache)
     file, blueprint = EvidenceFile(checked), checked.resolution.blueprint
@@ -104,10 +118,16 @@ def command(
     tell = _Teller(file.path, style, dry=dry)
     if watch:
         return _watch(file, blueprint, context, interval, tell)
-    dump, measured = Dump(), Answers()
+    dump, measured, printed = Dump(), Answers(), Befores()
     _read(sources, dump)
     _read(answers, measured)
-    news = file.add((*observed(dump, blueprint, now), *compared_entries(measured, blueprint)), dry=dry)
+    _read(befores, printed)
+    entries = (
+        *observed(dump, blueprint, now),
+        *compared_entries(measured, blueprint),
+        *_recorded(printed, blueprint, now),
+    )
+    news = file.add(entries, dry=dry)
     notices = [*(dump.notices() if sources else ()), *(measured.notices(blueprint) if answers else ())]
     for notice in notices:
         click.echo(printable(notice), err=True)
@@ -120,6 +140,14 @@ def _read(sources: tuple[Path, ...], taker: Taker) -> None:
     try:
         for source in sources:
             read(source, _stdin() if str(source) == "-" else None, taker)
+    except DumpError as error:
+        raise click.UsageError(printable(str(error))) from None
+
+
+def _recorded(printed: Befores, blueprint: Blueprint, now: datetime) -> tuple[Entry, ...]:
+    """Return what sources printed. Raises UsageError."""
+    try:
+        return printed.entries(blueprint, now)
     except DumpError as error:
         raise click.UsageError(printable(str(error))) from None
 
@@ -195,7 +223,8 @@ def line(entry: Entry) -> str:
     attempt = f" (attempt {entry.attempt})" if (entry.attempt or 1) > 1 else ""
     stage = f" of {entry.stage}" if entry.stage is not None else ""
     by = f" by {entry.by}" if entry.by != OBSERVED else ""
-    what = (entry.object or "").partition(" of ")[0] if entry.what == "check" and entry.vm is not None else entry.what
+    named = entry.what in ("check", "before") and entry.vm is not None
+    what = (entry.object or "").partition(" of ")[0] if named else entry.what
     text = printable(f"{about}: {what}{stage} {entry.outcome}{attempt}{by}")
     if entry.cause is not None:
         text += f" [{entry.cause}]\n  {printable(entry.problem or '')}\n  next: {printable(entry.next or '')}"

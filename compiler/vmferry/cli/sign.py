@@ -17,6 +17,7 @@ from vmferry.cli.options import (
     now_option,
     spec_argument,
 )
+from vmferry.estate.integrity import compared
 from vmferry.estate.methods import METHODS
 from vmferry.estate.performance import compares
 from vmferry.estate.stages import STAGES, rank
@@ -43,6 +44,12 @@ _LONGEST = 500
     "--despite-checks", "despite", is_flag=True, help="Accept the groups although not all of their checks passed."
 )
 @click.option(
+    "--without-before",
+    "without",
+    is_flag=True,
+    help="Let the groups go on although nobody recorded what their data are at the source (checks with `same`).",
+)
+@click.option(
     "--caught-up",
     "source",
     type=click.Choice(["read-only", "off"]),
@@ -66,6 +73,7 @@ def command(
     note: str,
     stage: Stage | None,
     despite: bool,
+    without: bool,
     source: str | None,
     though_slower: bool,
     dry: bool,
@@ -77,9 +85,9 @@ def command(
     """Record in evidence.yaml that someone accepts a stage of a group.
 
     A sign-off stands for everything that the next stage would need of this one (`vmferry rules VMF870`), except for
-    acceptance snapshots, for checks (--despite-checks), for comparisons with vSphere (--despite-performance), and for
-    the state of replicas (--caught-up). It counts for the group's current attempt. Commit the file: the commit shows
-    who really wrote it.
+    acceptance snapshots, for checks (--despite-checks), for comparisons with vSphere (--despite-performance), for data
+    that nobody recorded before the move (--without-before), and for the state of replicas (--caught-up). It counts for
+    the group's current attempt. Commit the file: the commit shows who really wrote it.
 
     \b
     Examples:
@@ -100,6 +108,8 @@ def command(
     signed = tuple(_signed(known[name], stage, signer, note, now) for name in dict.fromkeys(groups))
     if despite:
         signed += tuple(_despite("check", known[name], signer, note, now) for name in dict.fromkeys(groups))
+    if without:
+        signed += tuple(_without(known[name], signer, note, now) for name in dict.fromkeys(groups))
     if though_slower:
         signed += tuple(_despite("performance", known[name], signer, note, now) for name in dict.fromkeys(groups))
     if source is not None:
@@ -158,6 +168,13 @@ def _despite(what: Literal["check", "performance"], group: Group, signer: str, n
     if what == "performance" and not compares(group):
         raise click.UsageError(f"No VM of group {group.name} is compared: leave out --despite-performance.")
     return _entry(what, group, signer, note, now)
+
+
+def _without(group: Group, signer: str, note: str, now: datetime) -> Entry:
+    """Return that a group goes on without values from before. Raises UsageError for one that compares nothing."""
+    if not any(True for _ in compared(group)):
+        raise click.UsageError(f"No check of group {group.name} compares data (`same`): leave out --without-before.")
+    return _entry("before", group, signer, note, now)
 
 
 def _caught_up(group: Group, signer: str, note: str, source: str, now: datetime) -> Entry:

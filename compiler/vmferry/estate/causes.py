@@ -282,6 +282,20 @@ CAUSES: tuple[Cause, ...] = (
         source="vmferry: backends/checks.py",
     ),
     Cause(
+        "data-differ",
+        "What a check printed in the target is not what it printed at the source before the move.",
+        "Run the check's script against the target, and compare. If someone wrote in between, accept the group: "
+        "`vmferry sign --despite-checks`. If data are missing, roll it back.",
+        source="vmferry: estate/integrity.py",
+    ),
+    Cause(
+        "nothing-to-compare",
+        "Nobody recorded what the check printed at the source in this attempt, so that nothing can be compared.",
+        "Compare by hand, and accept the group: `vmferry sign --despite-checks`. A source is only asked while it runs: "
+        "docs/checks.md.",
+        source="vmferry: estate/integrity.py",
+    ),
+    Cause(
         "slower-than-before",
         "The VM is slower than it was in vSphere, beyond its margin.",
         "docs/performance.md says what to look at. Once it is faster, compare again: `vmferry observe --queries`. To "

@@ -2,10 +2,11 @@
 
 import ipaddress
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 import msgspec
+from msgspec import structs
 
 from vmferry.estate import addresses
 from vmferry.estate.methods import METHODS
@@ -37,7 +38,7 @@ def address(
     ``nads`` are those of the network that the check names, None for the pod network; without them any NIC will do, the
     pod network first. A name ends in `.svc`: the resolver of a pod completes it.
     """
-    for nic in sorted(machine.nics, key=lambda nic: (nic.nad is not None, nic.index)):
+    for nic in _in_order(machine):
         if not nic.connected or (nads is not None and nic.nad not in nads):
             continue
         if nic.nad is None:
@@ -45,6 +46,21 @@ def address(
         if known := _addresses(nic, vm, decisions):
             return known[0]
     return None
+
+
+def source_address(machine: Machine, vm: VirtualMachine, nads: Collection[Reference | None] | None) -> str | None:
+    """Return where the source of a VM is: its own address on the NIC that `address` takes; None if unknown.
+
+    An address by DHCP may be another one by now, or of another machine.
+    """
+    for nic in _in_order(machine):
+        if nic.connected and (nads is None or nic.nad in nads) and (known := _of_source(nic, vm)):
+            return known[0]
+    return None
+
+
+def _in_order(machine: Machine) -> list[MachineNic]:
+    return sorted(machine.nics, key=lambda nic: (nic.nad is not None, nic.index))
 
 
 def _service(check: Check, machine: Machine) -> str:
@@ -62,11 +78,17 @@ def port_of(check: Check) -> int | None:
 def _addresses(nic: MachineNic, vm: VirtualMachine, decisions: Decisions) -> list[str]:
     """Return the addresses that the guest has on a NIC for certain, IPv4 first; one by DHCP may change."""
     if nic.readdress is not None:
-        texts = nic.readdress.addresses
-    else:
-        fact = (vm.nics or ())[nic.index] if nic.index < len(vm.nics or ()) else None
-        certain = fact is not None and fact.origin != "dhcp" and addresses.preserves(decisions)
-        texts = addresses.own(fact) if fact is not None and certain else ()
+        return _sorted(nic.readdress.addresses)
+    return _of_source(nic, vm) if addresses.preserves(decisions) else []
+
+
+def _of_source(nic: MachineNic, vm: VirtualMachine) -> list[str]:
+    """Return the addresses that the source has on a NIC for certain, IPv4 first."""
+    fact = (vm.nics or ())[nic.index] if nic.index < len(vm.nics or ()) else None
+    return _sorted(addresses.own(fact)) if fact is not None and fact.origin != "dhcp" else []
+
+
+def _sorted(texts: Iterable[str]) -> list[str]:
     found = [ipaddress.ip_interface(text).ip for text in texts]
     return [str(each) for each in sorted(found, key=lambda each: each.version)]
 
@@ -88,7 +110,7 @@ def unprobeable(check: Check, machine: Machine) -> str | None:
     """
     if machine.path != "virt-v2v":
         return "Forklift makes the VM, and adding a probe to a VM that runs only takes effect at its next restart"
-    if check.ping is not None or check.script is not None:
+    if check.ping is not None or check.file is not None:
         return f"KubeVirt has no probe for {check.kinds[0]}"
     if check.http is not None and (check.http.status is not None or check.http.contains is not None):
         return "KubeVirt's probe accepts any status from 200 to 399, and does not read the page"
@@ -135,7 +157,7 @@ def job_name(group: Group) -> str:
 
     A Job cannot be changed: the API server refuses that, and with it all that Argo CD applies at once.
     """
-    listed = [(machine.target_name, each) for machine, each in connecting(group)]
+    listed = [(machine.target_name, _in_target(each)) for machine, each in connecting(group)]
     made = (listed, sorted(group.check_scripts.items()), group.check_image, group.check_user, starts(group))
     content = json.dumps(msgspec.to_builtins(made), sort_keys=True)
     return suffixed(group.full_name, f"check-{group.attempt}-{digest(content)}")
@@ -143,8 +165,13 @@ def job_name(group: Group) -> str:
 
 def shown_by(machine: Machine, each: MachineCheck) -> str:
     """Return what evidence of a check of a VM is about. A check that is defined otherwise has to pass again."""
-    content = json.dumps(msgspec.to_builtins(each), sort_keys=True)
+    content = json.dumps(msgspec.to_builtins(_in_target(each)), sort_keys=True)
     return f"check {each.check.name} of {machine.namespace}/{machine.target_name}, {digest(content)}"
+
+
+def _in_target(each: MachineCheck) -> MachineCheck:
+    """Return a check as far as its result in the target depends on it."""
+    return structs.replace(each, source=None)
 
 
 def is_past(group: Group, entry: Entry) -> bool:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from vmferry.estate.checks import checkable, shown_by
 from vmferry.estate.history import History, moment
+from vmferry.estate.integrity import of_vm, recorded, stops_at, unchanged
 from vmferry.estate.methods import METHODS
 from vmferry.estate.performance import compares
 from vmferry.estate.performance import shown_by as shown_by_comparison
@@ -45,6 +46,11 @@ def _checked(group: Group, machine: Machine) -> bool:
     return machine.key in group.checks
 
 
+def _kept_same(group: Group, machine: Machine) -> bool:
+    """Return whether a check compares the data of the machine with its source's."""
+    return bool(of_vm(group, machine))
+
+
 def _compared(group: Group, machine: Machine) -> bool:
     """Return whether the machine is compared with its baseline, and its group waits for that."""
     gate = group.performance is not None and group.performance.gate
@@ -61,21 +67,30 @@ _SNAPSHOT = Need("snapshot", "snapshot that is ready", _snapshotted, signed=True
 
 _REPLICATED = Need("replication", "proof that replication caught up and the source takes no writes", signed=True)
 """The one need that no setting waives (VMF878): a replica promoted earlier loses data, or is a second primary."""
+BEFORE = Need("before", "value from before the move", _kept_same, signed=True)
+"""Independent of `gates` (VMF879): once the source has stopped, nobody can ask it any more."""
 _CHECK = Need("check", "passed check", _checked, signed=True)
 PERFORMANCE = Need("performance", "passed comparison with the baseline", _compared, signed=True)
 
 NEEDS: Mapping[Stage, Mapping[Method, tuple[Need, ...]]] = {
-    "migrating": {"cold": _PLAN, "warm": _PLAN, "job": _SYNC, "image": _SYNC, "replica": _SYNC, "rebuild": _SYNC},
+    "migrating": {
+        "cold": (*_PLAN, BEFORE),
+        "warm": _PLAN,
+        "job": (*_SYNC, BEFORE),
+        "image": (*_SYNC, BEFORE),
+        "replica": _SYNC,
+        "rebuild": _SYNC,
+    },
     "cutover": {
         "cold": (_MIGRATION,),
         "warm": (Need("copy", "finished first copy", _moves),),
         "job": (Need("conversion", "successful conversion", _moves),),
         "image": (Need("volume", "filled volume", _moves),),
-        "replica": (_RUNNING, _REPLICATED),
+        "replica": (_RUNNING, _REPLICATED, BEFORE),
     },
     "adopted": {
         "cold": (_MIGRATION, _RUNNING),
-        "warm": (_MIGRATION, _RUNNING),
+        "warm": (_MIGRATION, _RUNNING, BEFORE),
         "job": (_RUNNING,),
         "image": (_RUNNING,),
         "replica": (_RUNNING,),
@@ -151,6 +166,8 @@ def _proven(group: Group, machine: Machine, what: What, history: History) -> boo
     """Return whether a VM has what it needs; of its volumes, every one."""
     if what == "check":
         return despite(group, "check", history) is not None or passed(group, machine, history)
+    if what == "before":
+        return despite(group, "before", history) is not None or recorded(group, machine, history)
     if what == "performance":
         return despite(group, "performance", history) is not None or as_fast(group, machine, history)
     found = history.objects(group, what, machine.key)
@@ -161,9 +178,12 @@ def _proven(group: Group, machine: Machine, what: What, history: History) -> boo
 
 
 def passed(group: Group, machine: Machine, history: History) -> bool:
-    """Return whether the last result of every check of a VM is a success."""
+    """Return whether the last result of every check of a VM is a success, and what has to be the same is."""
     good = {entry.object for entry in history.last(group, machine.key) if entry.outcome == "succeeded"}
-    return all(shown_by(machine, each) in good for each in group.checks.get(machine.key, ()))
+    return all(
+        shown_by(machine, each) in good and (each.check.same is None or unchanged(group, machine, each, history))
+        for each in group.checks.get(machine.key, ())
+    )
 
 
 def as_fast(group: Group, machine: Machine, history: History) -> bool:
@@ -183,8 +203,7 @@ def slower_or_unknown(group: Group, history: History) -> tuple[str, ...]:
 
 def outage_begins(group: Group, before: Stage) -> bool:
     """Return whether a move of a group from a stage takes its VMs out of service: after it, waiting is an outage."""
-    off: Stage = "cutover" if METHODS[group.method].source_runs else "migrating"
-    return rank(before) < rank(off) <= rank(group.stage) and moves(group.stage)
+    return rank(before) < rank(stops_at(group.method)) <= rank(group.stage) and moves(group.stage)
 
 
 def despite(group: Group, what: What, history: History) -> Entry | None:
@@ -201,6 +220,8 @@ def resting(group: Group, before: Stage, after: Stage, history: History) -> Iter
     for proven, wanted in pairwise((before, *between, after)):
         if (signed := history.sign_off(group, proven)) is not None:
             yield f"sign-off of {proven} by {signed.by}{_on(moment(signed))}"
+        if wanted == stops_at(group.method) and (going := despite(group, "before", history)) is not None:
+            yield f"goes on without values from before the move, by {going.by}{_on(moment(going))}"
         if wanted == "validated":
             yield from _accepted(group, history)
         for need in _needs(group, wanted, signed=signed is not None):

@@ -476,8 +476,8 @@ def _named_files(spec: MigrationSpec, where: Where) -> Iterator[tuple[str, Where
         for number, file in enumerate(scripts.files):
             yield file, where.at("scripts", index, "files", number)
     for index, check in enumerate(spec.checks):
-        if check.script is not None:
-            yield check.script, where.at("checks", index, "script")
+        if check.file is not None:
+            yield check.file, where.at("checks", index, *check.kinds[-1:])
 
 
 def _meant(version: str, kind: str) -> bool:

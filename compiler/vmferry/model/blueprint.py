@@ -375,6 +375,8 @@ class MachineCheck(Model, frozen=True, kw_only=True):
 
     check: Check
     address: str | None = None  # where the VM is reached; None: KubeVirt knows, or there is no way
+    source: str | None = None  # where its source is, of one that compares both; None: nobody knows for certain
+    made_of: str | None = None  # digest of its script, of one that compares: another script prints something else
 
 
 class Comparison(Model, frozen=True, kw_only=True):

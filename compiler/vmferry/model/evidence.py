@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from vmferry.model.base import Model, Name, Text, Timestamp
+from vmferry.model.base import Model, Name, Text, Timestamp, text
 from vmferry.model.keys import VmKey
 from vmferry.model.spec import ApiVersion, Metadata, Stage
 
@@ -21,6 +21,7 @@ What = Literal[
     "smokeTest",
     "preflight",
     "check",
+    "before",
     "replication",
     "performance",
 ]
@@ -29,6 +30,7 @@ What = Literal[
 `snapshot`: a VirtualMachineSnapshot with all disks, before the VM is accepted. `smokeTest`: a VM that tests a network.
 `preflight`: the Job of a pre-flight test. `check`: the Job that checks the VMs of a group, or one check of one VM; by a
 person: accepted although some failed.
+`before`: what a check printed at the source before it stopped; by a person: the group goes on without.
 `replication`: a person says that the target has everything, and that its source takes no writes any more.
 `performance`: a VM compared with what it was in vSphere; by a person: accepted although some are slower, or unknown.
 """
@@ -63,6 +65,13 @@ class Entry(Model, frozen=True, kw_only=True):
     bytes: Annotated[int, Meta(ge=0, description="Bytes copied; of a running copy, in tenths of its disks.")] | None = (
         None
     )
+    value: (
+        Annotated[
+            str,
+            text("sha256:[0-9a-f]{32}", "Of a check that compares: the first half of the SHA-256 of what it printed."),
+        ]
+        | None
+    ) = None
     by: Annotated[Text, Meta(description="Who says so: `observed`, or the person who signed.")] = OBSERVED
     note: Annotated[Text, Meta(description="What the person who signed wrote.")] | None = None
     cause: Annotated[Name, Meta(description="Why it failed or waits: a code of docs/evidence.md.")] | None = None

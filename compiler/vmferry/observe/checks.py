@@ -1,10 +1,16 @@
 """What a Job that checks VMs shows, for each VM and check, and what KubeVirt knows of the checks that ask the guest."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from msgspec import structs
 
 from vmferry.backends.trials import FAILED
 from vmferry.estate.causes import BY_CODE
 from vmferry.estate.checks import connecting, shown_by
+from vmferry.estate.integrity import SHOWN
+from vmferry.estate.words.secrecy import said
 from vmferry.model.blueprint import Group, MachineCheck
 from vmferry.model.evidence import Entry
 from vmferry.observe.belonging import Place
@@ -14,8 +20,16 @@ from vmferry.observe.view import View
 
 _GRACE = 1800  # seconds that a guest and its services take at most to come up: as long as the Job waits
 
-Failures = dict[tuple[str, str], str]
-"""What is wrong, by VM and check."""
+_VALUE = re.compile("=(?P<number>[0-9]{1,4}) (?P<value>[0-9a-f]{32})(?: (?P<shown>.*))?")
+"""A line of backends/scripts/same.sh."""
+
+
+class Results(NamedTuple):
+    """What the pod of a Job wrote: what is wrong by VM and check, and what scripts printed by number of the check."""
+
+    failures: Mapping[tuple[str, str], str]
+    values: Mapping[int, tuple[str, str]]  # digest and beginning
+    whole: bool  # nothing else failed
 
 
 def of_check_job(job: Job, place: Place, view: View) -> Iterator[Entry]:
@@ -29,7 +43,7 @@ def of_check_job(job: Job, place: Place, view: View) -> Iterator[Entry]:
     if done is not None:
         times = (started, status.completion_time or done.last_transition_time)
         yield entry(place, "check", object_, "succeeded", times=times)
-        yield from _each(group, {}, times, whole=True)
+        yield from _each(group, Results({}, _values(_message(job, view, 0)), whole=True), times, view)
         return
     texts = [text for pod in view.job_pods(namespace, name) for text in view.said(pod)]
     texts += view.events("Job", namespace, name)
@@ -41,45 +55,57 @@ def of_check_job(job: Job, place: Place, view: View) -> Iterator[Entry]:
             texts = [words(failed.reason, failed.message), *texts]
             yield entry(place, "check", object_, "failed", times=times, cause=cause, texts=texts)
             return
-        failures, whole = _failures(message)
         yield entry(place, "check", object_, "failed", times=times, cause=BY_CODE["check-failed"])
-        yield from _each(group, failures, times, whole=whole)
+        yield from _each(group, _results(message), times, view)
     elif (waits := view.waits(texts)) is not None:
         yield entry(place, "check", object_, "waiting", times=(started, None), cause=waits, texts=texts)
     elif status.active:
         yield entry(place, "check", object_, "running", times=(started, None))
 
 
-def _message(job: Job, view: View) -> str | None:
-    """Return what the last pod of a Job wrote of the checks that failed; None if none of them came so far."""
-    found = [(pod.metadata.creation_timestamp or "", text) for pod, text in view.ended(job, FAILED)]
+def _message(job: Job, view: View, code: int = FAILED) -> str | None:
+    """Return what the last pod of a Job that ended with a code wrote; None if none did so far."""
+    found = [(pod.metadata.creation_timestamp or "", text) for pod, text in view.ended(job, code)]
     return max(found)[1] if found else None
 
 
-def _failures(message: str) -> tuple[Failures, bool]:
-    """Return what failed, and whether that is all of it: the message of a pod has a limited length."""
-    found: Failures = {}
-    lines = message.splitlines()
+def _results(message: str) -> Results:
+    """Return what failed, what scripts printed, and whether that is all: a message has a limited length."""
+    found: dict[tuple[str, str], str] = {}
+    lines = [line for line in message.splitlines() if not line.startswith("=")]
     for line in lines:
         vm, _, rest = line.partition(" ")
         check, _, why = rest.partition(" ")
         if check:
             found[vm, check] = why
-    return found, bool(found) and not lines[-1].startswith("+")
+    return Results(found, _values(message), whole=bool(found) and not lines[-1].startswith("+"))
 
 
-def _each(group: Group, failures: Failures, times: Times, *, whole: bool) -> Iterator[Entry]:
+def _values(message: str | None) -> dict[int, tuple[str, str]]:
+    """Return what scripts printed, by the number of the check in its Job."""
+    found = (_VALUE.fullmatch(line) for line in (message or "").splitlines())
+    return {int(match["number"]): (match["value"], match["shown"] or "") for match in found if match is not None}
+
+
+def _each(group: Group, results: Results, times: Times, view: View) -> Iterator[Entry]:
     """Yield the result of every check of a Job; what is not among the failures has passed if those are the whole."""
-    for machine, each in connecting(group):
+    for number, (machine, each) in enumerate(connecting(group)):
         place, object_ = Place(group, machine), shown_by(machine, each)
-        why = failures.get((machine.target_name, each.check.name))
+        why, printed = results.failures.get((machine.target_name, each.check.name)), results.values.get(number)
         if why is not None:
             cause = BY_CODE["check-failed"]
             yield entry(
                 place, "check", object_, "failed", times=times, cause=cause, texts=[f"{each.check.name}: {why}"]
             )
-        elif whole:
-            yield entry(place, "check", object_, "succeeded", times=times)
+        elif each.check.same is None:
+            if results.whole:
+                yield entry(place, "check", object_, "succeeded", times=times)
+        elif printed is not None:
+            value, shown = printed
+            made = entry(place, "check", object_, "succeeded", times=times)
+            yield structs.replace(made, value=f"sha256:{value}", said=said(shown, SHOWN) or None)
+        else:
+            view.ignore("check whose pod, which has its result, is not in the dumps", object_)
 
 
 def of_guest(instance: Instance, place: Place, view: View) -> Iterator[Entry]:

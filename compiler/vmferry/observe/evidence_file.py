@@ -6,6 +6,7 @@ from pathlib import Path
 from vmferry import files
 from vmferry.cache import Cache
 from vmferry.check import Checked, check
+from vmferry.estate.integrity import judged
 from vmferry.load.generated import EVIDENCE
 from vmferry.model.evidence import Entry, Evidence
 from vmferry.model.finding import SpecError, UnreadableError
@@ -27,11 +28,12 @@ class EvidenceFile:
     def __init__(self, checked: Checked) -> None:
         self.path = Path(checked.project.evidence_file)
         self._name = checked.project.spec.metadata.name
+        self._groups = checked.resolution.blueprint.groups
 
     def add(self, entries: tuple[Entry, ...], *, dry: bool = False) -> tuple[Entry, ...]:
         """Add what the file lacks of these entries, and return that; ``dry`` writes nothing. Raises SpecError."""
         evidence = self._read()
-        news = added(evidence, entries)
+        news = added(evidence, judged(entries, self._groups, evidence))
         if news and not dry:
             path = self.path.resolve() if self.path.is_symlink() else self.path
             content = render(merged(evidence, self._name, news))

@@ -99,14 +99,14 @@ def added(evidence: Evidence | None, entries: tuple[Entry, ...]) -> tuple[Entry,
 
 
 def _state(entry: Entry) -> tuple[object, ...]:
-    return entry.outcome, entry.cause, entry.started, entry.finished, entry.bytes, entry.by, entry.note
+    return entry.outcome, entry.cause, entry.value, entry.started, entry.finished, entry.bytes, entry.by, entry.note
 
 
 def _same(before: Entry, now: Entry) -> bool:
     """Return whether nothing changed: a VM that starts again, or a volume that still waits, adds nothing."""
     if now.what == "signOff":
         return False
-    return (before.outcome, before.cause) == (now.outcome, now.cause) and (
+    return (before.outcome, before.cause, before.value) == (now.outcome, now.cause, now.value) and (
         now.outcome != "running" or (before.bytes or 0) >= (now.bytes or 0)
     )
 
@@ -138,7 +138,7 @@ def _order(entry: Entry) -> tuple[object, ...]:
             moment(entry),
             *times,
         ),
-        *(entry.outcome, entry.cause or "", entry.by, entry.note or "", entry.said or ""),
+        *(entry.outcome, entry.cause or "", entry.value or "", entry.by, entry.note or "", entry.said or ""),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct, structs
 
+from vmferry.estate import integrity
 from vmferry.estate.contacts import Role, contacts_of
 from vmferry.estate.copying import Estimate, Figure, Way, about, at_rate, copies_of, estimate, measured, rates_of
 from vmferry.estate.dns import Act, hands, wait
@@ -142,7 +143,7 @@ def _actions(group: Group, stage: Stage, of: Planning) -> Iterator[_Action]:
         what = "Pre-flight: see that every node has what these VMs need, and record it (`vmferry observe`)."
         tests = counted(len(group.preflight), "test")
         yield "platform", what, f"vmferry status {spec}", f"no problem; {tests} of the pre-flight passed"
-    yield from _before(group, stage)
+    yield from _before(group, stage, of)
     if METHODS[group.method].replicates and stage == "cutover":
         yield from _promote(group, of)
     needs = [need.words for need in NEEDS.get(_after(stage), {}).get(group.method, ()) if _needed(need, group)]
@@ -150,6 +151,8 @@ def _actions(group: Group, stage: Stage, of: Planning) -> Iterator[_Action]:
     meant = means(group.dual_run, stage)
     merge = f"Pull request: {stage}. {meant} Merge it, then record what happened (`vmferry observe`)."
     yield "platform", merge, f"vmferry advance {spec} {group.name} --to {stage}", expected
+    if METHODS[group.method].cutover and stage == "cutover":
+        yield from _record(group, of, "shortly before the cutover, end writes at the sources, then record")
     if METHODS[group.method].replicates and stage == "migrating":
         yield from _each(group, of, "set_up", "make it a replica of its source.", "it follows its source")
     if group.dual_run == "parallel" and stage == "cutover":
@@ -176,11 +179,26 @@ def _promote(group: Group, of: Planning) -> Iterator[_Action]:
     yield from _each(
         group, of, "stop_writes", "end writes at the source: the outage begins.", "it is read-only, or off"
     )
+    yield from _record(group, of, "record")
     yield from _each(group, of, "caught_up", "wait until it has everything.", "nothing is left to replicate")
     sign = f"vmferry sign {of.given} {group.name} --by NAME --note WHAT-WAS-COMPARED --caught-up read-only"
     what = f"{DECISION}record that replication has caught up and that no source takes writes. No-go: `resumeWrites`."
     yield "application", what, sign, "replication in evidence.yaml"
     yield from _each(group, of, "promote", "make it the primary.", "it takes writes")
+
+
+def _record(group: Group, of: Planning, what: str) -> Iterator[_Action]:
+    """Yield what records the data of sources before they stop, if checks compare them afterwards."""
+    count = len({machine.key for machine, _ in integrity.compared(group)})
+    if count:
+        command = f"bash {of.tree}/bases/{group.phase}/{group.name}/before.sh | vmferry observe {of.given} --before -"
+        whose = f"the data of {counted(count, 'VM')} are at the source"
+        yield (
+            "application",
+            f"Data: {what} what {whose}.",
+            command,
+            f"before of {counted(count, 'VM')} in evidence.yaml",
+        )
 
 
 def _each(group: Group, of: Planning, field: str, what: str, expected: str) -> Iterator[_Action]:
@@ -245,12 +263,14 @@ def _after(stage: Stage) -> Stage:
     return STAGES[min(index + 1, len(STAGES) - 1)]
 
 
-def _before(group: Group, stage: Stage) -> Iterator[_Action]:
+def _before(group: Group, stage: Stage, of: Planning) -> Iterator[_Action]:
     method = METHODS[group.method]
     if stage == "prepared":
         yield "vSphere", "Freeze changes to these VMs: no new disks, NICs or names.", None, "agreed"
     elif stage == "migrating":
         yield "application", "Announce the move, and confirm a backup that was restored once.", None, "confirmed"
+        if not method.source_runs:
+            yield from _record(group, of, "end writes at the sources: the outage begins. Then record")
         if group.dual_run == "fallback" and not method.source_runs and group.path == "virt-v2v":
             yield "vSphere", "Shut down the VMs: the downtime begins.", None, "all are powered off in vCenter"
         elif not method.source_runs and group.path == "forklift":

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from vmferry.estate import checks
 from vmferry.estate.network_map import NetworkMap
 from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE, UNDEFINED_REFERENCE
+from vmferry.kube.dns import digest
 from vmferry.model.blueprint import Machine, MachineCheck
 from vmferry.model.keys import Reference, VmKey
 from vmferry.model.project import Project
@@ -13,7 +14,7 @@ from vmferry.resolve.hooks import text_of
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate
 
-_KINDS = "tcp, http, ping, guestAgent, service and script"
+_KINDS = "tcp, http, ping, guestAgent, service, script and same"
 
 PlannedChecks = tuple[dict[VmKey, tuple[MachineCheck, ...]], dict[str, str]]
 """The checks of each VM, and the texts of scripts by check."""
@@ -45,7 +46,7 @@ def plan_checks(
             )
         if checks.checkable(machine):
             its = tuple(
-                MachineCheck(check=check, address=_address(check, machine, candidate, networks))
+                _made(check, machine, candidate, networks, scripts.get(name))
                 for name in dict.fromkeys(names)
                 if (check := known.get(name)) is not None
             )
@@ -53,6 +54,7 @@ def plan_checks(
                 found[machine.key] = its
                 listed = ", ".join(each.check.name for each in its)
                 yield decide(machine.key, "checks", listed, "the spec says so", where=candidate.origin("checks"))
+                yield from _explain(machine, its, candidate)
     return found, scripts
 
 
@@ -79,21 +81,53 @@ def _defined(project: Project, networks: NetworkMap) -> Noting[tuple[dict[str, C
                 f"networks by name: {', '.join(sorted({row.name for row in networks.rows})) or 'none'}",
                 where=where.at("network"),
             )
-        if check.script is not None:
-            text = yield from text_of(project, "script", check.script, where.at("script"))
+        if check.secret_ref is not None and check.file is None:
+            yield NOT_APPLICABLE.finding(
+                f"check {check.name} has a Secret that nothing would read",
+                "remove secretRef: only scripts get it (`script` and `same`)",
+                where=where.at("secretRef"),
+            )
+        if check.file is not None:
+            text = yield from text_of(project, "script", check.file, where.at(*check.kinds[-1:]))
             if text is not None:
                 scripts[check.name] = text
     return known, scripts
 
 
-def _address(check: Check, machine: Machine, candidate: Candidate, networks: NetworkMap) -> str | None:
+def _made(
+    check: Check, machine: Machine, candidate: Candidate, networks: NetworkMap, script: str | None
+) -> MachineCheck:
+    """Return a check of a VM, with the ways to it."""
     if not check.connects:
+        return MachineCheck(check=check)
+    nads = _nads(check, machine, networks)
+    address = checks.address(check, machine, candidate.vm, candidate.decisions, nads)
+    if check.same is None:
+        return MachineCheck(check=check, address=address)
+    source = checks.source_address(machine, candidate.vm, nads)
+    return MachineCheck(check=check, address=address, source=source, made_of=digest(script or "", 12))
+
+
+def _nads(check: Check, machine: Machine, networks: NetworkMap) -> set[Reference | None] | None:
+    """Return the networks over which a check goes; None: any."""
+    if check.network is None:
         return None
-    nads: set[Reference | None] | None = None
-    if check.network is not None:
-        row = networks.named(check.network)
-        nads = {row.nad(machine.namespace, copy) for copy in range(len(machine.nics))} if row is not None else set()
-    return checks.address(check, machine, candidate.vm, candidate.decisions, nads)
+    row = networks.named(check.network)
+    return {row.nad(machine.namespace, copy) for copy in range(len(machine.nics))} if row is not None else set()
+
+
+def _explain(machine: Machine, its: tuple[MachineCheck, ...], candidate: Candidate) -> Noting[None]:
+    """Say where the data of a VM are compared."""
+    for each in its:
+        if each.check.same is not None:
+            yield decide(
+                machine.key,
+                f"check {each.check.name}",
+                "prints the same at the source and in the target",
+                f"before the move at {each.source or 'an address that its owner states'}, after it at "
+                f"{each.address or 'an unknown address'}",
+                where=candidate.origin("checks"),
+            )
 
 
 def _quoted(names: list[str]) -> str:

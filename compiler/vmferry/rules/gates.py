@@ -34,8 +34,8 @@ def gate(review: Review) -> Iterator[Problem]:
         if not gated(review.spec, group.phase, evidence):
             continue
         for lack in lacking(group, before, group.stage, history):
-            if lack.need.what == "replication":
-                continue  # VMF878
+            if lack.need.what in ("replication", "before"):
+                continue  # VMF878, VMF879
             yield Problem(
                 f"group {group.name} goes from {before} to {group.stage}, but {sentence(lack)}",
                 _remedy(review, group, lack),

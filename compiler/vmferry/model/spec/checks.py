@@ -1,10 +1,11 @@
-"""What proves that a VM works in the target: a port answers, a page is right, its own script says so."""
+"""What proves that a VM works in the target: a port answers, its own script says so, its data are the same."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from vmferry.model.base import Model, Name, Port, Text, text
+from vmferry.model.spec.sources import SecretRef
 
 ServiceName = Annotated[
     str,
@@ -42,7 +43,7 @@ class HttpCheck(Model, frozen=True, kw_only=True):
 
 
 class Check(Model, frozen=True, kw_only=True):
-    """One check. It has exactly one of tcp, http, ping, guestAgent, service and script."""
+    """One check. It has exactly one of tcp, http, ping, guestAgent, service, script and same."""
 
     name: Annotated[Name, Meta(description="Its name.")]
     tcp: Annotated[Port, Meta(description="Port that must accept connections.")] | None = None
@@ -58,6 +59,26 @@ class Check(Model, frozen=True, kw_only=True):
             Meta(
                 description="File beside the spec, run with the VM's name and address. 0 is success; its last line "
                 "says what is wrong."
+            ),
+        ]
+        | None
+    ) = None
+    same: (
+        Annotated[
+            Text,
+            Meta(
+                description="File beside the spec, run with the VM's name and address, before the source stops and "
+                "again in the target: what it prints has to be the same. 0 is success."
+            ),
+        ]
+        | None
+    ) = None
+    secret_ref: (
+        Annotated[
+            SecretRef,
+            Meta(
+                description="Secret in the VM's namespace that script or same needs; its keys are files in the "
+                "directory CREDENTIALS."
             ),
         ]
         | None
@@ -84,8 +105,14 @@ class Check(Model, frozen=True, kw_only=True):
             "guestAgent": self.guest_agent,
             "service": self.service,
             "script": self.script,
+            "same": self.same,
         }
         return tuple(name for name, value in stated.items() if value is not None)
+
+    @property
+    def file(self) -> str | None:
+        """Return the user's script that carries it out, if one does."""
+        return self.script or self.same
 
     @property
     def probed(self) -> bool:

@@ -20,6 +20,7 @@ from vmferry.cli.options import (
     assignments_option,
     cache_options,
     findings_option,
+    keep,
     now_option,
     spec_argument,
 )
@@ -109,6 +110,7 @@ def command(
             lambda finding: _chosen(finding, select, ignore),
         )
     checked = check(spec, assignments, now=now, against=against, exact=exact, cache=cache, reasons=False, brief=True)
+    keep(checked)
     remember(checked.solved, checked.resolution.blueprint.groups, spec, assignments, cache)
     findings = tuple(finding for finding in checked.findings if _chosen(finding, select, ignore))
     show(findings, checked.project.texts, style=style, everything=everything)

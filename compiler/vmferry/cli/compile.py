@@ -11,7 +11,7 @@ from vmferry import cores
 from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, interactive, show, summary
-from vmferry.cli.options import all_option, assignments_option, cache_options, format_option, spec_argument
+from vmferry.cli.options import all_option, assignments_option, cache_options, format_option, keep, spec_argument
 from vmferry.layout.compiled import OUT_OF_DATE
 from vmferry.model.finding import Finding
 from vmferry.model.rule import declare
@@ -79,6 +79,7 @@ def command(
         cache.flush()
         cores.trim()
     compiled = compile_tree(checked, out, run.assignments, force=force, cache=cache)
+    keep(checked, compiled)
     if compiled.changes.conflicts:
         show(compiled.changes.conflicts, {}, style=style, everything=everything)
         return FINDINGS

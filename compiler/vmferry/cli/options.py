@@ -98,6 +98,14 @@ def cache_options(function: F) -> F:
     return cast("F", cache_dir_option(option(wrapped)))
 
 
+_kept: list[object] = []
+
+
+def keep(*values: object) -> None:
+    """Keep what a verb worked on until the program ends, which frees nothing, or another verb runs in its process."""
+    _kept[:] = values
+
+
 class Moment(click.ParamType[datetime]):
     """A time with its zone (RFC 3339)."""
 

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
+from tests.backends import schemas
 from tests.backends.estate import blueprint, group, machine
 
 from vmferry.backends import before, checks
 from vmferry.backends.trials import FAILED
 from vmferry.model.blueprint import Group, MachineCheck
-from vmferry.model.spec import Check
+from vmferry.model.manifest import Resource
+from vmferry.model.spec import Check, SecretRef
 
 PRINTS = '#!/bin/sh\ncat "$FILE"\n'
 MOST = 10 << 20
@@ -121,6 +123,7 @@ def test_hostile_output_is_data(name: str, tmp_path: Path) -> None:
         ("#!/bin/sh\necho 7 rows\nexec sleep 60\n", "the script took too long"),
         ("#!/bin/sh\necho 7 rows\nkill -9 $$\n", ""),
     ],
+    ids=["nothing", "no-end", "failure", "no-answer", "killed"],
 )
 def test_what_fails_has_no_value(script: str, why: str, tmp_path: Path) -> None:
     found = compared(script=script)
@@ -163,3 +166,15 @@ def test_a_job_that_compares_nothing_has_the_script_that_it_had() -> None:
     assert "measure" not in text
     assert "CREDENTIALS" not in text
     assert not list(before.emit(blueprint(found)))
+
+
+def test_the_pod_with_a_secret_fits_its_schema() -> None:
+    secret = SecretRef(name="reader")
+    check = Check(name="data", same="data.sh", secret_ref=secret)
+    its = (MachineCheck(check=check, address="10.0.7.1"),)
+    key = machine("web-01").key
+    image = "registry.example.com/check:1"
+    found = compared(checks={key: its}, stage="cutover", layers=("checks",), check_image=image)
+    for item in checks.emit(blueprint(found)):
+        if isinstance(item, Resource):
+            schemas.assert_fits(item.object)

@@ -80,6 +80,8 @@ def sign(moving: Compared, *options: str) -> None:
 
 
 def test_the_source_only_stops_once_it_was_asked(moving: Compared, rows: Path) -> None:
+    groups = vmferry("status", moving.spec, "--format", "json").data["groups"]
+    assert [each["waits"] for each in groups if each["group"] == "first-01"] == ["value from before the move of 1 VM"]
     moving.move("migrating")
     [problem] = [each for each in moving.check().data["findings"] if each["code"] == "VMF879"]
     assert "no value from before the move of web-01 is recorded" in problem["message"]
@@ -176,10 +178,13 @@ def test_another_attempt_needs_another_value(moving: Compared, rows: Path) -> No
 
 def test_another_script_needs_another_value(moving: Compared, rows: Path) -> None:
     old = moving.before(FILE=str(rows)).stdout
-    moving.script = ROWS + "# counts otherwise\n"
+    assert moving.record(old).code == 0
+    moving.script = ROWS + "# counts in another way\n"
     moving.lay()
     refused = moving.record(old)
     assert (refused.code, "is another one now" in refused.err) == (2, True)
+    moving.move("migrating")
+    assert "VMF879" in moving.codes()
 
 
 def test_a_value_replaces_an_earlier_one(moving: Compared, rows: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,7 @@ def test_a_target_beside_its_source_gets_no_reservation_of_the_sources_address(t
     web["nics"][0]["origin"] = "dhcp"
     data["groups"] = {}
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    shutil.copytree(EXAMPLES / "dual-run/checks", tmp_path / "checks")
     found = report(tmp_path)
     assert found["subnets"] == []
     [left] = found["unreserved"]

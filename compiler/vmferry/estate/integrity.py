@@ -51,7 +51,7 @@ def taken_now(group: Group) -> bool:
     """
     stop = stops_at(group.method)
     timed = METHODS[group.method].cutover and group.stage == stop
-    return timed or (group.stage != "rolled-back" and TABLE[group.stage].next[:1] == (stop,))
+    return timed or TABLE[group.stage].next[:1] == (stop,)
 
 
 def ends(group: Group, machine: Machine) -> datetime | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vmferry.estate import checks, performance
-from vmferry.estate.gates import gated, lacking
+from vmferry.estate.gates import BEFORE, gated, lacking
 from vmferry.estate.history import History
 from vmferry.estate.stages import onward, running
 from vmferry.estate.wording import counted
@@ -69,11 +69,12 @@ def _is_past(group: Group, entry: Entry) -> bool:
 
 def missing(group: Group, spec: MigrationSpec, evidence: Evidence | None, history: History) -> str | None:
     """Return what a group's next move lacks, in words; None if nothing is known to be missing."""
-    following = onward(group.stage)
-    if following is None or not gated(spec, group.phase, evidence):
+    following, gate = onward(group.stage), gated(spec, group.phase, evidence)
+    if following is None or not (gate or group.checks):
         return None
     found = [
         lack.need.words + (f" of {counted(len(lack.vms), 'VM')}" if lack.vms else "")
         for lack in lacking(group, group.stage, following, history)
+        if gate or lack.need == BEFORE
     ]
     return ", ".join(found) or None

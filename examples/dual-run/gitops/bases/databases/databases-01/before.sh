@@ -7,7 +7,7 @@ set -euo pipefail
 #        vmferry observe SPEC --before before.json
 #
 # When: once writes to the sources have stopped, and while the sources still run. Needs bash 4.4, GNU coreutils, and what
-# the scripts need. CREDENTIALS_DIR has a directory for each Secret that the checks name, with its keys as files.
+# the scripts need; TMPDIR, or /tmp, has to allow execution. CREDENTIALS_DIR has a directory for each Secret that the checks name, with its keys as files.
 # Exit codes: 0 all were asked, 1 some could not be (what it prints has the others), 2 wrong usage.
 
 readonly AT_ONCE=10

@@ -1,6 +1,7 @@
 """The Job that checks VMs: its script against real servers on loopback, its manifests, and probes."""
 
 import http.server
+import json
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -8,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.backends import schemas
 from tests.backends.estate import blueprint, group, machine
 
-from vmferry.backends import checks
+from vmferry.backends import checks, namespaces
 from vmferry.backends.trials import FAILED
-from vmferry.estate.checks import job_name
-from vmferry.model.blueprint import Group, MachineCheck, VmCutover
+from vmferry.estate.checks import job_name, jobs
+from vmferry.kube.nad import check_config
+from vmferry.model.blueprint import CheckSegment, Group, MachineCheck, NamespacePlan, VmCutover
 from vmferry.model.manifest import Resource
-from vmferry.model.spec import Check, HttpCheck
+from vmferry.model.spec import BridgeNetwork, Check, HttpCheck, OvnLocalnet, Toleration
 
 PAGE = b"<h1>it's fine: $(reboot) `id`</h1>\0"
 
@@ -207,6 +210,110 @@ def test_a_changed_list_of_checks_is_another_job_and_another_attempt_too() -> No
     }
     assert len(names) == 6
     assert job_name(checked(ssh)) == job_name(checked(ssh, stage="adopted"))
+
+
+BRIDGE = CheckSegment(
+    network="front",
+    address="10.0.7.250/24",
+    target=BridgeNetwork(bridge="br-vm", vlan=7, mtu=9000),
+    node_selector={"rack": "a", "kubevirt.io/schedulable": "true"},
+    tolerations=(Toleration(key="vms"),),
+)
+LOCALNET = CheckSegment(
+    network="back", address="10.0.8.250/24", target=OvnLocalnet(physical_network="phys"), nad="web/back"
+)
+ALIVE, SSH = Check(name="alive", ping=True), Check(name="ssh", tcp=22)
+
+
+def from_networks(*segments: CheckSegment | None, **fields: Any) -> Group:
+    """Return a group with a VM that is pinged from each of these networks, or from the pod network (None)."""
+    vm = machine("web-01")
+    its = tuple(MachineCheck(check=ALIVE, address="10.0.7.11", segment=segment) for segment in segments)
+    return checked(**fields | {"checks": {vm.key: its}})
+
+
+def emitted(found: Group) -> list[dict[str, Any]]:
+    return [item.object for item in checks.emit(blueprint(found)) if isinstance(item, Resource)]
+
+
+def test_each_network_has_a_job_of_its_own_and_what_there_is_without_one_stays_as_it_was() -> None:
+    found = from_networks(BRIDGE, None, LOCALNET)
+    made = emitted(found)
+    for each in made:
+        schemas.assert_fits(each)
+    kinds = [each["kind"] for each in made]
+    assert (kinds.count("Job"), kinds.count("ConfigMap"), kinds.count("NetworkAttachmentDefinition")) == (3, 3, 1)
+    assert {each["metadata"]["name"] for each in made} == {*jobs(found)}
+    alone = emitted(from_networks(None))
+    assert [each for each in made if each["metadata"]["name"] == job_name(found)] == alone
+    assert "annotations" not in alone[1]["spec"]["template"]["metadata"]
+
+
+def test_a_pod_on_a_bridge_gets_its_address_from_a_definition_that_may_be_pruned() -> None:
+    [_, definition, job] = emitted(from_networks(BRIDGE))
+    config = json.loads(definition["spec"]["config"])
+    assert check_config(definition["spec"]["config"]) == []
+    assert (config["bridge"], config["vlan"], config["mtu"]) == ("br-vm", 7, 9000)
+    assert config["ipam"] == {"type": "static", "addresses": [{"address": "10.0.7.250/24"}]}
+    assert "disableContainerInterface" not in config  # the plugin refuses it with an ipam
+    assert definition["metadata"].get("annotations", {}) == {}
+    assert "vmferry.dev/group" not in definition["metadata"]["labels"]
+    template = job["spec"]["template"]
+    assert template["metadata"]["annotations"] == {
+        "k8s.v1.cni.cncf.io/networks": f"web/{definition['metadata']['name']}"
+    }
+    assert template["spec"]["nodeSelector"] == {"kubevirt.io/schedulable": "true", "rack": "a"}
+    assert template["spec"]["tolerations"] == [{"key": "vms", "operator": "Exists"}]
+
+
+def test_ovn_is_asked_for_the_address_on_the_network_of_the_vms() -> None:
+    [_, job] = emitted(from_networks(LOCALNET))
+    annotation = job["spec"]["template"]["metadata"]["annotations"]["k8s.v1.cni.cncf.io/networks"]
+    assert json.loads(annotation) == [{"name": "back", "namespace": "web", "ips": ["10.0.8.250/24"]}]
+
+
+def test_a_pod_asks_for_the_bridge_that_its_node_marks() -> None:
+    marked = structs.replace(BRIDGE, resource="bridge.network.kubevirt.io/br-vm")
+    [_, definition, job] = emitted(from_networks(marked))
+    assert definition["metadata"]["annotations"] == {
+        "k8s.v1.cni.cncf.io/resourceName": "bridge.network.kubevirt.io/br-vm"
+    }
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"]["bridge.network.kubevirt.io/br-vm"] == "1"
+
+
+def test_another_address_is_another_job_because_a_job_cannot_be_changed() -> None:
+    other = structs.replace(BRIDGE, address="10.0.7.251/24")
+    moved = structs.replace(BRIDGE, tolerations=())
+    assert len({name for each in (BRIDGE, other, moved) for name in jobs(from_networks(each))}) == 3
+
+
+def test_the_script_of_a_job_has_its_own_checks_alone() -> None:
+    vm = machine("web-01")
+    its = (
+        MachineCheck(check=SSH, address="web-01.web.svc"),
+        MachineCheck(check=ALIVE, address="10.0.7.11", segment=BRIDGE),
+    )
+    found = checked(checks={vm.key: its})
+    assert ("check web-01 ssh" in checks.script(found), "check web-01 alive" in checks.script(found)) == (True, False)
+    own = checks.script(found, BRIDGE)
+    assert ("check web-01 ssh" in own, "check web-01 alive answer 10.0.7.11" in own) == (False, True)
+
+
+def test_only_who_applies_such_definitions_may_prune_them() -> None:
+    def verbs(found: Group) -> set[str]:
+        plan = NamespacePlan(name="web")
+        return {
+            verb
+            for item in namespaces.emit(blueprint(found, namespaces=(plan,)))
+            if isinstance(item, Resource) and item.object["kind"] == "Role"
+            for rule in item.object["rules"]
+            if "network-attachment-definitions" in rule["resources"]
+            for verb in rule["verbs"]
+        }
+
+    assert "delete" in verbs(from_networks(BRIDGE, stage="validated"))
+    assert not verbs(from_networks(None, LOCALNET))
 
 
 @pytest.mark.parametrize("method", ["job", "warm"])

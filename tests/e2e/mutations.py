@@ -288,6 +288,42 @@ MUTATIONS = (
         '"automountServiceAccountToken": True,',
     ),
     Mutation(
+        "the pod of a check is not on the network that it checks from",
+        CHECKS,
+        'template["annotations"] = {NETWORKS: _attached(group, segment)}',
+        "pass",
+    ),
+    Mutation(
+        "the pod of a check has no address on its network",
+        NETWORKS,
+        '"ipam": {"type": "static", "addresses": [{"address": address}]}',
+        '"ipam": {}',
+    ),
+    Mutation(
+        "a check from a network is on another VLAN than its VMs",
+        NETWORKS,
+        'if key != "disableContainerInterface"}',
+        'if key not in ("disableContainerInterface", "vlan")}',
+    ),
+    Mutation(
+        "checks from a network run from the pod network as well",
+        CHECKED,
+        "if each.segment == segment)",
+        "if segment in (None, each.segment))",
+    ),
+    Mutation(
+        "what a check from a network shows is recorded for the checks from the pod network",
+        OBSERVED_CHECKS,
+        "_each(group, jobs(group).get(name), _results(message), times, view)",
+        "_each(group, None, _results(message), times, view)",
+    ),
+    Mutation(
+        "nobody may prune the definition of a check's pod",
+        NAMESPACES,
+        "yield Right(kinds.NAD, kinds.PRUNE)  # of the pods of checks alone",
+        "yield kinds.NAD",
+    ),
+    Mutation(
         "checks of a warm migration begin before its cutover",
         CHECKS,
         "    begins = str(int(datetime.fromisoformat(start).timestamp()))\n",

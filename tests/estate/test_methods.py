@@ -40,8 +40,11 @@ def test_every_layer_is_in_one_step(method: Method) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_later_step_is_in_no_earlier_wave(method: Method) -> None:
-    waves = [[METHODS[method].layers[layer].wave for layer in layers] for _, layers in METHODS[method].steps]
-    assert all(max(before) < min(after) for before, after in pairwise(waves))
+    waves = {name: [METHODS[method].layers[layer].wave for layer in layers] for name, layers in METHODS[method].steps}
+    for before, after in pairwise(waves):
+        # two ways of clients to a VM, neither of which needs the other
+        beside = {before, after} == {"alias", "route"}
+        assert max(waves[before]) < min(waves[after]) + beside
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,6 +1,7 @@
 """Checks of VMs: a Job for each group that reaches them as their users do, and what KubeVirt probes."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from shlex import quote
@@ -9,13 +10,17 @@ from typing import Any
 from vmferry.backends import trials
 from vmferry.backends.cdi import APPLY_ONCE
 from vmferry.backends.metadata import VM_LABEL, head, stamps
+from vmferry.backends.networks import RESOURCE_NAME, pod_config
 from vmferry.backends.places import of_group, of_machine
-from vmferry.estate.checks import connecting, job_name, needs_service, port_of, service_name, starts
+from vmferry.backends.tolerations import toleration
+from vmferry.estate.checks import job_name, jobs, needs_service, of_segment, port_of, service_name, starts
 from vmferry.estate.urls import bracketed
 from vmferry.kube import kinds
-from vmferry.model.blueprint import Blueprint, Group, Machine, MachineCheck
+from vmferry.kube.nad import NETWORKS
+from vmferry.model.blueprint import Blueprint, CheckSegment, Group, Machine, MachineCheck
+from vmferry.model.keys import apart, reference
 from vmferry.model.manifest import Item, KubeObject
-from vmferry.model.spec import Check, HttpCheck
+from vmferry.model.spec import BridgeNetwork, Check, HttpCheck
 
 _LAYER = "checks"
 _MOUNT = "/etc/vmferry/check"
@@ -26,28 +31,34 @@ _ANY = "200-399"  # also what KubeVirt's probe accepts
 
 
 def emit(blueprint: Blueprint) -> Iterator[Item]:
-    """Yield the Job of every group whose VMs have checks, its script, and Services that lead to VMs without one."""
+    """Yield the Jobs of every group whose VMs have checks, their scripts, and Services that lead to VMs without one."""
     for group in blueprint.groups:
         if _LAYER not in group.layers:
             continue
-        yield of_group(group, _LAYER, _config_map(blueprint, group))
-        yield of_group(group, _LAYER, _job(blueprint, group))
+        for segment in jobs(group).values():
+            yield of_group(group, _LAYER, _config_map(blueprint, group, segment))
+            if segment is not None and isinstance(segment.target, BridgeNetwork):
+                yield of_group(group, _LAYER, _definition(blueprint, group, segment, segment.target))
+            yield of_group(group, _LAYER, _job(blueprint, group, segment))
         for machine in group.machines:
             if needs_service(group, machine):
                 yield of_machine(group, _LAYER, machine, _service(blueprint, group, machine))
 
 
-def script(group: Group) -> str:
+def script(group: Group, segment: CheckSegment | None = None) -> str:
     """Return the Bash script that checks the VMs of a group; all values from the spec and vCenter are quoted."""
-    commands = [_command(number, machine, each) for number, (machine, each) in enumerate(connecting(group))]
+    its = of_segment(group, segment)
+    commands = [_command(number, machine, each) for number, (machine, each) in enumerate(its)]
     lines = [" ".join(map(quote, command)) for command in commands]
-    return "\n".join(["#!/usr/bin/env bash", "set -euo pipefail\n", *_sources(group), *lines, "finish\n"])
+    return "\n".join(
+        ["#!/usr/bin/env bash", "set -euo pipefail\n", *_sources(check.check for _, check in its), *lines, "finish\n"]
+    )
 
 
-def _sources(group: Group) -> Iterator[str]:
-    """Yield the parts of the script that a group needs."""
+def _sources(checks: Iterable[Check]) -> Iterator[str]:
+    """Yield the parts of the script that checks need."""
+    its = [*checks]
     yield text_of("check.sh")
-    its = [each.check for _, each in connecting(group)]
     if any(check.secret_ref is not None for check in its):
         yield text_of("credentials.sh")
     if any(check.same is not None for check in its):
@@ -88,34 +99,60 @@ def _script_key(name: str) -> str:
     return f"script.{name}"
 
 
-def _config_map(blueprint: Blueprint, group: Group) -> KubeObject:
+def _config_map(blueprint: Blueprint, group: Group, segment: CheckSegment | None) -> KubeObject:
     own = {_script_key(name): text for name, text in sorted(group.check_scripts.items())}
     return {
-        **_head(kinds.CONFIG_MAP, blueprint, group, trials.AS_WRITTEN),
-        "data": {"check.sh": script(group)} | own,
+        **_head(kinds.CONFIG_MAP, blueprint, group, segment, trials.AS_WRITTEN),
+        "data": {"check.sh": script(group, segment)} | own,
     }
 
 
-def _job(blueprint: Blueprint, group: Group) -> KubeObject:
-    """Return the Job; it only has the credentials that checks name."""
+def _definition(blueprint: Blueprint, group: Group, segment: CheckSegment, target: BridgeNetwork) -> KubeObject:
+    """Return the definition by which the pod of a Job gets its address. No VM uses it, so it is pruned with its layer.
+
+    It has no label of the group, whose definitions nothing may prune.
+    """
+    known = (kinds.NAD, blueprint, job_name(group, segment), group.namespace)
+    notes = {RESOURCE_NAME: segment.resource} if segment.resource is not None else None
     return {
-        **_head(kinds.JOB, blueprint, group, APPLY_ONCE | trials.AS_WRITTEN),
-        "spec": trials.job(
-            "check", 1, {"labels": {"app.kubernetes.io/component": "check"} | stamps(blueprint, group)}, _pod(group)
-        ),
+        **head(*known, annotations=notes, keep=False),
+        "spec": {"config": json.dumps(pod_config(target, segment.network, segment.address))},
     }
 
 
-def _pod(group: Group) -> KubeObject:
-    named = {each.check.secret_ref.name for _, each in connecting(group) if each.check.secret_ref is not None}
-    secrets = list(enumerate(sorted(named)))
+def _attached(group: Group, segment: CheckSegment) -> str:
+    """Return the value of Multus' annotation; OVN-Kubernetes assigns the address that it asks for."""
+    if segment.nad is None:
+        return reference(group.namespace, job_name(group, segment))
+    namespace, name = apart(segment.nad)
+    return json.dumps([{"name": name, "namespace": namespace, "ips": [segment.address]}])
+
+
+def _job(blueprint: Blueprint, group: Group, segment: CheckSegment | None) -> KubeObject:
+    """Return the Job; it only has the credentials that checks name."""
+    template: dict[str, Any] = {"labels": {"app.kubernetes.io/component": "check"} | stamps(blueprint, group)}
+    if segment is not None:
+        template["annotations"] = {NETWORKS: _attached(group, segment)}
+    return {
+        **_head(kinds.JOB, blueprint, group, segment, APPLY_ONCE | trials.AS_WRITTEN),
+        "spec": trials.job("check", 1, template, _pod(group, segment)),
+    }
+
+
+def _pod(group: Group, segment: CheckSegment | None) -> KubeObject:
+    its = [each.check.secret_ref for _, each in of_segment(group, segment)]
+    secrets = list(enumerate(sorted({secret.name for secret in its if secret is not None})))
+    device = {segment.resource: "1"} if segment is not None and segment.resource is not None else {}
     container = {
         "name": "check",
         "image": group.check_image or "",  # VMF566
         "imagePullPolicy": "IfNotPresent",
         "command": ["bash", f"{_MOUNT}/check.sh"],
         "env": _environment(group),
-        "resources": {"limits": {"memory": "256Mi"}, "requests": {"cpu": "50m", "memory": "64Mi"}},
+        "resources": {
+            "limits": {"memory": "256Mi"} | device,
+            "requests": {"cpu": "50m", "memory": "64Mi"} | device,
+        },
         **trials.LAST,
         "volumeMounts": [
             {"mountPath": _MOUNT, "name": "script", "readOnly": True},
@@ -124,12 +161,17 @@ def _pod(group: Group) -> KubeObject:
         ],
     }
     volumes: list[KubeObject] = [
-        {"name": "script", "configMap": {"name": job_name(group), "defaultMode": 0o555}},
+        {"name": "script", "configMap": {"name": job_name(group, segment), "defaultMode": 0o555}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
         # ssh accepts a key that others can read if it belongs to another user
         *({"name": f"secret-{n}", "secret": {"secretName": name, "defaultMode": 0o444}} for n, name in secrets),
     ]
-    return trials.pod([container], volumes, group.check_user)
+    if segment is None:
+        return trials.pod([container], volumes, group.check_user)
+    result = trials.pod([container], volumes, group.check_user, dict(sorted(segment.node_selector.items())))
+    if segment.tolerations:
+        result["tolerations"] = [toleration(each) for each in segment.tolerations]
+    return result
 
 
 def _environment(group: Group) -> list[dict[str, str]]:
@@ -141,8 +183,11 @@ def _environment(group: Group) -> list[dict[str, str]]:
     return [{"name": "START_AT", "value": begins}, {"name": "PATIENCE", "value": str(_LAST_COPY + _BOOT)}]
 
 
-def _head(kind: kinds.Kind, blueprint: Blueprint, group: Group, annotations: dict[str, str]) -> dict[str, Any]:
-    return head(kind, blueprint, job_name(group), group.namespace, group=group, layer=_LAYER, annotations=annotations)
+def _head(
+    kind: kinds.Kind, blueprint: Blueprint, group: Group, segment: CheckSegment | None, annotations: dict[str, str]
+) -> dict[str, Any]:
+    known = (kind, blueprint, job_name(group, segment), group.namespace)
+    return head(*known, group=group, layer=_LAYER, annotations=annotations)
 
 
 def _service(blueprint: Blueprint, group: Group, machine: Machine) -> KubeObject:

@@ -8,7 +8,7 @@ from vmferry.backends import entry_points, forklift, preflight, virt_v2v
 from vmferry.backends.durations import go_duration
 from vmferry.backends.entry_points import EntryPoint, Part
 from vmferry.backends.metadata import head
-from vmferry.estate.checks import job_name
+from vmferry.estate.checks import jobs as check_jobs
 from vmferry.estate.preflight import job_name as preflight_job
 from vmferry.estate.snapshots import snapshot_name, snapshotted
 from vmferry.kube import kinds
@@ -192,7 +192,7 @@ def _health(blueprint: Blueprint, point: EntryPoint) -> tuple[list[dict[str, str
         volumes = [_object(_VOLUME_HEALTH, claim, group.namespace) for claim in claims]
         return volumes, [_VOLUME_HEALTH], _SHORT_TIMEOUT
     if "checks" in layers:
-        return [_object(_JOB, job_name(group), group.namespace)], [], _SHORT_TIMEOUT
+        return [_object(_JOB, name, group.namespace) for name in check_jobs(group)], [], _SHORT_TIMEOUT
     if "snapshots" in layers:
         taken = [snapshot_name(each, group.attempt) for each in snapshotted(group)]
         snapshots = [_object(_SNAPSHOT_HEALTH, name, group.namespace) for name in taken]

@@ -9,6 +9,7 @@ from vmferry.backends import adopted, checks
 from vmferry.backends.cdi import BIND_IMMEDIATELY, storage
 from vmferry.backends.metadata import APART_LABEL, PRIORITY_LABEL, VM_LABEL, head, stamps
 from vmferry.backends.places import of_machine
+from vmferry.backends.tolerations import toleration
 from vmferry.estate.cloud_init import seed
 from vmferry.estate.services import has_service
 from vmferry.estate.stages import OWNED
@@ -17,7 +18,6 @@ from vmferry.kube.quantity import format_size
 from vmferry.model.blueprint import Blueprint, Group, Machine, MachineDisk, MachineNic, Placement
 from vmferry.model.keys import apart
 from vmferry.model.manifest import Item, KubeObject
-from vmferry.model.spec import Toleration
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SERIAL_LENGTH = 20  # limit of virtio-blk; also Forklift's MaxDiskSerialLength
@@ -170,16 +170,6 @@ def _placement(placement: Placement) -> dict[str, Any]:
         result["affinity"] = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
     if placement.tolerations:
         result["tolerations"] = [toleration(entry) for entry in placement.tolerations]
-    return result
-
-
-def toleration(entry: Toleration) -> dict[str, str]:
-    """Return a toleration of a pod or VM."""
-    result = {"key": entry.key, "operator": entry.operator}
-    if entry.value is not None:
-        result["value"] = entry.value
-    if entry.effect is not None:
-        result["effect"] = entry.effect
     return result
 
 

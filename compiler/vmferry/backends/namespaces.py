@@ -9,6 +9,7 @@ from vmferry.backends.metadata import VM_LABEL, head
 from vmferry.backends.places import namespace_root, of_namespace
 from vmferry.backends.vcenter import source_plan
 from vmferry.backends.virt_v2v import CONVERSION_SCC
+from vmferry.estate.checks import jobs
 from vmferry.estate.methods import METHODS
 from vmferry.kube import kinds
 from vmferry.kube.kinds import Kind, Right
@@ -116,18 +117,7 @@ def _put_by_backends() -> Iterator[Kind]:
 def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Group]) -> Iterator[KubeObject]:
     rights: list[Kind | Right] = [*_BASIC, *_put_by_backends(), *_credential_kinds(plan.credentials)]
     for group in groups:
-        method = METHODS[group.method]
-        rights += method.kinds
-        if method.converts and blueprint.cluster.distribution == "openshift":
-            rights.append(_CONVERSION_SCC)
-        if group.snapshots:
-            rights.append(kinds.SNAPSHOT)
-        if "dns" in group.layers:
-            rights.append(kinds.DNS_ENDPOINT)
-        if "route" in group.layers:
-            rights += (kinds.ENDPOINT_SLICE, *client_routes.kinds_of(group))
-        if group.checks:
-            rights += _OF_CHECKS
+        rights += _of_group(blueprint, group)
     if plan.quota:
         rights.append(kinds.QUOTA)
     if plan.default_requests:
@@ -141,6 +131,24 @@ def _applier_rights(blueprint: Blueprint, plan: NamespacePlan, groups: list[Grou
         # Forklift's webhooks check that whoever creates a Plan or Migration may create the VMs.
         rights.append(Right(kinds.VIRTUAL_MACHINE, ("create",)))
     yield from grant(blueprint, APPLIER, plan.name, rules_of(rights), [applier(blueprint)])
+
+
+def _of_group(blueprint: Blueprint, group: Group) -> Iterator[Kind | Right]:
+    """Yield what a group puts into its namespace."""
+    method = METHODS[group.method]
+    yield from method.kinds
+    if method.converts and blueprint.cluster.distribution == "openshift":
+        yield _CONVERSION_SCC
+    if group.snapshots:
+        yield kinds.SNAPSHOT
+    if "dns" in group.layers:
+        yield kinds.DNS_ENDPOINT
+    if "route" in group.layers:
+        yield from (kinds.ENDPOINT_SLICE, *client_routes.kinds_of(group))
+    if group.checks:
+        yield from _OF_CHECKS
+    if any(each is not None and each.nad is None for each in jobs(group).values()):
+        yield Right(kinds.NAD, kinds.PRUNE)  # of the pods of checks alone
 
 
 def _for_tests(blueprint: Blueprint, plan: NamespacePlan) -> Iterator[Kind | Right]:

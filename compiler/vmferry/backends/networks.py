@@ -102,6 +102,15 @@ def _bridge(target: BridgeNetwork, name: str) -> dict[str, Any]:
     }
 
 
+def pod_config(target: BridgeNetwork, name: str, address: str) -> dict[str, Any]:
+    """Return the CNI configuration by which a pod gets an address on a bridge, as a neighbour of the VMs there.
+
+    containernetworking/plugins plugins/ipam/static: without a gateway, the pod's default route stays as it is.
+    """
+    config = {key: value for key, value in _bridge(target, name).items() if key != "disableContainerInterface"}
+    return config | {"ipam": {"type": "static", "addresses": [{"address": address}]}}
+
+
 def _trunk_entry(text: str) -> dict[str, int]:
     first, last = span(text)
     return {"minID": first, "maxID": last} if "-" in text else {"id": first}

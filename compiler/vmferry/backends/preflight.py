@@ -7,20 +7,20 @@ from typing import Any
 
 from vmferry.backends import trials
 from vmferry.backends.cdi import APPLY_ONCE
-from vmferry.backends.kubevirt import toleration
 from vmferry.backends.metadata import head, stamps
+from vmferry.backends.tolerations import toleration
 from vmferry.estate.addresses import is_address
 from vmferry.estate.preflight import job_name
 from vmferry.estate.urls import bracketed
 from vmferry.kube import kinds
 from vmferry.kube.dns import suffixed
+from vmferry.kube.nad import NETWORKS
 from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.blueprint import Blueprint, PreflightClaim, PreflightPlan, PreflightTest, PreflightVCenter
 from vmferry.model.manifest import Item, KubeObject, Resource
 
 ROOT = "infra/preflight"
 LABEL = f"{LABEL_DOMAIN}/preflight"
-NETWORKS = "k8s.v1.cni.cncf.io/networks"
 
 _SCRIPTS = "/etc/vmferry/preflight"
 _LIBRARY, _SCRIPT = "library.sh", "test.sh"

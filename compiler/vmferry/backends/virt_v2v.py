@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 from vmferry.backends.cdi import APPLY_ONCE
 from vmferry.backends.guest_network import linux_interfaces, windows_addresses
-from vmferry.backends.kubevirt import toleration
 from vmferry.backends.metadata import VM_LABEL, head, stamps
 from vmferry.backends.places import lock, of_group, of_machine
+from vmferry.backends.tolerations import toleration
 from vmferry.backends.vcenter import conversion_secret, libvirt_location
 from vmferry.estate.methods import METHODS
 from vmferry.kube import kinds

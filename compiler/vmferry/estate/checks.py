@@ -11,10 +11,23 @@ from msgspec import structs
 from vmferry.estate import addresses
 from vmferry.estate.methods import METHODS
 from vmferry.kube.dns import digest, suffixed
-from vmferry.model.blueprint import Group, Machine, MachineCheck, MachineNic
+from vmferry.model.blueprint import CheckSegment, Group, Machine, MachineCheck, MachineNic
 from vmferry.model.evidence import OBSERVED, Entry
 from vmferry.model.keys import Reference
-from vmferry.model.spec import Check, Decisions, VirtualMachine
+from vmferry.model.spec import (
+    BridgeNetwork,
+    Check,
+    Decisions,
+    ExistingNad,
+    IgnoredNetwork,
+    MacvtapNetwork,
+    NetworkTarget,
+    OvnLayer2,
+    OvnLocalnet,
+    PodNetwork,
+    SriovNetwork,
+    VirtualMachine,
+)
 
 STAYS_OFF = ("Halted", "Manual")
 """Run strategies with which nothing starts a VM."""
@@ -30,6 +43,29 @@ def on_pod_network(machine: Machine) -> bool:
     return any(nic.nad is None and nic.connected for nic in machine.nics)
 
 
+def unattached(target: NetworkTarget) -> str | None:
+    """Return why no pod can be attached to a network with an address of its own; None if one can.
+
+    A bridge takes it from its own definition, by the plugin `static`; OVN-Kubernetes from the pod's request, which it
+    refuses on a network with subnets (ovn-kubernetes docs/features/multiple-networks/multi-homing.md).
+    """
+    match target:
+        case BridgeNetwork(trunk=()) | OvnLocalnet(subnets=()) | OvnLayer2(subnets=()):
+            return None
+        case BridgeNetwork():
+            return "it carries several VLANs, which only a guest tells apart"
+        case OvnLocalnet() | OvnLayer2():
+            return "OVN-Kubernetes assigns its addresses"
+        case PodNetwork():
+            return "it is the pod network: without `from`, the check runs from there"
+        case IgnoredNetwork():
+            return "it is not connected"
+        case ExistingNad():
+            return "vmferry does not know what its NetworkAttachmentDefinition does"
+        case SriovNetwork() | MacvtapNetwork():
+            return "it has devices for VMs, and no interface for a pod"
+
+
 def address(
     check: Check, machine: Machine, vm: VirtualMachine, decisions: Decisions, nads: Collection[Reference | None] | None
 ) -> str | None:
@@ -43,7 +79,10 @@ def address(
             continue
         if nic.nad is None:
             return f"{_service(check, machine)}.{machine.namespace}.svc"
-        if known := _addresses(nic, vm, decisions):
+        known = _addresses(nic, vm, decisions)
+        if check.from_ is not None:
+            known = [each for each in known if (":" in each) == (":" in check.from_)]
+        if known:
             return known[0]
     return None
 
@@ -108,6 +147,8 @@ def unprobeable(check: Check, machine: Machine) -> str | None:
     allowed with the pod network (podNetworkRequiredStatusCause); staging/src/kubevirt.io/api/core/v1/types.go, Handler:
     exec, guestAgentPing, httpGet, tcpSocket.
     """
+    if check.from_ is not None:
+        return "KubeVirt probes from the VM's node, not from a network"
     if machine.path != "virt-v2v":
         return "Forklift makes the VM, and adding a probe to a VM that runs only takes effect at its next restart"
     if check.ping is not None or check.file is not None:
@@ -130,8 +171,23 @@ def stated(group: Group) -> Iterator[tuple[Machine, MachineCheck]]:
 
 
 def connecting(group: Group) -> tuple[tuple[Machine, MachineCheck], ...]:
-    """Return what the Job of a group checks: everything with an address."""
+    """Return what the Jobs of a group check: everything with an address."""
     return tuple((machine, each) for machine, each in stated(group) if each.address is not None)
+
+
+def of_segment(group: Group, segment: CheckSegment | None) -> tuple[tuple[Machine, MachineCheck], ...]:
+    """Return what one Job of a group checks: from a network, or from the pod network (None)."""
+    return tuple((machine, each) for machine, each in connecting(group) if each.segment == segment)
+
+
+def jobs(group: Group) -> dict[str, CheckSegment | None]:
+    """Return the Jobs of a group by name, each with where it checks from: one for each network and address."""
+    found: list[CheckSegment | None] = []
+    for _, each in connecting(group):
+        if each.segment not in found:
+            found.append(each.segment)
+    found.sort(key=lambda segment: (segment.network, segment.address) if segment is not None else ("", ""))
+    return {job_name(group, segment): segment for segment in found}
 
 
 def service_name(machine: Machine) -> str:
@@ -152,12 +208,12 @@ def starts(group: Group) -> str | None:
     return max((group.cutover, *(each.time for each in group.vm_cutover)), key=datetime.fromisoformat)
 
 
-def job_name(group: Group) -> str:
+def job_name(group: Group, segment: CheckSegment | None = None) -> str:
     """Return the name of a group's Job: another one for each attempt, and whatever it is made from.
 
     A Job cannot be changed: the API server refuses that, and with it all that Argo CD applies at once.
     """
-    listed = [(machine.target_name, _in_target(each)) for machine, each in connecting(group)]
+    listed = [(machine.target_name, _in_target(each)) for machine, each in of_segment(group, segment)]
     made = (listed, sorted(group.check_scripts.items()), group.check_image, group.check_user, starts(group))
     content = json.dumps(msgspec.to_builtins(made), sort_keys=True)
     return suffixed(group.full_name, f"check-{group.attempt}-{digest(content)}")
@@ -179,5 +235,5 @@ def is_past(group: Group, entry: Entry) -> bool:
     if entry.what != "check" or entry.by != OBSERVED:
         return False
     if entry.vm is None:
-        return entry.object != f"Job {group.namespace}/{job_name(group)}"
+        return entry.object not in {f"Job {group.namespace}/{name}" for name in jobs(group)}
     return all(entry.object != shown_by(machine, each) for machine, each in stated(group) if machine.key == entry.vm)

@@ -191,6 +191,14 @@ def interface(text: str | None) -> Ip | None:
         return None
 
 
+def is_host(found: Ip) -> bool:
+    """Return whether an address with its prefix can be that of a host with neighbours."""
+    ip, net = found.ip, found.network
+    if ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_unspecified or net.num_addresses == 1:
+        return False
+    return net.num_addresses == 2 or ip not in (net.network_address, net.broadcast_address)
+
+
 def address(text: str | None) -> Address | None:
     """Return an address, without its prefix if it has one; None likewise."""
     found = interface(text)

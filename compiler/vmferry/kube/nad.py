@@ -16,6 +16,9 @@ from vmferry.model.base import InterfaceName
 from vmferry.model.rule import declare
 from vmferry.model.spec import BridgeNetwork, MacvtapNetwork, NetworkTarget, SriovNetwork
 
+NETWORKS = "k8s.v1.cni.cncf.io/networks"
+"""Multus' annotation of a pod: the networks that it is attached to."""
+
 INVALID_NETWORK = declare(
     "VMF204",
     "error",

@@ -1,7 +1,7 @@
 """Facts about the nodes of each distribution: their labels, and what configures their network."""
 
 from vmferry.model.base import Labels
-from vmferry.model.spec import Distribution
+from vmferry.model.spec import BridgeNetwork, Cluster, Distribution, NetworkTarget
 
 _WORKER = {"node-role.kubernetes.io/worker": ""}
 """OpenShift sets it. kubeadm, k3s, Talos and the clouds do not, and Rancher's RKE2 gives it the value true."""
@@ -21,6 +21,12 @@ NO_NMSTATE: dict[Distribution, str] = {
 def vm_nodes(distribution: Distribution) -> Labels:
     """Return labels that the nodes have where VMs run."""
     return dict(_WORKER if distribution == "openshift" else _SCHEDULABLE)
+
+
+def bridge_nodes(target: NetworkTarget, cluster: Cluster) -> Labels:
+    """Return labels that the nodes have which get the bridge of a network."""
+    name = target.bridge if isinstance(target, BridgeNetwork) else None
+    return next((bridge.node_selector for bridge in cluster.bridges if bridge.name == name), {})
 
 
 def pod_user(distribution: Distribution) -> int | None:

@@ -26,6 +26,7 @@ from vmferry.model.spec import (
     Method,
     Monitoring,
     Network,
+    NetworkTarget,
     NodeBridge,
     PerformanceSettings,
     PhaseKind,
@@ -370,6 +371,18 @@ class DnsChange(Model, frozen=True, kw_only=True):
         return self.lowered_ttl if self.lowered else self.usual_ttl
 
 
+class CheckSegment(Model, frozen=True, kw_only=True):
+    """A network that the pod of a check is attached to itself, with which address."""
+
+    network: str  # its name
+    address: str  # with its prefix
+    target: NetworkTarget
+    nad: Reference | None = None  # of the VMs, where pods can use it as well; None: it needs one with its address
+    resource: str | None = None  # of the node, which it needs for that network
+    node_selector: Labels = {}
+    tolerations: tuple[Toleration, ...] = ()
+
+
 class MachineCheck(Model, frozen=True, kw_only=True):
     """A check of one VM."""
 
@@ -377,6 +390,7 @@ class MachineCheck(Model, frozen=True, kw_only=True):
     address: str | None = None  # where the VM is reached; None: KubeVirt knows, or there is no way
     source: str | None = None  # where its source is, of one that compares both; None: nobody knows for certain
     made_of: str | None = None  # digest of its script, of one that compares: another script prints something else
+    segment: CheckSegment | None = None  # None: from the pod network
 
 
 class Comparison(Model, frozen=True, kw_only=True):

@@ -9,8 +9,7 @@ from vmferry.backends.forklift import migration_name
 from vmferry.backends.metadata import GROUP_LABEL, MIGRATION_LABEL
 from vmferry.backends.networks import smoke_names
 from vmferry.backends.virt_v2v import job_name
-from vmferry.estate.checks import connecting
-from vmferry.estate.checks import job_name as check_job_name
+from vmferry.estate.checks import jobs
 from vmferry.estate.preflight import job_name as test_job_name
 from vmferry.estate.snapshots import has_volumes, snapshot_name
 from vmferry.model.blueprint import Blueprint, Group, Machine, PreflightTest
@@ -145,9 +144,9 @@ class Belonging:
     def _check_jobs(self) -> dict[tuple[str, str], Place]:
         """Return the Jobs that check groups; one of an earlier list of checks belongs to nothing."""
         return {
-            (group.namespace, check_job_name(group)): Place(group, None, group.attempt)
+            (group.namespace, name): Place(group, None, group.attempt)
             for group in self._blueprint.groups
-            if connecting(group)
+            for name in jobs(group)
         }
 
     @cached_property

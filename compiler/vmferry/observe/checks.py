@@ -8,10 +8,10 @@ from msgspec import structs
 
 from vmferry.backends.trials import FAILED
 from vmferry.estate.causes import BY_CODE
-from vmferry.estate.checks import connecting, shown_by
+from vmferry.estate.checks import jobs, of_segment, shown_by
 from vmferry.estate.integrity import SHOWN
 from vmferry.estate.words.secrecy import said
-from vmferry.model.blueprint import Group, MachineCheck
+from vmferry.model.blueprint import CheckSegment, Group, MachineCheck
 from vmferry.model.evidence import Entry
 from vmferry.observe.belonging import Place
 from vmferry.observe.entries import Times, cause_of, entry, moment, title, true, words
@@ -43,7 +43,8 @@ def of_check_job(job: Job, place: Place, view: View) -> Iterator[Entry]:
     if done is not None:
         times = (started, status.completion_time or done.last_transition_time)
         yield entry(place, "check", object_, "succeeded", times=times)
-        yield from _each(group, Results({}, _values(_message(job, view, 0)), whole=True), times, view)
+        results = Results({}, _values(_message(job, view, 0)), whole=True)
+        yield from _each(group, jobs(group).get(name), results, times, view)
         return
     texts = [text for pod in view.job_pods(namespace, name) for text in view.said(pod)]
     texts += view.events("Job", namespace, name)
@@ -56,7 +57,7 @@ def of_check_job(job: Job, place: Place, view: View) -> Iterator[Entry]:
             yield entry(place, "check", object_, "failed", times=times, cause=cause, texts=texts)
             return
         yield entry(place, "check", object_, "failed", times=times, cause=BY_CODE["check-failed"])
-        yield from _each(group, _results(message), times, view)
+        yield from _each(group, jobs(group).get(name), _results(message), times, view)
     elif (waits := view.waits(texts)) is not None:
         yield entry(place, "check", object_, "waiting", times=(started, None), cause=waits, texts=texts)
     elif status.active:
@@ -87,9 +88,9 @@ def _values(message: str | None) -> dict[int, tuple[str, str]]:
     return {int(match["number"]): (match["value"], match["shown"] or "") for match in found if match is not None}
 
 
-def _each(group: Group, results: Results, times: Times, view: View) -> Iterator[Entry]:
+def _each(group: Group, segment: CheckSegment | None, results: Results, times: Times, view: View) -> Iterator[Entry]:
     """Yield the result of every check of a Job; what is not among the failures has passed if those are the whole."""
-    for number, (machine, each) in enumerate(connecting(group)):
+    for number, (machine, each) in enumerate(of_segment(group, segment)):
         place, object_ = Place(group, machine), shown_by(machine, each)
         why, printed = results.failures.get((machine.target_name, each.check.name)), results.values.get(number)
         if why is not None:

@@ -328,8 +328,8 @@ def _checks(review: Review, group: Group) -> Iterator[_Need]:
         return
     networks = _networks(review)
     for machine, each in connecting(group):
-        if each.address is None or not is_address(each.address):
-            continue
+        if each.address is None or not is_address(each.address) or each.segment is not None:
+            continue  # on one network, nothing is in between
         row = networks.get(each.address)
         subnet = f" ({row.network.subnet})" if row is not None and row.network.subnet is not None else ""
         place = f"VMs on {row.name}{subnet}" if row is not None else f"{machine.name} ({each.address})"

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from vmferry.estate import checks
 from vmferry.estate.network_map import NetworkMap
 from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE, UNDEFINED_REFERENCE
 from vmferry.kube.dns import digest
-from vmferry.model.blueprint import Machine, MachineCheck
+from vmferry.kube.nad import resource_name
+from vmferry.kube.nodes import bridge_nodes, vm_nodes
+from vmferry.model.blueprint import CheckSegment, Machine, MachineCheck
 from vmferry.model.keys import Reference, VmKey
 from vmferry.model.project import Project
-from vmferry.model.spec import Check
+from vmferry.model.spec import BridgeNetwork, Check, Cluster
 from vmferry.resolve.hooks import text_of
 from vmferry.resolve.notes import Noting, decide
 from vmferry.resolve.selection import Candidate
@@ -46,7 +50,7 @@ def plan_checks(
             )
         if checks.checkable(machine):
             its = tuple(
-                _made(check, machine, candidate, networks, scripts.get(name))
+                _made(check, machine, candidate, networks, scripts.get(name), project.spec.target.cluster)
                 for name in dict.fromkeys(names)
                 if (check := known.get(name)) is not None
             )
@@ -95,17 +99,23 @@ def _defined(project: Project, networks: NetworkMap) -> Noting[tuple[dict[str, C
 
 
 def _made(
-    check: Check, machine: Machine, candidate: Candidate, networks: NetworkMap, script: str | None
+    check: Check,
+    machine: Machine,
+    candidate: Candidate,
+    networks: NetworkMap,
+    script: str | None,
+    cluster: Cluster,
 ) -> MachineCheck:
     """Return a check of a VM, with the ways to it."""
     if not check.connects:
         return MachineCheck(check=check)
     nads = _nads(check, machine, networks)
     address = checks.address(check, machine, candidate.vm, candidate.decisions, nads)
+    made = MachineCheck(check=check, address=address, segment=_segment(check, machine, networks, cluster))
     if check.same is None:
-        return MachineCheck(check=check, address=address)
+        return made
     source = checks.source_address(machine, candidate.vm, nads)
-    return MachineCheck(check=check, address=address, source=source, made_of=digest(script or "", 12))
+    return replace(made, source=source, made_of=digest(script or "", 12))
 
 
 def _nads(check: Check, machine: Machine, networks: NetworkMap) -> set[Reference | None] | None:
@@ -128,6 +138,23 @@ def _explain(machine: Machine, its: tuple[MachineCheck, ...], candidate: Candida
                 f"{each.address or 'an unknown address'}",
                 where=candidate.origin("checks"),
             )
+
+
+def _segment(check: Check, machine: Machine, networks: NetworkMap, cluster: Cluster) -> CheckSegment | None:
+    """Return the network that the pod of a check is attached to itself; VMF582 reports one to which none can be."""
+    row = networks.named(check.network) if check.network is not None else None
+    if check.from_ is None or row is None or checks.unattached(row.network.target) is not None:
+        return None
+    target = row.network.target
+    return CheckSegment(
+        network=row.name,
+        address=check.from_,
+        target=target,
+        nad=row.nad(machine.namespace) if not isinstance(target, BridgeNetwork) else None,
+        resource=resource_name(target),
+        node_selector=vm_nodes(cluster.distribution) | bridge_nodes(target, cluster),
+        tolerations=machine.placement.tolerations,
+    )
 
 
 def _quoted(names: list[str]) -> str:

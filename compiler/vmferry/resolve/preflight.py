@@ -13,13 +13,13 @@ from vmferry.estate.statements import UNDEFINED_REFERENCE
 from vmferry.estate.urls import endpoint
 from vmferry.kube.dns import fit, sanitize
 from vmferry.kube.nad import resource_name
-from vmferry.kube.nodes import pod_user, vm_nodes
+from vmferry.kube.nodes import bridge_nodes, pod_user, vm_nodes
 from vmferry.kube.provisioners import claims
 from vmferry.kube.quantity import parse_duration
 from vmferry.model.base import Labels
 from vmferry.model.blueprint import PreflightClaim, PreflightNetwork, PreflightPlan, PreflightTest, PreflightVCenter
 from vmferry.model.project import Project
-from vmferry.model.spec import BridgeNetwork, Cluster, MigrationSpec, Source, StorageClass
+from vmferry.model.spec import Cluster, MigrationSpec, Source, StorageClass
 from vmferry.resolve.notes import Noting
 
 _AT_ONCE = 16
@@ -134,10 +134,7 @@ def _has(pool: _Nodes, labels: Labels, resource: str | None) -> bool:
 def _needs(row: MappedNetwork, cluster: Cluster) -> tuple[Labels, str | None]:
     """Return the labels of the nodes that get a network's bridge, and the node resource that its pods need."""
     target = row.network.target
-    bridges = cluster.bridges if isinstance(target, BridgeNetwork) else ()
-    name = target.bridge if isinstance(target, BridgeNetwork) else None
-    labels = next((bridge.node_selector for bridge in bridges if bridge.name == name), {})
-    return labels, resource_name(target)
+    return bridge_nodes(target, cluster), resource_name(target)
 
 
 def _attaching(spec: MigrationSpec, nodes: _Nodes, rows: list[MappedNetwork]) -> Iterator[PreflightTest]:

@@ -89,14 +89,14 @@ class _Holder(NamedTuple):
 
 @rule("VMF232", "warning", "IP address is used twice")
 def twice(review: Review) -> Iterator[Problem]:
-    """Two VMs of one network have the same address, or a new address or a smoke test takes one that is in use.
+    """Two VMs of one network have the same address, or a new address, a smoke test or a check takes one that is in use.
 
     Whichever answers ARP last gets the traffic of both. VMs that stay in vSphere on the same network count, and so does
     the gateway. Suppress this for an address that floats between the members of a cluster.
     """
     rows = Rows(review)
     holders: defaultdict[tuple[Domain, Address], dict[str, _Holder]] = defaultdict(dict)
-    for segment, ip, holder in (*_infrastructure(rows), *_vms(review, rows)):
+    for segment, ip, holder in (*_infrastructure(rows), *_pods(review, rows), *_vms(review, rows)):
         holders[segment, ip].setdefault(holder.owner, holder)
     shared = [(key, owners) for key, owners in holders.items() if len(owners) > 1]
     for (_, ip), owners in sorted(shared, key=lambda entry: str(entry[0])):
@@ -122,6 +122,15 @@ def _infrastructure(rows: Rows) -> Iterator[tuple[Domain, Address, _Holder]]:
                 place = where.at("smokeTest", "addresses", index)
                 what = f"smoke-test VM {index + 1} of {row.original!r}"
                 yield _segment(row), ip, _Holder(what, what, place, new=True)
+
+
+def _pods(review: Review, rows: Rows) -> Iterator[tuple[Domain, Address, _Holder]]:
+    """Yield the addresses of pods that check VMs from their network; several checks share one."""
+    for index, check in enumerate(review.spec.checks):
+        row = next((row for row in rows.rows if row.name == check.network), None)
+        if row is not None and (ip := address(check.from_)) is not None:
+            where = review.at("checks", index, "from")
+            yield _segment(row), ip, _Holder(f"checks on {row.name}", f"check {check.name}", where, new=True)
 
 
 def _vms(review: Review, rows: Rows) -> Iterator[tuple[Domain, Address, _Holder]]:

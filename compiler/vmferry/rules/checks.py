@@ -1,10 +1,13 @@
 """Checks of VMs in the target: those that nothing could carry out, and those that would always fail."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from vmferry.estate.checks import STAYS_OFF, checkable, probed, unprobeable
+from vmferry.estate.checks import STAYS_OFF, checkable, jobs, probed, unattached, unprobeable
+from vmferry.estate.network_map import MappedNetwork, network_map
+from vmferry.estate.segments import interface, is_host, subnet
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.review import Problem, Review, Subject
+from vmferry.model.spec import Check
 from vmferry.rules.registry import rule
 
 _ON_THE_VM = "staging/src/kubevirt.io/api/core/v1/types.go (Handler)"
@@ -151,3 +154,92 @@ def unused(review: Review) -> Iterator[Problem]:
                 "name it in `checks` of a VM, of an `assign` rule or of `defaults`, or remove it",
                 review.at("checks", index, "name"),
             )
+
+
+# --- from a network ---------------------------------------------------------------------------
+
+
+@rule(
+    "VMF582",
+    "error",
+    "check cannot run from its network",
+    source="containernetworking/plugins plugins/ipam/static; ovn-kubernetes "
+    "docs/features/multiple-networks/multi-homing.md",
+    essential=True,
+    blueprint=True,
+)
+def unattached_check(review: Review) -> Iterator[Problem]:
+    """With `from`, the pod of a check is attached to the network itself, by an address that nothing else has.
+
+    That needs a network with one VLAN on a bridge, or one of OVN-Kubernetes without subnets, and an address of a host
+    in the subnet of the network, with its prefix.
+    """
+    rows = {row.name: row for row in network_map(review.spec.networks, review.project.where).rows}
+    for index, check in enumerate(review.spec.checks):
+        found = _misplaced(check, rows) if check.from_ is not None else None
+        if found is not None:
+            yield Problem(f"check {check.name}: {found[0]}", found[1], review.at("checks", index, "from"))
+
+
+def _misplaced(check: Check, rows: Mapping[str, MappedNetwork]) -> tuple[str, str] | None:
+    """Return why a check cannot run from its network, and what to do; an undefined network is reported elsewhere."""
+    if not check.connects:
+        return f"{check.kinds[0]} asks KubeVirt, and no pod runs for it", "remove `from`"
+    if check.network is None:
+        return "`from` is an address of a network, and it names none", "state its `network`"
+    row = rows.get(check.network)
+    if row is None:
+        return None
+    why = unattached(row.network.target)
+    if why is not None:
+        return f"no pod can be attached to network {row.name} with an address: {why}", "remove `from`"
+    ip = interface(check.from_)
+    if ip is None or not is_host(ip):
+        return f"{check.from_} is not the address of a host", "state a free address of the network, with its prefix"
+    net = subnet(row.network)
+    if net is not None and ip.network != net:
+        return f"{check.from_} is not an address of {net}, the subnet of {row.name}", "state one, with that prefix"
+    return None
+
+
+@rule("VMF583", "error", "VM is not a neighbour of the check's pod", essential=True, each=True)
+def elsewhere(review: Review) -> Iterator[Problem]:
+    """The pod has an address in one subnet, and no route to others on that network.
+
+    To a VM with an address in another one, it would go through the pod network and routers, which is what a check
+    without `from` tries.
+    """
+    for subject, group, machine in _checked(review):
+        for each in group.checks.get(machine.key, ()):
+            ip = interface(each.segment.address) if each.segment is not None else None
+            if ip is None or each.address is None:
+                continue
+            its = interface(each.address)
+            if its is None or its.ip not in ip.network:
+                yield subject.decided(
+                    "checks",
+                    f"its address {each.address} is not in {ip.network}, from where check {each.check.name} runs",
+                    "correct `from` or its prefix, use another check for this VM, or remove `from`",
+                )
+
+
+@rule("VMF584", "warning", "two groups are checked from one address at the same time", blueprint=True)
+def at_once(review: Review) -> Iterator[Problem]:
+    """Each group has a Job of its own, and while two of them run, answers to one pod go to the other.
+
+    A Job runs for half an hour at most once its group is at `cutover`; with what it says, the group can move on.
+    """
+    first: dict[tuple[str, str], str] = {}
+    for group in review.blueprint.groups if any(check.from_ for check in review.spec.checks) else ():
+        for segment in jobs(group).values() if group.stage == "cutover" else ():
+            if segment is None:
+                continue
+            owner = first.setdefault((segment.network, segment.address), group.name)
+            if owner != group.name:
+                yield Problem(
+                    f"groups {owner} and {group.name} are both at cutover, and checked from {segment.address} on "
+                    f"{segment.network}",
+                    "move one of them on first, or state checks with another address for one of them",
+                    review.at("groups", group.name, "stage"),
+                    tuple(machine.name for machine in group.machines),
+                )

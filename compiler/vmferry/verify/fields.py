@@ -189,4 +189,3 @@ TEMPLATES: dict[KindKey, str] = {
     kinds.CRON_JOB.key: "spec.jobTemplate.spec.template",
     DATA_VOLUME: "",  # its annotations go to the importer's pod
 }
-NETWORKS = "k8s.v1.cni.cncf.io/networks"

@@ -9,6 +9,7 @@ import msgspec
 
 from vmferry.estate.adoption import RECORDED
 from vmferry.kube.kinds import CONTROLLER_GROUPS, EXTERNAL_SECRET, SEALED_SECRET
+from vmferry.kube.nad import NETWORKS
 from vmferry.layout.objects import Issue, Key, key_of, select, shown
 from vmferry.model.finding import Path
 from vmferry.model.manifest import KubeObject
@@ -19,7 +20,6 @@ from vmferry.verify.fields import (
     DATA_VOLUME,
     NAD,
     NAMESPACE,
-    NETWORKS,
     PLAN,
     PVC,
     RULES,

@@ -49,9 +49,9 @@ DNS_STEP = ("dns", ("dns",))
 ALIAS = Layer(DNS.stages, wave=5, kept=DNS.kept)
 """Services that are aliases of a host name: they lead to the source, and then to the target."""
 ALIAS_STEP = ("alias", ("alias",))
-ROUTE = Layer(DNS.stages, wave=5, kept=DNS.kept)
+ROUTE = Layer(DNS.stages, wave=ALIAS.wave, kept=DNS.kept)
 """Routes that send clients to the source, and then to the target, by weights."""
-ROUTE_SOURCE = Layer(("prepared", *MOVING, "adopted", "validated"), wave=4, kept=DNS.kept)
+ROUTE_SOURCE = Layer(("prepared", *MOVING, "adopted", "validated"), wave=ROUTE.wave, kept=DNS.kept)
 """The Services by which routes reach the sources, for as long as there is a way back to these."""
 ROUTE_STEP = ("route", ("route-source", "route"))
 CHECKS = Layer(("cutover", "adopted"), wave=7, late=True)

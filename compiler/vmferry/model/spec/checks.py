@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
-from vmferry.model.base import Model, Name, Port, Text, text
+from vmferry.model.base import Cidr, Model, Name, Port, Text, text
 from vmferry.model.spec.sources import SecretRef
 
 ServiceName = Annotated[
@@ -87,6 +87,16 @@ class Check(Model, frozen=True, kw_only=True):
         Annotated[Name, Meta(description="One of `networks` by name, over which the VM is reached. Default: its own.")]
         | None
     ) = None
+    from_: (
+        Annotated[
+            Cidr,
+            Meta(
+                description="A free address of `network`: the pod is attached to that network with it, and reaches the "
+                "VM from there, as its neighbours do. Default: through the pod's node."
+            ),
+        ]
+        | None
+    ) = field(default=None, name="from")
     probe: Annotated[
         bool,
         Meta(

@@ -60,8 +60,8 @@ def compile_and_verify(place: Place, pristine: Path, *, verify: bool) -> Measure
 def comparisons(place: Place, pristine: Path) -> Measures:
     """Return what verbs on a committed estate take, its first compile among them.
 
-    An edit was compiled and compared once before `diff` is measured, as by whoever wrote it: what a commit contained is
-    looked up from then on. `advance` decides everything again, with the move.
+    `advance` follows on the compile that was committed, as in a migration. An edit was compiled and compared once before
+    `diff` is measured, as by whoever wrote it: what a commit contained is looked up from then on.
     """
     top, cache = place.new("repository"), place.new("cache")
     spec = top / "migration"
@@ -73,12 +73,11 @@ def comparisons(place: Place, pristine: Path) -> Measures:
     _git(top, "commit", "--quiet", "--message", "all")
     found["status"] = vmferry("status", spec, cache=cache).seconds
     group = estate.next_group(spec)
+    found["advance"] = vmferry("advance", spec, group, "--dry-run", cache=cache).seconds
     estate.move(spec, group, "migrating")
     vmferry("diff", spec, cache=cache)
     found["diff"] = vmferry("diff", spec, cache=cache).seconds
     found["diff edited"] = _after_edit(spec, cache)
-    _git(top, "checkout", "--quiet", "--", ".")
-    found["advance"] = vmferry("advance", spec, group, "--dry-run", cache=cache).seconds
     return found
 
 

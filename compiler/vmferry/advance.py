@@ -226,7 +226,7 @@ def edited(project: Project, moves: Iterable[Move]) -> Edit:
 
 
 def again(project: Project, group: Group, stage: Stage, *, deleted: bool) -> Values:
-    """Return the fields with which a group leaves `rolled-back`: new numbers, and nothing about the roll-back.
+    """Return the fields with which a group leaves `rolled-back`: new numbers, nothing about the roll-back, no clients.
 
     ``deleted`` states that what the earlier run left in the target was deleted.
     """
@@ -236,7 +236,7 @@ def again(project: Project, group: Group, stage: Stage, *, deleted: bool) -> Val
         found["attempt"] = state.attempt + 1
     if deleted:
         found["remigrate"] = state.remigrate + 1
-    stated = (("dataLoss", state.data_loss), ("reason", state.reason))
+    stated = (("dataLoss", state.data_loss), ("reason", state.reason), ("weight", state.weight))
     return found | {field: None for field, value in stated if value is not None}
 
 

@@ -156,3 +156,17 @@ def test_a_replica_is_promoted_once_somebody_has_signed_that_it_caught_up(tmp_pa
     assert "sources are read-only: 0 bytes behind" in (project / "evidence.yaml").read_text()
     spec.write_text(before.replace("databases-01: {stage: migrating}", "databases-01: {stage: cutover}"))
     assert refused(project) == []
+
+
+def test_a_group_that_was_rolled_back_begins_again_without_clients(tmp_path: Path) -> None:
+    project = tmp_path / "migration"
+    shutil.copytree(EXAMPLE, project)
+    for options in (
+        ("--to", "rolled-back", "--data-loss", "accepted", "--reason", "it is slow"),
+        ("--to", "prepared", "--remigrate"),
+    ):
+        assert vmferry("compile", project, "--out", project).code == 0
+        commit(project, "as it is")
+        moved = vmferry("advance", project, "frontend-02", *options)
+        assert moved.code == 0, moved.text
+    assert "frontend-02: {stage: prepared, attempt: 2, remigrate: 1}" in (project / "spec.yaml").read_text()

@@ -35,6 +35,15 @@ class Api:
         of = {"apiVersion": listed["apiVersion"], "kind": listed["kind"].removesuffix("List")}
         return [of | item for item in listed["items"]]
 
+    def create(self, resource: str, obj: Object) -> Object:
+        """Create an object in its namespace, or return the one that is there."""
+        url = self._url(resource, obj["metadata"]["namespace"])
+        answer = self._session.post(self._server + url, json=obj, timeout=_TIMEOUT)
+        if answer.status_code == requests.codes.conflict:
+            return self._call("GET", f"{url}/{obj['metadata']['name']}").json()
+        assert answer.ok, answer.text
+        return answer.json()
+
     def patch(self, resource: str, meta: Object, change: Object, subresource: str = "") -> bool:
         """Merge a change into an object. Return False where it is not there (any more)."""
         url = "/".join(
@@ -51,13 +60,17 @@ class Api:
     def _discover(self, resource: str) -> tuple[str, str]:
         """Return the path of a resource's version, and its plural; either may be how it is asked for."""
         name, _, group = resource.partition(".")
-        path = "/api/v1"
-        if group:
-            path = f"/apis/{self._call('GET', f'/apis/{group}').json()['preferredVersion']['groupVersion']}"
-        for each in self._call("GET", path).json()["resources"]:
-            if name in (each["name"], each["singularName"]) and "/" not in each["name"]:
-                return path, each["name"]
+        for path in self._versions(group) if group else ("/api/v1",):
+            for each in self._call("GET", path).json()["resources"]:
+                if name in (each["name"], each["singularName"]) and "/" not in each["name"]:
+                    return path, each["name"]
         raise LookupError(f"the server has no {resource}")
+
+    def _versions(self, group: str) -> list[str]:
+        """Return the paths of a group's versions, the preferred one first: not every kind is in that one."""
+        found = self._call("GET", f"/apis/{group}").json()
+        versions = [found["preferredVersion"], *found["versions"]]
+        return [f"/apis/{each['groupVersion']}" for each in versions]
 
     def _call(self, method: str, path: str, **options: Any) -> requests.Response:
         answer = self._session.request(method, self._server + path, timeout=_TIMEOUT, **options)

@@ -135,6 +135,11 @@ class Follower(Imitation):
                     return f"{key}: {health}"
         pytest.fail(f"nothing of {part} is Degraded: {self.health}")
 
+    def healths(self) -> dict[str, str]:
+        """Return the health of Applications that are Degraded, by what each of their objects was when it was synced."""
+        degraded = (self._owner.get(key) for key, health in self.health.items() if health == "Degraded")
+        return {name: "Degraded" for name in degraded if name is not None}
+
     def _note(self, outcome: Outcome, name: str, report: Report) -> None:
         key = outcome.key
         if outcome.status == "Pruned":

@@ -14,6 +14,7 @@ from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.server import Cluster
 from tests.e2e.cluster.walk import EXAMPLES
 
+from vmferry.backends.trials import FAILED
 from vmferry.kube.kinds import EMITTED, Kind
 
 _PAUSE = 0.5  # seconds between two looks at the cluster
@@ -22,8 +23,12 @@ FAILS = "doomed"  # in the name of a Plan
 _THEN = "2026-01-01T00:00:00Z"  # one time for all, so that a status that is written twice is the same
 
 
+Outcomes = dict[str, str]
+"""What pods of Jobs write when they fail, by a part of the Job's name. All other Jobs complete."""
+
+
 @contextmanager
-def playing(cluster: Cluster) -> Iterator[None]:
+def playing(cluster: Cluster, outcomes: Outcomes | None = None) -> Iterator[None]:
     """Play until the block ends; what goes wrong in the background is raised at its end."""
     done = threading.Event()
     failures: list[BaseException] = []
@@ -32,7 +37,7 @@ def playing(cluster: Cluster) -> Iterator[None]:
     def play() -> None:
         try:
             while not done.wait(_PAUSE):
-                look(api)
+                look(api, outcomes or {})
         except BaseException as error:
             failures.append(error)
 
@@ -47,7 +52,7 @@ def playing(cluster: Cluster) -> Iterator[None]:
         raise failures[0]
 
 
-def look(api: Api) -> int:
+def look(api: Api, outcomes: Outcomes) -> int:
     """Write the next status of every object that has one to come; return how many there were."""
     found = [obj for resource in (*STATUSES, *_OTHERS) for obj in api.objects(resource)]
     for obj in found:
@@ -60,6 +65,8 @@ def look(api: Api) -> int:
         status = STATUSES[_resource(obj)](obj)
         if status == _WAITS and _claim_of(obj) in mounted:
             status = {"phase": "Succeeded"}
+        if "completionTime" in status and (message := _fails(obj, outcomes)) is not None:
+            status = _failed(api, obj, message)
         if _differs(status, obj.get("status", {})):
             written += api.patch(_resource(obj), obj["metadata"], {"status": status}, "status")
     return written
@@ -157,11 +164,51 @@ def _job(obj: Object) -> Object:
     """A Job starts, and is complete when it is looked at next."""
     if obj["spec"].get("suspend"):
         return {"conditions": [_condition("Suspended", reason="JobSuspended", message="", lastProbeTime=_THEN)]}
+    created = obj["metadata"]["creationTimestamp"]  # one that is created again has a later result
     if "startTime" not in obj.get("status", {}):
-        return {"startTime": _THEN, "active": 1, "ready": 0, "terminating": 0, "uncountedTerminatedPods": {}}
+        return {"startTime": created, "active": 1, "ready": 0, "terminating": 0, "uncountedTerminatedPods": {}}
     named = ("SuccessCriteriaMet", "Complete")
-    conditions = [_condition(name, reason="CompletionsReached", message="", lastProbeTime=_THEN) for name in named]
-    return {"conditions": conditions, "completionTime": _THEN, "active": None, "ready": 0, "succeeded": 1}
+    return _ended(created, named, "CompletionsReached", "") | {"completionTime": created, "succeeded": 1}
+
+
+def _ended(when: str, named: Iterable[str], reason: str, message: str) -> Object:
+    times = {"lastTransitionTime": when, "lastProbeTime": when}
+    conditions = [_condition(name, reason=reason, message=message) | times for name in named]
+    return {"conditions": conditions, "active": None, "ready": 0}
+
+
+def _fails(job: Object, outcomes: Outcomes) -> str | None:
+    """Return what the pod of a Job writes that fails; one that has ended stays as it is."""
+    ended = {each["type"]: each for each in job["status"].get("conditions", ())}
+    if "Complete" in ended:
+        return None
+    name = job["metadata"]["name"]
+    message = next((message for part, message in outcomes.items() if part in name), None)
+    return message if message is not None or "Failed" not in ended else ended["Failed"]["message"]
+
+
+def _failed(api: Api, job: Object, message: str) -> Object:
+    """Have the pod of a Job fail, as kubelet and the Job controller would, with a message; return the Job's status."""
+    template, meta = job["spec"]["template"], job["metadata"]
+    api.create("serviceaccount", {"metadata": {"name": "default", "namespace": meta["namespace"]}})
+    labels = template["metadata"].get("labels", {}) | {"batch.kubernetes.io/job-name": meta["name"]}
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}
+    pod = {
+        "metadata": {
+            "name": f"{meta['name']}-x",
+            "namespace": meta["namespace"],
+            "labels": labels,
+            "ownerReferences": [owner],
+        },
+        "spec": template["spec"] | {"nodeName": "node-1"},
+    }
+    container = template["spec"]["containers"][0]
+    ended = {"exitCode": FAILED, "reason": "Error", "message": message, "startedAt": _THEN, "finishedAt": _THEN}
+    status = {"name": container["name"], "image": container["image"], "imageID": "", "ready": False, "restartCount": 0}
+    shown = {"phase": "Failed", "containerStatuses": [status | {"state": {"terminated": ended}}]}
+    api.patch("pod", api.create("pod", pod)["metadata"], {"status": shown}, "status")
+    why = f"Container {container['name']} for pod {pod['metadata']['name']} failed with exit code {FAILED}"
+    return _ended(meta["creationTimestamp"], ("FailureTarget", "Failed"), "PodFailurePolicy", why) | {"failed": 1}
 
 
 def _workload(obj: Object) -> Object:
@@ -186,6 +233,14 @@ def _quota(obj: Object) -> Object:
     return {"hard": obj["spec"]["hard"], "used": dict.fromkeys(obj["spec"]["hard"], "0")}
 
 
+def _route(obj: Object) -> Object:
+    """A Gateway's controller: it accepts a route, and finds the Services; Argo CD waits for that."""
+    seen = {"observedGeneration": obj["metadata"]["generation"]}
+    conditions = [_condition(name, reason=name, message="") | seen for name in ("Accepted", "ResolvedRefs")]
+    answer = {"controllerName": "example.com/played", "conditions": conditions}
+    return {"parents": [answer | {"parentRef": each} for each in obj["spec"]["parentRefs"]]}
+
+
 STATUSES: dict[str, Callable[[Object], Object]] = {
     "resourcequota": _quota,  # first: others are refused without it
     "persistentvolumeclaim": _claim,
@@ -206,6 +261,8 @@ STATUSES: dict[str, Callable[[Object], Object]] = {
     "migration.forklift.konveyor.io": _migration,
     "externalsecret.external-secrets.io": _says_ready,
     "sealedsecret.bitnami.com": lambda _: {"conditions": [_condition("Synced")], "observedGeneration": 1},
+    "httproute.gateway.networking.k8s.io": _route,
+    "tcproute.gateway.networking.k8s.io": _route,
     "nodenetworkconfigurationpolicy.nmstate.io": lambda _: {"conditions": [_condition("Available", reason="Played")]},
 }
 """What each operator writes, by resource, as kubectl names it."""

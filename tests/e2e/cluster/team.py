@@ -1,11 +1,16 @@
 """A team's repository, in git, that a real engine syncs: people change the spec, compile and commit."""
 
+import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import pytest
 import yaml
+from tests.e2e.cluster import argocd, flux, operators, server
+from tests.e2e.cluster.api import Api
 from tests.e2e.cluster.crds import Object
 from tests.e2e.cluster.engines import Report
 from tests.e2e.cluster.server import Cluster, Key, key_of
@@ -14,6 +19,11 @@ from tests.invocation import Result, vmferry
 from tests.resolve.projects import vm
 
 ENTRY = "gitops/clusters/prod-a"
+_PRECIOUS = (
+    *("namespace", "persistentvolumeclaim", "datavolume.cdi.kubevirt.io", "virtualmachine.kubevirt.io"),
+    *("plan.forklift.konveyor.io", "migration.forklift.konveyor.io"),
+)
+"""What `precious` is about."""
 
 
 class Engine(Syncs, Protocol):
@@ -23,25 +33,70 @@ class Engine(Syncs, Protocol):
         """Sync, and return what is said of that which fails and has a part of its name."""
 
 
-class Team:
-    """A migration in which each phase has VMs of its own, so that one situation does not disturb another."""
+class Played(NamedTuple):
+    """A cluster with a real engine, in which the operators are played."""
 
-    def __init__(self, cluster: Cluster, repository: Path, engine: str, follow: Callable[[Path], Engine]) -> None:
-        self.cluster = cluster
-        self.repository = repository
-        self.follower = follow(repository)
+    engine: str
+    cluster: Cluster
+    scratch: Path
+    follow: Callable[[Path], Engine]
+    outcomes: operators.Outcomes
+
+
+def engine(name: str) -> object:
+    """Return an engine as a parameter of a fixture, which is skipped where its `make` target does not run."""
+    asked = f"VMFERRY_E2E_{name.upper()}"
+    reason = f"takes minutes and servers: make e2e-{name}"
+    return pytest.param(name, marks=pytest.mark.skipif(os.environ.get(asked) != "1", reason=reason))
+
+
+@contextmanager
+def playing(name: str, scratch: Path) -> Iterator[Played]:
+    """Run a server, the operators, and an engine."""
+    outcomes: operators.Outcomes = {}
+    with server.running(scratch) as cluster, operators.playing(cluster, outcomes), ExitStack() as stack:
+        if name == "flux":
+            controller = stack.enter_context(flux.running(cluster, scratch))
+            yield Played(name, cluster, scratch, lambda at: flux.Follower(cluster, controller, at, ENTRY), outcomes)
+        else:
+            program = stack.enter_context(argocd.running(cluster))
+            yield Played(name, cluster, scratch, lambda at: argocd.Follower(cluster, program, at, ENTRY), outcomes)
+
+
+def minimal(engine: str) -> Object:
+    """Return a spec in which each phase has VMs of its own, so that one situation does not disturb another."""
+    spec: Object = yaml.safe_load((EXAMPLES / "minimal" / "spec.yaml").read_text())
+    spec["sources"][0]["vcenter"] |= {
+        "conversionCredentials": {"secretRef": {"name": "vc1-conversion"}},
+        "thumbprint": ":".join(["0F"] * 20),
+    }
+    spec["target"]["gitops"]["engine"] = engine
+    spec["namespaces"] = [{"name": "web"}]
+    spec["defaults"] = {"namespace": "web", "path": "forklift", "method": "cold"}
+    return spec | {"phases": [], "groups": {}, "vms": []}
+
+
+class Team:
+    """A migration and the cluster that follows it."""
+
+    def __init__(self, played: "Played", spec: Object) -> None:
+        self.cluster = played.cluster
+        self.api = Api(played.cluster.kubeconfig)
+        self.repository = played.scratch / "repository"
+        self.follower = played.follow(self.repository)
         self.precious: dict[Key, str] = {}
-        self.spec: Object = yaml.safe_load((EXAMPLES / "minimal" / "spec.yaml").read_text())
-        self.spec["sources"][0]["vcenter"] |= {
-            "conversionCredentials": {"secretRef": {"name": "vc1-conversion"}},
-            "thumbprint": ":".join(["0F"] * 20),
-        }
-        self.spec["target"]["gitops"]["engine"] = engine
-        self.spec["namespaces"] = [{"name": "web"}]
-        self.spec["defaults"] = {"namespace": "web", "path": "forklift", "method": "cold"}
-        self.spec |= {"phases": [], "groups": {}, "vms": []}
-        repository.mkdir()
+        self.spec = spec
+        self.repository.mkdir()
         self.git("init", "--quiet", "--initial-branch=main")
+
+    def begin(self) -> None:
+        """Commit the plan, do what README.md has an administrator do once, and let the engine sync."""
+        done = self.compile()
+        assert done.code == 0, done.text
+        self.cluster.kubectl("apply", "--server-side", "--kustomize", str(self.repository / "gitops/infra/applier"))
+        argocd.check_health(self.cluster, self.repository / "gitops")
+        self.commit("The plan")
+        self.sync()
 
     def git(self, *arguments: str) -> str:
         """Run git in the repository as somebody of the team."""
@@ -84,7 +139,7 @@ class Team:
     def sync(self) -> Report:
         """Let the engine sync what is committed."""
         report = self.follower.sync()
-        assert report.refused == []
+        assert not report.refused, "\n".join(report.refused)
         for key, obj in report.applied.items():
             if precious(obj):
                 self.precious.setdefault(key, obj["metadata"]["uid"])
@@ -93,7 +148,7 @@ class Team:
     def again(self) -> Report:
         """Let the engine look at everything once more, as it does from time to time."""
         report = self.follower.sync(again=True)
-        assert report.refused == []
+        assert not report.refused, "\n".join(report.refused)
         return report
 
     def live(self, kind: str, part: str) -> dict[Key, Object]:
@@ -110,7 +165,8 @@ class Team:
 
     def lost(self) -> list[str]:
         """Return what held data, or copied it, and is gone, going or another object by now."""
-        now = {key: obj for key, obj in self.cluster.objects().items() if "deletionTimestamp" not in obj["metadata"]}
+        listed = [obj for resource in _PRECIOUS for obj in self.api.objects(resource)]
+        now = {key_of(obj): obj for obj in listed if "deletionTimestamp" not in obj["metadata"]}
         return [str(key) for key, uid in self.precious.items() if key not in now or now[key]["metadata"]["uid"] != uid]
 
 

@@ -1,153 +1,26 @@
 """A migration from planned to retired, one commit a move, followed by a real engine: nothing runs twice or is lost."""
 
-import json
-import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
-from typing import Any
 
 import pytest
 import yaml
-from tests.e2e.cluster import argocd, flux, operators, server
-from tests.e2e.cluster.crds import Object
-from tests.e2e.cluster.engines import Report
-from tests.e2e.cluster.server import Key
-from tests.e2e.cluster.team import ENTRY, Team
-from tests.invocation import Result, vmferry
+from tests.e2e.cluster.life import Life
+from tests.e2e.cluster.team import engine, minimal, playing
+from tests.invocation import vmferry
 
 pytestmark = pytest.mark.cluster
 
-NOW = ("--now", "2027-01-16T20:30:00Z")
 LOSS = ("--data-loss", "accepted", "--reason", "it is slow")
 
 
-def _engine(name: str) -> object:
-    asked = f"VMFERRY_E2E_{name.upper()}"
-    reason = f"takes minutes and servers: make e2e-{name}"
-    return pytest.param(name, marks=pytest.mark.skipif(os.environ.get(asked) != "1", reason=reason))
-
-
-class Life(Team):
-    """A team that moves its groups with vmferry's own verbs, and what became of the cluster's objects."""
-
-    def moved(self, *options: str) -> Report:
-        """Advance, and let the engine follow."""
-        result = self.advance(*options)
-        assert result.code == 0, result.text
-        return self.merged(" ".join(options))
-
-    def advance(self, *options: str) -> Result:
-        return vmferry("advance", self.repository, *options, *NOW)
-
-    def merged(self, message: str) -> Report:
-        """Compile what the spec says, check it as CI does, commit it, and let the engine follow."""
-        self.spec = yaml.safe_load((self.repository / "spec.yaml").read_text())  # for `step`
-        compiled = vmferry("compile", self.repository, "--out", self.repository)
-        assert compiled.code == 0, compiled.text
-        before = self.git("rev-parse", "HEAD").strip()
-        self.commit(message)
-        for command in (
-            ("check", self.repository, "--against", before, *NOW),
-            ("compile", self.repository, "--out", self.repository, "--check"),
-            ("verify", self.repository / "gitops"),
-        ):
-            done = vmferry(*command)
-            assert done.code == 0, done.text
-        report = self.sync()
-        assert self.lost() == []
-        return report
-
-    def named(self, kind: str, name: str) -> Object:
-        [found] = [obj for key, obj in self.cluster.objects().items() if (key.kind, key.name) == (kind, name)]
-        return found
-
-    def forklift_makes(self, group: str) -> None:
-        """Make the VMs of a Plan as Forklift does when its Migration succeeds."""
-        folder = next((self.repository / "gitops/bases").glob(f"*/{group}/plan"))
-        objects = [obj for path in folder.glob("plan-*.yaml") for obj in yaml.safe_load_all(path.read_text())]
-        [plan] = [obj for obj in objects if obj["kind"] == "Plan"]
-        for entry in plan["spec"]["vms"]:
-            claim = entry["pvcNameTemplate"].replace("{{.DiskIndex}}", "0")
-            for obj in _made(plan["spec"]["targetNamespace"], entry["targetName"], claim):
-                if not self.live(obj["kind"], obj["metadata"]["name"]):
-                    self.cluster.apply(json.dumps(obj), "forklift")
-            patch = json.dumps({"status": {"phase": "Bound"}})
-            space = plan["spec"]["targetNamespace"]
-            self.cluster.kubectl(
-                "patch", "pvc", claim, "--namespace", space, "--subresource=status", "--type=merge", f"--patch={patch}"
-            )
-
-    def adopt(self, group: str) -> None:
-        """Record the group's VMs as the cluster has them."""
-        dump = self.repository.parent / "live.json"
-        dump.write_text(
-            self.cluster.kubectl(
-                "get", "virtualmachines.kubevirt.io,persistentvolumeclaims", "--all-namespaces", "--output=json"
-            ).stdout
-        )
-        done = vmferry("adopt", self.repository, group, "--from", dump)
-        assert done.code == 0, done.text
-
-    def delete_made(self, *names: str) -> None:
-        """Delete VMs and their volumes, as people state with `remigrate`."""
-        for key in list(self.cluster.objects()):
-            of = any(key.name == name or key.name.startswith(f"{name}-disk-") for name in names)
-            if of and key.kind in ("VirtualMachine", "PersistentVolumeClaim", "DataVolume"):
-                self.cluster.delete(key)
-                self.precious.pop(key, None)
-
-    def begun(self) -> dict[Key, str]:
-        """Return what copies, or has, with its uid."""
-        kinds = ("Migration", "Job")
-        return {key: obj["metadata"]["uid"] for key, obj in self.cluster.objects().items() if key.kind in kinds}
-
-
-def _made(namespace: str, name: str, claim: str) -> Iterator[Object]:
-    devices: Any = {
-        "disks": [{"name": "disk-0", "disk": {"bus": "virtio"}, "serial": "made-by-forklift"}],
-        "interfaces": [
-            {"name": "nic-0", "masquerade": {}, "macAddress": f"00:50:56:9a:21:0{name[-1]}", "model": "virtio"}
-        ],
-    }
-    spec = {
-        "domain": {"devices": devices, "machine": {"type": "q35"}, "memory": {"guest": "4Gi"}},
-        "networks": [{"name": "nic-0", "pod": {}}],
-        "volumes": [{"name": "disk-0", "persistentVolumeClaim": {"claimName": claim}}],
-    }
-    storage = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "40Gi"}}, "volumeName": claim}
-    yield {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": claim, "namespace": namespace},
-        "spec": storage,
-    }
-    yield {
-        "apiVersion": "kubevirt.io/v1",
-        "kind": "VirtualMachine",
-        "metadata": {"name": name, "namespace": namespace, "labels": {"plan": "made"}},
-        "spec": {"runStrategy": "Always", "template": {"metadata": {"labels": {"app": name}}, "spec": spec}},
-    }
-
-
-@pytest.fixture(scope="module", params=[_engine("flux"), _engine("argocd")])
+@pytest.fixture(scope="module", params=[engine("flux"), engine("argocd")])
 def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    scratch = tmp_path_factory.mktemp(request.param)
-    with ExitStack() as stack:
-        cluster = stack.enter_context(server.running(scratch))
-        stack.enter_context(operators.playing(cluster))
-        if request.param == "flux":
-            controller = stack.enter_context(flux.running(cluster, scratch))
-            made = Life(cluster, scratch / "repo", "flux", lambda at: flux.Follower(cluster, controller, at, ENTRY))
-        else:
-            program = stack.enter_context(argocd.running(cluster))
-            made = Life(cluster, scratch / "repo", "argocd", lambda at: argocd.Follower(cluster, program, at, ENTRY))
+    with playing(request.param, tmp_path_factory.mktemp(request.param)) as played:
+        made = Life(played, minimal(request.param))
         made.has("plans", "cold-01", "cold-02")
         made.has("jobs", "job-01", "job-02", "job-03", path="virt-v2v", method="job")
-        assert made.compile().code == 0
-        cluster.kubectl("apply", "--server-side", "--kustomize", str(made.repository / "gitops/infra/applier"))
-        made.commit("The plan")
-        made.sync()
+        made.begin()
         yield made
 
 
@@ -213,7 +86,7 @@ def test_everything_from_planned_to_retired_with_what_goes_wrong_on_the_way(life
     # a revert of what has run is refused, and does no harm if somebody merges it
     head = life.git("rev-parse", "HEAD").strip()
     life.git("revert", "--no-edit", "HEAD")
-    assert vmferry("check", life.repository, "--against", head, *NOW).code == 1
+    assert vmferry("check", life.repository, "--against", head, *life.now).code == 1
     life.sync()
     assert life.lost() == []
     life.git("revert", "--no-edit", "HEAD")

@@ -1,19 +1,16 @@
 """What happens to a team, walked with each real engine: nothing that must stay moves, nothing is lost."""
 
 import json
-import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.e2e.cluster import argocd, flux, operators, server
-from tests.e2e.cluster.server import Cluster
-from tests.e2e.cluster.team import ENTRY, Team
+from tests.e2e.cluster import operators
+from tests.e2e.cluster.team import Team, engine, minimal, playing
 from tests.invocation import vmferry
 
 from vmferry.check import check
@@ -21,20 +18,10 @@ from vmferry.check import check
 pytestmark = pytest.mark.cluster
 
 
-def _engine(name: str) -> object:
-    asked = f"VMFERRY_E2E_{name.upper()}"
-    reason = f"takes minutes and servers: make e2e-{name}"
-    return pytest.param(name, marks=pytest.mark.skipif(os.environ.get(asked) != "1", reason=reason))
-
-
-@pytest.fixture(scope="module", params=[_engine("flux"), _engine("argocd")])
+@pytest.fixture(scope="module", params=[engine("flux"), engine("argocd")])
 def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    scratch = tmp_path_factory.mktemp(request.param)
-    with ExitStack() as stack:
-        cluster = stack.enter_context(server.running(scratch))
-        stack.enter_context(operators.playing(cluster))
-        follow = _flux(stack, cluster, scratch) if request.param == "flux" else _argocd(stack, cluster)
-        made = Team(cluster, scratch / "repository", request.param, follow)
+    with playing(request.param, tmp_path_factory.mktemp(request.param)) as played:
+        made = Team(played, minimal(request.param))
         made.has("retained", "stays-01", "moves-01")
         made.has("retried", "job-01", "job-02", path="virt-v2v", method="job")
         made.has("reverted", "back-01")
@@ -43,10 +30,7 @@ def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         made.spec["networks"].append({"source": {"portGroup": "Pods", "vlan": 130}, "target": {"type": "pod"}})
         made.has("given", "given-01", **_served("00:50:56:9a:21:01"))
         made.has("handed", "handed-01", path="virt-v2v", method="job", **_served("00:50:56:9a:21:02"))
-        assert made.compile().code == 0
-        _installed(made)
-        made.commit("The plan")
-        made.sync()
+        made.begin()
         yield made
 
 
@@ -54,22 +38,6 @@ def _served(mac: str) -> dict[str, Any]:
     """Return what gives a VM a Service: a port, and a NIC on the pod network."""
     nics = [{"network": "Pods", "mac": mac}]
     return {"staticIP": "none", "nics": nics, "ports": [{"name": "http", "port": 80}]}
-
-
-def _flux(stack: ExitStack, cluster: Cluster, scratch: Path) -> Callable[[Path], flux.Follower]:
-    controller = stack.enter_context(flux.running(cluster, scratch))
-    return lambda repository: flux.Follower(cluster, controller, repository, ENTRY)
-
-
-def _argocd(stack: ExitStack, cluster: Cluster) -> Callable[[Path], argocd.Follower]:
-    program = stack.enter_context(argocd.running(cluster))
-    return lambda repository: argocd.Follower(cluster, program, repository, ENTRY)
-
-
-def _installed(team: Team) -> None:
-    """Do what README.md has an administrator do once: the applier's first rights, and Argo CD's health checks."""
-    team.cluster.kubectl("apply", "--server-side", "--kustomize", str(team.repository / "gitops/infra/applier"))
-    argocd.check_health(team.cluster, team.repository / "gitops")
 
 
 def test_a_vm_that_is_to_stay_does_not_move_with_its_group(team: Team, tally: Counter[str]) -> None:

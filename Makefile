@@ -158,10 +158,10 @@ e2e: $(VENV)/.groups $(E2E_TOOLS) ## every example on a real API server, through
 	VMFERRY_E2E=1 $(BIN)/python -m pytest -n 0 $(addprefix tests/e2e/cluster/test_,examples.py admission.py edits.py adoption.py)
 
 e2e-flux: $(VENV)/.groups $(E2E_TOOLS) .tools/bin/kustomize-controller ## the same with Flux's kustomize-controller
-	VMFERRY_E2E_FLUX=1 $(BIN)/python -m pytest -n 0 $(addprefix tests/e2e/cluster/test_,flux.py situations.py)
+	VMFERRY_E2E_FLUX=1 $(BIN)/python -m pytest -n 0 $(addprefix tests/e2e/cluster/test_,flux.py situations.py dual_run.py)
 
 e2e-argocd: $(VENV)/.groups $(E2E_TOOLS) .tools/bin/argocd-sync ## the same with Argo CD's sync engine, health and diff
-	VMFERRY_E2E_ARGOCD=1 $(BIN)/python -m pytest -n 0 $(addprefix tests/e2e/cluster/test_,argocd.py situations.py)
+	VMFERRY_E2E_ARGOCD=1 $(BIN)/python -m pytest -n 0 $(addprefix tests/e2e/cluster/test_,argocd.py situations.py dual_run.py)
 
 e2e-lifecycle: $(VENV)/.groups $(E2E_TOOLS) $(ENGINES) ## a migration from planned to retired, with each real engine
 	VMFERRY_E2E_FLUX=1 VMFERRY_E2E_ARGOCD=1 $(BIN)/python -m pytest -n 0 tests/e2e/cluster/test_lifecycle.py

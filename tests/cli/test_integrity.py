@@ -365,3 +365,17 @@ def test_a_check_that_cannot_be_is_an_error(check: dict[str, Any], why: str, mov
 def test_bash_accepts_what_is_written(moving: Compared) -> None:
     done = subprocess.run(["bash", "-n", str(moving.before_sh)], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_source_is_asked_at_its_address_and_the_target_at_its_own(tmp_path: Path) -> None:
+    nics = {"vlan-7": {"addresses": ["10.0.7.91/24"], "gateway": "10.0.7.1"}}
+    vm = {"name": "web-01", "checks": ["data"], "staticIP": "cloud-init", "readdress": nics}
+    moving = Compared(tmp_path / "repository", ROWS, vms=[vm])
+    source = moving.before_sh.read_text()
+    assert "10.0.7.11" in source
+    assert "10.0.7.91" not in source
+    sign(moving, "--without-before")
+    moving.moved("migrating", "cutover")
+    _, files = moving.job()
+    assert "10.0.7.91" in files["check.sh"]
+    assert "10.0.7.11" not in files["check.sh"]

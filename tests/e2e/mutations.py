@@ -46,6 +46,7 @@ ADOPTED, SOURCES_BACK, SNAPSHOTS = "backends/adopted.py", "backends/sources_back
 CLOUD_INIT, PERFORMANCE = "estate/cloud_init.py", "estate/performance.py"
 CHECKS, CHECKED, CHECK_SCRIPT = "backends/checks.py", "estate/checks.py", "backends/scripts/check.sh"
 TRIALS, INTEGRITY, SAME = "backends/trials.py", "estate/integrity.py", "backends/scripts/same.sh"
+BEFORE, TOLERATIONS = "backends/before.py", "backends/tolerations.py"
 BEFORE_SCRIPT, MEASURE = "backends/scripts/before.sh", "backends/scripts/measure.sh"
 OBSERVED_CHECKS, OBSERVED_PREFLIGHT, COMPARED = "observe/checks.py", "observe/preflight.py", "observe/prometheus.py"
 ADDRESS_PLAN = "reports/address_plan.py"
@@ -359,6 +360,18 @@ MUTATIONS = (
         OBSERVED_CHECKS,
         "        if why is not None:\n",
         "        if why is not None and not results.whole:\n",
+    ),
+    Mutation(
+        "the target is asked for what its source has",
+        BEFORE,
+        'each.source or ""',
+        'each.address or ""',
+    ),
+    Mutation(
+        "a pod tolerates every taint with the key, whatever its effect",
+        TOLERATIONS,
+        "    if entry.effect is not None:\n",
+        "    if entry.effect is None:\n",
     ),
     Mutation(
         "a source is asked after its cutover, when the target may answer",

@@ -60,8 +60,8 @@ def compile_and_verify(place: Place, pristine: Path, *, verify: bool) -> Measure
 def comparisons(place: Place, pristine: Path) -> Measures:
     """Return what verbs on a committed estate take, its first compile among them.
 
-    `advance` follows on the compile that was committed, as in a migration. An edit was compiled and compared once before
-    `diff` is measured, as by whoever wrote it: what a commit contained is looked up from then on.
+    `advance` follows on the compile that was committed, as in a migration. An edit was compiled and compared once
+    before `diff` is measured, as by whoever wrote it: what a commit contained is looked up from then on.
     """
     top, cache = place.new("repository"), place.new("cache")
     spec = top / "migration"

@@ -239,7 +239,7 @@ def test_what_a_prometheus_answers_to_the_queries_says_whether_a_vm_is_slower(tm
 
 
 def _until(wanted: tuple[str, str | None], server: Server, found: Blueprint) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240  # a busy machine misses scrapes
     while (now := compared(server, found)) != wanted:
         assert time.monotonic() < end, now
         time.sleep(0.5)

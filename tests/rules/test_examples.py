@@ -9,7 +9,7 @@ from vmferry.model.rule import Rule
 from vmferry.rules import CHECKS
 from vmferry.ruleset import every
 
-NAMES = ("Forklift", "NIC's", "Plan", "ServiceAccount", "StorageClass", "Windows")
+NAMES = ("Argo", "Forklift", "NIC's", "NetworkPolicy", "Plan", "ServiceAccount", "StorageClass", "Windows")
 RULES = tuple(every().values())
 
 

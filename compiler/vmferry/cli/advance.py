@@ -33,6 +33,7 @@ from vmferry.cli.options import (
     cache_options,
     did_you_mean,
     format_option,
+    keep,
     now_option,
     spec_argument,
 )
@@ -115,6 +116,7 @@ def command(
         stage = "rolled-back"
     stated = _stated(stage, data_loss, reason, hold, alone=one is not None)
     before = remember(spec, assignments, now, cache)
+    keep(before)
     if one is not None:
         moves = [_alone(before, groups[0], one, stage, stated)]
     else:

@@ -15,7 +15,7 @@ from vmferry.cache import Cache
 from vmferry.check import Checked, check, review
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import show, summary
-from vmferry.cli.options import assignments_option, cache_options, now_option, remember, spec_argument
+from vmferry.cli.options import assignments_option, cache_options, keep, now_option, remember, spec_argument
 from vmferry.consequences import Consequences, Value
 from vmferry.consequences.evidence import EvidenceChange
 from vmferry.consequences.graph import graph_of
@@ -105,6 +105,7 @@ def _with_commit(
     if str(spec) == "-":
         raise click.UsageError("diff needs a spec in a git repository, not standard input.")
     compared = _compared(spec, revision, assignments, now, cache, exact=exact)
+    keep(compared)
     if isinstance(compared, _Incomparable):
         show(compared.findings, compared.texts, style="text" if style == "md" else style, err=style == "md")
         click.echo(summary(compared.findings), err=True)

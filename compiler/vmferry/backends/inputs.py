@@ -41,14 +41,14 @@ def digests(
         return found | {lock(group): _of_group(blueprint, group, points[lock(group)]) for group in blueprint.groups}
     keys = {group.name: _key(blueprint, group, points[lock(group)], known[group.name]) for group in blueprint.groups}
     told = cache.get(_KIND, keys.values(), str)
-    fresh: dict[bytes, str] = {}
-    for group in blueprint.groups:
-        key = keys[group.name]
-        if key not in told:
-            fresh[key] = _of_group(blueprint, group, points[lock(group)])
-        found[lock(group)] = told.get(key) or fresh[key]
+    fresh = {
+        keys[group.name]: _of_group(blueprint, group, points[lock(group)])
+        for group in blueprint.groups
+        if keys[group.name] not in told
+    }
     cache.put(_KIND, fresh)
-    return found
+    told |= fresh
+    return found | {lock(group): told[keys[group.name]] for group in blueprint.groups}
 
 
 def _of_group(blueprint: Blueprint, group: Group, points: _Points) -> str:

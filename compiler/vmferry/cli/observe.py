@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import msgspec
 
 from vmferry.cache import Cache
 from vmferry.cli.findings import as_json
-from vmferry.cli.options import assignments_option, cache_options, format_option, now_option, spec_argument
+from vmferry.cli.options import F, assignments_option, cache_options, format_option, now_option, spec_argument
 from vmferry.estate.wording import counted
 from vmferry.estate.words.secrecy import said
 from vmferry.model.blueprint import Blueprint
@@ -27,31 +27,26 @@ from vmferry.observe.prometheus import observed as compared_entries
 from vmferry.render.printable import printable
 
 
+def _files(flag: str, name: str, text: str) -> Callable[[F], F]:
+    """Add an option for files, directories or standard input, as often as wanted."""
+    kind = click.Path(exists=True, allow_dash=True, path_type=Path)
+    return click.option(flag, name, multiple=True, type=kind, metavar="DIR|FILE|-", help=text)
+
+
 @click.command("observe")
 @spec_argument
-@click.option(
+@_files(
     "--from",
     "sources",
-    multiple=True,
-    type=click.Path(exists=True, allow_dash=True, path_type=Path),
-    metavar="DIR|FILE|-",
-    help="A dump of `kubectl get … -o json`: a file, a directory of .json files, or - for standard input. Repeatable.",
+    "A dump of `kubectl get … -o json`: a file, a directory of .json files, or - for standard input. Repeatable.",
 )
-@click.option(
+@_files(
     "--prometheus",
     "answers",
-    multiple=True,
-    type=click.Path(exists=True, allow_dash=True, path_type=Path),
-    metavar="DIR|FILE|-",
-    help="What Prometheus' HTTP API answered to --queries: files, directories of .json files, or -. Repeatable.",
+    "What Prometheus' HTTP API answered to --queries: files, directories of .json files, or -. Repeatable.",
 )
-@click.option(
-    "--before",
-    "befores",
-    multiple=True,
-    type=click.Path(exists=True, allow_dash=True, path_type=Path),
-    metavar="DIR|FILE|-",
-    help="What before.sh of a group printed: files, directories of .json files, or -. Repeatable.",
+@_files(
+    "--before", "befores", "What before.sh of a group printed: files, directories of .json files, or -. Repeatable."
 )
 @click.option("--queries", "ask_for", is_flag=True, help="Print what to ask Prometheus for --prometheus, and stop.")
 @click.option("--watch", is_flag=True, help="Ask the cluster with your own kubectl again and again, until Ctrl-C.")

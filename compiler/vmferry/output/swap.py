@@ -74,12 +74,7 @@ def staging(root: Path) -> Iterator[Path]:
 @contextmanager
 def clearing(tree: Path) -> Iterator[None]:
     """Clear up the directory of `staging` where ``tree`` was built, while the body runs."""
-
-    def clear() -> None:
-        with suppress(OSError):
-            discard(tree.parent)
-
-    with cores.aside(clear):
+    with cores.aside(lambda: discard(tree.parent)):
         yield
 
 

@@ -86,7 +86,8 @@ BUILD = go build -trimpath -ldflags '-s -w' $(if $(filter %-oldest,$(@F)),-modfi
 	@module=$$(go mod download -json github.com/securego/gosec/v2@v2.30.0 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && \
 		install -m 644 "$$module/report/sarif/testdata/$(@F)" $@
 
-# Definitions of the Gateway API: its module has them.
+# Definitions of the Gateway API: its module has them. The names stand before the rule, whose targets make expands at once.
+ROUTES = $(addprefix .tools/gateway-api/,httproutes.yaml tcproutes.yaml)
 .tools/gateway-api/httproutes.yaml: CHANNEL = standard
 .tools/gateway-api/tcproutes.yaml: CHANNEL = experimental
 $(ROUTES): Makefile
@@ -122,7 +123,6 @@ $(ROUTES): Makefile
 	@mkdir -p $(@D)
 	cd $(ARGOCD) && $(BUILD) .
 
-ROUTES = $(addprefix .tools/gateway-api/,httproutes.yaml tcproutes.yaml)
 TEST_TOOLS = $(addprefix .tools/bin/,kustomize kustomize-oldest kubeconform vcsim govc opa grafana-dashboard) .tools/sarif-schema-2.1.0.json $(ROUTES)
 E2E_TOOLS = $(addprefix .tools/bin/,apiserver kubectl) $(ROUTES)
 ENGINES = $(addprefix .tools/bin/,kustomize-controller argocd-sync)

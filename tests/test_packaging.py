@@ -1,6 +1,7 @@
 """Tests of what surrounds the package: pre-commit hooks, the GitHub action, workflows and make targets."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,19 @@ def test_workflows_and_ci_call_targets_that_there_are() -> None:
         called = set(re.findall(r"\bmake ([a-z0-9-]+)", (ROOT / path).read_text()))
         assert called
         assert called <= targets
+
+
+def test_make_knows_how_to_get_to_every_target_from_a_fresh_clone(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("vcsim", "grafana", "e2e"):
+        shutil.copytree(ROOT / "tests" / name, tmp_path / "tests" / name)
+    targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for target in targets:
+        planned = subprocess.run(
+            ["make", "--dry-run", target], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (planned.returncode, planned.stderr) == (0, ""), target
 
 
 def test_the_nightly_cluster_runs_versions_of_the_lines_that_the_example_states() -> None:

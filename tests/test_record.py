@@ -1,6 +1,7 @@
 """A compile after which nothing changed is seen to change nothing, and only then."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from tests.invocation import Result, vmferry
 from tests.load.test_history import git
 from tests.work import counted
+
+from vmferry import cores
 
 ACME = Path(__file__).parents[1] / "examples/acme"
 
@@ -137,3 +140,44 @@ def test_what_a_killed_compile_left_is_cleared_up_though_nothing_changed(estate:
     assert not left.exists()
     assert estate.compile().code == 0
     assert estate.known
+
+
+def _grow(estate: Estate) -> None:
+    """Give a VM more memory, which changes what is compiled."""
+    path = estate.spec / "vms/web.yaml"
+    path.write_text(path.read_text().replace("memory: 4Gi", "memory: 8Gi", 1))
+
+
+def test_the_new_tree_is_made_of_a_copy_that_was_made_meanwhile(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cores, "count", lambda: 2)
+    _grow(estate)
+    with counted() as calls:
+        result = vmferry("compile", estate.spec, "--out", estate.out, "--cache-dir", estate.cache, "--format", "json")
+    assert result.data["updated"]
+    assert (calls["_change"], calls["_build"]) == ((1, 0) if sys.platform == "linux" else (0, 1))
+    assert [path.name for path in estate.out.iterdir()] == ["gitops"]
+    assert vmferry("compile", estate.spec, "--out", estate.out, "--no-cache", "--check").code == 0
+
+
+@pytest.mark.parametrize("option", ["--check", "--diff"])
+def test_a_run_that_writes_nothing_makes_no_copy(estate: Estate, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "count", lambda: 2)
+    _grow(estate)
+    with counted() as calls:
+        assert estate.compile(option).code == int(option == "--check")
+    assert calls["fork"] == 0
+
+
+def test_no_copy_is_made_where_the_spec_would_be_read_from(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "count", lambda: 2)
+    arguments = ("compile", estate.spec, "--out", estate.spec, "--cache-dir", estate.cache)
+    assert vmferry(*arguments).code == 0
+    _grow(estate)
+    with counted() as calls:
+        assert vmferry(*arguments).code == 0
+    assert (calls["_change"], calls["_build"]) == (0, 1)
+    with counted() as calls:
+        assert vmferry(*arguments).code == 0
+    assert not calls["check"]

@@ -19,7 +19,8 @@ from vmferry.layout.locks import Lock
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.finding import SpecError
-from vmferry.output import standing, tree
+from vmferry.output import standing, tree, writing
+from vmferry.output.clone import Clone
 from vmferry.output.render import check_owner
 from vmferry.output.standing import Standing, look, settled
 from vmferry.placed import Home, around, home_of, last_merge, left_by_merge, unfinished_merge
@@ -151,7 +152,7 @@ def _plan(
     return changes
 
 
-def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None) -> None:
+def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None, clone: Clone | None = None) -> None:
     """Write what `compile_tree` planned: the new tree beside the old one, the assignments, then the tree in one step.
 
     A failed run changes neither. If a run is killed between the last two steps, the assignments already describe the
@@ -162,7 +163,7 @@ def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None
         if compiled.assignments is not None and compiled.assignments_changed and compiled.assignments_content:
             files.replace(written_at(compiled.assignments), compiled.assignments_content)
 
-    def keep(written: tree.Written) -> None:
+    def keep(written: writing.Written) -> None:
         if cache is None or not cache.enabled:
             return
         if run is not None and compiled.assignments_changed:
@@ -174,7 +175,7 @@ def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None
 
     if run is not None and cache is not None and compiled.solved is not None:
         keep_solved(compiled.solved, run.spec, run.assignments, cache)
-    tree.apply(compiled.root, compiled.changes, before=assign, after=keep)
+    writing.apply(compiled.root, compiled.changes, before=assign, after=keep, clone=clone)
 
 
 def _assignments(checked: Checked, path: Path | None, cache: Cache) -> bytes | None:

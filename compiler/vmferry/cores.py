@@ -20,6 +20,7 @@ _PORTIONS = 16  # per worker: few enough to cost little, and small, because resu
 _SWITCH = 0.0005  # seconds
 _CALLS = 256  # calls of the system in a portion
 _THREADS = 4
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _state: Any = None  # of a worker; a forked one finds there what was prepared before it began
 
 
@@ -105,27 +106,54 @@ def overlapped(work: Callable[[Sequence[I]], R], items: Sequence[I]) -> Iterator
 
 
 @contextlib.contextmanager
+def beside(work: Callable[[], bytes]) -> Iterator[Callable[[], bytes]]:
+    """Do ``work`` in another process while the body runs; yield what waits for its result.
+
+    That is empty if the work failed, or if no process can be forked. Work that nobody waited for ends with the body.
+    """
+    if not _may_spare():
+        yield lambda: b""
+        return
+    reading, writing = os.pipe()
+    parent, child = os.getpid(), os.fork()
+    if not child:
+        try:
+            _end_with(parent)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # its parent ends it
+            with os.fdopen(writing, "wb") as result:
+                result.write(work())
+        finally:
+            os._exit(0)  # nothing of the parent's is flushed or closed twice
+    os.close(writing)
+    try:
+        with os.fdopen(reading, "rb") as result:
+            yield result.read
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+@contextlib.contextmanager
 def aside(work: Callable[[], object]) -> Iterator[None]:
     """Do ``work`` in another process while the body runs, and wait for it; where none can be forked, do it first.
 
     If it fails, nothing says so.
     """
-    if count() < 2 or not _may_fork():
+    if not _may_spare():
         with contextlib.suppress(Exception):
             work()
         yield
         return
-    child = os.fork()
-    if not child:
+
+    def finished() -> bytes:
+        work()
+        return b""
+
+    with beside(finished) as wait:
         try:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends soon, and its parent waits
-            work()
+            yield
         finally:
-            os._exit(0)  # nothing of the parent's is flushed or closed twice
-    try:
-        yield
-    finally:
-        os.waitpid(child, 0)
+            wait()
 
 
 def trim() -> None:
@@ -139,6 +167,20 @@ def trim() -> None:
 def _may_fork() -> bool:
     """Return whether no other thread can hold a lock now, for which a forked process would wait forever."""
     return sys.platform == "linux" and threading.active_count() == 1
+
+
+def _may_spare() -> bool:
+    """Return whether there is a processor for another process, and one can be forked."""
+    return count() > 1 and _may_fork()
+
+
+def _end_with(parent: int) -> None:
+    """Let this process end when ``parent`` does, even if that is killed."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _begin(prepare: Callable[[], Any] | None) -> None:

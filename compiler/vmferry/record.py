@@ -6,6 +6,7 @@ tree, is unchanged. Everything else that a compile reads (git, other trees) is r
 
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from vmferry.layout.compiled import walk
 from vmferry.layout.names import ASSIGNMENTS
 from vmferry.layout.seen_files import Notes, stamp
 from vmferry.load.trail import follow
-from vmferry.model.finding import Finding
+from vmferry.model.finding import Finding, SpecError
 from vmferry.model.trail import Trail
 from vmferry.output import swap
 from vmferry.output.standing import Standing
-from vmferry.output.tree import Changes, Planned, Written, root_at
+from vmferry.output.tree import Changes, Planned, root_at
+from vmferry.output.writing import Written
 from vmferry.placed import Home, around, not_in_git, unfinished_merge
 from vmferry.yaml.text import readable
 
@@ -58,6 +60,13 @@ class Record(Struct, frozen=True, array_like=True):
     kept: tuple[str, ...]
     seeds: tuple[str, ...]
     tree: bytes = b""  # digest of its files
+
+
+class _Place(Struct, frozen=True, array_like=True):
+    """The beginning of a record: where its tree was."""
+
+    trail: msgspec.Raw
+    home: Home
 
 
 class _Known(Struct, frozen=True):
@@ -120,6 +129,20 @@ def repeated(run: Run, cache: Cache) -> Outcome | None:
         texts=known.texts,
         titles=known.record.titles,
     )
+
+
+def tree_to_clone(run: Run, cache: Cache) -> Path | None:
+    """Return the tree of the last compile, if a copy of it may be made beside it while the spec is read.
+
+    Where the spec's own folder reaches there, that would be read as well.
+    """
+    known = cache.get(_KIND, [run.key], _Place).get(run.key) if cache.enabled else None
+    if known is None:
+        return None
+    with suppress(SpecError):
+        root = root_at(run.out, known.home.path)
+        return root if not files.inside(root.parent, run.spec if run.spec.is_dir() else run.spec.parent) else None
+    return None
 
 
 def _unknown() -> Iterator[Planned]:

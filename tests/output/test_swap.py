@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from vmferry.output import swap
-from vmferry.output.tree import Planned, apply, plan
+from vmferry.output.tree import Planned, plan
+from vmferry.output.writing import apply
 
 
 def make(path: Path, **files: str) -> Path:
@@ -106,7 +107,7 @@ def test_what_is_not_surely_a_leftover_stays(tmp_path: Path) -> None:
 
 
 def test_files_saved_while_the_tree_was_replaced_are_brought_over(tmp_path: Path) -> None:
-    from vmferry.output.tree import _rescue  # the window is too short to hit from outside
+    from vmferry.output.writing import _rescue  # the window is too short to hit from outside
 
     root = tmp_path / "root"
     make(root, edited="1", same="2")
@@ -126,7 +127,9 @@ def test_files_saved_while_the_tree_was_replaced_are_brought_over(tmp_path: Path
 NURSERY = """
 import itertools, os, signal, sys, time
 from pathlib import Path
-from vmferry.output.tree import Planned, apply, plan
+from vmferry.output.clone import cloned
+from vmferry.output.tree import Planned, plan
+from vmferry.output.writing import apply
 root = Path(sys.argv[1])
 def files(turn):
     for i in range(200):
@@ -136,7 +139,8 @@ for number, line in enumerate(sys.stdin):
     child = os.fork()
     if not child:
         for turn in itertools.cycle([number % 2, 1 - number % 2]):
-            apply(root, plan(root, files(turn), {"dev": f"sha256:{turn}"}))
+            with cloned(root if turn else None) as clone:
+                apply(root, plan(root, files(turn), {"dev": f"sha256:{turn}"}), clone=clone)
     time.sleep(float(line))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)

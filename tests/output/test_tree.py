@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from vmferry.model.finding import SpecError
-from vmferry.output.tree import Changes, Planned, apply, plan, read_locks
+from vmferry.output import writing
+from vmferry.output.clone import cloned
+from vmferry.output.tree import Changes, Planned, plan, read_locks
 
 INPUTS = {"dev": "sha256:01", "prod": "sha256:02", "_infra": "sha256:03"}
 SEED = b"kind: Component\n"
@@ -25,14 +27,24 @@ def seed(path: str, content: bytes = SEED) -> Planned:
     return Planned(path, content, "dev", seed=True)
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "out" / "gitops"
+@pytest.fixture(params=["built", "cloned"])
+def root(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Return where the tree is: a new one is built from nothing, or made of a copy that another process makes."""
+    return tmp_path / ("out" if request.param == "built" else CLONED) / "gitops"
+
+
+CLONED = "cloned"
+
+
+def apply(root: Path, changes: Changes) -> None:
+    with cloned(root if root.parent.name == CLONED else None) as clone:
+        writing.apply(root, changes, clone=clone)
 
 
 def compile_to(root: Path, files: list[Planned], *, force: bool = False) -> Changes:
-    changes = plan(root, files, INPUTS, force=force)
-    apply(root, changes)
+    with cloned(root if root.parent.name == CLONED else None) as clone:
+        changes = plan(root, files, INPUTS, force=force)
+        writing.apply(root, changes, clone=clone)
     return changes
 
 
@@ -432,13 +444,16 @@ CONTENDER = """
 import sys
 from pathlib import Path
 from vmferry.model.finding import SpecError
-from vmferry.output.tree import Planned, apply, plan
+from vmferry.output.clone import cloned
+from vmferry.output.tree import Planned, plan
+from vmferry.output.writing import apply
 root, name = Path(sys.argv[1]), sys.argv[2]
 files = [Planned(f"d{i % 7}/f{i}", f"{name} {i}".encode(), "dev") for i in range(100)]
 written = 0
 while written < 10:
     try:
-        apply(root, plan(root, files, {"dev": "sha256:" + name}))
+        with cloned(root if sys.argv[3:] else None) as clone:
+            apply(root, plan(root, files, {"dev": "sha256:" + name}), clone=clone)
         written += 1
     except SpecError as error:
         assert "changed while" in str(error), error
@@ -448,8 +463,8 @@ while written < 10:
 def test_two_compiles_at_once_do_not_interleave(root: Path) -> None:
     (root / "mine").parent.mkdir(parents=True)
     (root / "mine").write_text("x")
-    command = [sys.executable, "-c", CONTENDER, str(root)]
-    running = [subprocess.Popen([*command, name]) for name in ("one", "two")]
+    command, how = [sys.executable, "-c", CONTENDER, str(root)], [CLONED] * (root.parent.name == CLONED)
+    running = [subprocess.Popen([*command, name, *how]) for name in ("one", "two")]
     assert [process.wait(60) for process in running] == [0, 0]
     written = contents(root)
     assert written.pop("mine") == "x"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from vmferry.output.tree import Planned, apply, plan
+from vmferry.output.tree import Planned, plan
 from vmferry.output.tree_diff import unified
+from vmferry.output.writing import apply
 
 INPUTS = {"dev": "sha256:00"}
 BEFORE = {

@@ -15,8 +15,9 @@ from vmferry.cli.options import all_option, assignments_option, cache_options, f
 from vmferry.layout.compiled import OUT_OF_DATE
 from vmferry.model.finding import Finding
 from vmferry.model.rule import declare
+from vmferry.output.clone import Clone, cloned
 from vmferry.output.tree_diff import unified
-from vmferry.record import Outcome, Run, assignments_path, repeated, untracked
+from vmferry.record import Outcome, Run, assignments_path, repeated, tree_to_clone, untracked
 from vmferry.render.printable import printable
 
 
@@ -62,13 +63,19 @@ def command(
     known = None if force else repeated(run, cache)
     if known is not None:
         return _tell(known, mode)
+    with cloned(tree_to_clone(run, cache) if mode.writes else None) as clone:
+        return _compile(run, mode, cache, clone, force=force)
+
+
+def _compile(run: Run, mode: "_Mode", cache: Cache, clone: Clone | None, *, force: bool) -> int:
+    """Check the spec and compile it; ``clone`` is a copy of the tree as it is."""
     from vmferry.compile import check, compile_tree, write  # nobody needs them where nothing has changed
     from vmferry.solved import remember
 
-    checked = check(spec, run.assignments, cache=cache, reasons=False, brief=True)
+    checked = check(run.spec, run.assignments, cache=cache, reasons=False, brief=True)
     if checked.broken:
-        remember(checked.solved, checked.resolution.blueprint.groups, spec, run.assignments, cache)
-        show(checked.findings, checked.project.texts, style=style, everything=everything)
+        remember(checked.solved, checked.resolution.blueprint.groups, run.spec, run.assignments, cache)
+        show(checked.findings, checked.project.texts, style=mode.style, everything=mode.everything)
         click.echo(f"{summary(checked.findings)}; nothing was written", err=True)
         return FINDINGS
     many = len(checked.project.entries) > 1000
@@ -78,12 +85,12 @@ def command(
     if many:  # what follows needs the memory
         cache.flush()
         cores.trim()
-    compiled = compile_tree(checked, out, run.assignments, force=force, cache=cache)
+    compiled = compile_tree(checked, run.out, run.assignments, force=force, cache=cache)
     keep(checked, compiled)
     if compiled.changes.conflicts:
-        show(compiled.changes.conflicts, {}, style=style, everything=everything)
+        show(compiled.changes.conflicts, {}, style=mode.style, everything=mode.everything)
         return FINDINGS
-    return _tell(compiled, mode, lambda: write(compiled, cache, run))
+    return _tell(compiled, mode, lambda: write(compiled, cache, run, clone))
 
 
 class _Mode(NamedTuple):

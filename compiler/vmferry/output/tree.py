@@ -1,22 +1,18 @@
-"""Updates a tree of generated files in one step, keeping everything in it that is not vmferry's.
+"""What a compile changes in a tree of generated files, keeping everything in it that is not vmferry's.
 
-`plan` compares the compiled files with the tree on disk and its locks; `apply` builds the complete new tree beside the
-old one, with hard links for unchanged files, and exchanges the two.
+`plan` compares the compiled files with the tree on disk and its locks; `writing` makes the new tree.
 """
 
 import hashlib
 import os
-import shutil
 import stat
-import time
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from vmferry import cores
 from vmferry import files as disk
 from vmferry.layout.compiled import EDITED_BY_HAND, FILE_IN_THE_WAY
 from vmferry.layout.locks import (
@@ -30,7 +26,6 @@ from vmferry.layout.locks import (
     render,
     salvage,
 )
-from vmferry.layout.seen_files import Stamp, stamp
 from vmferry.model.finding import Finding, Span, SpecError, Where
 from vmferry.model.rule import Rule
 from vmferry.output import swap
@@ -55,13 +50,6 @@ class Merge(NamedTuple):
     merged: frozenset[str]
 
 
-class Written(NamedTuple):
-    """The stamps of a tree's new files, and a time (ns) before which nobody else could have written to them."""
-
-    stamps: Mapping[str, Stamp]
-    sealed: int
-
-
 class Entry(NamedTuple):
     """What is at a path. Inode, size and time (in ns) are set for regular files, and 0 for everything else."""
 
@@ -79,7 +67,7 @@ class Entry(NamedTuple):
 
 
 class Changes(Struct, frozen=True):
-    """What `apply` will do.
+    """What `writing.apply` will do.
 
     Paths are relative to the root and sorted, including lock files. ``kept`` are all files of the user in the tree;
     ``orphaned`` are those among them that vmferry once seeded, that were edited, and that nothing refers to any longer;
@@ -127,9 +115,9 @@ def look(root: Path) -> dict[str, Entry]:
 
     Raises SpecError (VMF602) for a file in its place.
     """
-    root = _resolved(root)
+    root = resolved(root)
     with swap.exclusive(root):
-        return _scan(root)
+        return scan(root)
 
 
 def plan(
@@ -156,52 +144,10 @@ def plan(
     standing = [path for lock in settled.values() for path in (*lock.files, *lock.seeds)]
     locks = sorted({lock_path(name) for name in (*settled, *(file.lock for file in planned))})
     _check_paths([*(file.path for file in planned), *standing], locks)
-    root = _resolved(root)
+    root = resolved(root)
     with swap.exclusive(root):
-        seen = _scan(root) if seen is None else seen
+        seen = scan(root) if seen is None else seen
         return _Comparison(root, seen, planned, _new_locks(planned, inputs), settled, force, merge).changes()
-
-
-def apply(
-    root: Path,
-    changes: Changes,
-    before: Callable[[], None] = lambda: None,
-    after: Callable[[Written], None] = lambda _: None,
-) -> None:
-    """Write ``changes``. Whenever this is killed, ``root`` is the old tree or the new one.
-
-    ``before`` is called when all but the exchange is done; if it raises, the old tree stays. ``after`` is called with
-    what is new once that is in place, while the old tree is removed. Nothing is touched if nothing changes. Raises
-    SpecError for conflicts, and VMF602 if the tree is not what `plan` saw any more; OSError if the tree cannot be
-    written. The old tree stays in each case.
-    """
-    if changes.conflicts:
-        raise SpecError(*changes.conflicts)
-    root = _resolved(root)
-    if changes.pending:
-        root.parent.mkdir(parents=True, exist_ok=True)
-    elif not root.parent.exists():
-        before()
-        after(Written({}, time.time_ns()))
-        return
-    with swap.exclusive(root):
-        for leftover in swap.leftovers(root):
-            swap.discard(leftover)
-        if not changes.pending:
-            before()
-            after(Written({}, time.time_ns()))
-            return
-        if not _is_as_seen(root, changes):
-            raise SpecError(_changed_meanwhile(root))
-        with swap.staging(root) as tree:
-            stamps = _build(root, tree, changes)
-            swap.flush(tree)
-            before()
-            sealed = time.time_ns()
-            if old := swap.replace(root, tree):
-                _rescue(old, root, changes)
-            with swap.clearing(tree):
-                after(Written(stamps, sealed))
 
 
 def read_locks(root: Path, known: Mapping[str, Lock] | None = None, *, damaged: bool = False) -> dict[str, Lock]:
@@ -283,7 +229,7 @@ class _Comparison:
         seeds = {path for path in self.seeds.keys() - self.files if links.isdisjoint(_ancestors([path]))}
         created = (self.wanted.keys() - self.files) | seeds
         if any(path not in self.files and content is None for path, content in self.wanted.items()):
-            raise SpecError(_changed_meanwhile(self.root))
+            raise SpecError(changed_meanwhile(self.root))
         directories = _ancestors(staying) | _ancestors(created.union(updated))
         empty = _directories(self.seen) - directories - _ancestors(deleted)
         directories |= empty | _ancestors(empty)
@@ -392,7 +338,8 @@ def _conflict(rule: Rule, path: Path, message: str, remedy: str) -> Finding:
     return rule.finding(message, remedy, where=Where(file=str(path), span=Span(1, 1, 1, 1)))
 
 
-def _changed_meanwhile(root: Path) -> Finding:
+def changed_meanwhile(root: Path) -> Finding:
+    """Return the finding (VMF602) for a tree that is not what `plan` saw any more."""
     return _conflict(FILE_IN_THE_WAY, root, "the tree changed while it was compiled", "compile again")
 
 
@@ -448,7 +395,7 @@ def _directories(seen: Mapping[str, Entry]) -> set[str]:
     return {path for path, entry in seen.items() if entry.is_directory and path != "."}
 
 
-def _scan(root: Path) -> dict[str, Entry]:
+def scan(root: Path) -> dict[str, Entry]:
     """Return everything in the tree by path, without following links; nothing if there is no tree."""
     try:
         top = root.lstat()
@@ -456,53 +403,21 @@ def _scan(root: Path) -> dict[str, Entry]:
         return {}
     if not stat.S_ISDIR(top.st_mode):
         raise SpecError(_conflict(FILE_IN_THE_WAY, root, f"`{root}` is a file and the output goes there", _MOVE))
-    seen = {".": _entry(top)}
+    seen = {".": entry_of(top)}
     pending = [""]
     while pending:
         prefix = pending.pop()
         with os.scandir(f"{root}/{prefix}") as items:
             for item in items:
-                entry = _entry(item.stat(follow_symlinks=False))
+                entry = entry_of(item.stat(follow_symlinks=False))
                 seen[prefix + item.name] = entry
                 if entry.is_directory:
                     pending.append(f"{prefix}{item.name}/")
     return seen
 
 
-def _is_as_seen(root: Path, changes: Changes) -> bool:
-    """Return whether the tree is as `plan` saw it.
-
-    A file that stays only has to be the same file: the new tree will have it, with whatever was written into it since.
-    """
-    seen = changes.seen
-    try:
-        if _entry(root.lstat()) != seen.get("."):
-            return False
-    except FileNotFoundError:
-        return not seen
-    count, going, pending = 1, {*changes.updated, *changes.deleted}, [""]
-    while pending:
-        prefix = pending.pop()
-        with os.scandir(f"{root}/{prefix}") as items:
-            for item in items:
-                path = prefix + item.name
-                known = seen.get(path)
-                if known is None or not _is_as_known(item, known, going=path in going):
-                    return False
-                count += 1
-                if known.is_directory:
-                    pending.append(f"{path}/")
-    return count == len(seen)
-
-
-def _is_as_known(item: os.DirEntry[str], known: Entry, *, going: bool) -> bool:
-    """Return whether something is as it was, without asking for its status where that suffices."""
-    if stat.S_ISREG(known.mode) and not going and item.is_file(follow_symlinks=False) and item.inode() == known.inode:
-        return True
-    return _entry(item.stat(follow_symlinks=False)) == known
-
-
-def _resolved(root: Path) -> Path:
+def resolved(root: Path) -> Path:
+    """Return where a tree is. Raises SpecError (VMF602) if its path leads nowhere."""
     try:
         return root.resolve()
     except RuntimeError:  # a link to itself
@@ -510,81 +425,8 @@ def _resolved(root: Path) -> Path:
         raise SpecError(_conflict(FILE_IN_THE_WAY, root, message, _MOVE)) from None
 
 
-def _entry(status: os.stat_result) -> Entry:
+def entry_of(status: os.stat_result) -> Entry:
+    """Return what a status says is there."""
     if not stat.S_ISREG(status.st_mode):
         return Entry(status.st_mode, status.st_uid, status.st_gid, 0, 0, 0)
     return Entry(status.st_mode, status.st_uid, status.st_gid, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def _build(root: Path, tree: Path, changes: Changes) -> dict[str, Stamp]:
-    """Make ``tree`` the new tree: its directories, the files that stay, and new ones; return the stamps of those."""
-    for directory in changes.directories:
-        (tree / directory).mkdir()
-    gone = {*changes.deleted, *changes.contents}
-    staying = [(path, entry) for path, entry in changes.seen.items() if not entry.is_directory and path not in gone]
-
-    def carry(some: Sequence[tuple[str, Entry]]) -> None:
-        for path, entry in some:
-            _carry(f"{root}/{path}", f"{tree}/{path}", entry)
-
-    def create(some: Sequence[tuple[str, bytes]]) -> dict[str, Stamp]:
-        return {path: _create(f"{tree}/{path}", content) for path, content in some}
-
-    for _ in cores.overlapped(carry, staying):
-        pass
-    stamps: dict[str, Stamp] = {}
-    for some in cores.overlapped(create, list(changes.contents.items())):
-        stamps |= some
-    for directory in (*reversed(changes.directories), "."):
-        if directory in changes.seen:
-            _dress(tree / directory, changes.seen[directory])
-    return stamps
-
-
-def _create(path: str, content: bytes) -> Stamp:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    with os.fdopen(handle, "wb", buffering=0) as file:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[file.write(rest) or 0 :]
-        return stamp(os.fstat(handle))
-
-
-def _carry(source: str, target: str, entry: Entry) -> None:
-    """Create ``target`` as a hard link to ``source`` if the file system allows it, otherwise as a copy."""
-    if stat.S_ISLNK(entry.mode):
-        Path(target).symlink_to(Path(source).readlink())
-        return
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError:  # another file system, too many links, another user's file
-        if not stat.S_ISREG(entry.mode):
-            raise
-        shutil.copy2(source, target, follow_symlinks=False)
-
-
-def _dress(directory: Path, entry: Entry) -> None:
-    """Give a directory of the new tree the owner and the permissions of the old one."""
-    status = directory.lstat()
-    if (status.st_uid, status.st_gid) != (entry.uid, entry.gid):
-        os.chown(directory, entry.uid, entry.gid)
-    directory.chmod(stat.S_IMODE(entry.mode))
-
-
-def _rescue(old: Path, root: Path, changes: Changes) -> None:
-    """Copy what the user saved in the old tree between the scan and the exchange.
-
-    Writing into a file reached both trees, which share it; only new and replaced files have to be copied.
-    """
-    pending = [""]
-    while pending:
-        prefix = pending.pop()
-        with os.scandir(f"{old}/{prefix}") as items:
-            found = [(prefix + item.name, item.inode(), item.is_dir(follow_symlinks=False)) for item in items]
-        for path, inode, is_directory in found:
-            known = changes.seen.get(path)
-            if is_directory:
-                pending.append(f"{path}/")
-            elif (known is None or known.inode not in (0, inode)) and path not in changes.contents:
-                (root / path).parent.mkdir(parents=True, exist_ok=True)
-                (old / path).replace(root / path)

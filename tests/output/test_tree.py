@@ -444,13 +444,15 @@ CONTENDER = """
 import sys
 from pathlib import Path
 from vmferry.model.finding import SpecError
+from vmferry.output import swap
 from vmferry.output.clone import cloned
 from vmferry.output.tree import Planned, plan
 from vmferry.output.writing import apply
+swap.flush = lambda directory: None  # minutes on a disk that is busy with something else
 root, name = Path(sys.argv[1]), sys.argv[2]
 files = [Planned(f"d{i % 7}/f{i}", f"{name} {i}".encode(), "dev") for i in range(100)]
 written = 0
-while written < 10:
+while written < 40:
     try:
         with cloned(root if sys.argv[3:] else None) as clone:
             apply(root, plan(root, files, {"dev": "sha256:" + name}), clone=clone)

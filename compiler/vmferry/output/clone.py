@@ -23,22 +23,27 @@ class Clone:
 
     def __init__(self, root: Path) -> None:
         """Begin. Raises OSError if nothing can be written beside ``root``."""
-        self._stack = ExitStack()
+        self._root = root
+        self._left = True
         with ExitStack() as stack:
-            self._tree = stack.enter_context(swap.staging(root))
+            with swap.exclusive(root):  # or another compile takes an unfinished directory for a leftover
+                self._tree = stack.enter_context(swap.staging(root))
             self._wait = stack.enter_context(cores.beside(lambda: _copied(root, self._tree)))
             self._stack = stack.pop_all()
 
     @contextmanager
     def taken(self, seen: Mapping[str, Entry]) -> Iterator[Path | None]:
         """Yield the copy if it is one of what was ``seen``, with the same files; clear up afterwards."""
-        with self._stack.pop_all():
+        self._left = False
+        with self._stack:
             identity = self._wait()
             yield self._tree if identity and identity == _identity(seen) else None
 
     def close(self) -> None:
-        """Give up a copy that nobody took."""
-        self._stack.close()
+        """Clear up a copy that nobody took."""
+        if self._left:
+            with swap.exclusive(self._root):
+                self._stack.close()
 
 
 @contextmanager

@@ -12,16 +12,15 @@ from vmferry import files, policy, recheck, rules
 from vmferry.against import as_at_head
 from vmferry.cache import Cache
 from vmferry.check import Checked, check, review
+from vmferry.estate.resolution import Resolution
 from vmferry.estate.stages import begun, onward
 from vmferry.kube.dns import fit
 from vmferry.layout.locks import DIRECTORY
-from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Finding, SpecError, Where, by_place, ordered
 from vmferry.model.project import Project
 from vmferry.model.review import Review
 from vmferry.model.spec import Stage
-from vmferry.resolve.blueprint import Resolution
 from vmferry.solved import Solved, groups_of
 from vmferry.yaml.edit import Value, with_values
 from vmferry.yaml.text import MAX_BYTES, encoded, readable
@@ -105,7 +104,7 @@ def remember(spec: Path, assignments: Path | None, now: datetime, cache: Cache) 
     if _in_repository(spec) and not as_at_head(known.project, spec, assignments):
         return look(spec, assignments, now, cache)
     blueprint = structs.replace(known.blueprint, groups=groups)
-    resolution = Resolution(blueprint=blueprint, assignments=Assignments(metadata=known.project.spec.metadata))
+    resolution = Resolution(blueprint=blueprint, metadata=known.project.spec.metadata)
     of_blueprint = rules.of_blueprint(review(known.project, resolution, now=now))
     findings = known.findings_of_all() if policy.suppresses(known.project) else known.kinds
     applied = policy.apply(by_place((*findings, *of_blueprint)), known.project, now, compared=True)

@@ -8,12 +8,11 @@ from msgspec import Struct, structs
 
 from vmferry import policy, recheck, rules
 from vmferry.cache import Cache
-from vmferry.load.project import load
+from vmferry.estate.resolution import Resolution
 from vmferry.model.finding import Finding, by_place, errors_first, inserted
 from vmferry.model.project import Project
 from vmferry.model.review import Review, review_of
 from vmferry.model.rule import declared
-from vmferry.resolve.blueprint import Resolution, resolve
 from vmferry.solved import Found, Solved, solved
 
 
@@ -68,6 +67,9 @@ def check(
         known = recheck.recall(spec, assignments, memory)
         if known is not None:
             return structs.replace(_judged(known, now), whole=False)
+    from vmferry.load.project import load  # half of what there is to load, and not needed where little changed
+    from vmferry.resolve.blueprint import resolve
+
     project = load(spec, assignments, undecided=True, cache=cache, instead=instead)
     resolution = resolve(project, cache, reasons=reasons)
     found = (*project.findings, *resolution.findings)

@@ -180,13 +180,14 @@ def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None
 
 def _assignments(checked: Checked, path: Path | None, cache: Cache) -> bytes | None:
     """Return what assignments.yaml has to be, rendered unless it is known that the file has it."""
+    assignments = checked.resolution.assignments
     if path is None or not cache.enabled:
-        return render_assignments(checked.resolution.assignments)
-    key = blake2b(msgspec.msgpack.encode(checked.resolution.assignments, order="deterministic")).digest()
+        return render_assignments(assignments)
+    key = blake2b(msgspec.msgpack.encode(assignments, order="deterministic")).digest()
     known = cache.get(_KIND, [key], bytes).get(key)
     if known is not None and known == _digest(_read(path)):
         return None
-    content = render_assignments(checked.resolution.assignments)
+    content = render_assignments(assignments)
     if known is None:
         cache.put(_KIND, {key: _digest(content)})
     return content

@@ -6,8 +6,6 @@ output goes into a new file with an unpredictable name, which then replaces the 
 
 import errno
 import os
-import secrets
-import select
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -54,6 +52,8 @@ def read_named(path: Path, most: int = -1) -> bytes:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as stream:
         if stat.S_ISFIFO(os.fstat(handle).st_mode):
+            import select
+
             waiting = select.poll()
             waiting.register(handle, select.POLLIN)
             if not waiting.poll(_PATIENCE):
@@ -69,7 +69,7 @@ def replace(path: Path, content: bytes) -> None:
     the program as an exception, the old file stays and no other file is left behind.
     """
     mode = _mode_of(path)
-    temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}.vmferry")
+    temporary = path.with_name(f".{path.name[:60]}.{os.urandom(8).hex()}.vmferry")
     try:
         handle = os.open(temporary, _NEW, 0o600)
         with os.fdopen(handle, "wb") as stream:

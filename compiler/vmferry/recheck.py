@@ -8,30 +8,28 @@ and the spec is checked as if for the first time.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
 
 from vmferry import rules, solved
 from vmferry.cache import Cache
+from vmferry.estate.resolution import Resolution, assignments_of
 from vmferry.layout.names import ASSIGNMENTS
 from vmferry.load.changed_vms import Changed, changed_vms, texts_of
-from vmferry.load.project import attachments_of
-from vmferry.load.some_vms import entries_of
 from vmferry.load.trail import look
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint, Group
 from vmferry.model.finding import Finding, inserted
 from vmferry.model.project import Entry, Project
 from vmferry.model.review import Review, Subject, review_of
-from vmferry.resolve.blueprint import Resolution
-from vmferry.resolve.freeze import assignments_of
-from vmferry.resolve.own_facts import decide_own
-from vmferry.resolve.own_groups import GroupsAgain, decide_groups
-from vmferry.resolve.surroundings import Today, sizes_today
 from vmferry.rules import Change
 from vmferry.rules.parts import Parts
 from vmferry.solved import Found, Solved
+
+if TYPE_CHECKING:  # what decides is only loaded where something changed
+    from vmferry.resolve.own_groups import GroupsAgain
+    from vmferry.resolve.surroundings import Today
 
 MOST = 64
 """VMs whose facts may have changed: to decide more of them one by one takes as long as to decide all."""
@@ -76,7 +74,7 @@ class _Step(NamedTuple):
     blueprint: Blueprint
     gone: tuple[Finding, ...]
     new: tuple[Finding, ...]
-    today: Today
+    today: "Today"
     written: bool  # see `Solved`
     records: Assignments | None
 
@@ -89,16 +87,18 @@ def _recalled(
     if groups is None:
         return None
     blueprint = structs.replace(known.blueprint, groups=groups)
-    step = _of_groups(known, changed, blueprint, cache) if changed.moved else _of_vms(known, changed, blueprint)
-    left = _left(known, groups, changed, step, cache) if step is not None else None
-    if step is None or left is None:
-        return None
-    if left is not known:
+    left = known
+    if changed.trail != known.trail:
+        step = _of_groups(known, changed, blueprint, cache) if changed.moved else _of_vms(known, changed, blueprint)
+        again = _left(known, groups, changed, step, cache) if step is not None else None
+        if step is None or again is None:
+            return None
+        blueprint, left = step.blueprint, again
         solved.keep(left, spec, assignments, cache)
     project = structs.replace(left.project, texts=texts_of(left.project, changed.contents), trail=left.trail)
     resolution = Resolution(
-        blueprint=step.blueprint,
-        assignments=assignments_of(project.spec, step.blueprint.groups),
+        blueprint=blueprint,
+        metadata=project.spec.metadata,
         standard=left.standard,
     )
     return Found(project, resolution, left.findings_of_all() if judged else (), left.groups), left
@@ -106,8 +106,6 @@ def _recalled(
 
 def _left(known: Solved, groups: tuple[Group, ...], changed: Changed, step: _Step, cache: Cache) -> Solved | None:
     """Return what a step leaves for the next run; None if it takes back what nobody found. ``groups`` are the known."""
-    if changed.trail == known.trail:
-        return known
     changes = step.gone or step.new
     others = without(known, step.gone) if changes else []  # nothing is decoded if nothing differs
     if others is None:
@@ -141,6 +139,8 @@ def without(known: Solved, gone: Iterable[Finding]) -> list[Finding] | None:
 
 def _of_vms(known: Solved, changed: Changed, blueprint: Blueprint) -> _Step | None:
     """Return what comes of facts about VMs that changed; None if it is uncertain."""
+    from vmferry.resolve.own_facts import decide_own
+
     project = structs.replace(known.project, spec=changed.spec)
     again = decide_own(changed.vms, project, blueprint, known.standard, known.today)
     if again is None:
@@ -171,7 +171,7 @@ def _of_vm(project: Project, blueprint: Blueprint, subject: Subject, entry: Entr
 class Moved(NamedTuple):
     """Groups that were decided again by themselves, and the project with their VMs alone, before and after."""
 
-    again: GroupsAgain
+    again: "GroupsAgain"
     was: Project
     now: Project
     contents: Mapping[str, bytes]  # of all files
@@ -220,7 +220,7 @@ def _moved(known: Solved, changed: Changed, blueprint: Blueprint, cache: Cache) 
     own = tuple(group for group in blueprint.groups if group.name in changed.moved)
     if len(own) != len(changed.moved):
         return None  # there is no such group, which is an error
-    was = structs.replace(known.project, assignments=assignments_of(known.project.spec, own))
+    was = structs.replace(known.project, assignments=assignments_of(known.project.spec.metadata, own))
     return _decided(known, (was, structs.replace(was, spec=changed.spec)), own, changed.contents, blueprint, cache)
 
 
@@ -233,6 +233,10 @@ def _decided(
     cache: Cache,
 ) -> Moved | None:
     """Return groups decided again, of two projects that differ in nothing that others could see."""
+    from vmferry.load.project import attachments_of
+    from vmferry.load.some_vms import entries_of
+    from vmferry.resolve.own_groups import decide_groups
+
     keys = {machine.key for group in own for machine in group.machines}
     vms = [card.key for card in known.cards_of_vms() if card.machine in keys]
     entries = entries_of(vms, projects[1], blueprint.places, contents, cache) if len(vms) <= MOST_MOVED else None
@@ -251,6 +255,8 @@ def _of_groups(known: Solved, changed: Changed, blueprint: Blueprint, cache: Cac
 
 
 def _step(known: Solved, found: Moved, *, written: bool, records: Assignments | None) -> _Step | None:
+    from vmferry.resolve.surroundings import sizes_today
+
     change = difference(known, found)
     if change is None:
         return None
@@ -290,7 +296,7 @@ def remember_written(spec: Path, assignments: Path | None, cache: Cache) -> None
     names = {item.group for item in known.records.vms.values()}
     own = tuple(group for group in groups if group.name in names)
     was = structs.replace(known.project, assignments=known.records)
-    now = structs.replace(was, assignments=assignments_of(was.spec, own))
+    now = structs.replace(was, assignments=assignments_of(was.spec.metadata, own))
     blueprint = structs.replace(known.blueprint, groups=groups)
     decided = _decided(known, (was, now), own, found.contents, blueprint, cache)
     step = _step(known, decided, written=True, records=None) if decided is not None else None

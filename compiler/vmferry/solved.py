@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from vmferry.cache import Cache
+from vmferry.estate.resolution import Resolution
 from vmferry.layout.names import ASSIGNMENTS
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint, Group
@@ -17,9 +18,6 @@ from vmferry.model.project import Project
 from vmferry.model.review import Review, Subject
 from vmferry.model.spec import Disposition, VirtualMachine
 from vmferry.model.trail import Trail
-from vmferry.resolve.blueprint import Resolution
-from vmferry.resolve.freeze import assignments_of
-from vmferry.resolve.surroundings import sizes_today
 
 _KIND = "solved 4"
 _COMMIT = "solved at a commit 2"
@@ -77,6 +75,8 @@ class Solved(Struct, frozen=True, array_like=True):
 
 def solved(found: Found) -> Solved | None:
     """Return what `remember` keeps of a run, still without its groups; None if nobody can tell what it read."""
+    from vmferry.resolve.surroundings import sizes_today  # with all that decides, which `recall` does without
+
     project, resolution = found.project, found.resolution
     if project.trail is None:
         return None
@@ -137,9 +137,7 @@ def remember_commit(was: Review, key: bytes, cache: Cache) -> None:
     """Keep what was found in a commit, under a key that says what was read: it is the same for ever."""
     if not cache.enabled:
         return
-    resolution = Resolution(
-        blueprint=was.blueprint, assignments=assignments_of(was.spec, was.blueprint.groups), subjects=was.subjects
-    )
+    resolution = Resolution(blueprint=was.blueprint, metadata=was.spec.metadata, subjects=was.subjects)
     known = solved(Found(structs.replace(was.project, trail=_NOTHING_READ), resolution, ()))
     if known is not None:
         cache.put(_COMMIT, {key: structs.replace(known, groups=digests_of(was.blueprint.groups, cache))})

@@ -13,9 +13,10 @@ from tests.properties.estates import Estate, estates
 
 from vmferry.cache import Cache
 from vmferry.estate.blocks import blocks
+from vmferry.estate.resolution import Resolution
 from vmferry.load.project import load
 from vmferry.model.blueprint import Blueprint
-from vmferry.resolve.blueprint import Resolution, resolve
+from vmferry.resolve.blueprint import resolve
 from vmferry.resolve.notes import value_of
 from vmferry.resolve.selection import select
 

@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
+from vmferry.estate.resolution import facts_digest
 from vmferry.model.assignments import Assignment, Assignments
 from vmferry.model.blueprint import Machine
-from vmferry.resolve.machines import facts_digest
 
 
 def formerly(machine: Machine) -> Machine:

@@ -4,12 +4,13 @@ from typing import Any
 
 import msgspec
 
+from vmferry.estate.resolution import Resolution
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Decision, Group, Machine
 from vmferry.model.finding import Finding, Where
 from vmferry.model.project import Entry, Project
 from vmferry.model.spec import MigrationSpec, VirtualMachine
-from vmferry.resolve.blueprint import Resolution, resolve
+from vmferry.resolve.blueprint import resolve
 
 Data = dict[str, Any]
 

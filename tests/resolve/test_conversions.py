@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 from tests.resolve.projects import Data, decision, machines, resolved, vm
 
+from vmferry.estate.resolution import Resolution
 from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Origin
-from vmferry.resolve.blueprint import Resolution
 
 UUIDS = {"uuid": "42301f6e-1c5d-4c6e-9d3a-2b8f6a7c0001", "instanceUuid": "50301f6e-1c5d-4c6e-9d3a-2b8f6a7c0001"}
 

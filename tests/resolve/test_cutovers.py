@@ -6,9 +6,9 @@ import pytest
 from tests.resolve.projects import Data, codes, finding, group, resolved, vm
 
 from vmferry.estate.cutover import cutover_of, stated_cutover
+from vmferry.estate.resolution import Resolution
 from vmferry.model.blueprint import VmCutover
 from vmferry.model.spec import GroupState
-from vmferry.resolve.blueprint import Resolution
 
 WARM = {"path": "forklift", "method": "warm", "changeTracking": True}
 WINDOWS = {"phases": [{"name": "first", "windows": [{"start": "2027-01-11T20:00:00Z", "duration": "6h"}]}]}

@@ -18,9 +18,10 @@ from tests.resolve.projects import (
     vm,
 )
 
+from vmferry.estate.resolution import Resolution
 from vmferry.model.blueprint import ArrayCopy, PlanOptions, XcopyCopy
 from vmferry.model.inventory import Inventory, InventoryHost, InventoryMetadata, Origin
-from vmferry.resolve.blueprint import Resolution, resolve
+from vmferry.resolve.blueprint import resolve
 
 COLD = defaults(path="forklift", method="cold")
 XCOPY = {"secretRef": "ontap", "storageVendorProduct": "ontap"}

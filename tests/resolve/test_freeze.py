@@ -7,9 +7,8 @@ import pytest
 from msgspec.structs import replace
 from tests.resolve.projects import Data, codes, decision, finding, groups, machines, resolved, vm
 
+from vmferry.estate.resolution import Resolution, facts_digest
 from vmferry.model.assignments import Assignments
-from vmferry.resolve.blueprint import Resolution
-from vmferry.resolve.machines import facts_digest
 
 PREPARED: Data = {"groups": {"first-01": {"stage": "prepared"}}}
 MIGRATING: Data = {"groups": {"first-01": {"stage": "migrating"}}}

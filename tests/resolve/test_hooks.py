@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 from tests.resolve.projects import Data, codes, defaults, finding, project, resolved, vm
 
-from vmferry.resolve.blueprint import Resolution, resolve
+from vmferry.estate.resolution import Resolution
+from vmferry.resolve.blueprint import resolve
 
 COLD = defaults(path="forklift", method="cold", hooks=[{"name": "drain", "step": "PreHook"}])
 SCRIPTED = defaults(path="forklift", method="cold", forklift={"scripts": "agent"})

@@ -4,8 +4,8 @@ import pytest
 from tests.resolve.projects import Data, codes, defaults, finding, group, machines, resolved, vm
 from tests.resolve.test_freeze import prepared
 
+from vmferry.estate.resolution import Resolution
 from vmferry.model.blueprint import NamespacePlan, NetworkPair
-from vmferry.resolve.blueprint import Resolution
 
 GITOPS: Data = {"engine": "flux", "repoURL": "https://git.example.com/platform/gitops"}
 BRIDGE: Data = {"type": "bridge", "bridge": "br-vm"}

@@ -4,8 +4,8 @@ from typing import Any
 
 from tests.resolve.projects import codes, finding, resolved, vm
 
+from vmferry.estate.resolution import Resolution
 from vmferry.model.blueprint import PreflightTest
-from vmferry.resolve.blueprint import Resolution
 
 NODES = {"cpu": 64, "memory": "512Gi"}
 POOLS = [

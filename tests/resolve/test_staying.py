@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tests.resolve.projects import Data, codes, defaults, finding, groups, resolved, vm
 
+from vmferry.estate.resolution import Resolution
 from vmferry.model.assignments import Assignments
-from vmferry.resolve.blueprint import Resolution
 
 PATHS = [("forklift", "cold"), ("forklift", "warm"), ("virt-v2v", "job"), ("virt-v2v", "image")]
 STAYS: list[Data] = [

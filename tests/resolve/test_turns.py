@@ -5,8 +5,8 @@ from typing import Any
 from msgspec.structs import replace
 from tests.resolve.projects import Data, machines, resolved, vm
 
+from vmferry.estate.resolution import Resolution
 from vmferry.model.assignments import Assignments
-from vmferry.resolve.blueprint import Resolution
 
 NAMESPACES = [{"name": "web"}, {"name": "crm"}]
 

@@ -6,9 +6,10 @@ import pytest
 from tests.resolve.projects import Data, defaults, project, vm
 
 from vmferry.check import review
+from vmferry.estate.resolution import Resolution
 from vmferry.model.assignments import Assignments
 from vmferry.model.finding import Finding
-from vmferry.resolve.blueprint import Resolution, resolve
+from vmferry.resolve.blueprint import resolve
 from vmferry.rules import check
 
 WINDOW: Data = {"phases": [{"name": "first", "windows": [{"start": "2027-01-16T20:00:00Z", "duration": "6h"}]}]}

@@ -9,11 +9,12 @@ from tests.resolve.projects import Data, project, vm
 
 from vmferry import rules
 from vmferry.check import review
+from vmferry.estate.resolution import Resolution
 from vmferry.model.finding import Finding
 from vmferry.model.inventory import Inventory, InventoryMetadata, Origin
 from vmferry.model.project import Project
 from vmferry.model.review import Review
-from vmferry.resolve.blueprint import Resolution, resolve
+from vmferry.resolve.blueprint import resolve
 
 NIGHT = {"start": "2027-02-06T20:00:00Z", "duration": "8h"}
 NEXT_NIGHT = {"start": "2027-02-07T20:00:00Z", "duration": "8h"}

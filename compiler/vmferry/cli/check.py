@@ -14,7 +14,6 @@ from vmferry.cache import Cache
 from vmferry.check import Checked, check
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import show, summary
-from vmferry.cli.fix import findings_of, fix
 from vmferry.cli.options import (
     all_option,
     assignments_option,
@@ -123,6 +122,8 @@ def command(
 
 
 def _correct(run: Callable[[], Checked], chosen: Callable[[Finding], bool]) -> None:
+    from vmferry.cli.fix import findings_of, fix  # few runs fix
+
     def read() -> tuple[Iterable[Finding], Mapping[str, str]]:
         checked = run()
         return checked.findings, checked.project.texts

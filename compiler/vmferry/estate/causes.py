@@ -6,6 +6,7 @@ matches none of them is `unknown`, and is shown in the cluster's own words.
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 
@@ -337,10 +338,14 @@ CAUSES: tuple[Cause, ...] = (
 """Every cause, the most specific first: the first whose pattern matches counts."""
 
 BY_CODE = {cause.code: cause for cause in CAUSES}
-_PATTERNS = tuple((cause, re.compile(cause.pattern, re.IGNORECASE)) for cause in CAUSES)
 
 
 def recognized(texts: Iterable[str]) -> Cause | None:
     """Return the cause that reasons and messages of the cluster name; None if it is not known."""
     words = "\n".join(texts)
-    return next((cause for cause, pattern in _PATTERNS if pattern.search(words)), None)
+    return next((cause for cause, pattern in _patterns() if pattern.search(words)), None)
+
+
+@cache  # only what reads the cluster's words needs them
+def _patterns() -> tuple[tuple[Cause, re.Pattern[str]], ...]:
+    return tuple((cause, re.compile(cause.pattern, re.IGNORECASE)) for cause in CAUSES)

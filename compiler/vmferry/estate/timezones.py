@@ -1,9 +1,7 @@
 """Whether the C library of a virt-launcher pod knows a time zone: it must be in the tz database."""
 
-import difflib
 import re
 from functools import cache
-from importlib.resources import files
 
 _AREAS = "Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe|Indian|Mexico|Pacific"
 _ZONE = re.compile(rf"(?:{_AREAS}|US)(?:/[A-Za-z0-9_+-]+)+|[A-Z][A-Za-z0-9+-]*")
@@ -29,9 +27,13 @@ def meant(name: str) -> str | None:
     """Return the time zone that ``name`` is a typo of; None if it is correct or unknown."""
     if "/" not in name or name in _known():
         return None
+    import difflib  # seldom needed, as are the files of a package
+
     return next(iter(difflib.get_close_matches(name, _known(), n=1, cutoff=_CLOSE)), None)
 
 
 @cache
 def _known() -> tuple[str, ...]:
+    from importlib.resources import files
+
     return tuple(sorted((files("tzdata") / "zones").read_text(encoding="utf-8").split()))

@@ -10,7 +10,6 @@ from vmferry.estate.identity import key_of
 from vmferry.estate.stages import rank
 from vmferry.load import parsed
 from vmferry.load.inventory import decided, entry_of, joined
-from vmferry.load.project import documents_of
 from vmferry.load.trail import look
 from vmferry.model.finding import Where
 from vmferry.model.inventory import Inventory
@@ -60,7 +59,7 @@ def changed_vms(
     spec = project.spec
     moved: frozenset[str] = frozenset()
     for path, was in found.changed.items():
-        now = documents_of(path, found.contents[path], cache)
+        now = _documents(path, found.contents[path], cache)
         before = _alone(path, now, project) or parsed.recall_content(was, cache)
         if before is None or now is None or len(before) != len(now):
             return None
@@ -85,6 +84,13 @@ def changed_vms(
                     return None
                 vms.append(entries)
     return Changed(tuple(vms), spec, found.contents, found.trail(trail), moved)
+
+
+def _documents(path: str, content: bytes, cache: Cache) -> Documents | None:
+    """Return the documents of a file by their place in it; None if there is anything to say about it."""
+    from vmferry.load.project import documents_of  # with all that reads YAML, which a run without changes never does
+
+    return documents_of(path, content, cache)
 
 
 def _alone(path: str, now: Documents | None, project: Project) -> Documents | None:
@@ -146,7 +152,7 @@ def _stated(where: Where, project: Project, contents: Mapping[str, bytes], cache
         return None
     if where == project.where.at("vms", number):
         return project.spec.vms[number]
-    for index, value in documents_of(where.file, contents[where.file], cache) or ():
+    for index, value in _documents(where.file, contents[where.file], cache) or ():
         if index == where.document and isinstance(value, VirtualMachineSet):
             return value.vms[number]
     return None

@@ -10,7 +10,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import stat
 import sys
@@ -53,7 +52,7 @@ def exclusive(root: Path) -> Iterator[None]:
 @contextmanager
 def staging(root: Path) -> Iterator[Path]:
     """Yield an empty directory in which to build the tree for `replace`; clear up afterwards."""
-    container = root.parent / f".{root.name}.vmferry-{os.getpid()}-{secrets.token_hex(4)}"
+    container = root.parent / f".{root.name}.vmferry-{os.getpid()}-{os.urandom(4).hex()}"
     marker = None
     try:  # a signal may interrupt this between any two lines
         container.mkdir(mode=0o700)

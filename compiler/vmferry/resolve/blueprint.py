@@ -7,10 +7,9 @@ from msgspec.structs import replace
 
 from vmferry.cache import Cache
 from vmferry.estate.decommission.takes import whole_sources
+from vmferry.estate.resolution import Resolution
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT, UNDEFINED_REFERENCE
-from vmferry.model.assignments import Assignments
 from vmferry.model.blueprint import Blueprint, Group, Left, Machine, PhasePlan
-from vmferry.model.finding import Finding
 from vmferry.model.project import Project
 from vmferry.model.review import Subject
 from vmferry.resolve import order
@@ -21,7 +20,7 @@ from vmferry.resolve.claims import check_claims
 from vmferry.resolve.conversions import Conversions, begin
 from vmferry.resolve.corrections import correct
 from vmferry.resolve.disposition import dispose
-from vmferry.resolve.freeze import Frozen, assignments_of, check_recorded, thaw
+from vmferry.resolve.freeze import Frozen, check_recorded, thaw
 from vmferry.resolve.groups import cut
 from vmferry.resolve.hooks import plan_hooks, plan_scripts
 from vmferry.resolve.notes import Noting, collect, collect_findings, decisions, findings
@@ -41,16 +40,6 @@ from vmferry.resolve.today import decide_again, explain_frozen
 from vmferry.resolve.turns import places as places_of
 from vmferry.resolve.turns import turns
 from vmferry.resolve.windows import check_schedule, check_times
-
-
-class Resolution(Struct, frozen=True, kw_only=True):
-    """The Blueprint, the assignments to write, and the findings."""
-
-    blueprint: Blueprint
-    assignments: Assignments
-    findings: tuple[Finding, ...] = ()
-    subjects: tuple[Subject, ...] = ()  # every VM, for the rules
-    standard: Mapping[str, int] = {}  # see `paths.standard_vms`
 
 
 class Beside(Struct, frozen=True):
@@ -168,7 +157,7 @@ def _passes(project: Project, memory: Memory, beside: Beside | None) -> Noting[R
     yield from _check_references(project, groups)
     return Resolution(
         blueprint=blueprint,
-        assignments=assignments_of(spec, groups),
+        metadata=spec.metadata,
         subjects=subjects_of(candidates, left, groups, was),
         standard=standard,
     )

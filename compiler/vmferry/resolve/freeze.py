@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct, structs
 
 from vmferry.estate import identity
+from vmferry.estate.resolution import facts_digest
 from vmferry.estate.smbios import as_formerly
 from vmferry.estate.stages import begun, frozen, keeping, way
 from vmferry.estate.statements import ASSIGNMENTS_MISFIT
-from vmferry.model.assignments import Assignment, Assignments
+from vmferry.model.assignments import Assignment
 from vmferry.model.blueprint import Group, Machine
 from vmferry.model.finding import Where
 from vmferry.model.keys import VmKey, own_of
@@ -16,7 +17,6 @@ from vmferry.model.project import Project
 from vmferry.model.rule import declare
 from vmferry.model.spec import GroupState, MigrationSpec, Stage
 from vmferry.resolve.cards import Card
-from vmferry.resolve.machines import facts_digest
 from vmferry.resolve.notes import Noting
 from vmferry.resolve.selection import Candidate
 
@@ -170,26 +170,6 @@ def check_recorded(project: Project, groups: tuple[Group, ...]) -> Noting[None]:
                 where=project.where.at("groups", group.name),
                 vms=tuple(machine.name for machine in group.machines),
             )
-
-
-def assignments_of(spec: MigrationSpec, groups: tuple[Group, ...]) -> Assignments:
-    """Return the assignments to write: the group of every VM, and the full record of frozen ones."""
-    vms = {
-        machine.key: Assignment(
-            group=group.name,
-            stage=group.stage,
-            facts=facts_digest(machine) if group.frozen else None,
-            attempt=group.attempt if begun(group.stage) or group.attempt > 1 else None,
-            remigrate=group.remigrate,
-            reached=group.reached,
-            of=len(group.machines) if group.frozen else None,
-            machine=machine if group.frozen else None,
-        )
-        for group in groups
-        for machine in group.machines
-    }
-    departed = {group.name: {each.machine.key: each for each in group.departed} for group in groups if group.departed}
-    return Assignments(metadata=spec.metadata, vms=dict(sorted(vms.items())), departed=dict(sorted(departed.items())))
 
 
 FROZEN_DIFFERS = declare(

@@ -17,7 +17,7 @@ from vmferry.estate.performance import kept_baseline
 from vmferry.estate.readable import unreadable
 from vmferry.estate.sizing import whole_sockets
 from vmferry.estate.statements import NOT_APPLICABLE, UNDEFINED_REFERENCE, UNKNOWN_FACT
-from vmferry.kube.dns import digest, fit
+from vmferry.kube.dns import fit
 from vmferry.kube.quantity import parse_duration, parse_size
 from vmferry.model.blueprint import (
     Machine,
@@ -487,14 +487,3 @@ def _transfer_network(candidate: Candidate, parts: Parts, networks: NetworkMap) 
         )
         return None
     return nad
-
-
-def facts_digest(machine: Machine) -> str:
-    """Return a digest of a machine, to detect changes.
-
-    The settings of an attempt are not included: they differ for every attempt.
-    """
-    import msgspec
-
-    lasting = replace(machine, conversion=None)
-    return "sha256:" + digest(msgspec.json.encode(lasting, order="sorted").decode(), 64)

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from vmferry.estate.resolution import Resolution
 from vmferry.model.blueprint import Blueprint, Group
 from vmferry.model.project import Project
-from vmferry.resolve.blueprint import Beside, Resolution, resolve
+from vmferry.resolve.blueprint import Beside, resolve
 from vmferry.resolve.turns import is_converted
 
 

@@ -4,8 +4,10 @@ import math
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 DAY = 86400.0
 YEARS = 10  # after which recurring windows end: a migration that takes longer has another problem
@@ -164,15 +166,17 @@ def _holds(cap: Cap, moment: float) -> tuple[bool, float]:
     return False, math.inf
 
 
-def _zone(name: str) -> ZoneInfo:
+def _zone(name: str) -> "ZoneInfo":
     """Return a time zone; UTC for one that does not exist, which is a finding of its own."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo("UTC")
 
 
-def _on(cap: Cap, day: date, zone: ZoneInfo) -> tuple[float, float | None]:
+def _on(cap: Cap, day: date, zone: "ZoneInfo") -> tuple[float, float | None]:
     """Return from when to when a limit holds on a day; it may end on the next. No end: it does not hold."""
     start = datetime.combine(day, cap.since or time(), zone)
     if day.weekday() not in cap.days:

@@ -8,16 +8,22 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.importers import exports
 
 from vmferry import backends, cores, emission, rules
 from vmferry.cache import Cache
 from vmferry.check import check
+from vmferry.importers import inventory_files
+from vmferry.importers.errors import ImporterError
+from vmferry.importers.rvtools import rows as export_rows
+from vmferry.importers.rvtools.read import read_rvtools
 from vmferry.load.project import load
 from vmferry.model.blueprint import Blueprint
 from vmferry.model.manifest import Item
 from vmferry.output.complete import LostError
 from vmferry.resolve import remembered
 from vmferry.resolve.blueprint import resolve
+from vmferry.yaml.write import dump
 
 ACME = Path(__file__).parents[1] / "examples/acme"
 
@@ -130,3 +136,43 @@ def test_work_aside_is_waited_for_if_the_body_fails(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), cores.aside(slow):
         print(1 / 0)
     assert (tmp_path / "made").is_dir()
+
+
+def test_an_export_is_read_the_same_on_any_number_of_processors(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_rows, "_LARGE", 1)
+    book = exports.workbook(tmp_path / "book.xlsx", exports.estate())
+    spread = read_rvtools([book])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cores, "count", lambda: 1)
+        assert read_rvtools([book]) == spread
+    assert spread[0].vms
+    assert count
+
+
+def test_what_is_wrong_with_a_tab_that_a_worker_reads_is_said(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_rows, "_LARGE", 1)
+    book = exports.workbook(tmp_path / "book.xlsx", exports.estate())
+    monkeypatch.setattr(export_rows, "MAX_ROWS", 0)
+    with pytest.raises(ImporterError, match=r"more than 0 rows"):
+        read_rvtools([book])
+    assert count
+
+
+def test_inventory_files_are_the_same_on_any_number_of_processors(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inventory_files, "_MANY", 1)
+    [inventory] = read_rvtools([exports.workbook(tmp_path / "book.xlsx", exports.estate())])
+    files = inventory_files.split(inventory)
+    assert len(files) > 1
+    inventory_files.write(files, tmp_path / "spread", dump)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cores, "count", lambda: 1)
+        inventory_files.write(files, tmp_path / "alone", dump)
+    for name in files:
+        assert (tmp_path / "spread" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+    assert count

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
-from vmferry import files, policy, recheck, ruleset
+from vmferry import cores, files, policy, recheck, ruleset
 from vmferry.backends.inputs import digests
 from vmferry.backends.places import lock
 from vmferry.cache import Cache
@@ -40,6 +40,8 @@ __all__ = [
 ]
 
 _KIND = "rendered assignments 1"
+_MANY = 100
+"""Groups whose files take so much memory that what is no longer needed is given back before."""
 _WHOLLY_OURS = ("bases/", "infra/", "clusters/")
 """Folders of a tree in which users rarely have files."""
 
@@ -83,6 +85,9 @@ def compile_tree(
     alone = {lock(group): inputs[lock(group)] for group in blueprint.groups}  # digests of everything they are made of
     before = look(root, cache)
     still = {} if force else settled(before, alone, cache)
+    if len(blueprint.groups) - len(still) >= _MANY:
+        cache.flush()
+        cores.trim()
     planned = tuple(files_of(blueprint, still))
     changes = _plan(root, before, planned, inputs, still, force=force)
     # again: another process may have written while this one waited

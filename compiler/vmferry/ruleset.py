@@ -8,10 +8,10 @@ from vmferry.model.rule import Rule, declared
 DECLARING = (
     "vmferry.against",
     "vmferry.cli.compile",
-    "vmferry.estate.addresses",
     "vmferry.estate.identity",
     "vmferry.estate.statements",
     "vmferry.kube.limits",
+    "vmferry.kube.mac",
     "vmferry.kube.nad",
     "vmferry.layout.compiled",
     "vmferry.layout.locks",

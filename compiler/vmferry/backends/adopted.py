@@ -18,10 +18,9 @@ timezone from the ESXi host (mapClock), the serial number of the system from a s
 from typing import Any
 
 from vmferry.backends.metadata import VM_LABEL, head
-from vmferry.estate.adoption import RECORDED
 from vmferry.kube import kinds
 from vmferry.model.blueprint import Blueprint, Group, Machine
-from vmferry.model.manifest import KubeObject
+from vmferry.model.manifest import RECORDED, KubeObject
 
 HALTED = "Halted"
 """Run strategy in a base; the overlay of a stage at which VMs run has another."""

@@ -10,10 +10,10 @@ import msgspec
 
 from vmferry.backends.metadata import head
 from vmferry.backends.places import of_namespace
+from vmferry.estate.network_map import resource_name
 from vmferry.estate.sizing import SMOKE_MEMORY
 from vmferry.kube import kinds
 from vmferry.kube.dns import fitted, suffixed
-from vmferry.kube.nad import resource_name
 from vmferry.kube.quantity import format_size
 from vmferry.kube.vlans import span
 from vmferry.model.base import LABEL_DOMAIN

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import click
 
-from vmferry import cores
 from vmferry.cache import Cache
 from vmferry.cli import FINDINGS
 from vmferry.cli.findings import as_data, as_json, interactive, show, summary
@@ -78,13 +77,9 @@ def _compile(run: Run, mode: "_Mode", cache: Cache, clone: Clone | None, *, forc
         show(checked.findings, checked.project.texts, style=mode.style, everything=mode.everything)
         click.echo(f"{summary(checked.findings)}; nothing was written", err=True)
         return FINDINGS
-    many = len(checked.project.entries) > 1000
-    if many and interactive():
+    if len(checked.project.entries) > 1000 and interactive():
         click.echo(f"compiling {len(checked.project.entries)} VMs …", err=True)
     checked = checked.to_emit()
-    if many:  # what follows needs the memory
-        cache.flush()
-        cores.trim()
     compiled = compile_tree(checked, run.out, run.assignments, force=force, cache=cache)
     keep(checked, compiled)
     if compiled.changes.conflicts:

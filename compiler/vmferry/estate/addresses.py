@@ -6,19 +6,7 @@ from collections.abc import Sequence
 
 from vmferry.model.blueprint import KeptNic, Machine, MachineNic
 from vmferry.model.facts import Nic, OsFamily
-from vmferry.model.rule import declare
 from vmferry.model.spec import Decisions
-
-MAC_TWICE = declare(
-    "VMF206",
-    "error",
-    "MAC address is used twice",
-    why="VMs keep their MAC addresses, because licences and the guest's own configuration depend on them. Two NICs "
-    "with the same MAC on a network conflict once both run; KubeVirt does not notice, and Forklift refuses a Plan "
-    "whose MAC already exists in the target.",
-    source="kubevirt/kubevirt pkg/network/admitter (uniqueness is not checked); kubev2v/forklift "
-    "pkg/controller/plan/validation.go (MacConflicts)",
-)
 
 _NO_ADDRESS_CMDLETS = re.compile(r"win(?:31|95|98|Me|NT|2000|XP|Net|Vista|Longhorn|dows7)", re.IGNORECASE)
 """Guest ids of Windows before 8 and Server 2012, which lack New-NetIPAddress."""

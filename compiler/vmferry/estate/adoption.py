@@ -5,15 +5,11 @@ from typing import Any
 
 from vmferry.estate.stages import started
 from vmferry.model.adopted import AdoptedMachine, AdoptedMachines
-from vmferry.model.base import LABEL_DOMAIN
 from vmferry.model.keys import VmKey
 from vmferry.model.spec import GroupState
 
 _CLAIMED = (("persistentVolumeClaim", "claimName"), ("dataVolume", "name"), ("memoryDump", "claimName"))
 """Kinds of volumes with a claim, and the field with its name; a DataVolume's claim has the same name."""
-
-RECORDED = f"{LABEL_DOMAIN}/recorded"
-"""Annotation of a VirtualMachine that was recorded: what it refers to is in the cluster, whatever is in the tree."""
 
 _DEPTH = 60
 """Levels that a spec may have. KubeVirt's own has 12 (an affinity)."""

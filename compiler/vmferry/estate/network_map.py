@@ -21,6 +21,7 @@ from vmferry.model.spec import (
     MacvtapNetwork,
     Network,
     NetworkSource,
+    NetworkTarget,
     OvnLocalnet,
     PodNetwork,
     SriovNetwork,
@@ -219,3 +220,15 @@ def filled(network: Network) -> Network:
     if isinstance(target, OvnLocalnet | SriovNetwork) and not (target.vlan or target.untagged):
         return replace(network, target=replace(target, vlan=source.vlan))
     return network
+
+
+def resource_name(target: NetworkTarget) -> str | None:
+    """Return the node resource that a pod on this network needs, so that it is scheduled to a node that has it."""
+    match target:
+        case BridgeNetwork(marker=True):
+            return f"bridge.network.kubevirt.io/{target.bridge}"
+        case MacvtapNetwork():
+            return f"macvtap.network.kubevirt.io/{target.resource}"
+        case SriovNetwork():
+            return target.resource_name
+    return None

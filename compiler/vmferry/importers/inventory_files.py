@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from vmferry import cores
 from vmferry import files as disk
 from vmferry.importers.build import check
 from vmferry.importers.errors import ImporterError
@@ -23,6 +24,7 @@ Dump = Callable[[Mapping[str, Any], str], bytes]
 
 SURROUNDINGS, PERMISSIONS = "surroundings", "permissions"
 _MOST, _MOST_NOTES = 4000, 4 * 2**20  # VMs per file, and characters of their notes: at 32 MiB a file is not read
+_MANY = 1000  # VMs, whose files are made on all processors
 _NO_CLUSTER = "no-cluster"
 _NSX = "nsx"
 _LONGEST_NAME = 100
@@ -106,9 +108,11 @@ def write(files: Mapping[str, Inventory], out: Path, dump: Dump) -> list[Path]:
     for relative, inventory in files.items():
         check(inventory, out / relative)
     changed = []
-    for relative, inventory in sorted(files.items()):
+    names = sorted(files)
+    many = sum(len(inventory.vms) for inventory in files.values()) >= _MANY
+    contents = cores.spread(_content, names, (files, dump), least=2 if many else len(names) + 1)
+    for relative, content in zip(names, contents, strict=True):
         path = out / relative
-        content = dump(_document(inventory), _HEADER)
         if len(content) > MAX_BYTES:
             raise ImporterError(f"{path} would be larger than {MAX_BYTES // 2**20} MiB: import without --notes")
         if not path.is_file() or _TAKEN.sub(b"", disk.read(path), count=1) != _TAKEN.sub(b"", content, count=1):
@@ -148,6 +152,11 @@ def _refuse_foreign(files: Mapping[str, Inventory], out: Path, sources: Collecti
             raise ImporterError(
                 f"{path} describes the same vCenter: import it with --source {theirs}, or remove {path.parent}"
             )
+
+
+def _content(files: tuple[Mapping[str, Inventory], Dump], name: str) -> bytes:
+    inventories, dump = files
+    return dump(_document(inventories[name]), _HEADER)
 
 
 def _document(inventory: Inventory) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from msgspec import Meta, Struct, field
 
 from vmferry.model.base import InterfaceName
 from vmferry.model.rule import declare
-from vmferry.model.spec import BridgeNetwork, MacvtapNetwork, NetworkTarget, SriovNetwork
 
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 """Multus' annotation of a pod: the networks that it is attached to."""
@@ -226,15 +225,3 @@ def _is_subnet(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def resource_name(target: NetworkTarget) -> str | None:
-    """Return the node resource that a pod on this network needs, so that it is scheduled to a node that has it."""
-    match target:
-        case BridgeNetwork(marker=True):
-            return f"bridge.network.kubevirt.io/{target.bridge}"
-        case MacvtapNetwork():
-            return f"macvtap.network.kubevirt.io/{target.resource}"
-        case SriovNetwork():
-            return target.resource_name
-    return None

@@ -5,11 +5,16 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from vmferry.model.base import LABEL_DOMAIN
+
 KubeObject: TypeAlias = dict[str, Any]
 """A Kubernetes object, keys in the order the Kubernetes documentation uses."""
 
 INFRA_LOCK = "_infra"
 """Lock of everything that neither a group nor a namespace owns; no phase can have this name."""
+
+RECORDED = f"{LABEL_DOMAIN}/recorded"
+"""Annotation of a VirtualMachine that was recorded: what it refers to is in the cluster, whatever is in the tree."""
 
 
 def namespace_lock(namespace: str) -> str:

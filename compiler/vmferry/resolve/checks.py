@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from vmferry.estate import checks
-from vmferry.estate.network_map import NetworkMap
+from vmferry.estate.network_map import NetworkMap, resource_name
 from vmferry.estate.statements import DEFINED_TWICE, NOT_APPLICABLE, UNDEFINED_REFERENCE
 from vmferry.kube.dns import digest
-from vmferry.kube.nad import resource_name
 from vmferry.kube.nodes import bridge_nodes, vm_nodes
 from vmferry.model.blueprint import CheckSegment, Machine, MachineCheck
 from vmferry.model.keys import Reference, VmKey

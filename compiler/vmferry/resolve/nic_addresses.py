@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 
-from vmferry.estate.addresses import MAC_TWICE
 from vmferry.estate.statements import NOT_APPLICABLE, UNKNOWN_FACT
-from vmferry.kube.mac import plain
+from vmferry.kube.mac import MAC_TWICE, plain
 from vmferry.model.facts import Nic
 from vmferry.model.finding import Path, Where
 from vmferry.model.rule import declare

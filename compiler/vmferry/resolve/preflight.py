@@ -7,12 +7,11 @@ moves on, makes a test run again.
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
-from vmferry.estate.network_map import MappedNetwork, NetworkMap
+from vmferry.estate.network_map import MappedNetwork, NetworkMap, resource_name
 from vmferry.estate.preflight import ZONE, hosts_of, nodes_of, unattachable
 from vmferry.estate.statements import UNDEFINED_REFERENCE
 from vmferry.estate.urls import endpoint
 from vmferry.kube.dns import fit, sanitize
-from vmferry.kube.nad import resource_name
 from vmferry.kube.nodes import bridge_nodes, pod_user, vm_nodes
 from vmferry.kube.provisioners import claims
 from vmferry.kube.quantity import parse_duration

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from vmferry.estate.addresses import MAC_TWICE
 from vmferry.estate.identity import TARGET_NAME_TWICE
+from vmferry.kube.mac import MAC_TWICE
 from vmferry.model.blueprint import Machine
 from vmferry.model.keys import VmKey, reference
 from vmferry.model.review import Problem, Review

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from vmferry.estate.adoption import RECORDED
 from vmferry.kube.kinds import CONTROLLER_GROUPS, EXTERNAL_SECRET, SEALED_SECRET
 from vmferry.kube.nad import NETWORKS
 from vmferry.layout.objects import Issue, Key, key_of, select, shown
 from vmferry.model.finding import Path
-from vmferry.model.manifest import KubeObject
+from vmferry.model.manifest import RECORDED, KubeObject
 from vmferry.model.rule import declare
 from vmferry.verify.fields import (
     ALWAYS,

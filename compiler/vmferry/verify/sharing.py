@@ -6,9 +6,8 @@ from typing import Any
 
 import msgspec
 
-from vmferry.estate.addresses import MAC_TWICE
 from vmferry.kube.kinds import VIRTUAL_MACHINE
-from vmferry.kube.mac import plain
+from vmferry.kube.mac import MAC_TWICE, plain
 from vmferry.layout.objects import Issue, Key, key_of, select
 from vmferry.model.finding import Path
 from vmferry.model.manifest import KubeObject

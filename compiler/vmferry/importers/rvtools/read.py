@@ -229,8 +229,9 @@ def _digest(center: _Center) -> str:
 
 def _parts(export: Export, number: int, *, several: bool) -> list[_Part]:
     """Return an export's data on each of its vCenters, every row with its VM."""
-    rows = list(export.of("vInfo"))
-    around = {tab: list(export.of(tab)) for tab in TABS}
+    read = export.read(("vInfo", *TABS, *OF_A_VM))
+    rows = read["vInfo"]
+    around = {tab: read[tab] for tab in TABS}
     centers = _Centers([*rows, *(row for found in around.values() for row in found)], export.of("vMetaData"), number)
     parts = {center: _Part(center, export, [], {tab: [] for tab in TABS}, []) for center in centers.all}
     label = f"{export.name}:" if several else ""
@@ -247,7 +248,7 @@ def _parts(export: Export, number: int, *, several: bool) -> list[_Part]:
     doubtful: set[str | None] = set()
     strays: list[tuple[str, str, str]] = []
     for tab in OF_A_VM:
-        for row in export.of(tab):
+        for row in read[tab]:
             center = centers.of(row)
             found_at = register.find(keys_of(row, center)) if row.cells else _NO_HEADER
             if isinstance(found_at, int):

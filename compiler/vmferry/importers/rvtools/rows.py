@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from vmferry import cores
 from vmferry.importers.cells import count, moment
 from vmferry.importers.errors import ImporterError
 from vmferry.importers.rvtools import delimited
@@ -28,6 +29,7 @@ from vmferry.importers.rvtools.workbook import open_workbook
 
 MAX_ROWS = 500_000  # that are not blank, of one tab
 MAX_VMS = 200_000  # rows of vInfo; a vCenter has 45,000 VMs at most
+_LARGE = 2**20  # bytes of an export, packed: a thousand VMs
 _HEADER_WITHIN = 20  # rows; some people put a title on top
 _CSV = (".csv", ".txt", ".tsv")
 
@@ -95,9 +97,30 @@ class Export(NamedTuple):
             if table.tab == tab:
                 yield from table.rows()
 
+    def read(self, tabs: Sequence[str]) -> dict[str, list[Row]]:
+        """Return the rows of tabs, from all of their files; of a large export, they are read on all processors."""
+        tables = sorted((each for each in self.tables if each.tab in tabs), key=lambda each: tabs.index(each.tab))
+        numbers = range(len(tables))
+        jobs = [*numbers[::2], *numbers[1::2]]  # so that each process has its part of the long ones
+        large = sum(file.stat().st_size for file in {table.file for table in tables}) >= _LARGE
+        read = cores.spread(_all_rows, jobs, tables, least=2 if large else len(jobs) + 1)
+        found = dict(zip(jobs, read, strict=True))
+        rows: dict[str, list[Row]] = {tab: [] for tab in tabs}
+        for number, table in enumerate(tables):
+            rows[table.tab] += found[number].rows
+        return rows
+
     def has(self, tab: str) -> bool:
         """Return whether a tab was exported."""
         return any(table.tab == tab for table in self.tables)
+
+
+class _Rows(cores.Portable, frozen=True, array_like=True):
+    rows: list[Row]
+
+
+def _all_rows(tables: Sequence[Table], number: int) -> _Rows:
+    return _Rows(list(tables[number].rows()))
 
 
 def open_exports(paths: Sequence[Path]) -> list[Export]:

@@ -1,6 +1,6 @@
 """The compiler as a library: load, resolve, emit, plan, write. The command line only renders what this returns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import blake2b
 from itertools import chain
@@ -157,11 +157,18 @@ def _plan(
     return changes
 
 
-def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None, clone: Clone | None = None) -> None:
+def write(
+    compiled: Compiled,
+    cache: Cache | None = None,
+    run: Run | None = None,
+    clone: Clone | None = None,
+    then: Callable[[], None] = lambda: None,
+) -> None:
     """Write what `compile_tree` planned: the new tree beside the old one, the assignments, then the tree in one step.
 
     A failed run changes neither. If a run is killed between the last two steps, the assignments already describe the
-    new tree, and the next run produces the same tree.
+    new tree, and the next run produces the same tree. ``then`` is called when the new tree is in place, while the old
+    one is removed.
     """
 
     def assign() -> None:
@@ -178,9 +185,13 @@ def write(compiled: Compiled, cache: Cache | None = None, run: Run | None = None
             remember(run, compiled.record, compiled.standing, compiled.changes, written, cache)
         cache.flush()
 
+    def finish(written: writing.Written) -> None:
+        keep(written)
+        then()
+
     if run is not None and cache is not None and compiled.solved is not None:
         keep_solved(compiled.solved, run.spec, run.assignments, cache)
-    writing.apply(compiled.root, compiled.changes, before=assign, after=keep, clone=clone)
+    writing.apply(compiled.root, compiled.changes, before=assign, after=finish, clone=clone)
 
 
 def _assignments(checked: Checked, path: Path | None, cache: Cache) -> bytes | None:

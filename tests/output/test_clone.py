@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmferry import cores
+from vmferry.model.finding import SpecError
 from vmferry.output import writing
-from vmferry.output.clone import cloned
-from vmferry.output.tree import Changes, Planned, plan
+from vmferry.output.clone import Clone, cloned
+from vmferry.output.tree import Changes, Planned, look, plan
 
 INPUTS = {"dev": "sha256:01"}
 
@@ -37,6 +38,13 @@ def root(tmp_path: Path) -> Path:
 
 def planned(root: Path, files: dict[str, str]) -> Changes:
     return plan(root, [Planned(path, text.encode(), "dev") for path, text in files.items()], INPUTS)
+
+
+def finished(clone: Clone) -> bool:
+    """Wait for the other process; return whether it made a copy."""
+    identity = clone._wait()
+    clone._wait = lambda: identity
+    return bool(identity)
 
 
 def read(root: Path) -> dict[str, str]:
@@ -88,7 +96,7 @@ def test_a_copy_that_nobody_takes_is_removed(root: Path) -> None:
 def test_what_the_user_saves_after_the_copy_was_made_is_kept(root: Path, built: list[Path], saved: str) -> None:
     with cloned(root) as clone:
         assert clone is not None
-        assert clone._wait()
+        assert finished(clone)
         if saved == "new":
             (root / "a/mine").write_text("x")
         elif saved == "replaced":
@@ -173,6 +181,7 @@ WAITING = """
 import sys, time
 from pathlib import Path
 from vmferry import cores
+from vmferry.model.finding import SpecError
 from vmferry.output import clone
 cores.count = lambda: 2
 clone._copied = lambda root, tree: time.sleep(60) or b""
@@ -193,3 +202,25 @@ def test_the_process_that_copies_ends_with_a_compile_that_is_killed(root: Path) 
     while len(list(root.parent.iterdir())) > 1 and time.monotonic() < deadline:
         writing.apply(root, planned(root, {"a/one": "1"}))
     assert [path.name for path in root.parent.iterdir()] == ["gitops"]
+
+
+def test_a_tree_that_changed_since_it_was_copied_is_not_replaced_by_what_was_planned_of_the_copy(root: Path) -> None:
+    with cloned(root) as clone:
+        assert clone is not None
+        changes = plan(root, [Planned("a/one", b"2", "dev")], INPUTS, seen=look(root))
+        assert finished(clone)
+        (root / "a/mine").write_text("x")
+        with pytest.raises(SpecError, match="VMF602"):
+            writing.apply(root, changes, clone=clone)
+    assert read(root) == {"a": "/", "a/mine": "x", "a/one": "1", "b": "/", "b/two": "2", "locks": "/"}
+    assert [path.name for path in root.parent.iterdir()] == ["gitops"]
+
+
+def test_a_copy_is_of_its_own_tree_alone(root: Path, built: list[Path]) -> None:
+    other = root.parent / "other"
+    with cloned(root) as clone:
+        assert clone is not None
+        assert finished(clone)
+        writing.apply(other, planned(other, {"a/one": "1"}), clone=clone)
+    assert read(other) == {"a": "/", "a/one": "1", "locks": "/"}
+    assert built == [other]

@@ -85,7 +85,7 @@ def _compile(run: Run, mode: "_Mode", cache: Cache, clone: Clone | None, *, forc
     if compiled.changes.conflicts:
         show(compiled.changes.conflicts, {}, style=mode.style, everything=mode.everything)
         return FINDINGS
-    return _tell(compiled, mode, lambda: write(compiled, cache, run, clone))
+    return _tell(compiled, mode, lambda tell: write(compiled, cache, run, clone, tell))
 
 
 class _Mode(NamedTuple):
@@ -102,12 +102,22 @@ class _Mode(NamedTuple):
         return not self.compare and not self.difference
 
 
-def _tell(outcome: Outcome, mode: _Mode, write: Callable[[], None] = lambda: None) -> int:
-    """Print what an outcome is, written or not; return the exit code."""
+def _tell(outcome: Outcome, mode: _Mode, write: Callable[[Callable[[], None]], None] = lambda tell: tell()) -> int:
+    """Print what an outcome is, written or not; return the exit code. ``write`` is given what prints it afterwards."""
     missing = tuple(_missing(outcome)) if mode.compare else ()
     lines = list(unified(outcome.root, outcome.changes)) if mode.difference else []
+
+    def tell() -> None:
+        _print(outcome, mode, missing, lines)
+
     if mode.writes:
-        write()
+        write(tell)
+    else:
+        tell()
+    return FINDINGS if mode.compare and (outcome.pending or missing) else 0
+
+
+def _print(outcome: Outcome, mode: _Mode, missing: tuple[Finding, ...], lines: list[str]) -> None:
     if mode.style == "json":
         data = _data(outcome, lines, written=mode.writes)
         data["findings"] += as_data((*outcome.findings, *missing), {})
@@ -116,7 +126,6 @@ def _tell(outcome: Outcome, mode: _Mode, write: Callable[[], None] = lambda: Non
         click.echo("".join(lines), nl=False)
         show(missing, {}, everything=mode.everything)
         _report(outcome, mode)
-    return FINDINGS if mode.compare and (outcome.pending or missing) else 0
 
 
 def _data(outcome: Outcome, diff: list[str], *, written: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ walks it if yaml-rs fails, or if the text may contain a tag, an alias or an ambi
 """
 
 import re
+from itertools import chain
 from typing import Any, NamedTuple
 
 import yaml_rs
@@ -144,16 +145,11 @@ def _is_plain(values: list[Any]) -> bool:
     """Whether all keys are strings and nothing is nested too deeply."""
     level = [value for value in values if type(value) in _COLLECTIONS]
     for _ in range(MAX_DEPTH):
-        keys: list[Any] = []
-        below: list[Any] = []
-        for collection in level:
-            if type(collection) is dict:
-                keys += collection
-                collection = collection.values()
-            below += [value for value in collection if type(value) in _COLLECTIONS]
-        if not set(map(type, keys)) <= {str}:
+        dicts = [each for each in level if type(each) is dict]
+        if not set(map(type, chain.from_iterable(dicts))) <= {str}:
             return False
-        if not below:
+        parts = chain(map(dict.values, dicts), (each for each in level if type(each) is list))
+        level = [value for value in chain.from_iterable(parts) if type(value) in _COLLECTIONS]
+        if not level:
             return True
-        level = below
     return False

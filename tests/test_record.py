@@ -10,7 +10,7 @@ from tests.invocation import Result, vmferry
 from tests.load.test_history import git
 from tests.work import counted
 
-from vmferry import cores
+from vmferry import cores, kept_findings
 
 ACME = Path(__file__).parents[1] / "examples/acme"
 
@@ -181,3 +181,20 @@ def test_no_copy_is_made_where_the_spec_would_be_read_from(estate: Estate, monke
     with counted() as calls:
         assert vmferry(*arguments).code == 0
     assert not calls["check"]
+
+
+@pytest.mark.parametrize("verb", ["compile", "check", "advance"])
+def test_findings_that_the_cache_lost_are_found_again(
+    estate: Estate, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {
+        "compile": ("compile", estate.spec, "--out", estate.out, "--format", "json"),
+        "check": ("check", estate.spec, "--format", "json"),
+        "advance": ("advance", estate.spec, "--all-ready", "--dry-run"),
+    }[verb]
+    whole = vmferry(*words, "--no-cache")
+    assert vmferry(*words, "--cache-dir", estate.cache) == whole
+    monkeypatch.setattr(kept_findings, "recall", lambda key, cache: None)
+    assert vmferry(*words, "--cache-dir", estate.cache) == whole
+    _grow(estate)
+    assert vmferry(*words, "--cache-dir", estate.cache).code == vmferry(*words, "--no-cache").code

@@ -106,7 +106,9 @@ def remember(spec: Path, assignments: Path | None, now: datetime, cache: Cache) 
     blueprint = structs.replace(known.blueprint, groups=groups)
     resolution = Resolution(blueprint=blueprint, metadata=known.project.spec.metadata)
     of_blueprint = rules.of_blueprint(review(known.project, resolution, now=now))
-    findings = known.findings_of_all() if policy.suppresses(known.project) else known.kinds
+    findings = known.findings_of_all(cache) if policy.suppresses(known.project) else known.kinds
+    if findings is None:
+        return look(spec, assignments, now, cache)
     applied = policy.apply(by_place((*findings, *of_blueprint)), known.project, now, compared=True)
     if any(finding.is_error for finding in applied):
         return look(spec, assignments, now, cache)
@@ -192,7 +194,7 @@ def _moved(before: Before, remembered: Remembered, edit: Edit) -> tuple[tuple[Fi
     )
     was, now = [*change.gone, *remembered.of_blueprint], [*change.new, *rules.of_blueprint(here)]
     if policy.suppresses(project):  # then it has to be known which suppressions are used
-        others = recheck.without(known, change.gone)
+        others = recheck.without(known, change.gone, before.cache)
         if others is None:
             return None
         was, now = [*others, *was], [*others, *now]

@@ -86,7 +86,7 @@ def check(
         found = (*found, *unread)
     if complete and memory is not None:
         known = Found(project, resolution, by_place((*found, *rules.of_estate(here, memory))))
-        return structs.replace(_judged(known, now), solved=solved(known))
+        return structs.replace(_judged(known, now), solved=solved(known, memory))
     if complete:
         found = (*found, *_by_rules(here, befores, cache))
     applied = errors_first(policy.apply(by_place(found), project, now, compared=bool(befores)))

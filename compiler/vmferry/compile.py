@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
-from vmferry import cores, files, policy, recheck, ruleset
+from vmferry import cores, files, kept_findings, policy, recheck, ruleset
 from vmferry.backends.inputs import digests
 from vmferry.backends.places import lock
 from vmferry.cache import Cache
@@ -24,7 +24,7 @@ from vmferry.output.clone import Clone
 from vmferry.output.render import check_owner
 from vmferry.output.standing import Standing, look, settled
 from vmferry.placed import Home, around, home_of, last_merge, left_by_merge, unfinished_merge
-from vmferry.record import Outcome, Record, Run, assignments_path, keep_findings, remember, written_at
+from vmferry.record import Outcome, Record, Run, assignments_path, remember, written_at
 from vmferry.solved import Solved, digests_of
 from vmferry.solved import keep as keep_solved
 from vmferry.yaml.write import dump
@@ -120,7 +120,7 @@ def _record(checked: Checked, home: Home, changes: tree.Changes, cache: Cache) -
         return None
     titles = {str(code): ruleset.of(code).title for code in sorted({finding.code for finding in checked.findings})}
     kept = tuple(sorted({*changes.kept, *changes.seeds}))  # a seed is the user's once it is there
-    return Record(trail, home, keep_findings(checked.findings, cache), titles, kept, changes.seeds)
+    return Record(trail, home, kept_findings.keep(checked.findings, cache), titles, kept, changes.seeds)
 
 
 def _standing(root: Path, still: Mapping[str, Lock]) -> Iterator[tree.Planned]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
 
-from vmferry import rules, solved
+from vmferry import kept_findings, rules, solved
 from vmferry.cache import Cache
 from vmferry.estate.resolution import Resolution, assignments_of
 from vmferry.layout.names import ASSIGNMENTS
@@ -101,13 +101,14 @@ def _recalled(
         metadata=project.spec.metadata,
         standard=left.standard,
     )
-    return Found(project, resolution, left.findings_of_all() if judged else (), left.groups), left
+    findings = left.findings_of_all(cache) if judged else ()
+    return (Found(project, resolution, findings, left.groups), left) if findings is not None else None
 
 
 def _left(known: Solved, groups: tuple[Group, ...], changed: Changed, step: _Step, cache: Cache) -> Solved | None:
     """Return what a step leaves for the next run; None if it takes back what nobody found. ``groups`` are the known."""
     changes = step.gone or step.new
-    others = without(known, step.gone) if changes else []  # nothing is decoded if nothing differs
+    others = without(known, step.gone, cache) if changes else []  # nothing is decoded if nothing differs
     if others is None:
         return None
     same = {id(group): digest for group, digest in zip(groups, known.groups.values(), strict=True)}
@@ -123,13 +124,16 @@ def _left(known: Solved, groups: tuple[Group, ...], changed: Changed, step: _Ste
     )
     findings = inserted(others, step.new)
     if changes:
-        return structs.replace(left, findings=solved.encoded(findings), kinds=solved.kinds_of(findings))
+        return structs.replace(left, findings=kept_findings.keep(findings, cache), kinds=solved.kinds_of(findings))
     return left
 
 
-def without(known: Solved, gone: Iterable[Finding]) -> list[Finding] | None:
-    """Return what was found, without what is gone; None if nobody found that."""
-    left = list(known.findings_of_all())
+def without(known: Solved, gone: Iterable[Finding], cache: Cache) -> list[Finding] | None:
+    """Return what was found, without what is gone; None if nobody found that, or if it is lost."""
+    found = known.findings_of_all(cache)
+    if found is None:
+        return None
+    left = list(found)
     for finding in gone:
         if finding not in left:
             return None

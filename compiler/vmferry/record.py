@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
-from vmferry import files
+from vmferry import files, kept_findings
 from vmferry.cache import Cache
 from vmferry.layout.compiled import walk
 from vmferry.layout.names import ASSIGNMENTS
@@ -28,8 +28,7 @@ from vmferry.output.writing import Written
 from vmferry.placed import Home, around, not_in_git, unfinished_merge
 from vmferry.yaml.text import readable
 
-_KIND = "compile 2"
-_FINDINGS = "findings of a compile 1"
+_KIND = "compile 3"
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -171,20 +170,12 @@ def _recall(run: Run, cache: Cache) -> _Known | None:
     notes.keep()
     if digest != record.tree:
         return None
-    findings = cache.get(_FINDINGS, [record.findings], tuple[Finding, ...]).get(record.findings)
+    findings = kept_findings.recall(record.findings, cache)
     if findings is None:
         return None
     about = {finding.where.file for finding in findings if finding.where is not None}
     texts = {path: readable(raw) for path, raw in read.items() if path in about}
     return _Known(record, findings, texts, root, tuple(stamps))
-
-
-def keep_findings(findings: tuple[Finding, ...], cache: Cache) -> bytes:
-    """Keep the findings of a spec, in order; return their key."""
-    raw = msgspec.msgpack.encode(findings)
-    key = blake2b(raw, digest_size=20).digest()
-    cache.put(_FINDINGS, {key: msgspec.Raw(raw)})
-    return key
 
 
 def remember(run: Run, record: Record, standing: Standing, changes: Changes, written: Written, cache: Cache) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
+from vmferry import kept_findings
 from vmferry.cache import Cache
 from vmferry.estate.resolution import Resolution
 from vmferry.layout.names import ASSIGNMENTS
@@ -19,8 +20,8 @@ from vmferry.model.review import Review, Subject
 from vmferry.model.spec import Disposition, VirtualMachine
 from vmferry.model.trail import Trail
 
-_KIND = "solved 4"
-_COMMIT = "solved at a commit 2"
+_KIND = "solved 5"
+_COMMIT = "solved at a commit 3"
 _GROUP = "solved group 1"
 _encode = msgspec.msgpack.Encoder().encode
 _NOTHING_READ = Trail(files={}, folders={})  # a commit's files are never read again
@@ -49,13 +50,13 @@ class Card(Struct, frozen=True, array_like=True):
 
 
 class Solved(Struct, frozen=True, array_like=True):
-    """What a run without errors found. Groups, findings and cards are decoded on demand."""
+    """What a run without errors found. Groups, findings and cards are read and decoded on demand."""
 
     trail: Trail
     project: Project  # see `_without_vms`
     blueprint: Blueprint  # without groups
     groups: dict[str, bytes]  # their digests, by name and in order
-    findings: msgspec.Raw
+    findings: bytes  # key of those in the cache
     standard: dict[str, int]
     today: dict[VmKey, VirtualMachine]
     cards: msgspec.Raw
@@ -64,16 +65,16 @@ class Solved(Struct, frozen=True, array_like=True):
     written: bool  # whether assignments.yaml is as a compile would write it
     records: Assignments | None = None  # if it is not: what it has of the groups that moved on since
 
-    def findings_of_all(self) -> tuple[Finding, ...]:
-        """Return all findings `by_place`, before the policy."""
-        return msgspec.msgpack.decode(self.findings, type=tuple[Finding, ...])
+    def findings_of_all(self, cache: Cache) -> tuple[Finding, ...] | None:
+        """Return all findings `by_place`, before the policy; None if they are lost."""
+        return kept_findings.recall(self.findings, cache)
 
     def cards_of_vms(self) -> tuple[Card, ...]:
         """Return the cards of all VMs, by key."""
         return msgspec.msgpack.decode(self.cards, type=tuple[Card, ...])
 
 
-def solved(found: Found) -> Solved | None:
+def solved(found: Found, cache: Cache) -> Solved | None:
     """Return what `remember` keeps of a run, still without its groups; None if nobody can tell what it read."""
     from vmferry.resolve.surroundings import sizes_today  # with all that decides, which `recall` does without
 
@@ -85,19 +86,14 @@ def solved(found: Found) -> Solved | None:
         project=_without_vms(project),
         blueprint=structs.replace(resolution.blueprint, groups=(), decisions={}),
         groups={},
-        findings=encoded(found.findings),
+        findings=kept_findings.keep(found.findings, cache),
         standard=dict(resolution.standard),
         today=dict(sizes_today(project, resolution.blueprint.groups)),
-        cards=encoded(map(card_of, resolution.subjects)),
+        cards=msgspec.Raw(_encode(tuple(map(card_of, resolution.subjects)))),
         kinds=kinds_of(found.findings),
         used={each.key: each.vm.used_storage for each in resolution.subjects if each.vm.used_storage is not None},
         written=project.assignments == resolution.assignments,
     )
-
-
-def encoded(values: Iterable[Finding] | Iterable[Card]) -> msgspec.Raw:
-    """Return findings or cards as they are kept."""
-    return msgspec.Raw(_encode(tuple(values)))
 
 
 def kinds_of(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -138,7 +134,7 @@ def remember_commit(was: Review, key: bytes, cache: Cache) -> None:
     if not cache.enabled:
         return
     resolution = Resolution(blueprint=was.blueprint, metadata=was.spec.metadata, subjects=was.subjects)
-    known = solved(Found(structs.replace(was.project, trail=_NOTHING_READ), resolution, ()))
+    known = solved(Found(structs.replace(was.project, trail=_NOTHING_READ), resolution, ()), cache)
     if known is not None:
         cache.put(_COMMIT, {key: structs.replace(known, groups=digests_of(was.blueprint.groups, cache))})
 

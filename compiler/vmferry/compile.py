@@ -116,7 +116,7 @@ def compile_tree(
 def _record(checked: Checked, home: Home, changes: tree.Changes, cache: Cache) -> Record | None:
     """Return what the next run needs to see that nothing changed; None where it would find something else."""
     trail = checked.project.trail
-    if trail is None or changes.conflicts or changes.orphaned:
+    if trail is None or not cache.enabled or changes.conflicts or changes.orphaned:
         return None
     titles = {str(code): ruleset.of(code).title for code in sorted({finding.code for finding in checked.findings})}
     kept = tuple(sorted({*changes.kept, *changes.seeds}))  # a seed is the user's once it is there

@@ -92,7 +92,7 @@ def solved(found: Found, cache: Cache) -> Solved | None:
         cards=msgspec.Raw(_encode(tuple(map(card_of, resolution.subjects)))),
         kinds=kinds_of(found.findings),
         used={each.key: each.vm.used_storage for each in resolution.subjects if each.vm.used_storage is not None},
-        written=project.assignments == resolution.assignments,
+        written=project.assignments is not None and project.assignments == resolution.assignments,
     )
 
 

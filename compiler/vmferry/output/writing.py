@@ -39,9 +39,8 @@ def apply(
 
     ``before`` is called when all but the exchange is done; if it raises, the old tree stays. ``after`` is called with
     what is new once that is in place, while the old tree is removed. A ``clone`` becomes the new tree if it is as
-    `plan` saw the old one. Nothing is touched if nothing changes. Raises
-    SpecError for conflicts, and VMF602 if the tree is not what `plan` saw any more; OSError if the tree cannot be
-    written. The old tree stays in each case.
+    `plan` saw the old one. Nothing is touched if nothing changes. Raises SpecError for conflicts, and VMF602 if the
+    tree is not what `plan` saw any more; OSError if the tree cannot be written. The old tree stays in each case.
     """
     if changes.conflicts:
         raise SpecError(*changes.conflicts)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +219,14 @@ def test_findings_that_are_about_no_vm_are_counted_without_any() -> None:
     text = f"{SPEC}assign: [{{match: {{name: x}}, set: {{phase: first}}}}]\nvms:\n{vm('a')}"
     assert rules(text)["VMF109"]["vms"] == []
     assert re.search(r"(?m)^VMF109 +warning +match selects no VM$", report(text, "text", "--all").out)
+
+
+@pytest.mark.parametrize("name", ["assessment", "networks", "site"])
+def test_an_inventory_without_vms_is_no_estate_to_report_on(tmp_path: Path, name: str) -> None:
+    inventory = tmp_path / "inventory"
+    shutil.copytree(Path(__file__).parents[2] / "examples/acme/inventory", inventory)  # hosts, and NSX
+    more = ("--out", tmp_path / "site") if name == "site" else ()
+    result = vmferry("report", name, inventory, *more)
+    assert result.code == 2
+    assert f"no VM in {inventory}; write an inventory with `vmferry import`" in result.err
+    assert "internal error" not in result.err

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vmferry.cli.init import quoted
+import click
+
+from vmferry.cli.init import no_vm, quoted
 from vmferry.draft.propose import propose
 from vmferry.load.project import read_inventories
 
@@ -37,9 +39,11 @@ def _kind(file: Path) -> str:
 def drafted(inventory: Path) -> Iterator[Path]:
     """Draft a spec for an inventory in a directory of its own; the caller uses it before it is removed.
 
-    Raises SpecError for what is not an inventory, or has no VM.
+    Raises SpecError for what is not an inventory, and a usage error if it has no VM.
     """
     parts = read_inventories(inventory)
+    if not any(part.vms for part in parts):
+        raise click.UsageError(f"{no_vm(inventory)}.")
     name = inventory.resolve().name if inventory.is_dir() else inventory.stem
     with tempfile.TemporaryDirectory(prefix="vmferry-") as folder:
         top = Path(folder)

@@ -84,7 +84,7 @@ def _draft(directory: Path, inventory: Path, wanted: dict[str, bytes]) -> int:
     place, copies = _placed(directory, inventory)
     found = read_inventories(inventory) if _files(inventory) else ()
     if not any(part.vms for part in found):
-        click.echo(f"vmferry: no VM in {inventory}; write an inventory with `vmferry import`", err=True)
+        click.echo(f"vmferry: {no_vm(inventory)}", err=True)
         return FINDINGS
     name = directory.resolve().name
     result = propose(found, name, quoted, schemas=_SCHEMAS, inventory=place)
@@ -117,6 +117,11 @@ def _placed(directory: Path, inventory: Path) -> tuple[str, dict[str, bytes]]:
 
 def _files(inventory: Path) -> list[Path]:
     return sorted(path for path in inventory.rglob("*.yaml") if path.is_file())
+
+
+def no_vm(inventory: Path) -> str:
+    """Return what is wrong with an inventory without VMs, such as one of NSX alone, and what to do."""
+    return f"no VM in {inventory}; write an inventory with `vmferry import`"
 
 
 def quoted(text: str) -> str:
